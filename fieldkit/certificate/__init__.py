@@ -1,0 +1,1 @@
+"""Certificates: files, inspection, paths, matching a dossier."""

@@ -1,0 +1,112 @@
+"""What can go wrong, by what a person can do about it, and the exit status that says so.
+
+    FieldkitError
+    ├── Failed    1  it was done, and the answer is no
+    ├── Misused   2  the call or its input is wrong
+    ├── Refused   3  refused for safety, or not consented to
+    ├── Missing   4  something needed is not there: module, token, file, space, network
+    └── Internal  5  a fault in fieldkit or in a module it runs
+
+Rooms derive their own types from these and give each a stable, kebab-case `code`. Only the command
+line and the screens turn an error into words; `as_dict` is the one shape it has outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from fieldkit.text import Said
+
+
+class FieldkitError(Exception):
+    """An error that a person is told about.
+
+    message: what happened.
+    unchanged: what was not changed by it, where that is in doubt.
+    hint: what to do next.
+    detail: technical text for whoever helps; never a secret.
+    data: further values for a program, JSON-able.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 5
+
+    def __init__(
+        self,
+        message: Said,
+        *,
+        unchanged: Said | None = None,
+        hint: Said | None = None,
+        detail: str = "",
+        **data: Any,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.unchanged = unchanged
+        self.hint = hint
+        self.detail = detail
+        self.data = data
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+    def lines(self) -> list[str]:
+        """What a person reads, a sentence a line: what happened, what was not changed, what next."""
+        said = (self.message, self.unchanged, self.hint)
+        return [str(part) for part in said if part is not None]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The `error` member of a command's JSON document."""
+        shape: dict[str, Any] = {
+            "code": self.code,
+            "message": str(self.message),
+            "detail": self.detail,
+            "hint": str(self.hint) if self.hint else "",
+        }
+        if self.unchanged:
+            shape["unchanged"] = str(self.unchanged)
+        return shape | self.data
+
+
+class Failed(FieldkitError):
+    """It was done, and the answer is no."""
+
+    code = "failed"
+    status = 1
+
+
+class Misused(FieldkitError):
+    """The call, or a file given to it, is wrong."""
+
+    code = "usage"
+    status = 2
+
+
+class Refused(FieldkitError):
+    """Refused for safety; nothing was changed."""
+
+    code = "refused"
+    status = 3
+
+
+class NotConsented(Refused):
+    """The person said no, or nobody was there to say yes."""
+
+    code = "not-consented"
+
+
+class Cancelled(Refused):
+    """The person broke off."""
+
+    code = "cancelled"
+
+
+class Missing(FieldkitError):
+    """Something needed is not there."""
+
+    code = "missing"
+    status = 4
+
+
+class Internal(FieldkitError):
+    """A fault in fieldkit, or in a program or module it runs."""

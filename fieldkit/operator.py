@@ -1,0 +1,108 @@
+"""The person, as a port: what a procedure may ask of whoever sits at the machine, and tell them.
+
+Screens, prompts and scripts implement `Operator`; procedures know nothing else of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import msgspec
+
+from fieldkit.secret import Secret
+from fieldkit.text import Message, Said, Words
+
+Severity = Literal["pass", "info", "warning", "fail", "not-checked"]
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that was looked at, and what was seen.
+
+    id: stable, kebab-case. severity: "not-checked" is a result of its own and always has a reason.
+    detail: technical text (a version, a path); hint: what would mend or settle it.
+    """
+
+    id: str
+    severity: Severity
+    message: Message
+    detail: str = ""
+    hint: Message | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is about to be done, shown before consent is asked.
+
+    steps: what will happen, in order, in words. commands: what will run, each exactly as it will be
+    run. keeps: what stays as it is. destructive: it cannot be undone, so the person types `confirm`.
+    """
+
+    title: Said
+    steps: tuple[Said, ...] = ()
+    commands: tuple[str, ...] = ()
+    keeps: Said | None = None
+    confirm: str = ""
+
+
+class SecretRequest(msgspec.Struct, frozen=True):
+    """Which secret is wanted, and for what.
+
+    role: which option or script answer it is: "pin", "new-pin", "so-pin", "puk" or "password".
+    new: it is being chosen, so it is typed twice. check: says what is wrong with a new one.
+    """
+
+    role: Literal["pin", "new-pin", "so-pin", "puk", "password"]
+    title: Said
+    warning: Said | None = None
+    new: bool = False
+    check: Callable[[Secret], Said | None] | None = None
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One of the things to choose from."""
+
+    value: str
+    label: Said | str
+    detail: str = ""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A choice (options given) or a line of text; `id` names it to scripts and options."""
+
+    id: str
+    title: Said
+    options: tuple[Option, ...] = ()
+    default: str = ""
+    path: bool = False
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a piece of work is: `done` of `total` (bytes, files, steps); total 0 is not known."""
+
+    text: Said | str
+    done: int = 0
+    total: int = 0
+
+
+class Operator(Protocol):
+    """Whoever sits at the machine. Every question may raise `errors.Cancelled`."""
+
+    async def consent(self, plan: Plan) -> bool:
+        """Show `plan`; True only if the person (or `--yes`) agreed to it."""
+
+    async def secret(self, request: SecretRequest) -> Secret:
+        """Ask for a secret; the caller wipes it."""
+
+    async def ask(self, question: Question) -> str:
+        """Ask a question; one of the options' values, or the line typed (NFC)."""
+
+    def progress(self, progress: Progress) -> None:
+        """Say how far the work is; may be called from any thread, and often."""
+
+    def say(self, finding: Finding) -> None:
+        """Tell one finding as it is made; may be called from any thread."""
+
+
+def said(text: Said | str) -> str:
+    """`text` in the language in force, whatever kind it is."""
+    return str(text) if isinstance(text, Message | Words) else text

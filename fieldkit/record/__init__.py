@@ -1,0 +1,1 @@
+"""Records: the handover record rendered from entries, exported and verified."""

@@ -1,0 +1,1 @@
+"""PDF signatures: sign, stamp, validate, and have other tools judge."""
