@@ -57,7 +57,7 @@ class Words(msgspec.Struct, frozen=True):
 Said = Message | Words
 
 
-def M(text: str, /, **params: Parameter) -> Message:  # noqa: N802 (the catalogs' keyword)
+def M(text: str, /, **params: Parameter) -> Message:
     """Mark `text` for translation and keep it, untranslated, with its parameters."""
     return Message(text, params)
 

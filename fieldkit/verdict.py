@@ -1,4 +1,4 @@
-"""What a check found: it holds, it does not, or it was not checked and why. Nothing is ever skipped in silence."""
+"""What a check found: it holds, it does not, or it was not checked and why. Nothing is skipped in silence."""
 
 from __future__ import annotations
 

@@ -1,0 +1,338 @@
+"""The frame every command hangs in: common options, one JSON document, errors to words and exit status.
+
+A command is a function `(call, **arguments) -> Reply` or `-> Iterator[Reply]`; it neither prints nor exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from fieldkit import errors, i18n
+from fieldkit.errors import FieldkitError
+from fieldkit.home import Home, locate
+from fieldkit.text import M, Said
+
+if TYPE_CHECKING:
+    from fieldkit.cli.console import Console
+    from fieldkit.journal.store import Store
+    from fieldkit.profile.model import Profiles
+    from fieldkit.visit.visits import Visits
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a command found: `result` for a program, `text` for a person, `good` for the exit status."""
+
+    result: Any
+    text: str | Said | Sequence[str | Said] = ""
+    good: bool = True
+
+    def lines(self) -> list[str]:
+        if isinstance(self.text, str) or not isinstance(self.text, Sequence):
+            return [str(self.text)] if self.text else []
+        return [str(line) for line in self.text]
+
+
+class Call:
+    """One run of a command: where, in what language, for whom, and with which consent."""
+
+    def __init__(self, context: click.Context) -> None:
+        given = context.find_root().params | {k: v for k, v in context.params.items() if v}
+        self.home: Home = locate(given.get("home"))
+        self.json: bool = bool(given.get("json"))
+        self.yes: bool = bool(given.get("yes"))
+        self.modules: tuple[str, ...] = tuple(context.params.get("module") or ())
+        self._secret_files: dict[str, str] = {
+            role: context.params[role.replace("-", "_") + "_file"]
+            for role in ("pin", "new-pin", "so-pin", "password")
+            if context.params.get(role.replace("-", "_") + "_file")
+        }
+
+    def console(self) -> Console:
+        """The operator behind this terminal (or its absence)."""
+        from fieldkit.cli.console import Console
+
+        return Console(yes=self.yes, secret_files=self._secret_files)
+
+    def store(self) -> Store:
+        """The local store, opened; use it as a context manager."""
+        from fieldkit.journal.store import Store
+
+        return Store.open(self.home.store)
+
+    def profiles(self) -> Profiles:
+        from fieldkit.profile.load import load
+
+        return load(self.home)
+
+    @contextlib.contextmanager
+    def visits(self) -> Iterator[Visits]:
+        """The visits in the local store, until the end of the block."""
+        from fieldkit.visit.visits import Visits
+
+        with self.store() as store:
+            yield Visits(store, self.home, self.profiles())
+
+
+class _Speaking:
+    """A click object whose help is a `Said`, put into words when it is shown."""
+
+    said: Said | None = None
+
+    @property
+    def help(self) -> str | None:
+        return str(self.said) if self.said is not None else None
+
+    @help.setter
+    def help(self, value: str | None) -> None:
+        pass  # click sets it in its constructor; ours is `said`
+
+
+class Option(_Speaking, click.Option):
+    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
+        self.said = said
+        super().__init__(*args, **kwargs)
+
+
+class Verb(_Speaking, click.Command):
+    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
+        self.said = said
+        super().__init__(*args, **kwargs)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        return str(self.said or "")
+
+
+class Noun(_Speaking, click.Group):
+    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
+        self.said = said
+        super().__init__(*args, **kwargs)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        return str(self.said or "")
+
+    def verb(
+        self, name: str, said: Said, *, secrets: Sequence[str] = (), modules: bool = False
+    ) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
+        """Hang a function into this noun as the command `name`; see `verb`."""
+
+        def hang(function: Callable[..., Reply | Iterator[Reply]]) -> Verb:
+            command = verb(name, said, secrets=secrets, modules=modules)(function)
+            self.add_command(command)
+            return command
+
+        return hang
+
+
+def option(*names: str, said: Said, **kwargs: Any) -> Callable[[Any], Any]:
+    """`click.option` with help in two languages."""
+    return click.option(*names, cls=Option, said=said, **kwargs)
+
+
+def noun(name: str, said: Said) -> Noun:
+    """A group of commands about one thing."""
+    return Noun(name, said=said, no_args_is_help=True)
+
+
+def verb(
+    name: str, said: Said, *, secrets: Sequence[str] = (), modules: bool = False
+) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
+    """Make a function a command.
+
+    secrets: the roles it may ask for ("pin", "new-pin", "so-pin", "password"): each gets its file
+    option. modules: it touches tokens, so it takes `--module`.
+    """
+
+    def hang(function: Callable[..., Reply | Iterator[Reply]]) -> Verb:
+        parameters = list(reversed(function.__dict__.pop("__click_params__", [])))
+        common = {parameter.name for parameter in parameters}
+
+        def run(**arguments: Any) -> None:
+            context = click.get_current_context()
+            call = Call(context)
+            own = {key: value for key, value in arguments.items() if key in common}
+            _answer(function(call, **own), call.json)
+
+        command = Verb(name, said=said, callback=run, params=parameters)
+        command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
+        return command
+
+    return hang
+
+
+def _common() -> list[click.Parameter]:
+    return [
+        Option(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
+        Option(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
+        Option(["--json"], is_flag=True, said=M("Print one JSON document.")),
+        Option(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
+    ]
+
+
+SECRET_HELP = {
+    "pin": M("Read the PIN from this file's first line (- for standard input)."),
+    "new-pin": M("Read the new PIN from this file's first line (- for standard input)."),
+    "so-pin": M("Read the SO PIN or PUK from this file's first line (- for standard input)."),
+    "password": M("Read the file's password from this file's first line (- for standard input)."),
+}
+
+
+def _secret_options(roles: Sequence[str]) -> Iterator[click.Parameter]:
+    for role in roles:
+        yield Option([f"--{role}-file"], type=click.Path(allow_dash=True), said=SECRET_HELP[role])
+
+
+def _module_option() -> Iterator[click.Parameter]:
+    yield Option(
+        ["--module"], multiple=True, type=click.Path(), said=M("Another PKCS#11 module; may be repeated.")
+    )
+
+
+def _answer(found: Reply | Iterator[Reply], as_json: bool) -> None:
+    """Print one reply, or each of a stream as it comes, and leave with 1 if the last was not good."""
+    replies = iter([found]) if isinstance(found, Reply) else found
+    good = True
+    for reply in replies:
+        if as_json:
+            _print(_json({"ok": True, "result": reply.result}))
+        else:
+            for line in reply.lines():
+                _print(line)
+        good = reply.good
+    if not good:
+        raise SystemExit(1)
+
+
+def _json(document: Any) -> str:
+    return msgspec.json.encode(document, enc_hook=_shape).decode()
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON shape")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class Root(Noun):
+    """The command `fieldkit`: nouns are imported when they are named."""
+
+    places: dict[str, str] = {  # noqa: RUF012 (a table, never changed)
+        "certificate": "fieldkit.cli.certificate:certificate",
+        "checklist": "fieldkit.cli.checklist:checklist",
+        "demo": "fieldkit.cli.demo:demo",
+        "doctor": "fieldkit.cli.doctor:doctor",
+        "driver": "fieldkit.cli.driver:driver",
+        "exchange": "fieldkit.cli.exchange:exchange",
+        "kit": "fieldkit.cli.kit:kit",
+        "plan": "fieldkit.cli.plan:plan",
+        "record": "fieldkit.cli.record:record",
+        "sign": "fieldkit.cli.sign:sign",
+        "store": "fieldkit.cli.store:store",
+        "sync": "fieldkit.cli.sync:sync",
+        "token": "fieldkit.cli.token:token",
+        "verify": "fieldkit.cli.verify:verify",
+        "visit": "fieldkit.cli.visit:visit",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = self.places.get(cmd_name)
+        if place is None:
+            return None
+        module, attribute = place.split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+def root() -> Root:
+    """The whole command line."""
+    return Root(
+        "fieldkit",
+        said=M("Bring digital signatures to an office in the field."),
+        params=_common(),
+        no_args_is_help=True,
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit status. Every error becomes words or one JSON document."""
+    as_json = "--json" in arguments
+    try:
+        outcome = root().main(list(arguments), prog_name="fieldkit", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return 2
+    except click.ClickException as error:
+        return tell(errors.Misused(M("{problem}", problem=error.format_message())), as_json)
+    except (click.Abort, KeyboardInterrupt):
+        return tell(
+            errors.Cancelled(M("Stopped by you."), hint=M("Run the command again to go on.")), as_json
+        )
+    except FieldkitError as error:
+        return tell(error, as_json)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        return tell(_from_system(error), as_json)
+    except Exception as error:
+        return tell(unexpected(error), as_json)
+
+
+def tell(error: FieldkitError, as_json: bool) -> int:
+    """Say `error` as the command line does, and return its exit status."""
+    if as_json:
+        _print(_json({"ok": False, "error": error.as_dict()}))
+    else:
+        sys.stderr.write("\n".join(error.lines()) + "\n")
+        if error.detail:
+            sys.stderr.write(error.detail + "\n")
+    return error.status
+
+
+class SystemRefused(errors.Missing):
+    """The operating system said no: space, rights, a file that is not there."""
+
+    code = "system"
+
+
+def _from_system(error: OSError) -> FieldkitError:
+    return SystemRefused(
+        M(
+            "The system said no: {reason} ({path}).",
+            reason=error.strerror or "",
+            path=str(error.filename or ""),
+        ),
+        hint=M("Check the path, the free space and your rights, then try again."),
+        detail=str(error.errno or ""),
+    )
+
+
+def unexpected(error: Exception) -> FieldkitError:
+    """A fault nobody foresaw, without its values: they might hold a secret."""
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
+    return errors.Internal(
+        M("A fault inside fieldkit: {kind}.", kind=type(error).__name__),
+        hint=M("What was saved is safe. Send the report of `fieldkit doctor` to head office."),
+        detail=place,
+    )

@@ -1,0 +1,44 @@
+"""What a procedure leaves behind: its verdict, what it saw, facts for later steps, and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from fieldkit.operator import Finding
+from fieldkit.text import Message
+from fieldkit.verdict import Outcome
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of a procedure, kept in the journal.
+
+    verdict: "pass", "fail", or "not-checked" with the reason in `summary`.
+    facts: JSON-able values that later procedures and the record use (integers, text; decimals as text).
+    files: attachments ({"sha256", "size", "name"}) kept with it. Never a secret in any of them.
+    """
+
+    verdict: Outcome
+    summary: Message
+    findings: tuple[Finding, ...] = ()
+    facts: dict[str, Any] = {}
+    files: tuple[dict[str, Any], ...] = ()
+
+
+def verdict_of(findings: Iterable[Finding]) -> Outcome:
+    """The outcome the findings add up to: any "fail" fails; warnings do not."""
+    return "fail" if any(finding.severity == "fail" for finding in findings) else "pass"
+
+
+def to_value(evidence: Evidence) -> dict[str, Any]:
+    """The evidence as the JSON-able value of a journal entry."""
+    value = msgspec.to_builtins(evidence)
+    assert isinstance(value, dict)
+    return value
+
+
+def from_value(value: Any) -> Evidence:
+    """Back from a journal entry's value; unknown members of later releases are ignored."""
+    return msgspec.convert(value, Evidence)
