@@ -1,0 +1,198 @@
+"""`fieldkit visit`: start, list, show, answer, attach, run, finish and amend visits."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fieldkit.cli.console import SYMBOLS
+from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.text import M, Said
+from fieldkit.visit.model import State, Status, Visit
+
+visit = noun("visit", M("Start a visit, answer its checklist, finish it."))
+
+STATES: dict[State, Said] = {
+    "open": M("open"),
+    "ready": M("ready to be signed off"),
+    "signed": M("signed off, record to be made"),
+    "recorded": M("finished, record made"),
+}
+SIGNS: dict[Status, str] = {
+    "done": SYMBOLS["pass"],
+    "todo": "·",
+    "failed": SYMBOLS["fail"],
+    "not-checked": SYMBOLS["not-checked"],
+    "off": "-",
+}
+STATUSES: dict[Status, Said] = {
+    "done": M("done"),
+    "todo": M("to do"),
+    "failed": M("failed"),
+    "not-checked": M("not checked"),
+    "off": M("does not apply"),
+}
+
+
+def shape(found: Visit) -> dict[str, Any]:
+    """The JSON shape of a visit; its keys are part of the command line's contract."""
+    return {
+        "visit": found.id,
+        "bureau": found.bureau.code,
+        "checklist": found.checklist.id,
+        "version": found.checklist.version,
+        "state": found.state,
+        "started": found.started,
+        "who": found.who,
+        "answers": found.answers,
+        "evidence": {
+            item: {"verdict": evidence.verdict, "summary": str(evidence.summary), "facts": evidence.facts}
+            for item, evidence in found.evidence.items()
+        },
+        "relevant": list(found.relevant),
+        "problems": [{"item": problem.item, "message": str(problem.message)} for problem in found.problems],
+        "done": found.done,
+        "total": found.total,
+        "records": [{"name": record.name, "pdf": record.pdf} for record in found.records],
+    }
+
+
+def heading(found: Visit) -> str:
+    """A visit in one line."""
+    state = STATES[found.state]
+    return f"{found.id}  {found.bureau.name}  {found.checklist.title}  {found.done}/{found.total}  {state}"
+
+
+def _show(found: Visit) -> list[str]:
+    lines = [heading(found)]
+    for section in found.checklist.sections:
+        lines.append(f"{section.title}  [{section.id}]")
+        for item in section.items:
+            status = found.status(item.id)
+            if status == "off" or item.kind == "note":
+                continue
+            evidence = found.evidence.get(item.id)
+            answer = found.answers.get(item.id, "")
+            if isinstance(answer, dict):
+                answer = answer.get("name", "")
+            said = str(evidence.summary) if evidence else str(answer)
+            lines.append(f"  {SIGNS[status]} {item.label}  [{item.id}: {STATUSES[status]}]  {said}".rstrip())
+    lines += [f"! {problem.item}: {problem.message}" for problem in found.problems]
+    return lines
+
+
+@visit.verb("start", M("Begin a visit at a bureau."))
+@option("--bureau", required=True, said=M("The bureau's code in the plan."))
+@option("--checklist", default="handover", said=M("A checklist's name, or a file."))
+@option("--who", default="", said=M("The technician's name; the login name unless given."))
+def start(call: Call, bureau: str, checklist: str, who: str) -> Reply:
+    with call.visits() as visits:
+        visits.who = who or visits.who
+        found = visits.start(bureau, checklist)
+        return Reply({"visit": found.id}, heading(found))
+
+
+@visit.verb("list", M("The visits in this store."))
+def list_(call: Call) -> Reply:
+    with call.visits() as visits:
+        found = visits.list()
+        lines: list[str | Said] = [heading(each) for each in found]
+        return Reply(
+            [shape(each) for each in found],
+            lines or [M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one.")],
+        )
+
+
+@visit.verb("show", M("One visit: its items, answers and what is still open."))
+@click.argument("name", metavar="VISIT")
+def show(call: Call, name: str) -> Reply:
+    with call.visits() as visits:
+        found = visits.load(name)
+        return Reply(shape(found), _show(found))
+
+
+@visit.verb("answer", M("Answer one item; exits 0 only when the answer is on disk."))
+@click.argument("name", metavar="VISIT")
+@click.argument("item")
+@click.argument("value")
+def answer(call: Call, name: str, item: str, value: str) -> Reply:
+    with call.visits() as visits:
+        found = visits.answer(name, item, value)
+        return Reply(
+            {"visit": found.id, "item": item, "value": found.answers.get(item)},
+            M("Saved: {item}.", item=item),
+        )
+
+
+@visit.verb("attach", M("Answer a file item with a file."))
+@click.argument("name", metavar="VISIT")
+@click.argument("item")
+@click.argument("file", type=click.Path(path_type=Path))
+def attach(call: Call, name: str, item: str, file: Path) -> Reply:
+    with call.visits() as visits:
+        found = visits.attach(name, item, file)
+        return Reply(
+            {"visit": found.id, "item": item, "value": found.answers.get(item)},
+            M("Saved: {item}.", item=item),
+        )
+
+
+@visit.verb("note", M("Add a note to a visit."))
+@click.argument("name", metavar="VISIT")
+@click.argument("text")
+def note(call: Call, name: str, text: str) -> Reply:
+    with call.visits() as visits:
+        found = visits.note(name, text)
+        return Reply({"visit": found.id}, M("Saved."))
+
+
+@visit.verb(
+    "run",
+    M("The guided steps as plain prompts: all that is open, or one section or item."),
+    secrets=("pin", "new-pin", "so-pin", "password"),
+    modules=True,
+)
+@click.argument("name", metavar="VISIT")
+@click.argument("step", default="")
+def run(call: Call, name: str, step: str) -> Reply:
+    from fieldkit.visit.guide import guide
+
+    with call.visits() as visits:
+        found = asyncio.run(guide(visits, name, call.console(), step=step, modules=call.modules))
+        good = not any(found.status(item) == "failed" for item in found.relevant)
+        return Reply(shape(found), _show(found), good=good)
+
+
+@visit.verb(
+    "finish",
+    M("Have the officer sign off, make the handover record and sign it with the token."),
+    secrets=("pin",),
+    modules=True,
+)
+@click.argument("name", metavar="VISIT")
+@click.option("--token", default="")
+@option("--out", type=click.Path(path_type=Path), said=M("The folder the record is written to."))
+def finish(call: Call, name: str, token: str, out: Path | None) -> Reply:
+    from fieldkit.record.handover import hand_over
+
+    with call.visits() as visits:
+        made = asyncio.run(
+            hand_over(visits, name, call.console(), token=token, out=out, modules=call.modules)
+        )
+        return Reply(
+            {"visit": made.visit, "record": str(made.pdf), "json": str(made.json), "checks": made.checks},
+            [M("The record was made and verified: {path}", path=str(made.pdf))],
+            good=made.verdict == "pass",
+        )
+
+
+@visit.verb("amend", M("Open a signed visit again; the next record names the one it replaces."))
+@click.argument("name", metavar="VISIT")
+@option("--reason", required=True, said=M("Why; it stands in the next record."))
+def amend(call: Call, name: str, reason: str) -> Reply:
+    with call.visits() as visits:
+        found = visits.amend(name, reason)
+        return Reply(shape(found), heading(found))
