@@ -1,6 +1,6 @@
 """Compile the gettext catalogs: run by the build, and by hand after a translation was changed.
 
-    python fieldkit/locale/compile.py
+python fieldkit/locale/compile.py
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+"""What many rooms' tests share: a home, a sample authority, a software token, the program as its users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldkit import i18n
+from fieldkit.home import Home
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Assertions read English unless a test says otherwise."""
+    i18n.use("en")
+    yield
+    i18n.use("en")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home."""
+    return Home(tmp_path / "home")
+
+
+class Ran:
+    """What a run of the program left: status, standard output and error, and the JSON document in it."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.status = done.returncode
+        self.out = done.stdout
+        self.err = done.stderr
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def result(self) -> Any:
+        assert self.document["ok"], self.document
+        return self.document["result"]
+
+    @property
+    def error(self) -> dict[str, Any]:
+        assert not self.document["ok"], self.document
+        found = self.document["error"]
+        assert isinstance(found, dict)
+        return found
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def fieldkit(home: Home, tmp_path: Path) -> Run:
+    """Run the program in a process of its own, in English, on the test's home and token store."""
+    environment = clean_environment(home)
+
+    def run(*arguments: str | Path, stdin: str = "", **more: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "fieldkit", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment | more,
+            cwd=tmp_path,
+            timeout=120,
+        )
+        return Ran(done)
+
+    return run
+
+
+def clean_environment(home: Home) -> dict[str, str]:
+    """This process's environment, with fieldkit and SoftHSM2 pointed into `home`, in English."""
+    configuration = softhsm_configuration(home.path.parent / "softhsm2")
+    return os.environ | {
+        "FIELDKIT_HOME": str(home.path),
+        "FIELDKIT_LANG": "en",
+        "SOFTHSM2_CONF": str(configuration),
+    }
+
+
+def softhsm_configuration(folder: Path) -> Path:
+    """A SoftHSM2 configuration whose tokens live in `folder`."""
+    (folder / "tokens").mkdir(parents=True, exist_ok=True)
+    configuration = folder / "softhsm2.conf"
+    configuration.write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
+    return configuration

@@ -1,0 +1,43 @@
+"""Both languages are complete, and say the same parameters."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from babel.messages.pofile import read_po
+
+from fieldkit.locale import refresh
+
+
+def _catalog(language: str) -> dict[str, str]:
+    with refresh.catalog(language).open("rb") as file:
+        return {str(entry.id): str(entry.string) for entry in read_po(file, locale=language) if entry.id}
+
+
+def _parameters(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_every_message_in_the_code_is_translated(language: str) -> None:
+    known = _catalog(language)
+    missing = [text for text in refresh.messages() if not known.get(text)]
+    assert not missing, f"{language} lacks {len(missing)}: {missing[:10]}"
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_no_translation_is_left_of_a_message_that_is_gone(language: str) -> None:
+    assert set(_catalog(language)) <= set(refresh.messages())
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_a_translation_has_the_parameters_of_its_message(language: str) -> None:
+    wrong = {text: said for text, said in _catalog(language).items() if _parameters(text) != _parameters(said)}
+    assert not wrong
+
+
+def test_vietnamese_is_composed() -> None:
+    from fieldkit.text import nfc
+
+    assert all(said == nfc(said) for said in _catalog("vi").values())
