@@ -1,0 +1,246 @@
+"""Debian's packages: what is installed, what an installation would change, and installing them.
+
+apt-get does the work and says how far it is on its status descriptor; dpkg is never interrupted.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import Event
+
+import msgspec
+
+from fieldkit.driver import apt_errors, run
+from fieldkit.driver.errors import NoInstaller, PackageDamaged
+from fieldkit.driver.steps import DebFile, Package, Step, Tell
+from fieldkit.errors import Cancelled
+from fieldkit.operator import Progress
+from fieldkit.text import M, Message
+
+LOCK_WAIT = 30  # seconds apt waits for another installer to finish
+# apt in English and without questions; `env` carries it through sudo and pkexec, which drop the environment.
+SURROUNDINGS = ("env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8")
+QUIET = ("--yes", "--no-install-recommends", "--no-remove")
+OPTIONS = (
+    "-o",
+    "APT::Status-Fd=1",
+    "-o",
+    f"DPkg::Lock::Timeout={LOCK_WAIT}",
+    "-o",
+    "Dpkg::Use-Pty=0",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+)
+DPKG = Path("/var/lib/dpkg")
+LISTS = Path("/var/lib/apt/lists")
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What an installation would change: packages new, upgraded, and the bytes to download."""
+
+    new: tuple[Package, ...] = ()
+    upgraded: tuple[Package, ...] = ()
+    download: int = 0
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """A package file as the package lists know it: where it is, its name, size and hash."""
+
+    uri: str
+    name: str
+    size: int
+    sha256: str
+
+
+def available() -> bool:
+    """This machine installs with apt."""
+    return shutil.which("apt-get") is not None and shutil.which("dpkg-query") is not None
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """Name to version of those of `names` that are fully installed."""
+    wanted = list(names)
+    if not wanted:
+        return {}
+    found = _ask(
+        "dpkg-query", "--show", "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n", "--", *wanted
+    )
+    rows = (line.split("\t") for line in found.stdout.splitlines())
+    return {row[0]: row[1] for row in rows if len(row) == 3 and row[2].strip() in ("ii", "hi")}
+
+
+def at_least(version: str, least: str) -> bool:
+    """`version` is `least` or later, as Debian compares them."""
+    return _ask("dpkg", "--compare-versions", version, "ge", least).returncode == 0
+
+
+def traces(names: Iterable[str]) -> dict[str, str]:
+    """Name to dpkg's state ("iU", "rc", "iF" …) of those of `names` that dpkg knows of in any way."""
+    found = _ask(
+        "dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *sorted(set(names))
+    )
+    rows = (line.split("\t") for line in found.stdout.splitlines())
+    return {row[0]: row[1].strip() for row in rows if len(row) == 2 and row[1].strip() not in ("un", "")}
+
+
+def interrupted() -> bool:
+    """An earlier dpkg run was broken off; apt refuses until it is finished."""
+    updates = DPKG / "updates"
+    return updates.is_dir() and any(entry.name.isdigit() for entry in updates.iterdir())
+
+
+def lists_empty() -> bool:
+    """This machine has no package lists, as on a fresh image."""
+    return not LISTS.is_dir() or not any("Packages" in entry.name for entry in LISTS.iterdir())
+
+
+def changes(wanted: Sequence[str]) -> Changes:
+    """What installing `wanted` (names, or paths of .deb files) would change; apt simulates it.
+
+    Raises the types of `errors` for what cannot be installed.
+    """
+    done = _ask(*SURROUNDINGS, "apt-get", "install", "--simulate", *QUIET, *wanted)
+    if done.returncode:
+        raise apt_errors.recognise((done.stdout + done.stderr).splitlines())
+    new: list[Package] = []
+    upgraded: list[Package] = []
+    for found in re.finditer(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", done.stdout, re.MULTILINE):
+        package = Package(found[1], found[2])
+        (upgraded if " [" in found[0] else new).append(package)
+    return Changes(tuple(new), tuple(upgraded), sum(fetch.size for fetch in fetches(wanted)))
+
+
+def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:
+    """The files that installing `wanted` would download."""
+    done = _ask(*SURROUNDINGS, "apt-get", "install", "--print-uris", *QUIET, *options, *wanted)
+    if done.returncode:
+        raise apt_errors.recognise((done.stdout + done.stderr).splitlines())
+    rows = re.finditer(r"^'([^']+)' (\S+) (\d+) (\S*)$", done.stdout, re.MULTILINE)
+    return tuple(Fetch(row[1], row[2], int(row[3]), row[4].partition("SHA256:")[2]) for row in rows)
+
+
+def header(path: Path) -> DebFile:
+    """What the .deb file `path` says it is."""
+    done = _ask("dpkg-deb", "--field", str(path), "Package", "Version", "Architecture")
+    fields = dict(re.findall(r"^(\w+): (.+)$", done.stdout, re.MULTILINE))
+    if done.returncode or not {"Package", "Version", "Architecture"} <= fields.keys():
+        raise PackageDamaged(
+            M("{file} is not a Debian package, or it is damaged.", file=path.name),
+            unchanged=M("Nothing was installed."),
+            hint=M("Get the file again, and check it against its hash."),
+            detail=done.stderr.strip(),
+        )
+    return DebFile(path, fields["Package"], fields["Version"], fields["Architecture"])
+
+
+def architecture() -> str:
+    """What dpkg calls this machine: "amd64", "arm64" …"""
+    return _ask("dpkg", "--print-architecture").stdout.strip()
+
+
+def finish_step(prefix: Sequence[str]) -> Step:
+    """The step that finishes an installation that was broken off earlier."""
+    return Step(
+        M("Finish the installation that was broken off earlier."),
+        (*prefix, *SURROUNDINGS, "dpkg", "--configure", "-a", "--force-confold"),
+    )
+
+
+def refresh_step(prefix: Sequence[str]) -> Step:
+    """The step that fetches the package lists."""
+    return Step(
+        M("Fetch the package lists."),
+        (*prefix, *SURROUNDINGS, "apt-get", "update", *OPTIONS),
+        required=False,  # one source that does not answer does not matter if the rest has the package
+    )
+
+
+def install_step(prefix: Sequence[str], wanted: Sequence[str], said: Message) -> Step:
+    """The step that installs `wanted` (names, or paths of .deb files)."""
+    return Step(said, (*prefix, *SURROUNDINGS, "apt-get", "install", *QUIET, *OPTIONS, *wanted))
+
+
+def remove_step(prefix: Sequence[str], names: Sequence[str]) -> Step:
+    """The step that removes `names` with their settings."""
+    return Step(
+        M("Remove again what was new."),
+        (*prefix, *SURROUNDINGS, "apt-get", "purge", "--yes", *OPTIONS, *names),
+    )
+
+
+def by_hand(wanted: Sequence[str], *, finish: bool = False, refresh: bool = False) -> tuple[str, ...]:
+    """The commands an administrator types at a prompt for the same."""
+    return (
+        *(("sudo dpkg --configure -a",) if finish else ()),
+        *(("sudo apt-get update",) if refresh else ()),
+        "sudo apt-get install --no-install-recommends " + " ".join(wanted),
+    )
+
+
+def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> None:
+    """Run an apt or dpkg step to its end; raise what went wrong.
+
+    stop: breaks off while apt downloads; once dpkg works it is let finish, and then `Cancelled`
+    is raised, so that the caller can undo.
+    """
+    reader = _Reader(step.said, tell)
+    status = run.run(step.argv, log, heard=reader.hear, stop=stop, may_stop=lambda: not reader.unpacking)
+    if stop is not None and stop.is_set():
+        raise Cancelled(M("The installation was broken off."), hint=M("Run it again to go on."))
+    if status and step.required:
+        raise apt_errors.recognise(reader.lines)
+    if tell is not None:
+        tell(Progress(step.said, 200, 200))
+
+
+class _Reader:
+    """Reads apt's output: status lines become progress, the rest is kept to recognise an error by."""
+
+    # dlstatus:<n>:<percent>:<words>  pmstatus:<package>:<percent>:<words>
+    STATUS = re.compile(r"(dlstatus|pmstatus):([^:]*):([\d.]+):")
+
+    def __init__(self, said: Message, tell: Tell | None) -> None:
+        self._said = said
+        self._tell = tell
+        self._done = -1
+        self.unpacking = False
+        self.lines: list[str] = []
+
+    def hear(self, line: str) -> None:
+        found = self.STATUS.search(line)
+        if found is None:
+            self.lines = [*self.lines[-199:], line]
+            return
+        self.unpacking = self.unpacking or found[1] == "pmstatus"
+        share = min(round(float(found[3])), 100)
+        package = found[2].partition("/")[0]
+        if found[1] == "dlstatus":  # downloading is the first half of the road
+            self._say(M("Downloading packages"), share)
+        elif package == "dpkg-exec":  # dpkg itself, between packages
+            self._say(self._said, 100 + share)
+        else:
+            self._say(M("Installing {package}", package=package), 100 + share)
+
+    def _say(self, text: Message, done: int) -> None:
+        if self._tell is not None and done > self._done:
+            self._done = done
+            self._tell(Progress(text, done, 200))
+
+
+def _ask(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that only answers."""
+    try:
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=120
+        )
+    except FileNotFoundError as error:
+        raise NoInstaller(
+            M("This system has no {program}.", program=argv[0]),
+            unchanged=M("Nothing was installed."),
+            hint=M("This driver is installed by apt: on Debian or Ubuntu."),
+            detail=str(error),
+        ) from None

@@ -1,0 +1,101 @@
+"""What can go wrong with drivers, by what a person can do about it."""
+
+from __future__ import annotations
+
+from fieldkit.errors import Failed, Missing, Misused, Refused
+
+
+class ProfileUnknown(Misused):
+    """No token profile has this name."""
+
+    code = "profile-unknown"
+
+
+class NoDriver(Missing):
+    """The profile has no driver for this system."""
+
+    code = "driver-none"
+
+
+class NoRights(Missing):
+    """An administrator is needed; `commands` in the data are what they must run."""
+
+    code = "no-rights"
+
+
+class NoInstaller(Missing):
+    """The program that installs packages on this system is not there."""
+
+    code = "installer-missing"
+
+
+class PackageUnknown(Missing):
+    """The package sources of this machine do not have the package."""
+
+    code = "package-unknown"
+
+
+class ListsOutdated(Missing):
+    """The machine's package lists name files that the source no longer has."""
+
+    code = "package-lists-outdated"
+
+
+class InstallerBusy(Missing):
+    """Another program is installing packages."""
+
+    code = "installer-busy"
+
+
+class InstallerInterrupted(Missing):
+    """An earlier installation was broken off and must be finished first."""
+
+    code = "installer-interrupted"
+
+
+class NoNetwork(Missing):
+    """The package source cannot be reached."""
+
+    code = "no-network"
+
+
+class NoSpace(Missing):
+    """The disk is full."""
+
+    code = "no-space"
+
+
+class DependenciesUnmet(Missing):
+    """A package needs another one that is not to be had."""
+
+    code = "dependencies-unmet"
+
+
+class PackageDamaged(Failed):
+    """A package file is not what it should be."""
+
+    code = "package-damaged"
+
+
+class PackageForeign(Failed):
+    """A package is for another kind of machine."""
+
+    code = "package-foreign"
+
+
+class WouldRemove(Refused):
+    """Installing the driver would remove other packages."""
+
+    code = "would-remove"
+
+
+class InstallFailed(Failed):
+    """The installation failed for a reason not known by name; the log has it."""
+
+    code = "install-failed"
+
+
+class ModuleUnproved(Failed):
+    """The driver was installed, but its module is not there or does not load."""
+
+    code = "module-unproved"

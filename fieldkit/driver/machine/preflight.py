@@ -1,0 +1,31 @@
+"""All that is looked at before work begins, in one list."""
+
+from __future__ import annotations
+
+from fieldkit.driver.machine import (
+    catalogue,
+    clock,
+    disk,
+    modules,
+    readers,
+    services,
+    system,
+    terminal,
+    validators,
+)
+from fieldkit.driver.machine.probe import Probe, Subject
+
+
+def probes(subject: Subject) -> tuple[Probe, ...]:
+    """Every probe for `subject`, those about the machine itself first."""
+    return (
+        *system.PROBES,
+        *terminal.PROBES,
+        *clock.PROBES,
+        *disk.PROBES,
+        *readers.PROBES,
+        *modules.PROBES,
+        *validators.PROBES,
+        *catalogue.PROBES,
+        *services.probes(subject.profiles),
+    )

@@ -1,0 +1,89 @@
+"""Proving a driver: its module is there, is for this processor, and loads. An exit status proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from fieldkit.driver import library
+from fieldkit.driver.errors import ModuleUnproved
+from fieldkit.errors import FieldkitError
+from fieldkit.operator import Finding
+from fieldkit.text import M
+
+Load = Callable[[str], int]  # loads a module in a process of its own; how many tokens it shows
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """A module that was loaded: where it is, what kind of file, how many tokens it showed."""
+
+    module: str
+    library: str
+    tokens: int
+    findings: tuple[Finding, ...]
+
+
+def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
+    """The first of `places` whose module loads; raises `ModuleUnproved` with what was seen at each."""
+    seen: list[Finding] = []
+    for place in places:
+        finding = examine(place)
+        if finding is None:
+            continue
+        seen.append(finding)
+        if finding.severity == "fail":
+            continue
+        try:
+            tokens = load(place)
+        except FieldkitError as error:
+            seen.append(
+                Finding(
+                    "driver-module",
+                    "fail",
+                    M("The module does not load: {path}.", path=place),
+                    detail=f"{error.code}: {error} {error.detail}".strip(),
+                )
+            )
+            continue
+        seen.append(
+            Finding(
+                "driver-loads", "pass", M("The module loads; tokens it shows: {count}.", count=tokens), place
+            )
+        )
+        return Proof(place, str(library.read(Path(place))), tokens, tuple(seen))
+    raise ModuleUnproved(
+        M("The driver of {profile} does not work: no module of it loads.", profile=profile),
+        hint=M("Look at the findings; a restart of the machine helps some drivers."),
+        detail="\n".join(f"{finding.message} {finding.detail}" for finding in seen) or ", ".join(places),
+        findings=[f"{finding.id}: {finding.message}" for finding in seen],
+    )
+
+
+def examine(place: str) -> Finding | None:
+    """What the file at `place` is, by its header; None where there is none."""
+    path = Path(place)
+    if not path.exists():
+        return None
+    try:
+        kind = library.read(path)
+    except OSError as error:
+        return Finding(
+            "driver-module",
+            "fail",
+            M("The module cannot be read: {path}.", path=place),
+            detail=error.strerror or "",
+        )
+    if kind.fits:
+        return Finding(
+            "driver-module", "pass", M("The module is there: {path}.", path=place), detail=str(kind)
+        )
+    if kind.format == "unknown":
+        return Finding("driver-module", "fail", M("This is no library: {path}.", path=place))
+    return Finding(
+        "driver-module",
+        "fail",
+        M("The module is for another processor ({found}): {path}.", found=str(kind), path=place),
+        hint=M("Install the {machine} version of the driver.", machine=library.own_machine()),
+    )

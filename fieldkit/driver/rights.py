@@ -1,0 +1,63 @@
+"""How this process may act as administrator: it is one, or it asks sudo or pkexec.
+
+No password is asked for here: sudo counts only while it lets us in without one, pkexec asks by
+a window of its own. Without either, a person with rights is given the commands.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from fieldkit.driver.errors import NoRights
+from fieldkit.text import M
+
+Prefix = tuple[str, ...]
+
+
+def prefix(environment: Mapping[str, str] | None = None) -> Prefix | None:
+    """What stands before a command to run it as administrator; None where there is no way."""
+    if os.name == "nt":
+        return () if _windows_administrator() else None
+    if os.geteuid() == 0:
+        return ()
+    if shutil.which("sudo") and _succeeds(("sudo", "-n", "true")):
+        return ("sudo", "-n")
+    seen = os.environ if environment is None else environment
+    if shutil.which("pkexec") and (seen.get("DISPLAY") or seen.get("WAYLAND_DISPLAY")):
+        return ("pkexec",)
+    return None
+
+
+def missing(commands: Sequence[str]) -> NoRights:
+    """The error that hands `commands` to an administrator."""
+    if os.name != "nt" and shutil.which("sudo"):
+        hint = M("Run `sudo -v`, then this again; or have an administrator run the commands shown.")
+    else:
+        hint = M("Have an administrator run the commands shown, then run this again.")
+    return NoRights(
+        M("Installing needs an administrator's rights, and this account has none."),
+        unchanged=M("Nothing was installed."),
+        hint=hint,
+        detail="\n".join(commands),
+        commands=list(commands),
+    )
+
+
+def _succeeds(argv: Sequence[str]) -> bool:
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _windows_administrator() -> bool:
+    import ctypes
+
+    shell = getattr(ctypes, "windll").shell32  # noqa: B009 (there on Windows only)
+    return bool(shell.IsUserAnAdmin())

@@ -1,0 +1,76 @@
+"""Real surroundings for drivers: Debian packages made here, installed here, and a virtual reader."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Small packages with a PKCS#11 module that nothing on a test machine needs.
+TRIAL, TRIAL_LIBRARY = "coolkey", "libckyapplet1"
+TRIAL_MODULE = "/usr/lib/pkcs11/libcoolkeypk11.so"
+LOCK = Path("/run/lock/fieldkit-tests-apt.lock")
+
+
+@pytest.fixture
+def root_and_apt() -> None:
+    """Skips where packages cannot be installed for real."""
+    if os.name == "nt" or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        pytest.skip("needs root and apt")
+
+
+@pytest.fixture
+def trial(root_and_apt: None) -> Iterator[str]:
+    """The name of a real package, not installed before nor after; one test at a time has it."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if subprocess.run(["dpkg", "--status", TRIAL], capture_output=True).returncode == 0:
+            pytest.skip(f"{TRIAL} is installed on this machine and stays")
+        if subprocess.run(["apt-get", "install", "--simulate", TRIAL], capture_output=True).returncode:
+            pytest.skip(f"the package lists do not have {TRIAL}")
+        try:
+            yield TRIAL
+        finally:
+            subprocess.run(
+                ["apt-get", "purge", "--yes", "-o", "DPkg::Lock::Timeout=60", TRIAL, TRIAL_LIBRARY],
+                capture_output=True,
+                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+            )
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Callable[..., Path]:
+    """Builds a real .deb: `package(name, architecture=…, depends=…, postinst=…)` gives its path."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("needs dpkg-deb")
+
+    def build(
+        name: str, *, version: str = "1.0", architecture: str = "all", depends: str = "", postinst: str = ""
+    ) -> Path:
+        folder = tmp_path / "packages" / name
+        control = folder / "DEBIAN"
+        control.mkdir(parents=True)
+        fields = {
+            "Package": name,
+            "Version": version,
+            "Architecture": architecture,
+            "Maintainer": "Sample <sample@example.org>",
+            "Description": "a sample package made by a test",
+        } | ({"Depends": depends} if depends else {})
+        (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+        if postinst:
+            script = control / "postinst"
+            script.write_text(f"#!/bin/sh\n{postinst}\n")
+            script.chmod(0o755)
+        (folder / "usr/share" / name).mkdir(parents=True)
+        (folder / "usr/share" / name / "payload").write_bytes(os.urandom(4096))
+        made = tmp_path / f"{name}_{version}_{architecture}.deb"
+        subprocess.run(["dpkg-deb", "--build", str(folder), str(made)], check=True, capture_output=True)
+        return made
+
+    return build
