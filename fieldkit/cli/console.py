@@ -14,17 +14,9 @@ from pathlib import Path
 
 from fieldkit import errors
 from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
+from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.secret import Secret
-from fieldkit.text import M, Message, Said, nfc
-
-SYMBOLS = {"pass": "✓", "info": "·", "warning": "!", "fail": "✗", "not-checked": "?"}
-SEVERITIES: Mapping[str, Message] = {
-    "pass": M("passed"),
-    "info": M("information"),
-    "warning": M("warning"),
-    "fail": M("failed"),
-    "not-checked": M("not checked"),
-}
+from fieldkit.text import M, nfc
 
 
 class SecretMissing(errors.Missing):
@@ -160,25 +152,6 @@ class Console:
         sys.stderr.flush()
 
 
-def finding_lines(finding: Finding) -> list[str]:
-    """One finding as lines: its sign and its outcome in words, then what would mend it."""
-    outcome = SEVERITIES[finding.severity]
-    lines = [f"{SYMBOLS[finding.severity]} {finding.message} [{outcome}]"]
-    if finding.hint:
-        lines.append(f"    → {finding.hint}")
-    return lines
-
-
-def plan_lines(plan: Plan) -> list[str]:
-    """A plan as lines: its title, what will happen, each command, and what stays as it is."""
-    lines = [said(plan.title)]
-    lines += [f"  {number}. {said(step)}" for number, step in enumerate(plan.steps, 1)]
-    lines += [f"  $ {command}" for command in plan.commands]
-    if plan.keeps:
-        lines.append("  " + said(plan.keeps))
-    return lines
-
-
 async def _in_thread(function: object, *arguments: object) -> str:
     return str(await asyncio.to_thread(function, *arguments))  # type: ignore[arg-type]
 
@@ -198,13 +171,3 @@ def _first_line(path: str) -> Secret:
             detail=error.strerror or "",
         ) from None
     return Secret(line.rstrip(b"\r\n"))
-
-
-def verdict_word(verdict: str) -> Said:
-    """ "pass", "fail", "not-checked" or "indeterminate" in words."""
-    return {
-        "pass": M("passed"),
-        "fail": M("failed"),
-        "not-checked": M("not checked"),
-        "indeterminate": M("cannot be decided"),
-    }[verdict]

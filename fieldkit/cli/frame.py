@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ class Call:
     def __init__(self, context: click.Context) -> None:
         given = context.find_root().params | {k: v for k, v in context.params.items() if v}
         self.home: Home = locate(given.get("home"))
+        self.home_given = bool(given.get("home") or os.environ.get("FIELDKIT_HOME"))
         self.json: bool = bool(given.get("json"))
         self.yes: bool = bool(given.get("yes"))
         self.modules: tuple[str, ...] = tuple(context.params.get("module") or ())
@@ -72,13 +74,20 @@ class Call:
 
         return load(self.home)
 
-    @contextlib.contextmanager
-    def visits(self) -> Iterator[Visits]:
+    def visits(self) -> contextlib.AbstractContextManager[Visits]:
         """The visits in the local store, until the end of the block."""
+        return self.visits_in(self.home)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def visits_in(home: Home) -> Iterator[Visits]:
+        """The visits in the store of `home`, until the end of the block."""
+        from fieldkit.journal.store import Store
+        from fieldkit.profile.load import load
         from fieldkit.visit.visits import Visits
 
-        with self.store() as store:
-            yield Visits(store, self.home, self.profiles())
+        with Store.open(home.store) as store:
+            yield Visits(store, home, load(home))
 
 
 class _Speaking:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from fieldkit.cli.console import SYMBOLS
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.plain import SYMBOLS
 from fieldkit.text import M, Said
 from fieldkit.visit.model import State, Status, Visit
 

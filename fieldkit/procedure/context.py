@@ -1,4 +1,4 @@
-"""What a procedure works with: the visit's answers so far, the profiles, folders and the store's attachments."""
+"""What a procedure works with: the visit's answers so far, the profiles, folders and attachments."""
 
 from __future__ import annotations
 

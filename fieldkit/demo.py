@@ -1,0 +1,173 @@
+"""The sample visit: a sample authority, a fresh SoftHSM2 token an invented bureau, made on the spot.
+
+It lays out a home and starts the visit; the screens go on from there, or a script plays the people's parts.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fieldkit.home import Home
+from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
+from fieldkit.plain import finding_lines
+from fieldkit.sample.authority import SampleAuthority
+from fieldkit.secret import Secret
+from fieldkit.text import M
+from fieldkit.visit.visits import Visits
+
+BUREAU = "MAU-01"
+CHECKLIST = "handover"
+ANSWERS = {
+    "delivery": "file",
+    "token-label": BUREAU,
+}
+
+
+class Laid(msgspec.Struct, frozen=True):
+    """What was laid out for the sample visit; `password` opens the sample's file and is kept nowhere."""
+
+    home: Home
+    authority: SampleAuthority
+    certificate_file: Path
+    password: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The products of a whole sample visit."""
+
+    visit: str
+    record: Path
+    signed: Path
+    bundle: Path
+    checks: list[dict[str, str]]
+
+
+def lay_out(home: Home) -> Laid:
+    """Make the sample authority, the certificate file and an empty SoftHSM2 token store in `home`.
+
+    The PKCS#12 password is new each time and only returned: it is written nowhere.
+    """
+    from fieldkit.sample import authority
+
+    home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = home.path / "sample-authority"
+    made = authority.load(folder) if folder.is_dir() else authority.create(folder)
+    password = f"mau-{secrets.randbelow(10**4):04d}-{secrets.randbelow(10**4):04d}"
+    certificate = home.path / "sample-certificate.p12"
+    with Secret(password) as secret:
+        made.write_pkcs12(certificate, secret)
+    _fresh_token_store(home)
+    made.install(home)
+    return Laid(home, made, certificate, password)
+
+
+def _fresh_token_store(home: Home) -> None:
+    """Point SoftHSM2 of this process and its agents at a token store inside `home`."""
+    folder = home.path / "softhsm2"
+    (folder / "tokens").mkdir(parents=True, exist_ok=True, mode=0o700)
+    configuration = folder / "softhsm2.conf"
+    configuration.write_text(
+        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(configuration)
+
+
+def open_visit(visits: Visits) -> str:
+    """The sample visit that is still open, or a new one; its id."""
+    for visit in visits.list():
+        if visit.bureau.code == BUREAU and visit.state != "recorded":
+            return visit.id
+    return visits.start(BUREAU, CHECKLIST).id
+
+
+class Script:
+    """An operator that plays technician and officer: it agrees, knows its made-up secrets, tells what it sees."""
+
+    def __init__(self, tell: Callable[[str], None], answers: dict[str, str], password: str) -> None:
+        self._tell = tell
+        self._answers = answers
+        pin = f"{secrets.randbelow(10**8):08d}"
+        self._secrets = {
+            "pin": pin,
+            "new-pin": pin,
+            "so-pin": f"{secrets.randbelow(10**8):08d}",
+            "puk": "",
+            "password": password,
+        }
+        self.findings: list[Finding] = []
+
+    async def consent(self, plan: Plan) -> bool:
+        self._tell("? " + said(plan.title))
+        for step in plan.steps:
+            self._tell("    " + said(step))
+        for command in plan.commands:
+            self._tell("    $ " + command)
+        return True
+
+    async def secret(self, request: SecretRequest) -> Secret:
+        secret = Secret(self._secrets[request.role])
+        complaint = request.check(secret) if request.check else None
+        assert complaint is None, str(complaint)
+        return secret
+
+    async def ask(self, question: Question) -> str:
+        answer = self._answers.pop(question.id, question.default)
+        if not answer and question.options:
+            answer = question.options[0].value
+        return answer
+
+    def progress(self, progress: Progress) -> None:
+        pass  # every step is told by its findings
+
+    def say(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        for line in finding_lines(finding):
+            self._tell("  " + line)
+
+
+async def play(visits: Visits, laid: Laid, tell: Callable[[str], None]) -> Outcome:
+    """The whole visit by itself: every step, the sign-off, the signed record, the bundle on a "stick"."""
+    from fieldkit.record.handover import hand_over
+    from fieldkit.sync.carrier import FolderCarrier
+    from fieldkit.sync.push import push
+    from fieldkit.visit.guide import guide
+
+    visit = open_visit(visits)
+    script = Script(tell, _answers(laid, visits.load(visit).bureau.code), laid.password)
+    for section in visits.load(visit).checklist.sections:
+        tell(f"== {section.title}")
+        await guide(visits, visit, script, step=section.id)
+    tell(f"== {M('Handover record')}")
+    record = await hand_over(visits, visit, script)
+    tell(f"== {M('Bundle for head office')}")
+    stick = laid.home.path / "stick"
+    pushed = push(visits.store, FolderCarrier(stick), laid.authority.recipients())
+    now = visits.load(visit)
+    signed = next(file for file in now.evidence["test_signature"].files)
+    signed_path = laid.home.visit(visit) / "sample-signed.pdf"
+    signed_path.write_bytes(visits.store.attachment(signed["sha256"]))
+    findings = [finding for evidence in now.evidence.values() for finding in evidence.findings]
+    checks = [
+        {"id": finding.id, "verdict": _verdict(finding), "detail": str(finding.message)}
+        for finding in findings
+    ]
+    checks += [{"id": c.id, "verdict": c.verdict, "detail": str(c.message)} for c in record.checks]
+    return Outcome(visit, record.pdf, signed_path, stick / pushed.bundle, checks)
+
+
+def _verdict(finding: Finding) -> str:
+    return finding.severity if finding.severity in ("fail", "not-checked") else "pass"
+
+
+def _answers(laid: Laid, bureau: str) -> dict[str, str]:
+    """What the people of the sample visit answer, by item; marked as a sample where it is a name."""
+    return {
+        "delivery": "file",
+        "certificate-file": str(laid.certificate_file),
+        "token-label": bureau,
+    }

@@ -1,0 +1,107 @@
+"""Initialise a token and set its PIN. What was on it is gone then, so the person types its serial to agree."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fieldkit import errors
+from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest
+from fieldkit.procedure import reach
+from fieldkit.procedure.context import Context
+from fieldkit.procedure.evidence import Evidence
+from fieldkit.text import M
+from fieldkit.token import policy, provision
+from fieldkit.token.model import Token
+
+
+class InitialisationNotAllowed(errors.Refused):
+    """The token's profile says that only its issuer may initialise it."""
+
+    code = "initialise-not-allowed"
+
+
+async def run(context: Context, operator: Operator) -> Evidence:
+    """Choose a token, show what will be erased, then initialise it with an SO PIN and a user PIN."""
+    profile = context.profiles.tokens.get(context.bureau.token)
+    if profile is not None and not profile.init:
+        raise InitialisationNotAllowed(
+            M("Tokens of this kind are initialised by the authority that issues them."),
+            unchanged=M("Nothing was changed."),
+            hint=M("Answer that the token came personalised, and check it instead."),
+        )
+    async with reach.agents(context) as running:
+        found = await asyncio.to_thread(running.tokens)
+        blank = [token for token in found if not token.initialized]
+        token = await reach.choose(blank or found, operator, M("Which token is to be initialised?"))
+        label = await operator.ask(
+            Question(id="token-label", title=M("Label of the token"), default=context.bureau.code)
+        )
+        if not await operator.consent(_plan(token, label)):
+            raise errors.NotConsented(
+                M("The token was not initialised: not agreed to."), unchanged=M("Nothing was changed.")
+            )
+        rules = policy.for_profile(profile)
+        with (
+            await operator.secret(
+                SecretRequest(
+                    role="so-pin",
+                    title=M("New SO PIN (head office keeps it; it unblocks the token)"),
+                    new=True,
+                    check=rules.so_check(token),
+                )
+            ) as so_pin,
+            await operator.secret(
+                SecretRequest(role="new-pin", title=M("New PIN"), new=True, check=rules.check(token))
+            ) as pin,
+        ):
+            operator.progress(Progress(M("Initialising the token"), 0, 0))
+            made = await asyncio.to_thread(provision.initialise, running, token, label, so_pin, pin)
+    return Evidence(
+        verdict="pass",
+        summary=M(
+            "Token {label} ({serial}) is initialised and its PIN is set.",
+            label=made.label,
+            serial=made.serial,
+        ),
+        findings=(
+            Finding(
+                "token-initialised", "pass", M("Initialised: {model}", model=made.model or "?"), made.uri
+            ),
+            Finding("pin-set", "pass", M("The PIN was set by the person; it is kept nowhere.")),
+        ),
+        facts={
+            "serial": made.serial,
+            "label": made.label,
+            "model": made.model,
+            "manufacturer": made.manufacturer,
+            "uri": made.uri,
+            "module": made.module,
+            "pin_set": True,
+        },
+    )
+
+
+def _plan(token: Token, label: str) -> Plan:
+    name = token.label or token.serial
+    if not token.initialized:
+        return Plan(
+            title=M("Initialise the empty token in slot {slot}", slot=token.slot),
+            steps=(
+                M("Give it the label {label}.", label=label),
+                M("Set a new SO PIN and a new PIN, which you enter next."),
+            ),
+            keeps=M("The token is empty; nothing is lost."),
+        )
+    return Plan(
+        title=M("Erase and initialise the token {name}", name=name),
+        steps=(
+            M(
+                "Everything on token {name} ({serial}) is erased: keys and certificates.",
+                name=name,
+                serial=token.serial,
+            ),
+            M("Give it the label {label}.", label=label),
+            M("Set a new SO PIN and a new PIN, which you enter next."),
+        ),
+        confirm=token.serial,
+    )
