@@ -1,1 +1,1 @@
-"""The checklist: what a visit asks, read from YAML; items, relevance, constraints. No I/O beyond its files."""
+"""The checklist: what a visit asks, read from YAML; items, relevance, constraints."""

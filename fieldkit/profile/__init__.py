@@ -1,1 +1,1 @@
-"""Profiles: tokens and drivers, authorities, stamp rules, services, the plan and its bureaus, read from YAML."""
+"""Profiles, read from YAML: tokens and drivers, authorities, stamp rules, services, the plan."""

@@ -1,0 +1,143 @@
+"""Checklists from YAML: found by name, read, and checked so far that answering one can meet no surprise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fieldkit.checklist.errors import ChecklistInvalid, ChecklistNotFound
+from fieldkit.checklist.model import Checklist, Item
+from fieldkit.home import Home, shipped
+from fieldkit.text import M
+from fieldkit.yaml_model import read, text_of
+
+if TYPE_CHECKING:
+    from fieldkit.text import Message
+
+_ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
+_ACCEPT = re.compile(r"[a-z0-9]{1,8}")
+
+Place = tuple[str | int, ...]
+
+
+def find(name_or_path: str, home: Home) -> Path:
+    """The file of a checklist: a path as it is, a name in the home and then among the shipped ones.
+
+    :raises ChecklistNotFound: there is none.
+    """
+    if name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path or "\\" in name_or_path:
+        path = Path(name_or_path).expanduser()
+        if path.is_file():
+            return path
+    for folder in (home.checklists, shipped("checklists")):
+        path = folder / f"{Path(name_or_path).name.removesuffix('.yaml')}.yaml"
+        if path.is_file() and path.name.removesuffix(".yaml") == name_or_path.removesuffix(".yaml"):
+            return path
+    raise ChecklistNotFound(
+        M("There is no checklist {name}.", name=name_or_path),
+        hint=M("Known here: {names}.", names=", ".join(names(home))),
+    )
+
+
+def names(home: Home) -> list[str]:
+    """The names of the checklists in the home and of those shipped."""
+    folders = (home.checklists, shipped("checklists"))
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+
+
+def load(path: Path) -> Checklist:
+    """The checklist in the file at `path`.
+
+    :raises Unreadable: it is not there. :raises ChecklistInvalid: it is wrong, with every reason.
+    """
+    return parse(text_of(path, ChecklistInvalid), str(path))
+
+
+def parse(text: str, name: str) -> Checklist:
+    """The checklist in `text`; `name` is the file's, for problems.
+
+    :raises ChecklistInvalid: with every reason.
+    """
+    document = read(text, name, Checklist, ChecklistInvalid)
+    problems = [document.problem(place, said, offset) for place, said, offset in _wrong(document.value)]
+    if problems:
+        problems.sort(key=lambda problem: (problem.line, problem.column))
+        raise ChecklistInvalid(problems)
+    return document.value
+
+
+def _wrong(checklist: Checklist) -> Iterator[tuple[Place, Message, int]]:
+    """What is wrong with the meaning of a checklist: where, what, and how far into the text there."""
+    sections: set[str] = set()
+    items: set[str] = set()
+    if not checklist.sections:
+        yield ("sections",), M("A checklist needs at least one section."), 0
+    for s, section in enumerate(checklist.sections):
+        if not _ITEM_ID.fullmatch(section.id):
+            yield ("sections", s, "id"), _bad_id(section.id), 0
+        if section.id in sections:
+            yield ("sections", s, "id"), M("The section `{id}` is here twice.", id=section.id), 0
+        sections.add(section.id)
+        for i, item in enumerate(section.items):
+            place: Place = ("sections", s, "items", i)
+            if not _ITEM_ID.fullmatch(item.id):
+                yield (*place, "id"), _bad_id(item.id), 0
+            if item.id in items:
+                yield (*place, "id"), M("The item `{id}` is here twice.", id=item.id), 0
+            items.add(item.id)
+            for below, said in _item(item):
+                yield (*place, *below), said, 0
+
+
+def _bad_id(id: str) -> Message:
+    return M("`{id}` is not an id: small letters, digits and _ only, a letter first.", id=id)
+
+
+def _item(item: Item) -> Iterator[tuple[Place, Message]]:
+    """What of an item does not go together with its kind."""
+    chosen = item.kind in ("choice", "choices")
+    if chosen and not item.choices:
+        yield ("kind",), M("An item of kind `{kind}` needs `choices`.", kind=item.kind)
+    if item.choices and not chosen:
+        yield ("choices",), _unfit("choices", item)
+    values: set[str] = set()
+    for c, choice in enumerate(item.choices):
+        if not _CHOICE_VALUE.fullmatch(choice.value):
+            said = M(
+                "`{value}` is not a choice's value: letters, digits and _ . / + - only.", value=choice.value
+            )
+            yield ("choices", c, "value"), said
+        if choice.value in values:
+            yield ("choices", c, "value"), M("The choice `{value}` is here twice.", value=choice.value)
+        values.add(choice.value)
+    if item.kind == "procedure":
+        if not item.procedure:
+            yield ("kind",), M("An item of kind `procedure` needs `procedure`, its name.")
+        elif not item.procedure.isidentifier():
+            yield ("procedure",), _bad_id(item.procedure)
+    elif item.procedure:
+        yield ("procedure",), _unfit("procedure", item)
+    if item.options and item.kind != "procedure":
+        yield ("with",), _unfit("with", item)
+    if item.accept and item.kind != "file":
+        yield ("accept",), _unfit("accept", item)
+    for a, ending in enumerate(item.accept):
+        if not _ACCEPT.fullmatch(ending):
+            yield ("accept", a), M("`{ending}` is not a file name's ending, such as pdf.", ending=ending)
+    if item.multiline and item.kind != "text":
+        yield ("multiline",), _unfit("multiline", item)
+    if item.kind in ("procedure", "note"):
+        for key in ("constraint", "default"):
+            if getattr(item, key):
+                yield (key,), _unfit(key, item)
+    if item.kind == "note" and item.required:
+        yield ("required",), _unfit("required", item)
+    if item.constraint_message is not None and not item.constraint:
+        yield ("constraint_message",), M("`constraint_message` needs a `constraint`.")
+
+
+def _unfit(key: str, item: Item) -> Message:
+    return M("An item of kind `{kind}` takes no `{key}`.", key=key, kind=item.kind)

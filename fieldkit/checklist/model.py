@@ -1,0 +1,95 @@
+"""What a visit asks, as values: a checklist, its sections and items. How they are read is in `load`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from fieldkit.text import Words
+
+Kind = Literal["yesno", "text", "choice", "choices", "number", "date", "file", "note", "procedure"]
+Value = str | list[str] | dict[str, str | int]
+YES_NO = ("yes", "no", "n/a")
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One of the answers of a "choice" or "choices" item; `value` is what is stored."""
+
+    value: str
+    label: Words
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of a checklist.
+
+    kind: what answers it. "yesno" is answered "yes", "no" or "n/a"; "number" by a decimal as text;
+    "date" by an ISO date; "file" by an attachment's {"sha256", "size", "name"}; "choices" by a list;
+    "procedure" by the evidence of the procedure named; "note" is only read.
+    relevant: an expression; while it is not true the item is not asked and its answer does not count.
+    constraint: an expression over `.`, the answer; constraint_message says it in words.
+    accept: endings of the file names that a "file" item takes, without the dot; all when empty.
+    multiline: a "text" item may take several lines.
+    options: what a procedure is told, under the key `with`.
+    """
+
+    id: str
+    kind: Kind
+    label: Words
+    hint: Words | None = None
+    required: bool = False
+    choices: tuple[Choice, ...] = ()
+    relevant: str = ""
+    constraint: str = ""
+    constraint_message: Words | None = None
+    default: str = ""
+    accept: tuple[str, ...] = ()
+    multiline: bool = False
+    procedure: str = ""
+    options: dict[str, str | int | bool] = msgspec.field(name="with", default_factory=dict)
+
+
+class Section(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Items that belong together; `relevant` holds for all of them."""
+
+    id: str
+    title: Words
+    items: tuple[Item, ...]
+    relevant: str = ""
+
+
+class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """What one kind of visit asks.
+
+    id: its name, that of its file. version: raised with every change that an old record would notice.
+    form: the name and number of the paper form it stands for, where there is one.
+    """
+
+    id: str
+    version: str
+    title: Words
+    sections: tuple[Section, ...]
+    form: Words | None = None
+
+    def items(self) -> Iterator[Item]:
+        """Every item, in order."""
+        for section in self.sections:
+            yield from section.items
+
+    def item(self, id: str) -> Item:
+        """The item of that id, or KeyError."""
+        return self._by_id[id]
+
+    def section_of(self, id: str) -> Section:
+        """The section the item of that id is in, or KeyError."""
+        return self._sections[id]
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Item]:
+        return {item.id: item for item in self.items()}
+
+    @functools.cached_property
+    def _sections(self) -> dict[str, Section]:
+        return {item.id: section for section in self.sections for item in section.items}

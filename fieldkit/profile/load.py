@@ -1,0 +1,225 @@
+"""Profiles from YAML: the shipped ones, overlaid file by file with the technician's own in the home."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from fieldkit.home import Home, shipped
+from fieldkit.profile.errors import ProfileInvalid
+from fieldkit.profile.model import Authority, Plan, Profiles, Services, TokenProfile
+from fieldkit.profile.rules import RuleSet
+from fieldkit.text import M, Message
+from fieldkit.yaml_model import Document, Problem, read, text_of
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+_ATR = re.compile(r"3[BF?]([0-9A-F?]{2})+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}")
+
+Place = tuple[str | int, ...]
+Wrong = Iterator[tuple[Place, Message]]
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def load(home: Home) -> Profiles:
+    """All profiles, shipped and the home's; a file of the home replaces the shipped one of its name.
+
+    :raises ProfileInvalid: with every problem of every file.
+    """
+    folders = (home.profiles, home.path, shipped("profiles"))
+    problems: list[Problem] = []
+    tokens = _read_all(_files(folders, "tokens"), TokenProfile, _token, problems)
+    authorities = _read_all(_files(folders, "authorities"), Authority, _authority, problems)
+    rules = _read_all(_files(folders, "rules"), RuleSet, _rules, problems)
+    plans = _read_all(_files(folders, "plan"), Plan, _plan, problems)
+    services = _read_one(_path(folders, "services.yaml"), Services, _services, problems)
+    for plan in plans.values() if not problems else ():
+        for b, bureau in enumerate(plan.value.bureaus):
+            for key, id, known in (
+                ("token", bureau.token, tokens),
+                ("authority", bureau.authority, authorities),
+            ):
+                if id not in known:
+                    said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
+                    problems.append(plan.problem(("bureaus", b, key), said))
+    if problems:
+        raise ProfileInvalid(problems)
+    chosen = max((each.value for each in plans.values()), key=lambda plan: (not plan.sample, plan.issued))
+    return Profiles(
+        tokens=_values(tokens),
+        authorities=_values(authorities),
+        rules=_values(rules),
+        services=services.value.services if services else (),
+        plan=chosen,
+        plans=_values(plans),
+        folders=folders,
+    )
+
+
+def check(path: Path) -> None:
+    """Read one profile's file on its own, by the folder it is in.
+
+    :raises ProfileInvalid: with every problem of it.
+    """
+    shape, wrong = _KINDS.get("services" if path.name == "services.yaml" else path.parent.name, (None, None))
+    if shape is None or wrong is None:
+        said = M("This is no profile: it is in none of the folders {names}.", names=", ".join(sorted(_KINDS)))
+        raise ProfileInvalid([Problem(str(path), 1, 1, said)])
+    problems: list[Problem] = []
+    _read_one(path, shape, wrong, problems)
+    if problems:
+        raise ProfileInvalid(problems)
+
+
+def _files(folders: Iterable[Path], kind: str) -> list[Path]:
+    """The files of one kind, by name; of each name the one in the first folder that has it."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in (folder / kind).glob("*.yaml"):
+            found.setdefault(path.name, path)
+    return [found[name] for name in sorted(found)]
+
+
+def _path(folders: Iterable[Path], name: str) -> Path | None:
+    return next((path for folder in folders if (path := folder / name).is_file()), None)
+
+
+def _read_all(
+    paths: Iterable[Path], shape: type[N], wrong: Callable[[N], Wrong], problems: list[Problem]
+) -> dict[str, Document[N]]:
+    found: dict[str, Document[N]] = {}
+    for path in paths:
+        document = _read_one(path, shape, wrong, problems)
+        if document is None:
+            continue
+        id = document.value.id
+        if not _ID.fullmatch(id):
+            problems.append(
+                document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
+            )
+        elif id in found:
+            said = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
+            problems.append(document.problem(("id",), said))
+        found[id] = document
+    return found
+
+
+def _read_one(
+    path: Path | None, shape: type[Any], wrong: Callable[[Any], Wrong], problems: list[Problem]
+) -> Document[Any] | None:
+    if path is None:
+        return None
+    try:
+        document = read(text_of(path, ProfileInvalid), str(path), shape, ProfileInvalid)
+    except ProfileInvalid as error:
+        problems += error.problems
+        return None
+    problems += [document.problem(place, said) for place, said in wrong(document.value)]
+    return document
+
+
+def _values(documents: dict[str, Document[N]]) -> dict[str, N]:
+    return {id: document.value for id, document in documents.items()}
+
+
+def _token(profile: TokenProfile) -> Wrong:
+    for u, usb in enumerate(profile.usb):
+        if not _USB.fullmatch(usb.id):
+            yield ("usb", u, "id"), M("`{id}` is not a USB id such as 04e6:5116 (small letters).", id=usb.id)
+    for a, atr in enumerate(profile.atr):
+        if not _ATR.fullmatch(atr.value):
+            yield ("atr", a, "value"), M("`{value}` is not an ATR in capital hexadecimal.", value=atr.value)
+    policy = profile.pin_policy
+    if not 0 < policy.min <= policy.max <= 255:
+        yield (
+            ("pin_policy",),
+            M("A PIN's `min` and `max` are between 1 and 255, and `min` is not the larger."),
+        )
+    for kind in ("deb", "rpm", "msi", "exe", "pkg"):
+        for f, file in enumerate(getattr(profile.driver, kind)):
+            if file.sha256 and not _SHA256.fullmatch(file.sha256):
+                yield ("driver", kind, f, "sha256"), _bad_hash(file.sha256)
+            if "/" in file.file or "\\" in file.file:
+                yield ("driver", kind, f, "file"), M("`file` is a name in the kit, without folders.")
+
+
+def _bad_hash(value: str) -> Message:
+    return M("`{value}` is not a SHA-256 in small hexadecimal.", value=value)
+
+
+def _authority(authority: Authority) -> Wrong:
+    for key in ("anchors", "intermediates"):
+        for a, name in enumerate(getattr(authority, key)):
+            if name.startswith(("/", "\\")) or ".." in Path(name).parts or ":" in name:
+                yield (key, a), M("`{name}` leaves the folder of the profiles.", name=name)
+    for key in ("tsa", "ocsp", "crl", "repository"):
+        for e, endpoint in enumerate(getattr(authority, key)):
+            if not endpoint.url.startswith(("http://", "https://")):
+                yield (key, e, "url"), _bad_url(endpoint.url)
+    for c, certificate in enumerate(authority.certificates):
+        if certificate.sha256 and not _SHA256.fullmatch(certificate.sha256):
+            yield ("certificates", c, "sha256"), _bad_hash(certificate.sha256)
+
+
+def _bad_url(url: str) -> Message:
+    return M("`{url}` is not an address that begins with http:// or https://.", url=url)
+
+
+def _rules(rules: RuleSet) -> Wrong:
+    if rules.valid_to is not None and rules.valid_to < rules.valid_from:
+        yield ("valid_to",), M("The last day is before the first.")
+
+
+def _services(services: Services) -> Wrong:
+    seen: set[str] = set()
+    for s, service in enumerate(services.services):
+        if service.id in seen:
+            yield ("services", s, "id"), M("The service `{id}` is here twice.", id=service.id)
+        seen.add(service.id)
+        if service.url and not service.url.startswith(("http://", "https://")):
+            yield ("services", s, "url"), _bad_url(service.url)
+
+
+def _plan(plan: Plan) -> Wrong:
+    codes: set[str] = set()
+    for b, bureau in enumerate(plan.bureaus):
+        if not _CODE.fullmatch(bureau.code):
+            yield (
+                ("bureaus", b, "code"),
+                M("`{code}` is not a code: capitals, digits and . _ - only.", code=bureau.code),
+            )
+        if bureau.code in codes:
+            yield ("bureaus", b, "code"), M("The bureau `{code}` is here twice.", code=bureau.code)
+        codes.add(bureau.code)
+    tasks: set[str] = set()
+    for p, phase in enumerate(plan.phases):
+        for t, task in enumerate(phase.tasks):
+            place: Place = ("phases", p, "tasks", t)
+            if task.id in tasks:
+                yield (*place, "id"), M("The task `{id}` is here twice.", id=task.id)
+            tasks.add(task.id)
+            if task.ends < task.starts:
+                yield (*place, "ends"), M("The last day is before the first.")
+            for c, code in enumerate(task.bureaus):
+                if code not in codes:
+                    yield (*place, "bureaus", c), M("The plan has no bureau {code}.", code=code)
+
+
+_KINDS: dict[str, tuple[type[Any], Callable[[Any], Wrong]]] = {
+    "tokens": (TokenProfile, _token),
+    "authorities": (Authority, _authority),
+    "rules": (RuleSet, _rules),
+    "plan": (Plan, _plan),
+    "services": (Services, _services),
+}
