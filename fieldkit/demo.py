@@ -86,7 +86,7 @@ def open_visit(visits: Visits) -> str:
 
 
 class Script:
-    """An operator that plays technician and officer: it agrees, knows its made-up secrets, tells what it sees."""
+    """An operator that plays technician and officer: it agrees, knows its own secrets, tells what it sees."""
 
     def __init__(self, tell: Callable[[str], None], answers: dict[str, str], password: str) -> None:
         self._tell = tell

@@ -1,4 +1,4 @@
-"""Reaching the visit's token: which modules to ask, which of the tokens found is meant, which PIN is asked for."""
+"""Reaching the visit's token: which modules to ask, which token found is meant, which PIN is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Initialise a token and set its PIN. What was on it is gone then, so the person types its serial to agree."""
+"""Initialise a token and set its PIN. What was on it is gone then, so the person types its serial number."""
 
 from __future__ import annotations
 
