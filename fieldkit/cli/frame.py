@@ -83,11 +83,10 @@ class Call:
     def visits_in(home: Home) -> Iterator[Visits]:
         """The visits in the store of `home`, until the end of the block."""
         from fieldkit.journal.store import Store
-        from fieldkit.profile.load import load
         from fieldkit.visit.visits import Visits
 
         with Store.open(home.store) as store:
-            yield Visits(store, home, load(home))
+            yield Visits(store, home)
 
 
 class _Speaking:

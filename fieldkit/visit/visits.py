@@ -6,6 +6,7 @@ Every method that changes something returns only when the journal has it on disk
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import importlib
 import secrets
@@ -37,12 +38,18 @@ class Visits:
     who: the technician's name as it stands in every entry; the login name unless given.
     """
 
-    def __init__(self, store: Store, home: Home, profiles: Profiles, who: str = "") -> None:
+    def __init__(self, store: Store, home: Home, who: str = "") -> None:
         self.store = store
         self.home = home
-        self.profiles = profiles
         self.who = nfc(who) or _login()
         self._checklists: dict[str, Checklist] = {}
+
+    @functools.cached_property
+    def profiles(self) -> Profiles:
+        """The profiles in force, read when first needed: showing visits does not need them."""
+        from fieldkit.profile.load import load
+
+        return load(self.home)
 
     # --- reading
 
