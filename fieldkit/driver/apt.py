@@ -111,7 +111,9 @@ def changes(wanted: Sequence[str]) -> Changes:
     for found in re.finditer(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", done.stdout, re.MULTILINE):
         package = Package(found[1], found[2])
         (upgraded if " [" in found[0] else new).append(package)
-    return Changes(tuple(new), tuple(upgraded), sum(fetch.size for fetch in fetches(wanted)))
+    at_hand = all("/" in name for name in wanted)
+    download = 0 if at_hand else sum(fetch.size for fetch in fetches(wanted))
+    return Changes(tuple(new), tuple(upgraded), download)
 
 
 def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:

@@ -6,10 +6,14 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from fieldkit.driver import pcsc
 
 # Small packages with a PKCS#11 module that nothing on a test machine needs.
 TRIAL, TRIAL_LIBRARY = "coolkey", "libckyapplet1"
@@ -74,3 +78,30 @@ def package(tmp_path: Path) -> Callable[..., Path]:
         return made
 
     return build
+
+
+@pytest.fixture
+def read_card(root_and_apt: None, tmp_path: Path) -> Callable[[str], pcsc.Readers]:
+    """Puts a card with this ATR into a virtual reader of a real pcscd; gives what PC/SC shows of it."""
+    if shutil.which("pcscd") is None or not Path("/etc/reader.conf.d/vpcd").is_file():
+        pytest.skip("needs pcscd and vsmartcard-vpcd")
+    if subprocess.run(["unshare", "-mn", "true"], capture_output=True).returncode:
+        pytest.skip("needs namespaces of its own")
+    # A /run and a loopback device of their own: the machine's pcscd and its ports are not touched.
+    up = "import fcntl,socket,struct as s;fcntl.ioctl(socket.socket(),0x8914,s.pack('16sh',b'lo',0x41))"
+    script = f'''
+        {sys.executable} -c "{up}"
+        mount -t tmpfs tmpfs /run && mkdir /run/pcscd
+        pcscd -f >{tmp_path}/pcscd.log 2>&1 & service=$!
+        while [ ! -S /run/pcscd/pcscd.comm ]; do sleep 0.05; done
+        {sys.executable} {Path(__file__).with_name("card.py")} "$1"; kill $service
+    '''
+
+    def read(atr: str) -> pcsc.Readers:
+        done = subprocess.run(
+            ["unshare", "-mn", "sh", "-c", script, "sh", atr], capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0 or done.stdout, done.stderr
+        return msgspec.json.decode(done.stdout, type=pcsc.Readers)
+
+    return read

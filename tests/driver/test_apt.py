@@ -49,12 +49,14 @@ def test_installed_packages_are_known_with_their_version_and_others_are_not() ->
     assert found["dpkg"]
 
 
+@pytest.mark.soak
 def test_a_simulation_names_what_would_be_new_and_changes_nothing(trial: str) -> None:
     changes = apt.changes([trial])
     assert {package.name for package in changes.new} == {"coolkey", "libckyapplet1"}
     assert apt.installed([trial]) == {}
 
 
+@pytest.mark.soak
 def test_a_package_is_installed_with_progress_and_its_log_is_kept(trial: str, tmp_path: Path) -> None:
     log = tmp_path / "logs" / "install.log"
     told: list[Progress] = []
@@ -78,6 +80,7 @@ def test_an_unknown_package_is_told_by_name() -> None:
     assert "fieldkit-no-such-package" in str(caught.value)
 
 
+@pytest.mark.soak
 def test_a_script_that_fails_is_an_installation_that_failed(
     root_and_apt: None, package: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_package_file_says_its_name_version_and_architecture(package: Callable
     assert (header.name, header.version, header.architecture) == ("fieldkit-sample", "2:1.0-3", "arm64")
 
 
+@pytest.mark.soak
 def test_breaking_off_while_dpkg_works_lets_it_finish(
     root_and_apt: None, package: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -1,0 +1,100 @@
+"""Look at the machine from all sides at once: what would stand in the visit's way, and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from fieldkit.driver import distribution
+from fieldkit.driver.machine import preflight
+from fieldkit.driver.machine.probe import Probe, Subject, examine
+from fieldkit.errors import FieldkitError
+from fieldkit.home import Home
+from fieldkit.journal.store import Store
+from fieldkit.operator import Finding, Operator
+from fieldkit.procedure.context import Context
+from fieldkit.procedure.evidence import Evidence, verdict_of
+from fieldkit.profile.model import Profiles
+from fieldkit.text import M, Message
+
+TOKENS_DEADLINE = 15.0
+
+
+async def run(context: Context, operator: Operator) -> Evidence:
+    """Tell each finding as it is made; a "fail" among them fails the step."""
+    subject = of(context.home, context.profiles, context.modules, context.store)
+    findings = await asyncio.to_thread(look, subject, operator.say)
+    return Evidence(verdict_of(findings), summary(findings), tuple(findings), facts(findings))
+
+
+def of(
+    home: Home, profiles: Profiles | None, modules: Iterable[str] = (), store: Store | None = None
+) -> Subject:
+    """This machine, to be looked at."""
+    return Subject(
+        home, dict(os.environ), profiles, tuple(modules), _last(store) if store is not None else None
+    )
+
+
+def look(subject: Subject, tell: Callable[[Finding], None]) -> list[Finding]:
+    """Every finding about `subject`; `tell` gets each as it is made."""
+    return examine(subject, (*preflight.probes(subject), Probe("tokens", _tokens, TOKENS_DEADLINE)), tell)
+
+
+def summary(findings: Sequence[Finding]) -> Message:
+    """The findings in one sentence."""
+    counts = {severity: sum(f.severity == severity for f in findings) for severity in ("fail", "warning")}
+    if counts["fail"]:
+        return M("The machine is not ready: {count} faults.", count=counts["fail"])
+    if counts["warning"]:
+        return M("The machine is ready, with {count} warnings.", count=counts["warning"])
+    return M("The machine is ready.")
+
+
+def facts(findings: Iterable[Finding]) -> dict[str, Any]:
+    """What later steps and the record use of the findings: the system, and the outcome of each look."""
+    outcomes: dict[str, str] = {}
+    for finding in findings:
+        if _RANK[finding.severity] >= _RANK.get(outcomes.get(finding.id, ""), -1):
+            outcomes[finding.id] = finding.severity
+    return {"system": distribution.described(), "outcomes": outcomes}
+
+
+_RANK = {"info": 0, "pass": 1, "not-checked": 2, "warning": 3, "fail": 4}
+
+
+def _tokens(subject: Subject) -> Iterable[Finding]:
+    """Load each module that is here, in a process of its own, and count the tokens it shows."""
+    from fieldkit.procedure.driver import tokens_of
+
+    known = subject.profiles.tokens.values() if subject.profiles is not None else ()
+    here = dict.fromkeys((*subject.modules, *(path for each in known for path in each.installed_modules())))
+    for module in here:
+        try:
+            count = tokens_of(module, subject.home)
+        except FieldkitError as error:
+            yield Finding(
+                "tokens",
+                "warning",
+                M("The module does not load: {path}.", path=module),
+                detail=f"{error.code}: {error}",
+                hint=M("Install its driver again (fieldkit driver install), or look into the log."),
+            )
+            continue
+        yield Finding(
+            "tokens", "pass", M("{module} loads; tokens it shows: {count}.", module=module, count=count)
+        )
+
+
+def _last(store: Store) -> datetime | None:
+    """When the journal was last written to, by the clock of then."""
+    wall = ""
+    for entry in store.entries():
+        wall = entry.wall
+    try:
+        return datetime.fromisoformat(wall)
+    except ValueError:
+        return None

@@ -1,0 +1,131 @@
+"""From a profile to an installed driver: planned, carried out for real, undone when it fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from fieldkit.driver import apt, errors, install, rights
+from fieldkit.driver.plan import plan
+from fieldkit.driver.steps import DriverPlan
+from fieldkit.errors import Cancelled
+from fieldkit.operator import Progress
+from fieldkit.profile.driver import Apt, Driver
+from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
+from fieldkit.text import M, Words
+
+pytestmark = pytest.mark.skipif(not apt.available(), reason="needs apt")
+
+
+def profile(*packages: str, module: str = "/nowhere.so", least: dict[str, str] | None = None) -> TokenProfile:
+    return TokenProfile(
+        id="trial",
+        title=Words("Thử", "Trial"),
+        known="hypothesis",
+        modules=Modules(),
+        driver=Driver(apt=(Apt(packages, module, least=least or {}),)),
+        pin_policy=PinPolicy(),
+    )
+
+
+def test_what_is_installed_already_is_recognised_and_nothing_would_run() -> None:
+    made = plan(profile("dpkg"))
+    assert made.done
+    assert [package.name for package in made.present] == ["dpkg"]
+    assert made.shown().commands == ()
+
+
+def test_a_version_that_is_too_old_is_not_enough(package: Callable[..., Path]) -> None:
+    with pytest.raises(errors.PackageUnknown):  # the kit has no newer one
+        plan(profile("dpkg", least={"dpkg": "999"}), [package("fieldkit-sample-other")])
+
+
+def test_a_plan_shows_each_command_exactly_as_it_is_run(trial: str, tmp_path: Path) -> None:
+    made = plan(profile(trial))
+    assert {package.name for package in made.new} == {"coolkey", "libckyapplet1"}
+    shown = made.shown()
+
+    done = install.install(made, tmp_path)
+
+    ran = [line.split("$ ", 1)[1] for line in done.log.read_text().splitlines() if "] $ " in line]
+    assert tuple(ran) == shown.commands
+    assert set(apt.installed([trial])) == {trial}
+    assert set(done.new) == {"coolkey", "libckyapplet1"}
+
+
+def test_without_rights_the_commands_for_an_administrator_are_handed_over(tmp_path: Path) -> None:
+    step = apt.install_step((), ["coolkey"], M("Install."))
+    made = DriverPlan("trial", M("Trial"), steps=(step,), rights=False, by_hand=apt.by_hand(["coolkey"]))
+    with pytest.raises(errors.NoRights) as caught:
+        install.install(made, tmp_path)
+    assert caught.value.data["commands"] == ["sudo apt-get install --no-install-recommends coolkey"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_account_without_rights_knows_it(root_and_apt: None) -> None:
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
+         f"cd / && {sys.executable} -c 'from fieldkit.driver import rights; print(rights.prefix())'"],
+        capture_output=True, text=True, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip("the checkout cannot be read by another account")
+    assert done.stdout.strip() == "None"
+
+
+def test_a_failed_installation_is_rolled_back(
+    root_and_apt: None, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    good = package("fieldkit-sample-part")
+    bad = package("fieldkit-sample-driver", depends="fieldkit-sample-part", postinst="exit 1")
+
+    with pytest.raises(errors.InstallFailed) as caught:
+        install.install(plan(profile("fieldkit-sample-driver"), [good, bad]), tmp_path)
+
+    assert apt.traces(["fieldkit-sample-part", "fieldkit-sample-driver"]) == {}
+    assert caught.value.data["remains"] == []
+    assert "fieldkit-sample-driver" in str(caught.value.unchanged)
+    assert Path(caught.value.data["log"]).read_text().count("] $ ") == 2
+
+
+@pytest.mark.soak
+def test_breaking_off_leaves_the_machine_as_it_was(
+    root_and_apt: None, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    stop = Event()
+
+    def tell(progress: Progress) -> None:
+        stop.set()
+
+    path = package("fieldkit-sample-stopped", postinst="sleep 1")
+    with pytest.raises(Cancelled):
+        install.install(plan(profile("fieldkit-sample-stopped"), [path]), tmp_path, tell=tell, stop=stop)
+    assert apt.traces(["fieldkit-sample-stopped"]) == {}
+
+
+def test_a_kit_for_another_processor_is_told_as_such(package: Callable[..., Path]) -> None:
+    other = "arm64" if apt.architecture() != "arm64" else "amd64"
+    with pytest.raises(errors.PackageForeign) as caught:
+        plan(profile("fieldkit-sample-foreign"), [package("fieldkit-sample-foreign", architecture=other)])
+    assert other in str(caught.value)
+
+
+def test_a_kit_without_the_package_is_told_as_such(package: Callable[..., Path]) -> None:
+    with pytest.raises(errors.PackageUnknown):
+        plan(profile("fieldkit-sample-absent"), [package("fieldkit-sample-other")])
+
+
+def test_a_profile_without_a_driver_for_this_system_says_so() -> None:
+    empty = TokenProfile("none", Words("", ""), "hypothesis", Modules(), Driver(), PinPolicy())
+    with pytest.raises(errors.NoDriver):
+        plan(empty)
+
+
+def test_an_administrator_needs_nobody(root_and_apt: None) -> None:
+    assert rights.prefix() == ()
