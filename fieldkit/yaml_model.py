@@ -7,7 +7,6 @@ file means beyond its types (references, expressions) is checked by the rooms, w
 from __future__ import annotations
 
 import datetime
-import functools
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import msgspec
 from msgspec import inspect
 
 from fieldkit.errors import Missing, Misused
-from fieldkit.text import M, Message, Words, nfc
+from fieldkit.text import M, Message, Said, Words, nfc
 
 T = TypeVar("T")
 Node = Any  # of yaml, which is imported when the first file is read; its stubs know no `id` and `style`
@@ -34,7 +33,7 @@ class Problem(msgspec.Struct, frozen=True):
     file: str
     line: int
     column: int
-    message: Message
+    message: Said
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
@@ -82,7 +81,7 @@ class Document(Generic[T]):
         self.name = name
         self._root = root
 
-    def problem(self, path: Iterable[str | int], message: Message, offset: int = 0) -> Problem:
+    def problem(self, path: Iterable[str | int], message: Said, offset: int = 0) -> Problem:
         """A problem with the part at `path` (keys and indexes from the root).
 
         offset: characters into the text there; counted only where the text stands as it is read.
@@ -166,11 +165,13 @@ def _compose(text: str, name: str, error: type[Invalid]) -> Node:
     return root
 
 
-@functools.cache
-def _shape(shape: Any) -> inspect.Type:
-    return inspect.type_info(shape)
+def _shape(shape: type) -> inspect.Type:
+    if shape not in _SHAPES:
+        _SHAPES[shape] = inspect.type_info(shape)
+    return _SHAPES[shape]
 
 
+_SHAPES: dict[type, inspect.Type] = {}
 _FIELDS: dict[type, dict[str, inspect.Field]] = {}
 
 
@@ -357,4 +358,4 @@ def _stands_as_read(node: Node) -> bool:
         return False
     quotes = 2 if node.style else 0
     start, end = node.start_mark, node.end_mark
-    return start.line == end.line and end.column - start.column == len(node.value) + quotes
+    return bool(start.line == end.line and end.column - start.column == len(node.value) + quotes)

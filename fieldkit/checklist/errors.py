@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fieldkit.errors import Failed, Missing, Misused
+from fieldkit.text import Said
 from fieldkit.yaml_model import Invalid
 
 
@@ -28,3 +29,13 @@ class FormInvalid(Misused):
     """An XLSForm uses what fieldkit does not know; `problems` names sheet, row and column."""
 
     code = "form-invalid"
+
+
+class ExpressionInvalid(Misused):
+    """An expression cannot be understood; `at` counts the characters before the place."""
+
+    code = "expression-invalid"
+
+    def __init__(self, message: Said, at: int) -> None:
+        super().__init__(message, at=at)
+        self.at = at

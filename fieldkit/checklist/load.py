@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fieldkit.checklist.errors import ChecklistInvalid, ChecklistNotFound
+from fieldkit.checklist.answers import normal
+from fieldkit.checklist.errors import AnswerInvalid, ChecklistInvalid, ChecklistNotFound, ExpressionInvalid
+from fieldkit.checklist.expression import parse as parse_expression
+from fieldkit.checklist.expression import references
+from fieldkit.checklist.meaning import check
 from fieldkit.checklist.model import Checklist, Item
 from fieldkit.home import Home, shipped
-from fieldkit.text import M
+from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import read, text_of
-
-if TYPE_CHECKING:
-    from fieldkit.text import Message
 
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
@@ -69,7 +69,10 @@ def parse(text: str, name: str) -> Checklist:
     return document.value
 
 
-def _wrong(checklist: Checklist) -> Iterator[tuple[Place, Message, int]]:
+_Wrong = Iterator[tuple[Place, Said, int]]
+
+
+def _wrong(checklist: Checklist) -> _Wrong:
     """What is wrong with the meaning of a checklist: where, what, and how far into the text there."""
     sections: set[str] = set()
     items: set[str] = set()
@@ -90,13 +93,64 @@ def _wrong(checklist: Checklist) -> Iterator[tuple[Place, Message, int]]:
             items.add(item.id)
             for below, said in _item(item):
                 yield (*place, *below), said, 0
+    yield from _conditions(checklist)
+
+
+def _conditions(checklist: Checklist) -> _Wrong:
+    """What is wrong with the expressions, and whether any relevance depends on itself."""
+    items = {item.id: item for item in checklist.items()}
+    needs: dict[str, set[str]] = {}
+    places: dict[str, Place] = {}
+    for s, section in enumerate(checklist.sections):
+        at: Place = ("sections", s, "relevant")
+        shared: set[str] = set()
+        yield from _condition(section.relevant, items, None, at, shared)
+        for i, item in enumerate(section.items):
+            place: Place = ("sections", s, "items", i)
+            own = needs.setdefault(item.id, set(shared))
+            yield from _condition(item.relevant, items, None, (*place, "relevant"), own)
+            yield from _condition(item.constraint, items, item, (*place, "constraint"), set())
+            places[item.id] = (*place, "relevant") if item.relevant else at
+    for id in needs:
+        circle = _circle(id, needs)
+        if circle:
+            said = M("Whether `{id}` is asked depends on itself: {circle}.", id=id, circle=" → ".join(circle))
+            yield places[id], said, 0
+
+
+def _condition(
+    text: str, items: Mapping[str, Item], this: Item | None, place: Place, needs: set[str]
+) -> _Wrong:
+    if not text:
+        return
+    try:
+        tree = parse_expression(text)
+        needs |= {reference.name for reference in references(tree)}
+        check(tree, items, this)
+    except ExpressionInvalid as error:
+        yield place, error.message, error.at
+
+
+def _circle(id: str, needs: Mapping[str, set[str]]) -> list[str]:
+    """The shortest way from an item over what it needs back to itself, or nothing."""
+    ways = [[id]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        for need in sorted(needs.get(way[-1], ())):
+            if need == id:
+                return [*way, id]
+            if need not in seen:
+                seen.add(need)
+                ways.append([*way, need])
+    return []
 
 
 def _bad_id(id: str) -> Message:
     return M("`{id}` is not an id: small letters, digits and _ only, a letter first.", id=id)
 
 
-def _item(item: Item) -> Iterator[tuple[Place, Message]]:
+def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     """What of an item does not go together with its kind."""
     chosen = item.kind in ("choice", "choices")
     if chosen and not item.choices:
@@ -129,12 +183,19 @@ def _item(item: Item) -> Iterator[tuple[Place, Message]]:
             yield ("accept", a), M("`{ending}` is not a file name's ending, such as pdf.", ending=ending)
     if item.multiline and item.kind != "text":
         yield ("multiline",), _unfit("multiline", item)
+    if item.kind == "note" and item.required:
+        yield ("required",), _unfit("required", item)
     if item.kind in ("procedure", "note"):
         for key in ("constraint", "default"):
             if getattr(item, key):
                 yield (key,), _unfit(key, item)
-    if item.kind == "note" and item.required:
-        yield ("required",), _unfit("required", item)
+    elif item.kind == "file" and item.default:
+        yield ("default",), _unfit("default", item)
+    elif item.default:
+        try:
+            normal(item, item.default)
+        except AnswerInvalid as error:
+            yield ("default",), error.message
     if item.constraint_message is not None and not item.constraint:
         yield ("constraint_message",), M("`constraint_message` needs a `constraint`.")
 

@@ -1,0 +1,253 @@
+"""Answers against a checklist: what fits an item, what is in force, what still keeps a visit open.
+
+An item that is not in force has no answer: what was once entered there does not count.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from fieldkit.checklist.errors import AnswerInvalid
+from fieldkit.checklist.expression import parse
+from fieldkit.checklist.model import YES_NO, Checklist, Item, Value
+from fieldkit.checklist.value import Term, evaluate, plain, term, term_by_shape, truth
+from fieldkit.text import M, Said, nfc
+
+LONGEST_TEXT = 20_000
+_GROUPED = re.compile(r"-?\d{1,3}(?:([.,\s])\d{3})(?:\1\d{3})*(?:(?!\1)[.,](\d{1,15}))?")
+_DECIMAL = re.compile(r"-?\d{1,25}(?:[.,]\d{1,15})?")
+_AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")
+_DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What keeps a visit from being finished: an item and the reason."""
+
+    item: str
+    message: Said
+
+
+def check_answer(
+    item: Item, value: Any, answers: Mapping[str, Any], checklist: Checklist | None = None
+) -> Value:
+    """`value` in the form it is stored in: NFC, plain decimals, ISO dates, choices in their order.
+
+    answers: the other items' answers, for the constraint; with `checklist` they are read by their
+    items' kinds and relevance, otherwise by what they look like.
+
+    :raises AnswerInvalid: the value does not fit the item, or breaks its constraint.
+    """
+    stored = normal(item, value)
+    if checklist is None:
+        others: Callable[[str], Term] = lambda name: term_by_shape(answers.get(name))  # noqa: E731
+    else:
+        others = _Answers(checklist, answers, None).term
+    broken = _broken(item, stored, others, datetime.date.today())
+    if broken is not None:
+        raise AnswerInvalid(broken, unchanged=M("The answer was not saved."))
+    return stored
+
+
+def relevant(
+    checklist: Checklist, answers: Mapping[str, Any], today: datetime.date | None = None
+) -> list[str]:
+    """The ids of the items in force, in order."""
+    known = _Answers(checklist, answers, today)
+    return [item.id for item in checklist.items() if known.in_force(item.id)]
+
+
+def problems(
+    checklist: Checklist,
+    answers: Mapping[str, Any],
+    verdicts: Mapping[str, str],
+    today: datetime.date | None = None,
+) -> list[Problem]:
+    """What keeps the visit open, in the order of the items.
+
+    verdicts: the outcome of each procedure's item that was run: "pass", "fail" or "not-checked".
+    """
+    known = _Answers(checklist, answers, today)
+    found = ((item.id, known.problem(item, verdicts)) for item in checklist.items())
+    return [Problem(id, said) for id, said in found if said is not None]
+
+
+class _Answers:
+    """The answers of one visit, as expressions see them."""
+
+    def __init__(self, checklist: Checklist, answers: Mapping[str, Any], today: datetime.date | None) -> None:
+        self._checklist = checklist
+        self._answers = answers
+        self._today = today or datetime.date.today()
+        self._in_force: dict[str, bool] = {}
+
+    def in_force(self, id: str) -> bool:
+        if id not in self._in_force:
+            self._in_force[id] = True  # where a checklist that was never checked goes in a circle
+            conditions = (self._checklist.section_of(id).relevant, self._checklist.item(id).relevant)
+            self._in_force[id] = all(
+                truth(evaluate(parse(condition), self.term, self._today))
+                for condition in conditions
+                if condition
+            )
+        return self._in_force[id]
+
+    def term(self, id: str) -> Term:
+        item = self._checklist.item(id)
+        return term(item.kind, self._answers.get(id) if self.in_force(id) else None)
+
+    def problem(self, item: Item, verdicts: Mapping[str, str]) -> Said | None:
+        if not self.in_force(item.id):
+            return None
+        if item.kind == "procedure":
+            return _unproven(item, verdicts.get(item.id))
+        answer = self._answers.get(item.id)
+        if answer is None or answer == "" or (answer == [] and item.required):
+            return M("An answer is required.") if item.required else None
+        return _broken(item, answer, self.term, self._today)
+
+
+def _unproven(item: Item, verdict: str | None) -> Said | None:
+    if verdict == "fail":
+        return M("This step failed. Mend what it found and run it again.")
+    if verdict is None and item.required:
+        return M("This step has not been run.")
+    return None
+
+
+def _broken(item: Item, answer: Value, others: Callable[[str], Term], today: datetime.date) -> Said | None:
+    """Why `answer` breaks the item's constraint, or None."""
+    if not item.constraint:
+        return None
+    this = term(item.kind, answer)
+    if truth(evaluate(parse(item.constraint), lambda name: others(name) if name else this, today)):
+        return None
+    return item.constraint_message or M("The answer does not fit: {constraint}", constraint=item.constraint)
+
+
+def normal(item: Item, value: Any) -> Value:
+    """`value` in the form it is stored in, its constraint left aside.
+
+    :raises AnswerInvalid: it is no value of the item's kind.
+    """
+    match item.kind:
+        case "file":
+            return _file(item, value)
+        case "choices":
+            return _choices(item, value)
+        case "procedure" | "note":
+            raise _invalid(M("This item is not answered by a person."))
+    given = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+    if not isinstance(given, str):
+        raise _invalid(M("A text is expected as the answer."))
+    given = _clean(item, given)
+    match item.kind:
+        case "yesno":
+            return _one_of(given, YES_NO)
+        case "choice":
+            return _one_of(given, [choice.value for choice in item.choices])
+        case "number":
+            return _number(given)
+        case "date":
+            return _date(given)
+    return given
+
+
+def _invalid(message: Said) -> AnswerInvalid:
+    return AnswerInvalid(message, unchanged=M("The answer was not saved."))
+
+
+def _clean(item: Item, given: str) -> str:
+    """Composed, without blanks around it, and without characters that no one can see."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise _invalid(M("The answer holds bytes that are not UTF-8 text.")) from None
+    cleaned = nfc(given).replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not cleaned:
+        raise _invalid(M("The answer is empty."))
+    if len(cleaned) > LONGEST_TEXT:
+        raise _invalid(M("The answer is longer than {count} characters.", count=LONGEST_TEXT))
+    if "\n" in cleaned and not item.multiline:
+        raise _invalid(M("The answer takes one line only."))
+    if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t" for sign in cleaned):
+        raise _invalid(M("The answer holds a control character."))
+    return cleaned
+
+
+def _one_of(given: str, known: Sequence[str]) -> str:
+    for value in known:
+        if value.casefold() == given.casefold():
+            return value
+    raise _invalid(M("`{value}` is not one of: {known}.", value=given, known=", ".join(known)))
+
+
+def _number(given: str) -> str:
+    """A plain decimal: "3,5" and "3.5" are three and a half, "1.234.567" and "1 234 567" are whole."""
+    written = unicodedata.normalize("NFKC", given).replace("−", "-").lstrip("+")
+    if _AMBIGUOUS.fullmatch(written):
+        said = M(
+            "`{value}` may be a thousand or a fraction. Write it without the sign in between.", value=given
+        )
+        raise _invalid(said)
+    if _DECIMAL.fullmatch(written):
+        return plain(Decimal(written.replace(",", ".")))
+    grouped = _GROUPED.fullmatch(written)
+    if grouped is None:
+        raise _invalid(M("`{value}` is not a number.", value=given))
+    whole, fraction = (written[: -len(grouped[2]) - 1], grouped[2]) if grouped[2] else (written, "0")
+    return plain(Decimal(whole.replace(grouped[1], "") + "." + fraction))
+
+
+def _date(given: str) -> str:
+    """An ISO date, from one or from day/month/year."""
+    match = _DAY_FIRST.fullmatch(given)
+    try:
+        if match:
+            return datetime.date(int(match[3]), int(match[2]), int(match[1])).isoformat()
+        if len(given) == 10:
+            return datetime.date.fromisoformat(given).isoformat()
+    except ValueError:
+        pass
+    raise _invalid(M("`{value}` is not a date. Write it as 24/11/2026 or 2026-11-24.", value=given))
+
+
+def _choices(item: Item, value: Any) -> list[str]:
+    given = re.split(r"[\s,;]+", nfc(value).strip()) if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
+        raise _invalid(M("A list of choices is expected as the answer."))
+    known = [choice.value for choice in item.choices]
+    chosen = {_one_of(nfc(each).strip(), known) for each in given if each.strip()}
+    return [value for value in known if value in chosen]
+
+
+def _file(item: Item, value: Any) -> dict[str, str | int]:
+    if not isinstance(value, Mapping):
+        raise _invalid(M("This item is answered with a file."))
+    sha256, size, name = value.get("sha256"), value.get("size"), value.get("name")
+    good = (
+        isinstance(sha256, str)
+        and _SHA256.fullmatch(sha256)
+        and isinstance(size, int)
+        and size >= 0
+        and isinstance(name, str)
+        and name
+    )
+    if not good:
+        raise _invalid(M("This item is answered with a file."))
+    ending = str(name).rpartition(".")[2].lower()
+    if item.accept and ending not in item.accept:
+        said = M(
+            "{name} is not of a kind that is taken here: {known}.",
+            name=str(name),
+            known=", ".join(item.accept),
+        )
+        raise _invalid(said)
+    return {"sha256": str(sha256), "size": int(size or 0), "name": nfc(str(name))}

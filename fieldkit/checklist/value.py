@@ -1,0 +1,249 @@
+"""What an expression comes to, given answers: values, functions, evaluation. Types are checked in `meaning`.
+
+An answer that is missing is "" as a text and nothing (None) as a number or date: nothing equals '',
+and no comparison by size holds with it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from typing import Any
+
+from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
+from fieldkit.checklist.model import Kind
+
+Term = str | Decimal | bool | datetime.date | tuple[str, ...] | None
+_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
+_EPOCH = datetime.date(1970, 1, 1)
+
+
+def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> Term:
+    """The value of a tree. look: gives the value of an item by its id, and by "" that of `.`."""
+    match node:
+        case Literal(value=value):
+            return value
+        case Reference(name=name):
+            return look(name)
+        case Operation(operator="and" | "or" as operator, operands=(left, right)):
+            first = truth(evaluate(left, look, today))
+            return first if first is (operator == "or") else truth(evaluate(right, look, today))
+        case Operation(operator=operator, operands=operands):
+            return _operate(operator, [evaluate(each, look, today) for each in operands])
+        case Call(function="if", arguments=(condition, yes, no)):
+            return evaluate(yes if truth(evaluate(condition, look, today)) else no, look, today)
+        case Call(function="today"):
+            return today
+        case Call(function=name, arguments=arguments):
+            return FUNCTIONS[name](*(evaluate(each, look, today) for each in arguments))
+
+
+def term(kind: Kind, answer: Any) -> Term:
+    """The value that an item's stored answer has in expressions; that of no answer for None."""
+    match kind:
+        case "number":
+            return number(answer or "")
+        case "date":
+            return day(answer or "")
+        case "choices":
+            return tuple(answer or ())
+        case "file":
+            return str(answer["name"]) if answer else ""
+    return str(answer or "")
+
+
+def term_by_shape(answer: Any) -> Term:
+    """The value of a stored answer whose item is not at hand: by what it looks like."""
+    if isinstance(answer, list):
+        return tuple(answer)
+    if isinstance(answer, dict):
+        return str(answer.get("name", ""))
+    stored = str(answer or "")
+    found = number(stored)
+    if found is not None and plain(found) == stored:
+        return found
+    return day(stored) or stored
+
+
+def truth(value: Term) -> bool:
+    """As XPath has it: a text that is not empty, a number that is not 0."""
+    return bool(value)
+
+
+def number(value: Term) -> Decimal | None:
+    """As a number: a date is its days since 1970; None where it is none."""
+    match value:
+        case bool():
+            return Decimal(int(value))
+        case Decimal() | None:
+            return value
+        case datetime.date():
+            return Decimal((value - _EPOCH).days)
+        case str():
+            stripped = value.strip()
+            return Decimal(stripped) if _NUMBER.fullmatch(stripped) else None
+    return None
+
+
+def text(value: Term) -> str:
+    """As a text; choices are parted by spaces."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return plain(value)
+        case datetime.date():
+            return value.isoformat()
+        case tuple():
+            return " ".join(value)
+    return value
+
+
+def day(value: Term) -> datetime.date | None:
+    """As a date: from an ISO date, or from days since 1970."""
+    match value:
+        case datetime.date() | None:
+            return value
+        case str():
+            try:
+                return datetime.date.fromisoformat(value)
+            except ValueError:
+                return None
+    days = number(value)
+    try:
+        return _EPOCH + datetime.timedelta(days=int(days)) if days is not None else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def plain(value: Decimal) -> str:
+    """A number without exponent and without zeros that say nothing."""
+    if value == 0:
+        return "0"
+    shown = f"{value:f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def _operate(operator: str, operands: Sequence[Term]) -> Term:
+    if len(operands) == 1:
+        value = number(operands[0])
+        return None if value is None else -value
+    left, right = operands
+    if operator in ("=", "!="):
+        return _equal(left, right) is (operator == "=")
+    one, other = number(left), number(right)
+    if operator in ("<", "<=", ">", ">="):
+        return one is not None and other is not None and _COMPARE[operator](one, other)
+    if one is None or other is None:
+        return None
+    try:
+        with localcontext() as context:
+            context.prec = 40
+            return _CALCULATE[operator](one, other)
+    except (InvalidOperation, ArithmeticError):
+        return None
+
+
+def _equal(left: Term, right: Term) -> bool:
+    if isinstance(left, bool) or isinstance(right, bool):
+        return truth(left) == truth(right)
+    numeric = isinstance(left, Decimal | datetime.date) or isinstance(right, Decimal | datetime.date)
+    if numeric and "" not in (left, right):
+        one, other = number(left), number(right)
+        return one is not None and one == other
+    return text(left) == text(right)
+
+
+_COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "<": lambda one, other: one < other,
+    "<=": lambda one, other: one <= other,
+    ">": lambda one, other: one > other,
+    ">=": lambda one, other: one >= other,
+}
+_CALCULATE: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
+    "+": lambda one, other: one + other,
+    "-": lambda one, other: one - other,
+    "*": lambda one, other: one * other,
+    "div": lambda one, other: one / other,
+    "mod": lambda one, other: one % other,
+}
+
+
+def _numbers(values: Sequence[Term]) -> list[Decimal]:
+    return [each for each in map(number, values) if each is not None]
+
+
+def _selected(chosen: Term, value: Term) -> bool:
+    among = chosen if isinstance(chosen, tuple) else text(chosen).split()
+    return text(value) in among
+
+
+def _matches(value: Term, pattern: Term) -> bool:
+    return re.fullmatch(text(pattern), text(value)) is not None
+
+
+def _coalesce(*values: Term) -> Term:
+    return next((value for value in values if value not in ("", None, ())), values[-1])
+
+
+def _part(value: Term, start: Term, end: Term = None) -> str:
+    first, last = number(start), number(end)
+    if first is None:
+        return ""
+    return text(value)[int(first) : None if last is None else int(last)]
+
+
+def _rounded(value: Term, digits: Term = Decimal(0)) -> Decimal | None:
+    given, places = number(value), number(digits)
+    if given is None or places is None or not 0 <= places <= 10:
+        return None
+    return given.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
+
+
+def _whole(value: Term) -> Decimal | None:
+    given = number(value)
+    return None if given is None else Decimal(int(given))
+
+
+def _floor(value: Term) -> Decimal | None:
+    given = number(value)
+    return None if given is None else given.to_integral_value(ROUND_FLOOR)
+
+
+def _size(value: Term) -> Decimal | None:
+    given = number(value)
+    return None if given is None else abs(given)
+
+
+FUNCTIONS: dict[str, Callable[..., Term]] = {
+    "not": lambda value: not truth(value),
+    "true": lambda: True,
+    "false": lambda: False,
+    "boolean": truth,
+    "selected": _selected,
+    "count-selected": lambda value: Decimal(len(value if isinstance(value, tuple) else text(value).split())),
+    "count": lambda *values: Decimal(sum(1 for value in values if value not in ("", None, ()))),
+    "sum": lambda *values: sum(_numbers(values), Decimal(0)),
+    "min": lambda *values: min(_numbers(values), default=None),
+    "max": lambda *values: max(_numbers(values), default=None),
+    "coalesce": _coalesce,
+    "regex": _matches,
+    "contains": lambda value, part: text(part) in text(value),
+    "starts-with": lambda value, start: text(value).startswith(text(start)),
+    "ends-with": lambda value, end: text(value).endswith(text(end)),
+    "string-length": lambda value: Decimal(len(text(value))),
+    "normalize-space": lambda value: " ".join(text(value).split()),
+    "concat": lambda *values: "".join(map(text, values)),
+    "substr": _part,
+    "string": text,
+    "number": number,
+    "int": _whole,
+    "floor": _floor,
+    "round": _rounded,
+    "abs": _size,
+    "date": day,
+}
