@@ -1,0 +1,399 @@
+"""The client of all agents: which tokens are there, which one is meant, and sessions with it.
+
+One agent per module, asked at the same time, so that a module that hangs does not hold up the others.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from fieldkit.errors import FieldkitError, Internal
+from fieldkit.secret import Secret
+from fieldkit.text import M, nfc
+from fieldkit.token import errors, faults, guard, protocol, uri
+from fieldkit.token.attempts import Attempts, MemoryAttempts
+from fieldkit.token.model import Token
+from fieldkit.token.process import KEYPAD, Agent, Broken
+from fieldkit.token.session import Session
+
+PATIENCE = 2.0  # seconds that other modules still get once a token that fits was found
+REST = 15.0  # seconds a module that hung is left alone
+Tries = Callable[[protocol.SlotToken], int]
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One module's answer: its tokens, or the problem it had."""
+
+    module: str
+    tokens: tuple[Token, ...] = ()
+    problem: FieldkitError | None = None
+
+
+class Agents:
+    """Every module's agent. Use it as a context manager, or call `close`.
+
+    modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
+    logs: the folder for what modules print. attempts: where wrong PINs are counted. tries: how many
+    a kind of token allows; three where nobody knows better.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[str],
+        logs: Path,
+        attempts: Attempts | None = None,
+        *,
+        tries: Tries = lambda _: guard.TRIES,
+        deadlines: dict[type, float] | None = None,
+    ) -> None:
+        unique = {os.path.realpath(module): module for module in reversed(list(modules))}
+        self._agents = [
+            Agent(module, logs, deadlines=deadlines) for module in reversed(list(unique.values()))
+        ]
+        self.attempts: Attempts = attempts or MemoryAttempts()
+        self.problems: list[FieldkitError] = []
+        self._tries = tries
+        self._resting: dict[str, tuple[float, FieldkitError]] = {}
+
+    def __enter__(self) -> Agents:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every agent; sessions end with them."""
+        threads = [threading.Thread(target=agent.close) for agent in self._agents if agent.running]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return tuple(agent.module for agent in self._agents)
+
+    def listings(self, *, mechanisms: bool = True) -> Iterator[Listing]:
+        """Each module's tokens or problem, as soon as it has answered."""
+        answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
+        for agent in self._agents:
+            threading.Thread(
+                target=lambda each=agent: answers.put(self._list(each, mechanisms)), daemon=True
+            ).start()
+        for _ in self._agents:
+            yield answers.get()
+
+    def tokens(self, *, mechanisms: bool = True) -> list[Token]:
+        """Every token now, each once; modules that failed are in `problems`."""
+        return self._merge(list(self.listings(mechanisms=mechanisms)))
+
+    def find(self, spec: str) -> Token:
+        """The token that `spec` names: a `pkcs11:` URI, a serial number or a label.
+
+        :raises TokenNotFound: none does; `problems` says which modules could not be asked.
+        :raises TokenAmbiguous: several do.
+        """
+        pattern = uri.parse(spec)
+        wanted = nfc(spec.strip())
+
+        def fits(token: Token) -> bool:
+            if pattern is not None:
+                return pattern.matches(token)
+            return wanted in (token.serial, nfc(token.label)) and bool(wanted)
+
+        found = [token for token in self._merge(self._patiently(fits)) if fits(token)]
+        by_serial = [token for token in found if token.serial == wanted]
+        if len(by_serial) == 1:
+            return by_serial[0]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise errors.TokenAmbiguous(
+                M("More than one token is called {spec}.", spec=spec),
+                hint=M("Name it by its URI or serial number; `fieldkit token list` shows them."),
+                candidates=[token.uri for token in found],
+            )
+        raise self._not_found(spec)
+
+    def again(self, token: Token) -> Token:
+        """`token` as it is now.
+
+        :raises TokenRemoved: it is not there any more.
+        """
+        listing = self._list(self._agent(token), mechanisms=False)
+        if listing.problem is not None:
+            raise listing.problem
+        same = (token.raw_serial, token.raw_label, token.initialized)
+        for each in sorted(listing.tokens, key=lambda each: each.slot != token.slot):
+            if (each.raw_serial, each.raw_label, each.initialized) == same and (
+                each.raw_serial or each.slot == token.slot
+            ):
+                return msgspec.structs.replace(each, modules=token.modules, mechanisms=token.mechanisms)
+        raise faults.removed(token)
+
+    def session(
+        self,
+        token: Token,
+        pin: Secret | None = None,
+        *,
+        so: bool = False,
+        confirmed_last_try: bool = False,
+    ) -> Session:
+        """Open a session with `token`, and log in where `pin` is given.
+
+        An empty PIN is never sent; for a token with its own keypad it means that the PIN is typed there.
+        so: log in as security officer. confirmed_last_try: the person typed that the last try may be used.
+
+        :raises PinIncorrect: the token refused the PIN. :raises PinLocked: no PIN can be tried.
+        :raises PinFinalTry: one attempt is left, and it was not confirmed.
+        """
+        now = self.again(token)
+        agent = self._agent(now)
+        keypad = pin is not None and not pin and now.protected_path
+        if pin is not None and not pin and not keypad:
+            raise errors.PinNeeded(
+                M("No PIN was entered."), unchanged=M("The PIN was not sent to the token.")
+            )
+        if pin is not None:
+            guard.admit(now, self.attempts, so=so, confirmed_last_try=confirmed_last_try)
+        try:
+            number = self._open(agent, now)
+        except FieldkitError:
+            if pin is not None:
+                guard.not_tried(now, self.attempts, so=so)
+            raise
+        session = Session(self, agent, now, number, logged_in=pin is not None)
+        if pin is not None:
+            try:
+                agent.call(
+                    protocol.Login(number, so),
+                    type(None),
+                    () if keypad else (pin,),
+                    deadline=KEYPAD if keypad else None,
+                )
+            except Broken as fault:
+                raise self._login_refused(agent, now, fault, so) from None
+            guard.accepted(now, self.attempts, so=so)
+        return session
+
+    def agent(self, token: Token) -> Agent:
+        """The agent that `token` is used through."""
+        return self._agent(token)
+
+    def fresh(self, serial: bytes, module: str) -> Token:
+        """The token with this serial number after its agent has started anew, as after initialising it."""
+        agent = next(each for each in self._agents if each.module == module)
+        agent.restart()
+        listing = self._list(agent, mechanisms=True)
+        if listing.problem is not None:
+            raise listing.problem
+        for token in listing.tokens:
+            if token.raw_serial == serial:
+                return token
+        raise self._not_found(serial.decode("utf-8", "replace"))
+
+    def _open(self, agent: Agent, token: Token) -> int:
+        try:
+            return agent.call(
+                protocol.Open(
+                    slot=token.slot,
+                    serial=token.raw_serial,
+                    label=token.raw_label,
+                    initialized=token.initialized,
+                    write=not token.write_protected,
+                ),
+                int,
+            )
+        except Broken as fault:
+            raise faults.meaning(fault, token) from None
+
+    def _login_refused(self, agent: Agent, token: Token, fault: Broken, so: bool) -> FieldkitError:
+        """What a failed login means. The agent starts anew: its session is in no state to be used."""
+        agent.restart()
+        if fault.name == "CKR_PIN_LOCKED":
+            return guard.locked(token, so=so)
+        if fault.name == "CKR_USER_PIN_NOT_INITIALIZED":
+            guard.not_tried(token, self.attempts, so=so)
+            return errors.TokenNotInitialized(
+                M("The token {token} has no PIN yet.", token=token.name),
+                unchanged=guard.NOTHING_CHANGED,
+                hint=M("Initialise it first, or have its issuer set a PIN."),
+            )
+        if fault.name == "CKR_PIN_EXPIRED":
+            guard.accepted(token, self.attempts, so=so)
+            return errors.PinChangeNeeded(
+                M("The PIN is right, but the token {token} wants it changed first.", token=token.name),
+                unchanged=guard.NOTHING_CHANGED,
+                hint=M("Change it: `fieldkit token change-pin`."),
+            )
+        if fault.name == "CKR_FUNCTION_CANCELED":
+            guard.not_tried(token, self.attempts, so=so)
+            return errors.PinNeeded(M("No PIN was entered."), unchanged=guard.NOTHING_CHANGED)
+        if fault.name not in faults.WRONG_PIN | faults.VAGUE:
+            return faults.meaning(fault, token)
+        try:
+            after = self.again(token)
+        except FieldkitError as error:
+            return error
+        if fault.name in faults.WRONG_PIN or guard.worse(token, after, so=so):
+            return guard.incorrect(after, so=so)
+        return errors.ModuleFault(
+            M(
+                "The token {token} refused the PIN without saying why; it counts as a wrong one.",
+                token=token.name,
+            ),
+            unchanged=guard.NOTHING_CHANGED,
+            hint=guard.RETRY,
+            detail=f"{fault.name} {token.module}",
+        )
+
+    def _patiently(self, fits: Callable[[Token], bool]) -> list[Listing]:
+        """Listings; once one holds what is wanted the other modules get `PATIENCE` more and no longer."""
+        answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
+
+        def collect() -> None:
+            for listing in self.listings():
+                answers.put(listing)
+
+        threading.Thread(target=collect, daemon=True).start()
+        got: list[Listing] = []
+        end: float | None = None
+        while len(got) < len(self._agents):
+            try:
+                left = None if end is None else max(0.0, end - time.monotonic())
+                got.append(answers.get(timeout=left))
+            except queue.Empty:
+                break
+            if end is None and any(fits(token) for token in got[-1].tokens):
+                end = time.monotonic() + PATIENCE
+        return got
+
+    def _list(self, agent: Agent, mechanisms: bool) -> Listing:
+        until, problem = self._resting.get(agent.module, (0.0, None))
+        if problem is not None and time.monotonic() < until:
+            return Listing(agent.module, problem=problem)
+        try:
+            found = agent.call(protocol.List(mechanisms), list[protocol.SlotToken])
+        except Broken as fault:
+            return Listing(agent.module, problem=_listing_failed(agent, fault))
+        except errors.ModuleTimeout as error:
+            self._resting[agent.module] = (time.monotonic() + REST, error)
+            return Listing(agent.module, problem=error)
+        except FieldkitError as error:
+            return Listing(agent.module, problem=error)
+        except OSError as error:
+            return Listing(
+                agent.module,
+                problem=Internal(
+                    M("The agent for the module {module} cannot be started.", module=agent.name),
+                    detail=error.strerror or type(error).__name__,
+                ),
+            )
+        self._resting.pop(agent.module, None)
+        return Listing(agent.module, tuple(self._token(agent, each) for each in found))
+
+    def _token(self, agent: Agent, raw: protocol.SlotToken) -> Token:
+        label, serial, model, manufacturer = (
+            field.decode("utf-8", "replace") for field in (raw.label, raw.serial, raw.model, raw.manufacturer)
+        )
+        initialized = bool(raw.flags & guard.TOKEN_INITIALIZED)
+        named = uri.make(
+            label=raw.label,
+            serial=raw.serial,
+            model=raw.model,
+            manufacturer=raw.manufacturer,
+            slot=None if raw.serial and initialized else raw.slot,
+        )
+        tries = self._tries(raw)
+        counted = serial or named
+        return Token(
+            uri=named,
+            label=label,
+            serial=serial,
+            model=model,
+            manufacturer=manufacturer,
+            module=agent.module,
+            modules=(agent.module,),
+            slot=raw.slot,
+            initialized=initialized,
+            login_required=bool(raw.flags & guard.LOGIN_REQUIRED),
+            pin_state=guard.state(raw.flags, self.attempts.count(counted), tries),
+            so_pin_state=guard.state(raw.flags, self.attempts.count(counted + ":so"), tries, so=True),
+            protected_path=bool(raw.flags & guard.PROTECTED_PATH),
+            write_protected=bool(raw.flags & guard.WRITE_PROTECTED),
+            pin_min=raw.pin_min,
+            pin_max=raw.pin_max,
+            free_memory=raw.free_memory,
+            firmware=raw.firmware,
+            mechanisms=raw.mechanisms,
+            raw_label=raw.label,
+            raw_serial=raw.serial,
+        )
+
+    def _merge(self, listings: Sequence[Listing]) -> list[Token]:
+        """The tokens of all modules, in the modules' order; one seen through two modules is one."""
+        order = {agent.module: place for place, agent in enumerate(self._agents)}
+        merged: list[Token] = []
+        self.problems = []
+        for listing in sorted(listings, key=lambda each: order[each.module]):
+            if listing.problem is not None:
+                self.problems.append(listing.problem)
+            for token in listing.tokens:
+                place = _same(merged, token)
+                if place is None:
+                    merged.append(token)
+                else:
+                    seen = merged[place]
+                    merged[place] = msgspec.structs.replace(seen, modules=(*seen.modules, token.module))
+        return merged
+
+    def _agent(self, token: Token) -> Agent:
+        return next(each for each in self._agents if each.module == token.module)
+
+    def _not_found(self, spec: str) -> errors.TokenNotFound:
+        failed = [str(problem.data.get("module", "")) for problem in self.problems]
+        if failed:
+            hint = M("These modules could not be asked: {modules}.", modules=", ".join(filter(None, failed)))
+        elif not self._agents:
+            hint = M("No driver's module is known here: install one, or name it with --module.")
+        else:
+            hint = M("Plug it in and wait for its light; `fieldkit token list` shows what is there.")
+        return errors.TokenNotFound(
+            M("There is no token {spec} here.", spec=spec),
+            unchanged=M("Nothing was changed."),
+            hint=hint,
+            detail="; ".join(str(problem) for problem in self.problems),
+        )
+
+
+def _same(merged: Sequence[Token], token: Token) -> int | None:
+    """Where the same device stands in `merged`, seen through another module."""
+    if not token.raw_serial.strip(b"0"):
+        return None
+    others = [
+        place
+        for place, each in enumerate(merged)
+        if each.raw_serial == token.raw_serial and token.module not in each.modules
+    ]
+    exact = [place for place in others if merged[place].raw_label == token.raw_label]
+    chosen = exact or others
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _listing_failed(agent: Agent, fault: Broken) -> FieldkitError:
+    return errors.ModuleFault(
+        M("The module {module} cannot list its tokens: {code}.", module=agent.name, code=fault.name),
+        hint=M("Is the smart-card service running? If it is, install the driver anew."),
+        detail=fault.detail,
+        module=agent.module,
+    )

@@ -1,0 +1,76 @@
+"""What an import is about to write, kept until it is done: a run broken off is recognised at the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from tinydb import TinyDB
+
+TABLE = "token_intents"
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """An import onto the token `serial`. Nothing of it was on the token before.
+
+    key_id: CKA_ID of key and certificate. certificates: SHA-256 of each that is written; the first
+    is the key's own.
+    """
+
+    serial: str
+    key_id: str
+    certificates: tuple[str, ...]
+
+
+class Intents(Protocol):
+    """Where intents are kept."""
+
+    def open(self, serial: str) -> list[Intent]:
+        """The intents for this token that were not settled."""
+
+    def begin(self, intent: Intent) -> None:
+        """Keep `intent`; durable when it returns, where the implementation can be."""
+
+    def settle(self, intent: Intent) -> None:
+        """`intent` was completed or cleaned up."""
+
+
+class MemoryIntents:
+    """Intents of this run only."""
+
+    def __init__(self) -> None:
+        self._kept: list[Intent] = []
+
+    def open(self, serial: str) -> list[Intent]:
+        return [intent for intent in self._kept if intent.serial == serial]
+
+    def begin(self, intent: Intent) -> None:
+        self._kept.append(intent)
+
+    def settle(self, intent: Intent) -> None:
+        self._kept = [each for each in self._kept if each != intent]
+
+
+class StoredIntents:
+    """Intents kept in a table of the local store."""
+
+    def __init__(self, db: TinyDB) -> None:
+        self._db = db
+
+    def open(self, serial: str) -> list[Intent]:
+        from tinydb import where
+
+        found = self._db.table(TABLE).search(where("serial") == serial)
+        return [msgspec.convert(dict(each), Intent) for each in found]
+
+    def begin(self, intent: Intent) -> None:
+        value = msgspec.to_builtins(intent)
+        self._db.table(TABLE).insert(value)
+
+    def settle(self, intent: Intent) -> None:
+        from tinydb import where
+
+        here = (where("serial") == intent.serial) & (where("key_id") == intent.key_id)
+        self._db.table(TABLE).remove(here)

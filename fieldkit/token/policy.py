@@ -1,0 +1,100 @@
+"""What a new PIN must be like: by the token's limits and its profile, and never what one would try first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from fieldkit.secret import Secret
+from fieldkit.text import M, Said
+from fieldkit.token import errors
+from fieldkit.token.model import Token
+
+Complaint = Callable[[Secret], Said | None]
+CLASSES: dict[str, Callable[[str], bool]] = {
+    "upper": str.isupper,
+    "lower": str.islower,
+    "digit": str.isdigit,
+    "symbol": lambda letter: not letter.isalnum(),
+}
+NAMES: dict[str, Said] = {
+    "upper": M("The PIN needs a capital letter."),
+    "lower": M("The PIN needs a small letter."),
+    "digit": M("The PIN needs a digit."),
+    "symbol": M("The PIN needs a character that is neither letter nor digit."),
+}
+
+
+class PinRules(msgspec.Struct, frozen=True):
+    """Rules for a new PIN.
+
+    min, max: characters, besides the token's own limits; max 0 is none. classes: kinds of character
+    it must have ("upper", "lower", "digit", "symbol"). forbidden: delivery PINs that are known.
+    """
+
+    min: int = 4
+    max: int = 0
+    classes: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+
+    def check(self, token: Token) -> Complaint:
+        """What is wrong with a new user PIN for `token`, as a function of the PIN; None if nothing is."""
+        return lambda pin: self._complaint(pin, token, self.classes)
+
+    def so_check(self, token: Token) -> Complaint:
+        """The same for a new SO PIN, of which profiles ask no kinds of character."""
+        return lambda pin: self._complaint(pin, token, ())
+
+    def _complaint(self, pin: Secret, token: Token, classes: tuple[str, ...]) -> Said | None:
+        if not pin and token.protected_path:
+            return None
+        try:
+            text = pin.reveal()
+        except UnicodeDecodeError:
+            return M("A PIN may hold only letters without accents, digits and signs of a plain keyboard.")
+        # An accented letter has more than one byte form; the wrong one costs an attempt.
+        if not text.isascii() or not text.isprintable():
+            return M("A PIN may hold only letters without accents, digits and signs of a plain keyboard.")
+        least = max(self.min, token.pin_min)
+        most = min(filter(None, (self.max, token.pin_max)), default=255)
+        if not least <= len(text) <= most:
+            return M("The PIN must have {least} to {most} characters.", least=least, most=most)
+        for name in classes:
+            if name in CLASSES and not any(map(CLASSES[name], text)):
+                return NAMES[name]
+        if text in self.forbidden:
+            return M("This is the PIN tokens are delivered with; choose another.")
+        if token.serial and text.lower() in (token.serial.lower(), token.serial.lower()[-len(text) :]):
+            return M("The PIN must not be the token's serial number.")
+        if len(set(text)) == 1:
+            return M("The PIN must not be one character repeated.")
+        return None
+
+
+def for_profile(profile: Any) -> PinRules:
+    """The rules of a token profile; the plain ones where there is none."""
+    given = getattr(profile, "pin_policy", None)
+    if given is None:
+        return PinRules()
+    return PinRules(
+        min=given.min or 4,
+        max=given.max or 0,
+        classes=tuple(given.classes or ()),
+        forbidden=tuple(getattr(given, "delivery_pins", ()) or ()),
+    )
+
+
+def demand(complaint: Complaint, pin: Secret) -> None:
+    """Let `pin` pass.
+
+    :raises PinPolicy: it does not meet the rules.
+    """
+    said = complaint(pin)
+    if said is not None:
+        raise errors.PinPolicy(
+            said,
+            unchanged=M("Nothing was changed on the token."),
+            hint=M("Choose another PIN."),
+        )

@@ -1,0 +1,203 @@
+"""A session with one token: what is on it, signatures, writing. Opened by `Agents.session`, kept short."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fieldkit.errors import FieldkitError
+from fieldkit.secret import Secret
+from fieldkit.text import M, nfc
+from fieldkit.token import errors, faults, protocol
+from fieldkit.token.model import StoredCertificate, StoredKey, Token
+from fieldkit.token.process import Agent, Broken
+
+if TYPE_CHECKING:
+    from fieldkit.token.agents import Agents
+
+Value = TypeVar("Value")
+
+
+class Session:
+    """Open until `close`, or the end of its `with` block; logged in if it was given a PIN."""
+
+    def __init__(self, agents: Agents, agent: Agent, token: Token, number: int, *, logged_in: bool) -> None:
+        self.token = token
+        self.logged_in = logged_in
+        self._agents = agents
+        self._agent = agent
+        self._number = number
+        self._generation = agent.generation
+        self._closed = False
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Log out and close; never raises, whatever became of the token."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._agent.running and self._generation == self._agent.generation:
+            with contextlib.suppress(FieldkitError, Broken):
+                self._agent.call(protocol.Close(self._number), type(None))
+
+    def certificates(self) -> list[StoredCertificate]:
+        """Every certificate on the token, its own and authorities'."""
+        return self._call(protocol.Certificates(self._number), list[StoredCertificate])
+
+    def list_keys(self) -> list[StoredKey]:
+        """Every private and public key that can be seen; private ones need a login on most tokens."""
+        return self._call(protocol.Keys(self._number), list[StoredKey])
+
+    def certificate(self, spec: str = "") -> StoredCertificate:
+        """The certificate that `spec` names: CKA_ID, label or SHA-256; without it, the only one with a key.
+
+        :raises CertificateNotFound: none does. :raises CertificateAmbiguous: several do.
+        """
+        return choose(self.certificates(), spec, self.token)
+
+    def sign(self, key_id: str, mechanism: str, data: bytes) -> bytes:
+        """Sign `data` with the key of this CKA_ID. An ECDSA signature is DER-encoded, as CMS needs it."""
+        return self._call(protocol.Sign(self._number, key_id, mechanism, data), bytes)
+
+    def signer(self, certificate: StoredCertificate, chain: Sequence[bytes] = ()) -> Signer:
+        """A signer with this certificate's key, for as long as the session is open."""
+        return Signer(self, certificate, tuple(chain))
+
+    def create_key(self, key: Secret, key_id: str, label: str, subject: bytes = b"") -> protocol.Written:
+        """Write a private key (PKCS#8) that can never leave again.
+
+        :raises KeyImportRefused: the token takes no private keys from outside.
+        """
+        try:
+            return self._ask(
+                protocol.CreateKey(self._number, key_id, nfc(label), subject), protocol.Written, (key,)
+            )
+        except Broken as fault:
+            if fault.name in faults.IMPORT_REFUSED:
+                raise faults.import_refused(self.token, fault.name) from None
+            raise self._meaning(fault) from None
+
+    def create_certificate(
+        self, der: bytes, key_id: str, label: str, *, authority: bool = False
+    ) -> protocol.Written:
+        """Write a certificate."""
+        return self._call(
+            protocol.CreateCertificate(self._number, key_id, nfc(label), der, authority), protocol.Written
+        )
+
+    def generate_key(self, kind: protocol.KeyKind, key_id: str, label: str) -> protocol.Written:
+        """Make a key pair on the token; the answer holds the public key."""
+        return self._call(protocol.GenerateKey(self._number, key_id, nfc(label), kind), protocol.Written)
+
+    def destroy(self, handles: Sequence[int]) -> protocol.Removed:
+        """Remove objects by handle; what could not be removed is in the answer."""
+        return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.Removed)
+
+    def remove(self, key_id: str) -> protocol.Removed:
+        """Remove a certificate with this CKA_ID (or SHA-256), and the key pair of the same CKA_ID."""
+        certificates = self.certificates()
+        chosen = [each for each in certificates if key_id in (each.id, each.sha256)]
+        ids = {each.id for each in chosen} | {key_id}
+        handles = [each.handle for each in chosen]
+        handles += [key.handle for key in self.list_keys() if key.id in ids and key.id]
+        if not handles:
+            raise errors.CertificateNotFound(
+                M("Nothing on the token {token} has the identifier {id}.", token=self.token.name, id=key_id),
+                unchanged=M("Nothing was changed on the token."),
+            )
+        return self.destroy(handles)
+
+    def init_pin(self, pin: Secret) -> None:
+        """Set the user PIN; the session is the security officer's."""
+        self._call(protocol.InitPin(self._number), type(None), _given(pin))
+
+    def set_pin(self, old: Secret, new: Secret) -> None:
+        """Change the PIN of whoever is logged in."""
+        self._call(protocol.SetPin(self._number), type(None), (*_given(old), *_given(new)))
+
+    def _call(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
+        try:
+            return self._ask(request, answer, secrets)
+        except Broken as fault:
+            raise self._meaning(fault) from None
+
+    def _ask(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
+        if self._closed or not self._agent.running or self._generation != self._agent.generation:
+            raise faults.removed(self.token)
+        return self._agent.call(request, answer, secrets)
+
+    def _meaning(self, fault: Broken) -> FieldkitError:
+        """The error for `fault`; a vague one is looked into: the token may have been pulled out."""
+        present = True
+        if fault.name in faults.VAGUE:
+            try:
+                self._agents.again(self.token)
+            except errors.TokenRemoved:
+                present = False
+            except FieldkitError:
+                pass
+        return faults.meaning(fault, self.token, present=present)
+
+
+class Signer:
+    """Signs with one key of an open session. Has what a document signer needs to know, and no more."""
+
+    def __init__(self, session: Session, certificate: StoredCertificate, chain: tuple[bytes, ...]) -> None:
+        self._session = session
+        self._key = certificate.id
+        self.certificate = certificate.der
+        self.chain = chain
+
+    def sign(self, data: bytes, mechanism: str) -> bytes:
+        """The signature of `data`; mechanism: "SHA256_RSA_PKCS", "ECDSA_SHA256", …"""
+        return self._session.sign(self._key, mechanism, data)
+
+
+def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> StoredCertificate:
+    """The one certificate of `found` that `spec` means; see `Session.certificate`."""
+    wanted = nfc(spec.strip())
+    plain = wanted.replace(":", "").lower()
+    if wanted:
+        fits = [each for each in found if plain in (each.id, each.sha256) or nfc(each.label) == wanted]
+    else:
+        fits = [each for each in found if each.has_private_key]
+        if not fits:
+            fits = list(found) if len(found) == 1 else []
+    if len(fits) == 1:
+        return fits[0]
+    if not fits:
+        raise errors.CertificateNotFound(
+            M("The token {token} has no certificate {spec}.", token=token.name, spec=spec)
+            if wanted
+            else M("The token {token} has no certificate with a key.", token=token.name),
+            unchanged=M("Nothing was changed on the token."),
+            hint=M("List what is on it: `fieldkit certificate list`."),
+        )
+    raise errors.CertificateAmbiguous(
+        M("The token {token} has more than one certificate that fits.", token=token.name),
+        hint=M("Name one with --certificate: its CKA_ID, label or SHA-256."),
+        candidates=[each.id for each in fits],
+    )
+
+
+def key_id(spki: bytes) -> str:
+    """The CKA_ID for a public key: SHA-1 of its bits (RFC 5280 §4.2.1.2), as most programs set it."""
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+    from cryptography.x509 import SubjectKeyIdentifier
+
+    key: Any = load_der_public_key(spki)
+    return SubjectKeyIdentifier.from_public_key(key).digest.hex()
+
+
+def _given(pin: Secret) -> tuple[Secret, ...]:
+    """The PIN as secrets for a call; none where it is typed on the device."""
+    return (pin,) if pin else ()
