@@ -206,7 +206,7 @@ class Officer(msgspec.Struct, frozen=True):
     """Who receives and uses a token at a bureau."""
 
     name: str
-    title: str
+    title: Words
 
 
 class Dossier(msgspec.Struct, frozen=True, omit_defaults=True):
