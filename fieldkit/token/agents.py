@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -26,7 +26,6 @@ from fieldkit.token.session import Session
 
 PATIENCE = 2.0  # seconds that other modules still get once a token that fits was found
 REST = 15.0  # seconds a module that hung is left alone
-Tries = Callable[[protocol.SlotToken], int]
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -42,7 +41,7 @@ class Agents:
 
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
     logs: the folder for what modules print. attempts: where wrong PINs are counted. tries: how many
-    a kind of token allows; three where nobody knows better.
+    wrong PINs a module's tokens allow; three where nobody knows better.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class Agents:
         logs: Path,
         attempts: Attempts | None = None,
         *,
-        tries: Tries = lambda _: guard.TRIES,
+        tries: Mapping[str, int] | None = None,
         deadlines: dict[type, float] | None = None,
     ) -> None:
         unique = {os.path.realpath(module): module for module in reversed(list(modules))}
@@ -60,7 +59,7 @@ class Agents:
         ]
         self.attempts: Attempts = attempts or MemoryAttempts()
         self.problems: list[FieldkitError] = []
-        self._tries = tries
+        self._tries = tries or {}
         self._resting: dict[str, tuple[float, FieldkitError]] = {}
 
     def __enter__(self) -> Agents:
@@ -314,7 +313,7 @@ class Agents:
             manufacturer=raw.manufacturer,
             slot=None if raw.serial and initialized else raw.slot,
         )
-        tries = self._tries(raw)
+        tries = self._tries.get(agent.module) or guard.TRIES
         counted = serial or named
         return Token(
             uri=named,

@@ -54,3 +54,17 @@ class StoredAttempts:
 
         if self.count(key) != count:
             self._db.table(TABLE).upsert({"key": key, "count": count}, where("key") == key)
+
+
+class CopiedAttempts:
+    """Attempts that begin with what another keeps, and add to it for this run only: for a read-only store."""
+
+    def __init__(self, source: Attempts) -> None:
+        self._source = source
+        self._own: dict[str, int] = {}
+
+    def count(self, key: str) -> int:
+        return self._own[key] if key in self._own else self._source.count(key)
+
+    def set(self, key: str, count: int) -> None:
+        self._own[key] = count

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,18 +13,21 @@ from fieldkit.text import M, Said
 from fieldkit.token import errors
 from fieldkit.token.model import Token
 
+if TYPE_CHECKING:
+    from fieldkit.profile.model import TokenProfile
+
 Complaint = Callable[[Secret], Said | None]
 CLASSES: dict[str, Callable[[str], bool]] = {
     "upper": str.isupper,
     "lower": str.islower,
     "digit": str.isdigit,
-    "symbol": lambda letter: not letter.isalnum(),
+    "other": lambda letter: not letter.isalnum(),
 }
 NAMES: dict[str, Said] = {
     "upper": M("The PIN needs a capital letter."),
     "lower": M("The PIN needs a small letter."),
     "digit": M("The PIN needs a digit."),
-    "symbol": M("The PIN needs a character that is neither letter nor digit."),
+    "other": M("The PIN needs a character that is neither letter nor digit."),
 }
 
 
@@ -31,7 +35,7 @@ class PinRules(msgspec.Struct, frozen=True):
     """Rules for a new PIN.
 
     min, max: characters, besides the token's own limits; max 0 is none. classes: kinds of character
-    it must have ("upper", "lower", "digit", "symbol"). forbidden: delivery PINs that are known.
+    it must have ("upper", "lower", "digit", "other"). forbidden: delivery PINs that are known.
     """
 
     min: int = 4
@@ -73,17 +77,31 @@ class PinRules(msgspec.Struct, frozen=True):
         return None
 
 
-def for_profile(profile: Any) -> PinRules:
+def for_profile(profile: TokenProfile | None) -> PinRules:
     """The rules of a token profile; the plain ones where there is none."""
-    given = getattr(profile, "pin_policy", None)
-    if given is None:
+    if profile is None:
         return PinRules()
-    return PinRules(
-        min=given.min or 4,
-        max=given.max or 0,
-        classes=tuple(given.classes or ()),
-        forbidden=tuple(getattr(given, "delivery_pins", ()) or ()),
-    )
+    given = profile.pin_policy
+    return PinRules(min=given.min, max=given.max, classes=given.classes)
+
+
+def profile_of(token: Token, profiles: Iterable[TokenProfile]) -> TokenProfile | None:
+    """The profile of the family whose module shows `token`."""
+    shown_by = {os.path.realpath(module) for module in token.modules}
+    for profile in profiles:
+        if shown_by & {os.path.realpath(module) for module in profile.installed_modules()}:
+            return profile
+    return None
+
+
+def tries(profiles: Iterable[TokenProfile]) -> dict[str, int]:
+    """How many wrong PINs the tokens of each installed module allow, where a profile knows."""
+    return {
+        module: profile.pin_policy.tries
+        for profile in profiles
+        if profile.pin_policy.tries
+        for module in profile.installed_modules()
+    }
 
 
 def demand(complaint: Complaint, pin: Secret) -> None:
