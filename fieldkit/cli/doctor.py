@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fieldkit import __version__
-from fieldkit.plain import finding_lines
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding
+from fieldkit.plain import finding_lines
 from fieldkit.text import M
 
 

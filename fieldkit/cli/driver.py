@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
-from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.text import M, Said
+
+INDENT = "    "
 
 driver = noun("driver", M("Detect, plan and install the drivers of tokens."))
 
@@ -25,11 +27,11 @@ def list_(call: Call) -> Reply:
     for state in states:
         lines.append(f"{state.profile}  {profiles[state.profile].title}")
         if state.enough:
-            lines.append(M("    driver here: {modules}", modules=", ".join(state.modules)))
+            lines.append(INDENT + str(M("driver here: {modules}", modules=", ".join(state.modules))))
         else:
-            lines.append(M("    driver not here"))
+            lines.append(INDENT + str(M("driver not here")))
         for finding in state.findings:
-            lines += ["    " + line for line in finding_lines(finding)]
+            lines += [INDENT + line for line in finding_lines(finding)]
     return Reply([_state(state) | {"title": str(profiles[state.profile].title)} for state in states], lines)
 
 
@@ -47,13 +49,13 @@ def detect_(call: Call) -> Reply:
         lines.append(f"{token.reader}  {token.atr or token.usb}")
         drivers = [detect.state(profiles[name]) for name in token.profiles]
         if not drivers:
-            lines.append(M("    no profile serves this token"))
+            lines.append(INDENT + str(M("no profile serves this token")))
         for state in drivers:
-            said = M("    {profile}: driver here", profile=state.profile)
+            said = M("{profile}: driver here", profile=state.profile)
             lacking = M(
-                "    {profile}: driver not here; run fieldkit driver install {profile}", profile=state.profile
+                "{profile}: driver not here; run fieldkit driver install {profile}", profile=state.profile
             )
-            lines.append(said if state.enough else lacking)
+            lines.append(INDENT + str(said if state.enough else lacking))
         result.append(
             {
                 "reader": token.reader,
@@ -92,7 +94,7 @@ def install(call: Call, id: str, kit: str | None, dry_run: bool) -> Reply:
     if dry_run:
         return _planned(call, id, kit)
     profile, files = _profile(call, id), _files(kit, id)
-    evidence, log = asyncio.run(bring(profile, call.home, call.console(), files=files, modules=call.modules))
+    evidence, log = asyncio.run(bring(profile, call.home, call.console(), files=files))
     result = dict(evidence.facts) | {"verdict": evidence.verdict, "log": str(log or "")}
     return Reply(result, [evidence.summary])
 

@@ -99,29 +99,39 @@ def lists_empty() -> bool:
 
 
 def changes(wanted: Sequence[str]) -> Changes:
-    """What installing `wanted` (names, or paths of .deb files) would change; apt simulates it.
+    """What installing `wanted` (names, or paths of .deb files) would change, as apt works it out.
 
     Raises the types of `errors` for what cannot be installed.
     """
-    done = _ask(*SURROUNDINGS, "apt-get", "install", "--simulate", *QUIET, *wanted)
-    if done.returncode:
-        raise apt_errors.recognise((done.stdout + done.stderr).splitlines())
-    new: list[Package] = []
-    upgraded: list[Package] = []
-    for found in re.finditer(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", done.stdout, re.MULTILINE):
-        package = Package(found[1], found[2])
-        (upgraded if " [" in found[0] else new).append(package)
-    at_hand = all("/" in name for name in wanted)
-    download = 0 if at_hand else sum(fetch.size for fetch in fetches(wanted))
-    return Changes(tuple(new), tuple(upgraded), download)
+    said = _planned(wanted, ())
+    return Changes(
+        _section(said, "NEW packages will be installed"),
+        _section(said, "packages will be upgraded"),
+        sum(fetch.size for fetch in _fetches(said)),
+    )
 
 
 def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:
     """The files that installing `wanted` would download."""
-    done = _ask(*SURROUNDINGS, "apt-get", "install", "--print-uris", *QUIET, *options, *wanted)
+    return _fetches(_planned(wanted, options))
+
+
+def _planned(wanted: Sequence[str], options: Sequence[str]) -> str:
+    done = _ask(*SURROUNDINGS, "apt-get", "install", "--print-uris", "-V", *QUIET, *options, *wanted)
     if done.returncode:
         raise apt_errors.recognise((done.stdout + done.stderr).splitlines())
-    rows = re.finditer(r"^'([^']+)' (\S+) (\d+) (\S*)$", done.stdout, re.MULTILINE)
+    return done.stdout
+
+
+def _section(said: str, title: str) -> tuple[Package, ...]:
+    """The packages under one of apt's headings, each with the version it would have."""
+    found = re.search(rf"^The following {title}:\n((?:   .*\n)*)", said, re.MULTILINE)
+    rows = re.findall(r"^   (\S+) \((?:\S+ => )?([^)]+)\)", found[1] if found else "", re.MULTILINE)
+    return tuple(Package(name, version) for name, version in rows)
+
+
+def _fetches(said: str) -> tuple[Fetch, ...]:
+    rows = re.finditer(r"^'([^']+)' (\S+) (\d+) (\S*)$", said, re.MULTILINE)
     return tuple(Fetch(row[1], row[2], int(row[3]), row[4].partition("SHA256:")[2]) for row in rows)
 
 
@@ -163,7 +173,8 @@ def refresh_step(prefix: Sequence[str]) -> Step:
 
 def install_step(prefix: Sequence[str], wanted: Sequence[str], said: Message) -> Step:
     """The step that installs `wanted` (names, or paths of .deb files)."""
-    return Step(said, (*prefix, *SURROUNDINGS, "apt-get", "install", *QUIET, *OPTIONS, *wanted))
+    argv = (*prefix, *SURROUNDINGS, "apt-get", "install", *QUIET, *OPTIONS, *wanted)
+    return Step(said, argv, installs=True)
 
 
 def remove_step(prefix: Sequence[str], names: Sequence[str]) -> Step:

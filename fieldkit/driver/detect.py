@@ -5,6 +5,7 @@ By ATR through PC/SC where the reader service answers, by USB id in any case. No
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -72,11 +73,12 @@ def state(profile: TokenProfile) -> DriverState:
     have = apt.installed(wanted) if wanted and apt.available() else {}
     looks = [(place, prove.examine(place)) for place in places(profile)]
     here = [(place, finding) for place, finding in looks if finding is not None]
+    files = {os.path.realpath(place): place for place, _ in reversed(here)}  # one file may have two names
     return DriverState(
         profile.id,
         packages=have,
         missing=tuple(name for name in wanted if name not in have),
-        modules=tuple(place for place, _ in here),
+        modules=tuple(reversed(files.values())),
         enough=any(finding.severity == "pass" for _, finding in here),
         findings=tuple(finding for _, finding in here if finding.severity != "pass"),
     )

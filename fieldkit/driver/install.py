@@ -13,7 +13,7 @@ from threading import Event
 import msgspec
 
 from fieldkit.driver import apt, rights
-from fieldkit.driver.steps import DriverPlan, Step, Tell
+from fieldkit.driver.steps import DriverPlan, Tell
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 
@@ -37,24 +37,25 @@ def install(
     before = apt.traces(names)
     try:
         for step in plan.steps:
-            if step is plan.steps[-1] and not names:  # the lists were fetched only now
+            if step.installs and not names:  # the lists were fetched only now
                 names = [package.name for package in apt.changes(plan.wanted).new]
                 before = apt.traces(names)
             apt.carry_out(step, log, tell, stop)
     except FieldkitError as error:
         added = [name for name in apt.traces(names) if name not in before]
-        undo(error, plan.steps[-1], added, log)
+        undo(error, plan, added, log)
         raise
     return Installed(tuple(name for name in names if name not in before), log)
 
 
-def undo(error: FieldkitError, step: Step, added: Sequence[str], log: Path) -> None:
-    """Remove the packages `added` by `step`, and let `error` say what is left on the machine."""
+def undo(error: FieldkitError, plan: DriverPlan, added: Sequence[str], log: Path) -> None:
+    """Remove the packages `added` by `plan`, and let `error` say what is left on the machine."""
     error.data["log"] = str(log)
     if not added:
         error.unchanged = M("Nothing was installed.")
         return
-    prefix = step.argv[: step.argv.index(apt.SURROUNDINGS[0])]
+    argv = next(step.argv for step in plan.steps if step.installs)
+    prefix = argv[: argv.index(apt.SURROUNDINGS[0])]
     try:
         apt.carry_out(apt.remove_step(prefix, added), log)
     except FieldkitError as second:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldkit.driver import apt, distribution, rights
+from fieldkit.driver import apt, distribution, rights, services
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
 from fieldkit.driver.steps import DebFile, DriverPlan, Package, Step
 from fieldkit.profile.driver import Apt
@@ -37,12 +37,19 @@ def plan(
     }
     present = tuple(Package(name, have[name]) for name in way.packages if name in have)
     missing = tuple(name for name in way.packages if name not in have)
-    if not missing:
+    asleep = services.asleep(profile.driver.services)
+    if not missing and not asleep:
         return DriverPlan(profile.id, profile.title, present=present)
     entry = rights.prefix() if prefix is None else prefix
+    start = services.start_steps(entry or (), profile.driver.services if missing else asleep)
+    if not missing:
+        by_hand = services.by_hand(asleep)
+        return DriverPlan(
+            profile.id, profile.title, present=present, steps=start, rights=entry is not None, by_hand=by_hand
+        )
     if files:
-        return _from_files(profile, present, missing, [apt.header(path) for path in files], entry)
-    return _from_network(profile, present, missing, entry)
+        return _from_files(profile, present, missing, [apt.header(path) for path in files], entry, start)
+    return _from_network(profile, present, missing, entry, start)
 
 
 def chosen(profile: TokenProfile) -> Apt | None:
@@ -62,7 +69,11 @@ def places(profile: TokenProfile) -> tuple[str, ...]:
 
 
 def _from_network(
-    profile: TokenProfile, present: tuple[Package, ...], missing: Sequence[str], way: rights.Prefix | None
+    profile: TokenProfile,
+    present: tuple[Package, ...],
+    missing: Sequence[str],
+    way: rights.Prefix | None,
+    start: tuple[Step, ...],
 ) -> DriverPlan:
     refresh = apt.lists_empty()
     changes = apt.Changes()
@@ -85,10 +96,13 @@ def _from_network(
         new=changes.new,
         changed=changes.upgraded,
         wanted=tuple(missing),
-        steps=tuple(steps),
+        steps=(*steps, *start),
         rights=way is not None,
         download=changes.download,
-        by_hand=apt.by_hand(missing, finish=finish, refresh=refresh),
+        by_hand=(
+            *apt.by_hand(missing, finish=finish, refresh=refresh),
+            *services.by_hand(profile.driver.services),
+        ),
     )
 
 
@@ -98,6 +112,7 @@ def _from_files(
     missing: Sequence[str],
     files: Sequence[DebFile],
     way: rights.Prefix | None,
+    start: tuple[Step, ...],
 ) -> DriverPlan:
     here = apt.architecture()
     fitting = {file.name: file for file in files if file.architecture in (here, "all")}
@@ -137,7 +152,7 @@ def _from_files(
         new=changes.new,
         changed=changes.upgraded,
         wanted=tuple(paths),
-        steps=tuple(steps),
+        steps=(*steps, *start),
         rights=way is not None,
-        by_hand=apt.by_hand(paths, finish=finish),
+        by_hand=(*apt.by_hand(paths, finish=finish), *services.by_hand(profile.driver.services)),
     )

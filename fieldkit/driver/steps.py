@@ -30,12 +30,13 @@ class Package(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """One command, exactly as it will be run, and what it does in words.
 
-    required: where it fails, the rest is not run.
+    required: where it fails, the rest is not run. installs: it is the one that brings packages.
     """
 
     said: Message
     argv: tuple[str, ...]
     required: bool = True
+    installs: bool = False
 
     @property
     def command(self) -> str:

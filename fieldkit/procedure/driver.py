@@ -6,22 +6,24 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fieldkit import errors
-from fieldkit.driver import install, prove
+from fieldkit.driver import install, pcsc, prove
 from fieldkit.driver.errors import ModuleUnproved, ProfileUnknown
 from fieldkit.driver.plan import places, plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator, Progress
-from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M
 from fieldkit.token.agents import Agents
-from fieldkit.token.attempts import NoAttempts
+from fieldkit.token.attempts import MemoryAttempts
+
+if TYPE_CHECKING:
+    from fieldkit.procedure.context import Context
 
 T = TypeVar("T")
 
@@ -78,19 +80,28 @@ async def bring(
     operator.progress(Progress(M("Loading the module"), 0, 0))
     try:
         proof = await asyncio.to_thread(prove.prove, profile.id, places(profile), load)
-    except ModuleUnproved as error:  # what was installed is of no use: it goes again
-        await asyncio.to_thread(install.undo, error, wanted.steps[-1], done.new, done.log)
+    except ModuleUnproved as error:
+        if profile.driver.needs_reader and await asyncio.to_thread(readers_asleep):
+            error.unchanged = M("The driver stays installed: without the reader service it cannot be proved.")
+            error.hint = M("Start the reader service (`fieldkit doctor` says how), then run this step again.")
+        else:  # what was installed is of no use: it goes again
+            await asyncio.to_thread(install.undo, error, wanted, done.new, done.log)
         raise
     return _evidence(profile, proof, wanted, operator), done.log
 
 
 def tokens_of(module: str, home: Home) -> int:
     """Load `module` in a process of its own; how many tokens it shows. Raises why it cannot be loaded."""
-    with Agents([module], home.logs, NoAttempts()) as agents:
+    with Agents([module], home.logs, MemoryAttempts()) as agents:
         found = agents.tokens()
         if agents.problems:
             raise agents.problems[0]
         return len(found)
+
+
+def readers_asleep() -> bool:
+    """The reader service does not answer, without which many modules refuse to start."""
+    return bool(pcsc.readers().trouble)
 
 
 async def _uninterrupted(work: Callable[[Event], T]) -> T:
@@ -110,7 +121,7 @@ async def _uninterrupted(work: Callable[[Event], T]) -> T:
 def _evidence(
     profile: TokenProfile, proof: prove.Proof, wanted: DriverPlan | None, operator: Operator
 ) -> Evidence:
-    already = wanted is None or wanted.done
+    already = wanted is None or not wanted.wanted
     findings = list(proof.findings)
     packages = [*wanted.present, *wanted.new] if wanted is not None else []
     if wanted is not None and already:

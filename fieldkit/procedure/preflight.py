@@ -6,19 +6,21 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldkit.driver import distribution
 from fieldkit.driver.machine import preflight
 from fieldkit.driver.machine.probe import Probe, Subject, examine
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
-from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator
-from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.profile.model import Profiles
 from fieldkit.text import M, Message
+
+if TYPE_CHECKING:
+    from fieldkit.journal.store import Store
+    from fieldkit.procedure.context import Context
 
 TOKENS_DEADLINE = 15.0
 

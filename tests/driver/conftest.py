@@ -17,7 +17,9 @@ from fieldkit.driver import pcsc
 
 # Small packages with a PKCS#11 module that nothing on a test machine needs.
 TRIAL, TRIAL_LIBRARY = "coolkey", "libckyapplet1"
-TRIAL_MODULE = "/usr/lib/pkcs11/libcoolkeypk11.so"
+SIMPLE = "p11-kit-modules"
+SIMPLE_MODULE = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-trust.so"
+OURS = (TRIAL, TRIAL_LIBRARY, SIMPLE)
 LOCK = Path("/run/lock/fieldkit-tests-apt.lock")
 
 
@@ -33,15 +35,17 @@ def trial(root_and_apt: None) -> Iterator[str]:
     """The name of a real package, not installed before nor after; one test at a time has it."""
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if subprocess.run(["dpkg", "--status", TRIAL], capture_output=True).returncode == 0:
-            pytest.skip(f"{TRIAL} is installed on this machine and stays")
+        if any(
+            subprocess.run(["dpkg", "--status", name], capture_output=True).returncode == 0 for name in OURS
+        ):
+            pytest.skip(f"one of {OURS} is installed on this machine and stays")
         if subprocess.run(["apt-get", "install", "--simulate", TRIAL], capture_output=True).returncode:
             pytest.skip(f"the package lists do not have {TRIAL}")
         try:
             yield TRIAL
         finally:
             subprocess.run(
-                ["apt-get", "purge", "--yes", "-o", "DPkg::Lock::Timeout=60", TRIAL, TRIAL_LIBRARY],
+                ["apt-get", "purge", "--yes", "-o", "DPkg::Lock::Timeout=60", *OURS],
                 capture_output=True,
                 env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
             )

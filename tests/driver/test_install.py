@@ -46,6 +46,7 @@ def test_a_version_that_is_too_old_is_not_enough(package: Callable[..., Path]) -
         plan(profile("dpkg", least={"dpkg": "999"}), [package("fieldkit-sample-other")])
 
 
+@pytest.mark.soak
 def test_a_plan_shows_each_command_exactly_as_it_is_run(trial: str, tmp_path: Path) -> None:
     made = plan(profile(trial))
     assert {package.name for package in made.new} == {"coolkey", "libckyapplet1"}

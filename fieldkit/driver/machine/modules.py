@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from fieldkit.driver import prove
@@ -16,8 +17,9 @@ def look(subject: Subject) -> Iterable[Finding]:
     seen: set[str] = set()
     for profile in subject.profiles.tokens.values() if subject.profiles is not None else ():
         for place in places(profile):
-            finding = prove.examine(place) if place not in seen else None
-            seen.add(place)
+            real = os.path.realpath(place)
+            finding = prove.examine(place) if real not in seen else None
+            seen.add(real)
             if finding is None:
                 continue
             here += 1

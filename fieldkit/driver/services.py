@@ -1,0 +1,37 @@
+"""The units that a driver needs running on a Linux with systemd; elsewhere there is nothing to start here."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from fieldkit.driver.steps import Step
+from fieldkit.text import M
+
+SYSTEMD = Path("/run/systemd/system")
+
+
+def asleep(units: Sequence[str]) -> tuple[str, ...]:
+    """Those of `units` that are not running."""
+    if not SYSTEMD.is_dir():
+        return ()
+    asked = (
+        (unit, subprocess.run(["systemctl", "is-active", "--quiet", unit], timeout=20)) for unit in units
+    )
+    return tuple(unit for unit, answer in asked if answer.returncode)
+
+
+def start_steps(prefix: Sequence[str], units: Sequence[str]) -> tuple[Step, ...]:
+    """The steps that start `units`, now and whenever the machine starts."""
+    if not SYSTEMD.is_dir():
+        return ()
+    return tuple(
+        Step(M("Start the service {unit}.", unit=unit), (*prefix, "systemctl", "enable", "--now", unit))
+        for unit in units
+    )
+
+
+def by_hand(units: Sequence[str]) -> tuple[str, ...]:
+    """The same for an administrator at a prompt."""
+    return tuple(f"sudo systemctl enable --now {unit}" for unit in units) if SYSTEMD.is_dir() else ()
