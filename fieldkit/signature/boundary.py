@@ -1,0 +1,167 @@
+"""The one place where the exceptions of the PDF libraries are met and become words.
+
+Damaged files make them raise almost anything (KeyError, RecursionError, AssertionError, …), so all of
+`Exception` is met here; what fieldkit itself raised passes through, however deep it was wrapped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from fieldkit.errors import FieldkitError
+from fieldkit.signature import errors
+from fieldkit.text import M
+
+UNCHANGED = M("Nothing was signed, and no file was changed.")
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Around everything that parses a document called `name`."""
+    try:
+        yield
+    except FieldkitError:
+        raise
+    except OSError as error:
+        raise from_system(error, name) from None
+    except Exception as error:
+        raise _unreadable(error, name) from error
+
+
+@contextlib.contextmanager
+def signing(name: str) -> Iterator[None]:
+    """Around everything that signs a document called `name`."""
+    try:
+        yield
+    except FieldkitError:
+        raise
+    except Exception as error:
+        own = _own(error)
+        if own is not None:
+            raise own from None
+        if isinstance(error, OSError):
+            raise from_system(error, name) from None
+        raise _unsigned(error, name) from error
+
+
+def from_system(error: OSError, name: str) -> FieldkitError:
+    """What the operating system said about the document or its output."""
+    if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
+        return errors.DocumentMissing(
+            M("The file {name} cannot be read: {reason}.", name=name, reason=error.strerror or ""),
+            unchanged=UNCHANGED,
+            hint=M("Check the path and your rights."),
+        )
+    return errors.OutputNotWritten(
+        M("The system stopped the work on {name}: {reason}.", name=name, reason=error.strerror or str(error)),
+        unchanged=UNCHANGED,
+        hint=M("Check the free space and the path, then try again."),
+    )
+
+
+def kind_of(error: BaseException) -> str:
+    """The technical name of a fault: its class and the first line of its text."""
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+def _unreadable(error: Exception, name: str) -> FieldkitError:
+    from pyhanko.pdf_utils.misc import PdfDecodeLimitError, PdfError
+    from pyhanko.sign.general import SigningError
+
+    if isinstance(error, PdfDecodeLimitError):
+        return errors.DocumentUnfit(
+            M("The file {name} unpacks to far more than it should; it was not opened.", name=name),
+            hint=M("Do not use this file. Ask for it again from where it came."),
+            detail=kind_of(error),
+        )
+    if type(error).__name__ in ("PdfKeyNotAvailableError", "PdfKeyNotAvailable"):
+        return needs_password(name)
+    if isinstance(error, SigningError):
+        return _unsigned(error, name)
+    return errors.DocumentUnfit(
+        M("The file {name} is not a PDF that can be read.", name=name)
+        if isinstance(error, PdfError)
+        else M("The file {name} is damaged: its parts contradict each other.", name=name),
+        hint=M("Open it in a viewer and save it again as PDF, or ask for it again."),
+        detail=kind_of(error),
+    )
+
+
+def needs_password(name: str) -> FieldkitError:
+    """The document is encrypted and no password fits."""
+    return errors.DocumentEncrypted(
+        M("The file {name} is encrypted, and no password that fits was given.", name=name),
+        unchanged=UNCHANGED,
+        hint=M("Ask its author for the password, or for a copy without one."),
+    )
+
+
+def _unsigned(error: Exception, name: str) -> FieldkitError:
+    from pyhanko.sign.timestamps import TimestampRequestError
+
+    from fieldkit.signature.trust import path_faults
+
+    if isinstance(error, TimestampRequestError):
+        return timestamp_failed(kind_of(error))
+    if isinstance(error, path_faults()) or "validat" in str(error).lower():
+        return errors.RevocationMissing(
+            M("The level asked for needs a complete path and revocation data, and they cannot be had."),
+            unchanged=UNCHANGED,
+            hint=M("Give the authority's certificates and revocation lists, or sign at level B-T or B-B."),
+            detail=kind_of(error),
+        )
+    if type(error).__name__ in ("PdfKeyNotAvailableError", "PdfKeyNotAvailable"):
+        return needs_password(name)
+    text = str(error)
+    if "hybrid" in text.lower():
+        return errors.DocumentLocked(
+            M(
+                "The file {name} holds two tables of contents (hybrid), which viewers read differently.",
+                name=name,
+            ),
+            unchanged=UNCHANGED,
+            hint=M("Save it as PDF again, or agree to have it rewritten before it is signed."),
+            detail=text,
+        )
+    if "doesn't allow" in text or "not allow" in text or "prohibit" in text or "DocMDP" in text:
+        return errors.DocumentLocked(
+            M("An earlier signature in {name} forbids this signature.", name=name),
+            unchanged=UNCHANGED,
+            hint=M("Ask its signer for a copy that still allows signatures."),
+            detail=kind_of(error),
+        )
+    if "filled already" in text or "signature field" in text:
+        return errors.FieldUnfit(
+            M("The signature field cannot be used."),
+            unchanged=UNCHANGED,
+            hint=M("Name another field, or none for a new one."),
+            detail=kind_of(error),
+        )
+    return errors.SigningFailed(
+        M("The file {name} could not be signed.", name=name),
+        unchanged=UNCHANGED,
+        hint=M("Open it in a viewer and save it again as PDF, then try again."),
+        detail=kind_of(error),
+    )
+
+
+def timestamp_failed(detail: str) -> FieldkitError:
+    """No timestamp could be had."""
+    return errors.TimestampFailed(
+        M("The timestamp authority gave no timestamp."),
+        unchanged=UNCHANGED,
+        hint=M("Check the network and the address, or sign at level B-B."),
+        detail=detail,
+    )
+
+
+def _own(error: BaseException) -> FieldkitError | None:
+    """The error of fieldkit's own that a library wrapped, or None."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if seen is None or isinstance(seen, FieldkitError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -1,0 +1,30 @@
+"""A PDF page held in memory as the appearance of a signature field. Imported late: this loads pyHanko."""
+
+from __future__ import annotations
+
+import io
+
+from pyhanko.pdf_utils.content import PdfContent
+from pyhanko.pdf_utils.layout import BoxConstraints
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.stamp import StaticStampStyle
+
+
+class Form(PdfContent):  # type: ignore[misc, unused-ignore]
+    """The first page of the PDF `form`."""
+
+    def __init__(self, form: bytes) -> None:
+        super().__init__()
+        self._form = form
+
+    def render(self) -> bytes:
+        page = self._ensure_writer.import_page_as_xobject(PdfFileReader(io.BytesIO(self._form)))
+        self.resources.xobject["/FieldkitStamp"] = page
+        left, bottom, right, top = page.get_object()["/BBox"]
+        self.box = BoxConstraints(width=abs(right - left), height=abs(top - bottom))
+        return b"/FieldkitStamp Do"
+
+
+def style(form: bytes) -> StaticStampStyle:
+    """The style that shows `form` in the whole of the field."""
+    return StaticStampStyle(background=Form(form), border_width=0)

@@ -1,0 +1,81 @@
+"""The verdict on a document's signatures, as a value; who came to it is no part of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from fieldkit.verdict import Check, Overall
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What a verdict of "pass" needs besides integrity, path, dates and usage.
+
+    revocation: the certificates' status must be known; without it what cannot be looked up leaves the
+    verdict "indeterminate". timestamp: a trusted timestamp must be there.
+    """
+
+    revocation: bool = True
+    timestamp: bool = False
+
+
+class SignatureVerdict(msgspec.Struct, frozen=True):
+    """One signature. level: "b-b" to "b-lta", "cms" (not PAdES), or "timestamp" for a document timestamp.
+
+    signed_at: the trusted timestamp's time, else the time that the signer claims; RFC 3339.
+    """
+
+    field: str
+    signer: str
+    signed_at: str
+    level: str
+    verdict: Overall
+    checks: tuple[Check, ...]
+    kind: Literal["signature", "timestamp"] = "signature"
+    sha256: str = ""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """The document: pass only when every required check of it and of each signature passed."""
+
+    verdict: Overall
+    signatures: tuple[SignatureVerdict, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+def check_shape(check: Check) -> dict[str, Any]:
+    """A check as it stands in a JSON document: the command line's contract, and words beside it."""
+    said = str(check.message)
+    return {
+        "id": check.id,
+        "verdict": check.verdict,
+        "detail": f"{said} ({check.detail})" if check.detail else said,
+        "required": check.required,
+    }
+
+
+def shape(found: Judgement) -> dict[str, Any]:
+    """A judgement as it stands in a JSON document."""
+    return {
+        "verdict": found.verdict,
+        "checks": [check_shape(check) for check in every_check(found)],
+        "signatures": [
+            {
+                "field": each.field,
+                "kind": each.kind,
+                "signer": each.signer,
+                "signed_at": each.signed_at,
+                "level": each.level,
+                "sha256": each.sha256,
+                "verdict": each.verdict,
+                "checks": [check_shape(check) for check in each.checks],
+            }
+            for each in found.signatures
+        ],
+    }
+
+
+def every_check(found: Judgement) -> tuple[Check, ...]:
+    """The document's checks, then each signature's."""
+    return (*found.checks, *(check for each in found.signatures for check in each.checks))

@@ -1,0 +1,308 @@
+"""Sign a PDF by PAdES with a key that only signs: everything that can be checked is, before the key is used.
+
+pyHanko is loaded by the functions that need it, not by importing this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+
+import msgspec
+
+from fieldkit.errors import Refused
+from fieldkit.operator import Progress
+from fieldkit.signature import boundary, document, errors
+from fieldkit.signature.place import Place as Place
+from fieldkit.text import M
+from fieldkit.verdict import Check
+
+if TYPE_CHECKING:
+    from asn1crypto.x509 import Certificate
+
+    from fieldkit.secret import Secret
+    from fieldkit.signature.signer import TokenSigner
+    from fieldkit.signature.stamp import Stamp
+    from fieldkit.signature.trust import Trust
+
+Level = Literal["b-b", "b-t", "b-lt", "b-lta"]
+LEVELS: tuple[Level, ...] = ("b-b", "b-t", "b-lt", "b-lta")
+IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger document goes from file to file
+
+
+class RawSigner(Protocol):
+    """A key that signs, with its certificate and chain (DER). A token's session gives one."""
+
+    certificate: bytes
+    chain: tuple[bytes, ...]
+
+    def sign(self, data: bytes, mechanism: str) -> bytes:
+        """The signature of `data`; mechanism: "SHA256_RSA_PKCS" or "ECDSA_SHA256" (DER-encoded)."""
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """An empty field made together with this signature, for one that follows (person, then seal)."""
+
+    field: str
+    place: Place | None = None
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """What was written. sha256: of the whole file. checks: what was looked at on the way."""
+
+    out: str
+    field: str
+    level: str
+    sha256: str
+    checks: tuple[Check, ...] = ()
+
+
+def sign(
+    source: Path,
+    out: Path,
+    signer: RawSigner,
+    *,
+    level: Level = "b-b",
+    stamp: Stamp | None = None,
+    field: str = "",
+    reserve: Sequence[Reserved] = (),
+    tsa: str | None = None,
+    reason: str = "",
+    anchors: Sequence[bytes] = (),
+    crls: Sequence[bytes] = (),
+    password: Secret | None = None,
+    overwrite: bool = False,
+    insist: bool = False,
+    network: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> Signed:
+    """Sign `source` into `out`, which appears complete or not at all.
+
+    field: an existing empty one, or the name of a new one; chosen when "". reserve: empty fields to
+    make with it. tsa: the timestamp authority's address, needed above B-B. anchors, crls: DER or PEM,
+    needed above B-T. overwrite: `out` may be there already, even be `source`. insist: sign with a
+    certificate that is expired, not yet valid or not meant for signatures; never with a revoked one.
+
+    :raises Refused: the certificate may not sign, or the document may not be signed.
+    """
+    from fieldkit.signature.trust import trust
+
+    tell = progress or (lambda _: None)
+    tell(Progress(M("Checking the certificate"), 0, 3))
+    if level != "b-b" and not tsa:
+        raise errors.TimestampFailed(
+            M("The level {level} needs a timestamp authority, and none is configured.", level=level.upper()),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Give its address with --tsa, or sign at level B-B."),
+        )
+    believed = trust(
+        anchors, (signer.certificate, *signer.chain), crls, network=network and level in ("b-lt", "b-lta")
+    )
+    checks = may_sign(signer, believed, insist=insist)
+    with boundary.signing(source.name):
+        from fieldkit.signature.signer import HttpTimeStamper, TokenSigner
+
+        token = TokenSigner(signer)
+        stamper = HttpTimeStamper(tsa) if tsa and level != "b-b" else None
+    with document.opened(source) as file, document.written(out, overwrite=overwrite) as made:
+        tell(Progress(M("Signing {name}", name=source.name), 1, 3))
+        with boundary.signing(source.name):
+            name = _sign(file, made, token, stamper, believed, level, stamp, field, reserve, reason, password)
+        tell(Progress(M("Reading the signed file again"), 2, 3))
+        checks.append(_reopened(made, name, source.name, password))
+        digest = document.sha256(made)
+    tell(Progress(M("Signed: {name}", name=out.name), 3, 3))
+    return Signed(str(out), name, level, digest, tuple(checks))
+
+
+def may_sign(signer: RawSigner, believed: Trust, *, insist: bool = False) -> list[Check]:
+    """Whether the certificate may sign now, before any key is used.
+
+    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, CertificateRevoked: it may not.
+    """
+    from fieldkit.signature.trust import certificates
+
+    (certificate,) = certificates((signer.certificate,))
+    now = datetime.now(UTC)
+    checks = [
+        Check("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
+        Check(
+            "certificate-usage", "pass", M("The certificate is meant for signatures."), _usage(certificate)
+        ),
+    ]
+    fault = _unfit(certificate, now)
+    if fault is not None:
+        if not insist:
+            raise fault
+        at = 1 if isinstance(fault, errors.CertificateUsage) else 0
+        checks[at] = Check(checks[at].id, "fail", M("{problem} You insisted.", problem=str(fault.message)))
+    checks.append(_revocation(certificate, believed, now))
+    return checks
+
+
+def _unfit(certificate: Certificate, now: datetime) -> Refused | None:
+    """Why dates or usage forbid a signature, or None."""
+    if now > certificate.not_valid_after:
+        return errors.CertificateExpired(
+            M("The certificate expired on {day}.", day=_day(certificate.not_valid_after)),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Ask the authority to renew it."),
+        )
+    if now < certificate.not_valid_before:
+        return errors.CertificateNotYetValid(
+            M("The certificate is valid only from {day}.", day=_day(certificate.not_valid_before)),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Look at this machine's clock, or wait for that day."),
+        )
+    if not signs(certificate):
+        return errors.CertificateUsage(
+            M("The certificate was not issued for signing documents."),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Use another certificate; this one's usage is: {usage}.", usage=_usage(certificate)),
+        )
+    return None
+
+
+def signs(certificate: Certificate) -> bool:
+    """Whether the key usage allows document signatures: non-repudiation or digital signature, or no limit."""
+    usage = certificate.key_usage_value
+    return not certificate.ca and (
+        usage is None or bool({"non_repudiation", "digital_signature"} & set(usage.native))
+    )
+
+
+def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Check:
+    from pyhanko_certvalidator.errors import RevokedError
+
+    if not believed.anchors or not believed.crls:
+        return Check(
+            "certificate-revocation",
+            "not-checked",
+            M("Whether the certificate is revoked was not looked up: no revocation list was given."),
+        )
+    offline = msgspec.structs.replace(believed, network=False)
+    fault = offline.path_fault(certificate, now, "require")
+    if isinstance(fault, RevokedError):
+        raise errors.CertificateRevoked(
+            M("The certificate, or one of its authorities, is revoked."),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Do not use this token. Report it to head office, which recovers it."),
+            detail=boundary.kind_of(fault),
+        )
+    if fault is None:
+        return Check("certificate-revocation", "pass", M("The revocation lists do not name the certificate."))
+    return Check(
+        "certificate-revocation",
+        "not-checked",
+        M("The revocation lists given do not settle whether the certificate is revoked."),
+        boundary.kind_of(fault),
+    )
+
+
+def _sign(
+    file: BinaryIO,
+    made: BinaryIO,
+    token: TokenSigner,
+    stamper: Any,
+    believed: Trust,
+    level: Level,
+    stamp: Stamp | None,
+    field: str,
+    reserve: Sequence[Reserved],
+    reason: str,
+    password: Secret | None,
+) -> str:
+    """Write the signed document into `made`; the name of the field."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import fields, signers
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    source = BytesIO(file.read()) if size <= IN_MEMORY else file
+    writer = IncrementalPdfFileWriter(source)
+    if writer.prev.encrypted:
+        _unlock(writer, password)
+    existing = [name for name, _, _ in fields.enumerate_sig_fields(writer.prev)]
+    name = field or _free_name(existing, reserve)
+    spec = None
+    if name not in existing:
+        spec = fields.SigFieldSpec(name, **_where(stamp.place if stamp else None))
+    for each in reserve:
+        if each.field not in existing:
+            place = fields.SigFieldSpec(each.field, **_where(each.place), empty_field_appearance=False)
+            fields.append_signature_field(writer, place)
+    long_term = level in ("b-lt", "b-lta")
+    meta = signers.PdfSignatureMetadata(
+        field_name=name,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        reason=reason or None,
+        embed_validation_info=long_term,
+        use_pades_lta=level == "b-lta",
+        validation_context=believed.context(None if believed.network else datetime.now(UTC), "require")
+        if long_term
+        else None,
+        signer_key_usage=set(),  # looked at by `may_sign`, where the person may insist
+    )
+    pdf_signer = signers.PdfSigner(
+        meta,
+        token,
+        timestamper=stamper,
+        stamp_style=stamp.style() if stamp else None,
+        new_field_spec=spec,
+    )
+    pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
+    return name
+
+
+def _unlock(writer: Any, password: Secret | None) -> None:
+    """Decrypt the document for reading and for what is appended to it."""
+    from pyhanko.pdf_utils.crypt import AuthStatus
+
+    outcome = writer.encrypt(password.reveal() if password else "")
+    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
+        raise boundary.needs_password("")
+
+
+def _free_name(existing: Sequence[str], reserve: Sequence[Reserved]) -> str:
+    taken = {*existing, *(each.field for each in reserve)}
+    return next(name for number in range(1, 10**6) if (name := f"Signature{number}") not in taken)
+
+
+def _where(place: Place | None) -> dict[str, Any]:
+    return {"on_page": place.page, "box": place.box} if place else {}
+
+
+def _reopened(made: BinaryIO, field: str, name: str, password: Secret | None) -> Check:
+    """The field is in the file that was written, filled: some damaged inputs lose it without a word."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    with boundary.reading(name):
+        made.seek(0)
+        reader = PdfFileReader(made)
+        if reader.encrypted:
+            reader.decrypt(password.reveal() if password else "")
+        found = [signature.field_name for signature in reader.embedded_signatures]
+    if field not in found:
+        raise errors.SigningFailed(
+            M("The signature cannot be found in the file that was written; it was discarded."),
+            unchanged=boundary.UNCHANGED,
+            hint=M("The file is damaged in a way that hides it. Save it again as PDF, then try again."),
+        )
+    return Check("reopened", "pass", M("The file was read again and holds the signature."), field)
+
+
+def _period(certificate: Certificate) -> str:
+    return f"{_day(certificate.not_valid_before)} – {_day(certificate.not_valid_after)}"
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()
+
+
+def _usage(certificate: Certificate) -> str:
+    usage = certificate.key_usage_value
+    return ", ".join(sorted(usage.native)) if usage is not None else "unrestricted"

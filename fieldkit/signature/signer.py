@@ -1,0 +1,89 @@
+"""The pyHanko signer whose raw signature is made by a token, and the timestamps from an authority.
+
+Imported late: this loads pyHanko.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from asn1crypto import tsp
+from pyhanko.sign.signers.pdf_cms import Signer
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from fieldkit.signature import boundary
+from fieldkit.signature.trust import certificates
+
+if TYPE_CHECKING:
+    from fieldkit.signature.sign import RawSigner
+
+LARGEST_RESPONSE = 1024 * 1024
+
+
+class TokenSigner(Signer):
+    """Hands the signed attributes to `raw` and nothing else: a token's time does not grow with the file."""
+
+    def __init__(self, raw: RawSigner) -> None:
+        certificate, *chain = certificates((raw.certificate, *raw.chain))
+        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        store.register_multiple(chain)
+        super().__init__(signing_cert=certificate, cert_registry=store, embed_roots=False)
+        self.raw = raw
+        public_key: Any = certificate.public_key
+        self._elliptic: bool = public_key.algorithm == "ec"
+        self._key_bytes: int = public_key.byte_size
+        self._held = len(raw.certificate) + sum(map(len, raw.chain))
+
+    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+        if dry_run:
+            return bytes(2 * self._key_bytes + 16)
+        digest = digest_algorithm.upper()
+        mechanism = f"ECDSA_{digest}" if self._elliptic else f"{digest}_RSA_PKCS"
+        return await asyncio.to_thread(self.raw.sign, data, mechanism)
+
+    def room(self, *, timestamped: bool) -> int:
+        """Bytes to keep free for the signature, hexadecimal as they stand in the file.
+
+        Enough beforehand, so that pyHanko need not make a whole trial signature to find out.
+        """
+        needed = self._held + self._key_bytes + 2048 + (12288 if timestamped else 0)
+        return 2 * needed
+
+
+class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
+    """RFC 3161 over HTTP with a deadline and a limit, and without a further library."""
+
+    def __init__(self, url: str, *, timeout: float = 20.0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.url = url
+        self.timeout = timeout
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        return await asyncio.to_thread(self._ask, req.dump())  # type: ignore[no-untyped-call]
+
+    def _ask(self, query: bytes) -> Any:
+        if not self.url.lower().startswith(("http://", "https://")):
+            raise boundary.timestamp_failed(f"not an http address: {self.url}")
+        request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
+            self.url, data=query, headers={"Content-Type": "application/timestamp-query"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
+                kind = response.headers.get_content_type()
+                body = response.read(LARGEST_RESPONSE + 1)
+        except (OSError, ValueError) as error:  # URLError, timeouts and bad addresses
+            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
+        if kind != "application/timestamp-reply" or len(body) > LARGEST_RESPONSE:
+            raise boundary.timestamp_failed(f"{self.url}: {kind}, {len(body)} bytes")
+        try:
+            answer = tsp.TimeStampResp.load(body, strict=True)  # type: ignore[no-untyped-call]
+            status = answer["status"]["status"].native
+        except (ValueError, TypeError, KeyError) as error:
+            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
+        if status not in ("granted", "granted_with_mods"):
+            raise boundary.timestamp_failed(f"{self.url}: {status}")
+        return answer
