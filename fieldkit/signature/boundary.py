@@ -99,6 +99,8 @@ def needs_password(name: str) -> FieldkitError:
 
 
 def _unsigned(error: Exception, name: str) -> FieldkitError:
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.sign.general import SigningError
     from pyhanko.sign.timestamps import TimestampRequestError
 
     from fieldkit.signature.trust import path_faults
@@ -114,6 +116,8 @@ def _unsigned(error: Exception, name: str) -> FieldkitError:
         )
     if type(error).__name__ in ("PdfKeyNotAvailableError", "PdfKeyNotAvailable"):
         return needs_password(name)
+    if isinstance(error, PdfError) and not isinstance(error, SigningError):
+        return _unreadable(error, name)
     text = str(error)
     if "hybrid" in text.lower():
         return errors.DocumentLocked(

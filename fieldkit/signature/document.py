@@ -29,12 +29,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise boundary.from_system(error, name) from None
+    before = os.fstat(number)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(number)
+        raise errors.DocumentMissing(
+            M("{name} is not a file.", name=name), hint=M("Give the path of a PDF file.")
+        )
     with os.fdopen(number, "rb") as file:
-        before = os.fstat(number)
-        if not stat.S_ISREG(before.st_mode):
-            raise errors.DocumentMissing(
-                M("{name} is not a file.", name=name), hint=M("Give the path of a PDF file.")
-            )
         if before.st_size == 0:
             raise errors.DocumentUnfit(
                 M("The file {name} is empty.", name=name), hint=M("Ask for it again from where it came.")

@@ -37,7 +37,7 @@ def signed_ranges(path: Path) -> list[SignedRange]:
 def _range(signature: Any) -> SignedRange:
     numbers = [int(number) for number in signature.byte_range]
     return SignedRange(
-        field=signature.field_name or "",
+        field=str(signature.field_name or ""),
         cms=bytes(signature.pkcs7_content),
         ranges=tuple((at, at + length) for at, length in zip(numbers[::2], numbers[1::2], strict=True)),
         timestamp=str(signature.sig_object_type) == "/DocTimeStamp",

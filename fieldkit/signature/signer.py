@@ -68,10 +68,10 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
     def _ask(self, query: bytes) -> Any:
         if not self.url.lower().startswith(("http://", "https://")):
             raise boundary.timestamp_failed(f"not an http address: {self.url}")
-        request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
-            self.url, data=query, headers={"Content-Type": "application/timestamp-query"}
-        )
         try:
+            request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
+                self.url, data=query, headers={"Content-Type": "application/timestamp-query"}
+            )
             with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
                 kind = response.headers.get_content_type()
                 body = response.read(LARGEST_RESPONSE + 1)

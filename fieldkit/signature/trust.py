@@ -126,3 +126,14 @@ def trust(
     return Trust(
         tuple(certificates(anchors)), tuple(certificates(others)), tuple(revocation_lists(crls)), (), network
     )
+
+
+def chain_of(certificate: bytes, candidates: Iterable[bytes]) -> tuple[bytes, ...]:
+    """The issuing authorities of `certificate` (DER) among `candidates`, nearest first, without the root."""
+    known = {each.subject.dump(): each for each in certificates(candidates) if each.ca}
+    (at,) = certificates((certificate,))
+    found: list[bytes] = []
+    while (issuer := known.pop(at.issuer.dump(), None)) is not None and issuer.self_issued is False:
+        found.append(issuer.dump())  # type: ignore[no-untyped-call]
+        at = issuer
+    return tuple(found)

@@ -75,7 +75,7 @@ def _document(
             if time is not None:
                 moment, proven = time, True
         else:
-            verdict = _signature(signature, stored, moment, proven, policy, bool(stored.crls or stored.ocsps))
+            verdict = _signature(signature, stored, moment, proven, policy, stored is not believed)
         verdicts.append(verdict)
     verdicts.reverse()
     judged = Judgement("pass", tuple(verdicts))
@@ -118,7 +118,7 @@ def _signature(
             key_usage_settings=KeyUsageConstraints(key_usage=set(), match_all_key_usages=False),
         )
     )
-    stamp = status.timestamp_validity
+    stamp, archived = status.timestamp_validity, proven
     trusted = stamp if stamp is not None and stamp.trusted else None
     if trusted is not None:
         moment, proven = trusted.timestamp, True
@@ -132,10 +132,10 @@ def _signature(
     )
     said = trusted.timestamp if trusted else status.signer_reported_dt
     return SignatureVerdict(
-        field=signature.field_name or "",
+        field=str(signature.field_name or ""),
         signer=certificate.subject.human_friendly,
         signed_at=said.isoformat(timespec="seconds") if said else "",
-        level=_level(signature, stamp is not None, stored, proven and trusted is None),
+        level=_level(signature, stamp is not None, stored, archived),
         verdict=overall(checks),
         checks=checks,
         sha256=certificate.sha256.hex(),
@@ -158,7 +158,7 @@ def _timestamp(signature: Any, believed: Trust, moment: datetime) -> tuple[Signa
         msgspec.structs.replace(_revocation(certificate, believed, moment), required=False),
     )
     verdict = SignatureVerdict(
-        field=signature.field_name or "",
+        field=str(signature.field_name or ""),
         signer=certificate.subject.human_friendly,
         signed_at=status.timestamp.isoformat(timespec="seconds"),
         level="timestamp",
@@ -206,7 +206,7 @@ def _coverage(status: Any) -> Check:
     if status.coverage != SignatureCoverageLevel.ENTIRE_REVISION:
         return Check("coverage", "fail", M("The signature leaves out parts of the document."), detail)
     level = status.modification_level
-    if not status.docmdp_ok or level == ModificationLevel.OTHER:
+    if status.docmdp_ok is False or level in (None, ModificationLevel.OTHER):
         return Check("coverage", "fail", M("The document was changed after this signature."), detail)
     if level == ModificationLevel.FORM_FILLING:
         return Check(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from asn1crypto import tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -139,3 +144,61 @@ def _crl(issuer: x509.Certificate, key: Any, serials: Sequence[int], when: datet
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
         builder = builder.add_revoked_certificate(entry)
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+class TimestampAuthority:
+    """A timestamp authority on loopback: real RFC 3161 answers, or the wrong ones asked for."""
+
+    def __init__(self, pki: Pki) -> None:
+        from asn1crypto import keys
+        from asn1crypto import x509 as asn1
+        from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
+        from pyhanko.sign.timestamps import DummyTimeStamper
+        from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+        key = rsa.generate_private_key(65537, 2048)
+        certificate = (
+            _builder("SAMPLE TSA", key, pki.issuing.subject, NOW - 30 * DAY, NOW + 300 * DAY)
+            .add_extension(_usage(digital_signature=True), True)
+            .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING]), True)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(pki.issuing_key.public_key()), False
+            )
+            .sign(pki.issuing_key, hashes.SHA256())
+        )
+        store = SimpleCertificateStore()
+        store.register(asn1.Certificate.load(pki.issuing.public_bytes(Encoding.DER)))
+        held = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        self.stamper = DummyTimeStamper(
+            asn1.Certificate.load(certificate.public_bytes(Encoding.DER)),
+            keys.PrivateKeyInfo.load(held),
+            certs_to_embed=store,
+        )
+        self.wrong = False
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        """Its address, for as long as the block lasts."""
+        authority = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                query = tsp.TimeStampReq.load(self.rfile.read(int(self.headers["Content-Length"])))
+                answer = asyncio.run(authority.stamper.async_request_tsa_response(query)).dump()
+                self.send_response(200)
+                self.send_header(
+                    "Content-Type", "text/html" if authority.wrong else "application/timestamp-reply"
+                )
+                self.end_headers()
+                self.wfile.write(b"<html>" if authority.wrong else answer)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            server.server_close()

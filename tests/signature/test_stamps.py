@@ -1,0 +1,97 @@
+"""Stamps: drawn by the rules, placed by the signer's title and name, and valid under every judge."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fieldkit.profile.rules import RuleSet
+from fieldkit.signature import errors, place, quorum, sign, stamp
+from fieldkit.yaml_model import load
+from tests.conftest import REPOSITORY
+from tests.signature.pki import Pki, SoftwareSigner
+
+NAME, TITLE = "Nguyễn Thị Mẫu", "Trưởng cơ quan thường trú"
+
+
+@pytest.fixture(params=["tt01-2019", "nd30-2020"])
+def rules(request: pytest.FixtureRequest) -> RuleSet:
+    found = load(REPOSITORY / "profiles" / "rules" / f"{request.param}.yaml", RuleSet)
+    assert isinstance(found, RuleSet)
+    return found
+
+
+def test_person_and_seal_are_placed_by_the_rules_and_both_signatures_hold(
+    rules: RuleSet, pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    person_rule, seal_rule = rules.stamp("person"), rules.stamp("agency")
+    assert person_rule is not None
+    assert seal_rule is not None
+    pages = place.pages(letter)
+    assert pages is not None
+    spots = place.locate(pages, name=NAME, title=TITLE, seal_mm=seal_rule.size_mm)
+    person, sealed = tmp_path / "person.pdf", tmp_path / "sealed.pdf"
+
+    sign.sign(
+        letter,
+        person,
+        rsa_signer,
+        field="Person",
+        stamp=stamp.draw(person_rule, spots.person),
+        reserve=[sign.Reserved("Agency", spots.agency)],
+    )
+    sign.sign(person, sealed, pki.signer("MẪU"), field="Agency", stamp=stamp.draw(seal_rule, spots.agency))
+
+    assert spots.found
+    left, bottom, right, top = spots.person.box
+    seal_left, seal_bottom, seal_right, seal_top = spots.agency.box
+    assert abs((seal_right - left) - (right - left) / 3) <= 2
+    assert abs((seal_right - seal_left) - 36 * place.POINTS_PER_MM) <= 1
+    assert abs((seal_bottom + seal_top) - (bottom + top)) <= 3
+    assert quorum.judge(sealed, pki.anchors, pki.crls()).verdict == "pass"
+    assert b"M" in subprocess.run(["pdftotext", sealed, "-"], capture_output=True, check=True).stdout
+
+
+def test_an_attachment_shows_number_and_time_at_the_top_right_without_an_image(
+    rules: RuleSet, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    rule = rules.stamp("attachment")
+    assert rule is not None
+    spot, _ = place.for_rule(rule, place.pages(letter) or ())
+    at = datetime(2026, 11, 24, 3, 3, 19, tzinfo=UTC)
+    out = tmp_path / "out.pdf"
+    sign.sign(letter, out, rsa_signer, stamp=stamp.draw(rule, spot, number="07/BB-ĐƯỢC", at=at))
+
+    found = place.pages(out)
+
+    assert found is not None
+    words = {word.text: word for word in found[0].words}
+    assert words["2026-11-24T10:03:19+07:00"].left > found[0].width / 2
+    assert words["07/BB-ĐƯỢC"].top < 60
+
+
+def test_a_name_that_is_not_on_the_page_is_said_and_the_stamp_stays_on_the_page(letter: Path) -> None:
+    pages = place.pages(letter)
+    assert pages is not None
+    spots = place.locate(pages, name="Người Khác")
+    assert not spots.found
+    for spot in (spots.person, spots.agency):
+        assert spot.box[0] >= 0
+        assert spot.box[2] <= pages[0].width + 1
+
+
+def test_text_that_does_not_fit_is_refused_and_never_cut_off(rules: RuleSet) -> None:
+    rule = rules.stamp("attachment")
+    assert rule is not None
+    with pytest.raises(errors.StampUnfit):
+        stamp.draw(rule, place.Place(0, (0, 0, 60, 12)), number="07/BB-ĐƯỢC " * 30)
+
+
+def test_markup_in_what_was_typed_is_shown_and_not_run(rules: RuleSet) -> None:
+    rule = rules.stamp("attachment")
+    assert rule is not None
+    spot = place.Place(0, (0, 0, 300, 60))
+    assert stamp.draw(rule, spot, number='#read("/etc/passwd") $x$ *a* %s \\').form.startswith(b"%PDF")
