@@ -24,6 +24,7 @@ from fieldkit.verdict import Check
 PATIENCE = 60.0  # seconds for one program and one document
 TRUSTED = "Certificate is Trusted."
 VALID = "Signature is Valid."
+UNVERIFIED = "Signature has not yet been verified."
 
 
 def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
@@ -63,8 +64,10 @@ def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
             for key, _, value in (line.partition(":") for line in block.splitlines())
         }
         validity = values.get("Signature Validation", "")
+        if "is not signed" in block and not validity:
+            continue  # an empty field
         trusted = values.get("Certificate Validation", "")
-        if "ETSI.RFC3161" in values.get("Signature Type", "") or "type" in validity:
+        if values.get("Signature Type") in ("unknown", "ETSI.RFC3161") and validity == UNVERIFIED:
             checks.append(
                 Check(
                     "pdfsig-integrity",
