@@ -88,8 +88,8 @@ def verify(
                     verdict=str(WORDS[each.verdict]),
                 )
             )
-            lines += _check_lines(each.checks)
-        lines += _check_lines(found.checks)
+            lines += check_lines(each.checks)
+        lines += check_lines(found.checks)
         if found.verdict == "indeterminate":
             lines.append(
                 M("What is required and marked ? was not checked; each line says what would settle it.")
@@ -98,7 +98,8 @@ def verify(
     return Reply(results[0] if len(results) == 1 else results, lines, good=good)
 
 
-def _check_lines(checks: Sequence[Check]) -> list[str | Said]:
+def check_lines(checks: Sequence[Check]) -> list[str | Said]:
+    """Checks as lines for a person: a sign, the words, the technical text."""
     return [
         f"  {SIGNS[check.verdict]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
         for check in checks
