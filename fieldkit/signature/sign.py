@@ -279,13 +279,14 @@ def _where(place: Place | None) -> dict[str, Any]:
 def _reopened(made: BinaryIO, field: str, name: str, password: Secret | None) -> Check:
     """The field is in the file that was written, filled: some damaged inputs lose it without a word."""
     from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign import fields
 
     with boundary.reading(name):
         made.seek(0)
         reader = PdfFileReader(made)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
-        found = [signature.field_name for signature in reader.embedded_signatures]
+        found = [each for each, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
     if field not in found:
         raise errors.SigningFailed(
             M("The signature cannot be found in the file that was written; it was discarded."),

@@ -66,7 +66,7 @@ def test_one_signature_and_one_validation_against_pyhanko(tmp_path: Path) -> Non
     own = _median(lambda: sign.sign(letter, out, signer, overwrite=True))
     best = _median(peer)
     print(
-        f"\nsign: {own:.1f} ms, pyHanko {best:.1f} ms, ratio {own / best:.2f}; over the key {own - raw:.1f} ms"
+        f"\nsign: {own:.1f} ms, pyHanko {best:.1f} ms, ratio {own / best:.2f}; over the key {own - raw:.1f}"
     )
 
     crls, signed = pki.crls(), out.read_bytes()
