@@ -1,0 +1,293 @@
+"""From a visit to what its record says: facts gathered from the evidence, words put in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from fieldkit import __version__
+from fieldkit.checklist.model import Item
+from fieldkit.journal.store import Store
+from fieldkit.operator import Finding
+from fieldkit.procedure.evidence import Evidence
+from fieldkit.profile.model import Profiles
+from fieldkit.record.content import (
+    Device,
+    JournalHead,
+    Language,
+    Note,
+    Part,
+    Party,
+    RecordContent,
+    Renderer,
+    Row,
+    TestSignature,
+    VisitFacts,
+)
+from fieldkit.record.labels import LABELS
+from fieldkit.record.render import look, typst_version
+from fieldkit.text import Said, Words
+from fieldkit.visit.model import Visit
+
+
+def build(
+    visit: Visit,
+    store: Store,
+    profiles: Profiles,
+    *,
+    made: datetime,
+    language: Language = "vi",
+) -> RecordContent:
+    """What the record of `visit` says, as the journal stands now.
+
+    made: when; it is printed and becomes the PDF's date. A visit that is not signed off gives a draft.
+    """
+    facts = _Facts(visit)
+    head = store.head()
+    signoff = visit.signoff
+    number = len(visit.records) + 1
+    suffix = f"-{number}" if number > 1 else ""
+    replaced = visit.records[-1].name if visit.records else ""
+    return RecordContent(
+        name=f"{visit.id}-record{suffix}",
+        number=f"{visit.id}/BBBG{suffix}",
+        title=visit.checklist.form or visit.checklist.title,
+        language=language,
+        sample=_sample(visit, profiles),
+        draft=signoff is None,
+        made=made.isoformat(timespec="seconds"),
+        place=visit.bureau.address,
+        basis=tuple(_basis(visit, profiles, made.date())),
+        giver=_giver(visit, profiles),
+        receiver=_receiver(visit),
+        devices=_devices(visit, facts),
+        tests=tuple(_tests(facts)),
+        parts=tuple(_parts(visit)),
+        notes=visit.notes,
+        visit=VisitFacts(
+            id=visit.id,
+            bureau=visit.bureau.code,
+            checklist=visit.checklist.id,
+            version=visit.checklist.version,
+            checklist_sha256=visit.checklist_sha256,
+            started=visit.started,
+            signed_off=signoff.wall if signoff else "",
+            signoff_head=signoff.head if signoff else "",
+        ),
+        journal=JournalHead(head.device, head.seq, head.hash),
+        renderer=Renderer(__version__, typst_version(), look()),
+        replaces=replaced,
+        reason=visit.amendment if replaced else "",
+    )
+
+
+class _Facts:
+    """The facts of all evidence in force, found by name; the later procedure's word counts."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._found: list[tuple[str, Evidence]] = [
+            (visit.checklist.item(item).procedure, visit.evidence[item])
+            for item in visit.relevant
+            if item in visit.evidence
+        ]
+
+    def ran(self, procedure: str) -> bool:
+        return any(name == procedure and found.verdict == "pass" for name, found in self._found)
+
+    def text(self, *names: str, of: tuple[str, ...] = ()) -> str:
+        """The first of `names` that some evidence (of the procedures `of`) knows, as text."""
+        for name in names:
+            for procedure, evidence in reversed(self._found):
+                value = evidence.facts.get(name)
+                if value not in (None, "") and (not of or procedure in of):
+                    return str(value)
+        return ""
+
+    def every(self, name: str) -> Iterable[Any]:
+        for _, evidence in self._found:
+            value = evidence.facts.get(name)
+            if isinstance(value, list):
+                yield from value
+
+
+def words(said: Said | str) -> Words:
+    """A text in both languages, as a record keeps it."""
+    if isinstance(said, Words):
+        return said
+    if isinstance(said, str):
+        return Words(said, said)
+    return Words(said.render("vi"), said.render("en"))
+
+
+def _sample(visit: Visit, profiles: Profiles) -> bool:
+    authority = profiles.authorities.get(visit.bureau.authority)
+    return visit.bureau.sample or profiles.plan.sample or (authority is not None and authority.sample)
+
+
+def _basis(visit: Visit, profiles: Profiles, day: date) -> Iterable[Words]:
+    rules = profiles.rules_at(day)
+    if rules is not None:
+        yield rules.basis
+    if profiles.plan.decision is not None:
+        yield profiles.plan.decision
+    yield profiles.plan.title
+
+
+def _giver(visit: Visit, profiles: Profiles) -> Party:
+    owner = next(
+        (
+            task.owner
+            for phase in profiles.plan.phases
+            for task in phase.tasks
+            if task.owner is not None and task.checklist == visit.checklist.id
+        ),
+        None,
+    )
+    technician = visit.signoff.technician if visit.signoff else visit.who
+    parent = visit.bureau.dossier.subject.get("O", "")
+    return Party(
+        agency=owner or LABELS["unit"],
+        person=technician,
+        title=LABELS["technician"],
+        parent=Words(parent, parent) if parent else None,
+    )
+
+
+def _receiver(visit: Visit) -> Party:
+    bureau, signoff = visit.bureau, visit.signoff
+    name = signoff.officer if signoff else str(visit.answers.get("officer_name") or bureau.officer.name)
+    title = signoff.officer_title if signoff else str(visit.answers.get("officer_title") or "")
+    known = bureau.officer.title
+    return Party(
+        agency=bureau.name,
+        person=name,
+        title=known if title in ("", known.vi, known.en) else Words(title, title),
+        address=bureau.address,
+        phone=bureau.phone,
+        email=bureau.dossier.email,
+        code=bureau.agency_code,
+    )
+
+
+CERTIFICATE = ("certificate_import", "certificate_check", "pin_change")
+TOKEN = ("token_setup", *CERTIFICATE)
+
+
+def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
+    serial = facts.text("serial", "token_serial", of=TOKEN)
+    subject = facts.text("subject", of=CERTIFICATE)
+    if not serial and not subject:
+        return ()
+    dossier = visit.bureau.dossier
+    if facts.ran("pin_change"):
+        pin = LABELS["pin-changed"]
+    elif facts.ran("token_setup"):
+        pin = LABELS["pin-set"]
+    else:
+        pin = LABELS["pin-unknown"]
+    return (
+        Device(
+            subscriber=dossier.subject.get("CN") or visit.bureau.name.vi,
+            subject=subject,
+            issuer=facts.text("issuer", of=CERTIFICATE),
+            certificate_serial=facts.text("serial_number", of=CERTIFICATE),
+            not_before=facts.text("not_before", of=CERTIFICATE),
+            not_after=facts.text("not_after", of=CERTIFICATE),
+            sha256=facts.text("sha256", of=CERTIFICATE),
+            key=facts.text("key", of=CERTIFICATE),
+            model=facts.text("model", of=TOKEN),
+            manufacturer=facts.text("manufacturer", of=TOKEN),
+            token_serial=serial,
+            token_label=facts.text("label", "token_label", of=TOKEN),
+            holder=LABELS[f"holder-{dossier.holder}"],
+            email=dossier.email,
+            pin=pin,
+            condition=_condition(visit),
+        ),
+    )
+
+
+def _condition(visit: Visit) -> Words | None:
+    if "condition" not in visit.relevant or "condition" not in visit.answers:
+        return None
+    return answer_words(visit.checklist.item("condition"), visit.answers["condition"])
+
+
+def _tests(facts: _Facts) -> Iterable[TestSignature]:
+    for found in facts.every("documents"):
+        if isinstance(found, dict) and "sha256" in found:
+            yield TestSignature(
+                name=str(found.get("name", "")),
+                sha256=str(found["sha256"]),
+                level=str(found.get("level", "")),
+                verdict=str(found.get("verdict", "")),
+            )
+
+
+def _parts(visit: Visit) -> Iterable[Part]:
+    for section in visit.checklist.sections:
+        rows = tuple(
+            _row(visit, item)
+            for item in section.items
+            if item.id in visit.relevant and item.kind != "note" and _settled(visit, item)
+        )
+        if rows:
+            yield Part(section.title, rows)
+
+
+def _settled(visit: Visit, item: Item) -> bool:
+    return item.id in visit.answers or item.id in visit.evidence
+
+
+def _row(visit: Visit, item: Item) -> Row:
+    answered = visit.answered.get(item.id)
+    evidence = visit.evidence.get(item.id)
+    value = visit.answers.get(item.id)
+    return Row(
+        item=item.id,
+        label=item.label,
+        answer=words(evidence.summary) if evidence else answer_words(item, value),
+        who=answered.who if answered else "",
+        when=answered.wall if answered else "",
+        outcome=evidence.verdict if evidence else "",
+        notes=tuple(map(_note, evidence.findings)) if evidence else (),
+        files=_files(evidence, value),
+    )
+
+
+def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
+    if evidence is not None:
+        return tuple(str(file["sha256"]) for file in evidence.files)
+    return (str(value["sha256"]),) if isinstance(value, dict) else ()
+
+
+def _note(finding: Finding) -> Note:
+    return Note(finding.id, finding.severity, words(finding.message), finding.detail)
+
+
+def answer_words(item: Item, value: Any) -> Words:
+    """A person's answer as it is read on paper."""
+    if item.kind == "yesno" and value in ("yes", "no", "n/a"):
+        return LABELS[value]
+    if item.kind in ("choice", "choices"):
+        labels = {choice.value: choice.label for choice in item.choices}
+        chosen = [labels.get(str(each), words(str(each))) for each in _listed(value)]
+        return Words("; ".join(each.vi for each in chosen), "; ".join(each.en for each in chosen))
+    if item.kind == "date" and isinstance(value, str):
+        return Words(vietnamese_day(value), value)
+    if isinstance(value, dict):
+        return words(str(value.get("name", "")))
+    return words(str(value if value is not None else ""))
+
+
+def vietnamese_day(text: str) -> str:
+    """An ISO date as it is written in Vietnam: day, month, year."""
+    try:
+        return date.fromisoformat(text).strftime("%d/%m/%Y")
+    except ValueError:
+        return text
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,53 @@
+"""What can go wrong with a record, by what a person can do about it."""
+
+from __future__ import annotations
+
+from fieldkit import errors
+
+
+class RecordMissing(errors.Missing):
+    """There is no such file, or it cannot be read."""
+
+    code = "record-missing"
+
+
+class RecordUnreadable(errors.Misused):
+    """It is not a record of this release's form."""
+
+    code = "record-unreadable"
+
+
+class RecordNotRendered(errors.Internal):
+    """The PDF could not be made from the content."""
+
+    code = "record-not-rendered"
+
+
+class RecordNotMade(errors.Refused):
+    """The visit is not at the point where a record can be made or signed."""
+
+    code = "record-not-made"
+
+
+class RecordNotVerified(errors.Failed):
+    """The record that was made does not verify, so it was not kept as such."""
+
+    code = "record-not-verified"
+
+
+class WrongCertificate(errors.Refused):
+    """The token's certificate is not the one that is handed over."""
+
+    code = "record-wrong-certificate"
+
+
+class OutputExists(errors.Refused):
+    """The file is there already."""
+
+    code = "output-exists"
+
+
+class OutputNotWritten(errors.Missing):
+    """The file cannot be written: no space, no rights, no such folder."""
+
+    code = "output-not-written"

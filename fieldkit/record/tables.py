@@ -1,0 +1,190 @@
+"""The record as tables: an XLSX workbook, a CSV, and its JSON. Text stays text: nothing is ever a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fieldkit.record.content import RecordContent, encode
+from fieldkit.record.labels import LABELS, label, shown
+from fieldkit.text import Words
+
+LONGEST_CELL = 32_767  # characters, the limit of the XLSX form
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+COLUMNS = ("section", "item-id", "item", "answer", "outcome", "who", "when", "files")
+
+
+def to_json(content: RecordContent) -> bytes:
+    """The canonical JSON, as it is attached to the PDF."""
+    return encode(content)
+
+
+def to_csv(content: RecordContent) -> bytes:
+    """One line an item, UTF-8 with the mark that Excel needs, and no cell that a spreadsheet would run."""
+    language = content.language
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    names = ("record", "visit", "bureau", *COLUMNS)
+    writer.writerow([inert(label(name, language)) for name in names])
+    for row in rows(content):
+        start = (content.name, content.visit.id, content.visit.bureau)
+        writer.writerow([inert(cell) for cell in (*start, *row)])
+    return "\ufeff".encode() + out.getvalue().encode()
+
+
+def to_xlsx(content: RecordContent) -> bytes:
+    """A workbook of facts, checklist, test signatures and findings. The same record, the same bytes."""
+    import xlsxwriter
+
+    language = content.language
+    out = io.BytesIO()
+    settings = {
+        "in_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_numbers": False,
+        "strings_to_urls": False,
+    }
+    book = xlsxwriter.Workbook(out, settings)
+    book.set_properties(
+        {
+            "title": f"{shown(content.title, language)} {content.number}",
+            "created": datetime.fromisoformat(content.made).astimezone(UTC).replace(tzinfo=None),
+        }
+    )
+    head = book.add_format({"bold": True, "bg_color": "#EDEDED", "border": 1, "text_wrap": True})
+    text = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "num_format": "@"})
+    sheets: tuple[tuple[str, Sequence[str], Sequence[Sequence[str]], Sequence[int]], ...] = (
+        ("record", ("fact", "value"), facts(content), (36, 90)),
+        ("checklist", COLUMNS, rows(content), (24, 18, 44, 44, 14, 20, 26, 40)),
+        ("tests", ("document", "level", "outcome", "file-sha256"), tests(content), (36, 10, 18, 70)),
+        ("findings", ("item-id", "outcome", "finding", "detail"), findings(content), (20, 16, 70, 60)),
+    )
+    for name, columns, lines, widths in sheets:
+        sheet = book.add_worksheet(_sheet_name(LABELS[name], language))
+        sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        for at, (column, width) in enumerate(zip(columns, widths, strict=True)):
+            sheet.set_column(at, at, width)
+            sheet.write_string(0, at, label(column, language), head)
+        for number, line in enumerate(lines, 1):
+            for at, cell in enumerate(line):
+                sheet.write_string(number, at, cell[:LONGEST_CELL], text)
+    book.close()
+    return out.getvalue()
+
+
+def facts(content: RecordContent) -> list[tuple[str, str]]:
+    """The record's facts, a name and a value a line."""
+    language = content.language
+
+    def line(name: str, value: str | Words | None) -> tuple[str, str]:
+        said = "" if value is None else value if isinstance(value, str) else shown(value, language)
+        return label(name, language), said
+
+    found = [line("record", content.name), line("number", content.number)]
+    if content.sample:
+        found.append(line("sample", LABELS["sample-line"]))
+    if content.draft:
+        found.append(line("draft", LABELS["yes"]))
+    if content.replaces:
+        found += [line("replaces", content.replaces), line("reason", content.reason)]
+    found += [line("basis", each) for each in content.basis]
+    found += [line("today", content.made), line("place", content.place)]
+    for side, party in (("giver", content.giver), ("receiver", content.receiver)):
+        found += [
+            line(side, party.agency),
+            line("person", party.person),
+            line("office", party.title),
+            line("address", party.address),
+            line("phone", party.phone),
+            line("email", party.email),
+            line("code", party.code),
+        ]
+    for device in content.devices:
+        found += [
+            line("subscriber", device.subscriber),
+            line("holder", device.holder),
+            line("email", device.email),
+            line("model", ", ".join(filter(None, (device.manufacturer, device.model)))),
+            line("token-serial", device.token_serial),
+            line("token-label", device.token_label),
+            line("subject", device.subject),
+            line("issuer", device.issuer),
+            line("certificate-serial", device.certificate_serial),
+            line("validity", " – ".join(filter(None, (device.not_before, device.not_after)))),
+            line("key", device.key),
+            line("certificate-sha256", device.sha256),
+            line("pin", device.pin),
+            line("condition", device.condition),
+        ]
+    found += [line("notes", note) for note in content.notes]
+    visit, journal = content.visit, content.journal
+    found += [
+        line("visit", visit.id),
+        line("bureau", visit.bureau),
+        line("checklist-version", f"{visit.checklist} {visit.version}"),
+        line("signed-off", visit.signed_off),
+        line("signoff-head", visit.signoff_head),
+        line("journal-device", journal.device),
+        line("journal-seq", str(journal.seq)),
+        line("journal-hash", journal.hash),
+        line("renderer", f"fieldkit {content.renderer.fieldkit}, Typst {content.renderer.typst}"),
+    ]
+    return [each for each in found if each[1]]
+
+
+def rows(content: RecordContent) -> list[tuple[str, ...]]:
+    """The checklist, an item a line, in the order of `COLUMNS`."""
+    language = content.language
+    return [
+        (
+            shown(part.title, language),
+            row.item,
+            shown(row.label, language),
+            shown(row.answer, language),
+            label(row.outcome, language) if row.outcome else "",
+            row.who,
+            row.when,
+            "\n".join(row.files),
+        )
+        for part in content.parts
+        for row in part.rows
+    ]
+
+
+def tests(content: RecordContent) -> list[tuple[str, ...]]:
+    """The documents signed as a test."""
+    return [
+        (test.name, test.level.upper(), _outcome(test.verdict, content.language), test.sha256)
+        for test in content.tests
+    ]
+
+
+def findings(content: RecordContent) -> list[tuple[str, ...]]:
+    """Everything the procedures saw."""
+    return [
+        (row.item, _outcome(note.severity, content.language), shown(note.text, content.language), note.detail)
+        for part in content.parts
+        for row in part.rows
+        for note in row.notes
+    ]
+
+
+def inert(cell: str) -> str:
+    """A CSV cell that no spreadsheet takes for a formula."""
+    return "'" + cell if cell.lstrip(" \u00a0\ufeff").startswith(FORMULA_STARTS) else cell
+
+
+def _outcome(name: str, language: str) -> str:
+    return label(name, language) if name in LABELS else name
+
+
+def _sheet_name(words: Words, language: str) -> str:
+    """At most 31 characters, none of those a sheet's name may not have."""
+    return words.render("en" if language == "en" else "vi").translate(dict.fromkeys(map(ord, "[]:*?/\\")))[
+        :31
+    ]
