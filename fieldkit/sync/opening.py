@@ -1,0 +1,252 @@
+"""Opening a bundle: the header's signature and the hash first, then decrypted and unpacked within bounds.
+
+For whoever holds a recipient's identity: head office, the escrow, a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from fieldkit.journal.entry import GENESIS, digest, link
+from fieldkit.secret import Secret
+from fieldkit.sync import age
+from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header
+from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
+from fieldkit.sync.signed import unframe, value_of
+from fieldkit.text import M, Message
+
+LARGEST_BODY = 4 * 1024**3  # bytes unpacked; more than a device can mean to send
+LARGEST_ENTRIES = 256 * 1024 * 1024
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What was in a bundle, all of it checked. entries: the stored JSON of each. files: by SHA-256."""
+
+    header: Header
+    entries: tuple[bytes, ...]
+    files: dict[str, Path]
+
+
+def read_header(path: Path, *, device_key: bytes | None = None) -> Header:
+    """The header, its signature and the file's hash checked; nothing is decrypted.
+
+    device_key: the device's public key as it is known here; without it the header's own is taken,
+    which shows that nothing changed, not who wrote it.
+
+    :raises BundleUnreadable, BundleDamaged, BundleForged: it is not to be believed.
+    """
+    with _open(path) as file:
+        header, start = _header(file, device_key)
+        _check_hash(file, header, start)
+    return header
+
+
+def open_bundle(
+    path: Path,
+    identity: Secret,
+    *,
+    into: Path | None = None,
+    device_key: bytes | None = None,
+    largest: int = LARGEST_BODY,
+) -> Opened:
+    """Decrypt and check all of it.
+
+    identity: an age secret key (AGE-SECRET-KEY-1…). into: where the attachments are written, each
+    under its SHA-256; without it they are checked and let go. largest: bytes unpacked that are allowed.
+
+    :raises BundleUnreadable, BundleDamaged, BundleForged, BundleNotForYou: nothing was taken from it.
+    """
+    with _open(path) as file:
+        header, start = _header(file, device_key)
+        if header.body > largest or header.entries > LARGEST_ENTRIES:
+            raise _damaged(M("The bundle unpacks to more than is allowed."), str(header.body))
+        _check_hash(file, header, start)
+        file.seek(start)
+        with _Unpacking(header, into) as unpacking:
+            age.unpack(file, unpacking, identity)
+            entries = unpacking.finish()
+            _check_chain(header, entries)
+            return Opened(header, entries, unpacking.publish())
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Any:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BundleUnreadable(
+            M("The file {name} cannot be read: {reason}.", name=path.name, reason=error.strerror or ""),
+            hint=M("Check the path and your rights."),
+        ) from None
+    with file:
+        yield file
+
+
+def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
+    unframed = unframe(file, KIND)
+    header = value_of(unframed, Header)
+    try:
+        own = bytes.fromhex(header.key)
+    except ValueError:
+        own = b""
+    if device_key is not None and own != device_key:
+        raise BundleForged(
+            M(
+                "The bundle says it is from device {device}, but another key signed it.",
+                device=header.device[:40],
+            ),
+            unchanged=M("Nothing was taken from it."),
+            hint=M("Keep the file and find out where it came from."),
+        )
+    if not unframed.signed_by(own):
+        raise _damaged(M("The header of the bundle was changed: its signature does not hold."))
+    hashes = (
+        header.sha256,
+        header.prev,
+        header.hash,
+        *header.missing,
+        *(blob.sha256 for blob in header.blobs),
+    )
+    if (
+        header.cipher != CIPHER
+        or not 0 < header.first <= header.last
+        or min((header.entries, header.size, *(blob.size for blob in header.blobs))) < 0
+        or not all(map(HASH.fullmatch, hashes))
+        or len({blob.sha256 for blob in header.blobs}) != len(header.blobs)
+        or (header.first == 1) != (header.prev == GENESIS)
+    ):
+        raise BundleUnreadable(M("The header of the bundle contradicts itself."))
+    return header, unframed.size
+
+
+def _check_hash(file: BinaryIO, header: Header, start: int) -> None:
+    """The encrypted part is as long as the header says, nothing follows it, and its hash is right."""
+    if os.fstat(file.fileno()).st_size != start + header.size:
+        raise _damaged(M("The bundle is cut off, or something was added to it."))
+    found = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        found.update(chunk)
+    if found.hexdigest() != header.sha256:
+        raise _damaged(M("Bytes of the bundle changed on the way."))
+
+
+def _check_chain(header: Header, entries: tuple[bytes, ...]) -> None:
+    """Each entry follows the one before it, and they are those the header names."""
+    if len(entries) != header.last - header.first + 1:
+        raise _damaged(M("The bundle does not hold the entries that its header names."))
+    prev = header.prev
+    for number, body in enumerate(entries, header.first):
+        try:
+            at = link(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _damaged(M("Entry {seq} of the bundle cannot be read.", seq=number)) from None
+        if (at.dev, at.seq, at.prev) != (header.device, number, prev):
+            raise _damaged(M("Entry {seq} of the bundle does not follow the one before it.", seq=number))
+        prev = digest(body)
+    if prev != header.hash:
+        raise _damaged(M("The bundle does not hold the entries that its header names."))
+
+
+class _Unpacking:
+    """Takes the unpacked bytes apart as they come: entries into memory, attachments into files, never more
+    than the header says. Files get their names only when all is checked."""
+
+    def __init__(self, header: Header, into: Path | None) -> None:
+        self._header = header
+        self._into = into
+        self._entries = bytearray()
+        self._blobs = iter(header.blobs)
+        self._blob: Blob | None = None
+        self._left = header.entries
+        self._digest = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self._aside: dict[str, Path] = {}
+
+    def __enter__(self) -> _Unpacking:
+        if self._into is not None:
+            self._into.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+        for path in self._aside.values():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def write(self, data: bytes) -> int:
+        rest = memoryview(data)
+        while rest:
+            while self._left == 0:
+                self._next()
+            piece, rest = rest[: self._left], rest[self._left :]
+            self._left -= len(piece)
+            if self._blob is None:
+                self._entries += piece
+            else:
+                self._digest.update(piece)
+                if self._file is not None:
+                    self._file.write(piece)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def _next(self) -> None:
+        """Go on to the next attachment; beyond the last there may be nothing."""
+        self._close_blob()
+        self._blob = next(self._blobs, None)
+        if self._blob is None:
+            raise _damaged(M("The bundle holds more than its header says."))
+        self._left = self._blob.size
+        self._digest = hashlib.sha256()
+        if self._into is not None:
+            aside = self._into / f".{self._blob.sha256[:12]}-{secrets.token_hex(4)}.part"
+            self._aside[self._blob.sha256] = aside
+            self._file = aside.open("xb")
+
+    def _close_blob(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+        if self._blob is not None and self._digest.hexdigest() != self._blob.sha256:
+            raise _damaged(M("An attachment in the bundle is not what its header says."), self._blob.sha256)
+
+    def finish(self) -> tuple[bytes, ...]:
+        """All bytes came: the entries."""
+        while self._left == 0 and self._blob != (self._header.blobs[-1] if self._header.blobs else None):
+            self._next()
+        if self._left:
+            raise _damaged(M("The bundle holds less than its header says."))
+        self._close_blob()
+        if self._entries[-1:] != b"\n":
+            raise _damaged(M("The bundle does not hold the entries that its header names."))
+        return tuple(bytes(self._entries[:-1]).split(b"\n"))
+
+    def publish(self) -> dict[str, Path]:
+        """Give the attachments their names."""
+        found = {}
+        for sha256, aside in self._aside.items():
+            assert self._into is not None
+            os.replace(aside, self._into / sha256)
+            found[sha256] = self._into / sha256
+        self._aside.clear()
+        return found
+
+
+def _damaged(message: Message, detail: str = "") -> BundleDamaged:
+    return BundleDamaged(
+        message,
+        unchanged=M("Nothing was taken from it."),
+        hint=M("Copy it again from where it came, or ask the technician to put it again."),
+        detail=detail,
+    )

@@ -1,0 +1,83 @@
+"""Fetch head office's receipts for this device from a target, check each, and keep it in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fieldkit.journal.entry import Draft, digest
+from fieldkit.journal.errors import StoreReadOnly
+from fieldkit.journal.store import Store
+from fieldkit.sync import receipt
+from fieldkit.sync.carrier import Carrier, Stored
+from fieldkit.sync.errors import HubKeyMissing, JournalForked, ReceiptInvalid
+from fieldkit.sync.status import Sent, status
+from fieldkit.text import M, Said
+
+
+class Turned(msgspec.Struct, frozen=True):
+    """A receipt that was not taken, and why."""
+
+    name: str
+    reason: Said
+
+
+class Pulled(msgspec.Struct, frozen=True):
+    """What a pull did. taken: receipts that were new. refused: those that do not hold. received: head
+    office has all entries up to this number. waiting: bundles still without a receipt."""
+
+    taken: tuple[receipt.Receipt, ...]
+    refused: tuple[Turned, ...]
+    received: int
+    waiting: tuple[Sent, ...]
+
+
+def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
+    """Take every new receipt for this device that is at the target.
+
+    hub_keys: raw Ed25519 public keys of head office.
+
+    :raises HubKeyMissing: there are receipts, and no key to check them with.
+    :raises JournalForked: head office has other entries than this store.
+    """
+    found = [each for each in carrier.list() if each.complete and receipt.is_for(each.name, store.device)]
+    if found and not hub_keys:
+        raise HubKeyMissing(
+            M("There are receipts, but head office's public key is not here to check them."),
+            unchanged=M("Nothing was taken."),
+            hint=M("Put head office's *.hub file into the folder recipients of the home."),
+        )
+    if store.read_only is not None:
+        raise StoreReadOnly(store.read_only, unchanged=M("Nothing was taken."))
+    known = set(status(store).receipts)
+    taken: list[receipt.Receipt] = []
+    refused: list[Turned] = []
+    for each in found:
+        try:
+            data = _fetch(carrier, each)
+            if digest(data) in known:
+                continue
+            read = receipt.read(data, hub_keys, store)
+        except JournalForked:
+            raise
+        except ReceiptInvalid as error:
+            refused.append(Turned(each.name, error.message))
+            continue
+        kept = store.attach(data, each.name)
+        value = {"seq": read.seq, "hash": read.hash, "issued": read.issued, "hub": read.hub}
+        store.append(Draft(kind="receipt", value=value, blob=kept.sha256))
+        taken.append(read)
+    now = status(store)
+    return Pulled(tuple(taken), tuple(refused), now.received, now.waiting)
+
+
+def _fetch(carrier: Carrier, stored: Stored) -> bytes:
+    if stored.size > receipt.LARGEST:
+        raise ReceiptInvalid(M("The file is too large for a receipt."))
+    data = b""
+    for chunk in carrier.get(stored.name):
+        data += chunk
+        if len(data) > receipt.LARGEST:
+            raise ReceiptInvalid(M("The file is too large for a receipt."))
+    return data

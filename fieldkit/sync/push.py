@@ -1,0 +1,193 @@
+"""Put what a target does not have yet into bundles there, and note in the journal what was put.
+
+A bundle that was broken off is kept and gone on with; the same thing twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from fieldkit.errors import FieldkitError
+from fieldkit.journal.entry import Draft, decode, digest
+from fieldkit.journal.errors import StoreReadOnly
+from fieldkit.journal.store import Store
+from fieldkit.operator import Progress
+from fieldkit.sync import bundle, opening
+from fieldkit.sync.carrier import Carrier
+from fieldkit.sync.errors import TargetDamaged
+from fieldkit.sync.recipients import checked, identifier
+from fieldkit.sync.status import Sent, covered, news, status
+from fieldkit.text import M
+
+LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
+OUTBOX = "outbox"
+CHUNK = 1 << 20
+
+Tell = Callable[[Progress], None]
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """What a push did. bundle: the (last) file that was put, "" when the target had everything already.
+
+    first, last: the entries in it. waiting: everything put so far, here or elsewhere, without a receipt.
+    missing: attachments that entries name and that are damaged or gone here.
+    """
+
+    bundle: str
+    first: int
+    last: int
+    waiting: tuple[Sent, ...]
+    bundles: tuple[str, ...] = ()
+    size: int = 0
+    missing: tuple[str, ...] = ()
+
+
+def push(
+    store: Store, carrier: Carrier, recipients: Sequence[str], *, progress: Tell | None = None
+) -> Pushed:
+    """Put every entry that the target has not into bundles there, from the last receipt on.
+
+    recipients: age public keys, at least two.
+
+    :raises StoreReadOnly: what was put could not be noted. :raises TargetMissing, TargetFull: as said.
+    """
+    tell = progress or (lambda _: None)
+    keys = checked(recipients)
+    if store.read_only is not None:
+        raise StoreReadOnly(store.read_only, unchanged=M("Nothing was put."))
+    before = status(store, carrier)
+    at = covered(before.received, before.here) + 1
+    outbox = store.folder / OUTBOX
+    made: list[bundle.Made] = []
+    while at <= before.last and news(store, at, before.last):
+        ready = _left_over(store, outbox, at, keys) or bundle.make(
+            store, at, _until(store, at, before.last), keys, outbox, tell
+        )
+        deliver(carrier, ready, tell)
+        _note(store, carrier, ready)
+        ready.path.unlink(missing_ok=True)
+        made.append(ready)
+        at = ready.header.last + 1
+    after = status(store)
+    if not made:
+        return Pushed("", 0, 0, after.waiting)
+    return Pushed(
+        bundle=made[-1].name,
+        first=made[-1].header.first,
+        last=made[-1].header.last,
+        waiting=after.waiting,
+        bundles=tuple(each.name for each in made),
+        size=sum(each.size for each in made),
+        missing=tuple(sha256 for each in made for sha256 in each.header.missing),
+    )
+
+
+def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
+    """Put one bundle, going on where an earlier attempt was broken off."""
+    there = {(each.name, each.complete): each.size for each in carrier.list()}
+    if there.get((made.name, True)) == made.size and _same(carrier, made):
+        return
+    begun = there.get((made.name, False), 0)
+    offset = begun if begun <= made.size else 0
+    try:
+        carrier.put(made.name, offset, _chunks(made, offset, tell), made.size, made.sha256)
+    except TargetDamaged:
+        if offset == 0:
+            raise
+        carrier.put(made.name, 0, _chunks(made, 0, tell), made.size, made.sha256)
+
+
+def _same(carrier: Carrier, made: bundle.Made) -> bool:
+    found = hashlib.sha256()
+    for chunk in carrier.get(made.name):
+        found.update(chunk)
+    return found.hexdigest() == made.sha256
+
+
+def _chunks(made: bundle.Made, offset: int, tell: Tell) -> Iterator[bytes]:
+    done = offset
+    with made.path.open("rb") as file:
+        file.seek(offset)
+        while chunk := file.read(CHUNK):
+            tell(Progress(M("Putting {name}", name=made.name), done, made.size))
+            yield chunk
+            done += len(chunk)
+    tell(Progress(M("Reading back {name}", name=made.name), done, made.size))
+
+
+def _note(store: Store, carrier: Carrier, made: bundle.Made) -> None:
+    store.append(
+        Draft(
+            kind="sent",
+            value={
+                "bundle": made.name,
+                "first": made.header.first,
+                "last": made.header.last,
+                "size": made.size,
+                "target": carrier.label,
+            },
+        )
+    )
+
+
+def _until(store: Store, first: int, last: int) -> int:
+    """The last entry of the bundle that begins at `first`: as many as its size allows, at least one."""
+    size = 0
+    for seq, line in enumerate(store.lines(first, last), first):
+        entry = decode(line)
+        certain, _ = bundle.references(entry.value, entry.blob)
+        size += len(line) + sum(_size(store.attachment_path(sha256)) for sha256 in certain)
+        if size > LARGEST_BODY and seq > first:
+            return seq - 1
+    return last
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> bundle.Made | None:
+    """A bundle that an earlier push made and could not put, if it still is what would be made; others go."""
+    if not outbox.is_dir():
+        return None
+    found = None
+    wanted = tuple(sorted(map(identifier, keys)))
+    for path in sorted(outbox.iterdir()):
+        made = _made(path)
+        if (
+            found is None
+            and made is not None
+            and (made.header.device, made.header.first) == (store.device, first)
+            and made.header.recipients == wanted
+            and made.header.last <= store.head().seq
+            and made.header.hash == digest(next(store.lines(made.header.last, made.header.last)))
+        ):
+            found = made
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def _made(path: Path) -> bundle.Made | None:
+    """The bundle in a file of the outbox, if it is whole."""
+    known = bundle.named(path.name)
+    if known is None:
+        return None
+    try:
+        header = opening.read_header(path)
+    except FieldkitError:
+        return None
+    digested, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digested.update(chunk)
+            size += len(chunk)
+    sha256 = digested.hexdigest()
+    return bundle.Made(path, header, sha256, size) if sha256.startswith(known.sha12) else None
