@@ -1,0 +1,138 @@
+"""Distinguished names as people write them (RFC 4514), and by the short names of their attributes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fieldkit.certificate.errors import SubjectInvalid
+from fieldkit.text import M, nfc
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+# In the order that a subject has in a certificate, the widest first.
+OIDS: Mapping[str, str] = {
+    "C": "2.5.4.6",
+    "DC": "0.9.2342.19200300.100.1.25",
+    "ST": "2.5.4.8",
+    "L": "2.5.4.7",
+    "STREET": "2.5.4.9",
+    "O": "2.5.4.10",
+    "organizationIdentifier": "2.5.4.97",
+    "OU": "2.5.4.11",
+    "T": "2.5.4.12",
+    "SN": "2.5.4.4",
+    "GN": "2.5.4.42",
+    "CN": "2.5.4.3",
+    "serialNumber": "2.5.4.5",
+    "UID": "0.9.2342.19200300.100.1.1",
+    "E": "1.2.840.113549.1.9.1",
+}
+SHORT: Mapping[str, str] = {oid: short for short, oid in OIDS.items()}
+SPOKEN: Mapping[str, str] = {  # other spellings, as programs and people have them
+    "EMAILADDRESS": "E",
+    "EMAIL": "E",
+    "S": "ST",
+    "TITLE": "T",
+    "G": "GN",
+    "GIVENNAME": "GN",
+    "SURNAME": "SN",
+    "2.5.4.97": "organizationIdentifier",
+}
+
+
+def text(name: x509.Name) -> str:
+    """`name` as RFC 4514 writes it, the narrowest attribute first; nothing in it can steer a terminal."""
+    from cryptography.x509 import ObjectIdentifier
+
+    return visible(name.rfc4514_string({ObjectIdentifier(oid): short for oid, short in SHORT.items()}))
+
+
+def attributes(name: x509.Name) -> dict[str, tuple[str, ...]]:
+    """The values of each attribute by its short name (its OID where it has none), composed (NFC)."""
+    found: dict[str, list[str]] = {}
+    for attribute in name:
+        value = attribute.value
+        shown = value if isinstance(value, str) else "#" + value.hex()
+        oid = attribute.oid.dotted_string
+        found.setdefault(SHORT.get(oid, oid), []).append(nfc(visible(shown)))
+    return {short: tuple(values) for short, values in found.items()}
+
+
+def common_name(name: x509.Name) -> str:
+    """What a person calls it: the common name, else the unit, else the organisation, else all of it."""
+    known = attributes(name)
+    return next((known[each][0] for each in ("CN", "OU", "O") if each in known), text(name))
+
+
+def build(wanted: Mapping[str, str]) -> x509.Name:
+    """The name with these attributes, by short names, in the order a certificate has them.
+
+    :raises SubjectInvalid: an attribute is not known, or its value does not fit it.
+    """
+    from cryptography import x509
+
+    given = {_short(key): nfc(value.strip()) for key, value in wanted.items() if value.strip()}
+    try:
+        return x509.Name(
+            [
+                x509.NameAttribute(x509.ObjectIdentifier(oid), given[short])
+                for short, oid in OIDS.items()
+                if short in given
+            ]
+        )
+    except (ValueError, TypeError) as error:
+        raise _invalid(", ".join(f"{key}={value}" for key, value in given.items()), str(error)) from None
+
+
+def parse(written: str) -> x509.Name:
+    """The name that `written` (RFC 4514: "CN=…,O=…,C=VN") means; spaces after commas are let pass.
+
+    :raises SubjectInvalid: it is not one.
+    """
+    from cryptography import x509
+
+    wanted = nfc(written.strip())
+    known = {key: x509.ObjectIdentifier(oid) for key, oid in OIDS.items()}
+    spelled = re.sub(
+        r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=\s*",
+        lambda found: f"{found[1]}{_short(found[2])}=",
+        wanted,
+    )
+    try:
+        name = x509.Name.from_rfc4514_string(spelled, known)
+    except (ValueError, TypeError, UnicodeError) as error:
+        raise _invalid(written, str(error)) from None
+    if not len(list(name)):
+        raise _invalid(written, "")
+    return name
+
+
+def visible(given: str) -> str:
+    """`given` with control and direction characters escaped as in RFC 4514: a backslash, hexadecimal."""
+    return "".join(
+        "".join(f"\\{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else character
+        for character in given
+    )
+
+
+def _short(spelling: str) -> str:
+    """The short name that `spelling` means, whatever its case."""
+    bare = spelling.strip()
+    upper = bare.upper()
+    by_case = {short.upper(): short for short in OIDS}
+    return SPOKEN.get(upper) or by_case.get(upper) or SHORT.get(bare) or bare
+
+
+def _invalid(written: str, detail: str) -> SubjectInvalid:
+    return SubjectInvalid(
+        M("This is not a subject that a certificate can have: {subject}.", subject=visible(written)),
+        unchanged=M("Nothing was changed."),
+        hint=M("Write it like this: CN=Nguyễn Thị Mẫu,OU=Cơ quan thường trú,O=Cơ quan,C=VN"),
+        detail=detail.splitlines()[0] if detail else "",
+    )
