@@ -6,7 +6,7 @@ from fieldkit import errors
 
 
 class RecordMissing(errors.Missing):
-    """There is no such file, or it cannot be read."""
+    """The visit has no record of that name."""
 
     code = "record-missing"
 
@@ -39,15 +39,3 @@ class WrongCertificate(errors.Refused):
     """The token's certificate is not the one that is handed over."""
 
     code = "record-wrong-certificate"
-
-
-class OutputExists(errors.Refused):
-    """The file is there already."""
-
-    code = "output-exists"
-
-
-class OutputNotWritten(errors.Missing):
-    """The file cannot be written: no space, no rights, no such folder."""
-
-    code = "output-not-written"

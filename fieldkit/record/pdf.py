@@ -158,8 +158,11 @@ def _loose(reader: Any, data: bytes) -> str:
     """
     from asn1crypto import cms
 
+    last = reader.xrefs.total_revisions - 1
     for signature in reader.embedded_signatures:
-        _, gap_start, gap_end, _ = _gap(signature)
+        gap_start, gap_end, end = _gap(signature)
+        if signature.signed_revision == last and end != len(data):
+            return f"{signature.field_name}: end"
         written = data[gap_start:gap_end]
         held = bytes(signature.pkcs7_content)
         info = cms.ContentInfo.load(held)  # type: ignore[no-untyped-call]
@@ -168,12 +171,13 @@ def _loose(reader: Any, data: bytes) -> str:
             return f"{signature.field_name}: hex"
         if _rebuilt(info) != held[:length]:
             return f"{signature.field_name}: cms"
-    return ""
+    return "" if data.endswith(b"%%EOF\n") or last == 0 else "end"
 
 
-def _gap(signature: Any) -> tuple[int, int, int, int]:
+def _gap(signature: Any) -> tuple[int, int, int]:
+    """Where the signature's own bytes begin and end, and where what it covers ends."""
     first, length, second, rest = (int(number) for number in signature.byte_range)
-    return first, first + length, second, rest
+    return first + length, second, second + rest
 
 
 def _rebuilt(info: Any) -> bytes:

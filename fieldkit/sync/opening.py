@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from fieldkit.journal.entry import GENESIS, digest, link
+from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
 from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header
@@ -144,7 +144,7 @@ def _check_chain(header: Header, entries: tuple[bytes, ...]) -> None:
     prev = header.prev
     for number, body in enumerate(entries, header.first):
         try:
-            at = link(body)
+            at = msgspec.json.decode(body, type=_Link)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise _damaged(M("Entry {seq} of the bundle cannot be read.", seq=number)) from None
         if (at.dev, at.seq, at.prev) != (header.device, number, prev):
@@ -152,6 +152,14 @@ def _check_chain(header: Header, entries: tuple[bytes, ...]) -> None:
         prev = digest(body)
     if prev != header.hash:
         raise _damaged(M("The bundle does not hold the entries that its header names."))
+
+
+class _Link(msgspec.Struct):
+    """What of an entry the chain is checked with."""
+
+    dev: str
+    seq: int
+    prev: str
 
 
 class _Unpacking:

@@ -1,0 +1,119 @@
+"""`fieldkit sync`: put bundles for head office, fetch receipts, see what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fieldkit.cli.frame import Call, Reply, noun
+from fieldkit.text import M, Said
+
+if TYPE_CHECKING:
+    from fieldkit.sync.status import Sent
+
+sync = noun("sync", M("Send this device's work to head office, and see what arrived."))
+
+
+@sync.verb("push", M("Put what the target does not have yet, encrypted, into bundles there."))
+@click.argument("target")
+def push(call: Call, target: str) -> Reply:
+    from fieldkit.sync.push import push as put
+    from fieldkit.sync.recipients import load
+    from fieldkit.sync.target import carrier
+
+    way = carrier(target)
+    recipients = load(call.home)
+    with call.store() as store:
+        done = put(store, way, recipients, progress=call.console().progress)
+    lines: list[str | Said] = []
+    if done.bundles:
+        lines += [M("Put: {name}", name=name) for name in done.bundles]
+        lines.append(M("It holds the entries up to {last}.", last=done.last))
+    else:
+        lines.append(M("Nothing new: the target has everything already."))
+    if done.missing:
+        lines.append(
+            M("Attachments that are damaged or gone here and were not put: {count}.", count=len(done.missing))
+        )
+    result = {
+        "bundle": done.bundle,
+        "bundles": done.bundles,
+        "first": done.first,
+        "last": done.last,
+        "size": done.size,
+        "missing": done.missing,
+        "waiting": [shape(each) for each in done.waiting],
+    }
+    return Reply(result, [*lines, *_waiting(done.waiting)])
+
+
+@sync.verb("pull", M("Fetch head office's receipts from the target."))
+@click.argument("target")
+def pull(call: Call, target: str) -> Reply:
+    from fieldkit.sync.pull import pull as fetch
+    from fieldkit.sync.recipients import hub_keys
+    from fieldkit.sync.target import carrier
+
+    way = carrier(target)
+    keys = hub_keys(call.home)
+    with call.store() as store:
+        done = fetch(store, way, keys)
+    lines: list[str | Said] = [M("Receipts taken: {count}.", count=len(done.taken))]
+    lines += [
+        M("Not taken: {name}. {reason}", name=each.name, reason=str(each.reason)) for each in done.refused
+    ]
+    if done.received:
+        lines.append(M("Head office has every entry up to {seq}.", seq=done.received))
+    result = {
+        "taken": [{"seq": each.seq, "hash": each.hash, "issued": each.issued} for each in done.taken],
+        "refused": [{"name": each.name, "reason": str(each.reason)} for each in done.refused],
+        "received": done.received,
+        "waiting": [shape(each) for each in done.waiting],
+    }
+    return Reply(result, [*lines, *_waiting(done.waiting)], good=not done.refused)
+
+
+@sync.verb("status", M("What was put, what waits for a receipt, what is not at the target yet."))
+@click.argument("target", default="")
+def status(call: Call, target: str) -> Reply:
+    from fieldkit.sync.status import status as look
+    from fieldkit.sync.target import carrier
+
+    with call.store() as store:
+        now = look(store, carrier(target) if target else None)
+    lines: list[str | Said] = [
+        M("Entries not put yet: {count}.", count=now.pending),
+        M("Head office has every entry up to {seq}.", seq=now.received)
+        if now.received
+        else M("No receipt from head office yet."),
+    ]
+    result = {
+        "received": now.received,
+        "last": now.last,
+        "pending": now.pending,
+        "sent": [shape(each) for each in now.sent],
+        "waiting": [shape(each) for each in now.waiting],
+        "here": [each.bundle for each in now.here],
+    }
+    return Reply(result, [*lines, *_waiting(now.waiting)])
+
+
+def shape(sent: Sent) -> dict[str, Any]:
+    """The JSON shape of a bundle that was put."""
+    return {
+        "bundle": sent.bundle,
+        "first": sent.first,
+        "last": sent.last,
+        "size": sent.size,
+        "target": sent.target,
+        "put": sent.wall,
+    }
+
+
+def _waiting(waiting: Sequence[Sent]) -> list[str | Said]:
+    if not waiting:
+        return [M("Nothing waits for a receipt.")]
+    lines: list[str | Said] = [M("Waiting for a receipt from head office: {count}", count=len(waiting))]
+    return lines + [f"  {each.bundle}  {each.wall}  {each.target}" for each in waiting]

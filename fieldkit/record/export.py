@@ -1,0 +1,90 @@
+"""A visit's record as a file of one kind: the signed one where it was made, a draft marked as such before."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from fieldkit.record import tables
+from fieldkit.record.build import build
+from fieldkit.record.content import Language, RecordContent, decode
+from fieldkit.record.errors import RecordMissing
+from fieldkit.record.render import render
+from fieldkit.signature import document
+from fieldkit.text import M
+from fieldkit.visit.model import RecordMade, Visit
+from fieldkit.visit.visits import Visits
+
+Format = Literal["pdf", "xlsx", "csv", "json"]
+FORMATS: tuple[Format, ...] = ("pdf", "xlsx", "csv", "json")
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was written. draft: the visit has no record yet, so it was made from how things stand."""
+
+    path: Path
+    record: str
+    format: str
+    draft: bool
+    signed: bool
+
+
+def export(
+    visits: Visits,
+    visit: str,
+    format: Format,
+    out: Path,
+    *,
+    record: str = "",
+    language: Language | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write the record of `visit` to `out`.
+
+    record: the name of an older one, after an amendment. language: of tables and drafts; a record keeps
+    the language it was signed in.
+
+    :raises RecordMissing: the visit has no record of that name. :raises OutputUnfit: `out` is there already.
+    """
+    now = visits.load(visit)
+    made = _made(now, record)
+    if made is not None:
+        data = visits.store.attachment(made.json)
+        content = decode(data)
+    else:
+        content = _draft(visits, now, language or "vi")
+        data = tables.to_json(content)
+    if language is not None and format in ("xlsx", "csv"):
+        content = msgspec.structs.replace(content, language=language)
+    if format == "json":
+        written = data
+    elif format == "xlsx":
+        written = tables.to_xlsx(content)
+    elif format == "csv":
+        written = tables.to_csv(content)
+    else:
+        written = visits.store.attachment(made.pdf) if made is not None else render(content).pdf
+    with document.written(out, overwrite=overwrite) as file:
+        file.write(written)
+    return Exported(out, content.name, format, made is None, made is not None and made.signed)
+
+
+def _made(visit: Visit, record: str) -> RecordMade | None:
+    """The record meant; None for a visit that has none as it stands now."""
+    if not record:
+        return visit.records[-1] if visit.state == "recorded" else None
+    found = next((each for each in visit.records if each.name == record), None)
+    if found is None:
+        raise RecordMissing(
+            M("The visit {visit} has no record {record}.", visit=visit.id, record=record),
+            hint=M("`fieldkit visit show` lists its records."),
+        )
+    return found
+
+
+def _draft(visits: Visits, visit: Visit, language: Language) -> RecordContent:
+    content = build(visit, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
+    return msgspec.structs.replace(content, draft=True)

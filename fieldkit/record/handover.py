@@ -1,0 +1,296 @@
+"""The end of a visit: sign-off, then the record is made, signed with the token handed over, verified, kept.
+
+Broken off at any point it goes on where it was: the sign-off is in the journal before the record is begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from fieldkit import errors
+from fieldkit.checklist.model import Item
+from fieldkit.operator import Finding, Operator, Plan, Progress, Question
+from fieldkit.procedure import reach
+from fieldkit.procedure.context import Context
+from fieldkit.record import appearance, tables
+from fieldkit.record.build import build
+from fieldkit.record.content import Language, RecordContent, sha256
+from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
+from fieldkit.record.render import Rendered, render
+from fieldkit.record.verify import GIVER, RECEIVER, Verified, verify
+from fieldkit.signature import document
+from fieldkit.signature.sign import RawSigner, Reserved, sign
+from fieldkit.signature.trust import chain_of
+from fieldkit.text import M
+from fieldkit.verdict import Check
+from fieldkit.visit.errors import VisitNotReady
+from fieldkit.visit.model import Visit
+from fieldkit.visit.visits import Visits
+
+
+class Material(msgspec.Struct, frozen=True):
+    """What signatures at a bureau are judged by: anchors, issuing authorities, revocation lists."""
+
+    anchors: tuple[bytes, ...] = ()
+    others: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A record that was made and kept. pdf, json, tables: the files written. sha256: of the PDF."""
+
+    visit: str
+    name: str
+    pdf: Path
+    json: Path
+    tables: tuple[Path, ...]
+    sha256: str
+    signed: bool
+    verdict: str
+    checks: tuple[Check, ...]
+
+
+async def hand_over(
+    visits: Visits,
+    visit: str,
+    operator: Operator,
+    *,
+    token: str = "",
+    out: Path | None = None,
+    modules: tuple[str, ...] = (),
+    language: Language = "vi",
+) -> Record:
+    """Sign the visit off if that is still to be done, then make, sign, verify and keep its record.
+
+    token: a token's URI, label or serial; the visit's own unless given. out: where the files are
+    written besides the store, the visit's folder unless given.
+
+    :raises VisitNotReady: required items are open. :raises RecordNotMade: it has its record already.
+    """
+    now = await _signed_off(visits, visits.load(visit), operator)
+    material = gather(visits, now)
+    content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
+    operator.progress(Progress(M("Making the record {name}", name=content.name), 0, 4))
+    rendered = await asyncio.to_thread(render, content)
+    if not content.devices and not token:
+        return await _kept(visits, now, content, rendered, rendered.pdf, None, out, operator)
+    context = _context(visits, now, modules)
+    async with reach.agents(context) as running:
+        if token:
+            found = await asyncio.to_thread(running.find, token)
+        else:
+            found = await reach.visit_token(context, running, operator)
+        wanted = next((device.sha256 for device in content.devices if device.sha256), "")
+        with await asyncio.to_thread(running.session, found) as looking:  # no PIN goes to a wrong token
+            certificate = await asyncio.to_thread(looking.certificate, wanted)
+            issuers = [each.der for each in await asyncio.to_thread(looking.certificates)]
+        confirmed = await reach.confirm_last_try(operator, found)
+        with await reach.ask_pin(operator, found) as pin:
+            session = await asyncio.to_thread(running.session, found, pin, confirmed_last_try=confirmed)
+        try:
+            operator.progress(
+                Progress(M("Signing the record with the token {token}", token=found.name), 1, 4)
+            )
+            own = await asyncio.to_thread(session.certificate, certificate.sha256)
+            chain = chain_of(own.der, (*issuers, *material.others, *material.anchors))
+            signer = session.signer(own, chain)
+            signed = await asyncio.to_thread(
+                sign_record, content, rendered, signer, _folder(visits, now), material
+            )
+        finally:
+            await asyncio.to_thread(session.close)
+    operator.progress(Progress(M("Verifying the record {name}", name=content.name), 2, 4))
+    judged = await asyncio.to_thread(_judged, signed, material)
+    return await _kept(visits, now, content, rendered, signed.read_bytes(), judged, out, operator)
+
+
+def sign_record(
+    content: RecordContent, rendered: Rendered, signer: RawSigner, folder: Path, material: Material
+) -> Path:
+    """Sign the rendered record for the receiving officer; the file in `folder`.
+
+    The giving party's field is made with it, empty, so that a later signature there breaks nothing.
+
+    :raises WrongCertificate: the key is not the one handed over.
+    """
+    known = [device.sha256 for device in content.devices if device.sha256]
+    if known and sha256(signer.certificate) not in known:
+        raise WrongCertificate(
+            M("The certificate on this token is not the one that the record hands over."),
+            unchanged=M("Nothing was signed; the visit is signed off, its record is still to be made."),
+            hint=M("Plug in the token that was handed over, then finish again."),
+        )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    plain, signed = folder / f"{content.name}-unsigned.pdf", folder / f"{content.name}.pdf"
+    plain.write_bytes(rendered.pdf)
+    try:
+        stamp = appearance.draw(
+            content, rendered.places["receiver"], signer.certificate, datetime.now().astimezone()
+        )
+        sign(
+            plain,
+            signed,
+            signer,
+            field=RECEIVER,
+            stamp=stamp,
+            reserve=(Reserved(GIVER, rendered.places["giver"]),),
+            reason=content.number,
+            anchors=material.anchors,
+            crls=material.crls,
+            overwrite=True,
+        )
+    finally:
+        plain.unlink(missing_ok=True)
+    return signed
+
+
+def gather(visits: Visits, visit: Visit) -> Material:
+    """The anchors, issuing authorities and revocation lists of the bureau's authority that are here."""
+    authority = visit.bureau.authority
+    lists = sorted((visits.home.profiles / "authorities" / authority).glob("*.crl"))
+    return Material(
+        anchors=_contents(visits.profiles.anchors(authority)),
+        others=_contents(visits.profiles.intermediates(authority)),
+        crls=_contents(lists),
+    )
+
+
+def _contents(paths: Sequence[Path]) -> tuple[bytes, ...]:
+    return tuple(document.read(path) for path in paths)
+
+
+async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit:
+    """The visit, signed off by the officer."""
+    if visit.state == "recorded":
+        raise RecordNotMade(
+            M("The visit {visit} has its record already.", visit=visit.id),
+            unchanged=M("Nothing was changed."),
+            hint=M("Export it with `fieldkit record export`, or amend the visit to make another."),
+        )
+    if visit.state == "signed":
+        return visit
+    if visit.state == "open":
+        raise VisitNotReady(
+            M("{count} item(s) still keep the visit from being finished.", count=len(visit.problems)),
+            unchanged=M("Nothing was signed off."),
+            hint=M("Settle them first; `fieldkit visit show` lists them."),
+            detail="\n".join(f"{problem.item}: {problem.message}" for problem in visit.problems),
+        )
+    bureau = visit.bureau.officer
+    officer = str(visit.answers.get("officer_name") or "") or await operator.ask(
+        Question("officer_name", M("Full name of the receiving officer"), default=bureau.name)
+    )
+    title = str(visit.answers.get("officer_title") or "") or await operator.ask(
+        Question("officer_title", M("Title of the receiving officer"), default=bureau.title.vi)
+    )
+    plan = Plan(
+        title=M("{officer} accepts the visit and signs its record", officer=officer),
+        steps=(
+            M("The officer has read the answers: {done} of {total} required items are settled.",
+              done=visit.done, total=visit.total),
+            M("The sign-off is written to the journal."),
+            M("The record is made as PDF, signed with the token handed over, and verified."),
+        ),
+        keeps=M("After the sign-off nothing changes but by an amendment with its reason."),
+    )  # fmt: skip
+    if not await operator.consent(plan):
+        raise errors.NotConsented(
+            M("The visit was not signed off: not agreed to."), unchanged=M("Nothing was signed off.")
+        )
+    return visits.sign_off(visit.id, officer, title)
+
+
+def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
+    return Context(
+        home=visits.home,
+        store=visits.store,
+        profiles=visits.profiles,
+        visit=visit.id,
+        item=Item("record", "note", visit.checklist.title),  # the record answers no item
+        bureau=visit.bureau,
+        folder=_folder(visits, visit),
+        answers=visit.answers,
+        evidence=visit.evidence,
+        modules=modules,
+    )
+
+
+def _folder(visits: Visits, visit: Visit) -> Path:
+    return visits.home.visit(visit.id)
+
+
+def _judged(signed: Path, material: Material) -> Verified:
+    """What was just signed has to hold; what cannot be looked up here stays not checked.
+
+    :raises RecordNotVerified: it does not hold.
+    """
+    judged = verify(signed, trust=material.anchors, crls=material.crls)
+    if judged.verdict == "fail":
+        failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+        raise RecordNotVerified(
+            M("The record that was made does not verify, so it was not kept."),
+            unchanged=M("The visit is signed off; its record is still to be made."),
+            hint=M("Finish again; if it stays so, send the report of `fieldkit doctor` to head office."),
+            detail="\n".join(f"{check.id}: {check.message} {check.detail}".strip() for check in failed),
+        )
+    return judged
+
+
+async def _kept(
+    visits: Visits,
+    visit: Visit,
+    content: RecordContent,
+    rendered: Rendered,
+    pdf: bytes,
+    judged: Verified | None,
+    out: Path | None,
+    operator: Operator,
+) -> Record:
+    """Keep the record in the store first, then write its files; told as findings on the way."""
+    store = visits.store
+    kept = store.attach(pdf, f"{content.name}.pdf")
+    data = store.attach(rendered.json, f"{content.name}.json")
+    visits.recorded(
+        visit.id,
+        {
+            "name": content.name,
+            "pdf": kept.sha256,
+            "json": data.sha256,
+            "signed": judged is not None,
+            "replaces": content.replaces,
+        },
+        kept.sha256,
+    )
+    operator.progress(Progress(M("Writing the files of {name}", name=content.name), 3, 4))
+    folder = out or _folder(visits, visit)
+    makers: tuple[tuple[str, Callable[[], bytes]], ...] = (
+        ("pdf", lambda: pdf),
+        ("json", lambda: rendered.json),
+        ("xlsx", lambda: tables.to_xlsx(content)),
+        ("csv", lambda: tables.to_csv(content)),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {kind: folder / f"{content.name}.{kind}" for kind, _ in makers}
+    for kind, maker in makers:
+        with document.written(paths[kind], overwrite=True) as file:
+            file.write(await asyncio.to_thread(maker))
+    operator.progress(Progress(M("The record is kept: {name}", name=content.name), 4, 4))
+    checks = judged.checks if judged is not None else ()
+    for check in checks:
+        operator.say(Finding(check.id, check.verdict, check.message, check.detail))
+    return Record(
+        visit=visit.id,
+        name=content.name,
+        pdf=paths["pdf"],
+        json=paths["json"],
+        tables=(paths["xlsx"], paths["csv"]),
+        sha256=kept.sha256,
+        signed=judged is not None,
+        verdict=judged.verdict if judged is not None else "indeterminate",
+        checks=checks,
+    )

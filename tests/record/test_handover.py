@@ -1,0 +1,156 @@
+"""At the end of a visit the officer signs its record with the token just handed over: a real SoftHSM2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import openpyxl
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from fieldkit.errors import NotConsented
+from fieldkit.record.content import decode
+from fieldkit.record.errors import RecordMissing, RecordNotMade
+from fieldkit.record.export import export
+from fieldkit.record.handover import hand_over
+from fieldkit.record.verify import verify
+from fieldkit.secret import Secret
+from fieldkit.signature.errors import OutputUnfit
+from fieldkit.token import provision
+from fieldkit.token.agents import Agents
+from fieldkit.token.session import key_id
+from fieldkit.visit.errors import VisitNotReady
+from fieldkit.visit.visits import Visits
+from tests.conftest import Run, softhsm_configuration
+from tests.record.conftest import PIN, People, settle
+from tests.signature.pki import Pki, SoftwareSigner
+
+MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
+
+
+@pytest.fixture
+def token(tmp_path: Path, officer: SoftwareSigner, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A token with the officer's key and certificate on it; its serial number."""
+    module = next((path for path in MODULES if os.path.isfile(path)), "")
+    if not module:
+        pytest.skip("SoftHSM2 is not installed")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(softhsm_configuration(tmp_path / "softhsm2")))
+    public = officer.key.public_key()
+    from cryptography.hazmat.primitives.serialization import PublicFormat
+
+    own_id = key_id(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    held = Secret(officer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    with Agents([module], tmp_path / "logs") as agents:
+        blank = agents.tokens()[0]
+        made = provision.initialise(agents, blank, "MAU-01", Secret("97531864"), Secret(PIN))
+        with agents.session(made, Secret(PIN)) as session:
+            session.create_key(held, own_id, "MAU-01")
+            session.create_certificate(officer.certificate, own_id, "MAU-01")
+        return made.serial
+
+
+@pytest.fixture
+def visit(visits: Visits, officer: SoftwareSigner, token: str) -> str:
+    return settle(visits, officer, token)
+
+
+def test_the_record_is_signed_verified_kept_and_written(
+    visits: Visits, visit: str, people: People, pki: Pki, tmp_path: Path
+) -> None:
+    made = asyncio.run(hand_over(visits, visit, people, out=tmp_path / "out"))
+    assert (made.verdict, made.signed) == ("pass", True)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".pdf", ".json", ".xlsx", ".csv"}
+    assert verify(made.pdf, trust=pki.anchors, crls=pki.crls()).verdict == "pass"
+    now = visits.load(visit)
+    (kept,) = now.records
+    assert (now.state, kept.name, kept.signed) == ("recorded", made.name, True)
+    assert visits.store.attachment(kept.pdf) == made.pdf.read_bytes()
+    assert visits.store.attachment(kept.json) == made.json.read_bytes()
+    content = decode(made.json.read_bytes())
+    assert now.signoff is not None
+    assert content.visit.signoff_head == now.signoff.head
+    assert PIN not in made.json.read_text()
+    assert any(finding.id == "rendering" for finding in people.findings)
+
+
+def test_a_second_record_needs_an_amendment_and_names_the_first(
+    visits: Visits, visit: str, people: People, tmp_path: Path
+) -> None:
+    first = asyncio.run(hand_over(visits, visit, people))
+    with pytest.raises(RecordNotMade):
+        asyncio.run(hand_over(visits, visit, people))
+    visits.amend(visit, "đếm sót một người")
+    visits.answer(visit, "trainees", "4")
+    second = asyncio.run(hand_over(visits, visit, people))
+    content = decode(second.json.read_bytes())
+    assert (second.name, content.replaces) == (f"{first.name}-2", first.name)
+    assert content.reason == "đếm sót một người"
+    out = tmp_path / "first.json"
+    export(visits, visit, "json", out, record=first.name)
+    assert decode(out.read_bytes()).name == first.name
+
+
+def test_without_consent_nothing_is_signed_off(visits: Visits, visit: str) -> None:
+    with pytest.raises(NotConsented):
+        asyncio.run(hand_over(visits, visit, People(agrees=False)))
+    assert visits.load(visit).state == "ready"
+
+
+def test_open_items_stop_it_before_anybody_is_asked(visits: Visits, visit: str, people: People) -> None:
+    visits.answer(visit, "trainees", None)
+    with pytest.raises(VisitNotReady):
+        asyncio.run(hand_over(visits, visit, people))
+    assert people.plans == []
+
+
+def test_broken_off_at_the_pin_it_goes_on_without_a_second_sign_off(
+    visits: Visits, visit: str, people: People
+) -> None:
+    class Leaves(People):
+        async def secret(self, request: object) -> Secret:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(hand_over(visits, visit, Leaves()))
+    assert visits.load(visit).state == "signed"
+    made = asyncio.run(hand_over(visits, visit, people))
+    assert (made.signed, people.plans) == (True, [])
+
+
+def test_exports_are_what_was_signed_and_a_draft_before(
+    visits: Visits, visit: str, people: People, tmp_path: Path
+) -> None:
+    draft = export(visits, visit, "pdf", tmp_path / "draft.pdf")
+    assert (draft.draft, draft.signed) == (True, False)
+    made = asyncio.run(hand_over(visits, visit, people))
+    for kind in ("pdf", "json", "xlsx", "csv"):
+        done = export(visits, visit, kind, tmp_path / f"out.{kind}")  # type: ignore[arg-type]
+        assert (done.draft, done.signed) == (False, True)
+        assert done.path.read_bytes() == made.pdf.with_suffix(f".{kind}").read_bytes()
+    with pytest.raises(OutputUnfit):
+        export(visits, visit, "pdf", tmp_path / "out.pdf")
+    export(visits, visit, "xlsx", tmp_path / "en.xlsx", language="en")
+    assert openpyxl.load_workbook(tmp_path / "en.xlsx").sheetnames[0] == "Record"
+    with pytest.raises(RecordMissing):
+        export(visits, visit, "pdf", tmp_path / "x.pdf", record="nothing")
+
+
+def test_the_command_line_exports_and_verifies(
+    visits: Visits, visit: str, people: People, fieldkit: Run, tmp_path: Path
+) -> None:
+    made = asyncio.run(hand_over(visits, visit, people))
+    ran = fieldkit("record", "export", visit, "--format", "pdf", "--out", tmp_path / "x.pdf", "--json")
+    assert (ran.status, ran.result["signed"]) == (0, True)
+    ran = fieldkit("record", "verify", tmp_path / "x.pdf", "--json")
+    assert (ran.status, ran.result["verdict"], ran.result["record"]) == (0, "pass", made.name)
+    changed = bytearray(made.pdf.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    (tmp_path / "x.pdf").write_bytes(changed)
+    ran = fieldkit("record", "verify", tmp_path / "x.pdf", "--json")
+    assert (ran.status, json.loads(ran.out)["ok"]) == (1, True)
+    assert ran.result["verdict"] == "fail"
+    ran = fieldkit("record", "verify", tmp_path / "nowhere.pdf", "--json")
+    assert (ran.status, ran.error["code"]) == (4, "document-missing")

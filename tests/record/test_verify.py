@@ -1,0 +1,363 @@
+"""A signed record verifies; whatever is changed in it, on it or around it is refused."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fieldkit.record.build import build
+from fieldkit.record.content import RecordContent, encode, sha256
+from fieldkit.record.errors import WrongCertificate
+from fieldkit.record.handover import Material, sign_record
+from fieldkit.record.render import Rendered, render
+from fieldkit.record.verify import Verified, verify
+from fieldkit.signature.errors import DocumentEncrypted, DocumentMissing, DocumentUnfit
+from fieldkit.signature.judgement import Policy
+from fieldkit.signature.sign import sign
+from fieldkit.visit.visits import Visits
+from tests.record.conftest import ANSWERS
+from tests.record.sample import sample
+from tests.signature.pki import Pki, SoftwareSigner
+
+REFUSALS = (DocumentUnfit, DocumentEncrypted)
+
+
+@pytest.fixture(scope="session")
+def content(officer: SoftwareSigner) -> RecordContent:
+    """A short record that hands over the officer's certificate."""
+    from fieldkit.record.content import Device
+    from fieldkit.text import Words
+
+    word = Words("một", "one")
+    device = Device(
+        "Nguyễn Thị Mẫu", "CN=Nguyễn Thị Mẫu", "CN=SAMPLE", "5a", "2026-01-01", "2027-01-01",
+        sha256(officer.certificate), "rsa:2048", "SoftHSM v2", "", "7b8b", "MAU-01", word, "", word,
+    )  # fmt: skip
+    return msgspec.structs.replace(sample("Nguyễn Thị Mẫu", "ghi chú"), devices=(device,))
+
+
+@pytest.fixture(scope="session")
+def rendered(content: RecordContent) -> Rendered:
+    return render(content)
+
+
+@pytest.fixture(scope="session")
+def signed(
+    content: RecordContent,
+    rendered: Rendered,
+    officer: SoftwareSigner,
+    material: Material,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> bytes:
+    """The record, signed by the officer."""
+    folder = tmp_path_factory.mktemp("signed")
+    return sign_record(content, rendered, officer, folder, material).read_bytes()
+
+
+class Judge:
+    """Verifies bytes as a file."""
+
+    def __init__(self, folder: Path, material: Material) -> None:
+        self._path = folder / "record.pdf"
+        self._material = material
+
+    def __call__(self, data: bytes, **more: object) -> Verified:
+        self._path.write_bytes(data)
+        return verify(self._path, trust=self._material.anchors, crls=self._material.crls, **more)  # type: ignore[arg-type]
+
+    def failed(self, data: bytes) -> set[str]:
+        judged = self(data)
+        assert judged.verdict == "fail"
+        return {check.id for check in judged.checks if check.verdict == "fail" and check.required}
+
+
+@pytest.fixture
+def judge(tmp_path: Path, material: Material) -> Judge:
+    return Judge(tmp_path, material)
+
+
+def test_a_signed_record_verifies(judge: Judge, signed: bytes, content: RecordContent) -> None:
+    judged = judge(signed)
+    assert judged.verdict == "pass", judged.checks
+    assert judged.content == content
+    outcomes = {check.id: check.verdict for check in judged.checks}
+    for id in (
+        "attachment",
+        "rendering",
+        "places",
+        "additions",
+        "form",
+        "receiver",
+        "certificate",
+        "integrity",
+    ):
+        assert outcomes[id] == "pass"
+
+
+def test_the_first_revision_is_the_rendering_byte_for_byte(signed: bytes, rendered: Rendered) -> None:
+    assert signed.startswith(rendered.pdf)
+
+
+def test_changed_bytes_anywhere_are_refused(judge: Judge, signed: bytes, rendered: Rendered) -> None:
+    random.seed(20261124)
+    after = [random.randrange(len(rendered.pdf), len(signed)) for _ in range(12)]
+    before = [random.randrange(len(rendered.pdf)) for _ in range(5)]
+    for at in (*before, *after):
+        changed = bytearray(signed)
+        changed[at] ^= 1 << random.randrange(8)
+        try:
+            assert judge(bytes(changed)).verdict == "fail", at
+        except REFUSALS:
+            continue
+
+
+@pytest.mark.soak
+def test_every_byte_of_the_signed_part_that_changes_is_refused(
+    judge: Judge, signed: bytes, rendered: Rendered
+) -> None:
+    for at in range(len(rendered.pdf), len(signed)):
+        for bit in (0, 5):  # another digit, another case
+            changed = bytearray(signed)
+            changed[at] ^= 1 << bit
+            try:
+                assert judge(bytes(changed)).verdict == "fail", at
+            except REFUSALS:
+                continue
+
+
+def test_the_signatures_own_bytes_are_accounted_for(judge: Judge, signed: bytes) -> None:
+    """A signature does not cover itself: other digits' case, filling and unread values would go unseen."""
+    start = signed.rindex(b"/Contents <") + 11
+    end = signed.index(b">", start)
+    letter = next(at for at in range(start, end) if signed[at : at + 1] in b"ABCDEF")
+    for at, byte in ((letter, signed[letter] | 0x20), (end - 1, ord("1")), (start + 61, ord("4"))):
+        changed = bytearray(signed)
+        assert changed[at] != byte
+        changed[at] = byte
+        assert judge.failed(bytes(changed))
+
+
+def test_anything_after_the_end_is_refused(judge: Judge, signed: bytes) -> None:
+    assert judge.failed(signed + b"\n% a line more\n")
+
+
+def test_a_cut_off_record_is_refused(judge: Judge, signed: bytes) -> None:
+    for keep in (-1, -500, len(signed) // 2):
+        try:
+            assert judge(signed[:keep]).verdict == "fail"
+        except REFUSALS:
+            continue
+
+
+def test_data_and_paper_that_differ_are_found_although_the_officer_signed_both(
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+) -> None:
+    """Somebody has the officer sign a paper that carries the data of another."""
+    import fieldkit.record.render as module
+
+    other = msgspec.structs.replace(content, place="another place")
+    honest = module.encode
+    try:
+        module.encode = lambda _: encode(content)  # type: ignore[assignment]
+        rendered = render(other)
+    finally:
+        module.encode = honest
+    assert rendered.json == encode(content)
+    signed = sign_record(content, rendered, officer, tmp_path, material).read_bytes()
+    assert judge.failed(signed) == {"rendering"}
+
+
+def _appended(data: bytes, change: object) -> bytes:
+    """The PDF with one more revision, as a PDF editor would save it."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    writer = IncrementalPdfFileWriter(BytesIO(data))
+    change(writer)  # type: ignore[operator]
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def _other_page(writer: object) -> None:
+    from pyhanko.pdf_utils import generic
+
+    page, _ = writer.find_page_for_modification(0)  # type: ignore[attr-defined]
+    page = page.get_object()
+    stream = generic.StreamObject(stream_data=b"BT /F0 40 Tf 100 400 Td (PAID) Tj ET")
+    page["/Contents"] = generic.ArrayObject([page.raw_get("/Contents"), writer.add_object(stream)])  # type: ignore[attr-defined]
+    writer.update_container(page)  # type: ignore[attr-defined]
+
+
+def _sticker(writer: object) -> None:
+    from pyhanko.pdf_utils import generic
+
+    page, _ = writer.find_page_for_modification(0)  # type: ignore[attr-defined]
+    page = page.get_object()
+    note = generic.DictionaryObject(
+        {
+            generic.NameObject("/Type"): generic.NameObject("/Annot"),
+            generic.NameObject("/Subtype"): generic.NameObject("/FreeText"),
+            generic.NameObject("/Rect"): generic.ArrayObject(map(generic.NumberObject, (100, 100, 300, 300))),
+            generic.NameObject("/Contents"): generic.pdf_string("another text"),
+        }
+    )
+    page["/Annots"] = generic.ArrayObject([writer.add_object(note)])  # type: ignore[attr-defined]
+    writer.update_container(page)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("change", "check"), [(_other_page, "additions"), (_sticker, "places")])
+def test_what_was_put_on_the_paper_before_the_officer_signed_is_found(
+    judge: Judge,
+    content: RecordContent,
+    rendered: Rendered,
+    officer: SoftwareSigner,
+    material: Material,
+    tmp_path: Path,
+    change: object,
+    check: str,
+) -> None:
+    changed = msgspec.structs.replace(rendered, pdf=_appended(rendered.pdf, change))
+    signed = sign_record(content, changed, officer, tmp_path, material).read_bytes()
+    assert check in judge.failed(signed)
+
+
+@pytest.mark.parametrize("change", [_other_page, _sticker])
+def test_what_was_put_on_the_paper_after_the_officer_signed_is_found(
+    judge: Judge, signed: bytes, change: object
+) -> None:
+    assert judge.failed(_appended(signed, change))
+
+
+def test_a_signature_drawn_over_the_text_is_found(
+    judge: Judge,
+    content: RecordContent,
+    rendered: Rendered,
+    officer: SoftwareSigner,
+    material: Material,
+    tmp_path: Path,
+) -> None:
+    from fieldkit.signature.place import Place
+
+    moved = {**rendered.places, "receiver": Place(0, (50, 50, 550, 800))}
+    signed = sign_record(
+        content, msgspec.structs.replace(rendered, places=moved), officer, tmp_path, material
+    ).read_bytes()
+    assert judge.failed(signed) == {"places"}
+
+
+def test_the_giving_party_may_sign_afterwards(
+    judge: Judge, signed: bytes, pki: Pki, material: Material, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.pdf", tmp_path / "second.pdf"
+    first.write_bytes(signed)
+    technician = pki.signer("Trần Kỹ Thuật")
+    sign(first, second, technician, field="Giver", anchors=material.anchors, crls=material.crls)
+    judged = judge(second.read_bytes())
+    assert judged.verdict == "pass", judged.checks
+    assert [each.field for each in judged.judgement.signatures] == ["Receiver", "Giver"]
+
+
+def test_another_certificate_than_the_one_handed_over_does_not_sign(
+    content: RecordContent, rendered: Rendered, pki: Pki, material: Material, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongCertificate):
+        sign_record(content, rendered, pki.signer("Somebody Else"), tmp_path, material)
+    assert list(tmp_path.glob("*")) == []
+
+
+def test_a_record_signed_by_somebody_else_is_refused(
+    judge: Judge, rendered: Rendered, pki: Pki, material: Material, tmp_path: Path
+) -> None:
+    plain, out = tmp_path / "plain.pdf", tmp_path / "out.pdf"
+    plain.write_bytes(rendered.pdf)
+    sign(plain, out, pki.signer("Somebody Else"), field="Receiver")
+    assert judge.failed(out.read_bytes()) == {"certificate"}
+
+
+def test_an_unsigned_record_is_refused(judge: Judge, rendered: Rendered) -> None:
+    assert "receiver" in judge.failed(rendered.pdf)
+
+
+def test_a_record_that_hands_over_nothing_and_is_not_signed_stays_undecided(judge: Judge) -> None:
+    assert judge(render(sample("A", "b")).pdf).verdict == "indeterminate"
+
+
+def test_a_signed_letter_is_no_record(judge: Judge, officer: SoftwareSigner, tmp_path: Path) -> None:
+    import typst
+
+    plain, out = tmp_path / "letter.pdf", tmp_path / "letter-signed.pdf"
+    plain.write_bytes(typst.compile(b"A letter"))
+    sign(plain, out, officer)
+    assert judge.failed(out.read_bytes()) == {"attachment"}
+
+
+def test_a_record_of_another_release_is_compared_by_its_words(
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+) -> None:
+    """It says of itself that another Typst made it, and its bytes differ."""
+    old = msgspec.structs.replace(content.renderer, typst="0.14.0")
+    older = msgspec.structs.replace(content, renderer=old)
+    rendered = render(older)
+    pdf = _rewritten(rendered.pdf)
+    signed = sign_record(older, msgspec.structs.replace(rendered, pdf=pdf), officer, tmp_path, material)
+    judged = judge(signed.read_bytes())
+    outcomes = {check.id: check.verdict for check in judged.checks}
+    assert (outcomes["rendering"], outcomes["text"], judged.verdict) == ("not-checked", "pass", "pass")
+    lying = msgspec.structs.replace(older, place="elsewhere")
+    pdf = _rewritten(render(lying).pdf, encode(older))
+    signed = sign_record(older, msgspec.structs.replace(rendered, pdf=pdf), officer, tmp_path, material)
+    assert "text" in judge.failed(signed.read_bytes())
+
+
+def _rewritten(pdf: bytes, attachment: bytes | None = None) -> bytes:
+    """The same document written by another writer, with other data attached if wanted."""
+    from pyhanko.pdf_utils import generic
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.pdf_utils.writer import copy_into_new_writer
+
+    writer = copy_into_new_writer(PdfFileReader(BytesIO(pdf)))
+    if attachment is not None:
+        names = writer.root["/Names"]["/EmbeddedFiles"]["/Names"]
+        spec = names[1]
+        spec["/EF"]["/F"] = writer.add_object(generic.StreamObject(stream_data=attachment))
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def test_unknown_revocation_leaves_the_verdict_open_unless_one_does_without(
+    signed: bytes, material: Material, tmp_path: Path
+) -> None:
+    path = tmp_path / "record.pdf"
+    path.write_bytes(signed)
+    assert verify(path, trust=material.anchors).verdict == "indeterminate"
+    assert verify(path, trust=material.anchors, policy=Policy(revocation=False)).verdict == "pass"
+    assert verify(path, trust=Pki().anchors, crls=material.crls).verdict == "fail"
+
+
+def test_the_journal_it_was_made_from_is_recognised(
+    visits: Visits, visit: str, officer: SoftwareSigner, material: Material, tmp_path: Path
+) -> None:
+    now = visits.sign_off(visit, ANSWERS["officer_name"], ANSWERS["officer_title"])
+    content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone())
+    signed = sign_record(content, render(content), officer, tmp_path, material)
+    judged = verify(signed, trust=material.anchors, crls=material.crls, store=visits.store)
+    assert judged.verdict == "pass", judged.checks
+    assert {check.id: check.verdict for check in judged.checks}["journal"] == "pass"
+    forged = msgspec.structs.replace(content, journal=msgspec.structs.replace(content.journal, hash="0" * 64))
+    signed = sign_record(forged, render(forged), officer, tmp_path, material)
+    judged = verify(signed, trust=material.anchors, crls=material.crls, store=visits.store)
+    assert [check.id for check in judged.checks if check.verdict == "fail"] == ["journal"]
+
+
+def test_what_is_no_pdf_is_said_so(judge: Judge, tmp_path: Path) -> None:
+    for data in (b"", b"hello", b"%PDF-1.7\n", b"\0" * 5000):
+        with pytest.raises(DocumentUnfit):
+            judge(data)
+    with pytest.raises(DocumentMissing):
+        verify(tmp_path / "nowhere.pdf", trust=())
