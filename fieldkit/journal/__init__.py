@@ -1,1 +1,1 @@
-"""The journal: entries, the log they are kept in, TinyDB over it, attachments. It does not know what a token is."""
+"""The journal: entries, the log that keeps them, TinyDB over it, attachments. It knows nothing of tokens."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from fieldkit.journal.errors import AttachmentDamaged, AttachmentMissing, StoreFull
-from fieldkit.journal.files import FileSystem
+from fieldkit.journal.errors import AttachmentDamaged, AttachmentMissing, StoreFull, StoreUnavailable
+from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.log import NO_SPACE
 from fieldkit.text import M, nfc
+
+FOLDER = "attachments"
+CHUNK = 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -23,40 +28,32 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 class Attachments:
-    """The files in one folder, `ab/abcdef…` each."""
+    """The files of one store, `attachments/ab/abcdef…` each."""
 
-    def __init__(self, folder: Path, files: FileSystem) -> None:
-        self._folder = folder
+    def __init__(self, store: Path, files: FileSystem) -> None:
+        self.folder = store / FOLDER
         self._files = files
 
     def path(self, sha256: str) -> Path:
         """Where the attachment is, or would be."""
-        return self._folder / sha256[:2] / sha256
+        if not _SHA256.fullmatch(sha256):
+            raise AttachmentMissing(M("{name} is not the hash of an attached file.", name=sha256[:64]))
+        return self.folder / sha256[:2] / sha256
 
-    def put(self, data: bytes, name: str) -> Attachment:
-        """Keep `data`; durable when it returns. The same bytes twice are kept once."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        attachment = Attachment(sha256, len(data), nfc(name))
-        target = self.path(sha256)
-        if target.is_file() and self._is(target, sha256):
-            return attachment
-        aside = target.with_name(f".{sha256[:12]}-{secrets.token_hex(4)}.part")
-        try:
-            self._files.folder(target.parent)
-            self._files.create(aside, data)
-            self._files.replace(aside, target)
-            self._files.sync_folder(target.parent)
-            self._files.sync_folder(self._folder)
-        except OSError as error:
-            self._files.remove(aside)
-            if error.errno in NO_SPACE:
-                raise StoreFull(
-                    M("The file {name} could not be kept: the disk is full.", name=name),
-                    unchanged=M("What was saved before is still there."),
-                    hint=M("Free some space, then attach it again."),
-                ) from error
-            raise
-        return attachment
+    def put(self, source: Path | bytes, name: str) -> Attachment:
+        """Keep a file, or bytes; durable when it returns. The same bytes twice are kept once.
+
+        :raises AttachmentMissing: the file cannot be read. :raises StoreFull: there is no space.
+        :raises StoreUnavailable: the store's disk refuses.
+        """
+        digest, size = hashlib.sha256(), 0
+        for chunk in _chunks(source):
+            digest.update(chunk)
+            size += len(chunk)
+        sha256 = digest.hexdigest()
+        if not self._holds(sha256):
+            self._keep(source, sha256, name)
+        return Attachment(sha256, size, nfc(name))
 
     def get(self, sha256: str) -> bytes:
         """The bytes of an attachment, verified.
@@ -71,6 +68,8 @@ class Attachments:
                 M("An attached file is missing from the store ({name}…).", name=sha256[:12]),
                 hint=M("Attach the file again, or bring the store's folder back from a copy."),
             ) from None
+        except OSError as error:
+            raise _unavailable(error) from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise AttachmentDamaged(
                 M("An attached file changed on the disk ({name}…).", name=sha256[:12]),
@@ -79,5 +78,87 @@ class Attachments:
             )
         return data
 
-    def _is(self, path: Path, sha256: str) -> bool:
-        return hashlib.sha256(self._files.read(path)).hexdigest() == sha256
+    def held(self) -> Iterator[str]:
+        """The hashes under which files are kept, sorted; whether the files are right is not looked at."""
+        for path, foreign in self._walk():
+            if not foreign:
+                yield path.name
+
+    def foreign(self) -> list[Path]:
+        """What else is in the folder."""
+        return [path for path, foreign in self._walk() if foreign]
+
+    def _walk(self) -> Iterator[tuple[Path, bool]]:
+        try:
+            names = self._files.names(self.folder)
+        except FileNotFoundError:
+            return
+        for name in names:
+            try:
+                within = self._files.names(self.folder / name)
+            except NotADirectoryError:
+                yield self.folder / name, True
+                continue
+            for each in within:
+                path = self.folder / name / each
+                yield path, not (_SHA256.fullmatch(each) and each.startswith(name) and len(name) == 2)
+
+    def _holds(self, sha256: str) -> bool:
+        try:
+            return hashlib.sha256(self._files.read(self.path(sha256))).hexdigest() == sha256
+        except OSError:
+            return False
+
+    def _keep(self, source: Path | bytes, sha256: str, name: str) -> None:
+        target = self.path(sha256)
+        try:
+            self._files.folder(target.parent)
+            keep(self._files, target, _verified(source, sha256))
+            self._files.sync_folder(self.folder)
+            self._files.sync_folder(self.folder.parent)
+        except OSError as error:
+            if error.errno in NO_SPACE:
+                raise StoreFull(
+                    M("The file {name} could not be kept: the disk is full.", name=name),
+                    unchanged=M("What was saved before is still there."),
+                    hint=M("Free some space, then attach it again."),
+                ) from error
+            raise _unavailable(error) from error
+
+
+def _chunks(source: Path | bytes) -> Iterator[bytes]:
+    if not isinstance(source, Path):
+        yield source
+        return
+    try:
+        with source.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise AttachmentMissing(
+            M("The file {path} cannot be read: {reason}.", path=str(source), reason=error.strerror or ""),
+            unchanged=M("Nothing was saved."),
+            hint=M("Check the path and try again."),
+        ) from None
+
+
+def _verified(source: Path | bytes, sha256: str) -> Iterator[bytes]:
+    """The chunks once more; the file may have changed since it was hashed."""
+    digest = hashlib.sha256()
+    for chunk in _chunks(source):
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != sha256:
+        raise AttachmentDamaged(
+            M("The file changed while it was read."),
+            unchanged=M("Nothing was saved."),
+            hint=M("Attach it again when nothing else writes to it."),
+        )
+
+
+def _unavailable(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        M("The disk of the store refused: {reason}.", reason=error.strerror or ""),
+        unchanged=M("What was saved before is still there."),
+        hint=M("Close fieldkit and open it again; if it stays so, copy the folder to another disk."),
+    )

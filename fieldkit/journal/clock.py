@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from datetime import datetime
+
+MOST = 999_999
+"""The largest count within one millisecond; the next one borrows a millisecond."""
+
+Now = Callable[[], datetime]
+
+
+def system() -> datetime:
+    """The machine's time, with its offset."""
+    return datetime.now().astimezone()
 
 
 class Clock:
-    """Gives times that only grow; `last` is the newest one known ("milliseconds-counter")."""
+    """Gives times that only grow; `last` is the newest one known ("milliseconds-count")."""
 
-    def __init__(self, last: str = "") -> None:
+    def __init__(self, last: str = "", now: Now = system) -> None:
         head, _, tail = last.partition("-")
         self._milliseconds = int(head) if head.isdigit() else 0
-        self._counter = int(tail) if tail.isdigit() else 0
+        self._count = int(tail) if tail.isdigit() else 0
+        self._now = now
 
-    def tick(self) -> str:
-        """The next time, sortable as text."""
-        now = time.time_ns() // 1_000_000
-        if now > self._milliseconds:
-            self._milliseconds, self._counter = now, 0
+    def tick(self) -> tuple[str, str]:
+        """The next time, sortable as text; and the machine's own, RFC 3339, for people."""
+        now = self._now()
+        milliseconds = int(now.timestamp() * 1000)
+        if milliseconds > self._milliseconds:
+            self._milliseconds, self._count = milliseconds, 0
+        elif self._count < MOST:
+            self._count += 1
         else:
-            self._counter += 1
-        return f"{self._milliseconds:015d}-{self._counter:06d}"
-
-
-def wall() -> str:
-    """The machine's time as people read it: RFC 3339, milliseconds, with the offset."""
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+            self._milliseconds, self._count = self._milliseconds + 1, 0
+        return f"{self._milliseconds:015d}-{self._count:06d}", now.isoformat(timespec="milliseconds")

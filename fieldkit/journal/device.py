@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
-from fieldkit.journal.files import FileSystem
+from fieldkit.journal.files import FileSystem, keep
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -16,49 +15,62 @@ if TYPE_CHECKING:
 
 KEY = "device.key"
 SEED_SIZE = 32
+PUBLIC_SIZE = 32
 
 
 class Device:
-    """The key in `folder`, made on first use; Cryptography is loaded only to sign."""
+    """The key in `folder`: seed and public key, 64 bytes, made on first use.
+
+    id: what entries name the device by; from the public key, so that whoever has that can check it.
+    public_key: raw Ed25519. Cryptography is loaded only to make the key and to sign.
+    """
 
     def __init__(self, folder: Path, files: FileSystem, *, writable: bool) -> None:
         path = folder / KEY
         if KEY in files.names(folder):
-            self._seed = files.read(path)
+            held = files.read(path)
         elif writable:
-            self._seed = secrets.token_bytes(SEED_SIZE)
-            files.create(path, self._seed)
-            files.sync_folder(folder)
+            held = _generate()
+            keep(files, path, [held])
         else:
             raise StoreUnavailable(
                 M("The store has no device key, and nothing may be written to make one."),
                 hint=M("Close the other fieldkit that has this store open."),
             )
-        if len(self._seed) != SEED_SIZE:
-            raise StoreDamaged(
-                M("The device key of the store is damaged."),
-                unchanged=M("Nothing was changed."),
-                hint=M("Restore {file} from a copy, or export the store and begin a new one.", file=KEY),
-            )
-
-    @property
-    def id(self) -> str:
-        """Its name: 12 hexadecimal digits, from a one-way function of the key."""
-        return hashlib.sha256(b"fieldkit device " + self._seed).hexdigest()[:12]
-
-    @property
-    def public_key(self) -> bytes:
-        """The raw Ed25519 public key, 32 bytes."""
-        return self._key().public_key().public_bytes_raw()
+        if len(held) != SEED_SIZE + PUBLIC_SIZE:
+            raise _damaged()
+        self._seed = held[:SEED_SIZE]
+        self.public_key = held[SEED_SIZE:]
+        self.id = name_of(self.public_key)
 
     def sign(self, data: bytes) -> bytes:
-        """An Ed25519 signature over `data`, 64 bytes."""
-        return self._key().sign(data)
+        """An Ed25519 signature over `data`, 64 bytes.
 
-    def _key(self) -> Ed25519PrivateKey:
+        :raises StoreDamaged: the key is not the one whose public key is kept with it.
+        """
+        return self._private().sign(data)
+
+    @property
+    def sound(self) -> bool:
+        """Whether seed and public key belong together."""
+        try:
+            self._private()
+        except StoreDamaged:
+            return False
+        return True
+
+    def _private(self) -> Ed25519PrivateKey:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-        return Ed25519PrivateKey.from_private_bytes(self._seed)
+        private = Ed25519PrivateKey.from_private_bytes(self._seed)
+        if private.public_key().public_bytes_raw() != self.public_key:
+            raise _damaged()
+        return private
+
+
+def name_of(public_key: bytes) -> str:
+    """The device that holds the key: 16 hexadecimal digits."""
+    return hashlib.sha256(public_key).hexdigest()[:16]
 
 
 def verify(public_key: bytes, signature: bytes, data: bytes) -> bool:
@@ -71,3 +83,18 @@ def verify(public_key: bytes, signature: bytes, data: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _generate() -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    private = Ed25519PrivateKey.generate()
+    return private.private_bytes_raw() + private.public_key().public_bytes_raw()
+
+
+def _damaged() -> StoreDamaged:
+    return StoreDamaged(
+        M("The device key of the store is damaged."),
+        unchanged=M("Nothing was changed."),
+        hint=M("Bring {file} back from a copy, or export the store and begin a new one.", file=KEY),
+    )

@@ -1,12 +1,12 @@
-"""Entries and their bytes: one line each, `crc32 SP canonical-JSON LF`, and the hash that chains them.
+"""Entries: what is said, its one canonical JSON form, and how an older form is read.
 
 The stored bytes are what is hashed; nothing is ever serialised again to be verified.
 """
 
 from __future__ import annotations
 
-import binascii
 import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,10 @@ from fieldkit.text import M, nfc
 FORMAT = 1
 GENESIS = "0" * 64
 LARGEST_INTEGER = 2**53 - 1
+LARGEST_ENTRY = 64 * 1024 * 1024
+
+TABLE = "table"
+"""The kind of entry in which TinyDB's tables keep their changes; every other kind is about a visit."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -72,26 +76,16 @@ class Head(msgspec.Struct, frozen=True):
     hash: str
 
 
-class Link(msgspec.Struct, frozen=True):
-    """What of an entry the chain is checked with."""
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-    v: int
-    dev: str
-    seq: int
-    prev: str
+UPCASTERS: Mapping[int, Upcaster] = {}
+"""From the members of an entry of one format to those of the next, by the older one's number.
 
-
-class Topic(msgspec.Struct, frozen=True):
-    """What of an entry it is found by."""
-
-    kind: str
-    visit: str = ""
-
+Stored entries never change; a release that changes the format adds a line here.
+"""
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _entries = msgspec.json.Decoder(Entry)
-_links = msgspec.json.Decoder(Link)
-_topics = msgspec.json.Decoder(Topic)
 
 
 def canonical(value: Any) -> bytes:
@@ -99,32 +93,64 @@ def canonical(value: Any) -> bytes:
 
     :raises NotStorable: it has none.
     """
-    return _encoder.encode(_plain(value))
+    return _bytes(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """`value` as it will be read back: text composed, tuples as lists; nothing shared with the caller.
+
+    :raises NotStorable: it has no canonical form.
+    """
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise NotStorable(M("The value is nested too deeply to be stored.")) from None
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else nfc(value)
+    if value is None or kind is bool or kind is msgspec.Raw:
         return value
-    if isinstance(value, str):
-        return nfc(value)
-    if isinstance(value, int):
-        if abs(value) > LARGEST_INTEGER:
-            raise NotStorable(M("The number {number} is too large to be stored.", number=str(value)[:40]))
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
+    if kind is dict:
         for key in value:
-            if not isinstance(key, str) or not key.isascii():
+            if type(key) is not str or not key.isascii():
                 raise NotStorable(M("{key} cannot be the name of a value.", key=str(key)[:40]))
         return {key: _plain(each) for key, each in value.items()}
-    raise NotStorable(M("A value of type {type} cannot be stored.", type=type(value).__name__))
+    if kind is list or kind is tuple:
+        return [_plain(each) for each in value]
+    if kind is int:
+        if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise NotStorable(M("A number is too large to be stored."), hint=M("Store it as text."))
+        return value
+    if isinstance(value, str):  # what behaves as one of these is stored as one
+        return _plain(str.__str__(value))
+    if isinstance(value, int):
+        return _plain(int(value))
+    if isinstance(value, dict):
+        return _plain(dict(value))
+    if isinstance(value, list | tuple):
+        return _plain(list(value))
+    raise NotStorable(
+        M("A value of type {type} cannot be stored.", type=kind.__name__),
+        hint=M("Store a fraction as text."),
+    )
 
 
-def encode(draft: Draft, *, dev: str, seq: int, prev: str, hlc: str, wall: str) -> bytes:
-    """The canonical JSON of the entry that `draft` becomes; members that say nothing are left out."""
-    said = {name: getattr(draft, name) for name in ("visit", "item", "value", "blob", "base", "who")}
-    members = {
+def _bytes(value: Any) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        raise NotStorable(M("A text holds half a character and cannot be stored.")) from None
+
+
+def encode(draft: Draft, *, dev: str, seq: int, prev: str, hlc: str, wall: str) -> tuple[bytes, Entry]:
+    """The canonical JSON of the entry that `draft` becomes, and the entry; empty members are left out.
+
+    :raises NotStorable: a member has no canonical form, or the whole is too large.
+    """
+    members: dict[str, Any] = {
         "v": FORMAT,
         "dev": dev,
         "seq": seq,
@@ -133,44 +159,32 @@ def encode(draft: Draft, *, dev: str, seq: int, prev: str, hlc: str, wall: str) 
         "wall": wall,
         "kind": draft.kind,
     }
-    members |= {name: value for name, value in said.items() if value is not None and value != ""}
-    return canonical(members)
+    for name in ("who", "visit", "item", "blob", "base"):
+        said = getattr(draft, name)
+        if said:
+            members[name] = plain(said)
+    if draft.value is not None:
+        members["value"] = plain(draft.value)
+    body = _bytes(members)
+    if len(body) > LARGEST_ENTRY:
+        raise NotStorable(
+            M("The entry is too large to be stored ({size} MB).", size=len(body) // 1_000_000),
+            hint=M("Attach it as a file."),
+        )
+    return body, Entry(**members, hash=digest(body))
 
 
-def decode(body: bytes | memoryview) -> Entry:
-    """The entry in its stored JSON; members of later formats are passed over."""
-    return msgspec.structs.replace(_entries.decode(body), hash=digest(body))
+def decode(body: bytes, *, newest: int = FORMAT, upcasters: Mapping[int, Upcaster] = UPCASTERS) -> Entry:
+    """The entry in its stored JSON, brought to the format `newest` where it is older."""
+    found = _entries.decode(body)
+    if found.v < newest:
+        members = msgspec.json.decode(body)
+        for version in range(found.v, newest):
+            members = upcasters[version](members)
+        found = msgspec.convert(members, Entry)
+    return msgspec.structs.replace(found, hash=digest(body))
 
 
-def link(body: bytes | memoryview) -> Link:
-    """The entry's place in the chain."""
-    return _links.decode(body)
-
-
-def topic(body: bytes | memoryview) -> Topic:
-    """What the entry is about."""
-    return _topics.decode(body)
-
-
-def digest(body: bytes | memoryview) -> str:
+def digest(body: bytes) -> str:
     """The entry's hash."""
     return hashlib.sha256(body).hexdigest()
-
-
-def line(body: bytes) -> bytes:
-    """The entry as it stands in a segment."""
-    return b"%08x %b\n" % (binascii.crc32(body), body)
-
-
-def body_of(line: memoryview | bytes) -> memoryview | None:
-    """The JSON in a line without its end, or None if the checksum is not that of the bytes."""
-    view = memoryview(line)
-    if len(view) < 11 or view[8] != 0x20:
-        return None
-    try:
-        wanted = int(bytes(view[:8]), 16)
-    except ValueError:
-        return None
-    body = view[9:]
-    # int() takes "+", "_" and capitals too; only the form that is written may pass
-    return body if bytes(view[:8]) == b"%08x" % wanted and binascii.crc32(body) == wanted else None

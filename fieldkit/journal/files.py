@@ -3,92 +3,141 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import sys
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+OTHERS = 0o077
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the disk says of a file: size in bytes, time of change, permission bits, owner (-1: unknown)."""
+
+    size: int
+    changed: int
+    mode: int
+    owner: int
 
 
 class FileSystem(Protocol):
     """What the store asks of a disk. Every method raises OSError as the system does."""
 
     def folder(self, path: Path) -> None:
-        """Make `path` and its parents, readable by its owner only."""
+        """Make `path` and its parents, `path` open to its owner only; nothing if it is there."""
 
     def names(self, path: Path) -> list[str]:
         """The names in a folder, sorted."""
 
+    def status(self, path: Path) -> Status:
+        """Of a file or a folder."""
+
     def read(self, path: Path) -> bytes:
         """A whole file."""
 
-    def view(self, path: Path) -> memoryview:
-        """A whole file as it is now, without loading what is not looked at."""
+    def open(self, path: Path, *, write: bool = False) -> int:
+        """A descriptor of a file; to write, the file is made (mode 0600) where there is none."""
 
-    def create(self, path: Path, data: bytes) -> None:
-        """Write a new file of mode 0600 and fsync it."""
+    def read_at(self, descriptor: int, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset` on; fewer only at the end of the file."""
 
-    def open(self, path: Path) -> int:
-        """Open a file for appending, made with mode 0600 where absent; a descriptor."""
-
-    def append(self, descriptor: int, data: bytes) -> None:
-        """Write all of `data` at the end."""
+    def write_at(self, descriptor: int, offset: int, data: bytes) -> None:
+        """Write all of `data` at `offset`."""
 
     def sync(self, descriptor: int) -> None:
-        """fsync. A failure is final for the descriptor: it is never tried again."""
+        """Make the file's content durable. A failure is final: it is never tried again."""
 
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut to `size` bytes."""
 
     def close(self, descriptor: int) -> None:
-        """Close without syncing."""
+        """Close, without making anything durable."""
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename over `target`."""
 
     def remove(self, path: Path) -> None:
-        """Remove a file."""
+        """Remove a file; nothing if it is not there."""
 
     def sync_folder(self, path: Path) -> None:
-        """Make renames and new names in `path` durable."""
+        """Make the names in a folder durable."""
+
+    def protect(self, path: Path, mode: int) -> None:
+        """Set permission bits."""
+
+    def lock(self, descriptor: int) -> bool:
+        """Take a file for this process until it is closed; False if another holds it."""
 
 
 class Disk:
     """The operating system's files."""
 
+    _BINARY = getattr(os, "O_BINARY", 0)
+
+    def __init__(self) -> None:
+        self._seeking = threading.Lock()  # where the system cannot read at an offset in one call
+
     def folder(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.is_dir():
+            path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
 
     def names(self, path: Path) -> list[str]:
         return sorted(os.listdir(path))
 
+    def status(self, path: Path) -> Status:
+        found = path.stat()
+        owner = found.st_uid if hasattr(os, "geteuid") else -1
+        return Status(found.st_size, found.st_mtime_ns, found.st_mode & 0o777, owner)
+
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
 
-    def view(self, path: Path) -> memoryview:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    def open(self, path: Path, *, write: bool = False) -> int:
+        flags = os.O_RDWR | os.O_CREAT if write else os.O_RDONLY
+        return os.open(path, flags | self._BINARY, PRIVATE_FILE)
 
-    def create(self, path: Path, data: bytes) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            self.append(descriptor, data)
-            self.sync(descriptor)
-        finally:
-            os.close(descriptor)
+    def read_at(self, descriptor: int, offset: int, size: int) -> bytes:
+        if sys.platform == "win32":
+            with self._seeking:
+                os.lseek(descriptor, offset, os.SEEK_SET)
+                return os.read(descriptor, size)
+        data = os.pread(descriptor, size, offset)
+        while 0 < len(data) < size:
+            more = os.pread(descriptor, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
 
-    def open(self, path: Path) -> int:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def append(self, descriptor: int, data: bytes) -> None:
+    def write_at(self, descriptor: int, offset: int, data: bytes) -> None:
         view = memoryview(data)
         while view:  # a short write goes on with the rest; a full disk raises at the next call
-            view = view[os.write(descriptor, view) :]
+            written = self._write_some(descriptor, offset, view)
+            offset += written
+            view = view[written:]
+
+    def _write_some(self, descriptor: int, offset: int, view: memoryview) -> int:
+        if sys.platform == "win32":
+            with self._seeking:
+                os.lseek(descriptor, offset, os.SEEK_SET)
+                return os.write(descriptor, view)
+        return os.pwrite(descriptor, view, offset)
 
     def sync(self, descriptor: int) -> None:
-        os.fsync(descriptor)
+        if sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync there leaves data in the drive's cache
+        elif sys.platform == "win32":
+            os.fsync(descriptor)
+        else:
+            os.fdatasync(descriptor)  # content and size; times may come later
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
@@ -104,27 +153,17 @@ class Disk:
 
     def sync_folder(self, path: Path) -> None:
         if sys.platform == "win32":
-            return  # Windows has no such call; NTFS journals the rename
+            return  # no such call there; NTFS journals the names itself
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
+    def protect(self, path: Path, mode: int) -> None:
+        path.chmod(mode)
 
-OS: FileSystem = Disk()
-
-
-class Lock:
-    """The right to write to a store, held by one process at a time and let go when that process ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = -1
-
-    def take(self) -> bool:
-        """Take it; False if another process has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+    def lock(self, descriptor: int) -> bool:
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -135,14 +174,33 @@ class Lock:
 
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(descriptor)
             return False
-        self._descriptor = descriptor
         return True
 
-    def release(self) -> None:
-        """Let it go; closing the file does."""
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = -1
+
+OS: FileSystem = Disk()
+
+
+def keep(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
+    """Put a file at `path`, whole or not at all, durable when it returns: written aside, synced, renamed.
+
+    :raises OSError: nothing is at `path` that was not there before.
+    """
+    aside = path.with_name(path.name + ".part")
+    try:
+        descriptor = files.open(aside, write=True)
+        try:
+            files.truncate(descriptor, 0)
+            at = 0
+            for chunk in chunks:
+                files.write_at(descriptor, at, chunk)
+                at += len(chunk)
+            files.sync(descriptor)
+        finally:
+            files.close(descriptor)
+        files.replace(aside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            files.remove(aside)
+        raise
+    files.sync_folder(path.parent)

@@ -1,159 +1,260 @@
-"""The log: segments of chained lines, read with recovery of a torn tail, appended to and synced before it answers.
+"""The log: segments of chained lines in one folder, read with recovery, synced before it answers.
 
-Recovery cuts a tail only if no line after the bad one verifies, and keeps what it cut. Anything else
-is damage: the log then opens read-only with what is good before it, and changes nothing.
+A tail is cut only if no line after the bad one verifies, and what is cut is kept. Anything else is
+damage: the log is then read-only, with all that is good in it, and changes nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from array import array
-from collections.abc import Callable, Iterator
+import threading
+from binascii import crc32
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from fieldkit.journal import entry
-from fieldkit.journal.errors import StoreFull, StoreReadOnly, WriteFailed
-from fieldkit.journal.files import FileSystem
+from fieldkit.journal.checkpoint import Checkpoint
+from fieldkit.journal.entry import Head
+from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
+from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.index import Index, Segment
+from fieldkit.journal.line import PREFIX, Link, line
+from fieldkit.journal.scan import Hole, Scan, unaccepted
 from fieldkit.text import M, Message
 
 SEGMENT_SIZE = 8 * 1024 * 1024
-NEWEST_FORMAT = entry.FORMAT
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
+FIRST_PADDING = 64 * 1024
+MOST_PADDING = 1024 * 1024
+"""A save into bytes that are there already is twice as fast as one that makes the file longer."""
 
-class Damage(msgspec.Struct, frozen=True):
-    """Where the log stops being readable, and why."""
-
-    segment: str
-    offset: int
-    message: Message
+DESCRIPTORS = 64
 
 
 class Log:
     """The segments in one folder.
 
-    device: whose log it is; empty in a new one until the first entry. seq, hash: its head.
-    read_only: why nothing may be written, if so. damage: what was found. trimmed: bytes cut from a tail.
+    device: whose log it is; empty in a new one until the first entry. seq, hash, hlc: its head.
+    read_only: why nothing may be written, if so. scan: what was wrong when it was read.
+    trimmed: bytes cut from a torn tail and kept aside. readable: the last entry this release understands.
     """
 
-    def __init__(self, folder: Path, files: FileSystem, *, writable: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        files: FileSystem,
+        *,
+        writable: bool,
+        device: str = "",
+        mark: Head | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self._folder = folder
         self._files = files
-        self._segments: list[str] = []
-        self._views: list[memoryview] = []
-        self._segment_of = array("I")
-        self._starts = array("Q")
-        self._lengths = array("I")
-        self._fresh: dict[int, bytes] = {}
-        self._descriptor = -1
+        self._reading: dict[int, int] = {}
+        self._guard = threading.Lock()
+        self._writing = -1
         self._size = 0
-        self.device = ""
-        self.seq = 0
-        self.hash = entry.GENESIS
+        self._allocated = 0
+        self._padding = FIRST_PADDING
         self.trimmed = 0
-        self.damage: Damage | None = None
+        self.resumed = 0
         self.read_only: Message | None = None
-        self._read(writable)
+        self.scan = self._read(checkpoint)
+        self.device = self.scan.device
+        self.seq = self.scan.seq
+        self.hash = self.scan.hash
+        self.hlc = self.scan.hlc
+        self.index = self.scan.index
+        self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
+        self.lost_tail: Hole | None = None
+        self.open_holes: list[Hole] = []
+        self._judge(mark)
+        if self.device and self.device != (device or self.device):
+            self.read_only = M("The journal was written with another device key; it can only be read.")
+        if writable and self.read_only is None:
+            self._settle(clean=mark == self.head())
+
+    def head(self) -> Head:
+        """The last entry."""
+        return Head(self.device, self.seq, self.hash)
 
     # --- reading
 
-    def body(self, seq: int) -> memoryview | bytes:
-        """The stored JSON of the entry `seq` (from 1)."""
-        fresh = self._fresh.get(seq)
-        if fresh is not None:
-            return fresh
-        start = self._starts[seq - 1]
-        return self._views[self._segment_of[seq - 1]][start : start + self._lengths[seq - 1]]
+    def body(self, seq: int) -> bytes:
+        """The stored JSON of the entry `seq` (from 1), its checksum checked.
 
-    def bodies(self, first: int = 1, last: int | None = None) -> Iterator[memoryview | bytes]:
-        """The stored JSON of the entries from `first` to `last`, both included."""
-        for seq in range(first, (self.seq if last is None else last) + 1):
-            yield self.body(seq)
+        :raises StoreDamaged: the entry is lost, or its bytes changed since the store was opened.
+        """
+        place = self.index.place(seq)
+        if place.length:
+            held = self._bytes(place.segment, place.start - PREFIX, place.length + PREFIX)
+            body = held[PREFIX:]
+            if len(body) == place.length and held[:PREFIX] == b"%08x " % crc32(body):
+                return body
+        raise _damaged(seq, self.index.segments[place.segment].name, place.start)
 
-    def _read(self, writable: bool) -> None:
+    def part(self, seq: int, start: int, length: int, checksum: int) -> bytes:
+        """A part of the JSON of the entry `seq`, checked by a checksum of its own."""
+        place = self.index.place(seq)
+        held = self._bytes(place.segment, place.start + start, length)
+        if crc32(held) != checksum:
+            raise _damaged(seq, self.index.segments[place.segment].name, place.start)
+        return held
+
+    def _bytes(self, segment: int, offset: int, size: int) -> bytes:
+        # read, not mapped: a map of a file on a stick that is pulled ends the process without a word
+        try:
+            with self._guard:
+                return self._files.read_at(self._descriptor(segment), offset, size)
+        except OSError as error:
+            raise StoreUnavailable(
+                M("The journal cannot be read: {reason}.", reason=error.strerror or ""),
+                unchanged=M("Nothing was changed."),
+                hint=M("Check the disk or the stick that holds it, then open fieldkit again."),
+            ) from error
+
+    def _descriptor(self, segment: int) -> int:
+        descriptor = self._reading.get(segment)
+        if descriptor is None:
+            while len(self._reading) >= DESCRIPTORS:
+                self._files.close(self._reading.pop(next(iter(self._reading))))
+            path = self._folder / self.index.segments[segment].name
+            descriptor = self._reading[segment] = self._files.open(path)
+        return descriptor
+
+    def _read(self, checkpoint: Checkpoint | None) -> Scan:
+        """Scan the segments: all of them, or what follows a checkpoint that still holds."""
         names = [name for name in self._files.names(self._folder) if is_segment(name)]
-        for number, name in enumerate(names):
-            good = self._scan(name, number)
-            view = self._views[number]
-            if good < len(view) and self.damage is None:
-                self._settle_tail(name, good, last=number == len(names) - 1, writable=writable)
-            if self.damage is not None:
-                self.read_only = self.damage.message
-                return
-
-    def _scan(self, name: str, number: int) -> int:
-        """Take in every good line of a segment; how far they reach."""
-        self._segments.append(name)
-        view = self._files.view(self._folder / name)
-        self._views.append(view)
-        find = _finder(view)
-        at = 0
-        while True:
-            end = find(at)
-            if end < 0:
+        scan = self._resume(checkpoint, names) if checkpoint is not None else None
+        if scan is None:
+            scan = Scan()
+        self.resumed = scan.seq
+        for name in names[len(scan.index.segments) :]:
+            scan.segment(name, self._files.read(self._folder / name))
+            if scan.damage is not None:
                 break
-            body = entry.body_of(view[at:end])
-            if body is None:
-                break
-            problem = self._take(body, number, at + 9)
-            if problem is not None:
-                self.damage = Damage(name, at, problem)
-                break
-            at = end + 1
-        self._size = at
-        return at
+        return scan
 
-    def _take(self, body: memoryview, segment: int, start: int) -> Message | None:
-        """Take one entry in; or why it does not belong here."""
-        try:
-            link = entry.link(body)
-        except msgspec.DecodeError:
-            return M("An entry of the journal cannot be read.")
-        if link.v > NEWEST_FORMAT:
-            return M("The store was written by a newer fieldkit (format {format}).", format=link.v)
-        if link.seq != self.seq + 1 or link.prev != self.hash or link.dev != (self.device or link.dev):
-            return M("Entry {seq} does not follow the one before it.", seq=self.seq + 1)
-        self.device = link.dev
-        self.seq = link.seq
-        self.hash = entry.digest(body)
-        self._segment_of.append(segment)
-        self._starts.append(start)
-        self._lengths.append(len(body))
-        return None
+    def _resume(self, checkpoint: Checkpoint, names: list[str]) -> Scan | None:
+        """A scan that goes on where the checkpoint ends, if all before it is as it was.
 
-    def _settle_tail(self, name: str, good: int, *, last: bool, writable: bool) -> None:
-        """What follows the good lines is a torn write, and is cut and kept; or it is damage."""
-        view = self._views[-1]
-        if not last or _any_line_verifies(view, good):
-            self.damage = Damage(
-                name,
-                good,
-                M("Bytes of the journal changed on the disk ({file}, byte {at}).", file=name, at=good),
+        Only the last segment may have changed since: it is then read again.
+        """
+        segments = checkpoint.columns.segments
+        if not segments or [segment.name for segment in segments] != names[: len(segments)]:
+            return None
+        changed = [segment for segment in segments if not self._as_it_was(segment)]
+        if changed not in ([], segments[-1:]):
+            return None
+        index = Index.of(checkpoint.columns)
+        scan = Scan(index, checkpoint.device, checkpoint.hash)
+        scan.hlc = checkpoint.hlc
+        for segment in changed:
+            scan.hash = segment.prev
+            index.cut(segment)
+        return scan
+
+    def _as_it_was(self, segment: Segment) -> bool:
+        status = self._files.status(self._folder / segment.name)
+        return (status.size, status.changed) == (segment.size, segment.changed)
+
+    def _judge(self, mark: Head | None) -> None:
+        """What the scan found, and what was known before it, say about writing."""
+        scan = self.scan
+        if scan.newer is not None:
+            self.read_only = M(
+                "A newer fieldkit wrote in this store: format {format} is needed, this one knows {known}.",
+                format=scan.newer[1],
+                known=entry.FORMAT,
             )
+        elif scan.damage is not None:
+            self.read_only = scan.damage.message
+        else:
+            self._judge_mark(mark)
+            accepted = [entry.decode(self.body(seq)) for seq in scan.repairs] if scan.holes else []
+            self.open_holes += unaccepted(scan.holes, accepted)
+            if scan.pending is not None:
+                self.open_holes.append(Hole(self.seq + 1, self.seq, self.hash, *scan.pending))
+            if self.open_holes and self.read_only is None:
+                self.read_only = _lost(self.open_holes)
+
+    def _judge_mark(self, mark: Head | None) -> None:
+        if mark is None or not mark.seq:
             return
-        if not writable:
+        if mark.seq > self.seq:
+            last = self.index.segments[-1] if self.index.segments else Segment("journal-000001.fkj", 1)
+            hole = Hole(self.seq + 1, mark.seq, mark.hash, last.name, last.size)
+            self.lost_tail = hole
+            self.open_holes.append(hole)
+        elif self.hash_of(mark.seq) not in (mark.hash, ""):
+            self.read_only = M("The journal is not the one that was here when the store was last closed.")
+
+    def hash_of(self, seq: int) -> str:
+        """The hash of the entry `seq`; empty if the entry is lost."""
+        if seq == self.seq:
+            return self.hash
+        return entry.digest(self.body(seq)) if self.index.place(seq).length else ""
+
+    # --- recovery
+
+    def _settle(self, *, clean: bool) -> None:
+        """Make what was read durable, and cut what is no line off its end.
+
+        After a crash, or a failed fsync, the system may show bytes that are not on the disk and that no
+        later fsync writes. So the last segment is written again before anything is built on it.
+        """
+        if not self.index.segments:
             return
-        rest = bytes(view[good:])
-        kept = self._folder / f"{name}.{good}.torn"
-        self._files.create(kept, rest)
-        self._files.sync_folder(self._folder)
-        view.release()
-        self._views[-1] = memoryview(b"")
-        descriptor = self._files.open(self._folder / name)
+        last = self.index.segments[-1]
+        self._size = self._allocated = last.size
+        torn = self.scan.rest.rstrip(b"\0")
+        if clean and not torn:
+            return
+        path = self._folder / last.name
+        if torn:
+            self.keep_torn(torn, last)
+        good = self._files.read(path)[: last.size]
         try:
-            self._files.truncate(descriptor, good)
+            keep(self._files, path, [good])
+        except OSError:  # no room for a copy, or another process reads the file on Windows
+            self._cut(path, last.size)
+
+    def keep_torn(self, torn: bytes, last: Segment) -> None:
+        """Keep bytes that are about to be cut."""
+        names = self._files.names(self._folder)
+        name = f"{last.name}.{last.size}.torn"
+        count = 2
+        while name in names:
+            name, count = f"{last.name}.{last.size}-{count}.torn", count + 1
+        keep(self._files, self._folder / name, [torn])
+        self.trimmed = len(torn)
+
+    def _cut(self, path: Path, size: int) -> None:
+        descriptor = self._files.open(path, write=True)
+        try:
+            self._files.truncate(descriptor, size)
             self._files.sync(descriptor)
         finally:
             self._files.close(descriptor)
-        self._views[-1] = self._files.view(self._folder / name)
-        self.trimmed = len(rest)
+
+    def pass_over(self) -> list[Hole]:
+        """Let the log go on behind what is lost; the holes that the next entry has to accept."""
+        holes, self.open_holes, self.read_only = self.open_holes, [], None
+        if self.lost_tail is not None:
+            self.index.lose(self.lost_tail.last - self.seq)
+            self.seq, self.hash = self.lost_tail.last, self.lost_tail.prev
+            self.lost_tail = None
+        self._settle(clean=False)
+        self.readable = self.seq
+        return holes
 
     # --- writing
 
-    def append(self, body: bytes) -> None:
+    def append(self, body: bytes, link: Link) -> None:
         """Add one entry; durable when it returns. The caller made it to follow the head.
 
         :raises StoreReadOnly: nothing may be written. :raises StoreFull: there is no space; nothing changed.
@@ -161,77 +262,114 @@ class Log:
         """
         if self.read_only is not None:
             raise StoreReadOnly(self.read_only, unchanged=M("Nothing was saved."))
-        line = entry.line(body)
-        if self._descriptor < 0 or self._size + len(line) > SEGMENT_SIZE:
-            self._next_segment(len(line))
+        stored = line(body)
+        if self._writing < 0 or (self._size and self._size + len(stored) > SEGMENT_SIZE):
+            self._open_segment(len(stored))
         try:
-            self._files.append(self._descriptor, line)
+            self._write(stored)
         except OSError as error:
-            self._take_back(error)
+            raise self._take_back(error) from error
         try:
-            self._files.sync(self._descriptor)
+            self._files.sync(self._writing)
         except OSError as error:
-            if error.errno in NO_SPACE:
-                self._take_back(error)
             raise self._stop(error) from error
-        self._fresh[self.seq + 1] = body
-        self._segment_of.append(len(self._segments) - 1)
-        self._starts.append(self._size + 9)
-        self._lengths.append(len(body))
+        self.index.add(link, self._size + PREFIX, len(body))
+        self._size += len(stored)
+        self.index.segments[-1].size = self._size
         self.seq += 1
+        self.readable = self.seq
         self.hash = entry.digest(body)
-        self._size += len(line)
+        self.hlc = link.hlc
+        self.device = link.dev
 
-    def _next_segment(self, needed: int) -> None:
-        """Open the last segment for writing, or the next one where it is full."""
+    def _write(self, stored: bytes) -> None:
+        """Put a line behind the last one, making room ahead for those to come."""
+        end = self._size + len(stored)
+        if end <= self._allocated:
+            self._files.write_at(self._writing, self._size, stored)
+            return
+        padding = max(0, min(self._padding, SEGMENT_SIZE - end))
+        self._padding = min(2 * self._padding, MOST_PADDING)
         try:
-            if self._descriptor < 0 and self._segments and self._size + needed <= SEGMENT_SIZE:
-                self._descriptor = self._files.open(self._folder / self._segments[-1])
+            self._files.write_at(self._writing, self._size, stored + bytes(padding))
+            self._allocated = end + padding
+        except OSError as error:
+            if error.errno not in NO_SPACE or not padding:
+                raise
+            self._files.truncate(self._writing, self._size)
+            self._files.write_at(self._writing, self._size, stored)
+            self._allocated = end
+
+    def _open_segment(self, needed: int) -> None:
+        """Open the last segment for writing, or the next one where it is full."""
+        segments = self.index.segments
+        try:
+            if self._writing < 0 and segments and (not self._size or self._size + needed <= SEGMENT_SIZE):
+                self._writing = self._files.open(self._folder / segments[-1].name, write=True)
                 return
-            name = f"journal-{len(self._segments) + 1:06d}.fkj"
-            descriptor = self._files.open(self._folder / name)
+            name = f"journal-{_number(segments[-1].name) + 1 if segments else 1:06d}.fkj"
+            writing = self._files.open(self._folder / name, write=True)
             self._files.sync_folder(self._folder)
         except OSError as error:
             if error.errno in NO_SPACE:
                 raise _full(error) from error
             raise self._stop(error) from error
-        if self._descriptor >= 0:
-            self._files.close(self._descriptor)
-        self._descriptor = descriptor
-        self._segments.append(name)
-        self._views.append(memoryview(b""))
-        self._size = 0
+        self._let_go()
+        self._writing = writing
+        segments.append(Segment(name, self.seq + 1, self.hash))
+        self._size = self._allocated = 0
 
-    def _take_back(self, error: OSError) -> None:
+    def _take_back(self, error: OSError) -> StoreFull | WriteFailed:
         """Cut a half-written line off again, and say why it was not written."""
         try:
-            self._files.truncate(self._descriptor, self._size)
-            self._files.sync(self._descriptor)
-        except OSError as second:
-            raise self._stop(second) from error
-        if error.errno in NO_SPACE:
-            raise _full(error) from error
-        raise self._stop(error) from error
+            self._files.truncate(self._writing, self._size)
+            self._allocated = self._size
+            self._files.sync(self._writing)
+        except OSError:
+            return self._stop(error)
+        return _full(error) if error.errno in NO_SPACE else self._stop(error)
 
-    def _stop(self, error: OSError) -> WriteFailed:
+    def _stop(self, error: OSError) -> StoreFull | WriteFailed:
         """After a failed write or fsync nothing is known of the disk's state: write no more."""
         self.read_only = M(
             "The disk failed while an answer was being saved. Close fieldkit and open it again."
         )
+        if error.errno in NO_SPACE:
+            return _full(error)
         return WriteFailed(
             M("The answer could not be saved: the disk failed."),
             unchanged=M("What was saved before is still there."),
             hint=M("Close fieldkit and open it again; if it stays so, copy the folder to another disk."),
-            detail=f"{errno.errorcode.get(error.errno or 0, error.errno)}: {error.strerror}",
+            detail=f"{errno.errorcode.get(error.errno or 0, str(error.errno))}: {error.strerror}",
         )
+
+    def _let_go(self) -> None:
+        """Close the segment that is written to, without the room that was made ahead."""
+        if self._writing < 0:
+            return
+        if self._allocated > self._size and self.read_only is None:
+            with contextlib.suppress(OSError):  # zeros at the end harm nothing
+                self._files.truncate(self._writing, self._size)
+        with contextlib.suppress(OSError):
+            self._files.close(self._writing)
+        self._writing = -1
 
     def close(self) -> None:
         """Let go of the files; nothing is left to be written."""
-        if self._descriptor >= 0:
-            self._files.close(self._descriptor)
-            self._descriptor = -1
-        self._views.clear()
+        self._let_go()
+        with self._guard:
+            for descriptor in self._reading.values():
+                with contextlib.suppress(OSError):
+                    self._files.close(descriptor)
+            self._reading.clear()
         self.read_only = self.read_only or M("The store is closed.")
+
+    def stamped(self) -> list[Segment]:
+        """The segments with what the disk says of them now; for a checkpoint, after `close`."""
+        return [
+            msgspec.structs.replace(each, changed=self._files.status(self._folder / each.name).changed)
+            for each in self.index.segments
+        ]
 
 
 def is_segment(name: str) -> bool:
@@ -239,24 +377,36 @@ def is_segment(name: str) -> bool:
     return name.startswith("journal-") and name.endswith(".fkj") and name[8:-4].isdigit()
 
 
-def _finder(view: memoryview) -> Callable[[int], int]:
-    """A function that finds the next line end from an offset on, or -1."""
-    source: Any = view.obj  # bytes or a map of a file: both can find
-    return lambda at: int(source.find(b"\n", at))
+def _number(name: str) -> int:
+    return int(name[8:-4])
 
 
-def _any_line_verifies(view: memoryview, start: int) -> bool:
-    """Whether a good line stands anywhere after the bad one that begins at `start`."""
-    find = _finder(view)
-    at = find(start)
-    while at >= 0:
-        end = find(at + 1)
-        if end < 0:
-            return False
-        if entry.body_of(view[at + 1 : end]) is not None:
-            return True
-        at = end
-    return False
+def _lost(holes: list[Hole]) -> Message:
+    hole = holes[0]
+    if hole.last > hole.first:
+        return M(
+            "Entries {first} to {last} of the journal are damaged ({file}, byte {at}).",
+            first=hole.first,
+            last=hole.last,
+            file=hole.segment,
+            at=hole.offset,
+        )
+    if hole.last == hole.first:
+        return M(
+            "Entry {seq} of the journal is damaged ({file}, byte {at}).",
+            seq=hole.first,
+            file=hole.segment,
+            at=hole.offset,
+        )
+    return M("Foreign bytes stand in the journal ({file}, byte {at}).", file=hole.segment, at=hole.offset)
+
+
+def _damaged(seq: int, name: str, at: int) -> StoreDamaged:
+    return StoreDamaged(
+        M("Entry {seq} of the journal is damaged ({file}, byte {at}).", seq=seq, file=name, at=at),
+        unchanged=M("It is left as it is."),
+        hint=M("`fieldkit store verify` says what is damaged; `fieldkit store repair` goes on without it."),
+    )
 
 
 def _full(error: OSError) -> StoreFull:

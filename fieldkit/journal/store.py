@@ -1,70 +1,102 @@
-"""The store: one folder with the journal, its attachments, the device key, and TinyDB over it. One writer."""
+"""The store: one folder with the journal, its attachments, the device key, and TinyDB over it. One writer.
+
+The head is noted when the store is closed and signed when it is asked for, when a visit was signed
+off, recorded or sent, and never while something is being saved: signing loads Cryptography.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from fieldkit.journal import clock, entry
+import msgspec
+
+from fieldkit.journal import checkpoint, clock, entry, files, mark
 from fieldkit.journal.attachments import Attachment, Attachments
 from fieldkit.journal.device import Device
-from fieldkit.journal.entry import Draft, Entry, Head
-from fieldkit.journal.errors import AttachmentMissing, StoreFull, StoreReadOnly, StoreUnavailable
-from fieldkit.journal.files import OS, FileSystem, Lock
-from fieldkit.journal.log import Log
+from fieldkit.journal.entry import TABLE, Draft, Entry, Head
+from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
+from fieldkit.journal.files import OS, FileSystem
+from fieldkit.journal.line import Link, link
+from fieldkit.journal.log import NO_SPACE, Log
+from fieldkit.journal.mark import Mark, SignedHead
+from fieldkit.journal.scan import REPAIR, Hole
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from fieldkit.journal.database import Change, Database
 
-TABLE = "table"
+LOCK = "lock"
 RESERVE = "reserve"
 RESERVE_SIZE = 1024 * 1024
 FINISHING = ("signoff", "record", "sent")
-"""Kinds of entries that the reserve is for: a visit can be finished on a full disk."""
+"""Kinds of entries that end a visit: the reserve is for them, and after them the head is signed."""
 
 
 class Store:
-    """Everything this device said, on disk before it is believed.
+    """Everything this device said, on disk before it is believed. Safe to use from several threads.
 
-    device: its id. read_only: why nothing may be written, or None. Open one with `Store.open`.
+    folder: where it is. Open one with `Store.open`.
     """
 
-    def __init__(self, folder: Path, files: FileSystem, lock: Lock, *, writable: bool) -> None:
+    def __init__(
+        self, folder: Path, disk: FileSystem, now: clock.Now, lock: int, refusal: Message | None
+    ) -> None:
         self.folder = folder
-        self._files = files
+        self._files = disk
         self._lock = lock
-        self._log = Log(folder, files, writable=writable)
-        self._device = Device(folder, files, writable=writable)
-        self._attachments = Attachments(folder / "attachments", files)
-        self._clock: clock.Clock | None = None
-        self._visits: dict[str, list[int]] | None = None
-        self._tables: list[int] = []
-        self._database: Database | None = None
-        self._other_writer = (
-            None if writable else M("Another fieldkit has this store open, so here it can only be read.")
+        self._refusal = refusal
+        self._guard = threading.RLock()
+        writable = refusal is None
+        self._device = Device(folder, disk, writable=writable)
+        self._mark_unreadable = False
+        self._mark = self._read_mark()
+        self._checkpoint = checkpoint.load(folder, disk)
+        self._log = Log(
+            folder,
+            disk,
+            writable=writable,
+            device=self._device.id,
+            mark=self._mark.head if self._mark else None,
+            checkpoint=self._checkpoint,
         )
-        if self._log.device and self._log.device != self._device.id:
-            self._log.read_only = M("The journal was written with another device key; it can only be read.")
-        if writable and self.read_only is None:
+        self._attachments = Attachments(folder, disk)
+        self._clock = clock.Clock(self._log.hlc, now)
+        self._database: Database | None = None
+        self._known_tables = self._believed_tables()
+        self._to_sign = False
+        if self.read_only is None:
             self._keep_reserve()
 
     @classmethod
-    def open(cls, folder: Path, *, files: FileSystem = OS) -> Store:
+    def open(cls, folder: Path, *, files: FileSystem = OS, now: clock.Now = clock.system) -> Store:
         """Open the store in `folder`, making it where there is none.
 
-        A second opener gets it read only; so does everyone when the journal is damaged.
+        A second opener gets it read only; so does everyone when the journal is damaged or the folder
+        cannot be written.
 
         :raises StoreUnavailable: the folder can be neither made nor read.
+        :raises StoreDamaged: the device key is.
         """
+        lock, refusal = -1, None
         try:
-            files.folder(folder)
-            lock = Lock(folder / "lock")
-            return cls(folder, files, lock, writable=lock.take())
+            lock, refusal = _take_lock(folder, files)
+            try:
+                return cls(folder, files, now, lock, refusal)
+            except OSError as error:
+                if refusal is not None:
+                    raise
+                if error.errno in NO_SPACE and RESERVE in files.names(folder):
+                    files.remove(folder / RESERVE)  # what an interrupted save left is mended with its room
+                    with contextlib.suppress(OSError):
+                        return cls(folder, files, now, lock, None)
+                return cls(folder, files, now, lock, _unwritable(error))
         except OSError as error:
+            _close(files, lock)
             raise StoreUnavailable(
                 M(
                     "The store in {folder} cannot be used: {reason}.",
@@ -74,11 +106,15 @@ class Store:
                 unchanged=M("Nothing was changed."),
                 hint=M("Check that the folder is yours and can be written, or choose another with --home."),
             ) from error
+        except BaseException:
+            _close(files, lock)
+            raise
 
     # --- what there is
 
     @property
     def device(self) -> str:
+        """The device's id."""
         return self._device.id
 
     @property
@@ -88,45 +124,86 @@ class Store:
 
     @property
     def read_only(self) -> Message | None:
-        return self._other_writer or self._log.read_only
+        """Why nothing may be written, or None."""
+        return self._refusal or self._log.read_only
 
     @property
     def trimmed(self) -> int:
         """How many bytes of a torn tail were cut and kept aside when it was opened."""
         return self._log.trimmed
 
+    @property
+    def mark(self) -> Mark | None:
+        """The head that was last noted, and the one last signed."""
+        return self._mark
+
+    @property
+    def holes(self) -> list[Hole]:
+        """Lost entries that nobody has accepted yet; see `accept_holes`."""
+        return list(self._log.open_holes)
+
     def head(self) -> Head:
         """The last entry."""
         return Head(self.device, self._log.seq, self._log.hash)
 
     def entries(self, *, visit: str | None = None, after: int = 0) -> Iterator[Entry]:
-        """Entries in order, those of TinyDB's tables left out; of one visit, or all; after a number."""
-        if visit is not None:
-            numbers = [seq for seq in self._index().get(visit, ()) if seq > after]
-        else:
-            tables = set(self._tables) if self._index() is not None else set()
-            numbers = [seq for seq in range(after + 1, self._log.seq + 1) if seq not in tables]
+        """Entries in order, those of TinyDB's tables left out; of one visit, or all; after a number.
+
+        Lost entries are left out; of a newer format's journal, those before the first newer one are given.
+        """
+        log = self._log
+        with self._guard:
+            numbers: Iterator[int] | list[int]
+            if visit is None:
+                numbers = log.index.of_the_rest(after, log.readable)
+            else:
+                numbers = [seq for seq in log.index.of_visit(visit, after) if seq <= log.readable]
         for seq in numbers:
-            yield entry.decode(self._log.body(seq))
+            yield entry.decode(log.body(seq))
 
     def lines(self, first: int, last: int) -> Iterator[bytes]:
-        """The stored JSON of all entries from `first` to `last`, both included."""
-        return (bytes(body) for body in self._log.bodies(first, last))
+        """The stored JSON of all entries from `first` to `last`, both included, the chain checked.
+
+        :raises StoreDamaged: one is lost or changed.
+        """
+        previous = ""
+        for seq in range(first, min(last, self._log.seq) + 1):
+            body = self._log.body(seq)
+            found = link(body)
+            hash = entry.digest(body)
+            whole = found is not None and found.seq == seq and found.prev == (previous or found.prev)
+            if not whole or (seq == self._log.seq and hash != self._log.hash):
+                raise StoreDamaged(
+                    M("Entry {seq} of the journal is not the one that was written.", seq=seq),
+                    unchanged=M("It is left as it is."),
+                    hint=M("`fieldkit store verify` says what is damaged."),
+                )
+            previous = hash
+            yield body
 
     def sign(self, data: bytes) -> bytes:
         """The device's Ed25519 signature over `data`."""
         return self._device.sign(data)
 
+    def signed_head(self) -> SignedHead:
+        """The head with the device's signature over `mark.statement(head)`; noted in the store."""
+        with self._guard:
+            head = self.head()
+            signed = SignedHead(head, self.sign(mark.statement(head)).hex())
+            if self.read_only is None:
+                self._note(Mark(head, signed))
+                self._to_sign = False
+            return signed
+
     @property
     def db(self) -> Database:
-        """TinyDB over the journal."""
-        if self._database is None:
-            from fieldkit.journal.database import Database, JournalStorage
+        """TinyDB over the journal: any table, any query; each call that writes appends one entry."""
+        with self._guard:
+            if self._database is None:
+                from fieldkit.journal.database import Database, JournalStorage
 
-            self._index()
-            groups = (entry.decode(self._log.body(seq)).value["ops"] for seq in self._tables)
-            self._database = Database(groups, self._commit, storage=JournalStorage)
-        return self._database
+                self._database = Database(self, self._guard, self._known_tables, storage=JournalStorage)
+            return self._database
 
     # --- what is added
 
@@ -136,51 +213,37 @@ class Store:
         :raises NotStorable: its value has no canonical form. :raises StoreReadOnly: nothing may be written.
         :raises StoreFull: the disk is full; nothing changed. :raises WriteFailed: the disk failed.
         """
-        if self._other_writer is not None:
-            raise StoreReadOnly(
-                self._other_writer,
-                unchanged=M("Nothing was saved."),
-                hint=M("Close the other one, then open this again."),
-            )
-        if self._clock is None:
-            last = entry.decode(self._log.body(self._log.seq)).hlc if self._log.seq else ""
-            self._clock = clock.Clock(last)
-        body = entry.encode(
-            draft,
-            dev=self.device,
-            seq=self._log.seq + 1,
-            prev=self._log.hash,
-            hlc=self._clock.tick(),
-            wall=clock.wall(),
-        )
+        with self._guard:
+            return self._append(draft)[1]
+
+    def _append(self, draft: Draft) -> tuple[bytes, Entry]:
+        self._may_write()
+        hlc, wall = self._clock.tick()
+        log = self._log
+        body, made = entry.encode(draft, dev=self.device, seq=log.seq + 1, prev=log.hash, hlc=hlc, wall=wall)
+        place = Link(made.v, made.dev, made.seq, made.prev, made.hlc, made.kind, made.visit)
         try:
-            self._log.append(body)
+            log.append(body, place)
         except StoreFull:
             if draft.kind not in FINISHING or not self._spend_reserve():
                 raise
-            self._log.append(body)
-        if self._visits is not None:
-            self._place(self._log.seq, draft.kind, draft.visit)
-        return entry.decode(body)
+            log.append(body, place)
+        self._to_sign = self._to_sign or draft.kind in FINISHING
+        return body, made
 
-    def attach(self, source: Path | bytes, name: str) -> Attachment:
-        """Keep a file (or bytes); it is on disk when this returns."""
-        if self.read_only is not None:
-            raise StoreReadOnly(self.read_only, unchanged=M("Nothing was saved."))
-        if isinstance(source, Path):
+    def attach(self, source: Path | bytes, name: str, *, finishing: bool = False) -> Attachment:
+        """Keep a file (or bytes); it is on disk when this returns.
+
+        finishing: it belongs to the end of a visit, so on a full disk the reserve is given up for it.
+        """
+        with self._guard:
+            self._may_write()
             try:
-                source = source.read_bytes()
-            except OSError as error:
-                raise AttachmentMissing(
-                    M(
-                        "The file {path} cannot be read: {reason}.",
-                        path=str(source),
-                        reason=error.strerror or "",
-                    ),
-                    unchanged=M("Nothing was saved."),
-                    hint=M("Check the path and try again."),
-                ) from None
-        return self._attachments.put(source, name)
+                return self._attachments.put(source, name)
+            except StoreFull:
+                if not finishing or not self._spend_reserve():
+                    raise
+                return self._attachments.put(source, name)
 
     def attachment(self, sha256: str) -> bytes:
         """The bytes of an attachment, verified."""
@@ -190,32 +253,72 @@ class Store:
         """Where an attachment's file is."""
         return self._attachments.path(sha256)
 
+    def accept_holes(self, who: str = "") -> list[Hole]:
+        """Go on without what is lost: an entry says which numbers that are, and by what hash they are known.
+
+        Nothing that is there is changed, and no number is used twice.
+        """
+        with self._guard:
+            if self._refusal is not None:
+                raise StoreReadOnly(self._refusal, unchanged=M("Nothing was changed."))
+            holes = self._log.pass_over()
+            if holes:
+                self._append(Draft(REPAIR, who=who, value={"holes": [list(hole.key) for hole in holes]}))
+                self._keep_reserve()
+            return holes
+
+    # --- the source of TinyDB's tables
+
+    def table_bodies(self, after: int) -> Iterator[tuple[int, bytes]]:
+        """The entries of kind "table" after a number, with their numbers."""
+        for seq in self._log.index.of_tables(after):
+            if seq <= self._log.readable:
+                yield seq, self._log.body(seq)
+
+    def part(self, seq: int, start: int, length: int, checksum: int) -> bytes:
+        """A part of the JSON of the entry `seq`, checked."""
+        return self._log.part(seq, start, length, checksum)
+
+    def commit(self, changes: list[Change]) -> tuple[int, bytes]:
+        """Append a group of changes of TinyDB's tables as one entry; its number and JSON."""
+        with self._guard:
+            body, made = self._append(Draft(TABLE, value={"ops": changes}))
+            return made.seq, body
+
     # --- within
 
-    def _index(self) -> dict[str, list[int]]:
-        """Entry numbers by visit, and those of tables apart; made when first asked for."""
-        if self._visits is None:
-            self._visits = {}
-            for seq, body in enumerate(self._log.bodies(), 1):
-                topic = entry.topic(body)
-                self._place(seq, topic.kind, topic.visit)
-        return self._visits
+    def _may_write(self) -> None:
+        reason = self.read_only
+        if reason is not None:
+            raise StoreReadOnly(
+                reason,
+                unchanged=M("Nothing was saved."),
+                hint=M("`fieldkit store verify` says more. Reading and exporting still work."),
+            )
 
-    def _place(self, seq: int, kind: str, visit: str) -> None:
-        assert self._visits is not None
-        if kind == TABLE:
-            self._tables.append(seq)
-        elif visit:
-            self._visits.setdefault(visit, []).append(seq)
+    def _read_mark(self) -> Mark | None:
+        try:
+            found = mark.load(self.folder, self._files)
+        except ValueError:
+            self._mark_unreadable = True
+            return None
+        return found if found is None or found.head.device == self._device.id else None
 
-    def _commit(self, group: list[Change]) -> None:
-        self.append(Draft(kind=TABLE, value={"ops": group}))
+    def _believed_tables(self) -> checkpoint.Tables | None:
+        """TinyDB's tables as the checkpoint has them, if the journal still says so."""
+        tables = self._checkpoint.tables if self._checkpoint and self._log.resumed else None
+        if tables is None or self._log.scan.holes or tables.seq > self._log.readable:
+            return None
+        return tables if tables.seq == 0 or self._log.hash_of(tables.seq) == tables.hash else None
+
+    def _note(self, noted: Mark) -> None:
+        mark.save(noted, self.folder, self._files)
+        self._mark = noted
 
     def _keep_reserve(self) -> None:
-        path = self.folder / RESERVE
         if RESERVE not in self._files.names(self.folder):
             with contextlib.suppress(OSError):  # a full disk already; finishing then needs space made
-                self._files.create(path, b"\xff" * RESERVE_SIZE)
+                files.keep(self._files, self.folder / RESERVE, [b"\xff" * RESERVE_SIZE])
 
     def _spend_reserve(self) -> bool:
         if RESERVE not in self._files.names(self.folder):
@@ -224,10 +327,41 @@ class Store:
         self._files.sync_folder(self.folder)
         return True
 
+    def _take_leave(self, tables: checkpoint.Tables | None) -> None:
+        """Note the head, signed if a visit was finished; and the checkpoint, if there is one to write."""
+        head = self.head()
+        signed = self._mark.signed if self._mark else None
+        if self._to_sign:
+            signed = SignedHead(head, self.sign(mark.statement(head)).hex())
+        if self._mark != Mark(head, signed):
+            self._note(Mark(head, signed))
+        if self._grown:
+            columns = msgspec.structs.replace(self._log.index.columns(), segments=self._log.stamped())
+            kept = checkpoint.Checkpoint(
+                checkpoint.KIND, head.device, head.hash, self._log.hlc, columns, tables
+            )
+            checkpoint.save(kept, self.folder, self._files)
+
+    @property
+    def _grown(self) -> bool:
+        """Whether a new checkpoint is worth its writing."""
+        return self._log.seq - self._log.resumed >= checkpoint.LEAST and not self._log.scan.holes
+
     def close(self) -> None:
         """Let the store go; whatever was appended is already on disk."""
-        self._log.close()
-        self._lock.release()
+        with self._guard:
+            if self._lock == CLOSED:
+                return
+            writable = self.read_only is None
+            tables = self._known_tables
+            if writable and self._grown and self._database is not None:
+                tables = self._database.packed(self._log.hash_of)
+            self._log.close()
+            if writable and self._log.seq:
+                with contextlib.suppress(OSError, StoreDamaged):  # notes for the next opening, no more
+                    self._take_leave(tables)
+            _close(self._files, self._lock)
+            self._lock = CLOSED
 
     def __enter__(self) -> Store:
         return self
@@ -236,3 +370,32 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+CLOSED = -2
+
+
+def _take_lock(folder: Path, disk: FileSystem) -> tuple[int, Message | None]:
+    """The lock's descriptor, and why nothing may be written if another holds it or nobody can."""
+    disk.folder(folder)
+    try:
+        lock = disk.open(folder / LOCK, write=True)
+    except OSError as error:
+        disk.names(folder)  # a folder that cannot even be read is no store
+        return -1, _unwritable(error)
+    if disk.lock(lock):
+        return lock, None
+    disk.close(lock)
+    return -1, M("Another fieldkit has this store open, so here it can only be read.")
+
+
+def _unwritable(error: OSError) -> Message:
+    return M(
+        "The store cannot be written ({reason}), so here it can only be read.", reason=error.strerror or ""
+    )
+
+
+def _close(disk: FileSystem, descriptor: int) -> None:
+    if descriptor >= 0:
+        with contextlib.suppress(OSError):
+            disk.close(descriptor)

@@ -1,0 +1,140 @@
+"""Reading segments from the first byte to the last: which lines are good, and what is wrong with the others.
+
+It only looks. What follows from it (cutting a torn tail, refusing to write) is the log's to decide.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from hashlib import sha256
+
+import msgspec
+
+from fieldkit.journal import entry
+from fieldkit.journal.index import Index, Segment
+from fieldkit.journal.line import PREFIX, Link, link, next_line
+from fieldkit.text import M, Message
+
+REPAIR = "repair"
+"""The kind of entry by which a person accepted that entries are lost."""
+
+WIDEST_HOLE = 1_000_000
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """Entries that are lost, `first` to `last` (none if last < first: only foreign bytes lie there).
+
+    prev: the hash by which the next entry names the last of them. segment, offset: where it was seen.
+    """
+
+    first: int
+    last: int
+    prev: str
+    segment: str
+    offset: int
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What an acceptance names it by."""
+        return self.first, self.last, self.prev
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """Where the log stops being readable, and why; nothing after it is believed."""
+
+    segment: str
+    offset: int
+    message: Message
+
+
+class Scan:
+    """What was read so far: feed it every segment's bytes, in order.
+
+    seq, hash, hlc: of the last good entry. newer: the first entry of a later format, and that format.
+    holes, damage: what is wrong. repairs: numbers of acceptances. rest: what follows the last good line.
+    """
+
+    def __init__(self, index: Index | None = None, device: str = "", hash: str = entry.GENESIS) -> None:
+        self.index = index or Index()
+        self.device = device
+        self.hash = hash
+        self.hlc = ""
+        self.newer: tuple[int, int] | None = None
+        self.holes: list[Hole] = []
+        self.damage: Damage | None = None
+        self.repairs: list[int] = []
+        self.rest = b""
+        self._gap: tuple[str, int] | None = None
+
+    @property
+    def seq(self) -> int:
+        return len(self.index)
+
+    @property
+    def pending(self) -> tuple[str, int] | None:
+        """Where bytes that are no line stand before a segment without any entry; None if nowhere."""
+        return self._gap
+
+    def segment(self, name: str, data: bytes) -> None:
+        """Take in the next segment."""
+        if self.rest.strip(b"\0"):
+            last = self.index.segments[-1]
+            self._gap = self._gap or (last.name, last.size)
+        here = Segment(name, self.seq + 1, self.hash)
+        self.index.segments.append(here)
+        find, newest, at = data.find, entry.FORMAT, 0
+        while self.damage is None:
+            end = find(b"\n", at)
+            if end < 0:
+                break
+            body = data[at + PREFIX : end]
+            if not body or data[at : at + PREFIX] != b"%08x " % crc32(body):
+                start = next_line(data, at + 1)
+                if start < 0:
+                    break
+                self._gap = self._gap or (name, at)
+                at = start
+                continue
+            found = link(body)
+            if found is None:
+                self.damage = Damage(name, at, M("An entry of the journal cannot be read."))
+                break
+            if self._gap or found.prev != self.hash or found.seq != self.seq + 1:
+                self._misfit(found, name, at)
+                if self.damage is not None:
+                    break
+            if found.dev != self.device:
+                if self.device:
+                    self.damage = Damage(name, at, M("The journal holds an entry of another device."))
+                    break
+                self.device = found.dev
+            if found.v > newest and self.newer is None:
+                self.newer = found.seq, found.v
+            if found.kind == REPAIR:
+                self.repairs.append(found.seq)
+            self.index.add(found, at + PREFIX, len(body))
+            self.hash = sha256(body).hexdigest()
+            self.hlc = found.hlc
+            at = here.size = end + 1
+        self.rest = data[here.size :]
+
+    def _misfit(self, found: Link, name: str, at: int) -> None:
+        """The entry does not follow the one before it: what lies between is lost, or it is foreign."""
+        where = self._gap or (name, at)
+        expected = self.seq + 1
+        self._gap = None
+        if found.seq == expected and found.prev != self.hash and expected > 1:
+            # the entry before is whole, but is not the one this one was written after
+            self.index.forget(expected - 1)
+            self.holes.append(Hole(expected - 1, expected - 1, found.prev, *where))
+        elif found.prev == self.hash if found.seq == expected else 0 < found.seq - expected <= WIDEST_HOLE:
+            self.index.lose(found.seq - expected)
+            self.holes.append(Hole(expected, found.seq - 1, found.prev, *where))
+        else:
+            self.damage = Damage(name, at, M("Entry {seq} does not follow the one before it.", seq=found.seq))
+
+
+def unaccepted(holes: list[Hole], acceptances: list[entry.Entry]) -> list[Hole]:
+    """Those holes that nobody has accepted yet."""
+    known = {(first, last, prev) for accepted in acceptances for first, last, prev in accepted.value["holes"]}
+    return [hole for hole in holes if hole.key not in known]
