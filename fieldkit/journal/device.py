@@ -69,8 +69,8 @@ class Device:
 
 
 def name_of(public_key: bytes) -> str:
-    """The device that holds the key: 16 hexadecimal digits."""
-    return hashlib.sha256(public_key).hexdigest()[:16]
+    """The device that holds the key: 12 hexadecimal digits."""
+    return hashlib.sha256(public_key).hexdigest()[:12]
 
 
 def verify(public_key: bytes, signature: bytes, data: bytes) -> bool:
