@@ -1,0 +1,121 @@
+"""The one table of what keys do. Bindings, key bar, help, palette and documentation are read from it.
+
+It holds messages, not words, so a change of language changes them all at once. It does nothing itself:
+a screen has a method `action_<id>` for each action of its scopes.
+"""
+
+# ruff: noqa: E501 (one action, one line)
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from fieldkit.text import M, Message
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+Scope = Literal[
+    "app", "room", "home", "visit", "answer", "pick", "ask", "consent", "finish", "read", "run", "tell"
+]
+
+
+class Action(msgspec.Struct, frozen=True):
+    """Something a key does.
+
+    keys: in Textual's names, the first is the one shown. label: a word or two for the key bar.
+    about: a sentence for help and palette. bar: whether the key bar has room for it.
+    """
+
+    id: str
+    scope: Scope
+    keys: tuple[str, ...]
+    label: Message
+    about: Message
+    bar: bool = True
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("open_visit", "home", ("enter",), M("Open"), M("Open the visit under the cursor.")),
+    Action("new_visit", "home", ("n", "f4"), M("New visit"), M("Start a visit: choose bureau, then checklist.")),
+    Action("reload", "home", ("f5",), M("Reload"), M("Read the visits from the store again."), bar=False),
+    Action("work", "visit", ("enter",), M("Do it"), M("Answer the item under the cursor, or run its procedure.")),
+    Action("next_open", "visit", ("f3",), M("Next open"), M("Go to the next item that still wants something.")),
+    Action("to_answer", "visit", ("tab",), M("Other side"), M("Go to the answer of the item under the cursor."), bar=False),
+    Action("note", "visit", ("f6",), M("Note"), M("Add a note to the visit.")),
+    Action("take_back", "visit", ("f7",), M("Take back"), M("Take the answer back; the journal keeps that it was given."), bar=False),
+    Action("again", "visit", ("r",), M("Run again"), M("Run a procedure again that is settled already."), bar=False),
+    Action("finish", "visit", ("f9",), M("Finish"), M("Sign-off, handover record, export, bundle.")),
+    Action("save", "answer", ("enter",), M("Save"), M("Save the answer and go to the next item.")),
+    Action("to_list", "answer", ("escape", "tab", "shift+tab"), M("To the list"), M("Back to the list; what was typed stays as a draft.")),
+    Action("stop", "run", ("escape",), M("Stop"), M("Stop what is running, after asking.")),
+    Action("choose", "pick", ("enter",), M("Choose"), M("Take the line under the cursor.")),
+    Action("submit", "ask", ("enter",), M("Done"), M("Take what was entered.")),
+    Action("next_field", "ask", ("tab", "down"), M("Next field"), M("Go to the next field."), bar=False),
+    Action("previous_field", "ask", ("shift+tab", "up"), M("Field before"), M("Go to the field before."), bar=False),
+    Action("decide", "consent", ("enter",), M("Decide"), M("Agree or refuse, as the cursor or the typed word says.")),
+    Action("close", "tell", ("enter",), M("Understood"), M("Go back to where it happened.")),
+    Action("do_step", "finish", ("enter",), M("Do it"), M("Do the step under the cursor.")),
+    Action("page_down", "read", ("pagedown", "ctrl+down"), M("Further"), M("Scroll the text down.")),
+    Action("page_up", "read", ("pageup", "ctrl+up"), M("Back up"), M("Scroll the text up."), bar=False),
+    Action("back", "room", ("escape",), M("Back"), M("Leave this screen; nothing is lost.")),
+    Action("help", "app", ("f1",), M("Help"), M("Show what the keys do here.")),
+    Action("language", "app", ("f2",), M("English/Tiếng Việt"), M("Change the language between Vietnamese and English.")),
+    Action("history", "app", ("f8",), M("What happened"), M("Show what was said and done in this session, and where the logs are."), bar=False),
+    Action("palette", "app", ("ctrl+p",), M("Commands"), M("Choose from everything that can be done here."), bar=False),
+    Action("repaint", "app", ("ctrl+l",), M("Repaint"), M("Draw the screen again."), bar=False),
+    Action("leave", "app", ("ctrl+q",), M("Quit"), M("Leave fieldkit; what was saved is safe.")),
+)  # fmt: skip
+
+SCOPES: dict[str, Scope] = {action.id: action.scope for action in ACTIONS}
+
+_KEY_NAMES = {
+    "enter": "Enter",
+    "escape": "Esc",
+    "tab": "Tab",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "up": "↑",
+    "down": "↓",
+}
+
+
+def actions(scopes: Iterable[Scope]) -> Iterator[Action]:
+    """The actions of `scopes`, in the order of the scopes and of the table."""
+    for scope in scopes:
+        yield from (action for action in ACTIONS if action.scope == scope)
+
+
+def bindings(*scopes: Scope) -> list[BindingType]:
+    """Textual's bindings for `scopes`.
+
+    They have priority, so that the app runs them in the order the keys came; fields get their own
+    keys before that (`fieldkit.tui.app`).
+    """
+    from textual.binding import Binding
+
+    return [
+        Binding(",".join(action.keys), action.id, str(action.id), show=False, priority=True)
+        for action in actions(scopes)
+    ]
+
+
+def key_name(key: str) -> str:
+    """A key as people write it: "Ctrl+P", "F1", "Esc"."""
+    *modifiers, last = key.split("+")
+    named = _KEY_NAMES.get(last) or (
+        last.upper() if len(last) == 1 or last[1:].isdigit() else last.capitalize()
+    )
+    if not modifiers and len(last) == 1:
+        named = last
+    return "+".join([modifier.capitalize() for modifier in modifiers] + [named])
+
+
+def listing() -> list[tuple[str, str, str, str]]:
+    """The table as documentation has it: scope, keys, label, what it does."""
+    return [
+        (action.scope, ", ".join(key_name(key) for key in action.keys), str(action.label), str(action.about))
+        for action in ACTIONS
+    ]

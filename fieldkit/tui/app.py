@@ -1,0 +1,258 @@
+"""The app: keys in the order they came, the language in force, questions from procedures, errors in words."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+
+from textual import events
+from textual.app import App
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from fieldkit import i18n
+from fieldkit.home import Home
+from fieldkit.operator import said
+from fieldkit.text import M, Said
+from fieldkit.tui import signs
+from fieldkit.tui.actions import bindings
+from fieldkit.tui.desk import Desk
+from fieldkit.tui.faults import as_error, place
+from fieldkit.tui.frame import Room
+from fieldkit.tui.link import Link
+from fieldkit.tui.text_field import TextField
+from fieldkit.tui.themes import THEMES
+
+HELD_KEYS = 2000
+REMEMBERED = 500
+
+
+@runtime_checkable
+class TakesKeys(Protocol):
+    """A widget that does what a key asks for at once, and says whether it did."""
+
+    def take_key(self, event: events.Key) -> bool: ...
+
+
+class Asked(Message):
+    """Another thread wants a person's answer: a room is made and shown, what it gives goes into `answer`."""
+
+    def __init__(self, make: Callable[[], Room[Any]], answer: Future[Any]) -> None:
+        super().__init__()
+        self.make = make
+        self.answer = answer
+
+
+class FieldkitApp(App[int], inherit_bindings=False):
+    """fieldkit's screens over one desk.
+
+    Keys are taken one after the other: a field or list does its own at once, actions run at once,
+    and while a screen is not ready keys wait for it. So nothing typed ahead over a slow line is lost
+    or lands elsewhere. (Textual queues keys to widgets but runs actions later: see `text_field`.)
+    """
+
+    TITLE = "fieldkit"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("app")]
+    CSS = "Screen { overflow: hidden; }"
+
+    def __init__(
+        self, home: Home, *, link: Link | None = None, modules: tuple[str, ...] = (), visit: str = ""
+    ) -> None:
+        self.link = link or Link()
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = self.link.theme
+        self.animation_level = "full" if self.link.animations else "none"
+        signs.use_ascii(self.link.ascii_signs)
+        self.home = home
+        self.desk = Desk(home, modules)
+        self.visit_wanted = visit
+        self.told: deque[Said | str] = deque(maxlen=REMEMBERED)
+        self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
+
+    def get_default_screen(self) -> Screen[Any]:
+        from fieldkit.tui.home_room import HomeRoom
+
+        return HomeRoom()
+
+    @property
+    def room(self) -> Room[Any] | None:
+        """The screen in front, if it is one of ours."""
+        return self.screen if isinstance(self.screen, Room) else None
+
+    # --- keys, in order
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            if isinstance(event, events.Key) and event.key == "ctrl+q":
+                self._held.clear()
+                await self._take(event)
+            elif self._held or self._holding:
+                self._held.append(event)
+            else:
+                await self._take(event)
+            return
+        await super().on_event(event)
+
+    @property
+    def _holding(self) -> bool:
+        return self.room is None or self.room.holding
+
+    def release_keys(self) -> None:
+        """A screen is ready: hand it the keys that were kept for it."""
+        if self._held:
+            self.call_later(self._hand_over)
+
+    async def _hand_over(self) -> None:
+        while self._held and not self._holding:
+            await self._take(self._held.popleft())
+
+    async def _take(self, event: events.Key | events.Paste) -> None:
+        room, focused = self.room, self.focused
+        if room is not None and room.too_small and isinstance(event, events.Key) and event.key != "ctrl+q":
+            return  # nobody sees what it would do
+        if isinstance(event, events.Paste):
+            if isinstance(focused, TextField):
+                focused.take_text(event.text)
+            return
+        if isinstance(focused, TakesKeys) and focused.take_key(event):
+            return
+        await super().on_event(event)
+
+    # --- actions
+
+    def action_language(self) -> None:
+        """Vietnamese to English and back, everywhere at once."""
+        i18n.use("en" if i18n.language() == "vi" else "vi")
+        for screen in self.screen_stack:
+            if isinstance(screen, Room):
+                screen.retell()
+
+    def action_help(self) -> None:
+        from fieldkit.tui.help_room import HelpRoom
+
+        if self.room is not None and not isinstance(self.room, HelpRoom):
+            self.push_screen(HelpRoom(self.room.hints()))
+
+    def action_history(self) -> None:
+        from fieldkit.tui.help_room import HistoryRoom
+
+        if not isinstance(self.room, HistoryRoom):
+            self.push_screen(HistoryRoom())
+
+    def action_palette(self) -> None:
+        from fieldkit.tui.help_room import PaletteRoom
+
+        if self.room is not None and not isinstance(self.room, PaletteRoom):
+            self.push_screen(PaletteRoom(self.room.hints()), self._from_palette)
+
+    async def _from_palette(self, action: str | None) -> None:
+        if action and self.room is not None:
+            target = self.room if hasattr(self.room, f"action_{action}") else self
+            await self.run_action(action, target)
+
+    def action_repaint(self) -> None:
+        """Draw everything again, for a terminal that something else wrote on."""
+        forget = getattr(self._driver, "forget", None)
+        if forget is not None:
+            forget()
+        self.screen.refresh(layout=True)
+
+    async def action_leave(self) -> None:
+        """Leave fieldkit; asks first while something runs."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Room) and not await screen.may_leave():
+                return
+        await self.desk.close()
+        self.exit(0)
+
+    # --- what others tell the app
+
+    def note(self, text: Said | str) -> None:
+        """Keep something that happened, for the list of what happened."""
+        self.told.append(text)
+
+    def tell(self, error: BaseException, title: Said | None = None) -> None:
+        """Show an error: what happened, what was not changed, what to do next."""
+        from fieldkit.tui.error_room import ErrorRoom
+
+        found = as_error(error)
+        self.note(found.message)
+        if found.status == 5:
+            self._write_log(error)
+        self.push_screen(ErrorRoom(found, title))
+
+    def on_asked(self, message: Asked) -> None:
+        """A procedure asks the person something."""
+
+        def answered(value: Any) -> None:
+            if not message.answer.done():
+                message.answer.set_result(value)
+
+        self.push_screen(message.make(), answered)
+
+    def on_foreign_byte(self) -> None:
+        text = M(
+            "The terminal sent a character that is not UTF-8; it was dropped. Set the terminal's"
+            " character set to UTF-8."
+        )
+        self.note(text)
+        if self.room is not None:
+            self.room.status(text)
+
+    async def on_line_lost(self) -> None:
+        """The connection is gone: what was saved is on the disk, so leave."""
+        self._held.clear()
+        await self.desk.close()
+        self.exit(1)
+
+    def on_resize(self) -> None:
+        forget = getattr(self._driver, "forget", None)
+        if forget is not None:
+            forget()
+
+    # --- the end
+
+    def _fatal_error(self) -> None:
+        """A fault nobody caught. Textual would print a traceback with every local value, PINs among them."""
+        error = self._exception
+        if error is not None:
+            self._write_log(error)
+            lines = as_error(error).lines()
+            self._exit_renderables.append("\n".join(lines))
+        self._return_code = 5
+        self._close_messages_no_wait()
+
+    def _write_log(self, error: BaseException) -> None:
+        """Into the log: the kind of the fault and the places it came through, no values."""
+        import traceback
+
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"{type(error).__name__} at {place(error)}"]
+        lines += [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        try:
+            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            with self.log_path.open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")
+        except OSError:  # a full disk must not hide the error it caused
+            pass
+
+    @property
+    def log_path(self) -> Path:
+        return self.home.logs / "screens.log"
+
+
+def app_of(screen: Screen[Any]) -> FieldkitApp:
+    """The app a screen belongs to."""
+    return cast(FieldkitApp, screen.app)
+
+
+def words(text: Said | str) -> str:
+    """`text` in the language in force."""
+    return said(text)

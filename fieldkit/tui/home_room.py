@@ -1,0 +1,251 @@
+"""Home: the visits of this store, how far each is, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.message import Message as Event
+from textual.widget import Widget
+
+from fieldkit.text import M, Message, Said
+from fieldkit.tui import signs
+from fieldkit.tui.actions import Scope, bindings
+from fieldkit.tui.frame import Room
+from fieldkit.tui.list_box import ListBox, Row
+from fieldkit.tui.prose import Paragraph, Prose
+
+if TYPE_CHECKING:
+    from fieldkit.profile.model import Bureau
+    from fieldkit.visit.model import Visit
+
+
+class HomeRoom(Room[None]):
+    """The first screen. It is painted before the store is read; the visits come when they come."""
+
+    DEFAULT_CSS = """
+    HomeRoom ListBox { margin: 1 1 0 1; }
+    HomeRoom #next { height: 8; margin: 1 2 0 2; }
+    HomeRoom.-empty ListBox { display: none; }
+    HomeRoom.-empty #next { height: 1fr; }
+    """
+    BINDINGS = bindings("home")
+    scopes: ClassVar[tuple[Scope, ...]] = ("home",)
+    AUTO_FOCUS = "ListBox"
+
+    class Read(Event):
+        """The visits as they are in the store."""
+
+        def __init__(self, visits: list[Visit]) -> None:
+            super().__init__()
+            self.visits = visits
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._visits: list[Visit] | None = None
+        self._read_only: Said | None = None
+        self._failed = False
+        self.add_class("-empty")
+
+    def heading(self) -> tuple[Said | str, Said | str]:
+        return M("fieldkit: visits"), self.fieldkit.home.path.name
+
+    def body(self) -> Iterator[Widget]:
+        yield ListBox(id="visits")
+        yield Prose(id="next")
+
+    def filled(self) -> None:
+        box = self.query_one("#visits", ListBox)
+        box.show([_row(visit) for visit in self._visits or ()])
+        self.set_class(not self._visits, "-empty")
+        if self._visits and self.focused is None:
+            box.focus()
+        self._say_next()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._read()
+
+    # --- reading
+
+    def on_screen_resume(self) -> None:
+        if self._ready and self.fieldkit.desk.is_open:
+            self._read()
+
+    def action_reload(self) -> None:
+        self._read()
+
+    def _read(self) -> None:
+        if not self.fieldkit.desk.is_open:
+            self.status(M("Opening the store…"))
+        self.run_worker(self._reading(), group="visits", exclusive=True, exit_on_error=False)
+
+    async def _reading(self) -> None:
+        desk = self.fieldkit.desk
+        first = not desk.is_open
+        try:
+            if first:
+                self._read_only = await desk.open()
+            self.post_message(self.Read(await desk.call(lambda: desk.visits.list())))
+        except Exception as error:
+            self._failed = True
+            self.status(M("The store could not be opened. F5 tries again."))
+            self._say_next()
+            self.fieldkit.tell(error, M("The store could not be opened"))
+
+    def on_home_room_read(self, event: Read) -> None:
+        self._visits = event.visits
+        self._failed = False
+        self.retell()
+        self.status(self._read_only or _counted(len(event.visits)))
+        wanted, self.fieldkit.visit_wanted = self.fieldkit.visit_wanted, ""
+        if wanted:
+            self._open(wanted)
+
+    # --- what to do next
+
+    def on_list_box_moved(self) -> None:
+        self._say_next()
+
+    def _chosen(self) -> Visit | None:
+        key = self.query_one("#visits", ListBox).key
+        return next((visit for visit in self._visits or () if visit.id == key), None)
+
+    def _say_next(self) -> None:
+        if self._failed:
+            text = [
+                Paragraph(
+                    M("The visits cannot be shown now. F5 reads the store again; F8 says what happened.")
+                )
+            ]
+        elif self._visits is None:
+            text = [Paragraph(M("Reading the visits…"))]
+        else:
+            visit = self._chosen()
+            text = _about(visit) if visit else _nothing_yet()
+        self.query_one("#next", Prose).show(text)
+
+    # --- doing it
+
+    def action_open_visit(self) -> None:
+        visit = self._chosen()
+        if visit is not None:
+            self._open(visit.id)
+        elif self._visits is not None:
+            self.action_new_visit()
+
+    def action_new_visit(self) -> None:
+        if self.fieldkit.desk.is_open:
+            self.run_worker(self._starting(), group="start", exclusive=True, exit_on_error=False)
+
+    def _open(self, visit: str) -> None:
+        from fieldkit.tui.visit_room import VisitRoom
+
+        self.app.push_screen(VisitRoom(visit))
+
+    async def _starting(self) -> None:
+        """Bureau, then checklist, then the visit itself."""
+        from fieldkit.tui.dialogs import PickDialog
+
+        desk = self.fieldkit.desk
+        try:
+            bureaus = await desk.call(desk.bureaus)
+            bureau = await self.app.push_screen_wait(
+                PickDialog(
+                    M("New visit: which bureau?"),
+                    M("Choose the bureau. Letters jump to its name."),
+                    _bureau_rows(bureaus),
+                )
+            )
+            if bureau is None:
+                return
+            checklists = await desk.call(desk.checklists)
+            path = await self.app.push_screen_wait(
+                PickDialog(
+                    M("New visit: which checklist?"),
+                    M("The checklist is kept with the visit as it is now."),
+                    [Row(str(path), title) for path, title in checklists],
+                    at=next((str(path) for path, _ in checklists if path.stem == "handover"), ""),
+                )
+            )
+            if path is None:
+                return
+            visit = await desk.call(lambda: desk.visits.start(bureau, Path(path)))
+        except Exception as error:
+            self.fieldkit.tell(error, M("The visit was not started"))
+            return
+        self.fieldkit.note(M("Visit {visit} was started.", visit=visit.id))
+        self._open(visit.id)
+
+
+def _row(visit: Visit) -> Row:
+    return Row(
+        key=visit.id,
+        text=f"{visit.bureau.name} · {visit.checklist.title}",
+        sign=signs.sign(visit.state),
+        word=f"{visit.done}/{visit.total}  {signs.STATES[visit.state]}",
+    )
+
+
+def _bureau_rows(bureaus: Sequence[Bureau]) -> list[Row]:
+    sample = M("sample")
+    return [
+        Row(bureau.code, bureau.name, word=f"{bureau.code} ({sample})" if bureau.sample else bureau.code)
+        for bureau in bureaus
+    ]
+
+
+def _about(visit: Visit) -> list[Paragraph]:
+    share = signs.bar(visit.done, visit.total, 20)
+    return [
+        Paragraph(f"{visit.bureau.name}", "strong"),
+        Paragraph(
+            M("{id} · begun {date} by {who}", id=visit.id, date=visit.started[:10], who=visit.who), "faint"
+        ),
+        Paragraph(
+            M(
+                "{share} {done} of {total} required items settled",
+                share=share,
+                done=visit.done,
+                total=visit.total,
+            )
+        ),
+        Paragraph(""),
+        Paragraph(_next_step(visit), "strong", signs.plain("→")),
+    ]
+
+
+def _next_step(visit: Visit) -> Message:
+    if visit.state == "recorded":
+        return M("Finished. Enter shows it; F9 in it exports again or puts the bundle.")
+    if visit.state == "signed":
+        return M("Next: make the handover record (Enter, then F9).")
+    item = visit.next_item()
+    if visit.state == "ready" or not item:
+        return M("Next: the officer signs off (Enter, then F9).")
+    return M("Next: {item} (Enter goes on there).", item=str(visit.checklist.item(item).label))
+
+
+def _nothing_yet() -> list[Paragraph]:
+    return [
+        Paragraph(M("There is no visit yet."), "strong"),
+        Paragraph(""),
+        Paragraph(
+            M("A visit is a checklist filled in at a bureau: some items you answer, some fieldkit does.")
+        ),
+        Paragraph(""),
+        Paragraph(M("Press N (or Enter) to start one: choose the bureau, then the checklist."), "", "1."),
+        Paragraph(
+            M("Go through the items with Enter. Each answer is on the disk as soon as it says saved."),
+            "",
+            "2.",
+        ),
+        Paragraph(M("F9 finishes: sign-off, handover record, export, bundle for head office."), "", "3."),
+        Paragraph(""),
+        Paragraph(M("F1 shows all keys. F2 changes the language."), "faint"),
+    ]
+
+
+def _counted(count: int) -> Message:
+    return M("{count} visit(s) in this store.", count=count) if count else M("The store is empty.")

@@ -1,0 +1,47 @@
+"""Opens the screens: judges the line, tells Textual, and only then imports it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from fieldkit import i18n
+from fieldkit.home import Home
+from fieldkit.text import M
+from fieldkit.tui.link import Colours, judge
+
+
+def run(
+    home: Home,
+    *,
+    lang: str | None = None,
+    modules: tuple[str, ...] = (),
+    visit: str = "",
+    colours: Colours | None = None,
+    light: bool = False,
+    mouse: bool = False,
+) -> int:
+    """Run the screens over `home` until the person leaves; return the exit status.
+
+    visit: the visit to open at once. colours, light, mouse: options that win over what the terminal says.
+    """
+    i18n.use(lang)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        sys.stderr.write(
+            f"{M('The screens need a terminal.')}\n"
+            f"{M('Run a command instead, for example `fieldkit visit list`.')}\n"
+        )
+        return 2
+    link = judge(os.environ, colours=colours, light=light, mouse=mouse)
+    for name, value in link.settings().items():
+        os.environ.setdefault(name, value)
+    # Nothing made while importing is garbage: not looking for any saves a tenth of the time.
+    gc.disable()
+    from fieldkit.tui.app import FieldkitApp
+
+    gc.freeze()
+    gc.enable()
+    app = FieldkitApp(home, link=link, modules=modules, visit=visit)
+    outcome = app.run(mouse=link.mouse)
+    return outcome if outcome is not None else app.return_code or 0
