@@ -1,0 +1,181 @@
+"""Enough of BER and DER to tell what a file is before anything is parsed. Values are left to real parsers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+INTEGER, BIT_STRING, OCTET_STRING, OID, SEQUENCE, SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
+CONTEXT_0 = 0xA0
+CONSTRUCTED = 0x20
+DEEPEST = 48
+
+Kind = Literal["pkcs12", "pkcs7", "certificate-like", "encrypted-key", "key", "unknown"]
+
+
+class Malformed(ValueError):
+    """It is not ASN.1 in a binary encoding, or it ends too early."""
+
+
+class Element(msgspec.Struct, frozen=True):
+    """One tag with its content. The content of an indefinite length has had its end marker removed."""
+
+    tag: int
+    content: bytes
+    end: int
+
+    @property
+    def constructed(self) -> bool:
+        return bool(self.tag & CONSTRUCTED)
+
+    def children(self) -> list[Element]:
+        """The elements inside; empty for a primitive one.
+
+        :raises Malformed: they do not add up to the content.
+        """
+        return list(elements(self.content)) if self.constructed else []
+
+
+def first(data: bytes) -> Element:
+    """The element at the start of `data`.
+
+    :raises Malformed: there is none.
+    """
+    tag, start, length = _header(data, 0)
+    if length is None:
+        body, end = _until_end(data, start, 0)
+        return Element(tag, body, end)
+    return Element(tag, data[start : start + length], start + length)
+
+
+def elements(data: bytes) -> Iterator[Element]:
+    """The elements that `data` is made of, one after the other.
+
+    :raises Malformed: something is left over, or cut off.
+    """
+    offset = 0
+    while offset < len(data):
+        tag, start, length = _header(data, offset)
+        if length is None:
+            body, end = _until_end(data, start, 0)
+            yield Element(tag, body, end)
+        else:
+            end = start + length
+            yield Element(tag, data[start:end], end)
+        offset = end
+
+
+def definite(data: bytes, depth: int = 0) -> bytes:
+    """`data` with every length definite and every octet string in one piece, as DER has them.
+
+    :raises Malformed: it is not BER.
+    """
+    if depth > DEEPEST:
+        raise Malformed("nested too deeply")
+    made = bytearray()
+    for element in elements(data):
+        if element.tag == OCTET_STRING | CONSTRUCTED:
+            body = octets(element, depth)
+            made += _encode(OCTET_STRING, body)
+        elif element.constructed:
+            made += _encode(element.tag, definite(element.content, depth + 1))
+        else:
+            made += _encode(element.tag, element.content)
+    return bytes(made)
+
+
+def octets(element: Element, depth: int = 0) -> bytes:
+    """The content of an octet string, whole, even where it came in pieces."""
+    if depth > DEEPEST:
+        raise Malformed("nested too deeply")
+    if not element.constructed:
+        return element.content
+    return b"".join(octets(piece, depth + 1) for piece in element.children())
+
+
+def kind(data: bytes) -> Kind:
+    """What the element at the start of `data` looks like from its first members."""
+    try:
+        outer = first(data)
+        inside = outer.children() if outer.tag == SEQUENCE else []
+        tags = [each.tag for each in inside[:3]]
+        inner = [each.tag for each in inside[0].children()[:1]] if tags[:1] == [SEQUENCE] else []
+        second = [each.tag for each in inside[1].children()[:1]] if tags[1:2] == [SEQUENCE] else []
+    except Malformed:
+        return "unknown"
+    if tags[:2] == [INTEGER, SEQUENCE] and inside[0].content == b"\x03" and second == [OID]:
+        return "pkcs12"
+    if tags[:2] == [OID, CONTEXT_0]:
+        return "pkcs7"
+    if tags == [SEQUENCE, SEQUENCE, BIT_STRING]:
+        return "certificate-like"
+    if tags[:2] == [SEQUENCE, OCTET_STRING] and inner == [OID]:
+        return "encrypted-key"
+    if tags[:1] == [INTEGER] and tags[1:2] in ([SEQUENCE], [INTEGER], [OCTET_STRING]):
+        return "key"
+    return "unknown"
+
+
+def rounds(data: bytes, depth: int = 0) -> int:
+    """The most rounds of a password's derivation that `data` asks for; 0 where none is found.
+
+    Every derivation in use keeps them after its salt: SEQUENCE { OCTET STRING, INTEGER, … }.
+    """
+    most = 0
+    try:
+        inside = list(elements(data))
+    except Malformed:
+        return 0
+    for at, element in enumerate(inside):
+        after = inside[at + 1] if at + 1 < len(inside) else None
+        if element.tag == OCTET_STRING and after is not None and after.tag == INTEGER:
+            most = max(most, int.from_bytes(after.content[:16], "big"))
+        if depth < DEEPEST and (element.constructed or element.content[:1] == b"\x30"):
+            most = max(most, rounds(element.content, depth + 1))
+    return most
+
+
+def _header(data: bytes, offset: int) -> tuple[int, int, int | None]:
+    """Tag, where the content begins, and its length (None: until an end marker)."""
+    try:
+        tag = data[offset]
+        length = data[offset + 1]
+    except IndexError:
+        raise Malformed("ends in a tag") from None
+    if tag & 0x1F == 0x1F or tag == 0:
+        raise Malformed("a tag that no certificate file has")
+    start = offset + 2
+    if length == 0x80:
+        if not tag & CONSTRUCTED:
+            raise Malformed("a primitive of indefinite length")
+        return tag, start, None
+    if length & 0x80:
+        count = length & 0x7F
+        if count > 4:
+            raise Malformed("a length beyond any file")
+        length = int.from_bytes(data[start : start + count], "big")
+        start += count
+    if start + length > len(data):
+        raise Malformed("cut off")
+    return tag, start, length
+
+
+def _until_end(data: bytes, start: int, depth: int) -> tuple[bytes, int]:
+    """The content of an element of indefinite length, and where the element ends."""
+    if depth > DEEPEST:
+        raise Malformed("nested too deeply")
+    offset = start
+    while data[offset : offset + 2] != b"\0\0":
+        _, inner, length = _header(data, offset)
+        offset = _until_end(data, inner, depth + 1)[1] if length is None else inner + length
+    return data[start:offset], offset + 2
+
+
+def _encode(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content

@@ -1,0 +1,201 @@
+"""A key with its certificate and chain, out of what a file holds, or the reason why it must not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fieldkit.certificate import errors
+from fieldkit.certificate.contents import Contents, PrivateKey, public_key
+from fieldkit.certificate.name import common_name
+from fieldkit.certificate.path import ordered
+from fieldkit.certificate.usage import may_sign
+from fieldkit.errors import FieldkitError
+from fieldkit.secret import Secret
+from fieldkit.text import M, nfc
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+UNCHANGED = M("Nothing was changed.")
+FIT = ("rsa:", "ec:p256", "ec:p384", "ec:p521")
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A private key and the certificate for it.
+
+    key: PKCS#8 (DER), to be wiped by whoever uses it. chain: the authorities' certificates of the file, the
+    issuer first. name: what the file, or the certificate, calls it.
+    """
+
+    key: Secret
+    certificate: bytes
+    chain: tuple[bytes, ...] = ()
+    name: str = ""
+
+
+def identity(contents: Contents, *, at: datetime | None = None, pick: str = "") -> Identity:
+    """The identity in `contents`: key and certificate matched by the public key, and usable at `at`.
+
+    at: None leaves dates unchecked. pick: which one is meant where there are several: SHA-256, serial number
+    (hexadecimal) or common name. The keys of the others are wiped.
+    :raises KeyWithoutCertificate, CertificateWithoutKey, KeyMismatch: there is no pair.
+    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, KeyUnsupported: it must not be used.
+    """
+    from cryptography import x509
+
+    held = [x509.load_der_x509_certificate(der) for der in contents.certificates]
+    pairs = _pairs(contents, held)
+    if pick:
+        pairs = [pair for pair in pairs if named(held[pair[1]], pick)]
+    if not pairs:
+        raise _no_pair(contents, pick)
+    if len({key.public for key, _ in pairs}) > 1:
+        raise errors.SeveralIdentities(
+            M("The file holds {count} keys with certificates.", count=len({key.public for key, _ in pairs})),
+            unchanged=UNCHANGED,
+            hint=M("Say which one with --certificate: SHA-256, serial number or name."),
+            candidates=[_candidate(held[at_]) for _, at_ in pairs],
+        )
+    key, chosen = _newest(pairs, held, at)
+    usable(held[chosen], at)
+    if not key.kind.startswith(FIT):
+        raise errors.KeyUnsupported(
+            M("Keys of the kind {kind} cannot be put on a token.", kind=key.kind),
+            unchanged=UNCHANGED,
+            hint=M("Ask the authority for a certificate with an RSA or elliptic-curve key."),
+        )
+    for other in contents.keys:
+        if other is not key:
+            other.pkcs8.wipe()
+    rest = [der for at_, der in enumerate(contents.certificates) if at_ != chosen]
+    return Identity(
+        key=key.pkcs8,
+        certificate=contents.certificates[chosen],
+        chain=ordered(contents.certificates[chosen], rest),
+        name=contents.names.get(chosen) or common_name(held[chosen].subject),
+    )
+
+
+def usable(certificate: x509.Certificate, at: datetime | None) -> None:
+    """Whether signatures may be made with a certificate at `at`.
+
+    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage: they may not.
+    """
+    who = common_name(certificate.subject)
+    if at is not None and at.astimezone(UTC) > certificate.not_valid_after_utc:
+        raise errors.CertificateExpired(
+            M(
+                "The certificate of {who} expired on {day}.",
+                who=who,
+                day=day(certificate.not_valid_after_utc),
+            ),
+            unchanged=UNCHANGED,
+            hint=M("Ask the authority to renew it. If the date is wrong, set this machine's clock."),
+        )
+    if at is not None and at.astimezone(UTC) < certificate.not_valid_before_utc:
+        raise errors.CertificateNotYetValid(
+            M(
+                "The certificate of {who} is valid only from {day} on.",
+                who=who,
+                day=day(certificate.not_valid_before_utc),
+            ),
+            unchanged=UNCHANGED,
+            hint=M("Check this machine's clock first; else wait until that day."),
+        )
+    if not may_sign(certificate):
+        raise errors.CertificateUsage(
+            M("The certificate of {who} was not issued for signatures.", who=who),
+            unchanged=UNCHANGED,
+            hint=M("Ask the authority which certificate is meant for signing documents."),
+        )
+
+
+def named(certificate: x509.Certificate, pick: str) -> bool:
+    """Whether `pick` names this certificate: by SHA-256, serial number (hexadecimal) or common name."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    wanted = nfc(pick.strip())
+    plain = wanted.replace(":", "").replace(" ", "").lower()
+    digest = certificate.fingerprint(SHA256()).hex()
+    serial = f"{certificate.serial_number:x}"
+    by_number = bool(plain) and (plain == digest or plain.lstrip("0") == serial)
+    return by_number or wanted.casefold() == common_name(certificate.subject).casefold()
+
+
+def day(moment: datetime) -> str:
+    """A moment as a person reads it: the local day, time and offset."""
+    return moment.astimezone().isoformat(sep=" ", timespec="minutes")
+
+
+def _pairs(contents: Contents, held: Sequence[x509.Certificate]) -> list[tuple[PrivateKey, int]]:
+    """Every key with every certificate that has its public half."""
+    halves: dict[bytes, list[int]] = {}
+    for at, certificate in enumerate(held):
+        try:
+            halves.setdefault(public_key(certificate), []).append(at)
+        except Exception:  # noqa: S112 (a key of a kind that nothing here reads is nobody's pair)
+            continue
+    return [(key, at) for key in contents.keys for at in halves.get(key.public, ())]
+
+
+def _newest(
+    pairs: Sequence[tuple[PrivateKey, int]], held: Sequence[x509.Certificate], at: datetime | None
+) -> tuple[PrivateKey, int]:
+    """Of several certificates for one key (it was renewed): the one in force, else the latest."""
+
+    def rank(pair: tuple[PrivateKey, int]) -> tuple[bool, datetime]:
+        one = held[pair[1]]
+        moment = at.astimezone(UTC) if at else one.not_valid_before_utc
+        return one.not_valid_before_utc <= moment <= one.not_valid_after_utc, one.not_valid_before_utc
+
+    return max(pairs, key=rank)
+
+
+def _no_pair(contents: Contents, pick: str) -> FieldkitError:
+    if pick and contents.keys and contents.certificates:
+        return errors.KeyWithoutCertificate(
+            M("No certificate with a key in the file is called {name}.", name=pick),
+            unchanged=UNCHANGED,
+            hint=M("Look at what it holds with `fieldkit certificate inspect`."),
+        )
+    if contents.keys and contents.certificates:
+        return errors.KeyMismatch(
+            M("The private key and the certificate do not belong together."),
+            unchanged=UNCHANGED,
+            hint=M("Find the certificate that was issued for this key, or the key of this certificate."),
+        )
+    if contents.keys:
+        return errors.KeyWithoutCertificate(
+            M("There is a private key and no certificate for it."),
+            unchanged=UNCHANGED,
+            hint=M("Get the certificate from the authority, and give both files."),
+        )
+    if contents.certificates:
+        return errors.CertificateWithoutKey(
+            M("There is a certificate and no private key for it."),
+            unchanged=UNCHANGED,
+            hint=M(
+                "Give the file with the key beside it; "
+                "or plug in the token on which the key was made: the certificate is joined to it there."
+            ),
+        )
+    said = (
+        M("The file holds a certificate request: the authority answers it with a certificate.")
+        if contents.requests
+        else M("The file holds a revocation list, and neither a key nor a certificate.")
+    )
+    return errors.CertificateWithoutKey(said, unchanged=UNCHANGED, hint=M("Give a certificate file."))
+
+
+def _candidate(certificate: x509.Certificate) -> dict[str, str]:
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return {
+        "subject": common_name(certificate.subject),
+        "serial_number": f"{certificate.serial_number:x}",
+        "sha256": certificate.fingerprint(SHA256()).hex(),
+    }

@@ -1,0 +1,122 @@
+"""PKCS#12 files, whatever program wrote them: any encryption, any encoding, any number of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fieldkit.certificate import asn1, errors, openssl
+from fieldkit.certificate.boundary import Password, Unable, Wrong, guarded, unreadable
+from fieldkit.certificate.contents import Contents, PrivateKey, private_key, unique
+from fieldkit.text import M
+
+MOST_ROUNDS = 10_000_000  # some seconds of work; the most that is in use is about a million
+DATA = bytes.fromhex("2a864886f70d010701")
+KEY_BAG = bytes.fromhex("2a864886f70d010c0a0101")
+SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
+
+
+def read(data: bytes, password: Password, name: str) -> Contents:
+    """Keys and certificates in a PKCS#12 file. An empty password, and none at all, are tried by themselves.
+
+    :raises PasswordNeeded, PasswordIncorrect: another one is needed. :raises FileUnreadable: it is damaged.
+    """
+    bearable(data, name)
+    try:
+        boxes = list(_boxes(data))
+    except (asn1.Malformed, IndexError) as error:
+        raise unreadable(name, M("It is a PKCS#12 file, but it is damaged."), str(error)) from None
+    unable = ""
+    for form in _forms(password):
+        try:
+            return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
+        except Unable as error:
+            unable = str(error)
+        except Wrong:
+            pass
+        found = _by_program(data, form, name)
+        if found is not None:
+            return found
+    if unable and not openssl.available():
+        raise errors.OpenSslMissing(
+            M("The file {name} uses an old encryption that only the program openssl reads.", name=name),
+            unchanged=M("Nothing was changed."),
+            hint=M("Install openssl, or ask for the file with a current encryption (AES-256)."),
+            detail=unable,
+        )
+    raise password.incorrect()
+
+
+def bearable(data: bytes, name: str) -> None:
+    """:raises FileUnreadable: opening it would take this machine minutes; no honest file does."""
+    if asn1.rounds(data) > MOST_ROUNDS:
+        raise unreadable(name, M("It asks for more work to open it than any honest file does."))
+
+
+def _forms(password: Password) -> Iterator[bytes | None]:
+    yield None
+    yield b""
+    yield from password.forms()
+
+
+def _opened(data: bytes, form: bytes | None, boxes: list[tuple[bytes, bytes]]) -> Contents:
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+
+    try:
+        loaded = pkcs12.load_pkcs12(data, form)
+    except ValueError:  # an encoding that is BER and not DER may be refused
+        loaded = pkcs12.load_pkcs12(asn1.definite(data), form)
+    found = [each for each in (loaded.cert, *loaded.additional_certs) if each is not None]
+    names = {at: _text(each.friendly_name) for at, each in enumerate(found) if each.friendly_name}
+    keys = [private_key(loaded.key, names.get(0, ""))] if loaded.key is not None else []
+    if len(boxes) > 1:  # the library gives one key only
+        keys += [_unboxed(kind, value, form) for kind, value in boxes]
+    return Contents(
+        "pkcs12",
+        keys=unique(keys),
+        certificates=tuple(dict.fromkeys(each.certificate.public_bytes(Encoding.DER) for each in found)),
+        names=names,
+    )
+
+
+def _unboxed(kind: bytes, value: bytes, form: bytes | None) -> PrivateKey:
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    return private_key(load_der_private_key(value, form if kind == SHROUDED_KEY_BAG else None))
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The key bags that lie open in the file: whether they are encrypted, and their PKCS#8."""
+    content = asn1.first(data).children()[1].children()
+    if content[0].content != DATA:  # signed by a public key instead of a password: nothing is listed
+        return
+    safe = asn1.first(asn1.octets(content[1].children()[0]))
+    for part in safe.children():
+        kind, *rest = part.children()
+        if kind.content != DATA or not rest:
+            continue
+        for bag in asn1.first(asn1.octets(rest[0].children()[0])).children():
+            label, value = bag.children()[:2]
+            if label.content in (KEY_BAG, SHROUDED_KEY_BAG):
+                yield label.content, asn1.definite(value.content)
+
+
+def _by_program(data: bytes, form: bytes | None, name: str) -> Contents | None:
+    """The same by `openssl`, where the library could not."""
+    if form is None:
+        return None
+    pem = openssl.pkcs12(data, form)
+    if not pem or b"-----BEGIN" not in pem:
+        return None
+    from fieldkit.certificate import files
+
+    read: Callable[..., Any] = files.read
+    found: Contents = read(pem, None, name=name)
+    return Contents("pkcs12", found.keys, found.certificates)
+
+
+def _text(name: bytes) -> str:
+    from fieldkit.certificate.name import visible
+    from fieldkit.text import nfc
+
+    return visible(nfc(name.decode("utf-8", "replace")))
