@@ -44,7 +44,8 @@ def build(
     made: when; it is printed and becomes the PDF's date. A visit that is not signed off gives a draft.
     """
     facts = _Facts(visit)
-    head = store.head()
+    signed = store.signed_head()
+    head = signed.head
     signoff = visit.signoff
     number = len(visit.records) + 1
     suffix = f"-{number}" if number > 1 else ""
@@ -75,7 +76,7 @@ def build(
             signed_off=signoff.wall if signoff else "",
             signoff_head=signoff.head if signoff else "",
         ),
-        journal=JournalHead(head.device, head.seq, head.hash),
+        journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
         renderer=Renderer(__version__, typst_version(), look()),
         replaces=replaced,
         reason=visit.amendment if replaced else "",

@@ -97,11 +97,16 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class JournalHead(msgspec.Struct, frozen=True):
-    """The last entry of the journal that the record was made from."""
+    """The last entry of the journal that the record was made from.
+
+    key, signature: the device's Ed25519 public key and its signature over the head, hexadecimal.
+    """
 
     device: str
     seq: int
     hash: str
+    key: str
+    signature: str
 
 
 class VisitFacts(msgspec.Struct, frozen=True):

@@ -253,8 +253,8 @@ async def _kept(
 ) -> Record:
     """Keep the record in the store first, then write its files; told as findings on the way."""
     store = visits.store
-    kept = store.attach(pdf, f"{content.name}.pdf")
-    data = store.attach(rendered.json, f"{content.name}.json")
+    kept = store.attach(pdf, f"{content.name}.pdf", finishing=True)
+    data = store.attach(rendered.json, f"{content.name}.json", finishing=True)
     visits.recorded(
         visit.id,
         {

@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import tempfile
-from datetime import datetime
+from datetime import datetime, tzinfo
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -135,10 +135,11 @@ def _shown(content: RecordContent) -> dict[str, Any]:
         if each
     }
     shown = _fit(msgspec.to_builtins(content))
+    zone = datetime.fromisoformat(content.made).tzinfo
     return {
         "content": shown,
         "labels": {name: {"vi": words.vi, "en": words.en} for name, words in LABELS.items()},
-        "moments": {each: _moment(each) for each in moments},
+        "moments": {printable(each): _moment(each, zone) for each in moments},
         "made": _spoken(content.made),
         "year": datetime.fromisoformat(content.made).year,
     }
@@ -154,13 +155,15 @@ def _fit(value: Any) -> Any:
     return value
 
 
-def _moment(text: str) -> str:
-    """An RFC 3339 moment or a date, short and in the order of the day."""
+def _moment(text: str, zone: tzinfo | None) -> str:
+    """An RFC 3339 moment or a date, short, day first, in the time zone that the record was made in."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return printable(text)
-    return moment.strftime("%d/%m/%Y" if len(text) == 10 else "%d/%m/%Y %H:%M")
+    if len(text) == 10:
+        return moment.strftime("%d/%m/%Y")
+    return (moment.astimezone(zone) if moment.tzinfo else moment).strftime("%d/%m/%Y %H:%M")
 
 
 def _spoken(text: str) -> dict[str, str]:

@@ -20,12 +20,13 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal.store import Store
 from fieldkit.record import pdf
 from fieldkit.record.content import RecordContent, decode, sha256
+from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import ATTACHMENT, Rendered, look, render_json, typst_version
 from fieldkit.signature import document
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.validate import validate
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check, overall
 
 RECEIVER = "Receiver"
@@ -81,6 +82,7 @@ def verify(
     if content is not None:
         checks += _paper(data, raw, content, paper)
         checks += _signed(signatures, content)
+        checks.append(_head(content))
         if store is not None:
             checks.append(_journal(content, store))
     elif not signatures.signatures:
@@ -107,8 +109,10 @@ def _attachment(paper: pdf.Paper) -> tuple[RecordContent | None, bytes, Check]:
         )
     try:
         content = decode(found[0])
-    except FieldkitError as error:
-        return None, b"", Check("attachment", "fail", M("{problem}", problem=str(error)), error.detail)
+    except RecordUnreadable as error:
+        said = error.message
+        message = said if isinstance(said, Message) else M("The machine-readable record cannot be read.")
+        return None, b"", Check("attachment", "fail", message, error.detail)
     return (
         content,
         found[0],
@@ -245,6 +249,25 @@ def _handed_over(found: SignatureVerdict, content: RecordContent) -> Check:
         M("It is signed with another certificate than the one it hands over."),
         found.sha256,
     )
+
+
+def _head(content: RecordContent) -> Check:
+    """Whether the device that the record names signed the head of its journal."""
+    from fieldkit.journal.device import name_of
+    from fieldkit.journal.device import verify as signed_by
+    from fieldkit.journal.entry import Head
+    from fieldkit.journal.mark import statement
+
+    head = content.journal
+    detail = f"{head.device}:{head.seq}"
+    try:
+        key, signature = bytes.fromhex(head.key), bytes.fromhex(head.signature)
+    except ValueError:
+        key = signature = b""
+    said = statement(Head(head.device, head.seq, head.hash))
+    if name_of(key) == head.device and signed_by(key, signature, said):
+        return Check("journal-head", "pass", M("The device signed the head of the journal."), detail)
+    return Check("journal-head", "fail", M("The device's signature over the journal does not hold."), detail)
 
 
 def _journal(content: RecordContent, store: Store) -> Check:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
@@ -96,6 +97,17 @@ def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
         own = bytes.fromhex(header.key)
     except ValueError:
         own = b""
+    if not unframed.signed_by(own):
+        raise _damaged(M("The header of the bundle was changed: its signature does not hold."))
+    if header.device != name_of(own):
+        raise BundleForged(
+            M(
+                "The bundle says it is from device {device}, but its key is another device's.",
+                device=header.device[:40],
+            ),
+            unchanged=M("Nothing was taken from it."),
+            hint=M("Keep the file and find out where it came from."),
+        )
     if device_key is not None and own != device_key:
         raise BundleForged(
             M(
@@ -105,8 +117,6 @@ def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
             unchanged=M("Nothing was taken from it."),
             hint=M("Keep the file and find out where it came from."),
         )
-    if not unframed.signed_by(own):
-        raise _damaged(M("The header of the bundle was changed: its signature does not hold."))
     hashes = (
         header.sha256,
         header.prev,

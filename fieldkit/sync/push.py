@@ -20,7 +20,7 @@ from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier
 from fieldkit.sync.errors import TargetDamaged
 from fieldkit.sync.recipients import checked, identifier
-from fieldkit.sync.status import Sent, covered, news, status
+from fieldkit.sync.status import Sent, covered, news, runs, status
 from fieldkit.text import M
 
 LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
@@ -60,12 +60,13 @@ def push(
     if store.read_only is not None:
         raise StoreReadOnly(store.read_only, unchanged=M("Nothing was put."))
     before = status(store, carrier)
-    at = covered(before.received, before.here) + 1
+    at = covered(before.received, before.here, before.gaps) + 1
     outbox = store.folder / OUTBOX
     made: list[bundle.Made] = []
-    while at <= before.last and news(store, at, before.last):
+    while news(store, at, before.last, before.gaps):
+        at, end = next(runs(at, before.last, before.gaps))
         ready = _left_over(store, outbox, at, keys) or bundle.make(
-            store, at, _until(store, at, before.last), keys, outbox, tell
+            store, at, _until(store, at, end), keys, outbox, tell
         )
         deliver(carrier, ready, tell)
         _note(store, carrier, ready)

@@ -137,6 +137,7 @@ def test_the_paper_says_what_it_has_to(content: RecordContent, tmp_path: Path) -
         "BIÊN BẢN",
         "Căn cứ Nghị định số 30/2020/NĐ-CP",
         "09 giờ 05 phút, ngày 24 tháng 11 năm 2026",
+        datetime.fromisoformat(content.visit.signed_off).astimezone(MADE.tzinfo).strftime("%d/%m/%Y %H:%M"),
         "TRUNG TÂM TIN HỌC",
         "ĐẠI DIỆN BÊN NHẬN",
         "Nguyễn Thị Mẫu",

@@ -129,6 +129,18 @@ def test_another_devices_key_is_noticed(made: Made, tmp_path: Path) -> None:
         read_header(made.path, device_key=other.public_key)
 
 
+def test_a_device_cannot_speak_for_another(
+    store: Store, made: Made, head_office: Office, tmp_path: Path
+) -> None:
+    """It signs with its own key, and says it were another device."""
+    header = msgspec.structs.replace(made.header, device="0" * 12)
+    cipher = made.path.read_bytes()[-header.size :]
+    path = tmp_path / "other.fkb"
+    path.write_bytes(frame(KIND, header, store.sign) + cipher)
+    with pytest.raises(errors.BundleForged):
+        open_bundle(path, head_office.identity)
+
+
 def _forged(store: Store, header: Header, body: bytes, keys: Keys, path: Path, **changes: object) -> Path:
     """A bundle signed by the device itself whose parts do not fit: what a faulty device might send."""
     sealed = io.BytesIO()

@@ -308,6 +308,27 @@ def test_large_work_goes_in_several_bundles(
     assert push(store, stick, recipients).bundle == ""
 
 
+def test_entries_that_were_lost_do_not_hold_the_rest_back(
+    store: Store, stick: FolderCarrier, recipients: Keys, head_office: Office
+) -> None:
+    folder = store.folder
+    store.close()
+    (segment,) = folder.glob("journal-*.fkj")
+    lines = segment.read_bytes().split(b"\n")
+    lines[2] = lines[2][:-5] + b"#####"
+    segment.write_bytes(b"\n".join(lines))
+    with Store.open(folder) as damaged:
+        with pytest.raises(StoreReadOnly):
+            push(damaged, stick, recipients)
+        damaged.accept_holes("Trần")
+        pushed = push(damaged, stick, recipients)
+        opened = [open_bundle(stick.folder / each, head_office.identity) for each in pushed.bundles]
+        assert [(each.header.first, each.header.last) for each in opened] == [(1, 2), (4, 7)]
+        assert push(damaged, stick, recipients).bundle == ""
+        work(damaged, 1)
+        assert push(damaged, stick, recipients).first == 8
+
+
 def test_progress_tells_how_far_it_is(store: Store, stick: FolderCarrier, recipients: Keys) -> None:
     told: list[Progress] = []
     push(store, stick, recipients, progress=told.append)
