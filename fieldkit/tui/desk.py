@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-DRAFTS = "drafts"
-
 
 class Desk:
     """Where the screens' work with the store is done, one thing after the other.
@@ -87,23 +85,3 @@ class Desk:
             except FieldkitError:  # said in full when it is chosen
                 titled.append((path, path.name))
         return titled
-
-    def drafts(self, visit: str) -> dict[str, str]:
-        """What was typed into the items of `visit` and not yet saved as an answer."""
-        from tinydb import where
-
-        found = self.visits.store.db.table(DRAFTS).search(where("visit") == visit)
-        return {str(each["item"]): str(each["text"]) for each in found}
-
-    def keep_draft(self, visit: str, item: str, text: str | None) -> None:
-        """Keep what was typed so far; None lets go of it. Not an answer, and never in a record."""
-        from tinydb import where
-
-        if self.visits.store.read_only is not None:
-            return
-        table = self.visits.store.db.table(DRAFTS)
-        here = (where("visit") == visit) & (where("item") == item)
-        if text is not None:
-            table.upsert({"visit": visit, "item": item, "text": text}, here)
-        elif table.contains(here):
-            table.remove(here)

@@ -29,9 +29,10 @@ class Dialog(Room[T], Generic[T]):
 
     DEFAULT_CSS = """
     Dialog #body { padding: 1 2 0 2; }
-    Dialog #answer { height: auto; max-height: 12; margin: 1 0 0 0; }
+    Dialog #text { height: auto; max-height: 75%; }
+    Dialog ListBox { height: auto; max-height: 75%; margin: 1 0 0 0; }
     Dialog TextField { margin: 0 0 1 0; }
-    Dialog .label { height: auto; }
+    Dialog .label { height: auto; margin: 1 0 0 0; }
     Dialog #complaint { height: auto; }
     """
     BINDINGS = bindings("read", "room")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message as Event
 from textual.widget import Widget
@@ -13,20 +13,16 @@ from fieldkit.text import M, Said
 from fieldkit.tui import finishing, signs
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.dialogs import QuestionDialog
-from fieldkit.tui.frame import Room
 from fieldkit.tui.list_box import ListBox, Row
-from fieldkit.tui.operator import Found, Progressed, ScreenOperator
 from fieldkit.tui.prose import Paragraph, Prose
-from fieldkit.tui.runner import Running
 from fieldkit.tui.work_pane import finding_text
+from fieldkit.tui.work_room import WorkRoom
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
 
-Work = Callable[[ScreenOperator], Coroutine[Any, Any, Sequence[Said]]]
 
-
-class FinishRoom(Room[None]):
+class FinishRoom(WorkRoom):
     """The steps that finish a visit, each with its state; Enter does the one under the cursor."""
 
     DEFAULT_CSS = """
@@ -36,21 +32,18 @@ class FinishRoom(Room[None]):
     BINDINGS = bindings("finish", "run", "read", "room")
     AUTO_FOCUS = "#steps"
 
-    class Done(Event):
-        """A step came to its end: the visit after it, what to say of it, or why it failed."""
+    class Read(Event):
+        """The visit as it is after a step, and what the step tells."""
 
-        def __init__(self, visit: Visit, told: Sequence[Said], error: Exception | None = None) -> None:
+        def __init__(self, visit: Visit, told: Sequence[Said]) -> None:
             super().__init__()
             self.visit = visit
             self.told = tuple(told)
-            self.error = error
 
     def __init__(self, visit: Visit) -> None:
         super().__init__()
         self._visit = visit
         self._told: tuple[Said, ...] = ()
-        self._findings: list[Finding] = []
-        self._work: Running[Sequence[Said]] | None = None
 
     # --- the frame
 
@@ -66,11 +59,11 @@ class FinishRoom(Room[None]):
         self._say()
 
     def scopes_now(self) -> Sequence[Scope]:
-        return ("run", "read") if self._work is not None else ("finish", "read", "room")
+        return ("run", "read") if self.working else ("finish", "read", "room")
 
     def on_list_box_moved(self) -> None:
-        if self._work is None:
-            self._told, self._findings = (), []
+        if not self.working:
+            self._told, self.findings = (), []
             self._say()
 
     def _rows(self) -> list[Row]:
@@ -99,7 +92,7 @@ class FinishRoom(Room[None]):
         text: list[Paragraph] = [
             Paragraph(line, "strong" if n == 0 else "") for n, line in enumerate(self._told)
         ]
-        for finding in self._findings:
+        for finding in self.findings:
             text += finding_text(finding)
         if not text:
             text = self._about(self.query_one("#steps", ListBox).key)
@@ -155,42 +148,36 @@ class FinishRoom(Room[None]):
                     M("{count} item(s) are still open. Esc goes back to them.", count=len(visit.problems))
                 )
                 return
-            self._start(
-                M("Making the handover record…"), lambda person: finishing.hand_over(desk, visit.id, person)
+            self.do(
+                M("Sign-off and handover record"), lambda person: finishing.hand_over(desk, visit.id, person)
             )
         elif step == "export":
             if not visit.records:
                 self.status(M("There is no record yet; it is made by the first step."))
                 return
-            self._start(M("Exporting…"), lambda person: finishing.export(desk, visit.id, person))
+            self.do(M("Export"), lambda person: finishing.export(desk, visit.id, person))
         elif step == "bundle":
-            self._start(M("Putting the bundle…"), lambda person: finishing.put_bundle(desk, person))
+            self.do(M("Bundle"), lambda person: finishing.put_bundle(desk, person))
         elif step == "waiting":
-            self._start(M("Looking what waits…"), lambda _: finishing.waiting(desk))
+            self.do(M("Receipts"), lambda _: finishing.waiting(desk))
         elif step == "amend":
             if visit.signoff is None:
                 self.status(M("The visit was not signed off, so it can be changed as it is."))
                 return
             self.run_worker(self._amending(), group="desk", exit_on_error=False)
 
-    def _start(self, text: Said, work: Work) -> None:
-        operator = ScreenOperator(self.fieldkit, self)
-        self._told, self._findings = (), []
-        self._work = Running(lambda: work(operator))
-        self.status(text)
-        self.retell_keys()
-        self.run_worker(self._following(self._work), group="finish", exclusive=True, exit_on_error=False)
+    def found_more(self, findings: Sequence[Finding]) -> None:
+        self._say()
 
-    async def _following(self, work: Running[Sequence[Said]]) -> None:
-        desk = self.fieldkit.desk
-        told: tuple[Said, ...] = ()
-        error: Exception | None = None
-        try:
-            told = tuple(await work.result())
-        except Exception as raised:
-            error = raised
-        visit = await desk.call(lambda: desk.visits.load(self._visit.id))
-        self.post_message(self.Done(visit, told, error))
+    def ended(self, outcome: Sequence[Said] | None, error: Exception | None) -> None:
+        desk, told = self.fieldkit.desk, tuple(outcome or ())
+
+        async def reading() -> None:
+            visit = await desk.call(lambda: desk.visits.load(self._visit.id))
+            self.post_message(self.Read(visit, told))
+
+        self.status(M("Not finished.") if error is not None else M("Done."))
+        self.run_worker(reading(), group="desk", exit_on_error=False)
 
     async def _amending(self) -> None:
         desk = self.fieldkit.desk
@@ -203,35 +190,16 @@ class FinishRoom(Room[None]):
         except Exception as error:
             self.fieldkit.tell(error)
         else:
-            self.post_message(self.Done(visit, (M("The visit is open again."),)))
+            self.post_message(self.Read(visit, (M("The visit is open again."),)))
 
-    def on_finish_room_done(self, event: Done) -> None:
-        self._work = None
+    def on_finish_room_read(self, event: Read) -> None:
         self._visit = event.visit
         self._told = event.told
         self.retell()
-        self.retell_keys()
-        if event.error is not None:
-            self.status(M("Not finished."))
-            self.fieldkit.tell(event.error, M("The step was not finished"))
-        else:
-            self.status(event.told[0] if event.told else M("Done."))
-            for line in event.told:
-                self.fieldkit.note(line)
-
-    def on_found(self, event: Found) -> None:
-        self._findings.append(event.finding)
-        self.fieldkit.note(event.finding.message)
-        self._say()
-
-    def on_progressed(self, event: Progressed) -> None:
-        if self._work is not None:
-            self.status(finishing.progress_words(event.progress))
-
-    async def action_stop(self) -> None:
-        if self._work is not None:
-            self.status(M("Stopping…"))
-            self._work.stop()
+        if event.told:
+            self.status(event.told[0])
+        for line in event.told:
+            self.fieldkit.note(line)
 
     # --- leaving
 
@@ -243,8 +211,3 @@ class FinishRoom(Room[None]):
 
     def action_back(self) -> None:
         self.dismiss(None)
-
-    async def may_leave(self) -> bool:
-        if self._work is not None:
-            self.status(M("A step is running. Stop it with Esc first, or let it end."))
-        return self._work is None

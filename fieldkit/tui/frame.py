@@ -45,9 +45,10 @@ class TitleBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        right = f" {said(self._right)} " if said(self._right) else ""
-        room = width - cell_len(right)
-        return Strip([Segment(cut(f" {said(self._left)}", room) + right, self.rich_style)], width)
+        left, right = f" {said(self._left)}", f" {said(self._right)} " if said(self._right) else ""
+        if cell_len(left) + cell_len(right) > width and cell_len(right) > width // 3:
+            right = ""  # where the person is matters more
+        return Strip([Segment(cut(left, width - cell_len(right)) + right, self.rich_style)], width)
 
 
 class StatusLine(Widget):

@@ -41,7 +41,8 @@ class HelpRoom(Dialog[None]):
             Paragraph(
                 M(
                     "Ctrl+A and Ctrl+E go to the beginning and end, Ctrl+W deletes a word, Ctrl+U and"
-                    " Ctrl+K delete to the beginning and end. In a field of several lines, Ctrl+J begins a new line."
+                    " Ctrl+K delete to the beginning and end. In a field of several lines, Ctrl+J begins"
+                    " a new line."
                 )
             ),
             Paragraph(""),

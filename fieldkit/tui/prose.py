@@ -119,7 +119,7 @@ class Prose(Widget, can_focus=False, inherit_bindings=False):
         lines = self._set()
         if len(lines) > height and y == height - 1:
             first, last = self._top + 1, min(self._top + self._height, len(lines))
-            more = M("lines {first}–{last} of {all}; PgDn, PgUp", first=first, last=last, all=len(lines))
+            more = M("lines {first}–{last} of {all}; Ctrl+↓, Ctrl+↑", first=first, last=last, all=len(lines))
             return Strip(
                 [Segment(cut(f" {plain('↓')} {more}", width), self.get_component_rich_style("prose--more"))],
                 width,

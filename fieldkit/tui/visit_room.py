@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,28 +11,24 @@ from textual.containers import Horizontal
 from textual.message import Message as Event
 from textual.widget import Widget
 
-from fieldkit.operator import Finding, Plan, Question
+from fieldkit.operator import Finding, Question
 from fieldkit.plain import SEVERITIES
 from fieldkit.text import M, Said
 from fieldkit.tui import signs
 from fieldkit.tui.actions import Scope, bindings
-from fieldkit.tui.dialogs import ConsentDialog, QuestionDialog
-from fieldkit.tui.finishing import progress_words
-from fieldkit.tui.frame import Room
-from fieldkit.tui.list_box import ListBox, Row
-from fieldkit.tui.operator import Found, Progressed, ScreenOperator
-from fieldkit.tui.runner import Running
+from fieldkit.tui.dialogs import QuestionDialog
+from fieldkit.tui.drafts import Drafts
+from fieldkit.tui.list_box import ListBox
+from fieldkit.tui.visit_rows import FINISH, NEEDS_WORK, next_open, rows
 from fieldkit.tui.work_pane import WorkPane
+from fieldkit.tui.work_room import WorkRoom
 
 if TYPE_CHECKING:
     from fieldkit.procedure.evidence import Evidence
     from fieldkit.visit.model import Visit
 
-FINISH = "@finish"
-NEEDS_WORK = ("todo", "failed")
 
-
-class VisitRoom(Room[None]):
+class VisitRoom(WorkRoom):
     """One visit. What is typed and not saved stays with its item as a draft, also on the disk."""
 
     DEFAULT_CSS = """
@@ -66,25 +63,13 @@ class VisitRoom(Room[None]):
             super().__init__()
             self.error = error
 
-    class Ended(Event):
-        """A procedure came to its end: with evidence, or with an error."""
-
-        def __init__(self, item: str, evidence: Evidence | None, error: Exception | None) -> None:
-            super().__init__()
-            self.item = item
-            self.evidence = evidence
-            self.error = error
-
     def __init__(self, visit: str) -> None:
         super().__init__()
         self.visit_id = visit
         self._visit: Visit | None = None
-        self._drafts: dict[str, str] = {}
-        self._kept: dict[str, str] = {}
         self._busy = False
-        self._procedure: Running[Evidence] | None = None
+        self._broken = False
         self._running_item = ""
-        self._findings: list[Finding] = []
 
     # --- the frame
 
@@ -100,11 +85,11 @@ class VisitRoom(Room[None]):
 
     def filled(self) -> None:
         if self._visit is not None:
-            self._items.show(self._rows(self._visit))
+            self._items.show(rows(self._visit, self._drafts, self._running_item))
             self._pane.retell()
 
     def scopes_now(self) -> Sequence[Scope]:
-        if self._procedure is not None:
+        if self.working:
             return ("run", "read")
         if self._in_editor:
             return ("answer", "read")
@@ -112,7 +97,12 @@ class VisitRoom(Room[None]):
 
     @property
     def holding(self) -> bool:
-        return super().holding or self._visit is None or self._busy
+        reading = self._visit is None and not self._broken
+        return super().holding or reading or self._busy
+
+    @functools.cached_property
+    def _drafts(self) -> Drafts:
+        return Drafts(self.fieldkit.desk, self.visit_id)
 
     @property
     def _items(self) -> ListBox:
@@ -134,14 +124,18 @@ class VisitRoom(Room[None]):
         super()._begin()
 
     def on_screen_resume(self) -> None:
-        if self._visit is not None and self._procedure is None:
+        if self._visit is not None and not self.working:
             self._do(self._reloading)
 
     async def _loading(self) -> Event:
         desk = self.fieldkit.desk
-        visit = await desk.call(lambda: desk.visits.load(self.visit_id))
-        self._kept = await desk.call(lambda: desk.drafts(visit.id))
-        self._drafts = dict(self._kept)
+        try:
+            visit = await desk.call(lambda: desk.visits.load(self.visit_id))
+        except Exception:
+            self._broken = True  # Esc has to get out of here
+            raise
+        self.visit_id = visit.id  # it may have been called by the beginning of its id
+        await desk.call(self._drafts.read)
         place = await desk.call(lambda: desk.visits.place(visit.id))
         return self.Loaded(visit, at=place if place in visit.relevant else visit.next_item())
 
@@ -163,38 +157,9 @@ class VisitRoom(Room[None]):
     def _take(self, visit: Visit, at: str = "") -> None:
         self._visit = visit
         self.retitle()
-        self._items.show(self._rows(visit), at=at)
+        self._items.show(rows(visit, self._drafts, self._running_item), at=at)
         self._show_item()
-
-    def _rows(self, visit: Visit) -> list[Row]:
-        rows: list[Row] = []
-        for section in visit.checklist.sections:
-            items = [item for item in section.items if item.id in visit.relevant]
-            if items:
-                rows.append(Row(f"@{section.id}", section.title, heading=True))
-            for item in items:
-                status = visit.status(item.id)
-                word: Said = signs.STATUSES[status]
-                sign = signs.sign(status)
-                if item.id == self._running_item:
-                    sign, word = signs.sign("running"), M("running")
-                elif item.id in self._drafts:
-                    word = M("draft")
-                elif item.kind == "note":
-                    sign, word = "", M("to read")
-                elif status == "todo" and not item.required:
-                    word = M("optional")
-                rows.append(Row(item.id, item.label, sign, word))
-        rows.append(Row("@end", M("Finish"), heading=True))
-        rows.append(
-            Row(
-                FINISH,
-                M("Sign-off, record, export"),
-                signs.sign(visit.state),
-                signs.SHORT_STATES[visit.state],
-            )
-        )
-        return rows
+        self.retell_keys()
 
     # --- the item under the cursor
 
@@ -209,7 +174,7 @@ class VisitRoom(Room[None]):
         visit, item = self._visit, self._items.key
         if visit is None or not item or item.startswith("@"):
             return
-        findings = self._findings if item == self._running_item else None
+        findings = self.findings if item == self._running_item else None
         self._pane.show(visit, item, self._drafts.get(item), findings)
 
     def _keep_typed(self) -> None:
@@ -217,13 +182,8 @@ class VisitRoom(Room[None]):
         pane = self._pane
         if not pane.item or self._visit is None:
             return
-        draft, before = pane.draft, self._drafts.get(pane.item)
-        if draft is None:
-            self._drafts.pop(pane.item, None)
-        else:
-            self._drafts[pane.item] = draft
-        if (draft is None) != (before is None):
-            self._items.show(self._rows(self._visit))
+        if self._drafts.hold(pane.item, pane.draft):
+            self._items.show(rows(self._visit, self._drafts, self._running_item))
 
     def _settle_pane(self) -> str:
         """The item under the cursor, shown at the right; keys may have been faster than messages."""
@@ -278,14 +238,16 @@ class VisitRoom(Room[None]):
     async def _saving(self, item: str, value: Any, *, is_file: bool) -> Event:
         desk = self.fieldkit.desk
 
+        self._drafts.hold(item, None)
+        forget = self._drafts.unsaved()
+        self._drafts.hold(item, str(value) if isinstance(value, str) else " ".join(value))
+
         def save() -> Visit:
             if is_file:
                 visit = desk.visits.attach(self.visit_id, item, Path(str(value)).expanduser())
             else:
                 visit = desk.visits.answer(self.visit_id, item, value)
-            if item in self._kept:
-                desk.keep_draft(self.visit_id, item, None)
-                del self._kept[item]
+            forget()
             desk.visits.remember(self.visit_id, item)
             return visit
 
@@ -293,7 +255,7 @@ class VisitRoom(Room[None]):
 
     def on_visit_room_answered(self, event: Answered) -> None:
         self._busy = False
-        self._drafts.pop(event.item, None)
+        self._drafts.hold(event.item, None)
         label = event.visit.checklist.item(event.item).label
         self._take(event.visit)
         self._step_on(event.item)
@@ -350,11 +312,10 @@ class VisitRoom(Room[None]):
         visit = self._visit
         if visit is None:
             return
-        wanting = [item for item in self._after(self._items.key) if visit.status(item) in NEEDS_WORK]
-        required = [item for item in wanting if visit.checklist.item(item).required] or wanting
-        self._items.go(required[0] if required else FINISH)
+        wanted = next_open(visit, self._items.key)
+        self._items.go(wanted or FINISH)
         self._items.focus()
-        if not required:
+        if not wanted:
             self.status(M("Nothing is open any more. Enter finishes the visit."))
 
     def _step_on(self, item: str) -> None:
@@ -371,13 +332,6 @@ class VisitRoom(Room[None]):
             editor.focus()
         else:
             self._items.focus()
-
-    def _after(self, item: str) -> list[str]:
-        """The visit's items from the one after `item` around to it."""
-        assert self._visit is not None
-        items = [name for name in self._visit.relevant if self._visit.checklist.item(name).kind != "note"]
-        start = items.index(item) + 1 if item in items else 0
-        return items[start:] + items[:start]
 
     def _changeable(self, visit: Visit) -> bool:
         if visit.signoff is None:
@@ -402,86 +356,41 @@ class VisitRoom(Room[None]):
 
     def _run_procedure(self, item: str) -> None:
         desk = self.fieldkit.desk
-        operator = ScreenOperator(self.fieldkit, self)
-        self._running_item, self._findings = item, []
-        self._procedure = Running(lambda: desk.visits.run(self.visit_id, item, operator, desk.modules))
-        self.status(M("Running: {item}. Esc stops it.", item=self._label(item)))
-        self._retake()
-        self.run_worker(
-            self._waiting(item, self._procedure), group="procedure", exclusive=True, exit_on_error=False
+        self._running_item = item
+        self.do(
+            self._label(item),
+            lambda operator: desk.visits.run(self.visit_id, item, operator, desk.modules),
         )
+        if self._visit is not None:
+            self._take(self._visit)
 
-    async def _waiting(self, item: str, running: Running[Evidence]) -> None:
-        try:
-            self.post_message(self.Ended(item, await running.result(), None))
-        except Exception as error:
-            self.post_message(self.Ended(item, None, error))
-
-    def on_found(self, event: Found) -> None:
-        self._findings.append(event.finding)
-        self.fieldkit.note(event.finding.message)
+    def found_more(self, findings: Sequence[Finding]) -> None:
         if self._pane.item == self._running_item:
-            self._pane.live(tuple(self._findings))
+            self._pane.live(tuple(findings))
 
-    def on_progressed(self, event: Progressed) -> None:
-        if self._procedure is None:
-            return
-        self.status(progress_words(event.progress))
-
-    def on_visit_room_ended(self, event: Ended) -> None:
-        self._procedure, self._running_item = None, ""
-        label = self._label(event.item)
-        if event.evidence is not None:
-            outcome = SEVERITIES[event.evidence.verdict]
-            ended = M("{item}: {outcome}. F3 goes to the next open item.", item=label, outcome=str(outcome))
-        else:
-            ended = M("{item}: not finished.", item=label)
-        self.fieldkit.note(ended)
-        self.status(ended)
+    def ended(self, outcome: Evidence | None, error: Exception | None) -> None:
+        item, self._running_item = self._running_item, ""
+        told = M("{item}: not finished.", item=self._label(item))
+        if outcome is not None:
+            verdict = str(SEVERITIES[outcome.verdict])
+            told = M(
+                "{item}: {outcome}. F3 goes to the next open item.", item=self._label(item), outcome=verdict
+            )
+        self.fieldkit.note(told)
+        self.status(told)
         desk = self.fieldkit.desk
 
         async def reading() -> Event:
             def read() -> Visit:
-                desk.visits.remember(self.visit_id, event.item)
+                desk.visits.remember(self.visit_id, item)
                 return desk.visits.load(self.visit_id)
 
-            return self.Loaded(await desk.call(read), said=ended)
+            return self.Loaded(await desk.call(read), said=told)
 
         self._do(reading)
-        if event.error is not None:
-            self.fieldkit.tell(event.error, M("The step was not finished"))
-
-    async def action_stop(self) -> None:
-        self.run_worker(self._stopping(), group="stop", exclusive=True, exit_on_error=False)
-
-    async def _stopping(self) -> bool:
-        """Ask whether to stop what runs; True if it is to be stopped, or has ended meanwhile."""
-        running = self._procedure
-        if running is None:
-            return True
-        plan = Plan(
-            title=M("Stop what is running?"),
-            steps=(
-                M(
-                    "{item} is stopped at the next point where that is safe.",
-                    item=self._label(self._running_item),
-                ),
-            ),
-            keeps=M("What was saved stays. The step can be run again."),
-        )
-        agreed = await self.app.push_screen_wait(ConsentDialog(plan))
-        if agreed and self._procedure is running:
-            self.status(M("Stopping…"))
-            running.stop()
-        return bool(agreed) or self._procedure is None
 
     def _label(self, item: str) -> str:
         return str(self._visit.checklist.item(item).label) if self._visit is not None else item
-
-    def _retake(self) -> None:
-        if self._visit is not None:
-            self._take(self._visit)
-        self.retell_keys()
 
     # --- leaving
 
@@ -505,33 +414,19 @@ class VisitRoom(Room[None]):
         self.dismiss(None)
 
     async def may_leave(self) -> bool:
-        if self._procedure is not None:
-            self.status(
-                M(
-                    "{item} is running. Stop it with Esc first, or let it end.",
-                    item=self._label(self._running_item),
-                )
-            )
-            return False
         self._keep_typed()
         self._keep_on_disk()
-        return True
+        return await super().may_leave()
 
     def _keep_on_disk(self) -> None:
         """Write drafts and place; the desk does it before anything that is asked of it later."""
         desk, visit = self.fieldkit.desk, self._visit
         if visit is None or not desk.is_open:
             return
-        changed = {item: text for item, text in self._drafts.items() if self._kept.get(item) != text}
-        gone = [item for item in self._kept if item not in self._drafts]
-        place = self._items.key
-        self._kept = dict(self._drafts)
+        write, place = self._drafts.unsaved(), self._items.key
 
         def keep() -> None:
-            for item, text in changed.items():
-                desk.keep_draft(visit.id, item, text)
-            for item in gone:
-                desk.keep_draft(visit.id, item, None)
+            write()
             if place in visit.relevant and desk.visits.place(visit.id) != place:
                 desk.visits.remember(visit.id, place)
 

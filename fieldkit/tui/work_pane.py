@@ -35,6 +35,8 @@ FORMS: dict[str, Said] = {
     "note": M("Read it; there is nothing to answer."),
 }
 
+URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
+
 
 class WorkPane(Vertical):
     """Shows an item. `editor` is what answers it, None for procedures and notes."""
@@ -148,7 +150,7 @@ class WorkPane(Vertical):
         evidence = visit.evidence.get(item.id)
         if evidence is not None:
             text.append(Paragraph(evidence.summary, "strong"))
-            for finding in evidence.findings:
+            for finding in sorted(evidence.findings, key=lambda finding: URGENCY[finding.severity]):
                 text += finding_text(finding)
         return text
 
@@ -255,6 +257,6 @@ def finding_text(finding: Finding) -> list[Paragraph]:
     text = [Paragraph(f"{finding.message} [{word}]", "", signs.sign(finding.severity))]
     if finding.hint is not None:
         text.append(Paragraph(finding.hint, "", signs.plain("→"), 2))
-    if finding.detail:
+    if finding.detail and finding.severity not in ("pass", "info"):
         text += [Paragraph(line, "faint", "", 2) for line in finding.detail.splitlines()[:6]]
     return text
