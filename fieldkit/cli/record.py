@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.errors import FieldkitError
 from fieldkit.plain import SYMBOLS, verdict_word
 from fieldkit.text import M, Said
 
@@ -64,9 +66,13 @@ def verify(
     if not anchors:
         anchors, _, known = material(call, call.profiles())
         crls += known
-    found = judge(
-        file, trust=anchors, crls=crls, network=network, policy=Policy(revocation=not no_revocation)
-    )
+    policy = Policy(revocation=not no_revocation)
+    with contextlib.ExitStack() as stack:
+        store = None
+        if call.home.store.is_dir():  # the record may be of this very journal; a damaged one is no reason
+            with contextlib.suppress(FieldkitError):
+                store = stack.enter_context(call.store())
+        found = judge(file, trust=anchors, crls=crls, network=network, policy=policy, store=store)
     content = found.content
     result = {"file": str(file), "sha256": found.sha256} | shape(found.judgement)
     lines: list[str | Said] = [

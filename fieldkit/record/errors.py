@@ -35,6 +35,12 @@ class RecordNotVerified(errors.Failed):
     code = "record-not-verified"
 
 
+class RecordNotWritten(errors.Missing):
+    """The record is made and kept in the store, but its files could not be written where they were wanted."""
+
+    code = "record-not-written"
+
+
 class WrongCertificate(errors.Refused):
     """The token's certificate is not the one that is handed over."""
 

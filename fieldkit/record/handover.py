@@ -14,16 +14,18 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.checklist.model import Item
+from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.record import appearance, tables
 from fieldkit.record.build import build
 from fieldkit.record.content import Language, RecordContent, sha256
-from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
+from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWritten, WrongCertificate
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.verify import GIVER, RECEIVER, Verified, verify
 from fieldkit.signature import document
+from fieldkit.signature.errors import OutputNotWritten
 from fieldkit.signature.sign import RawSigner, Reserved, sign
 from fieldkit.signature.trust import chain_of
 from fieldkit.text import M
@@ -105,7 +107,7 @@ async def hand_over(
         finally:
             await asyncio.to_thread(session.close)
     operator.progress(Progress(M("Verifying the record {name}", name=content.name), 2, 4))
-    judged = await asyncio.to_thread(_judged, signed, material)
+    judged = await asyncio.to_thread(_judged, signed, material, visits.store)
     return await _kept(visits, now, content, rendered, signed.read_bytes(), judged, out, operator)
 
 
@@ -224,12 +226,12 @@ def _folder(visits: Visits, visit: Visit) -> Path:
     return visits.home.visit(visit.id)
 
 
-def _judged(signed: Path, material: Material) -> Verified:
+def _judged(signed: Path, material: Material, store: Store) -> Verified:
     """What was just signed has to hold; what cannot be looked up here stays not checked.
 
     :raises RecordNotVerified: it does not hold.
     """
-    judged = verify(signed, trust=material.anchors, crls=material.crls)
+    judged = verify(signed, trust=material.anchors, crls=material.crls, store=store)
     if judged.verdict == "fail":
         failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
         raise RecordNotVerified(
@@ -274,11 +276,22 @@ async def _kept(
         ("xlsx", lambda: tables.to_xlsx(content)),
         ("csv", lambda: tables.to_csv(content)),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     paths = {kind: folder / f"{content.name}.{kind}" for kind, _ in makers}
-    for kind, maker in makers:
-        with document.written(paths[kind], overwrite=True) as file:
-            file.write(await asyncio.to_thread(maker))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind, maker in makers:
+            with document.written(paths[kind], overwrite=True) as file:
+                file.write(await asyncio.to_thread(maker))
+    except (OSError, OutputNotWritten) as error:
+        raise RecordNotWritten(
+            M(
+                "The record is made and kept; its files cannot be written to {folder}.",
+                folder=str(folder),
+            ),
+            unchanged=M("The visit is finished; nothing has to be done again."),
+            hint=M("Free some space or choose another folder, then use `fieldkit record export`."),
+            detail=str(error),
+        ) from None
     operator.progress(Progress(M("The record is kept: {name}", name=content.name), 4, 4))
     checks = judged.checks if judged is not None else ()
     for check in checks:

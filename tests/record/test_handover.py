@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from fieldkit.errors import NotConsented
 from fieldkit.record.content import decode
-from fieldkit.record.errors import RecordMissing, RecordNotMade
+from fieldkit.record.errors import RecordMissing, RecordNotMade, RecordNotWritten
 from fieldkit.record.export import export
 from fieldkit.record.handover import hand_over
 from fieldkit.record.verify import verify
@@ -136,6 +136,17 @@ def test_exports_are_what_was_signed_and_a_draft_before(
     assert openpyxl.load_workbook(tmp_path / "en.xlsx").sheetnames[0] == "Record"
     with pytest.raises(RecordMissing):
         export(visits, visit, "pdf", tmp_path / "x.pdf", record="nothing")
+
+
+def test_a_record_whose_files_cannot_be_written_is_kept_all_the_same(
+    visits: Visits, visit: str, people: People, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(RecordNotWritten) as caught:
+        asyncio.run(hand_over(visits, visit, people, out=tmp_path / "file"))
+    assert "record export" in str(caught.value.hint)
+    assert visits.load(visit).state == "recorded"
+    assert export(visits, visit, "pdf", tmp_path / "x.pdf").signed
 
 
 def test_the_command_line_exports_and_verifies(

@@ -117,15 +117,16 @@ def test_changed_bytes_anywhere_are_refused(judge: Judge, signed: bytes, rendere
 
 
 @pytest.mark.soak
-def test_every_byte_of_the_signed_part_that_changes_is_refused(
-    judge: Judge, signed: bytes, rendered: Rendered
-) -> None:
-    for at in range(len(rendered.pdf), len(signed)):
-        for bit in (0, 5):  # another digit, another case
+@pytest.mark.timeout(3600)
+def test_changes_all_over_the_signatures_own_bytes_are_refused(judge: Judge, signed: bytes) -> None:
+    """The bytes that a signature cannot cover: every third of them, to another digit and to another case."""
+    start = signed.rindex(b"/Contents <") + 10
+    for at in range(start, signed.index(b"00" * 64, start), 3):
+        for bit in (0, 5):
             changed = bytearray(signed)
             changed[at] ^= 1 << bit
             try:
-                assert judge(bytes(changed)).verdict == "fail", at
+                assert judge(bytes(changed)).verdict == "fail", (at, bit)
             except REFUSALS:
                 continue
 
