@@ -51,8 +51,7 @@ class Attachments:
             digest.update(chunk)
             size += len(chunk)
         sha256 = digest.hexdigest()
-        if not self._holds(sha256):
-            self._keep(source, sha256, name)
+        self._keep(source, sha256, name)
         return Attachment(sha256, size, nfc(name))
 
     def get(self, sha256: str) -> bytes:
@@ -113,7 +112,9 @@ class Attachments:
         target = self.path(sha256)
         try:
             self._files.folder(target.parent)
-            keep(self._files, target, _verified(source, sha256))
+            if not self._holds(sha256):
+                keep(self._files, target, _verified(source, sha256))
+            self._files.sync_folder(target.parent)  # its name may be there and not yet durable
             self._files.sync_folder(self.folder)
             self._files.sync_folder(self.folder.parent)
         except OSError as error:

@@ -305,17 +305,19 @@ class Log:
         segments = self.index.segments
         try:
             if self._writing < 0 and segments and (not self._size or self._size + needed <= SEGMENT_SIZE):
-                self._writing = self._files.open(self._folder / segments[-1].name, write=True)
-                return
-            name = f"journal-{_number(segments[-1].name) + 1 if segments else 1:06d}.fkj"
+                name = segments[-1].name
+            else:
+                name = f"journal-{_number(segments[-1].name) + 1 if segments else 1:06d}.fkj"
             writing = self._files.open(self._folder / name, write=True)
-            self._files.sync_folder(self._folder)
+            self._files.sync_folder(self._folder)  # also for one that an ended process made and did not
         except OSError as error:
             if error.errno in NO_SPACE:
                 raise _full(error) from error
             raise self._stop(error) from error
         self._let_go()
         self._writing = writing
+        if segments and segments[-1].name == name:
+            return
         segments.append(Segment(name, self.seq + 1, self.hash))
         self._size = self._allocated = 0
 
