@@ -87,3 +87,33 @@ class SubjectInvalid(errors.Misused):
     """The subject given is not a distinguished name that a certificate can have."""
 
     code = "subject-invalid"
+
+
+class RequestFailed(errors.Failed):
+    """A certificate request was made, and it does not verify."""
+
+    code = "certificate-request-failed"
+
+
+class KeyNotThere(errors.Missing):
+    """The token has no key with the identifier given."""
+
+    code = "key-not-found"
+
+
+class KeyLeftBehind(errors.Failed):
+    """A request failed, and the key made for it is still on the token."""
+
+    code = "request-incomplete"
+
+
+class DossierMismatch(errors.Refused):
+    """The certificate is not the one that the dossier asks for."""
+
+    code = "dossier-mismatch"
+
+
+class CertificateRevoked(errors.Refused):
+    """A revocation list names the certificate."""
+
+    code = "certificate-revoked"

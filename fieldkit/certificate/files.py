@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 import stat
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ def read(data: bytes, password: Secret | Callable[[], Secret] | None, *, name: s
     if len(data) > LARGEST:
         raise too_large(name, LARGEST)
     return _by_content(_as_bytes(data), asked, name, depth=0)
+
+
+def pem(certificate: bytes) -> bytes:
+    """A certificate (DER) as PEM."""
+    lines = textwrap.fill(base64.b64encode(certificate).decode(), 64)
+    return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n".encode()
 
 
 def _by_content(data: bytes, password: Password, name: str, depth: int) -> Contents:

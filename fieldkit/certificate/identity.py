@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.certificate import errors
+from fieldkit.certificate.boundary import Unable, Wrong, guarded
 from fieldkit.certificate.contents import Contents, PrivateKey, public_key
 from fieldkit.certificate.name import common_name
 from fieldkit.certificate.path import ordered
-from fieldkit.certificate.usage import may_sign
+from fieldkit.certificate.usage import is_authority, may_sign
 from fieldkit.errors import FieldkitError
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
+from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -80,6 +82,62 @@ def identity(contents: Contents, *, at: datetime | None = None, pick: str = "") 
     )
 
 
+def joined(contents: Contents, *, at: datetime | None = None, pick: str = "") -> Identity:
+    """A certificate alone, for a key that is on a token already; the identity's key is empty.
+
+    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage: it must not be used.
+    """
+    from cryptography import x509
+
+    chosen = leaf(contents, pick)
+    loaded = x509.load_der_x509_certificate(chosen)
+    usable(loaded, at)
+    rest = [der for der in contents.certificates if der != chosen]
+    return Identity(Secret(b""), chosen, ordered(chosen, rest), common_name(loaded.subject))
+
+
+def leaf(contents: Contents, pick: str = "") -> bytes:
+    """The certificate that a file is about: the one that is picked, or has a key, or is no authority's.
+
+    :raises CertificateWithoutKey, KeyWithoutCertificate: there is none. :raises SeveralIdentities: several.
+    """
+    from cryptography import x509
+
+    held = {der: x509.load_der_x509_certificate(der) for der in contents.certificates}
+    fits = [der for der, each in held.items() if not pick or named(each, pick)]
+    if not fits:
+        raise _no_pair(contents, pick)
+    keys = {key.public for key in contents.keys}
+    with_key = [der for der in fits if public_half(held[der]) in keys]
+    persons = [der for der in fits if not is_authority(held[der])]
+    chosen = with_key or persons or fits
+    if len(chosen) > 1 and len({public_half(held[der]) for der in chosen}) == 1:  # one key, renewed
+        chosen = [max(chosen, key=lambda der: held[der].not_valid_before_utc)]
+    if len(chosen) > 1 and not persons:  # authorities only: the one that issued none of the others
+        subjects = {held[der].issuer for der in chosen if held[der].issuer != held[der].subject}
+        chosen = [der for der in chosen if held[der].subject not in subjects] or chosen
+    if len(chosen) > 1:
+        raise errors.SeveralIdentities(
+            M("The file holds {count} certificates that could be meant.", count=len(chosen)),
+            unchanged=UNCHANGED,
+            hint=M("Say which one with --certificate: SHA-256, serial number or name."),
+            candidates=[_candidate(held[der]) for der in chosen],
+        )
+    return chosen[0]
+
+
+def matching(contents: Contents, certificate: bytes) -> tuple[Check, ...]:
+    """Whether the private key of the file is the certificate's; nothing where the file has no key."""
+    from cryptography import x509
+
+    if not contents.keys:
+        return ()
+    half = public_half(x509.load_der_x509_certificate(certificate))
+    if half in {key.public for key in contents.keys}:
+        return (Check("key-match", "pass", M("The private key in the file is the certificate's.")),)
+    return (Check("key-match", "fail", M("The private key and the certificate do not belong together.")),)
+
+
 def usable(certificate: x509.Certificate, at: datetime | None) -> None:
     """Whether signatures may be made with a certificate at `at`.
 
@@ -135,11 +193,16 @@ def _pairs(contents: Contents, held: Sequence[x509.Certificate]) -> list[tuple[P
     """Every key with every certificate that has its public half."""
     halves: dict[bytes, list[int]] = {}
     for at, certificate in enumerate(held):
-        try:
-            halves.setdefault(public_key(certificate), []).append(at)
-        except Exception:  # noqa: S112 (a key of a kind that nothing here reads is nobody's pair)
-            continue
+        halves.setdefault(public_half(certificate), []).append(at)
     return [(key, at) for key in contents.keys for at in halves.get(key.public, ())]
+
+
+def public_half(certificate: x509.Certificate) -> bytes:
+    """The public key of a certificate; empty, and so nobody's, where nothing here reads it."""
+    try:
+        return guarded(lambda: public_key(certificate))
+    except (Wrong, Unable):
+        return b""
 
 
 def _newest(

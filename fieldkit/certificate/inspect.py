@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from fieldkit.certificate import name
+from fieldkit.certificate.boundary import parsed
 from fieldkit.certificate.check import check, stamp
-from fieldkit.certificate.identity import day
+from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
+from fieldkit.certificate.identity import day, public_half
 from fieldkit.certificate.usage import is_authority, key_usage, kind_of
 from fieldkit.operator import Finding
 from fieldkit.text import M
@@ -26,6 +29,7 @@ MARKS = ("MẪU", "SAMPLE")
 class Description(msgspec.Struct, frozen=True):
     """A certificate in words and values; the fields are the keys of `certificate inspect --json`.
 
+    kind: "certificate", or "request", "revocation-list" or "key", which leave empty what they do not have.
     subject, issuer: RFC 4514. serial_number, sha256: hexadecimal. not_before, not_after: RFC 3339, UTC.
     """
 
@@ -40,6 +44,7 @@ class Description(msgspec.Struct, frozen=True):
     key_usage: tuple[str, ...]
     verdict: Overall
     findings: tuple[Finding, ...]
+    kind: Literal["certificate", "request", "revocation-list", "key"] = "certificate"
 
 
 def describe(
@@ -52,11 +57,16 @@ def describe(
     has_private_key: bool = False,
     dossier: Mapping[str, Any] | msgspec.Struct | None = None,
 ) -> Description:
-    """Describe and judge a certificate (DER) as it stands at `at`; see `check.check` for what is judged."""
+    """Describe and judge a certificate (DER) as it stands at `at`; see `check.check` for what is judged.
+
+    :raises FileUnreadable: it is not a certificate.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    loaded = x509.load_der_x509_certificate(certificate)
+    loaded = parsed(
+        lambda: x509.load_der_x509_certificate(certificate), "", M("A certificate in it is damaged.")
+    )
     judged = check(certificate, chain, anchors, at, dossier=dossier, crls=crls)
     findings = [finding(each) for each in judged.checks]
     findings += _remarks(loaded, at.astimezone(UTC))
@@ -73,6 +83,60 @@ def describe(
         verdict=judged.verdict,
         findings=tuple(findings),
     )
+
+
+def describe_all(
+    contents: Contents,
+    *,
+    at: datetime,
+    anchors: Sequence[bytes] = (),
+    issuers: Sequence[bytes] = (),
+    crls: Sequence[bytes] = (),
+) -> list[Description]:
+    """Everything a file holds: its certificates, then keys without one, requests and revocation lists.
+
+    issuers: authorities' certificates that may be needed besides those in the file.
+    """
+    from cryptography import x509
+
+    halves = {key.public: key for key in contents.keys}
+    found = []
+    for der in contents.certificates:
+        half = public_half(x509.load_der_x509_certificate(der))
+        described = describe(
+            der,
+            at=at,
+            anchors=anchors,
+            chain=[each for each in (*contents.certificates, *issuers) if each != der],
+            crls=(*crls, *contents.revocation_lists),
+            has_private_key=half in halves,
+        )
+        halves.pop(half, None)
+        found.append(described)
+    found += [_bare_key(key) for key in halves.values()]
+    found += [_request(der) for der in contents.requests]
+    return found + [_list(der, at.astimezone(UTC)) for der in contents.revocation_lists]
+
+
+def shape(found: Description) -> dict[str, Any]:
+    """The JSON shape of a description; its keys are part of the command line's contract."""
+    return {
+        "kind": found.kind,
+        "subject": found.subject,
+        "issuer": found.issuer,
+        "serial_number": found.serial_number,
+        "not_before": found.not_before,
+        "not_after": found.not_after,
+        "sha256": found.sha256,
+        "has_private_key": found.has_private_key,
+        "key": found.key,
+        "key_usage": list(found.key_usage),
+        "verdict": found.verdict,
+        "findings": [
+            {"id": each.id, "severity": each.severity, "message": str(each.message), "detail": each.detail}
+            for each in found.findings
+        ],
+    }
 
 
 def finding(check: Check) -> Finding:
@@ -98,3 +162,64 @@ def _remarks(certificate: x509.Certificate, at: datetime) -> list[Finding]:
     if any(mark in subjects for mark in MARKS):
         found.append(Finding("sample", "warning", M("It is a SAMPLE certificate and has no legal effect.")))
     return found
+
+
+def _bare_key(key: PrivateKey) -> Description:
+    said = Finding("key-without-certificate", "warning", M("A private key without certificate."), key.kind)
+    return _other("key", sha256=hashlib.sha256(key.public).hexdigest(), key=key.kind, findings=(said,))
+
+
+def _request(der: bytes) -> Description:
+    from cryptography import x509
+
+    loaded = x509.load_der_x509_csr(der)
+    good = parsed(lambda: loaded.is_signature_valid, "", M("A certificate request in it is damaged."))
+    said = (
+        Finding("request", "info", M("A certificate request, signed by its own key."))
+        if good
+        else Finding("request", "fail", M("A certificate request that was not signed by its own key."))
+    )
+    return _other(
+        "request",
+        sha256=hashlib.sha256(der).hexdigest(),
+        subject=name.text(loaded.subject),
+        key=parsed(lambda: key_kind(loaded.public_key()), "", M("A certificate request in it is damaged.")),
+        verdict="indeterminate" if good else "fail",
+        findings=(said,),
+    )
+
+
+def _list(der: bytes, at: datetime) -> Description:
+    from cryptography import x509
+
+    loaded = x509.load_der_x509_crl(der)
+    end = loaded.next_update_utc
+    entries = len(loaded)
+    said = [Finding("revocation-list", "info", M("A revocation list with {count} entries.", count=entries))]
+    if end is not None and end < at:
+        said.append(
+            Finding(
+                "revocation-list-stale",
+                "warning",
+                M("It is out of date since {day}.", day=day(end)),
+                stamp(end),
+                M("Fetch a new one while there is a network."),
+            )
+        )
+    return _other(
+        "revocation-list",
+        sha256=hashlib.sha256(der).hexdigest(),
+        issuer=name.text(loaded.issuer),
+        not_before=stamp(loaded.last_update_utc),
+        not_after=stamp(end) if end else "",
+        findings=tuple(said),
+    )
+
+
+def _other(kind: Literal["request", "revocation-list", "key"], **values: Any) -> Description:
+    """The description of what is no certificate."""
+    empty: dict[str, Any] = dict.fromkeys(
+        ("subject", "issuer", "serial_number", "not_before", "not_after", "sha256", "key"), ""
+    )
+    rest = {"has_private_key": kind == "key", "key_usage": (), "verdict": "indeterminate", "kind": kind}
+    return Description(**{**empty, **rest, **values})

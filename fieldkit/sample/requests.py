@@ -13,7 +13,7 @@ from fieldkit.text import M
 class RequestInvalid(errors.Misused):
     """It is not a certificate request, or not signed by its own key."""
 
-    code = "request-invalid"
+    code = "certificate-request-invalid"
 
 
 def load(given: bytes) -> x509.CertificateSigningRequest:

@@ -1,0 +1,178 @@
+"""Certificate requests (PKCS#10) for keys that are on a token: built here, signed there.
+
+The token is known only as something that makes keys and signs; nothing here opens one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from fieldkit.certificate import errors
+from fieldkit.certificate.boundary import parsed
+from fieldkit.certificate.name import common_name
+from fieldkit.errors import FieldkitError
+from fieldkit.text import M
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+Sign = Callable[[bytes, str], bytes]
+MECHANISMS = {
+    "sha256_rsa": "SHA256_RSA_PKCS",
+    "sha256_ecdsa": "ECDSA_SHA256",
+    "sha384_ecdsa": "ECDSA_SHA384",
+}
+
+
+class KeyHolder(Protocol):
+    """What a session with a token does for a request."""
+
+    def list_keys(self) -> Sequence[Any]: ...
+    def generate_key(self, kind: Any, key_id: str, label: str) -> Any: ...
+    def sign(self, key_id: str, mechanism: str, data: bytes) -> bytes: ...
+    def destroy(self, handles: Sequence[int]) -> Any: ...
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A request that was written. id: CKA_ID of its key. sha256: of the request (DER)."""
+
+    id: str
+    key: str
+    label: str
+    sha256: str
+
+
+def make(
+    holder: KeyHolder,
+    subject: x509.Name,
+    out: Path,
+    *,
+    kind: str = "rsa:2048",
+    key_id: str = "",
+    label: str = "",
+    email: str = "",
+) -> Made:
+    """Make a key on the token (or use the one with `key_id`) and write the request for it to `out` (PEM).
+
+    Whatever fails, a key that was made for it is removed again.
+    :raises KeyNotThere: the token has no key with `key_id`. :raises KeyLeftBehind: it could not be removed.
+    """
+    label = label or common_name(subject)
+    if key_id:
+        public, kind, handles = _existing(holder, key_id)
+    else:
+        key_id = secrets.token_hex(20)
+        written = holder.generate_key(kind, key_id, label)
+        public, handles = written.public, tuple(written.handles)
+    try:
+        der = build(
+            subject, public, lambda data, mechanism: holder.sign(key_id, mechanism, data), email=email
+        )
+        with out.open("xb") as file:
+            file.write(pem(der))
+    except BaseException as error:
+        if handles:
+            _clean(holder, handles, key_id, error)
+        raise
+    return Made(key_id, kind, label, hashlib.sha256(der).hexdigest())
+
+
+def build(subject: x509.Name, public: bytes, sign: Sign, *, email: str = "") -> bytes:
+    """A request (DER) for a public key (SubjectPublicKeyInfo), asking for signatures that bind.
+
+    sign: signs data with a mechanism ("SHA256_RSA_PKCS", "ECDSA_SHA256", …), as a token's session does.
+    email: a further name to be in the certificate.
+    """
+    from asn1crypto import csr, keys, x509
+
+    loaded = keys.PublicKeyInfo.load(public)  # type: ignore[no-untyped-call]
+    algorithm = _algorithm(loaded)
+    wanted: list[Any] = [
+        {
+            "extn_id": "key_usage",
+            "critical": True,
+            "extn_value": x509.KeyUsage({"digital_signature", "non_repudiation"}),  # type: ignore[no-untyped-call]
+        }
+    ]
+    if email:
+        names = x509.GeneralNames([x509.GeneralName("rfc822_name", email)])  # type: ignore[no-untyped-call]
+        wanted.append({"extn_id": "subject_alt_name", "critical": False, "extn_value": names})
+    info = csr.CertificationRequestInfo(  # type: ignore[no-untyped-call]
+        {
+            "version": "v1",
+            "subject": x509.Name.load(subject.public_bytes()),  # type: ignore[no-untyped-call]
+            "subject_pk_info": loaded,
+            "attributes": [{"type": "extension_request", "values": [wanted]}],
+        }
+    )
+    request = csr.CertificationRequest(  # type: ignore[no-untyped-call]
+        {
+            "certification_request_info": info,
+            "signature_algorithm": {"algorithm": algorithm},
+            "signature": sign(info.dump(), MECHANISMS[algorithm]),  # type: ignore[no-untyped-call]
+        }
+    )
+    der = bytes(request.dump())  # type: ignore[no-untyped-call]
+    check(der)
+    return der
+
+
+def check(der: bytes) -> None:
+    """:raises RequestFailed: the request's signature does not verify with the key in it."""
+    from cryptography import x509
+
+    said = M("The certificate request could not be read again.")
+    if not parsed(lambda: x509.load_der_x509_csr(der).is_signature_valid, "", said):
+        raise errors.RequestFailed(
+            M("The signature of the certificate request does not verify with its key."),
+            unchanged=M("No request was written."),
+            hint=M("Do not use this token for this key; ask head office."),
+        )
+
+
+def pem(der: bytes) -> bytes:
+    """A request as PEM."""
+    lines = textwrap.fill(base64.b64encode(der).decode(), 64)
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{lines}\n-----END CERTIFICATE REQUEST-----\n".encode()
+
+
+def _algorithm(public: Any) -> str:
+    if public.algorithm == "rsa":
+        return "sha256_rsa"
+    return "sha384_ecdsa" if public.bit_size > 256 else "sha256_ecdsa"
+
+
+def _existing(holder: KeyHolder, key_id: str) -> tuple[bytes, str, tuple[int, ...]]:
+    """Public key and kind of the key on the token with this CKA_ID."""
+    wanted = key_id.replace(":", "").lower()
+    for key in holder.list_keys():
+        if key.id == wanted and key.public:
+            return key.public, key.kind, ()
+    raise errors.KeyNotThere(
+        M("The token has no key with the identifier {id}.", id=key_id),
+        unchanged=M("Nothing was changed."),
+        hint=M("Leave out --key-id to make a new key."),
+    )
+
+
+def _clean(holder: KeyHolder, handles: Sequence[int], key_id: str, error: BaseException) -> None:
+    try:
+        left = holder.destroy(handles).left
+    except FieldkitError:
+        left = handles
+    if left:
+        raise errors.KeyLeftBehind(
+            M("The request failed, and the new key could not be removed from the token."),
+            unchanged=M("No request was written. The key {id} is still on the token.", id=key_id),
+            hint=M("Use it with --key-id, or remove it with `fieldkit certificate remove`."),
+            detail=str(error),
+            left=[key_id],
+        ) from error

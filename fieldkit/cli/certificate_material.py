@@ -1,0 +1,151 @@
+"""What `fieldkit certificate` judges by: the file, anchors, revocation lists, the dossier."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fieldkit import errors
+from fieldkit.cli.frame import Call
+from fieldkit.operator import SecretRequest
+from fieldkit.text import M
+
+if TYPE_CHECKING:
+    from fieldkit.certificate.contents import Contents
+    from fieldkit.certificate.identity import Identity
+    from fieldkit.certificate.inspect import Description
+    from fieldkit.profile.model import Bureau
+    from fieldkit.secret import Secret
+    from fieldkit.token.model import StoredCertificate
+
+
+def read(call: Call, file: Path) -> Contents:
+    """What is in a file; its password is asked for only if it wants one.
+
+    :raises PasswordNeeded: it does, and nobody is here to enter it.
+    """
+    from fieldkit.certificate import files
+    from fieldkit.certificate.errors import PasswordNeeded
+
+    console = call.console()
+    given = bool(click.get_current_context().params.get("password_file"))
+
+    def password() -> Secret:
+        if not given and not console.attended:
+            raise PasswordNeeded(
+                M("The file {name} is protected by a password.", name=file.name),
+                unchanged=M("Nothing was changed."),
+                hint=M("Run it in a terminal, or give a file with --{role}-file.", role="password"),
+            )
+        request = SecretRequest(role="password", title=M("Password of the file {name}", name=file.name))
+        return asyncio.run(console.secret(request))
+
+    return files.read(files.load(file), password, name=file.name)
+
+
+def known(
+    call: Call, trust: Sequence[Path] = (), crl: Sequence[Path] = ()
+) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Anchors, issuing authorities and revocation lists (DER): those named, else those of the profiles."""
+    from fieldkit.certificate import files
+    from fieldkit.cli.sign import material
+
+    anchors: list[bytes] = []
+    issuers: list[bytes] = []
+    lists: list[bytes] = []
+    for path in (*trust, *crl):
+        contents = files.read(files.load(path), None, name=path.name)
+        (anchors if path in trust else issuers).extend(contents.certificates)
+        lists += contents.revocation_lists
+    roots, others, crls = material(call, call.profiles())
+    for blobs, into in ((roots if not trust else [], anchors), (others, issuers)):
+        for blob in blobs:
+            into += files.read(blob, None).certificates
+    for blob in crls:
+        lists += files.read(blob, None).revocation_lists
+    return anchors, issuers, lists
+
+
+def bureau(call: Call, code: str) -> Bureau:
+    """The bureau with this code in the plan."""
+    found = next((each for each in call.profiles().plan.bureaus if each.code == code), None)
+    if found is None:
+        raise errors.Misused(
+            M("The plan has no bureau with the code {code}.", code=code),
+            hint=M("`fieldkit plan show` lists them."),
+        )
+    return found
+
+
+def described(call: Call, holder: Identity, code: str) -> Description:
+    """What is about to be written, judged.
+
+    :raises CertificateRevoked, DossierMismatch: it must not be.
+    """
+    from fieldkit.certificate.errors import CertificateRevoked, DossierMismatch
+    from fieldkit.certificate.inspect import describe
+
+    anchors, issuers, crls = known(call)
+    found = describe(
+        holder.certificate,
+        at=now(),
+        anchors=anchors,
+        chain=(*holder.chain, *issuers),
+        crls=crls,
+        has_private_key=bool(holder.key),
+        dossier=bureau(call, code).dossier if code else None,
+    )
+    failed = {each.id: each for each in found.findings if each.severity == "fail"}
+    if "revocation" in failed:
+        raise CertificateRevoked(
+            M("The certificate of {who} was revoked; it is not put on a token.", who=holder.name),
+            unchanged=M("Nothing was changed."),
+            hint=M("Ask the authority for a new certificate."),
+            detail=failed["revocation"].detail,
+        )
+    differing = [each for id, each in failed.items() if id.startswith("dossier-")]
+    if differing:
+        raise DossierMismatch(
+            M("The certificate of {who} is not the one that the dossier asks for.", who=holder.name),
+            unchanged=M("Nothing was changed."),
+            hint=M("Ask head office which is right, the dossier or the certificate."),
+            detail="; ".join(str(each.message) for each in differing),
+        )
+    return found
+
+
+def stored(
+    stored: StoredCertificate,
+    all_: Sequence[StoredCertificate],
+    anchors: Sequence[bytes],
+    issuers: Sequence[bytes],
+    crls: Sequence[bytes],
+) -> Description | None:
+    """A certificate on a token, judged; None where it is none."""
+    from fieldkit.certificate.errors import FileUnreadable
+    from fieldkit.certificate.inspect import describe
+
+    others = [each.der for each in all_ if each.der != stored.der]
+    for chain in ((*others, *issuers), issuers):  # the second where one of the others is no certificate
+        try:
+            return describe(
+                stored.der,
+                at=now(),
+                anchors=anchors,
+                chain=chain,
+                crls=crls,
+                has_private_key=stored.has_private_key,
+            )
+        except FileUnreadable:
+            continue
+    return None
+
+
+def now() -> datetime.datetime:
+    """This moment, as everything here is judged."""
+    return datetime.datetime.now(datetime.UTC)
