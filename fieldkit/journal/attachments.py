@@ -111,6 +111,7 @@ class Attachments:
     def _keep(self, source: Path | bytes, sha256: str, name: str) -> None:
         target = self.path(sha256)
         try:
+            self._files.folder(self.folder)
             self._files.folder(target.parent)
             if not self._holds(sha256):
                 keep(self._files, target, _verified(source, sha256))

@@ -23,6 +23,18 @@ class StoreUnavailable(Missing):
     code = "store-unavailable"
 
 
+class StoreMissing(Missing):
+    """There is no store in the folder."""
+
+    code = "store-missing"
+
+
+class ExportRefused(Refused):
+    """The file to export to is there already."""
+
+    code = "export-exists"
+
+
 class WriteFailed(Internal):
     """The disk failed while an answer was written; what it holds is not known, so nothing more is written."""
 

@@ -89,6 +89,11 @@ class Index:
         for column in (self._starts, self._lengths, self._kinds, self._visits):
             del column[segment.first - 1 :]
 
+    @property
+    def readable(self) -> int:
+        """How many entries are not lost."""
+        return sum(map(bool, self._lengths))
+
     def place(self, seq: int) -> Place:
         """Where the entry `seq` is."""
         segment = bisect_right(self.segments, seq, key=lambda each: each.first) - 1

@@ -180,7 +180,7 @@ class Log:
             if scan.pending is not None:
                 self.open_holes.append(Hole(self.seq + 1, self.seq, self.hash, *scan.pending))
             if self.open_holes and self.read_only is None:
-                self.read_only = _lost(self.open_holes)
+                self.read_only = self.open_holes[0].message()
 
     def _judge_mark(self, mark: Head | None) -> None:
         if mark is None or not mark.seq:
@@ -198,6 +198,12 @@ class Log:
         if seq == self.seq:
             return self.hash
         return entry.digest(self.body(seq)) if self.index.place(seq).length else ""
+
+    def holds(self, head: Head) -> bool:
+        """Whether the journal has the entry that `head` names."""
+        if head.device != self.device or not 0 < head.seq <= self.seq:
+            return head.seq == 0
+        return self.hash_of(head.seq) == head.hash
 
     # --- recovery
 
@@ -381,26 +387,6 @@ def is_segment(name: str) -> bool:
 
 def _number(name: str) -> int:
     return int(name[8:-4])
-
-
-def _lost(holes: list[Hole]) -> Message:
-    hole = holes[0]
-    if hole.last > hole.first:
-        return M(
-            "Entries {first} to {last} of the journal are damaged ({file}, byte {at}).",
-            first=hole.first,
-            last=hole.last,
-            file=hole.segment,
-            at=hole.offset,
-        )
-    if hole.last == hole.first:
-        return M(
-            "Entry {seq} of the journal is damaged ({file}, byte {at}).",
-            seq=hole.first,
-            file=hole.segment,
-            at=hole.offset,
-        )
-    return M("Foreign bytes stand in the journal ({file}, byte {at}).", file=hole.segment, at=hole.offset)
 
 
 def _damaged(seq: int, name: str, at: int) -> StoreDamaged:

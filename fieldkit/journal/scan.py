@@ -38,6 +38,25 @@ class Hole(msgspec.Struct, frozen=True):
         """What an acceptance names it by."""
         return self.first, self.last, self.prev
 
+    def message(self) -> Message:
+        """What is lost, in words."""
+        if self.last > self.first:
+            return M(
+                "Entries {first} to {last} of the journal are damaged ({file}, byte {at}).",
+                first=self.first,
+                last=self.last,
+                file=self.segment,
+                at=self.offset,
+            )
+        if self.last == self.first:
+            return M(
+                "Entry {seq} of the journal is damaged ({file}, byte {at}).",
+                seq=self.first,
+                file=self.segment,
+                at=self.offset,
+            )
+        return M("Foreign bytes stand in the journal ({file}, byte {at}).", file=self.segment, at=self.offset)
+
 
 class Damage(msgspec.Struct, frozen=True):
     """Where the log stops being readable, and why; nothing after it is believed."""

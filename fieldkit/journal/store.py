@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fieldkit.journal import checkpoint, clock, entry, files, mark
+from fieldkit.journal import checkpoint, clock, entry, mark
 from fieldkit.journal.attachments import Attachment, Attachments
+from fieldkit.journal.custody import LOCK, RESERVE, RESERVED
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
-from fieldkit.journal.files import OS, FileSystem
+from fieldkit.journal.files import OS, FileSystem, keep
 from fieldkit.journal.line import Link, link
 from fieldkit.journal.log import NO_SPACE, Log
 from fieldkit.journal.mark import Mark, SignedHead
@@ -30,9 +31,6 @@ from fieldkit.text import M, Message
 if TYPE_CHECKING:
     from fieldkit.journal.database import Change, Database
 
-LOCK = "lock"
-RESERVE = "reserve"
-RESERVE_SIZE = 1024 * 1024
 FINISHING = ("signoff", "record", "sent")
 """Kinds of entries that end a visit: the reserve is for them, and after them the head is signed."""
 
@@ -126,6 +124,16 @@ class Store:
     def read_only(self) -> Message | None:
         """Why nothing may be written, or None."""
         return self._refusal or self._log.read_only
+
+    @property
+    def files(self) -> FileSystem:
+        """The disk it is on."""
+        return self._files
+
+    @property
+    def refusal(self) -> Message | None:
+        """Why this process may not write, whatever the journal is like: another does, or the disk refuses."""
+        return self._refusal
 
     @property
     def trimmed(self) -> int:
@@ -318,7 +326,7 @@ class Store:
     def _keep_reserve(self) -> None:
         if RESERVE not in self._files.names(self.folder):
             with contextlib.suppress(OSError):  # a full disk already; finishing then needs space made
-                files.keep(self._files, self.folder / RESERVE, [b"\xff" * RESERVE_SIZE])
+                keep(self._files, self.folder / RESERVE, [RESERVED])
 
     def _spend_reserve(self) -> bool:
         if RESERVE not in self._files.names(self.folder):

@@ -1,0 +1,71 @@
+"""What surrounds the journal in its folder: files that are not the store's, and who else can read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from fieldkit.journal import checkpoint, device, mark
+from fieldkit.journal.attachments import FOLDER, Attachments
+from fieldkit.journal.files import OTHERS, FileSystem
+from fieldkit.journal.log import is_segment
+
+LOCK = "lock"
+RESERVE = "reserve"
+RESERVED = b"\xff" * 1024 * 1024
+"""What the reserve holds; nothing of it is ever read but to see that it is whole."""
+
+PART = ".part"
+TORN = ".torn"
+
+OWN = frozenset({LOCK, RESERVE, FOLDER, checkpoint.NAME, device.KEY, mark.NAME})
+
+
+class Exposure(msgspec.Struct, frozen=True):
+    """A file or folder that others can use. owner: the user it belongs to, if that is another; else -1."""
+
+    path: Path
+    mode: int
+    owner: int = -1
+
+
+def foreign(folder: Path, files: FileSystem) -> list[Path]:
+    """What in the folder is not the store's own, and is left alone."""
+    found = [folder / name for name in files.names(folder) if not _ours(name)]
+    return found + [path for path in Attachments(folder, files).foreign() if not path.name.endswith(PART)]
+
+
+def torn(folder: Path, files: FileSystem) -> list[str]:
+    """The names under which tails that were cut are kept."""
+    return [name for name in files.names(folder) if _ours(name) and name.endswith(TORN)]
+
+
+def leftovers(folder: Path, files: FileSystem) -> list[Path]:
+    """Files that were being written when the program or the machine stopped; nothing refers to them."""
+    found = [folder / name for name in files.names(folder) if _ours(name) and name.endswith(PART)]
+    return found + [path for path in Attachments(folder, files).foreign() if path.name.endswith(PART)]
+
+
+def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
+    """The folder and what in it holds the key or the answers, where others own it or can read it."""
+    if not hasattr(os, "geteuid"):
+        return []
+    names = [name for name in files.names(folder) if _ours(name)]
+    found = []
+    for path in (folder, *(folder / name for name in names)):
+        status = files.status(path)
+        owner = status.owner if status.owner != os.geteuid() else -1
+        if owner >= 0 or status.mode & OTHERS:
+            found.append(Exposure(path, status.mode, owner))
+    return found
+
+
+def _ours(name: str) -> bool:
+    bare = name.removesuffix(PART)
+    return (
+        bare in OWN
+        or is_segment(bare)
+        or (bare.endswith(TORN) and is_segment(bare[: len("journal-NNNNNN.fkj")]))
+    )

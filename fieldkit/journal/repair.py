@@ -1,0 +1,64 @@
+"""Repairing a store: what can be mended, said before it is done; nothing that can be read is ever changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import msgspec
+
+from fieldkit.journal import attachments, custody
+from fieldkit.journal.files import PRIVATE_FILE, PRIVATE_FOLDER
+from fieldkit.journal.store import Store
+from fieldkit.text import M, Message
+
+
+class Mend(msgspec.Struct, frozen=True):
+    """One thing to mend: what is done about it, in words, and the doing."""
+
+    message: Message
+    do: Callable[[], object]
+
+
+def mends(store: Store, who: str = "") -> list[Mend]:
+    """What can be mended in an open store; empty if there is nothing, or nothing that can."""
+    return list(_mends(store, who))
+
+
+def _mends(store: Store, who: str) -> Iterator[Mend]:
+    folder, files = store.folder, store.files
+    for each in custody.exposed(folder, files):
+        if each.owner < 0:
+            mode = PRIVATE_FOLDER if each.path == folder else PRIVATE_FILE
+            if each.path.name == attachments.FOLDER:
+                mode = PRIVATE_FOLDER
+            yield Mend(
+                M("Let only you read {path}.", path=str(each.path)),
+                partial(files.protect, each.path, mode),
+            )
+    if store.refusal is not None:
+        return
+    for path in custody.leftovers(folder, files):
+        yield Mend(
+            M("Remove {path}, left by an interrupted save.", path=str(path)),
+            partial(files.remove, path),
+        )
+    if store.holes:
+        for hole in store.holes:
+            yield Mend(_going_on(hole.first, hole.last), _nothing)
+        yield Mend(
+            M("Add an entry that says which entries are lost; the rest stays as it is."),
+            partial(store.accept_holes, who),
+        )
+
+
+def _nothing() -> None:
+    """The entry added at the end is what is done about each hole."""
+
+
+def _going_on(first: int, last: int) -> Message:
+    if last < first:
+        return M("Pass over foreign bytes before entry {seq}.", seq=first)
+    if last == first:
+        return M("Go on without entry {seq}, whose bytes are lost.", seq=first)
+    return M("Go on without entries {first} to {last}, whose bytes are lost.", first=first, last=last)

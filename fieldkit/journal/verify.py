@@ -1,0 +1,286 @@
+"""Verifying a store from its bytes alone: every line, the chain, the marks, the key, every attachment.
+
+It writes nothing and takes no lock, so it can look at a store that is in use, damaged or on a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fieldkit.errors import FieldkitError
+from fieldkit.journal import checkpoint, custody, device, entry, mark
+from fieldkit.journal.attachments import Attachments
+from fieldkit.journal.device import Device
+from fieldkit.journal.entry import Head
+from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavailable
+from fieldkit.journal.files import OS, FileSystem
+from fieldkit.journal.log import Log
+from fieldkit.journal.mark import Mark
+from fieldkit.operator import Finding, Progress
+from fieldkit.text import M
+from fieldkit.verdict import Check, Overall, overall
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was found in a store. entries: how many can be read."""
+
+    head: Head
+    entries: int
+    attachments: int
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> Overall:
+        return overall(self.checks)
+
+
+def verify(
+    folder: Path,
+    *,
+    files: FileSystem = OS,
+    known: Sequence[Head] = (),
+    progress: Callable[[Progress], None] | None = None,
+) -> Verified:
+    """Look at every byte of the store in `folder`.
+
+    known: heads that a record or a receipt names; a journal that lacks one of them was cut or replaced.
+
+    :raises StoreMissing: there is none. :raises StoreUnavailable: it cannot be read.
+    """
+    try:
+        if device.KEY not in files.names(folder):
+            raise FileNotFoundError
+        return _verify(folder, files, known, progress)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreMissing(
+            M("There is no store in {folder}.", folder=str(folder)),
+            hint=M("Choose the folder fieldkit keeps its data in with --home."),
+        ) from None
+    except OSError as error:
+        raise StoreUnavailable(
+            M(
+                "The store in {folder} cannot be read: {reason}.",
+                folder=str(folder),
+                reason=error.strerror or "",
+            ),
+            unchanged=M("Nothing was changed."),
+            hint=M("Check the disk or the stick that holds it, and your rights to the folder."),
+        ) from error
+
+
+def _verify(
+    folder: Path, files: FileSystem, known: Sequence[Head], progress: Callable[[Progress], None] | None
+) -> Verified:
+    checks: list[Check] = []
+    try:
+        key = Device(folder, files, writable=False)
+        checks.append(_key(key))
+    except FieldkitError as error:
+        key = None
+        checks.append(Check("key", "fail", M("The device key of the store is damaged."), error.detail))
+    noted, check = _mark(folder, files)
+    checks.append(check)
+    log = Log(folder, files, writable=False, mark=noted.head if noted else None)
+    try:
+        checks += _journal(log, key)
+        if noted is not None and noted.signed is not None:
+            checks.append(_signature(noted.signed, log, key))
+        checks += [_known(head, log) for head in known]
+        attachments, found = _attachments(folder, files, log, progress)
+        return Verified(log.head(), len(log.index), attachments, (*checks, *found, *_around(folder, files)))
+    finally:
+        log.close()
+
+
+def look(folder: Path, *, files: FileSystem = OS) -> list[Finding]:
+    """What can be seen of a store's surroundings at a glance: who can read it, what does not belong."""
+    severity = {"pass": "pass", "fail": "warning", "not-checked": "info"}
+    return [
+        Finding("store-" + check.id, severity[check.verdict], check.message, check.detail)  # type: ignore[arg-type]
+        for check in _around(folder, files)
+    ]
+
+
+def _key(key: Device) -> Check:
+    if key.sound:
+        return Check("key", "pass", M("The device key is whole."), key.id)
+    return Check("key", "fail", M("The device key of the store is damaged."))
+
+
+def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
+    try:
+        found = mark.load(folder, files)
+    except ValueError:
+        return None, Check("mark", "fail", M("The note of the last head is damaged."))
+    if found is None:
+        reason = M(
+            "The store was never closed in order, so only a receipt can tell whether its end is there."
+        )
+        return None, Check("mark", "not-checked", reason, required=False)
+    return found, Check("mark", "pass", M("The head was noted at entry {seq}.", seq=found.head.seq))
+
+
+def _journal(log: Log, key: Device | None) -> Iterator[Check]:
+    faults = [
+        *([log.scan.damage.message] if log.scan.damage else []),
+        *(hole.message() for hole in log.open_holes),
+    ]
+    if log.scan.newer is not None and log.read_only is not None:
+        yield Check("format", "not-checked", log.read_only)
+    elif not faults and log.read_only is not None:
+        faults = [log.read_only]
+    if key is not None and log.device and log.device != key.id:
+        faults.append(M("The journal was written with another device key; it can only be read."))
+    for fault in faults:
+        yield Check("journal", "fail", fault)
+    if not faults:
+        yield Check(
+            "journal", "pass", M("All {count} entries are whole and in order.", count=log.seq), log.hash
+        )
+    for hole in set(log.scan.holes) - set(log.open_holes):
+        yield Check("accepted", "not-checked", hole.message(), required=False)
+    torn = log.scan.rest.rstrip(b"\0")
+    if torn and not faults:
+        yield Check(
+            "tail",
+            "not-checked",
+            M(
+                "A save was interrupted: its {count} bytes are set aside at the next opening.",
+                count=len(torn),
+            ),
+            required=False,
+        )
+
+
+def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:
+    seq = signed.head.seq
+    if key is None:
+        return Check(
+            "signature", "not-checked", M("The signature on entry {seq} needs the device key.", seq=seq)
+        )
+    genuine = device.verify(key.public_key, _bytes(signed.signature), mark.statement(signed.head))
+    if genuine and log.holds(signed.head):
+        return Check("signature", "pass", M("The device signed the journal up to entry {seq}.", seq=seq))
+    return Check(
+        "signature", "fail", M("The journal up to entry {seq} is not the one the device signed.", seq=seq)
+    )
+
+
+def _known(head: Head, log: Log) -> Check:
+    if log.holds(head):
+        return Check(
+            "known-head", "pass", M("Entry {seq} is the one that was named.", seq=head.seq), head.hash
+        )
+    return Check(
+        "known-head",
+        "fail",
+        M(
+            "Entry {seq} is missing or is not the one that was named: the journal was cut or replaced.",
+            seq=head.seq,
+        ),
+        head.hash,
+    )
+
+
+def _attachments(
+    folder: Path, files: FileSystem, log: Log, progress: Callable[[Progress], None] | None
+) -> tuple[int, list[Check]]:
+    kept = Attachments(folder, files)
+    held = list(kept.held())
+    wanted = {sha256 for seq in log.index.of_the_rest(0, log.readable) for sha256 in _named(log, seq)}
+    names = sorted({*held, *wanted})
+    checks = []
+    for done, sha256 in enumerate(names):
+        if progress is not None:
+            progress(Progress(M("Reading attached files"), done, len(names)))
+        try:
+            kept.get(sha256)
+        except AttachmentMissing as error:
+            if sha256 in wanted:
+                checks.append(
+                    Check("attachment", "fail", M("An attached file is missing."), sha256 or str(error))
+                )
+        except FieldkitError:
+            checks.append(Check("attachment", "fail", M("An attached file changed on the disk."), sha256))
+    if not checks:
+        checks.append(
+            Check("attachment", "pass", M("All {count} attached files are whole.", count=len(names)))
+        )
+    return len(held), checks
+
+
+def _named(log: Log, seq: int) -> Iterator[str]:
+    """The attachments that an entry names: its blob, and what in its value has the shape of one."""
+    found = entry.decode(log.body(seq))
+    if found.blob:
+        yield found.blob
+    yield from _within(found.value)
+
+
+def _within(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if {"sha256", "size", "name"} <= value.keys():
+            yield str(value["sha256"])
+        for each in value.values():
+            yield from _within(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _within(each)
+
+
+def _around(folder: Path, files: FileSystem) -> Iterator[Check]:
+    for each in custody.exposed(folder, files):
+        if each.owner >= 0:
+            message = M("{path} belongs to another user.", path=str(each.path))
+        else:
+            message = M("{path} can be read or changed by other users.", path=str(each.path))
+        yield Check("permissions", "fail", message, f"{each.mode:04o} {each.owner}", required=False)
+    for path in custody.foreign(folder, files):
+        yield Check(
+            "foreign",
+            "not-checked",
+            M("{path} is not the store's; it is left alone.", path=str(path)),
+            required=False,
+        )
+    for name in custody.torn(folder, files):
+        yield Check(
+            "torn",
+            "not-checked",
+            M("The remains of an interrupted save are kept in {file}.", file=name),
+            required=False,
+        )
+    if checkpoint.NAME in files.names(folder) and checkpoint.load(folder, files) is None:
+        yield Check(
+            "checkpoint",
+            "fail",
+            M("The checkpoint is damaged; it is made again from the journal."),
+            required=False,
+        )
+    try:
+        reserve = files.read(folder / custody.RESERVE)
+    except FileNotFoundError:
+        yield Check(
+            "reserve",
+            "fail",
+            M("The room kept for finishing on a full disk is used up; the next opening makes it again."),
+            required=False,
+        )
+        return
+    if reserve != custody.RESERVED:
+        yield Check(
+            "reserve",
+            "fail",
+            M("The file that keeps room for finishing was changed; nothing is lost by it."),
+            required=False,
+        )
+
+
+def _bytes(signature: str) -> bytes:
+    try:
+        return bytes.fromhex(signature)
+    except ValueError:
+        return b""
