@@ -261,7 +261,7 @@ class SampleAuthority(msgspec.Struct, frozen=True):
 def create(folder: Path, *, now: datetime | None = None, key: str = "rsa:2048") -> SampleAuthority:
     """Make a sample authority in `folder`, which is empty or not there yet.
 
-    key: the kind of every key. now: the moment it is made for.
+    key: the kind of the keys. now: the moment it is made for.
     :raises SampleExists: there is something in the folder.
     """
     if folder.is_dir() and any(folder.iterdir()):
@@ -310,7 +310,8 @@ def _fill(made: SampleAuthority, now: datetime, kind: str) -> None:
     root = _authority(made, "root", "Root CA MẪU (SAMPLE)", None, kind, top, end + days(5 * 365), signs)
     issuing = _authority(made, "issuing", "CA cấp phát MẪU (SAMPLE)", root, kind, below, end, signs)
     start, until = now - days(30), now + days(730)
-    _service(made, "tsa", "TSA MẪU (SAMPLE)", issuing, kind, start, until, "timestamp")
+    # the timestamp service signs with RSA only, whatever the kind of the other keys
+    _service(made, "tsa", "TSA MẪU (SAMPLE)", issuing, "rsa:2048", start, until, "timestamp")
     _service(made, "ocsp", "OCSP MẪU (SAMPLE)", issuing, kind, start, until, "ocsp")
     for issuer in (root, issuing):
         listed = issue.revocation_list(issuer, {}, 1, now - days(1 / 24), now + days(365))

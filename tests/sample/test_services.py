@@ -1,0 +1,124 @@
+"""OpenSSL, asked as a client, agrees with what the sample authority's services answer."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fieldkit.certificate.files import pem
+from fieldkit.sample import services
+from fieldkit.sample.authority import SampleAuthority
+from fieldkit.sample.services import Services
+
+
+@pytest.fixture
+def running(own: SampleAuthority) -> Iterator[Services]:
+    """The services of the test's own authority."""
+    with services.serving(own) as found:
+        yield found
+
+
+def fetched(url: str, body: bytes | None = None) -> bytes:
+    with urllib.request.urlopen(url, body, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def ocsp_says(running: Services, certificate: bytes, folder: Path) -> str:
+    path = folder / "asked.pem"
+    path.write_bytes(pem(certificate))
+    own = running.authority
+    command = ["openssl", "ocsp", "-issuer", own.issuing_path, "-cert", path, "-url", running.ocsp]
+    command += ["-CAfile", own.root_path, "-verify_other", own.issuing_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert "Response verify OK" in done.stderr
+    return done.stdout
+
+
+def test_a_timestamp_verifies_with_openssl(running: Services, tmp_path: Path) -> None:
+    data, query, reply = tmp_path / "data", tmp_path / "query", tmp_path / "reply"
+    data.write_text("Văn bản mẫu")
+    subprocess.run(
+        ["openssl", "ts", "-query", "-data", data, "-sha256", "-cert", "-out", query],
+        check=True,
+        capture_output=True,
+    )
+    reply.write_bytes(fetched(running.tsa, query.read_bytes()))
+    own = running.authority
+    verify = ["openssl", "ts", "-verify", "-queryfile", query, "-in", reply]
+    done = subprocess.run(
+        [*verify, "-CAfile", own.root_path, "-untrusted", own.issuing_path], capture_output=True, text=True
+    )
+    assert "Verification: OK" in done.stdout
+
+
+def test_its_clock_can_be_wrong(running: Services) -> None:
+    from asn1crypto import tsp
+
+    running.clock = timedelta(hours=3)
+    imprint = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": bytes(32)}
+    query = tsp.TimeStampReq({"version": 1, "message_imprint": imprint})
+    reply = tsp.TimeStampResp.load(fetched(running.tsa, query.dump()))
+    stamped = reply["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed["gen_time"].native
+    assert stamped.timestamp() - time.time() > 10_000
+
+
+def test_ocsp_knows_the_good_and_the_revoked(running: Services, tmp_path: Path) -> None:
+    own = running.authority
+    assert ": good" in ocsp_says(running, own.issue(key="ec:p256").certificate, tmp_path)
+    assert ": revoked" in ocsp_says(running, own.revoked(key="ec:p256").certificate, tmp_path)
+
+
+def test_lists_and_certificates_are_served_as_they_are_now(running: Services) -> None:
+    own = running.authority
+    own.revoked(key="ec:p256")
+    assert fetched(running.crl) == own.crls[1]
+    assert fetched(f"{running.url}/root.crl") == own.crls[0]
+    assert fetched(f"{running.url}/issuing.crt") == own.issuing
+
+
+def test_certificates_name_the_services_they_were_issued_with(running: Services) -> None:
+    from cryptography import x509
+
+    issued = running.authority.issue(key="ec:p256", services=running.url)
+    held = x509.load_der_x509_certificate(issued.certificate)
+    (point,) = held.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    assert point.full_name is not None
+    assert fetched(point.full_name[0].value) == running.authority.crls[1]
+
+
+def test_a_captive_network_answers_with_a_page(running: Services) -> None:
+    running.mode = "captive"
+    assert b"<html" in fetched(running.crl).lower() or b"<!doctype html>" in fetched(running.crl)
+
+
+def test_out_of_order_is_a_server_error(running: Services) -> None:
+    running.mode = "failing"
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        fetched(running.tsa, b"x")
+    assert raised.value.code == 500
+
+
+def test_a_wrong_query_is_refused_and_the_services_go_on(running: Services) -> None:
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        fetched(running.tsa, b"junk")
+    assert raised.value.code == 400
+    assert fetched(running.crl)
+
+
+def test_slow_is_slow(own: SampleAuthority) -> None:
+    with services.serving(own, "slow", delay=0.3) as running:
+        began = time.monotonic()
+        fetched(running.crl)
+        assert time.monotonic() - began >= 0.3
+
+
+def test_nothing_listens_where_nothing_is_to_be_reached() -> None:
+    with services.unreachable() as url, pytest.raises(urllib.error.URLError):
+        fetched(url)
