@@ -39,14 +39,14 @@ class Action(msgspec.Struct, frozen=True):
 
 ACTIONS: tuple[Action, ...] = (
     Action("open_visit", "home", ("enter",), M("Open"), M("Open the visit under the cursor.")),
-    Action("new_visit", "home", ("n", "f4"), M("New visit"), M("Start a visit: choose bureau, then checklist.")),
+    Action("new_visit", "home", ("n", "N", "f4"), M("New visit"), M("Start a visit: choose bureau, then checklist.")),
     Action("reload", "home", ("f5",), M("Reload"), M("Read the visits from the store again."), bar=False),
     Action("work", "visit", ("enter",), M("Do it"), M("Answer the item under the cursor, or run its procedure.")),
     Action("next_open", "visit", ("f3",), M("Next open"), M("Go to the next item that still wants something.")),
     Action("to_answer", "visit", ("tab",), M("Other side"), M("Go to the answer of the item under the cursor."), bar=False),
     Action("note", "visit", ("f6",), M("Note"), M("Add a note to the visit.")),
     Action("take_back", "visit", ("f7",), M("Take back"), M("Take the answer back; the journal keeps that it was given."), bar=False),
-    Action("again", "visit", ("r",), M("Run again"), M("Run a procedure again that is settled already."), bar=False),
+    Action("again", "visit", ("r", "R"), M("Run again"), M("Run a procedure again that is settled already."), bar=False),
     Action("finish", "visit", ("f9",), M("Finish"), M("Sign-off, handover record, export, bundle.")),
     Action("save", "answer", ("enter",), M("Save"), M("Save the answer and go to the next item.")),
     Action("to_list", "answer", ("escape", "tab", "shift+tab"), M("To the list"), M("Back to the list; what was typed stays as a draft.")),
@@ -105,17 +105,16 @@ def bindings(*scopes: Scope) -> list[BindingType]:
 def key_name(key: str) -> str:
     """A key as people write it: "Ctrl+P", "F1", "Esc"."""
     *modifiers, last = key.split("+")
-    named = _KEY_NAMES.get(last) or (
-        last.upper() if len(last) == 1 or last[1:].isdigit() else last.capitalize()
-    )
-    if not modifiers and len(last) == 1:
-        named = last
+    short = len(last) == 1 or last[1:].isdigit()
+    named = _KEY_NAMES.get(last) or (last.upper() if short else last.capitalize())
     return "+".join([modifier.capitalize() for modifier in modifiers] + [named])
+
+
+def keys_shown(action: Action) -> str:
+    """The keys of an action as people write them, each once."""
+    return ", ".join(dict.fromkeys(key_name(key) for key in action.keys))
 
 
 def listing() -> list[tuple[str, str, str, str]]:
     """The table as documentation has it: scope, keys, label, what it does."""
-    return [
-        (action.scope, ", ".join(key_name(key) for key in action.keys), str(action.label), str(action.about))
-        for action in ACTIONS
-    ]
+    return [(action.scope, keys_shown(action), str(action.label), str(action.about)) for action in ACTIONS]

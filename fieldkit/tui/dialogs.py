@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-import msgspec
 from textual.widget import Widget
 
 from fieldkit.operator import Plan, Question, SecretRequest, said
 from fieldkit.secret import Secret
-from fieldkit.text import M, Message, Said, nfc
+from fieldkit.text import M, Said, nfc
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.frame import Room
 from fieldkit.tui.list_box import ListBox, Row
@@ -140,7 +139,7 @@ class SecretDialog(Dialog[Secret]):
     def action_submit(self) -> None:
         first = self.query_one("#first", TextField)
         if self._request.new and self.focused is first:
-            self.query_one("#again", TextField).focus()
+            self.set_focus(self.query_one("#again", TextField))
             return
         secret = Secret(first.value)
         complaint = self._complaint(secret)
@@ -151,7 +150,7 @@ class SecretDialog(Dialog[Secret]):
         secret.wipe()
         self._empty()
         self.complain(complaint)
-        first.focus()
+        self.set_focus(first)
 
     def _complaint(self, secret: Secret) -> Said | None:
         if not secret:
@@ -233,64 +232,6 @@ class QuestionDialog(Dialog[str]):
         self.focus_previous(TextField)
 
 
-class Blank(msgspec.Struct, frozen=True):
-    """A field of a form: its name, label, present value, and whether it must be filled in."""
-
-    name: str
-    label: Message
-    value: str = ""
-    required: bool = True
-    path: bool = False
-
-
-class FormDialog(Dialog[dict[str, str]]):
-    """Asks for a few lines of text at once; gives them by name."""
-
-    BINDINGS = bindings("ask")
-    scopes: ClassVar[tuple[Scope, ...]] = ("ask", "room")
-
-    def __init__(self, title: Said, text: Sequence[Paragraph], blanks: Sequence[Blank]) -> None:
-        super().__init__()
-        self._title, self._text, self._blanks = title, text, blanks
-
-    def heading(self) -> tuple[Said | str, Said | str]:
-        return self._title, ""
-
-    def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-        yield Prose(id="complaint")
-        for blank in self._blanks:
-            yield Prose(id=f"label-{blank.name}")
-            kind = PathField if blank.path else TextField
-            yield kind(blank.value, id=blank.name)
-
-    def filled(self) -> None:
-        self.query_one("#text", Prose).show(self._text)
-        for blank in self._blanks:
-            label = self.query_one(f"#label-{blank.name}", Prose)
-            label.add_class("label")
-            label.show([Paragraph(blank.label)])
-
-    def action_submit(self) -> None:
-        fields = {blank.name: self.query_one(f"#{blank.name}", TextField) for blank in self._blanks}
-        if self.focused is not None and self.focused.id in list(fields)[:-1]:
-            self.focus_next(TextField)
-            return
-        values = {name: nfc(field.value.strip()) for name, field in fields.items()}
-        for blank in self._blanks:
-            if blank.required and not values[blank.name]:
-                self.complain(M("{label}: this is needed.", label=str(blank.label)))
-                fields[blank.name].focus()
-                return
-        self.dismiss(values)
-
-    def action_next_field(self) -> None:
-        self.focus_next(TextField)
-
-    def action_previous_field(self) -> None:
-        self.focus_previous(TextField)
-
-
 class PickDialog(Dialog[str]):
     """One of many, with a text about what is being chosen; gives the row's key."""
 
@@ -310,7 +251,7 @@ class PickDialog(Dialog[str]):
 
     def body(self) -> Iterator[Widget]:
         yield Prose(id="text")
-        yield ListBox(id="pick")
+        yield ListBox(id="pick", search=True)
 
     def filled(self) -> None:
         self.query_one("#text", Prose).show([Paragraph(self._text)])

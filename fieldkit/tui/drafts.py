@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from fieldkit.tui.desk import Desk
 
@@ -20,9 +20,6 @@ class Drafts:
 
     def __contains__(self, item: object) -> bool:
         return item in self._texts
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
 
     def get(self, item: str) -> str | None:
         return self._texts.get(item)
@@ -44,9 +41,9 @@ class Drafts:
         self._kept = {str(each["item"]): str(each["text"]) for each in found}
         self._texts = dict(self._kept)
 
-    def unsaved(self) -> Callable[[], None]:
-        """What writes the drafts as they are now to the disk; only differences cost anything."""
-        now = dict(self._texts)
+    def unsaved(self, but: str = "") -> Callable[[], None]:
+        """What writes the drafts as they are now, but that of `but`, to the disk; no change, no write."""
+        now = {item: text for item, text in self._texts.items() if item != but}
         return lambda: self._write(now)
 
     def _write(self, now: dict[str, str]) -> None:

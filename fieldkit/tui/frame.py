@@ -104,7 +104,7 @@ class KeyBar(Widget):
             width = sum(cell_len(f" {key_name(each.keys[0])} {each.label} ") for each in shown)
             if width <= room:
                 break
-            expendable = [each for each in shown if each.id != "help"]
+            expendable = [each for each in shown if each.id != "help" and each.keys[0] != "escape"]
             shown.remove((expendable or shown)[-1])
         return shown
 

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from fieldkit.operator import said
 from fieldkit.text import M, Said
-from fieldkit.tui.actions import Action, Scope, bindings, key_name
+from fieldkit.tui.actions import Action, Scope, bindings, key_name, keys_shown
 from fieldkit.tui.dialogs import Dialog
 from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.prose import Paragraph, Prose
@@ -35,7 +35,7 @@ class HelpRoom(Dialog[None]):
         text += [
             Paragraph(""),
             Paragraph(M("In lists"), "strong"),
-            Paragraph(M("Arrows, PgUp, PgDn, Home, End move; letters jump; Space ticks; Tab changes sides.")),
+            Paragraph(M("Arrows, PgUp, PgDn, Home, End move; Space ticks; Tab changes sides.")),
             Paragraph(""),
             Paragraph(M("In fields"), "strong"),
             Paragraph(
@@ -93,7 +93,7 @@ class PaletteRoom(Dialog[str]):
         return M("Commands: what can be done here"), ""
 
     def body(self) -> Iterator[Widget]:
-        yield ListBox(id="pick")
+        yield ListBox(id="pick", search=True)
 
     def filled(self) -> None:
         rows = [
@@ -107,5 +107,4 @@ class PaletteRoom(Dialog[str]):
 
 
 def _line(action: Action) -> Paragraph:
-    keys = ", ".join(key_name(key) for key in action.keys)
-    return Paragraph(action.about, "", f"{keys:<16}")
+    return Paragraph(action.about, "", f"{keys_shown(action):<16}")

@@ -48,6 +48,10 @@ class HomeRoom(Room[None]):
         self._failed = False
         self.add_class("-empty")
 
+    @property
+    def holding(self) -> bool:
+        return super().holding or (self._visits is None and not self._failed)
+
     def heading(self) -> tuple[Said | str, Said | str]:
         return M("fieldkit: visits"), self.fieldkit.home.path.name
 
@@ -60,7 +64,7 @@ class HomeRoom(Room[None]):
         box.show([_row(visit) for visit in self._visits or ()])
         self.set_class(not self._visits, "-empty")
         if self._visits and self.focused is None:
-            box.focus()
+            self.set_focus(box)
         self._say_next()
 
     def _begin(self) -> None:
@@ -102,6 +106,7 @@ class HomeRoom(Room[None]):
         wanted, self.fieldkit.visit_wanted = self.fieldkit.visit_wanted, ""
         if wanted:
             self._open(wanted)
+        self.fieldkit.release_keys()
 
     # --- what to do next
 

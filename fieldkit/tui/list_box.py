@@ -40,9 +40,10 @@ class Row(msgspec.Struct, frozen=True):
 class ListBox(Widget, can_focus=True, inherit_bindings=False):
     """Rows with a cursor.
 
-    Arrows, PgUp, PgDn, Home and End move; letters search; Space ticks. Enter is left to the screen.
+    Arrows, PgUp, PgDn, Home and End move; Space ticks. Enter is left to the screen.
     paging: False where PgUp and PgDn belong to a text beside a short list. wrap: rows take as many
-    lines as their text needs; otherwise it is cut, and marked as cut.
+    lines as their text needs; otherwise it is cut, and marked as cut. search: letters jump to the next
+    row with a word that begins so, marks and case aside.
     """
 
     DEFAULT_CSS = """
@@ -75,12 +76,19 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
             return self.box
 
     def __init__(
-        self, rows: Sequence[Row] = (), *, id: str | None = None, paging: bool = True, wrap: bool = False
+        self,
+        rows: Sequence[Row] = (),
+        *,
+        id: str | None = None,
+        paging: bool = True,
+        wrap: bool = False,
+        search: bool = False,
     ) -> None:
         super().__init__(id=id)
         self._rows: tuple[Row, ...] = tuple(rows)
         self._paging = paging
         self._wrap = wrap
+        self._searches = search
         self._at = self._next(-1, 1)
         self._top = 0
         self._sought = ""
@@ -148,7 +156,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
             )
             self._redraw(self._at)
             return True
-        if event.character and event.is_printable and len(self._rows) > 5:
+        if event.character and event.is_printable and self._searches:
             return self._search(event.character)
         return False
 

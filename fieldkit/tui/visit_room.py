@@ -182,7 +182,9 @@ class VisitRoom(WorkRoom):
         pane = self._pane
         if not pane.item or self._visit is None:
             return
-        if self._drafts.hold(pane.item, pane.draft):
+        draft = pane.draft
+        if self._drafts.hold(pane.item, draft):
+            pane.drafted(draft)
             self._items.show(rows(self._visit, self._drafts, self._running_item))
 
     def _settle_pane(self) -> str:
@@ -214,11 +216,11 @@ class VisitRoom(WorkRoom):
         self._settle_pane()
         editor = self._pane.editor
         if editor is not None:
-            editor.focus()
+            self.set_focus(editor)
 
     def action_to_list(self) -> None:
         self._keep_typed()
-        self._items.focus()
+        self.set_focus(self._items)
         self._keep_on_disk()
 
     def action_save(self) -> None:
@@ -238,9 +240,7 @@ class VisitRoom(WorkRoom):
     async def _saving(self, item: str, value: Any, *, is_file: bool) -> Event:
         desk = self.fieldkit.desk
 
-        self._drafts.hold(item, None)
-        forget = self._drafts.unsaved()
-        self._drafts.hold(item, str(value) if isinstance(value, str) else " ".join(value))
+        forget = self._drafts.unsaved(but=item)
 
         def save() -> Visit:
             if is_file:
@@ -314,7 +314,7 @@ class VisitRoom(WorkRoom):
             return
         wanted = next_open(visit, self._items.key)
         self._items.go(wanted or FINISH)
-        self._items.focus()
+        self.set_focus(self._items)
         if not wanted:
             self.status(M("Nothing is open any more. Enter finishes the visit."))
 
@@ -329,9 +329,9 @@ class VisitRoom(WorkRoom):
         self._show_item()
         editor = self._pane.editor if following != FINISH else None
         if editor is not None and visit.status(following) in NEEDS_WORK:
-            editor.focus()
+            self.set_focus(editor)
         else:
-            self._items.focus()
+            self.set_focus(self._items)
 
     def _changeable(self, visit: Visit) -> bool:
         if visit.signoff is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from fieldkit.text import M, Said
@@ -17,7 +17,7 @@ FINISH = "@finish"
 NEEDS_WORK = ("todo", "failed")
 
 
-def rows(visit: Visit, drafts: Collection[str], running: str) -> list[Row]:
+def rows(visit: Visit, drafts: Container[str], running: str) -> list[Row]:
     """A row for each item in force and one for finishing; drafts, running: ids of such items."""
     found: list[Row] = []
     for section in visit.checklist.sections:

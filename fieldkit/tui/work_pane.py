@@ -81,6 +81,11 @@ class WorkPane(Vertical):
         self._fill_editor()
         self.retell()
 
+    def drafted(self, draft: str | None) -> None:
+        """Say that what was entered is kept, or that nothing is."""
+        self._draft = draft
+        self._say_about()
+
     def complain(self, *lines: Said) -> None:
         """Say what is wrong with the answer given."""
         self._complaint = lines
@@ -210,7 +215,8 @@ class WorkPane(Vertical):
             return
         text = self._saved() if self._draft is None else self._draft
         if isinstance(editor, ListBox):
-            editor.show(_options(self._present, self._checklist_item, set(text.split())), at=text or "-")
+            options = _options(self._present, self._checklist_item, set(text.split()))
+            editor.show(options, at=text if any(row.key == text for row in options) else options[0].key)
         elif isinstance(editor, TextField) and editor.value != text:
             editor.value = text
 
