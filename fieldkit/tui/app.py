@@ -198,10 +198,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.push_screen(message.make(), answered)
 
     def on_foreign_byte(self) -> None:
-        text = M(
-            "The terminal sent a character that is not UTF-8; it was dropped. Set the terminal's"
-            " character set to UTF-8."
-        )
+        text = M("A character that is not UTF-8 was dropped; set the terminal to UTF-8.")
         self.note(text)
         if self.room is not None:
             self.room.status(text)
@@ -211,6 +208,10 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self._held.clear()
         await self.desk.close()
         self.exit(1)
+
+    def on_mount(self) -> None:
+        # Textual takes the terminal back after a suspension, but does not draw on it.
+        self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
 
     def on_resize(self) -> None:
         forget = getattr(self._driver, "forget", None)

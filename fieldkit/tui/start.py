@@ -28,10 +28,11 @@ def run(
     """
     i18n.use(lang)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        sys.stderr.write(
-            f"{M('The screens need a terminal.')}\n"
-            f"{M('Run a command instead, for example `fieldkit visit list`.')}\n"
-        )
+        for line in (
+            M("The screens need a terminal."),
+            M("Run a command instead, for example `fieldkit visit list`."),
+        ):
+            sys.stderr.write(f"{line}\n")
         return 2
     link = judge(os.environ, colours=colours, light=light, mouse=mouse)
     for name, value in link.settings().items():

@@ -15,6 +15,7 @@ for name, value in judge(os.environ).settings().items():
 
 from textual.widget import Widget  # noqa: E402
 
+from fieldkit import i18n  # noqa: E402
 from fieldkit.home import Home  # noqa: E402
 from fieldkit.tui.actions import bindings  # noqa: E402
 from fieldkit.tui.app import FieldkitApp  # noqa: E402
@@ -47,4 +48,5 @@ class FieldApp(FieldkitApp):
 
 
 if __name__ == "__main__":
+    i18n.use("en")
     raise SystemExit(FieldApp(Home(Path(tempfile.mkdtemp()))).run(mouse=False))

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -89,6 +90,14 @@ class Pty:
                 self.status = os.waitstatus_to_exitcode(status)
                 return self.status
         raise AssertionError(f"still running:\n{self.text()}")
+
+    def stop_and_continue(self) -> None:
+        """Suspend the program as a shell does, with something written meanwhile, and take it up again."""
+        os.kill(self._pid, signal.SIGTSTP)
+        os.waitpid(self._pid, os.WUNTRACED)
+        self.settle()
+        self._screen.reset()
+        os.kill(self._pid, signal.SIGCONT)
 
     def hang_up(self) -> None:
         """Drop the connection."""
