@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -22,10 +23,6 @@ from fieldkit.visit.visits import Visits
 
 BUREAU = "MAU-01"
 CHECKLIST = "handover"
-ANSWERS = {
-    "delivery": "file",
-    "token-label": BUREAU,
-}
 
 
 class Laid(msgspec.Struct, frozen=True):
@@ -170,4 +167,17 @@ def _answers(laid: Laid, bureau: str) -> dict[str, str]:
         "delivery": "file",
         "certificate-file": str(laid.certificate_file),
         "token-label": bureau,
+        "training_date": date.today().isoformat(),
+        "trainees": "3",
+        "custody_explained": "yes",
+        "pin_secret": "yes",
+        "loss_explained": "yes",
+        "lock_explained": "yes",
+        "signing_practised": "yes",
+        "exchange_practised": "n/a",
+        "officer_name": "Nguyễn Thị Mẫu",
+        "officer_title": "Trưởng cơ quan thường trú",
+        "condition": "new",
+        "accessories": "box guide",
+        "remarks": "Chuyến triển khai mẫu; mọi tên người và đơn vị đều là giả định.",
     }

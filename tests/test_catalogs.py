@@ -33,7 +33,9 @@ def test_no_translation_is_left_of_a_message_that_is_gone(language: str) -> None
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_a_translation_has_the_parameters_of_its_message(language: str) -> None:
-    wrong = {text: said for text, said in _catalog(language).items() if _parameters(text) != _parameters(said)}
+    wrong = {
+        text: said for text, said in _catalog(language).items() if _parameters(text) != _parameters(said)
+    }
     assert not wrong
 
 

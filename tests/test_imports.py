@@ -16,7 +16,9 @@ def _loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["fieldkit", "fieldkit.__main__", "fieldkit.cli.frame", "fieldkit.operator"])
+@pytest.mark.parametrize(
+    "module", ["fieldkit", "fieldkit.__main__", "fieldkit.cli.frame", "fieldkit.operator"]
+)
 def test_the_frame_loads_nothing_heavy(module: str) -> None:
     assert not _loaded_by(f"import {module}") & set(HEAVY)
 

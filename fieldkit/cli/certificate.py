@@ -13,14 +13,13 @@ from fieldkit import errors
 from fieldkit.cli import certificate_material as material
 from fieldkit.cli import token as tokens
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.operator import Plan, SecretRequest
+from fieldkit.operator import Plan
 from fieldkit.plain import finding_lines, verdict_word
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
     from fieldkit.certificate.inspect import Description
-    from fieldkit.secret import Secret
     from fieldkit.token.agents import Agents
     from fieldkit.token.intents import Intents
     from fieldkit.token.model import Token
@@ -125,7 +124,7 @@ def import_(
     with holder.key, _reaching(call) as (running, intents):
         described = material.described(call, holder, bureau)
         found = running.find(name)
-        tokens._consent(call, _import_plan(found, holder, described, file, single))
+        tokens.consent(call, _import_plan(found, holder, described, file, single))
         report = _write(call, running, intents, found, holder, label, single)
     result = {
         "token": found.uri,
@@ -192,10 +191,10 @@ def request(call: Call, name: str, subject: str, bureau: str, email: str, out: P
             ),
             keeps=M("What is on the token stays. If it fails, the new key is removed."),
         )
-        tokens._consent(call, plan)
-        confirmed = tokens._last_try(call, found)
+        tokens.consent(call, plan)
+        confirmed = tokens.last_try(call, found)
         with (
-            _pin(call, found) as pin,
+            tokens.ask_pin(call, found) as pin,
             running.session(found, pin, confirmed_last_try=confirmed) as session,
         ):
             made = make(session, wanted, out, email=email, **given)
@@ -291,10 +290,10 @@ def remove(call: Call, name: str, pick: str, more: str) -> Reply:
             keeps=M("Everything else on the token stays."),
             confirm=target[:8],
         )
-        tokens._consent(call, plan)
-        confirmed = tokens._last_try(call, found)
+        tokens.consent(call, plan)
+        confirmed = tokens.last_try(call, found)
         with (
-            _pin(call, found) as pin,
+            tokens.ask_pin(call, found) as pin,
             running.session(found, pin, confirmed_last_try=confirmed) as session,
         ):
             removed = session.remove(target)
@@ -361,8 +360,11 @@ def _write(
 
     label = label or holder.name
     console = call.console()
-    confirmed = tokens._last_try(call, found)
-    with _pin(call, found) as pin, running.session(found, pin, confirmed_last_try=confirmed) as session:
+    confirmed = tokens.last_try(call, found)
+    with (
+        tokens.ask_pin(call, found) as pin,
+        running.session(found, pin, confirmed_last_try=confirmed) as session,
+    ):
         if single:
             return provision.import_certificate(session, holder.certificate, label, holder.chain)
         return provision.import_identity(session, holder, label, intents=intents, progress=console.progress)
@@ -383,11 +385,3 @@ def _reaching(call: Call) -> Iterator[tuple[Agents, Intents]]:
         attempts = counted if ours else CopiedAttempts(counted)
         with Agents(tokens.modules(call), call.home.logs, attempts, tries=tries) as running:
             yield running, StoredIntents(store.db) if ours else MemoryIntents()
-
-
-def _pin(call: Call, found: Token) -> Secret:
-    warning = (
-        M("A wrong PIN was entered before. Few attempts are left.") if found.pin_state == "low" else None
-    )
-    request = SecretRequest(role="pin", title=M("PIN of the token {name}", name=found.name), warning=warning)
-    return tokens._secret(call, found, request)

@@ -62,12 +62,11 @@ def known(
         contents = files.read(files.load(path), None, name=path.name)
         (anchors if path in trust else issuers).extend(contents.certificates)
         lists += contents.revocation_lists
-    roots, others, crls = material(call, call.profiles())
-    for blobs, into in ((roots if not trust else [], anchors), (others, issuers)):
-        for blob in blobs:
-            into += files.read(blob, None).certificates
-    for blob in crls:
-        lists += files.read(blob, None).revocation_lists
+    here = material(call, call.profiles())
+    if not trust:
+        anchors += here.anchors
+    issuers += here.others
+    lists += here.crls
     return anchors, issuers, lists
 
 
@@ -87,7 +86,7 @@ def described(call: Call, holder: Identity, code: str) -> Description:
 
     :raises CertificateRevoked, DossierMismatch: it must not be.
     """
-    from fieldkit.certificate.errors import CertificateRevoked, DossierMismatch
+    from fieldkit.certificate.admission import admit
     from fieldkit.certificate.inspect import describe
 
     anchors, issuers, crls = known(call)
@@ -100,22 +99,7 @@ def described(call: Call, holder: Identity, code: str) -> Description:
         has_private_key=bool(holder.key),
         dossier=bureau(call, code).dossier if code else None,
     )
-    failed = {each.id: each for each in found.findings if each.severity == "fail"}
-    if "revocation" in failed:
-        raise CertificateRevoked(
-            M("The certificate of {who} was revoked; it is not put on a token.", who=holder.name),
-            unchanged=M("Nothing was changed."),
-            hint=M("Ask the authority for a new certificate."),
-            detail=failed["revocation"].detail,
-        )
-    differing = [each for id, each in failed.items() if id.startswith("dossier-")]
-    if differing:
-        raise DossierMismatch(
-            M("The certificate of {who} is not the one that the dossier asks for.", who=holder.name),
-            unchanged=M("Nothing was changed."),
-            hint=M("Ask head office which is right, the dossier or the certificate."),
-            detail="; ".join(str(each.message) for each in differing),
-        )
+    admit(found, holder.name)
     return found
 
 

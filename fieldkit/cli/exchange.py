@@ -106,8 +106,8 @@ def _material(call: Call, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[l
 
     anchors, crls = [document.read(path) for path in trust], [document.read(path) for path in crl]
     if not anchors:
-        anchors, _, known = material(call, call.profiles())
-        crls += known
+        here = material(call, call.profiles())
+        anchors, crls = list(here.anchors), [*crls, *here.crls]
     return anchors, crls
 
 

@@ -64,8 +64,9 @@ def verify(
     anchors = [document.read(path) for path in trust]
     crls = [document.read(path) for path in crl]
     if not anchors:
-        anchors, _, known = material(call, call.profiles())
-        crls += known
+        here = material(call, call.profiles())
+        anchors = list(here.anchors)
+        crls += here.crls
     policy = Policy(revocation=not no_revocation)
     with contextlib.ExitStack() as stack:
         store = None

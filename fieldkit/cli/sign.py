@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,12 @@ import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
-from fieldkit.operator import Plan, Question, SecretRequest
+from fieldkit.operator import Plan
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.procedure.material import Material
     from fieldkit.profile.model import Profiles
-    from fieldkit.secret import Secret
     from fieldkit.signature.batch import Job, Look, Outcome
     from fieldkit.signature.place import Place
     from fieldkit.signature.sign import Level
@@ -53,7 +52,7 @@ STAMPS = ("person", "agency", "attachment", "none")
 def sign(
     call: Call, sources: tuple[Path, ...], token: str, certificate: str, out: Path, level: Level, **given: Any
 ) -> Reply:
-    from fieldkit.cli.token import agents
+    from fieldkit.cli.token import agents, ask_pin, last_try
     from fieldkit.signature.batch import sign_each
     from fieldkit.signature.preflight import preflight
     from fieldkit.signature.trust import chain_of
@@ -63,7 +62,7 @@ def sign(
     looked = [preflight(source) for source in sources]
     if len(jobs) == 1 and looked[0].problem is not None:
         raise looked[0].problem
-    anchors, others, crls = material(call, profiles)
+    known = material(call, profiles)
     tsa = given["tsa"] or (None if level == "b-b" else _tsa(profiles))
     with agents(call) as running:
         found = running.find(token)
@@ -72,13 +71,14 @@ def sign(
             issuers = [each.der for each in session.certificates() if each.der != chosen.der]
         look = _look(profiles, chosen.der, **given)
         _consent(call, found, jobs)
-        confirmed = _last_try(call, found)
+        confirmed = last_try(call, found)
         with (
-            _pin(call, found) as pin,
+            ask_pin(call, found) as pin,
             running.session(found, pin, confirmed_last_try=confirmed) as session,
         ):
             signer = session.signer(
-                session.certificate(chosen.sha256), chain_of(chosen.der, (*issuers, *others, *anchors))
+                session.certificate(chosen.sha256),
+                chain_of(chosen.der, (*issuers, *known.others, *known.anchors)),
             )
             done = sign_each(
                 jobs,
@@ -89,21 +89,19 @@ def sign(
                 tsa=tsa,
                 field=given["field"],
                 reason=given["reason"],
-                anchors=anchors,
-                crls=crls,
+                anchors=known.anchors,
+                crls=known.crls,
                 overwrite=given["replace"],
                 insist=given["insist"],
             )
     return _reply(done)
 
 
-def material(call: Call, profiles: Profiles) -> tuple[list[bytes], list[bytes], list[bytes]]:
+def material(call: Call, profiles: Profiles) -> Material:
     """Anchors, issuing authorities and revocation lists of all profiles, as far as they are here."""
-    names = sorted(profiles.authorities)
-    anchors = [path.read_bytes() for name in names for path in profiles.anchors(name)]
-    others = [path.read_bytes() for name in names for path in profiles.intermediates(name)]
-    lists = sorted((call.home.profiles / "authorities").rglob("*.crl"))
-    return anchors, others, [path.read_bytes() for path in lists]
+    from fieldkit.procedure.material import gather
+
+    return gather(call.home, profiles, profiles.authorities)
 
 
 def _jobs(sources: Sequence[Path], out: Path) -> list[Job]:
@@ -183,35 +181,6 @@ def _consent(call: Call, found: Token, jobs: Sequence[Job]) -> None:
         raise errors.NotConsented(
             M("Nothing was signed: not agreed to."), unchanged=M("Nothing was changed.")
         )
-
-
-def _pin(call: Call, found: Token) -> Secret:
-    from fieldkit.secret import Secret
-
-    if found.protected_path:
-        return Secret("")
-    warning = (
-        M("A wrong PIN was entered before. Few attempts are left.") if found.pin_state == "low" else None
-    )
-    request = SecretRequest(role="pin", title=M("PIN of the token {name}", name=found.name), warning=warning)
-    return asyncio.run(call.console().secret(request))
-
-
-def _last_try(call: Call, found: Token) -> bool:
-    """On the last attempt: True only if the person typed the serial number."""
-    if found.pin_state != "final":
-        return False
-    question = Question(
-        id="confirm-last-try",
-        title=M(
-            "This is the last attempt: one more wrong PIN locks the token for good. "
-            "To go on, type its serial number {serial}",
-            serial=found.serial,
-        ),
-    )
-    with contextlib.suppress(errors.Missing):  # nobody is here: the token's guard refuses
-        return bool(found.serial) and asyncio.run(call.console().ask(question)) == found.serial
-    return False
 
 
 def _reply(done: Sequence[Outcome]) -> Reply:

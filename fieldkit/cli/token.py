@@ -11,7 +11,7 @@ import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.operator import Plan, Question, SecretRequest
+from fieldkit.operator import Plan, SecretRequest
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
@@ -162,8 +162,8 @@ def init(call: Call, slot: int | None, label: str) -> Reply:
     with agents(call) as running:
         found = _meant(running, slot, call.modules)
         rules = _rules(call, found)
-        _consent(call, _init_plan(found, label))
-        confirmed = _last_try(call, found, so=True)
+        consent(call, _init_plan(found, label))
+        confirmed = last_try(call, found, so=True)
         request = SecretRequest(
             role="so-pin",
             title=M("Present SO PIN of the token") if found.initialized else M("New SO PIN"),
@@ -186,8 +186,8 @@ def change_pin(call: Call, name: str) -> Reply:
 
     with agents(call) as running:
         found = running.find(name)
-        _consent(call, Plan(title=M("Change the PIN of the token {token}", token=found.name)))
-        confirmed = _last_try(call, found)
+        consent(call, Plan(title=M("Change the PIN of the token {token}", token=found.name)))
+        confirmed = last_try(call, found)
         request = SecretRequest(role="pin", title=M("Present PIN of the token {token}", token=found.name))
         with (
             _secret(call, found, request) as old,
@@ -211,8 +211,8 @@ def unblock(call: Call, name: str) -> Reply:
 
     with agents(call) as running:
         found = running.find(name)
-        _consent(call, Plan(title=M("Set a new PIN on the token {token}", token=found.name)))
-        confirmed = _last_try(call, found, so=True)
+        consent(call, Plan(title=M("Set a new PIN on the token {token}", token=found.name)))
+        confirmed = last_try(call, found, so=True)
         request = SecretRequest(
             role="so-pin", title=M("SO PIN or PUK of the token {token}", token=found.name)
         )
@@ -275,26 +275,24 @@ def _init_plan(found: Token, label: str) -> Plan:
     )
 
 
-def _consent(call: Call, plan: Plan) -> None:
+def consent(call: Call, plan: Plan) -> None:
     if not asyncio.run(call.console().consent(plan)):
         raise errors.NotConsented(M("Nothing was done: not agreed to."), unchanged=NOT_CHANGED)
 
 
-def _last_try(call: Call, found: Token, *, so: bool = False) -> bool:
+def last_try(call: Call, found: Token, *, so: bool = False) -> bool:
     """On the last attempt: True only if the person typed the serial number. `--yes` is not enough."""
-    if (found.so_pin_state if so else found.pin_state) != "final":
-        return False
-    question = Question(
-        id="confirm-last-try",
-        title=M(
-            "This is the last attempt: one more wrong PIN locks the token for good. "
-            "To go on, type its serial number {serial}",
-            serial=found.serial,
-        ),
-    )
-    with contextlib.suppress(errors.Missing):  # nobody is here: the guard refuses
-        return bool(found.serial) and asyncio.run(call.console().ask(question)) == found.serial
-    return False
+
+    from fieldkit.procedure.reach import confirm_last_try
+
+    return asyncio.run(confirm_last_try(call.console(), found, so=so))
+
+
+def ask_pin(call: Call, found: Token, title: Said | None = None) -> Secret:
+    """The user PIN of a token."""
+    from fieldkit.procedure.reach import ask_pin
+
+    return asyncio.run(ask_pin(call.console(), found, title))
 
 
 def _rules(call: Call, found: Token) -> PinRules:

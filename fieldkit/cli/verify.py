@@ -48,8 +48,9 @@ def verify(
     anchors = [_given(path) for path in trust]
     crls = [_given(path) for path in crl]
     if not anchors:
-        anchors, _, known = material(call, call.profiles())
-        crls += known
+        here = material(call, call.profiles())
+        anchors = list(here.anchors)
+        crls += here.crls
     policy = Policy(revocation=not no_revocation)
     results: list[dict[str, Any]] = []
     lines: list[str | Said] = []

@@ -57,28 +57,28 @@ def link(body: bytes) -> Link | None:
     Members stand in the order of their names: all but `visit` come before the value, `visit` right after.
     """
     head = _HEAD.match(body)
-    visit = _visit(body)
+    visit = visit_of(body)
     if head is None or visit is None:
         try:
             return _links.decode(body)
         except msgspec.DecodeError:
             return None
     dev, hlc, kind, prev, seq, v = head.groups()
-    return Link(int(v), dev.decode(), int(seq), prev.decode(), hlc.decode(), kind.decode(), visit)
+    return Link(int(v), dev.decode(), int(seq), prev.decode(), hlc.decode(), kind.decode(), visit.decode())
 
 
-def _visit(body: bytes) -> str | None:
+def visit_of(body: bytes) -> bytes | None:
     """The visit, taken from the end of the entry; None where only decoding it all can tell."""
     end = body.rfind(_WALL)
     if end < 0:
         return None
     if body[end - 1] != 0x22:  # a number, a list or an object stands there: the value, and no visit
-        return ""
+        return b""
     start = body.rfind(_VISIT, 0, end)
     if start < 0:
-        return ""
+        return b""
     visit = body[start + len(_VISIT) : end - 1]
-    return None if b'"' in visit or b"\\" in visit else visit.decode()
+    return None if b'"' in visit or b"\\" in visit else visit
 
 
 def next_line(data: bytes, start: int) -> int:

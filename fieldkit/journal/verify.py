@@ -20,8 +20,9 @@ from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavai
 from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log
 from fieldkit.journal.mark import Mark
+from fieldkit.journal.scan import Hole
 from fieldkit.operator import Finding, Progress
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall, overall
 
 
@@ -91,7 +92,9 @@ def _verify(
             checks.append(_signature(noted.signed, log, key))
         checks += [_known(head, log) for head in known]
         attachments, found = _attachments(folder, files, log, progress)
-        return Verified(log.head(), len(log.index), attachments, (*checks, *found, *_around(folder, files)))
+        return Verified(
+            log.head(), log.index.readable, attachments, (*checks, *found, *_around(folder, files))
+        )
     finally:
         log.close()
 
@@ -139,10 +142,14 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
         yield Check("journal", "fail", fault)
     if not faults:
         yield Check(
-            "journal", "pass", M("All {count} entries are whole and in order.", count=log.seq), log.hash
+            "journal",
+            "pass",
+            M("{count} entries are whole and in order.", count=log.index.readable),
+            log.hash,
         )
-    for hole in set(log.scan.holes) - set(log.open_holes):
-        yield Check("accepted", "not-checked", hole.message(), required=False)
+    for hole in log.scan.holes:
+        if hole not in log.open_holes:
+            yield Check("accepted", "not-checked", _accepted(hole), required=False)
     torn = log.scan.rest.rstrip(b"\0")
     if torn and not faults:
         yield Check(
@@ -154,6 +161,12 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
             ),
             required=False,
         )
+
+
+def _accepted(hole: Hole) -> Message:
+    if hole.last < hole.first:
+        return M("Foreign bytes before entry {seq} are passed over; that was accepted.", seq=hole.first)
+    return M("Entries {first} to {last} are lost; that was accepted.", first=hole.first, last=hole.last)
 
 
 def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fieldkit import errors
-from fieldkit.certificate import files, identity, inspect
+from fieldkit.certificate import files, identity
+from fieldkit.certificate.admission import admit
 from fieldkit.certificate.identity import Identity
-from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest
+from fieldkit.certificate.inspect import Description
+from fieldkit.operator import Finding, Operator, Plan, Question, SecretRequest
 from fieldkit.procedure import reach
+from fieldkit.procedure.certificate_facts import described, facts
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.secret import Secret
@@ -27,86 +30,64 @@ async def run(context: Context, operator: Operator) -> Evidence:
             Question(id="certificate-file", title=M("The certificate file (PKCS#12)"), path=True)
         )
     ).expanduser()
-    anchors = context.anchors()
-    holder = await _read(path, operator, anchors)
+    holder = await _read(path, operator)
     with holder.key:
-        described = inspect.describe(
-            holder.certificate,
-            at=datetime.now(UTC),
-            anchors=anchors,
-            chain=holder.chain,
-            has_private_key=True,
+        found = await asyncio.to_thread(
+            described, context, holder.certificate, holder.chain, has_private_key=True
         )
-        for finding in described.findings:
+        for finding in found.findings:
             operator.say(finding)
+        admit(found, holder.name)
         async with reach.agents(context) as running:
             token = await reach.visit_token(context, running, operator)
-            if not await operator.consent(_plan(token, path, described, len(holder.chain))):
+            if not await operator.consent(_plan(token, path, found, len(holder.chain))):
                 raise errors.NotConsented(
                     M("The certificate was not imported: not agreed to."),
                     unchanged=M("The token is as it was."),
                 )
-            confirmed = await reach.confirm_last_try(operator, token)
-            with await reach.ask_pin(operator, token) as pin:
-                session = await asyncio.to_thread(running.session, token, pin, confirmed_last_try=confirmed)
-            try:
-                operator.progress(Progress(M("Writing the key and the certificate"), 0, 2))
+            async with reach.logged_in(running, operator, token) as session:
                 report = await asyncio.to_thread(
                     provision.import_identity,
                     session,
                     holder,
                     context.bureau.code,
                     intents=StoredIntents(context.store.db),
+                    progress=operator.progress,
                 )
-                operator.progress(Progress(M("The key signed, and the certificate verified it"), 2, 2))
-            finally:
-                await asyncio.to_thread(session.close)
+    proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
+    operator.say(proved)
     return Evidence(
         verdict="pass",
-        summary=M("The certificate of {subject} is on the token and proved.", subject=described.subject),
-        findings=(
-            *described.findings,
-            Finding("key-proved", "pass", M("A signature by the token verifies with the certificate.")),
-        ),
-        facts={
-            "serial": token.serial,
-            "token_label": token.label,
-            "key_id": report.id,
-            "subject": described.subject,
-            "issuer": described.issuer,
-            "serial_number": described.serial_number,
-            "not_before": described.not_before,
-            "not_after": described.not_after,
-            "sha256": described.sha256,
-            "key": described.key,
-            "chain": len(holder.chain),
-        },
+        summary=M("The certificate of {subject} is on the token and proved.", subject=holder.name),
+        findings=(*found.findings, proved),
+        facts=facts(token, report.id, found) | {"chain": len(holder.chain)},
     )
 
 
-async def _read(path: Path, operator: Operator, anchors: tuple[bytes, ...]) -> Identity:
+async def _read(path: Path, operator: Operator) -> Identity:
     """The file's identity; its password is asked for once, and only if the file wants one."""
     data = await asyncio.to_thread(files.load, path)
     if not files.wants_password(data):
-        return identity.identity(files.read(data, None, name=path.name), at=datetime.now(UTC))
+        return await asyncio.to_thread(_open, data, None, path.name)
     with await operator.secret(
         SecretRequest(role="password", title=M("Password of the file {name}", name=path.name))
     ) as password:
         return await asyncio.to_thread(_open, data, password, path.name)
 
 
-def _open(data: bytes, password: Secret, name: str) -> Identity:
+def _open(data: bytes, password: Secret | None, name: str) -> Identity:
     return identity.identity(files.read(data, password, name=name), at=datetime.now(UTC))
 
 
-def _plan(token: Token, path: Path, described: inspect.Description, chain: int) -> Plan:
+def _plan(token: Token, path: Path, found: Description, chain: int) -> Plan:
     return Plan(
-        title=M("Import a certificate onto the token {name}", name=token.label or token.serial),
+        title=M("Import a certificate onto the token {name}", name=token.name),
         steps=(
-            M("Certificate: {subject}", subject=described.subject),
-            M("Issuer: {issuer}", issuer=described.issuer),
-            M("Valid: {start} to {end}", start=described.not_before, end=described.not_after),
-            M("Key: {key}; it can never leave the token again.", key=described.key),
+            M("Certificate: {subject}", subject=found.subject),
+            M("Issuer: {issuer}", issuer=found.issuer),
+            M("Valid: {start} to {end}", start=found.not_before, end=found.not_after),
+            *(each.message for each in found.findings if each.severity in ("fail", "warning", "not-checked")),
+            M("Key: {key}; it can never leave the token again.", key=found.key),
             M(
                 "Written from {file}: the key, the certificate, {chain} authority certificate(s).",
                 file=path.name,

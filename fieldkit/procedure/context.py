@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from fieldkit.checklist.model import Item
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.material import Material, gather
 from fieldkit.profile.model import Bureau, Profiles
 
 
@@ -39,10 +40,11 @@ class Context(msgspec.Struct, frozen=True):
         found = self.evidence.get(item)
         return found.facts.get(name, default) if found is not None else default
 
+    def material(self) -> Material:
+        """What the bureau's certificate is judged by, as far as it is here."""
+        return gather(self.home, self.profiles, (self.bureau.authority,))
+
     def attach(self, source: Path | bytes, name: str) -> dict[str, Any]:
         """Keep a file with the visit for good; return its reference for `Evidence.files`."""
         attachment = self.store.attach(source, name)
         return {"sha256": attachment.sha256, "size": attachment.size, "name": attachment.name}
-
-
-Run = Callable[["Context", Any], Any]

@@ -1,4 +1,4 @@
-"""Reaching the visit's token: which modules to ask, which token found is meant, which PIN is asked for."""
+"""How procedures reach a token: which modules are asked, which token is meant, which PIN is asked for."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from fieldkit import errors
-from fieldkit.operator import Operator, Option, Question, SecretRequest
+from fieldkit.operator import Operator, Option, Progress, Question, SecretRequest
 from fieldkit.procedure.context import Context
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
+from fieldkit.token import policy
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import StoredAttempts
 from fieldkit.token.errors import TokenNotFound
-from fieldkit.token.model import Token
+from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.token.session import Session, Signer
+
+HOLDERS = ("token_setup", "certificate_check", "certificate_import", "certificate_join", "pin_change")
+"""The items whose evidence says which token, and which certificate, the visit is about."""
 
 
 def modules(context: Context) -> tuple[str, ...]:
@@ -27,7 +32,12 @@ def modules(context: Context) -> tuple[str, ...]:
 @contextlib.asynccontextmanager
 async def agents(context: Context) -> AsyncIterator[Agents]:
     """The agents for the visit's modules, ended with the block."""
-    running = Agents(modules(context), context.home.logs, StoredAttempts(context.store.db))
+    running = Agents(
+        modules(context),
+        context.home.logs,
+        StoredAttempts(context.store.db),
+        tries=policy.tries(context.profiles.tokens.values()),
+    )
     try:
         yield running
     finally:
@@ -57,7 +67,7 @@ async def choose(found: Sequence[Token], operator: Operator, title: Said) -> Tok
 
 async def visit_token(context: Context, running: Agents, operator: Operator) -> Token:
     """The visit's token: the one an earlier step used, else the only one here, else the person's choice."""
-    for step in ("token_setup", "certificate_check", "certificate_import", "pin_change"):
+    for step in HOLDERS:
         serial = context.fact(step, "serial")
         if serial:
             return await asyncio.to_thread(running.find, str(serial))
@@ -65,20 +75,58 @@ async def visit_token(context: Context, running: Agents, operator: Operator) -> 
     return await choose(found, operator, M("Which token?"))
 
 
-async def ask_pin(operator: Operator, token: Token) -> Secret:
-    """The user PIN of `token`, with what its state warns of."""
+async def visit_certificate(
+    context: Context, running: Agents, token: Token, wanted: str = ""
+) -> StoredCertificate:
+    """The certificate the visit is about, found without a login: no PIN goes to a token that lacks it.
+
+    wanted: its SHA-256; the one that an earlier step settled unless given.
+    """
+    wanted = wanted or next((found for step in HOLDERS if (found := context.fact(step, "sha256"))), "")
+    with await asyncio.to_thread(running.session, token) as looking:
+        return await asyncio.to_thread(looking.certificate, str(wanted))
+
+
+@contextlib.asynccontextmanager
+async def logged_in(running: Agents, operator: Operator, token: Token) -> AsyncIterator[Session]:
+    """A session for which the person entered the PIN, once; closed with the block."""
+    confirmed = await confirm_last_try(operator, token)
+    with await ask_pin(operator, token) as pin:
+        session = await asyncio.to_thread(running.session, token, pin, confirmed_last_try=confirmed)
+    try:
+        yield session
+    finally:
+        await asyncio.to_thread(session.close)
+
+
+def signer(context: Context, session: Session, certificate: StoredCertificate) -> Signer:
+    """A signer with the key of `certificate`, and the chain that the token or the profiles hold for it."""
+    from fieldkit.signature.trust import chain_of
+
+    own = session.certificate(certificate.sha256)
+    material = context.material()
+    issuers = [each.der for each in session.certificates() if each.der != own.der]
+    return session.signer(own, chain_of(own.der, (*issuers, *material.others, *material.anchors)))
+
+
+async def ask_pin(operator: Operator, token: Token, title: Said | None = None) -> Secret:
+    """The user PIN of `token`, with what its state warns of; empty where it is typed on the token itself."""
+    if token.protected_path:
+        operator.progress(Progress(M("Enter the PIN on the keypad of the token {name}", name=token.name)))
+        return Secret("")
     warning = None
     if token.pin_state == "low":
         warning = M("A wrong PIN was entered before. Few attempts are left.")
-    name = token.label or token.serial
     return await operator.secret(
-        SecretRequest(role="pin", title=M("PIN of the token {name}", name=name), warning=warning)
+        SecretRequest(
+            role="pin", title=title or M("PIN of the token {name}", name=token.name), warning=warning
+        )
     )
 
 
-async def confirm_last_try(operator: Operator, token: Token) -> bool:
+async def confirm_last_try(operator: Operator, token: Token, *, so: bool = False) -> bool:
     """On a token's last attempt, True only if the person typed the token's serial number to go on."""
-    if token.pin_state != "final":
+    if (token.so_pin_state if so else token.pin_state) != "final":
         return False
     with contextlib.suppress(errors.Missing):  # nobody is here: the token's guard will refuse
         typed = await operator.ask(
@@ -91,5 +139,5 @@ async def confirm_last_try(operator: Operator, token: Token) -> bool:
                 ),
             )
         )
-        return typed.strip() == token.serial
+        return bool(token.serial) and typed.strip() == token.serial
     return False

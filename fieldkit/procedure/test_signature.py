@@ -37,8 +37,9 @@ async def run(context: Context, operator: Operator) -> Evidence:
     sources = await asyncio.to_thread(_documents, context)
     async with reach.agents(context) as running:
         token = await reach.visit_token(context, running, operator)
+        certificate = await reach.visit_certificate(context, running, token)
         plan = Plan(
-            title=M("Test signatures with the token {name}", name=token.label or token.serial),
+            title=M("Test signatures with the token {name}", name=token.name),
             steps=(
                 *(M("Sign a copy of {name}", name=source.name) for source in sources),
                 M("Have fieldkit, pdfsig and openssl judge each signature"),
@@ -48,11 +49,8 @@ async def run(context: Context, operator: Operator) -> Evidence:
         )
         if not await operator.consent(plan):
             raise errors.NotConsented(M("Nothing was signed: not agreed to."))
-        confirmed = await reach.confirm_last_try(operator, token)
-        with await reach.ask_pin(operator, token) as pin:
-            session = await asyncio.to_thread(running.session, token, pin, confirmed_last_try=confirmed)
-        try:
-            signer = await asyncio.to_thread(reach.signer, context, session)
+        async with reach.logged_in(running, operator, token) as session:
+            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
             tested = []
             for number, source in enumerate(sources):
                 operator.progress(
@@ -62,8 +60,6 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 for finding in one.findings:
                     operator.say(finding)
                 tested.append(one)
-        finally:
-            await asyncio.to_thread(session.close)
     operator.progress(
         Progress(M("Documents signed and judged: {count}", count=len(tested)), len(tested), len(tested))
     )
@@ -91,13 +87,13 @@ def _test(context: Context, source: Path, signer: RawSigner) -> _Tested:
     out = source.with_name(f"{source.stem}-signed.pdf")
     broken = source.with_name(f"{source.stem}-changed.pdf")
     out.unlink(missing_ok=True)
-    anchors, crls = context.anchors(), context.crls()
+    material = context.material()
     began = time.monotonic()
-    signed = sign.sign(source, out, signer, anchors=anchors, crls=crls)
+    signed = sign.sign(source, out, signer, anchors=material.anchors, crls=material.crls)
     took = round(1000 * (time.monotonic() - began))
-    judged = quorum.judge(out, anchors, crls)
+    judged = quorum.judge(out, material.anchors, material.crls)
     tamper.flip(out, broken)
-    verdict_on_broken = quorum.judge(broken, anchors, crls)
+    verdict_on_broken = quorum.judge(broken, material.anchors, material.crls)
     noticed = verdict_on_broken.verdict == "fail"
     tampering = Finding(
         "tampering-detected",

@@ -67,12 +67,17 @@ def load(home: Home) -> Profiles:
     )
 
 
+def is_profile(path: Path) -> bool:
+    """Whether a file lies where profiles of some kind lie."""
+    return _kind(path) in _KINDS
+
+
 def check(path: Path) -> None:
     """Read one profile's file on its own, by the folder it is in.
 
     :raises ProfileInvalid: with every problem of it.
     """
-    shape, wrong = _KINDS.get("services" if path.name == "services.yaml" else path.parent.name, (None, None))
+    shape, wrong = _KINDS.get(_kind(path), (None, None))
     if shape is None or wrong is None:
         said = M("This is no profile: it is in none of the folders {names}.", names=", ".join(sorted(_KINDS)))
         raise ProfileInvalid([Problem(str(path), 1, 1, said)])
@@ -80,6 +85,10 @@ def check(path: Path) -> None:
     _read_one(path, shape, wrong, problems)
     if problems:
         raise ProfileInvalid(problems)
+
+
+def _kind(path: Path) -> str:
+    return "services" if path.name == "services.yaml" else path.absolute().parent.name
 
 
 def _files(folders: Iterable[Path], kind: str) -> list[Path]:

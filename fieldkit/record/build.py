@@ -171,7 +171,7 @@ def _receiver(visit: Visit) -> Party:
     )
 
 
-CERTIFICATE = ("certificate_import", "certificate_check", "pin_change")
+CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "pin_change")
 TOKEN = ("token_setup", *CERTIFICATE)
 
 

@@ -6,7 +6,7 @@ Broken off at any point it goes on where it was: the sign-off is in the journal 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
+from fieldkit.procedure.material import Material, gather
 from fieldkit.record import appearance, tables
 from fieldkit.record.build import build
 from fieldkit.record.content import Language, RecordContent, sha256
@@ -27,20 +28,11 @@ from fieldkit.record.verify import GIVER, RECEIVER, Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
 from fieldkit.signature.sign import RawSigner, Reserved, sign
-from fieldkit.signature.trust import chain_of
 from fieldkit.text import M
 from fieldkit.verdict import Check
 from fieldkit.visit.errors import VisitNotReady
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits
-
-
-class Material(msgspec.Struct, frozen=True):
-    """What signatures at a bureau are judged by: anchors, issuing authorities, revocation lists."""
-
-    anchors: tuple[bytes, ...] = ()
-    others: tuple[bytes, ...] = ()
-    crls: tuple[bytes, ...] = ()
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -75,7 +67,7 @@ async def hand_over(
     :raises VisitNotReady: required items are open. :raises RecordNotMade: it has its record already.
     """
     now = await _signed_off(visits, visits.load(visit), operator)
-    material = gather(visits, now)
+    material = gather(visits.home, visits.profiles, (now.bureau.authority,))
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
     operator.progress(Progress(M("Making the record {name}", name=content.name), 0, 4))
     rendered = await asyncio.to_thread(render, content)
@@ -88,24 +80,15 @@ async def hand_over(
         else:
             found = await reach.visit_token(context, running, operator)
         wanted = next((device.sha256 for device in content.devices if device.sha256), "")
-        with await asyncio.to_thread(running.session, found) as looking:  # no PIN goes to a wrong token
-            certificate = await asyncio.to_thread(looking.certificate, wanted)
-            issuers = [each.der for each in await asyncio.to_thread(looking.certificates)]
-        confirmed = await reach.confirm_last_try(operator, found)
-        with await reach.ask_pin(operator, found) as pin:
-            session = await asyncio.to_thread(running.session, found, pin, confirmed_last_try=confirmed)
-        try:
+        certificate = await reach.visit_certificate(context, running, found, wanted)
+        async with reach.logged_in(running, operator, found) as session:
             operator.progress(
                 Progress(M("Signing the record with the token {token}", token=found.name), 1, 4)
             )
-            own = await asyncio.to_thread(session.certificate, certificate.sha256)
-            chain = chain_of(own.der, (*issuers, *material.others, *material.anchors))
-            signer = session.signer(own, chain)
+            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
             signed = await asyncio.to_thread(
                 sign_record, content, rendered, signer, _folder(visits, now), material
             )
-        finally:
-            await asyncio.to_thread(session.close)
     operator.progress(Progress(M("Verifying the record {name}", name=content.name), 2, 4))
     judged = await asyncio.to_thread(_judged, signed, material, visits.store)
     return await _kept(visits, now, content, rendered, signed.read_bytes(), judged, out, operator)
@@ -149,21 +132,6 @@ def sign_record(
     finally:
         plain.unlink(missing_ok=True)
     return signed
-
-
-def gather(visits: Visits, visit: Visit) -> Material:
-    """The anchors, issuing authorities and revocation lists of the bureau's authority that are here."""
-    authority = visit.bureau.authority
-    lists = sorted((visits.home.profiles / "authorities" / authority).glob("*.crl"))
-    return Material(
-        anchors=_contents(visits.profiles.anchors(authority)),
-        others=_contents(visits.profiles.intermediates(authority)),
-        crls=_contents(lists),
-    )
-
-
-def _contents(paths: Sequence[Path]) -> tuple[bytes, ...]:
-    return tuple(document.read(path) for path in paths)
 
 
 async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit:

@@ -18,6 +18,7 @@ from fieldkit.tui.signs import sign
 class ErrorRoom(Dialog[None]):
     """Says an error; Enter or Esc goes back to where it happened."""
 
+    DEFAULT_CSS = "ErrorRoom #text { height: 1fr; max-height: 100%; }"
     BINDINGS = bindings("tell")
     scopes: ClassVar[tuple[Scope, ...]] = ("tell", "read", "room")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message as Event
 from textual.widget import Widget
 
+from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding, Question
 from fieldkit.text import M, Said
 from fieldkit.tui import finishing, signs
@@ -16,7 +17,7 @@ from fieldkit.tui.dialogs import QuestionDialog
 from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.prose import Paragraph, Prose
 from fieldkit.tui.work_pane import finding_text
-from fieldkit.tui.work_room import WorkRoom
+from fieldkit.tui.work_room import SAID_NO, WorkRoom
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
@@ -169,14 +170,16 @@ class FinishRoom(WorkRoom):
     def found_more(self, findings: Sequence[Finding]) -> None:
         self._say()
 
-    def ended(self, outcome: Sequence[Said] | None, error: Exception | None) -> None:
+    def ended(self, outcome: Sequence[Said] | None, error: FieldkitError | None) -> None:
         desk, told = self.fieldkit.desk, tuple(outcome or ())
 
         async def reading() -> None:
             visit = await desk.call(lambda: desk.visits.load(self._visit.id))
             self.post_message(self.Read(visit, told))
 
-        self.status(M("Not finished.") if error is not None else M("Done."))
+        self.status(M("Done."))
+        if error is not None:
+            self.status(error.message if isinstance(error, SAID_NO) else M("Not finished."))
         self.run_worker(reading(), group="desk", exit_on_error=False)
 
     async def _amending(self) -> None:

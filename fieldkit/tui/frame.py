@@ -93,8 +93,8 @@ class KeyBar(Widget):
         key_style = self.get_component_rich_style("key-bar--key")
         segments: list[Segment] = []
         for action in self._fitting(room):
-            segments.append(Segment(f" {key_name(action.keys[0])} ", key_style))
-            segments.append(Segment(f"{action.label} ", plain_style))
+            segments.append(Segment(f" {key_name(action.keys[0])}", key_style))
+            segments.append(Segment(f" {action.label} ", plain_style))
         return Strip(segments).adjust_cell_length(room, plain_style)
 
     def _fitting(self, room: int) -> list[Action]:

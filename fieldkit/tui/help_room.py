@@ -18,6 +18,7 @@ from fieldkit.tui.prose import Paragraph, Prose
 class HelpRoom(Dialog[None]):
     """What the keys do on the screen it was called from, and in lists and fields."""
 
+    DEFAULT_CSS = "HelpRoom #text { height: 1fr; max-height: 100%; }"
     scopes: ClassVar[tuple[Scope, ...]] = ("read", "room")
 
     def __init__(self, hints: Sequence[Action]) -> None:
@@ -59,6 +60,7 @@ class HelpRoom(Dialog[None]):
 class HistoryRoom(Dialog[None]):
     """What was said and done in this session, newest first, and where the logs are."""
 
+    DEFAULT_CSS = "HistoryRoom #text { height: 1fr; max-height: 100%; }"
     scopes: ClassVar[tuple[Scope, ...]] = ("read", "room")
 
     def heading(self) -> tuple[Said | str, Said | str]:

@@ -25,10 +25,9 @@ class HomeRoom(Room[None]):
     """The first screen. It is painted before the store is read; the visits come when they come."""
 
     DEFAULT_CSS = """
-    HomeRoom ListBox { margin: 1 1 0 1; }
-    HomeRoom #next { height: 8; margin: 1 2 0 2; }
+    HomeRoom ListBox { height: auto; max-height: 60%; margin: 1 1 0 1; }
+    HomeRoom #next { height: 1fr; margin: 1 3 0 3; }
     HomeRoom.-empty ListBox { display: none; }
-    HomeRoom.-empty #next { height: 1fr; }
     """
     BINDINGS = bindings("home")
     scopes: ClassVar[tuple[Scope, ...]] = ("home",)
@@ -53,7 +52,7 @@ class HomeRoom(Room[None]):
         return super().holding or (self._visits is None and not self._failed)
 
     def heading(self) -> tuple[Said | str, Said | str]:
-        return M("fieldkit: visits"), self.fieldkit.home.path.name
+        return M("fieldkit: visits"), M("read only") if self._read_only else ""
 
     def body(self) -> Iterator[Widget]:
         yield ListBox(id="visits")

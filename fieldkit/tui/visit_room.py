@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.message import Message as Event
 from textual.widget import Widget
 
+from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding, Question
 from fieldkit.plain import SEVERITIES
 from fieldkit.text import M, Said
@@ -21,7 +22,7 @@ from fieldkit.tui.drafts import Drafts
 from fieldkit.tui.list_box import ListBox
 from fieldkit.tui.visit_rows import FINISH, NEEDS_WORK, next_open, rows
 from fieldkit.tui.work_pane import WorkPane
-from fieldkit.tui.work_room import WorkRoom
+from fieldkit.tui.work_room import SAID_NO, WorkRoom
 
 if TYPE_CHECKING:
     from fieldkit.procedure.evidence import Evidence
@@ -368,9 +369,11 @@ class VisitRoom(WorkRoom):
         if self._pane.item == self._running_item:
             self._pane.live(tuple(findings))
 
-    def ended(self, outcome: Evidence | None, error: Exception | None) -> None:
+    def ended(self, outcome: Evidence | None, error: FieldkitError | None) -> None:
         item, self._running_item = self._running_item, ""
-        told = M("{item}: not finished.", item=self._label(item))
+        told: Said = M("{item}: not finished.", item=self._label(item))
+        if isinstance(error, SAID_NO):
+            told = error.message
         if outcome is not None:
             verdict = str(SEVERITIES[outcome.verdict])
             told = M(

@@ -7,15 +7,21 @@ from typing import Any
 
 from textual.message import Message as Event
 
+from fieldkit import errors
+from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding, Plan
 from fieldkit.text import M, Said
 from fieldkit.tui.dialogs import ConsentDialog
+from fieldkit.tui.faults import as_error
 from fieldkit.tui.finishing import progress_words
 from fieldkit.tui.frame import Room
 from fieldkit.tui.operator import Found, Progressed, ScreenOperator
 from fieldkit.tui.runner import Running
 
 Work = Callable[[ScreenOperator], Coroutine[Any, Any, Any]]
+
+SAID_NO = (errors.Cancelled, errors.NotConsented)
+"""Not news to the person who did it, so a line says it instead of a screen."""
 
 
 class WorkRoom(Room[None], inherit_bindings=True):
@@ -62,8 +68,8 @@ class WorkRoom(Room[None], inherit_bindings=True):
     def found_more(self, findings: Sequence[Finding]) -> None:
         """The work has told a finding; `findings` are all so far."""
 
-    def ended(self, outcome: Any, error: Exception | None) -> None:
-        """The work has ended."""
+    def ended(self, outcome: Any, error: FieldkitError | None) -> None:
+        """The work has ended. An error is shown on a screen of its own unless the person said no."""
 
     def on_found(self, event: Found) -> None:
         self.findings.append(event.finding)
@@ -77,8 +83,9 @@ class WorkRoom(Room[None], inherit_bindings=True):
     def on_work_room_ended(self, event: Ended) -> None:
         self._work = None
         self.retell_keys()
-        self.ended(event.outcome, event.error)
-        if event.error is not None:
+        error = None if event.error is None else as_error(event.error)
+        self.ended(event.outcome, error)
+        if event.error is not None and not isinstance(error, SAID_NO):
             self.fieldkit.tell(event.error, M("The step was not finished"))
 
     def action_stop(self) -> None:

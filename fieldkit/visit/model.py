@@ -9,7 +9,7 @@ import msgspec
 from fieldkit.checklist.model import Checklist
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Bureau
-from fieldkit.text import Message
+from fieldkit.text import Said
 
 State = Literal["open", "ready", "signed", "recorded"]
 Status = Literal["done", "todo", "failed", "not-checked", "off"]
@@ -49,7 +49,7 @@ class Open(msgspec.Struct, frozen=True):
     """What keeps the visit from being finished: an item and the reason."""
 
     item: str
-    message: Message
+    message: Said
 
 
 class Visit(msgspec.Struct, frozen=True):

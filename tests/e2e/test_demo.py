@@ -18,7 +18,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One headless demo, for all tests of this file; its result and its home."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [sys.executable, "-m", "fieldkit", "demo", "--headless", "--json", "--yes", "--home", folder / "home"],
+        [
+            sys.executable,
+            "-m",
+            "fieldkit",
+            "demo",
+            "--headless",
+            "--json",
+            "--yes",
+            "--home",
+            folder / "home",
+        ],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Whatever the disk does at whichever call, what was acknowledged is there, and the store can be written again."""
+"""Whatever the disk does at whichever call: what was acknowledged is there, and more can be written."""
 
 from __future__ import annotations
 

@@ -1,0 +1,98 @@
+"""`fieldkit checklist`: check checklists and profiles, read an XLSForm, write one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.errors import FieldkitError
+from fieldkit.text import M, Said
+
+checklist = noun("checklist", M("Check checklists and profiles; read and write XLSForm."))
+
+
+@checklist.verb("list", M("The checklists that a visit can follow."))
+def list_(call: Call) -> Reply:
+    from fieldkit.checklist import load
+
+    found = [(name, load.find(name, call.home)) for name in load.names(call.home)]
+    result: list[dict[str, Any]] = []
+    lines: list[str | Said] = []
+    for name, path in found:
+        known = load.load(path)
+        count = sum(1 for _ in known.items())
+        result.append({"checklist": name, "version": known.version, "items": count, "path": str(path)})
+        lines.append(
+            M(
+                "{name} {version}: {title}, {count} items",
+                name=name,
+                version=known.version,
+                title=str(known.title),
+                count=count,
+            )
+        )
+    return Reply(result, lines)
+
+
+@checklist.verb("check", M("Read checklists or profiles and say every problem with its line and column."))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+def check(call: Call, files: tuple[str, ...]) -> Reply:
+    result: list[dict[str, Any]] = []
+    lines: list[str | Said] = []
+    for name in files:
+        problems, said = _problems(name, call)
+        result.append({"file": name, "ok": not problems, "problems": problems})
+        lines += said or [M("{file}: in order", file=name)]
+    return Reply(result, lines, good=all(each["ok"] for each in result))
+
+
+def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | Said]]:
+    """What is wrong with one file, for programs and for people."""
+    from fieldkit.checklist import load
+    from fieldkit.profile import load as profiles
+    from fieldkit.yaml_model import Invalid
+
+    path = Path(name)
+    try:
+        if path.is_file() and profiles.is_profile(path):
+            profiles.check(path)
+        else:
+            load.load(load.find(name, call.home))
+    except Invalid as error:
+        return list(error.data["problems"]), [str(problem) for problem in error.problems]
+    except FieldkitError as error:
+        shape = {"file": name, "line": 0, "column": 0, "message": str(error.message)}
+        return [shape], [str(line) for line in error.lines()]
+    return [], []
+
+
+@checklist.verb("import", M("Make a checklist of an XLSForm workbook."))
+@click.argument("form", metavar="FORM.xlsx", type=click.Path(path_type=Path))
+@option("--out", type=click.Path(path_type=Path), said=M("The file to write; beside the form unless given."))
+def import_(call: Call, form: Path, out: Path | None) -> Reply:
+    from fieldkit.checklist import xlsform
+
+    target = out or form.with_suffix(".yaml")
+    made = xlsform.import_form(form, target)
+    return Reply(
+        {"checklist": made.id, "items": sum(1 for _ in made.items()), "out": str(target)},
+        M("The checklist was written: {path}", path=str(target)),
+    )
+
+
+@checklist.verb("export", M("Make an XLSForm workbook of a checklist."))
+@click.argument("name", metavar="FILE")
+@option("--out", type=click.Path(path_type=Path), said=M("The file to write; NAME.xlsx here unless given."))
+def export(call: Call, name: str, out: Path | None) -> Reply:
+    from fieldkit.checklist import load, xlsform
+
+    found = load.load(load.find(name, call.home))
+    target = out or Path(f"{found.id}.xlsx")
+    xlsform.export_form(found, target)
+    return Reply(
+        {"checklist": found.id, "items": sum(1 for _ in found.items()), "out": str(target)},
+        M("The form was written: {path}", path=str(target)),
+    )

@@ -1,0 +1,157 @@
+"""`fieldkit plan`: the plan in force, its tasks and bureaus, and what of it is due."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.errors import Misused
+from fieldkit.profile.model import Bureau, Plan
+from fieldkit.profile.schedule import Due, Standing, due
+from fieldkit.text import M, Said
+
+plan = noun("plan", M("The plan: its tasks, its bureaus, what is due."))
+
+STANDINGS: dict[Standing, Said] = {
+    "late": M("late"),
+    "now": M("now"),
+    "soon": M("soon"),
+    "later": M("later"),
+    "done": M("done"),
+}
+
+
+class DayInvalid(Misused):
+    """A day given on the command line is none."""
+
+    code = "day-invalid"
+
+
+@plan.verb("show", M("The plan in force: phases, tasks with their dates, bureaus."))
+def show(call: Call) -> Reply:
+    profiles = call.profiles()
+    return Reply(_shape(profiles.plan), _lines(profiles.plan))
+
+
+@plan.verb(
+    "due", M("The tasks that are late, running or soon to begin, and the bureaus each still waits for.")
+)
+@option("--at", default="", said=M("As of this day (2026-11-24); today unless given."))
+@option("--all", "everything", is_flag=True, said=M("Done and later tasks too."))
+def due_(call: Call, at: str, everything: bool) -> Reply:
+    day = _day(at)
+    profiles = call.profiles()
+    standings = STANDINGS if everything else ("late", "now", "soon")
+    found = [each for each in due(profiles.plan, day, _finished(call)) if each.standing in standings]
+    lines: list[str | Said] = []
+    for each in found:
+        lines.append(
+            M(
+                "{standing}: {task} {title}, {starts} to {ends}",
+                standing=str(STANDINGS[each.standing]),
+                task=each.task.id,
+                title=str(each.task.title),
+                starts=_shown(each.task.starts),
+                ends=_shown(each.task.ends),
+            )
+        )
+        lines += [f"    {bureau.code}  {bureau.name}" for bureau in each.waiting]
+    return Reply([_due_shape(each) for each in found], lines or M("Nothing is due."))
+
+
+def _finished(call: Call) -> set[tuple[str, str]]:
+    """The bureau and the checklist of every visit in this store that was signed off."""
+    if not call.home.store.is_dir():
+        return set()
+    with call.visits() as visits:
+        return {
+            (visit.bureau.code, visit.checklist.id)
+            for visit in visits.list()
+            if visit.state in ("signed", "recorded")
+        }
+
+
+def _day(given: str) -> datetime.date:
+    if not given:
+        return datetime.date.today()
+    try:
+        return datetime.date.fromisoformat(given)
+    except ValueError:
+        raise DayInvalid(M("`{value}` is not a day such as 2026-11-24.", value=given)) from None
+
+
+def _shown(day: datetime.date) -> str:
+    return f"{day:%d/%m/%Y}"
+
+
+def _shape(found: Plan) -> dict[str, Any]:
+    return {
+        "plan": found.id,
+        "title": str(found.title),
+        "sample": found.sample,
+        "issued": found.issued.isoformat(),
+        "phases": [
+            {
+                "id": phase.id,
+                "title": str(phase.title),
+                "tasks": [
+                    {
+                        "id": task.id,
+                        "title": str(task.title),
+                        "starts": task.starts.isoformat(),
+                        "ends": task.ends.isoformat(),
+                        "region": task.region,
+                        "checklist": task.checklist,
+                        "form": str(task.form) if task.form else "",
+                        "owner": str(task.owner) if task.owner else "",
+                        "bureaus": [bureau.code for bureau in found.bureaus_of(task)],
+                    }
+                    for task in phase.tasks
+                ],
+            }
+            for phase in found.phases
+        ],
+        "bureaus": [_bureau_shape(bureau) for bureau in found.bureaus],
+    }
+
+
+def _bureau_shape(bureau: Bureau) -> dict[str, Any]:
+    return {
+        "bureau": bureau.code,
+        "name": str(bureau.name),
+        "region": bureau.region,
+        "token": bureau.token,
+        "authority": bureau.authority,
+        "sample": bureau.sample,
+    }
+
+
+def _due_shape(each: Due) -> dict[str, Any]:
+    return {
+        "task": each.task.id,
+        "title": str(each.task.title),
+        "standing": each.standing,
+        "starts": each.task.starts.isoformat(),
+        "ends": each.task.ends.isoformat(),
+        "checklist": each.task.checklist,
+        "waiting": [bureau.code for bureau in each.waiting],
+        "done": [bureau.code for bureau in each.settled],
+    }
+
+
+def _lines(found: Plan) -> list[str | Said]:
+    lines: list[str | Said] = [found.title]
+    for phase in found.phases:
+        lines.append(f"{phase.id}  {phase.title}")
+        for task in phase.tasks:
+            when = f"{_shown(task.starts)} – {_shown(task.ends)}"
+            lines.append(f"  {task.id}  {when}  {task.title}" + (f"  [{task.form}]" if task.form else ""))
+    for region in found.regions:
+        lines.append(region.title)
+        lines += [
+            f"  {bureau.code}  {bureau.name}  [{bureau.token}, {bureau.authority}]"
+            for bureau in found.bureaus
+            if bureau.region == region.id
+        ]
+    return lines

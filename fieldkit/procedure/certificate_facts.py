@@ -1,0 +1,46 @@
+"""A certificate as the steps that settle it judge it, and what of it evidence keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from fieldkit.certificate import inspect
+from fieldkit.certificate.inspect import Description
+from fieldkit.procedure.context import Context
+from fieldkit.token.model import Token
+
+
+def described(
+    context: Context, certificate: bytes, chain: Iterable[bytes] = (), *, has_private_key: bool = False
+) -> Description:
+    """A certificate (DER) judged now, by the bureau's authority and dossier. chain: what came with it."""
+    material = context.material()
+    return inspect.describe(
+        certificate,
+        at=datetime.now(UTC),
+        anchors=material.anchors,
+        chain=(*chain, *material.others),
+        crls=material.crls,
+        has_private_key=has_private_key,
+        dossier=context.bureau.dossier,
+    )
+
+
+def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
+    """The token and the certificate on it, for later steps and the record. key_id: CKA_ID, hexadecimal."""
+    return {
+        "serial": token.serial,
+        "token_label": token.label,
+        "model": token.model,
+        "manufacturer": token.manufacturer,
+        "key_id": key_id,
+        "subject": found.subject,
+        "issuer": found.issuer,
+        "serial_number": found.serial_number,
+        "not_before": found.not_before,
+        "not_after": found.not_after,
+        "sha256": found.sha256,
+        "key": found.key,
+    }

@@ -1,0 +1,66 @@
+"""Put the certificate that the authority issued onto the token where its key was made."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fieldkit import errors
+from fieldkit.certificate import files, identity
+from fieldkit.certificate.admission import admit
+from fieldkit.certificate.identity import Identity
+from fieldkit.operator import Finding, Operator, Plan, Question
+from fieldkit.procedure import reach
+from fieldkit.procedure.certificate_facts import described, facts
+from fieldkit.procedure.context import Context
+from fieldkit.procedure.evidence import Evidence
+from fieldkit.text import M
+from fieldkit.token import provision
+
+
+async def run(context: Context, operator: Operator) -> Evidence:
+    """Find the key by the certificate's public half, join them, and prove that they fit."""
+    path = Path(
+        await operator.ask(
+            Question(id="issued-certificate", title=M("The certificate the authority issued"), path=True)
+        )
+    ).expanduser()
+    holder = await asyncio.to_thread(_read, path)
+    found = await asyncio.to_thread(described, context, holder.certificate, holder.chain)
+    for finding in found.findings:
+        operator.say(finding)
+    admit(found, holder.name)
+    async with reach.agents(context) as running:
+        token = await reach.visit_token(context, running, operator)
+        plan = Plan(
+            title=M("Import a certificate onto the token {name}", name=token.name),
+            steps=(
+                M("Certificate: {subject}", subject=found.subject),
+                M("Issuer: {issuer}", issuer=found.issuer),
+                M("Valid: {start} to {end}", start=found.not_before, end=found.not_after),
+                M("Written from {file}: the certificate, for the key on the token.", file=path.name),
+                M("The key then signs once, and the certificate must verify it."),
+            ),
+            keeps=M("If anything fails, what was written is removed and you are told."),
+        )
+        if not await operator.consent(plan):
+            raise errors.NotConsented(
+                M("The certificate was not imported: not agreed to."), unchanged=M("The token is as it was.")
+            )
+        async with reach.logged_in(running, operator, token) as session:
+            report = await asyncio.to_thread(
+                provision.import_certificate, session, holder.certificate, context.bureau.code, holder.chain
+            )
+    proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
+    operator.say(proved)
+    return Evidence(
+        verdict="pass",
+        summary=M("The certificate of {subject} is on the token and proved.", subject=holder.name),
+        findings=(*found.findings, proved),
+        facts=facts(token, report.id, found) | {"chain": len(report.chain)},
+    )
+
+
+def _read(path: Path) -> Identity:
+    return identity.joined(files.read(files.load(path), None, name=path.name), at=datetime.now(UTC))

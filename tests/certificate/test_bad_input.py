@@ -1,0 +1,179 @@
+"""Whatever the bytes are, the answer is contents or an error of this room: random, cut off, changed in places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fieldkit.certificate import asn1, files, identity, inspect, name
+from fieldkit.certificate.errors import SubjectInvalid
+from fieldkit.certificate.files import pem
+from fieldkit.errors import FieldkitError
+from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.secret import Secret
+from tests.certificate.conftest import NOW, PASSWORD, Write, openssl
+
+relaxed = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="session")
+def every_kind(
+    pkcs12: Write,
+    clear: dict[str, Path],
+    person: Issued,
+    sample: SampleAuthority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, bytes]:
+    """A good file of every kind."""
+    secret = tmp_path_factory.mktemp("secret") / "secret"
+    secret.write_text(PASSWORD + "\n")
+    locked = (
+        "pkcs8",
+        "-topk8",
+        "-v2",
+        "aes256",
+        "-iter",
+        "16",
+        "-in",
+        clear["key"],
+        "-passout",
+        f"file:{secret}",
+    )
+    return {
+        "pkcs12": pkcs12("-iter", "16"),
+        "old pkcs12": pkcs12("-legacy", "-iter", "16"),
+        "open pkcs12": pkcs12("-keypbe", "NONE", "-certpbe", "NONE", "-nomac", password=""),
+        "pem": clear["all"].read_bytes(),
+        "certificate": person.certificate,
+        "key": openssl("pkey", "-in", clear["key"], "-outform", "DER"),
+        "locked key": openssl(*locked, "-outform", "DER"),
+        "locked pem": openssl(*locked),
+        "pkcs7": openssl("crl2pkcs7", "-nocrl", "-certfile", clear["all"], "-outform", "DER"),
+        "request": openssl("req", "-new", "-key", clear["key"], "-subj", "/CN=SAMPLE", "-outform", "DER"),
+        "list": sample.crls[1],
+    }
+
+
+KINDS = (
+    "pkcs12", "old pkcs12", "open pkcs12", "pem", "certificate", "key", "locked key", "locked pem", "pkcs7",
+    "request", "list",
+)  # fmt: skip
+
+
+def survives(data: bytes, sample: SampleAuthority) -> None:
+    """Read it, describe it, make an identity of it: contents, or an error with a code and words."""
+    try:
+        files.wants_password(data)
+        found = files.read(data, Secret(PASSWORD), name="given")
+        inspect.describe_all(found, at=NOW, anchors=sample.anchors, crls=sample.crls)
+        identity.identity(found, at=NOW)
+    except FieldkitError as error:
+        assert error.status in (1, 2, 3, 4)
+        assert error.lines()
+        assert PASSWORD not in " ".join(error.lines()) + error.detail
+
+
+@relaxed
+@given(data=st.binary(max_size=600))
+def test_random_bytes(sample: SampleAuthority, data: bytes) -> None:
+    survives(data, sample)
+
+
+@relaxed
+@given(data=st.binary(max_size=300))
+def test_random_bytes_that_begin_like_asn1(sample: SampleAuthority, data: bytes) -> None:
+    survives(b"\x30\x82" + len(data).to_bytes(2, "big") + data, sample)
+
+
+@relaxed
+@given(text=st.text(max_size=400))
+def test_random_text_between_begin_and_end(sample: SampleAuthority, text: str) -> None:
+    for label in ("CERTIFICATE", "ENCRYPTED PRIVATE KEY", "PKCS7", "X509 CRL"):
+        survives(
+            f"-----BEGIN {label}-----\n{text}\n-----END {label}-----\n".encode("utf-8", "replace"), sample
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cut_off_anywhere(every_kind: dict[str, bytes], sample: SampleAuthority, kind: str) -> None:
+    data = every_kind[kind]
+    for end in range(0, len(data), max(1, len(data) // 40)):
+        survives(data[:end], sample)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(draw=st.data())
+def test_changed_in_places(
+    every_kind: dict[str, bytes], sample: SampleAuthority, kind: str, draw: st.DataObject
+) -> None:
+    data = bytearray(every_kind[kind])
+    for _ in range(draw.draw(st.integers(1, 4))):
+        data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
+    survives(bytes(data), sample)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(draw=st.data())
+def test_changed_in_many_places(
+    every_kind: dict[str, bytes], sample: SampleAuthority, kind: str, draw: st.DataObject
+) -> None:
+    data = bytearray(every_kind[kind])
+    for _ in range(draw.draw(st.integers(1, 12))):
+        at = draw.draw(st.integers(0, len(data) - 1))
+        change: Callable[[], None] = draw.draw(
+            st.sampled_from(
+                [
+                    lambda at=at: data.__setitem__(at, draw.draw(st.integers(0, 255))),
+                    lambda at=at: data.insert(at, draw.draw(st.integers(0, 255))),
+                    lambda at=at: data.__delitem__(at) if len(data) > 1 else None,
+                ]
+            )
+        )
+        change()
+        if at >= len(data):
+            break
+    survives(bytes(data), sample)
+
+
+@relaxed
+@given(data=st.binary(max_size=200))
+def test_asn1_is_read_or_refused(data: bytes) -> None:
+    for read in (asn1.first, asn1.definite, lambda given: list(asn1.elements(given))):
+        try:
+            read(data)
+        except asn1.Malformed:
+            pass
+    assert asn1.kind(data)
+    assert asn1.rounds(data) >= 0
+
+
+def test_nesting_without_end_is_refused() -> None:
+    with pytest.raises(asn1.Malformed):
+        asn1.definite(b"\x30\x80" * 5000)
+    with pytest.raises(asn1.Malformed):
+        asn1.first(b"\x30\x80" * 5000)
+    assert asn1.kind(b"\x30\x80" * 5000) == "unknown"
+
+
+@relaxed
+@given(text=st.text(max_size=80))
+def test_any_text_is_a_subject_or_refused(text: str) -> None:
+    try:
+        assert name.text(name.parse(text))
+    except SubjectInvalid as error:
+        assert (error.code, error.status) == ("subject-invalid", 2)
+
+
+def test_a_certificate_with_odd_content_is_described_all_the_same(person: Issued) -> None:
+    odd = pem(person.certificate) + b"\n-----BEGIN SOMETHING ELSE-----\nAAAA\n-----END SOMETHING ELSE-----\n"
+    found = files.read(odd, None)
+    assert found.ignored == ("SOMETHING ELSE",)

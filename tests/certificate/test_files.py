@@ -1,0 +1,389 @@
+"""Every kind of certificate file, as the programs of the trade write it, is read by what is in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from asn1crypto import core
+from asn1crypto import pkcs12 as structure
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+from fieldkit.certificate import asn1, errors, files
+from fieldkit.certificate.contents import Contents
+from fieldkit.certificate.files import pem
+from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.secret import Secret
+from tests.certificate.conftest import PASSWORD, Write, openssl
+
+
+def opened(data: bytes, password: str | None = PASSWORD) -> Contents:
+    return files.read(data, None if password is None else Secret(password), name="given")
+
+
+def holds(found: Contents, person: Issued, chain: int = 2) -> bool:
+    """Whether it is the person's key and certificate, with the chain."""
+    return (
+        [key.pkcs8 for key in found.keys] == [person.key]
+        and found.certificates[0] == person.certificate
+        and len(found.certificates) == 1 + chain
+    )
+
+
+PKCS12 = {
+    "AES-256": (),
+    "3DES and RC2 as Windows XP": ("-legacy",),
+    "3DES throughout": ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"),
+    "RC2-128 throughout": ("-legacy", "-keypbe", "PBE-SHA1-RC2-128", "-certpbe", "PBE-SHA1-RC2-128"),
+    "no integrity check": ("-nomac",),
+    "SHA-512": ("-macalg", "sha512"),
+}
+
+
+@pytest.mark.parametrize("options", PKCS12.values(), ids=PKCS12)
+def test_pkcs12_opens_whatever_its_encryption(
+    pkcs12: Write, person: Issued, options: tuple[str, ...]
+) -> None:
+    assert holds(opened(pkcs12(*options)), person)
+
+
+@pytest.mark.parametrize("options", PKCS12.values(), ids=PKCS12)
+def test_a_wrong_password_is_called_one(pkcs12: Write, options: tuple[str, ...]) -> None:
+    with pytest.raises(errors.PasswordIncorrect) as raised:
+        opened(pkcs12(*options), "sai rồi")
+    assert raised.value.code == "password-incorrect"
+    assert raised.value.status == 1
+    assert "sai rồi" not in " ".join(raised.value.lines()) + raised.value.detail
+
+
+def test_no_password_where_one_is_needed_is_missing(pkcs12: Write) -> None:
+    with pytest.raises(errors.PasswordNeeded) as raised:
+        opened(pkcs12(), None)
+    assert (raised.value.code, raised.value.status) == ("password-needed", 4)
+
+
+@pytest.mark.parametrize("options", [(), ("-legacy",), ("-keypbe", "NONE", "-certpbe", "NONE", "-nomac")])
+def test_an_empty_password_is_found_without_asking(
+    pkcs12: Write, person: Issued, options: tuple[str, ...]
+) -> None:
+    data = pkcs12(*options, password="")
+    assert not files.wants_password(data)
+    assert holds(opened(data, None), person)
+
+
+def test_the_password_is_asked_for_once_and_only_if_it_is_needed(
+    pkcs12: Write, clear: dict[str, Path]
+) -> None:
+    asked = []
+
+    def ask() -> Secret:
+        asked.append(True)
+        return Secret(PASSWORD)
+
+    files.read(clear["all"].read_bytes(), ask)
+    assert not asked
+    files.read(pkcs12(), ask)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD", "windows", "bytes as letters"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_vietnamese_passwords_open_however_they_were_typed(
+    pkcs12: Write, person: Issued, stored: str, typed: str
+) -> None:
+    composed = "Đường về quê: ế ọ ữ"
+    forms = {
+        "NFC": composed,
+        "NFD": unicodedata.normalize("NFD", composed),
+        "windows": "Đường về quê: ê\u0301 o\u0323 ư\u0303".replace("ờ", "ơ\u0300").replace("ề", "ê\u0300"),
+        "bytes as letters": composed.encode().decode("latin-1"),
+    }
+    assert holds(opened(pkcs12(password=forms[stored]), forms[typed]), person)
+
+
+def test_ber_opens_as_der_does(pkcs12: Write, person: Issued) -> None:
+    loose = _loose(pkcs12())
+    assert b"\x30\x80" in loose[:2]
+    assert holds(opened(loose), person)
+
+
+def test_pbmac1_opens_and_still_refuses_a_wrong_password(pkcs12: Write, person: Issued) -> None:
+    modern = _pbmac1(pkcs12(), PASSWORD)
+    assert holds(opened(modern), person)
+    with pytest.raises((errors.PasswordIncorrect, errors.FileUnreadable)):
+        opened(modern, "sai")
+
+
+def test_several_keys_in_one_file_are_all_found(person: Issued, agency: Issued) -> None:
+    data = _two_keys(person, agency)
+    found = opened(data)
+    assert {key.pkcs8.reveal_bytes() for key in found.keys} == {
+        person.key.reveal_bytes(),
+        agency.key.reveal_bytes(),
+    }
+    assert {person.certificate, agency.certificate} <= set(found.certificates)
+
+
+def test_certificates_without_a_key_and_a_key_without_certificates(pkcs12: Write) -> None:
+    only = opened(pkcs12("-nokeys"))
+    assert (len(only.keys), len(only.certificates)) == (0, 3)
+    bare = opened(pkcs12("-nocerts"))
+    assert (len(bare.keys), len(bare.certificates)) == (1, 0)
+
+
+def test_a_friendly_name_is_kept_and_cannot_steer_a_terminal(pkcs12: Write) -> None:
+    found = opened(pkcs12("-name", "Chứng thư \x1b[31m mẫu"))
+    assert found.names[0] == "Chứng thư \\1B[31m mẫu"
+
+
+def test_pem_is_read_in_any_order_with_text_around_it(clear: dict[str, Path], person: Issued) -> None:
+    chain, key, certificate = (clear[name].read_bytes() for name in ("chain", "key", "certificate"))
+    mixed = (
+        "Kính gửi anh/chị,\n\n".encode() + chain + b"\r\nBag Attributes\n" + key + b"\n---\n" + certificate
+    )
+    found = opened(mixed, None)
+    assert [each.pkcs8 for each in found.keys] == [person.key]
+    assert set(found.certificates) == {person.certificate, *person.chain}
+
+
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.decode().encode("utf-16"),
+        lambda text: text.replace(b"\n", b"\n  "),
+        lambda text: b"".join(text.split(b"-----")[2].split()),
+    ],
+    ids=["CRLF", "UTF-8 with a mark", "UTF-16", "indented", "bare base64"],
+)
+def test_a_certificate_survives_mail_and_editors(person: Issued, dressed: object) -> None:
+    assert callable(dressed)
+    assert opened(dressed(pem(person.certificate)), None).certificates == (person.certificate,)
+
+
+def test_der_is_a_certificate_whatever_it_is_called(person: Issued) -> None:
+    found = files.read(person.certificate, None, name="holiday.jpg")
+    assert (found.kind, found.certificates) == ("certificate", (person.certificate,))
+
+
+def test_openssl_trusted_certificates_lose_their_tail(person: Issued) -> None:
+    trusted = openssl("x509", "-trustout", "-addtrust", "emailProtection", given=pem(person.certificate))
+    assert b"TRUSTED" in trusted
+    assert opened(trusted, None).certificates == (person.certificate,)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM], ids=["DER", "PEM"])
+def test_pkcs7_gives_its_certificates(person: Issued, encoding: Encoding) -> None:
+    held = [x509.load_der_x509_certificate(der) for der in (person.certificate, *person.chain)]
+    found = opened(pkcs7.serialize_certificates(held, encoding), None)
+    assert set(found.certificates) == {person.certificate, *person.chain}
+
+
+def test_pkcs7_in_ber_too(person: Issued) -> None:
+    held = [x509.load_der_x509_certificate(person.certificate)]
+    assert opened(_loose(pkcs7.serialize_certificates(held, Encoding.DER)), None).certificates
+
+
+KEYS = {
+    "PKCS#8 with AES": ("pkcs8", "-topk8", "-v2", "aes256"),
+    "PKCS#8 with 3DES": ("pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES"),
+    "PKCS#8 with scrypt": ("pkcs8", "-topk8", "-scrypt"),
+    "PKCS#8 in DER": ("pkcs8", "-topk8", "-v2", "aes256", "-outform", "DER"),
+    "old PEM encryption": ("rsa", "-aes128", "-traditional"),
+}
+
+
+@pytest.mark.parametrize("options", KEYS.values(), ids=KEYS)
+def test_encrypted_keys_open_with_their_password_only(
+    clear: dict[str, Path], person: Issued, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("Khóa bí mật\n")
+    locked = openssl(*options, "-in", clear["key"], "-passout", f"file:{secret}")
+    assert files.wants_password(locked)
+    assert [key.pkcs8 for key in opened(locked, "Khóa bí mật").keys] == [person.key]
+    with pytest.raises(errors.PasswordIncorrect):
+        opened(locked, "khóa bí mật")
+    with pytest.raises(errors.PasswordNeeded):
+        opened(locked, None)
+
+
+@pytest.mark.parametrize(
+    "form", [("-traditional",), ("-traditional", "-outform", "DER"), ("-outform", "DER")]
+)
+def test_plain_keys_need_no_password(clear: dict[str, Path], person: Issued, form: tuple[str, ...]) -> None:
+    data = openssl("rsa", "-in", clear["key"], *form)
+    assert not files.wants_password(data)
+    assert [key.pkcs8 for key in opened(data, None).keys] == [person.key]
+
+
+def test_an_elliptic_key_is_named_by_its_curve(sample: SampleAuthority) -> None:
+    issued = sample.issue(key="ec:p384")
+    found = files.read(issued.pkcs12.read_bytes(), issued.secret())
+    assert [key.kind for key in found.keys] == ["ec:p384"]
+
+
+def test_requests_and_revocation_lists_are_recognised(
+    clear: dict[str, Path], sample: SampleAuthority
+) -> None:
+    asked = openssl("req", "-new", "-key", clear["key"], "-subj", "/CN=SAMPLE")
+    assert len(opened(asked, None).requests) == 1
+    found = opened(sample.crls[1], None)
+    assert (found.kind, found.revocation_lists) == ("revocation-list", (sample.crls[1],))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "Nothing in it"),
+        (b"hello", "Nothing in it"),
+        (b"%PDF-1.7\n%%EOF", "PDF"),
+        (b"PK\x03\x04rest", "ZIP"),
+        (b"\xfe\xed\xfe\xed\0\0\0\2", "Java"),
+        (b"MZ\x90\0", "program"),
+        (b"-----BEGIN CERTIFICATE-----\nMIIB", "cut off"),
+        (b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----", "damaged"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "Nothing in it"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----", "SSH"),
+        (b"\x30\x82\xff\xff\x02", "cut off"),
+        (base64.b64encode(bytes(300)), "Nothing in it"),
+    ],
+)
+def test_what_is_no_certificate_file_is_said_to_be_what_it_is(data: bytes, says: str) -> None:
+    with pytest.raises(errors.FileUnreadable) as raised:
+        opened(data, None)
+    assert says in str(raised.value)
+    assert (raised.value.code, raised.value.status) == ("certificate-file-unreadable", 2)
+
+
+def test_something_behind_the_end_is_not_passed_over(person: Issued) -> None:
+    assert opened(person.certificate + b"\r\n\0", None).certificates
+    with pytest.raises(errors.FileUnreadable):
+        opened(person.certificate + b"more", None)
+
+
+def test_a_file_that_would_take_minutes_to_open_is_refused(pkcs12: Write) -> None:
+    data = pkcs12("-iter", "2048")
+    slow = data.replace(b"\x02\x02\x08\x00", b"\x02\x02\x7f\xff")  # stays cheap: only the check is tried
+    assert asn1.rounds(slow) == 0x7FFF
+    evil = _with_rounds(data, 2**31 - 1)
+    with pytest.raises(errors.FileUnreadable):
+        opened(evil)
+
+
+def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.p12"
+    with path.open("wb") as file:
+        file.truncate(files.LARGEST + 1)
+    with pytest.raises(errors.FileUnreadable):
+        files.load(path)
+
+
+def test_a_file_that_is_not_there_or_not_a_file_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(errors.FileNotThere) as raised:
+        files.load(tmp_path / "none.p12")
+    assert (raised.value.code, raised.value.status) == ("file-not-found", 4)
+    with pytest.raises(errors.FileNotThere):
+        files.load(Path("a\0b"))
+    os.mkfifo(tmp_path / "pipe")
+    for odd in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(errors.FileUnreadable):
+            files.load(odd)
+
+
+def test_keys_are_wiped_when_that_is_asked(pkcs12: Write) -> None:
+    found = opened(pkcs12())
+    found.wipe()
+    assert not found.keys[0].pkcs8
+
+
+def test_openssl_reads_what_the_library_could_not(pkcs12: Write, person: Issued) -> None:
+    from fieldkit.certificate import openssl as program
+
+    text = program.pkcs12(pkcs12("-legacy"), PASSWORD.encode())
+    assert text is not None
+    assert holds(opened(text, None), person)
+    assert program.pkcs12(pkcs12("-legacy"), b"sai") is None
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    size = len(body)
+    if size < 128:
+        return bytes((tag, size)) + body
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + body
+
+
+def _loose(data: bytes) -> bytes:
+    """`data` in BER: lengths left open, octet strings in pieces."""
+    made = b""
+    for element in asn1.elements(data):
+        if element.constructed:
+            made += bytes((element.tag, 0x80)) + _loose(element.content) + b"\0\0"
+        elif element.tag == asn1.OCTET_STRING and len(element.content) > 200:
+            pieces = [element.content[at : at + 100] for at in range(0, len(element.content), 100)]
+            made += b"\x24\x80" + b"".join(_der(0x04, piece) for piece in pieces) + b"\0\0"
+        else:
+            made += _der(element.tag, element.content)
+    return made
+
+
+def _pbmac1(data: bytes, password: str) -> bytes:
+    """`data` with the integrity check of RFC 9579 in place of its own."""
+    held = structure.Pfx.load(data)
+    salt, rounds = os.urandom(16), 2048
+    key = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds, 32)
+    mac = hmac.new(key, held["auth_safe"]["content"].native, "sha256").digest()
+
+    def oid(text: str) -> bytes:
+        return bytes(core.ObjectIdentifier(text).dump())
+
+    sha256 = _der(0x30, oid("1.2.840.113549.2.9"), b"\x05\x00")
+    numbers = core.Integer(rounds).dump(), core.Integer(32).dump()
+    derivation = _der(0x30, oid("1.2.840.113549.1.5.12"), _der(0x30, _der(0x04, salt), *numbers, sha256))
+    algorithm = _der(0x30, oid("1.2.840.113549.1.5.14"), _der(0x30, derivation, sha256))
+    check = _der(0x30, _der(0x30, algorithm, _der(0x04, mac)), _der(0x04, b"NOT USED"), b"\x02\x01\x01")
+    return _der(0x30, b"\x02\x01\x03", held["auth_safe"].dump(), check)
+
+
+def _two_keys(first: Issued, second: Issued) -> bytes:
+    """A file with two keys and their certificates, without integrity check, keys encrypted with AES."""
+    data, key_bag, cert_bag = (
+        "1.2.840.113549.1.7.1",
+        "1.2.840.113549.1.12.10.1.2",
+        "1.2.840.113549.1.12.10.1.3",
+    )
+
+    def oid(text: str) -> bytes:
+        return bytes(core.ObjectIdentifier(text).dump())
+
+    def locked(issued: Issued) -> bytes:
+        return openssl(
+            *("pkcs8", "-topk8", "-v2", "aes256", "-inform", "DER", "-outform", "DER"),
+            *("-passout", f"pass:{PASSWORD}"),
+            given=issued.key.reveal_bytes(),
+        )
+
+    def holding(issued: Issued) -> bytes:
+        held = _der(0x30, oid("1.2.840.113549.1.9.22.1"), _der(0xA0, _der(0x04, issued.certificate)))
+        return _der(0x30, oid(cert_bag), _der(0xA0, held))
+
+    bags = [_der(0x30, oid(key_bag), _der(0xA0, locked(each))) for each in (first, second)]
+    bags += [holding(each) for each in (first, second)]
+    safe = _der(0x30, _der(0x30, oid(data), _der(0xA0, _der(0x04, _der(0x30, *bags)))))
+    return _der(0x30, b"\x02\x01\x03", _der(0x30, oid(data), _der(0xA0, _der(0x04, safe))))
+
+
+def _with_rounds(data: bytes, rounds: int) -> bytes:
+    """`data` asking for so many rounds in its integrity check."""
+    version, safe, check = (_der(each.tag, each.content) for each in asn1.first(data).children())
+    digest, salt, _ = (_der(each.tag, each.content) for each in asn1.first(check).children())
+    return _der(0x30, version, safe, _der(0x30, digest, salt, bytes(core.Integer(rounds).dump())))

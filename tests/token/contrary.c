@@ -1,0 +1,183 @@
+/* A PKCS#11 module for tests: another module, with the manners of bad vendor modules added.
+ *
+ * It passes every call on to the module named in its configuration and interferes as told there. The
+ * configuration is the file <this library>.conf, read at every call, so that a test can change its
+ * behaviour while it is loaded. One rule a line:
+ *   backend PATH              the module behind it
+ *   crash|hang|exit FUNCTION N          at the N-th call of FUNCTION (0: at every call)
+ *   fail FUNCTION N CODE [times]        answer CODE (hexadecimal) instead
+ *   fail-after FUNCTION N CODE          do it, then answer CODE
+ *   print FUNCTION N TEXT     on standard output and standard error
+ *   slow FUNCTION N MS
+ *   empty                     no slot holds a token
+ *   set-flags BITS | clear-flags BITS   in token information
+ *   label HEX | serial HEX | pins MIN MAX | memory BYTES
+ *   refuse-class CLASS CODE   C_CreateObject of this CKA_CLASS (hexadecimal)
+ *   expect-pin HEX            C_Login answers CKR_PIN_INCORRECT to any other, without asking the backend
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef unsigned long ulong;
+typedef ulong (*function)(ulong, ulong, ulong, ulong, ulong, ulong, ulong, ulong);
+typedef struct { ulong type; void *value; ulong length; } attribute;
+
+enum { COUNT = 68, OK = 0 };
+static const char *NAMES[COUNT] = {
+    "C_Initialize", "C_Finalize", "C_GetInfo", "C_GetFunctionList", "C_GetSlotList", "C_GetSlotInfo",
+    "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_InitToken", "C_InitPIN", "C_SetPIN",
+    "C_OpenSession", "C_CloseSession", "C_CloseAllSessions", "C_GetSessionInfo", "C_GetOperationState",
+    "C_SetOperationState", "C_Login", "C_Logout", "C_CreateObject", "C_CopyObject", "C_DestroyObject",
+    "C_GetObjectSize", "C_GetAttributeValue", "C_SetAttributeValue", "C_FindObjectsInit", "C_FindObjects",
+    "C_FindObjectsFinal", "C_EncryptInit", "C_Encrypt", "C_EncryptUpdate", "C_EncryptFinal", "C_DecryptInit",
+    "C_Decrypt", "C_DecryptUpdate", "C_DecryptFinal", "C_DigestInit", "C_Digest", "C_DigestUpdate",
+    "C_DigestKey", "C_DigestFinal", "C_SignInit", "C_Sign", "C_SignUpdate", "C_SignFinal",
+    "C_SignRecoverInit", "C_SignRecover", "C_VerifyInit", "C_Verify", "C_VerifyUpdate", "C_VerifyFinal",
+    "C_VerifyRecoverInit", "C_VerifyRecover", "C_DigestEncryptUpdate", "C_DecryptDigestUpdate",
+    "C_SignEncryptUpdate", "C_DecryptVerifyUpdate", "C_GenerateKey", "C_GenerateKeyPair", "C_WrapKey",
+    "C_UnwrapKey", "C_DeriveKey", "C_SeedRandom", "C_GenerateRandom", "C_GetFunctionStatus",
+    "C_CancelFunction", "C_WaitForSlotEvent",
+};
+
+typedef struct { unsigned char major, minor; void *functions[COUNT]; } table;
+static table ours, *theirs;
+static int calls[COUNT];
+
+static FILE *configuration(void) {
+    Dl_info here;
+    char path[4096];
+    if (!dladdr((void *)configuration, &here)) return NULL;
+    snprintf(path, sizeof path, "%s.conf", here.dli_fname);
+    return fopen(path, "r");
+}
+
+static size_t unhex(const char *hex, unsigned char *out, size_t room) {
+    size_t count = 0;
+    unsigned int byte;
+    while (count < room && sscanf(hex + 2 * count, "%2x", &byte) == 1) out[count++] = (unsigned char)byte;
+    return count;
+}
+
+static void pad(unsigned char *field, size_t size, const char *hex) {
+    memset(field, ' ', size);
+    unhex(hex, field, size);
+}
+
+static void adorn(const char *line, unsigned char *info) {
+    /* CK_TOKEN_INFO: label 32, manufacturer 32, model 16, serial 16, flags, 4 counts, PIN max, PIN min, … */
+    ulong *numbers = (ulong *)(info + 96);
+    char hex[128];
+    ulong a, b;
+    if (sscanf(line, "label %127s", hex) == 1) pad(info, 32, hex);
+    if (sscanf(line, "serial %127s", hex) == 1) pad(info + 80, 16, hex);
+    if (sscanf(line, "set-flags %lx", &a) == 1) numbers[0] |= a;
+    if (sscanf(line, "clear-flags %lx", &a) == 1) numbers[0] &= ~a;
+    if (sscanf(line, "pins %lu %lu", &a, &b) == 2) { numbers[5] = b; numbers[6] = a; }
+    if (sscanf(line, "memory %lu", &a) == 1) numbers[8] = a;
+}
+
+static ulong class_of(ulong attributes, ulong count) {
+    attribute *each = (attribute *)attributes;
+    for (ulong i = 0; i < count; i++)
+        if (each[i].type == 0) return *(ulong *)each[i].value;
+    return ~0UL;
+}
+
+static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong f, ulong g, ulong h) {
+    char line[1024], name[64], text[512];
+    ulong code, answer = OK, number, wanted;
+    int n, at = ++calls[which], pretend = 0, later = 0;
+    FILE *rules = configuration();
+    while (rules && fgets(line, sizeof line, rules)) {
+        if (sscanf(line, "crash %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
+            *(volatile int *)0 = 1;
+        if (sscanf(line, "exit %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
+            _exit(3);
+        if (sscanf(line, "hang %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
+            for (;;) pause();
+        if (sscanf(line, "slow %63s %d %lu", name, &n, &number) == 3 && !strcmp(name, NAMES[which]) && (!n || n == at))
+            usleep(number * 1000);
+        if (sscanf(line, "print %63s %d %511[^\n]", name, &n, text) == 3 && !strcmp(name, NAMES[which]) && (!n || n == at)) {
+            printf("%s\n", text);
+            fflush(stdout);
+            fprintf(stderr, "%s\n", text);
+        }
+        if (sscanf(line, "fail %63s %d %lx", name, &n, &code) == 3 && !strcmp(name, NAMES[which]) && (!n || n == at)) {
+            answer = code;
+            pretend = 1;
+        }
+        if (sscanf(line, "fail-after %63s %d %lx", name, &n, &code) == 3 && !strcmp(name, NAMES[which]) && (!n || n == at)) {
+            answer = code;
+            later = 1;
+        }
+        if (!strncmp(line, "empty", 5) && which == 4) {
+            *(ulong *)c = 0;
+            answer = OK;
+            pretend = 1;
+        }
+        if (!strncmp(line, "empty", 5) && (which == 6 || which == 12 || which == 42 || which == 43)) {
+            answer = 0x32; /* CKR_DEVICE_REMOVED */
+            pretend = 1;
+        }
+        if (sscanf(line, "refuse-class %lx %lx", &wanted, &code) == 2 && which == 20 && class_of(b, c) == wanted) {
+            answer = code;
+            pretend = 1;
+        }
+        if (sscanf(line, "expect-pin %511s", text) == 1 && which == 18 && b == 1) {
+            unsigned char pin[256];
+            size_t length = unhex(text, pin, sizeof pin);
+            if (length != d || memcmp(pin, (void *)c, length)) {
+                answer = 0xA0;
+                pretend = 1;
+            }
+        }
+    }
+    if (pretend) {
+        if (rules) fclose(rules);
+        return answer;
+    }
+    number = ((function)theirs->functions[which])(a, b, c, d, e, f, g, h);
+    if (which == 6 && number == OK && rules) {
+        rewind(rules);
+        while (fgets(line, sizeof line, rules)) adorn(line, (unsigned char *)b);
+    }
+    if (rules) fclose(rules);
+    return later ? answer : number;
+}
+
+#define PASS(n)                                                                                              \
+    static ulong pass_##n(ulong a, ulong b, ulong c, ulong d, ulong e, ulong f, ulong g, ulong h) {          \
+        return call(n, a, b, c, d, e, f, g, h);                                                              \
+    }
+#define TEN(t) PASS(t##0) PASS(t##1) PASS(t##2) PASS(t##3) PASS(t##4) PASS(t##5) PASS(t##6) PASS(t##7) PASS(t##8) PASS(t##9)
+PASS(0) PASS(1) PASS(2) PASS(3) PASS(4) PASS(5) PASS(6) PASS(7) PASS(8) PASS(9)
+TEN(1) TEN(2) TEN(3) TEN(4) TEN(5)
+PASS(60) PASS(61) PASS(62) PASS(63) PASS(64) PASS(65) PASS(66) PASS(67)
+#define EACH(n) (void *)pass_##n,
+#define EACH_TEN(t) EACH(t##0) EACH(t##1) EACH(t##2) EACH(t##3) EACH(t##4) EACH(t##5) EACH(t##6) EACH(t##7) EACH(t##8) EACH(t##9)
+static void *PASSES[COUNT] = {
+    EACH(0) EACH(1) EACH(2) EACH(3) EACH(4) EACH(5) EACH(6) EACH(7) EACH(8) EACH(9)
+    EACH_TEN(1) EACH_TEN(2) EACH_TEN(3) EACH_TEN(4) EACH_TEN(5)
+    EACH(60) EACH(61) EACH(62) EACH(63) EACH(64) EACH(65) EACH(66) EACH(67)
+};
+
+ulong C_GetFunctionList(table **list) {
+    char line[1024], path[1000];
+    FILE *rules = configuration();
+    void *backend = NULL;
+    while (rules && fgets(line, sizeof line, rules))
+        if (sscanf(line, "backend %999s", path) == 1) backend = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (rules) fclose(rules);
+    if (!backend) return 5;
+    ulong (*get)(table **) = (ulong (*)(table **))dlsym(backend, "C_GetFunctionList");
+    if (!get || get(&theirs) != OK) return 5;
+    ours.major = 2;
+    ours.minor = 40;
+    memcpy(ours.functions, PASSES, sizeof PASSES);
+    *list = &ours;
+    return OK;
+}

@@ -1,0 +1,234 @@
+"""What is there: tokens of every kind, through modules of every kind, each shown once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from fieldkit.token import errors, guard, provision, uri
+from fieldkit.token.agents import Agents
+from fieldkit.token.model import Token
+from tests.token.conftest import PIN, SO_PIN, Contrary, pin
+
+
+def test_an_empty_token_is_listed_as_not_initialised(agents: Agents) -> None:
+    (found,) = agents.tokens()
+    assert not found.initialized
+    assert found.pin_state == "unset"
+    assert "SHA256_RSA_PKCS" in found.mechanisms
+
+
+def test_a_token_is_found_by_uri_serial_number_and_label(agents: Agents, token: Token) -> None:
+    for spec in (token.uri, token.serial, token.label, "pkcs11:serial=" + token.serial):
+        assert agents.find(spec).uri == token.uri
+
+
+def test_a_vietnamese_label_is_found_however_it_was_typed(agents: Agents) -> None:
+    made = provision.initialise(agents, agents.tokens()[0], "Cần Thơ", pin(SO_PIN), pin())
+    assert made.label == "Cần Thơ"
+    assert agents.find("Cần Thơ").serial == made.serial  # decomposed, as some keyboards type it
+
+
+def test_an_unknown_name_is_an_error_that_says_what_to_do(agents: Agents) -> None:
+    with pytest.raises(errors.TokenNotFound) as caught:
+        agents.find("nobody")
+    assert caught.value.status == 4
+    assert caught.value.hint
+
+
+def test_two_tokens_of_one_label_must_be_told_apart(agents: Agents, token: Token) -> None:
+    blank = next(each for each in agents.tokens() if not each.initialized)
+    provision.initialise(agents, blank, token.label, pin(SO_PIN), pin())
+    with pytest.raises(errors.TokenAmbiguous) as caught:
+        agents.find(token.label)
+    assert len(caught.value.data["candidates"]) == 2
+    assert agents.find(token.serial).serial == token.serial
+
+
+def test_one_token_through_two_modules_is_shown_once_with_both_named(
+    contrary: Contrary, softhsm: str, tmp_path: Path, token: Token
+) -> None:
+    with Agents([softhsm, contrary.path], tmp_path / "logs") as both:
+        found = [each for each in both.tokens() if each.initialized]
+    assert [each.serial for each in found] == [token.serial]
+    assert found[0].modules == (softhsm, contrary.path)
+
+
+def test_one_module_by_two_paths_is_loaded_once(softhsm: str, tmp_path: Path) -> None:
+    link = tmp_path / "link.so"
+    link.symlink_to(softhsm)
+    with Agents([softhsm, str(link), softhsm], tmp_path / "logs") as agents:
+        assert agents.modules == (softhsm,)
+
+
+@pytest.mark.parametrize("label", [b"T\xf4ng c\xf4ng ty", b"\xff\xfe\xfd", "Tổng".encode()[:-1]])
+def test_a_label_that_is_not_utf8_is_shown_and_the_token_can_be_used(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token, label: bytes
+) -> None:
+    contrary.behave(f"label {label.hex()}")
+    found = contrary_agents.find(contrary_token.serial)
+    assert "\ufffd" in found.label
+    assert found.raw_label == label
+    pattern = uri.parse(found.uri)
+    assert pattern is not None
+    assert pattern.matches(found)
+    with contrary_agents.session(found, pin()) as session:
+        assert session.list_keys() == []
+
+
+def test_what_a_module_prints_does_not_disturb_and_is_in_the_log(
+    contrary: Contrary, contrary_agents: Agents, tmp_path: Path
+) -> None:
+    contrary.behave("print C_GetSlotList 0 vendor debug output", "print C_GetTokenInfo 0 \x1b[2Jmore")
+    assert len(contrary_agents.tokens()) == 1
+    log = next((tmp_path / "logs").glob("token-libcontrary*.log"))
+    assert "vendor debug output" in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_a_module_that_crashes_is_named_and_started_anew(contrary: Contrary, contrary_agents: Agents) -> None:
+    contrary.behave("crash C_GetSlotList 0")
+    assert contrary_agents.tokens() == []
+    (problem,) = contrary_agents.problems
+    assert isinstance(problem, errors.ModuleCrashed)
+    assert problem.status == 5
+    assert "libcontrary.so" in str(problem)
+    assert "SIGSEGV" in problem.detail
+    contrary.behave()
+    assert len(contrary_agents.tokens()) == 1
+    assert contrary_agents.problems == []
+
+
+def test_a_module_that_hangs_does_not_hold_up_the_others(
+    contrary: Contrary, softhsm: str, tmp_path: Path, token: Token
+) -> None:
+    contrary.behave("hang C_GetSlotList 0")
+    with Agents([contrary.path, softhsm], tmp_path / "logs", deadlines={object: 2.0}) as both:
+        began = time.monotonic()
+        first = next(iter(both.listings()))
+        assert time.monotonic() - began < 1.5
+        assert token.serial in [each.serial for each in first.tokens]
+
+
+def test_a_module_that_hung_is_reported_and_then_left_alone_for_a_while(
+    contrary: Contrary, tmp_path: Path
+) -> None:
+    from fieldkit.token import protocol
+
+    contrary.behave("hang C_GetSlotList 0")
+    with Agents([contrary.path], tmp_path / "logs", deadlines={protocol.List: 0.5}) as agents:
+        assert agents.tokens() == []
+        assert isinstance(agents.problems[0], errors.ModuleTimeout)
+        began = time.monotonic()
+        agents.tokens()
+        assert time.monotonic() - began < 0.2
+        assert isinstance(agents.problems[0], errors.ModuleTimeout)
+
+
+def test_a_missing_module_is_missing(tmp_path: Path) -> None:
+    with Agents([str(tmp_path / "nowhere.so")], tmp_path / "logs") as agents:
+        assert agents.tokens() == []
+        assert isinstance(agents.problems[0], errors.ModuleMissing)
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"just text", "?"),
+        (b"", "?"),
+        (b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x03\x00\x03\x00" + bytes(40), "elf x86 32"),
+        (b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\xf3\x00" + bytes(40), "elf riscv64 64"),
+        (b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0\x4c\x01" + bytes(30), "pe x86 32"),
+        (b"MZ" + bytes(58) + (2**31).to_bytes(4, "little"), "?"),
+        (b"\xcf\xfa\xed\xfe\x07\x00\x00\x01" + bytes(20), "mach-o x86_64 64"),
+    ],
+)
+def test_a_file_that_this_machine_cannot_load_is_not_loaded(
+    content: bytes, detail: str, tmp_path: Path
+) -> None:
+    module = tmp_path / "module.so"
+    module.write_bytes(content)
+    with Agents([str(module)], tmp_path / "logs") as agents:
+        assert agents.tokens() == []
+        (problem,) = agents.problems
+        assert isinstance(problem, errors.ModuleUnusable)
+        assert problem.detail == detail
+        assert not list(tmp_path.glob("logs/*")), "an agent was started for it"
+
+
+def test_a_module_that_lacks_a_library_says_which(tmp_path: Path) -> None:
+    source = tmp_path / "part.c"
+    source.write_text("int part(void) { return 1; }")
+    part, module = tmp_path / "libpart-of-driver.so", tmp_path / "module.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", part, source], check=True)
+    source.write_text("int part(void); int C_GetFunctionList(void *list) { return part(); }")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", module, source, part], check=True)
+    part.unlink()
+    with Agents([str(module)], tmp_path / "logs") as agents:
+        agents.tokens()
+        (problem,) = agents.problems
+        assert isinstance(problem, errors.ModuleUnusable)
+        assert "libpart-of-driver.so" in str(problem)
+
+
+def test_a_library_that_is_no_pkcs11_module_is_said_to_be_none(tmp_path: Path) -> None:
+    source, module = tmp_path / "x.c", tmp_path / "x.so"
+    source.write_text("int nothing(void) { return 1; }")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", module, source], check=True)
+    with Agents([str(module)], tmp_path / "logs") as agents:
+        agents.tokens()
+        assert "not a PKCS#11 module" in str(agents.problems[0])
+
+
+def test_pkcs11_spy_is_never_used_since_it_logs_pins(softhsm: str, tmp_path: Path) -> None:
+    spy = tmp_path / "pkcs11-spy.so"
+    shutil.copy(softhsm, spy)
+    with Agents([str(spy)], tmp_path / "logs") as agents:
+        agents.tokens()
+        assert isinstance(agents.problems[0], errors.ModuleUnusable)
+
+
+def test_an_agent_leaves_no_core_dump_and_its_memory_is_closed_to_others(
+    agents: Agents, token: Token
+) -> None:
+    with agents.session(token, pin()):
+        process = agents.agent(token)._process
+        assert process is not None
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"]
+        assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0  # root's: not dumpable
+        assert PIN not in Path(f"/proc/{process.pid}/cmdline").read_text()
+
+
+def test_agents_end_with_their_client(agents: Agents, token: Token) -> None:
+    process = agents.agent(token)._process
+    agents.tokens()
+    process = agents.agent(token)._process
+    assert process is not None
+    agents.close()
+    assert process.poll() is not None
+
+
+def test_flags_become_the_gravest_state() -> None:
+    there = guard.TOKEN_INITIALIZED | guard.USER_PIN_INITIALIZED | guard.LOGIN_REQUIRED
+    low, final, locked, changed = 0x10000, 0x20000, 0x40000, 0x80000
+    assert guard.state(there, 0) == "ok"
+    assert guard.state(there | low, 0) == "low"
+    assert guard.state(there | low | final, 0) == "final"
+    assert guard.state(there | low | final | locked, 0) == "locked"
+    assert guard.state(there | changed, 0) == "default"
+    assert guard.state(there | changed | low, 0) == "low"
+    assert guard.state(guard.TOKEN_INITIALIZED | guard.LOGIN_REQUIRED, 0) == "unset"
+    assert guard.state(0, 0) == "unset"
+    assert guard.state(guard.TOKEN_INITIALIZED, 0) == "ok", "a token without login"
+    assert guard.state(there, 1) == "low"
+    assert guard.state(there, 2) == "final"
+    assert guard.state(there, 2, tries=10) == "low"
+    assert guard.state(there | locked << 4, 0, so=True) == "locked"
+    assert guard.state(there | locked << 4, 0) == "ok"
