@@ -24,6 +24,7 @@ from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import ATTACHMENT, Rendered, look, render_json, typst_version
 from fieldkit.signature import document
+from fieldkit.signature.errors import DocumentEncrypted, DocumentUnfit
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.validate import validate
 from fieldkit.text import M, Message
@@ -72,11 +73,17 @@ def verify(
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
 
-    :raises DocumentMissing, DocumentUnfit: it is no PDF that can be read.
+    :raises DocumentMissing: it cannot be opened. What opens and is no readable PDF fails.
     """
-    data = document.read(path)
-    paper = pdf.read(data, path.name)
-    signatures = validate(path, trust=trust, crls=crls, at=at, network=network, policy=policy)
+    data = b""
+    try:
+        data = document.read(path)
+        paper = pdf.read(data, path.name)
+        signatures = validate(path, trust=trust, crls=crls, at=at, network=network, policy=policy)
+    except (DocumentUnfit, DocumentEncrypted) as error:  # a record is never encrypted
+        said = error.message if isinstance(error.message, Message) else M("It cannot be read as a PDF.")
+        unread = Check("readable", "fail", said, error.detail)
+        return Verified(Judgement("fail", (), (unread,)), sha256(data))
     content, raw, attachment = _attachment(paper)
     checks = [attachment]
     if content is not None:

@@ -16,15 +16,13 @@ from fieldkit.record.errors import WrongCertificate
 from fieldkit.record.handover import Material, sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.verify import Verified, verify
-from fieldkit.signature.errors import DocumentEncrypted, DocumentMissing, DocumentUnfit
+from fieldkit.signature.errors import DocumentMissing
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import sign
 from fieldkit.visit.visits import Visits
 from tests.record.conftest import ANSWERS
 from tests.record.sample import sample
 from tests.signature.pki import Pki, SoftwareSigner
-
-REFUSALS = (DocumentUnfit, DocumentEncrypted)
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +108,7 @@ def test_changed_bytes_anywhere_are_refused(judge: Judge, signed: bytes, rendere
     for at in (*before, *after):
         changed = bytearray(signed)
         changed[at] ^= 1 << random.randrange(8)
-        try:
-            assert judge(bytes(changed)).verdict == "fail", at
-        except REFUSALS:
-            continue
+        assert judge(bytes(changed)).verdict == "fail", at
 
 
 @pytest.mark.soak
@@ -125,10 +120,7 @@ def test_changes_all_over_the_signatures_own_bytes_are_refused(judge: Judge, sig
         for bit in (0, 5):
             changed = bytearray(signed)
             changed[at] ^= 1 << bit
-            try:
-                assert judge(bytes(changed)).verdict == "fail", (at, bit)
-            except REFUSALS:
-                continue
+            assert judge(bytes(changed)).verdict == "fail", (at, bit)
 
 
 def test_the_signatures_own_bytes_are_accounted_for(judge: Judge, signed: bytes) -> None:
@@ -149,10 +141,7 @@ def test_anything_after_the_end_is_refused(judge: Judge, signed: bytes) -> None:
 
 def test_a_cut_off_record_is_refused(judge: Judge, signed: bytes) -> None:
     for keep in (-1, -500, len(signed) // 2):
-        try:
-            assert judge(signed[:keep]).verdict == "fail"
-        except REFUSALS:
-            continue
+        assert judge(signed[:keep]).verdict == "fail"
 
 
 def test_data_and_paper_that_differ_are_found_although_the_officer_signed_both(
@@ -358,7 +347,8 @@ def test_the_journal_it_was_made_from_is_recognised(
 
 def test_what_is_no_pdf_is_said_so(judge: Judge, tmp_path: Path) -> None:
     for data in (b"", b"hello", b"%PDF-1.7\n", b"\0" * 5000):
-        with pytest.raises(DocumentUnfit):
-            judge(data)
+        judged = judge(data)
+        assert judged.verdict == "fail"
+        assert [check.id for check in judged.checks] == ["readable"]
     with pytest.raises(DocumentMissing):
         verify(tmp_path / "nowhere.pdf", trust=())
