@@ -56,9 +56,10 @@ def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
     found = []
     for path in (folder, *(folder / name for name in names)):
         status = files.status(path)
-        owner = status.owner if status.owner != os.geteuid() else -1
-        if owner >= 0 or status.mode & OTHERS:
-            found.append(Exposure(path, status.mode, owner))
+        if status.owner not in (os.geteuid(), -1):
+            found.append(Exposure(path, status.mode, status.owner))
+        if status.mode & OTHERS:
+            found.append(Exposure(path, status.mode))
     return found
 
 

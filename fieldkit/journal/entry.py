@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fieldkit.journal.errors import NotStorable
-from fieldkit.text import M, nfc
+from fieldkit.text import M, Message, nfc
 
 FORMAT = 1
 GENESIS = "0" * 64
@@ -116,7 +116,11 @@ def _plain(value: Any) -> Any:
     if kind is dict:
         for key in value:
             if type(key) is not str or not key.isascii():
-                raise NotStorable(M("{key} cannot be the name of a value.", key=str(key)[:40]))
+                shown = str(key)[:40].encode(errors="backslashreplace").decode()
+                raise NotStorable(
+                    M("`{key}` cannot name a value: names are text of ASCII characters.", key=shown),
+                    hint=M("Write the name as text without accents."),
+                )
         return {key: _plain(each) for key, each in value.items()}
     if kind is list or kind is tuple:
         return [_plain(each) for each in value]
@@ -132,10 +136,15 @@ def _plain(value: Any) -> Any:
         return _plain(dict(value))
     if isinstance(value, list | tuple):
         return _plain(list(value))
-    raise NotStorable(
-        M("A value of type {type} cannot be stored.", type=kind.__name__),
-        hint=M("Store a fraction as text."),
-    )
+    raise NotStorable(M("A value of type {type} cannot be stored.", type=kind.__name__), hint=_instead(value))
+
+
+def _instead(value: Any) -> Message:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return M("Attach it as a file.")
+    if hasattr(value, "as_integer_ratio"):
+        return M("Store a fraction as text.")
+    return M("Store it as text.")
 
 
 def _bytes(value: Any) -> bytes:

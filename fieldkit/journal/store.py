@@ -51,7 +51,6 @@ class Store:
         self._guard = threading.RLock()
         writable = refusal is None
         self._device = Device(folder, disk, writable=writable)
-        self._mark_unreadable = False
         self._mark = self._read_mark()
         self._checkpoint = checkpoint.load(folder, disk)
         self._log = Log(
@@ -307,8 +306,7 @@ class Store:
     def _read_mark(self) -> Mark | None:
         try:
             found = mark.load(self.folder, self._files)
-        except ValueError:
-            self._mark_unreadable = True
+        except ValueError:  # `verify` says so; the next closing notes the head anew
             return None
         return found if found is None or found.head.device == self._device.id else None
 

@@ -21,7 +21,7 @@ from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log
 from fieldkit.journal.mark import Mark
 from fieldkit.journal.scan import Hole
-from fieldkit.operator import Finding, Progress
+from fieldkit.operator import Progress
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall, overall
 
@@ -93,19 +93,10 @@ def _verify(
         checks += [_known(head, log) for head in known]
         attachments, found = _attachments(folder, files, log, progress)
         return Verified(
-            log.head(), log.index.readable, attachments, (*checks, *found, *_around(folder, files))
+            log.head(), log.index.readable, attachments, (*checks, *found, *around(folder, files))
         )
     finally:
         log.close()
-
-
-def look(folder: Path, *, files: FileSystem = OS) -> list[Finding]:
-    """What can be seen of a store's surroundings at a glance: who can read it, what does not belong."""
-    severity = {"pass": "pass", "fail": "warning", "not-checked": "info"}
-    return [
-        Finding("store-" + check.id, severity[check.verdict], check.message, check.detail)  # type: ignore[arg-type]
-        for check in _around(folder, files)
-    ]
 
 
 def _key(key: Device) -> Check:
@@ -166,6 +157,8 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
 def _accepted(hole: Hole) -> Message:
     if hole.last < hole.first:
         return M("Foreign bytes before entry {seq} are passed over; that was accepted.", seq=hole.first)
+    if hole.last == hole.first:
+        return M("Entry {seq} is lost; that was accepted.", seq=hole.first)
     return M("Entries {first} to {last} are lost; that was accepted.", first=hole.first, last=hole.last)
 
 
@@ -186,13 +179,17 @@ def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:
 def _known(head: Head, log: Log) -> Check:
     if log.holds(head):
         return Check(
-            "known-head", "pass", M("Entry {seq} is the one that was named.", seq=head.seq), head.hash
+            "known-head",
+            "pass",
+            M("Entry {seq} is the one that the given head names.", seq=head.seq),
+            head.hash,
         )
     return Check(
         "known-head",
         "fail",
         M(
-            "Entry {seq} is missing or is not the one that was named: the journal was cut or replaced.",
+            "Entry {seq} is missing or is not the one that the given head names: "
+            "the journal was cut or replaced.",
             seq=head.seq,
         ),
         head.hash,
@@ -245,13 +242,15 @@ def _within(value: Any) -> Iterator[str]:
             yield from _within(each)
 
 
-def _around(folder: Path, files: FileSystem) -> Iterator[Check]:
+def around(folder: Path, files: FileSystem) -> Iterator[Check]:
+    """What stands about the journal: who can read it, what does not belong, what an interruption left."""
     for each in custody.exposed(folder, files):
         if each.owner >= 0:
             message = M("{path} belongs to another user.", path=str(each.path))
+            yield Check("owner", "fail", message, f"uid {each.owner}", required=False)
         else:
             message = M("{path} can be read or changed by other users.", path=str(each.path))
-        yield Check("permissions", "fail", message, f"{each.mode:04o} {each.owner}", required=False)
+            yield Check("permissions", "fail", message, f"{each.mode:04o}", required=False)
     for path in custody.foreign(folder, files):
         yield Check(
             "foreign",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fieldkit.journal.store import Store
     from fieldkit.procedure.context import Context
 
+STORE_DEADLINE = 15.0
 TOKENS_DEADLINE = 15.0
 
 
@@ -43,7 +44,8 @@ def of(
 
 def look(subject: Subject, tell: Callable[[Finding], None]) -> list[Finding]:
     """Every finding about `subject`; `tell` gets each as it is made."""
-    return examine(subject, (*preflight.probes(subject), Probe("tokens", _tokens, TOKENS_DEADLINE)), tell)
+    last = Probe("store", _store, STORE_DEADLINE), Probe("tokens", _tokens, TOKENS_DEADLINE)
+    return examine(subject, (*preflight.probes(subject), *last), tell)
 
 
 def summary(findings: Sequence[Finding]) -> Message:
@@ -89,6 +91,13 @@ def _tokens(subject: Subject) -> Iterable[Finding]:
         yield Finding(
             "tokens", "pass", M("{module} loads; tokens it shows: {count}.", module=module, count=count)
         )
+
+
+def _store(subject: Subject) -> Iterable[Finding]:
+    """Whether what was said before can be read and what comes next can be kept."""
+    from fieldkit.journal.glance import look
+
+    return look(subject.home.store)
 
 
 def _last(store: Store) -> datetime | None:
