@@ -6,21 +6,25 @@ in one language is read in the other. `Words` is the same for text that comes fr
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Union
 
 import msgspec
 
 from fieldkit import i18n
 
-Parameter = str | int
+Parameter = Union[str, int, "Message"]
+DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)( \d\d:\d\d)?")
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sentence for a person: `str()` gives it in the language in force.
 
     text: English, and the id in the catalogs; `{name}` marks a parameter.
-    params: what stands in for the marks. Never a secret.
+    params: what stands in for the marks: text, a number, another message, or a day ("2026-11-24", also
+    with an hour), which is written in the language's own order. Never a secret.
     """
 
     text: str
@@ -35,7 +39,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         if not self.params:
             return pattern
         try:
-            return pattern.format_map(self.params)
+            return pattern.format_map({key: _shown(value, language) for key, value in self.params.items()})
         except (KeyError, IndexError, ValueError):  # a journal from another release
             return pattern
 
@@ -60,6 +64,14 @@ Said = Message | Words
 def M(text: str, /, **params: Parameter) -> Message:
     """Mark `text` for translation and keep it, untranslated, with its parameters."""
     return Message(text, params)
+
+
+def _shown(value: Parameter, language: str) -> str | int:
+    if isinstance(value, Message):
+        return value.render(language)
+    if language == "vi" and isinstance(value, str) and (day := DAY.fullmatch(value)):
+        return f"{day[3]}/{day[2]}/{day[1]}{day[4] or ''}"
+    return value
 
 
 def nfc(text: str) -> str:

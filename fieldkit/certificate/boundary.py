@@ -111,7 +111,7 @@ def parsed(parse: Callable[[], Value], name: str, damaged: Message) -> Value:
 def unreadable(name: str, said: Message, detail: str = "") -> errors.FileUnreadable:
     """The error for a file that is no certificate file, or a damaged one."""
     return errors.FileUnreadable(
-        M("The file {name} cannot be used: {reason}", name=name, reason=str(said)) if name else said,
+        M("The file {name} cannot be used: {reason}", name=name, reason=said) if name else said,
         unchanged=M("Nothing was changed."),
         hint=M("Ask for the file again, or export it anew as PKCS#12 or PEM."),
         detail=detail,

@@ -63,9 +63,9 @@ def _dates(certificate: x509.Certificate, at: datetime) -> Check:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     detail = f"{stamp(start)} … {stamp(end)}"
     if at > end:
-        return Check("dates", "fail", M("It expired on {day}.", day=day(end)), detail)
+        return Check("dates", "fail", M("It expired on {day}.", day=day(end, at)), detail)
     if at < start:
-        return Check("dates", "fail", M("It is valid only from {day} on.", day=day(start)), detail)
+        return Check("dates", "fail", M("It is valid only from {day} on.", day=day(start, at)), detail)
     return Check("dates", "pass", M("It is valid until {day}.", day=day(end)), detail)
 
 

@@ -53,6 +53,12 @@ class CertificateWithoutKey(errors.Missing):
     code = "certificate-without-key"
 
 
+class NotInFile(errors.Missing):
+    """The file has no certificate of the name or number that was given."""
+
+    code = "certificate-not-in-file"
+
+
 class SeveralIdentities(errors.Misused):
     """More than one key has its certificate, and nobody said which is meant."""
 

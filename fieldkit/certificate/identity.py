@@ -99,14 +99,14 @@ def joined(contents: Contents, *, at: datetime | None = None, pick: str = "") ->
 def leaf(contents: Contents, pick: str = "") -> bytes:
     """The certificate that a file is about: the one that is picked, or has a key, or is no authority's.
 
-    :raises CertificateWithoutKey, KeyWithoutCertificate: there is none. :raises SeveralIdentities: several.
+    :raises NotInFile, KeyWithoutCertificate: there is none. :raises SeveralIdentities: several.
     """
     from cryptography import x509
 
     held = {der: x509.load_der_x509_certificate(der) for der in contents.certificates}
     fits = [der for der, each in held.items() if not pick or named(each, pick)]
     if not fits:
-        raise _no_pair(contents, pick)
+        raise _no_pair(contents, pick, alone=True)
     keys = {key.public for key in contents.keys}
     with_key = [der for der in fits if public_half(held[der]) in keys]
     persons = [der for der in fits if not is_authority(held[der])]
@@ -149,7 +149,7 @@ def usable(certificate: x509.Certificate, at: datetime | None) -> None:
             M(
                 "The certificate of {who} expired on {day}.",
                 who=who,
-                day=day(certificate.not_valid_after_utc),
+                day=day(certificate.not_valid_after_utc, at),
             ),
             unchanged=UNCHANGED,
             hint=M("Ask the authority to renew it. If the date is wrong, set this machine's clock."),
@@ -159,7 +159,7 @@ def usable(certificate: x509.Certificate, at: datetime | None) -> None:
             M(
                 "The certificate of {who} is valid only from {day} on.",
                 who=who,
-                day=day(certificate.not_valid_before_utc),
+                day=day(certificate.not_valid_before_utc, at),
             ),
             unchanged=UNCHANGED,
             hint=M("Check this machine's clock first; else wait until that day."),
@@ -184,9 +184,12 @@ def named(certificate: x509.Certificate, pick: str) -> bool:
     return by_number or wanted.casefold() == common_name(certificate.subject).casefold()
 
 
-def day(moment: datetime) -> str:
-    """A moment as a person reads it: the local day, time and offset."""
-    return moment.astimezone().isoformat(sep=" ", timespec="minutes")
+def day(moment: datetime, at: datetime | None = None) -> str:
+    """The local day of a moment; with the hour where that decides, since it is the day of `at`."""
+    local = moment.astimezone()
+    if at is not None and local.date() == at.astimezone().date():
+        return local.strftime("%Y-%m-%d %H:%M")
+    return local.date().isoformat()
 
 
 def _pairs(contents: Contents, held: Sequence[x509.Certificate]) -> list[tuple[PrivateKey, int]]:
@@ -218,7 +221,14 @@ def _newest(
     return max(pairs, key=rank)
 
 
-def _no_pair(contents: Contents, pick: str) -> FieldkitError:
+def _no_pair(contents: Contents, pick: str, *, alone: bool = False) -> FieldkitError:
+    """Why nothing fits. alone: a certificate was looked for, with a key or without."""
+    if pick and contents.certificates and (alone or not contents.keys):
+        return errors.NotInFile(
+            M("No certificate in the file is called {name}.", name=pick),
+            unchanged=UNCHANGED,
+            hint=M("Look at what it holds with `fieldkit certificate inspect`."),
+        )
     if pick and contents.keys and contents.certificates:
         return errors.KeyWithoutCertificate(
             M("No certificate with a key in the file is called {name}.", name=pick),

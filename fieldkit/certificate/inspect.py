@@ -16,7 +16,7 @@ from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
 from fieldkit.certificate.identity import day, public_half
 from fieldkit.certificate.usage import is_authority, key_usage, kind_of
 from fieldkit.operator import Finding
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
@@ -137,6 +137,12 @@ def shape(found: Description) -> dict[str, Any]:
             for each in found.findings
         ],
     }
+
+
+def valid(found: Description) -> Message:
+    """From which day to which a certificate holds, in a sentence."""
+    start, end = (day(datetime.fromisoformat(each)) for each in (found.not_before, found.not_after))
+    return M("Valid: {start} to {end}", start=start, end=end)
 
 
 def finding(check: Check) -> Finding:

@@ -89,7 +89,7 @@ def build(wanted: Mapping[str, str]) -> x509.Name:
 
 
 def parse(written: str) -> x509.Name:
-    """The name that `written` (RFC 4514: "CN=…,O=…,C=VN") means; spaces after commas are let pass.
+    """The name that `written` (RFC 4514: "CN=…,O=…,C=VN") means; spaces round commas are let pass.
 
     :raises SubjectInvalid: it is not one.
     """
@@ -98,8 +98,8 @@ def parse(written: str) -> x509.Name:
     wanted = nfc(written.strip())
     known = {key: x509.ObjectIdentifier(oid) for key, oid in OIDS.items()}
     spelled = re.sub(
-        r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=\s*",
-        lambda found: f"{found[1]}{_short(found[2])}=",
+        r"(^|(?<!\\)\s*[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=\s*",
+        lambda found: f"{found[1].strip()}{_short(found[2])}=",
         wanted,
     )
     try:

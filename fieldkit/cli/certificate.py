@@ -308,12 +308,14 @@ def remove(call: Call, name: str, pick: str, more: str) -> Reply:
 
 def lines(found: Description) -> list[str]:
     """What was found, as lines for a person."""
+    from fieldkit.certificate.inspect import valid
+
     said: list[Said | str] = []
     if found.kind == "certificate":
         said += [
             M("Issuer: {issuer}", issuer=found.issuer),
             M("Serial number: {number}", number=found.serial_number),
-            M("Valid: {start} to {end}", start=found.not_before, end=found.not_after),
+            valid(found),
             M("Key: {key}; usage: {usage}", key=found.key, usage=", ".join(found.key_usage) or "-"),
             M("SHA-256: {digest}", digest=found.sha256),
             M("Its private key is here.") if found.has_private_key else M("Without private key."),
@@ -323,12 +325,14 @@ def lines(found: Description) -> list[str]:
 
 
 def _import_plan(found: Token, holder: Identity, described: Description, file: Path, single: bool) -> Plan:
+    from fieldkit.certificate.inspect import valid
+
     return Plan(
         title=M("Import a certificate onto the token {name}", name=found.name),
         steps=(
             M("Certificate: {subject}", subject=described.subject),
             M("Issuer: {issuer}", issuer=described.issuer),
-            M("Valid: {start} to {end}", start=described.not_before, end=described.not_after),
+            valid(described),
             *(
                 each.message
                 for each in described.findings

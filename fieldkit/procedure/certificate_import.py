@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fieldkit import errors
-from fieldkit.certificate import files, identity
+from fieldkit.certificate import files, identity, inspect
 from fieldkit.certificate.admission import admit
 from fieldkit.certificate.identity import Identity
 from fieldkit.certificate.inspect import Description
@@ -85,7 +85,7 @@ def _plan(token: Token, path: Path, found: Description, chain: int) -> Plan:
         steps=(
             M("Certificate: {subject}", subject=found.subject),
             M("Issuer: {issuer}", issuer=found.issuer),
-            M("Valid: {start} to {end}", start=found.not_before, end=found.not_after),
+            inspect.valid(found),
             *(each.message for each in found.findings if each.severity in ("fail", "warning", "not-checked")),
             M("Key: {key}; it can never leave the token again.", key=found.key),
             M(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fieldkit import errors
-from fieldkit.certificate import files, identity
+from fieldkit.certificate import files, identity, inspect
 from fieldkit.certificate.admission import admit
 from fieldkit.certificate.identity import Identity
 from fieldkit.operator import Finding, Operator, Plan, Question
@@ -38,7 +38,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             steps=(
                 M("Certificate: {subject}", subject=found.subject),
                 M("Issuer: {issuer}", issuer=found.issuer),
-                M("Valid: {start} to {end}", start=found.not_before, end=found.not_after),
+                inspect.valid(found),
                 M("Written from {file}: the certificate, for the key on the token.", file=path.name),
                 M("The key then signs once, and the certificate must verify it."),
             ),

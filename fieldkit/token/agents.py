@@ -337,6 +337,7 @@ class Agents:
             mechanisms=raw.mechanisms,
             raw_label=raw.label,
             raw_serial=raw.serial,
+            flags=raw.flags,
         )
 
     def _merge(self, listings: Sequence[Listing]) -> list[Token]:

@@ -135,6 +135,7 @@ class Cryptoki:
             raise Rejected(rv or 6, "C_GetFunctionList")
         self._table = table.contents
         self._tolerant: list[Any] = []
+        self._replaced: dict[str, int] = {}  # the module's own functions, where its table has ours
 
     def slots(self) -> list[int]:
         """The slots that hold a token now."""
@@ -204,14 +205,15 @@ class Cryptoki:
             ("C_GetTokenInfo", _TokenInfo, ("label", "manufacturer", "model")),
         ):
             prototype = ctypes.CFUNCTYPE(c_ulong, c_ulong, POINTER(kind))
-            original = prototype(getattr(self._table, name))
+            self._replaced[name] = getattr(self._table, name)
+            original = prototype(self._replaced[name])
             wrapped = prototype(_tolerating(original, fields))
             _writable(ctypes.addressof(self._table) + getattr(_FunctionList, name).offset)
             setattr(self._table, name, ctypes.cast(wrapped, c_void_p).value)
             self._tolerant += [original, wrapped]
 
     def _try(self, name: str, *arguments: Any) -> int:
-        address = getattr(self._table, name)
+        address = self._replaced.get(name) or getattr(self._table, name)
         if not address:
             raise Rejected(0x54, name)
         return int(ctypes.CFUNCTYPE(c_ulong)(address)(*arguments))

@@ -71,13 +71,29 @@ def admit(token: Token, attempts: Attempts, *, so: bool, confirmed_last_try: boo
             hint=M("Initialise it first, or have its issuer set a PIN."),
         )
     if current == "final" and not confirmed_last_try:
-        raise errors.PinFinalTry(
-            M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name),
-            unchanged=M("The PIN was not sent to the token."),
-            hint=M("Make sure of the PIN. To use the last attempt, confirm it by typing the serial number."),
-            serial=token.serial,
-        )
+        raise _final(token, so=so)
     attempts.set(key(token, so), attempts.count(key(token, so)) + 1)
+
+
+def _final(token: Token, *, so: bool) -> errors.PinFinalTry:
+    """One attempt is left, and nobody confirmed that it may be used."""
+    said, unsent, hint = (
+        (
+            M(
+                "Only one attempt is left for the SO PIN of the token {token}: a wrong one locks it for good.",
+                token=token.name,
+            ),
+            M("The SO PIN was not sent to the token."),
+            M("Make sure of the SO PIN. To use the last attempt, confirm it by typing the serial number."),
+        )
+        if so
+        else (
+            M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name),
+            M("The PIN was not sent to the token."),
+            M("Make sure of the PIN. To use the last attempt, confirm it by typing the serial number."),
+        )
+    )
+    return errors.PinFinalTry(said, unchanged=unsent, hint=hint, serial=token.serial)
 
 
 def accepted(token: Token, attempts: Attempts, *, so: bool) -> None:
@@ -129,6 +145,6 @@ GRAVITY: tuple[PinState, ...] = ("ok", "low", "final", "locked")
 
 
 def worse(before: Token, after: Token, *, so: bool) -> bool:
-    """The token itself shows that it judged a PIN and refused it."""
-    first, second = (before.so_pin_state, after.so_pin_state) if so else (before.pin_state, after.pin_state)
+    """The token itself shows that it judged a PIN and refused it; what is counted here does not matter."""
+    first, second = (state(each.flags, 0, so=so) for each in (before, after))
     return second in GRAVITY and first in GRAVITY and GRAVITY.index(second) > GRAVITY.index(first)

@@ -16,7 +16,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     module that shows it. slot: where it was, a hint only. pin_state: from the token's flags and from
     the attempts counted here: "default" means that a delivery PIN is still in place.
     protected_path: the PIN is typed on the device. raw_label, raw_serial: the bytes as the module
-    gave them, which need not be UTF-8. free_memory: bytes for public objects, -1 if it does not say.
+    gave them, which need not be UTF-8. free_memory: bytes for public objects, -1 if it does not
+    say. flags: those of CK_TOKEN_INFO.
     """
 
     uri: str
@@ -40,6 +41,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     mechanisms: tuple[str, ...] = ()
     raw_label: bytes = b""
     raw_serial: bytes = b""
+    flags: int = 0
 
     @property
     def name(self) -> str:

@@ -35,6 +35,7 @@ DEADLINES: dict[type, float] = {
     protocol.Sign: 60.0,
 }
 DEADLINE = 30.0
+LOOKING = (protocol.Load, protocol.List)  # calls that change nothing, wherever they are cut off
 KEYPAD = 120.0  # somebody types a PIN on the device
 TICK = 0.25  # how often a silent agent is looked at
 TAIL = 4096  # bytes of the log that may explain a crash
@@ -51,16 +52,23 @@ class Broken(Exception):
 
 
 class Agent:
-    """One module in its own process. Calls from several threads wait for one another."""
+    """One module in its own process. Calls from several threads wait for one another.
+
+    deadlines: seconds by type of request; `object` stands for every other.
+    """
 
     def __init__(self, module: str, logs: Path, *, deadlines: dict[type, float] | None = None) -> None:
         self.module = module
         self.name = Path(module).name
         self.library: protocol.Library | None = None
         self.generation = 0  # counts starts: sessions of an earlier process are gone
-        self._deadlines = DEADLINES | (deadlines or {})
+        given = deadlines or {}
+        self._deadlines = given if object in given else DEADLINES | given | {object: DEADLINE}
         self._log = logs / f"token-{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)}.log"
         self._lock = threading.RLock()
+        self._state = threading.Lock()  # guards the next two
+        self._asking: type | None = None
+        self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.SimpleQueue[protocol.Done | protocol.Fault | None] = queue.SimpleQueue()
 
@@ -80,6 +88,8 @@ class Agent:
         """
         with self._lock:
             if self._process is None:
+                if self._closed:
+                    raise self._ended()
                 self._start()
             return self._ask(request, answer, secrets, deadline)
 
@@ -88,7 +98,14 @@ class Agent:
         with self._lock:
             self._stop(0.5)
 
-    close = restart
+    def close(self) -> None:
+        """End the process for good. A call that only looks is cut off; any other is waited for."""
+        with self._state:
+            self._closed = True
+            process = self._process
+            if process is not None and self._asking in LOOKING:
+                process.kill()
+        self.restart()
 
     @property
     def running(self) -> bool:
@@ -136,12 +153,18 @@ class Agent:
         assert self._process is not None
         assert self._process.stdin is not None
         if deadline is None:
-            deadline = self._deadlines.get(type(request), self._deadlines.get(object, DEADLINE))
+            deadline = self._deadlines.get(type(request), self._deadlines[object])
+        with self._state:
+            if self._closed:
+                raise self._crashed()
+            self._asking = type(request)
         try:
             protocol.write(self._process.stdin, request, [secret.reveal_bytes() for secret in secrets])
+            reply = self._wait(deadline)
         except OSError:
             raise self._crashed() from None
-        reply = self._wait(deadline)
+        finally:
+            self._asking = None
         if isinstance(reply, protocol.Fault):
             raise Broken(reply.name, reply.detail)
         try:
@@ -199,6 +222,11 @@ class Agent:
             ),
             detail=f"{self.module} ({_ending(status)})",
             module=self.module,
+        )
+
+    def _ended(self) -> errors.ModuleCrashed:
+        return errors.ModuleCrashed(
+            M("The module {module} was ended.", module=self.name), detail=self.module, module=self.module
         )
 
     def _stop(self, patience: float = 0.0) -> None:

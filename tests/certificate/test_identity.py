@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from fieldkit.certificate import errors, files, identity
@@ -12,6 +13,7 @@ from fieldkit.certificate.identity import Identity
 from fieldkit.errors import FieldkitError
 from fieldkit.sample.authority import Issued, SampleAuthority
 from fieldkit.sample.issue import generate
+from fieldkit.text import M, Message
 from tests.certificate.conftest import NOW
 
 
@@ -150,3 +152,38 @@ def test_the_certificate_a_file_is_about_is_found_without_a_key(
     )
     with pytest.raises(errors.SeveralIdentities):
         identity.leaf(Contents("pem", certificates=(agency.certificate, person.certificate)))
+
+
+def test_a_name_that_no_certificate_in_the_file_has_is_said_to_be_none(person: Issued) -> None:
+    whole = contents(person)
+    bare = Contents("certificate", certificates=(person.certificate,))
+    for look in (
+        lambda: identity.leaf(whole, "Nobody"),
+        lambda: identity.leaf(bare, "Nobody"),
+        lambda: identity.joined(bare, at=NOW, pick="Nobody"),
+        lambda: identity.identity(bare, at=NOW, pick="Nobody"),
+    ):
+        with pytest.raises(errors.NotInFile) as raised:
+            look()
+        assert "Nobody" in str(raised.value)
+        assert raised.value.code == "certificate-not-in-file"
+    assert "with a key" in str(refused(errors.KeyWithoutCertificate, whole, "Nobody"))
+
+
+def test_a_day_is_a_day_and_has_its_hour_only_where_that_decides() -> None:
+    moment = datetime(2026, 11, 24, 10, 30).astimezone()
+    assert identity.day(moment, moment - timedelta(days=40)) == "2026-11-24"
+    assert identity.day(moment, moment + timedelta(minutes=5)) == "2026-11-24 10:30"
+    said = M("It expired on {day}.", day=identity.day(moment))
+    assert said.render("en") == "It expired on 2026-11-24."
+    assert "24/11/2026" in said.render("vi")
+
+
+def test_why_a_file_cannot_be_used_is_read_in_the_language_of_the_reader() -> None:
+    with pytest.raises(FieldkitError) as raised:
+        files.read(b"\x30\x82nonsense", None, name="mẫu.p12")
+    message = raised.value.message
+    assert isinstance(message, Message)
+    assert all(isinstance(each, str | Message) for each in message.params.values())
+    kept = msgspec.json.decode(msgspec.json.encode(message), type=Message)
+    assert kept.render("vi") == message.render("vi") != message.render("en")

@@ -2,24 +2,29 @@
  *
  * It passes every call on to the module named in its configuration and interferes as told there. The
  * configuration is the file <this library>.conf, read at every call, so that a test can change its
- * behaviour while it is loaded. One rule a line:
+ * behaviour while it is loaded; calls are counted anew from each change on. One rule a line:
  *   backend PATH              the module behind it
  *   crash|hang|exit FUNCTION N          at the N-th call of FUNCTION (0: at every call)
  *   fail FUNCTION N CODE [times]        answer CODE (hexadecimal) instead
  *   fail-after FUNCTION N CODE          do it, then answer CODE
  *   print FUNCTION N TEXT     on standard output and standard error
  *   slow FUNCTION N MS
+ *   fail-any N CODE | crash-any N       at the N-th call of any function
+ *   kill-parent FUNCTION N    end the process that started this one, as by kill -9
  *   empty                     no slot holds a token
  *   set-flags BITS | clear-flags BITS   in token information
  *   label HEX | serial HEX | pins MIN MAX | memory BYTES
  *   refuse-class CLASS CODE   C_CreateObject of this CKA_CLASS (hexadecimal)
  *   expect-pin HEX            C_Login answers CKR_PIN_INCORRECT to any other, without asking the backend
+ *   keypad HEX | keypad-new HEX         what is typed on the device: a call without a PIN gets these
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef unsigned long ulong;
@@ -45,7 +50,8 @@ static const char *NAMES[COUNT] = {
 
 typedef struct { unsigned char major, minor; void *functions[COUNT]; } table;
 static table ours, *theirs;
-static int calls[COUNT];
+static int calls[COUNT], every;
+static ino_t rules_seen;
 
 static FILE *configuration(void) {
     Dl_info here;
@@ -89,12 +95,38 @@ static ulong class_of(ulong attributes, ulong count) {
 
 static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong f, ulong g, ulong h) {
     char line[1024], name[64], text[512];
+    unsigned char typed[256], chosen[256];
     ulong code, answer = OK, number, wanted;
-    int n, at = ++calls[which], pretend = 0, later = 0;
+    int n, at, pretend = 0, later = 0;
     FILE *rules = configuration();
+    struct stat now;
+    if (rules && !fstat(fileno(rules), &now) && now.st_ino != rules_seen) {
+        rules_seen = now.st_ino;
+        memset(calls, 0, sizeof calls);
+        every = 0;
+    }
+    at = ++calls[which];
+    every++;
     while (rules && fgets(line, sizeof line, rules)) {
         if (sscanf(line, "crash %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
             *(volatile int *)0 = 1;
+        if (sscanf(line, "crash-any %d", &n) == 1 && n == every) *(volatile int *)0 = 1;
+        if (sscanf(line, "fail-any %d %lx", &n, &code) == 2 && n == every) {
+            answer = code;
+            pretend = 1;
+        }
+        if (sscanf(line, "kill-parent %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && n == at) {
+            kill(getppid(), SIGKILL);
+            for (;;) pause();
+        }
+        if (sscanf(line, "keypad %511s", text) == 1) {
+            if (which == 18 && !c) c = (ulong)typed, d = unhex(text, typed, sizeof typed);
+            if (which == 11 && !b) b = (ulong)typed, c = unhex(text, typed, sizeof typed);
+        }
+        if (sscanf(line, "keypad-new %511s", text) == 1) {
+            if (which == 10 && !b) b = (ulong)chosen, c = unhex(text, chosen, sizeof chosen);
+            if (which == 11 && !d) d = (ulong)chosen, e = unhex(text, chosen, sizeof chosen);
+        }
         if (sscanf(line, "exit %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
             _exit(3);
         if (sscanf(line, "hang %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
