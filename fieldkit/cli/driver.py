@@ -93,7 +93,7 @@ def install(call: Call, id: str, kit: str | None, dry_run: bool) -> Reply:
 
     if dry_run:
         return _planned(call, id, kit)
-    profile, files = _profile(call, id), _files(kit, id)
+    profile, files = _profile(call, id), _files(call, kit, id)
     evidence, log = asyncio.run(bring(profile, call.home, call.console(), files=files))
     result = dict(evidence.facts) | {"verdict": evidence.verdict, "log": str(log or "")}
     return Reply(result, [evidence.summary])
@@ -102,7 +102,7 @@ def install(call: Call, id: str, kit: str | None, dry_run: bool) -> Reply:
 def _planned(call: Call, id: str, kit: str | None) -> Reply:
     from fieldkit.driver.plan import plan
 
-    made = plan(_profile(call, id), _files(kit, id))
+    made = plan(_profile(call, id), _files(call, kit, id))
     shown = made.shown()
     lines: list[str | Said] = []
     if made.done:
@@ -142,13 +142,13 @@ def _profile(call: Call, id: str) -> Any:
     return profiles[id]
 
 
-def _files(kit: str | None, id: str) -> tuple[Path, ...]:
+def _files(call: Call, kit: str | None, id: str) -> tuple[Path, ...]:
     """The packages for the driver in the kit, each verified."""
     if kit is None:
         return ()
     from fieldkit.kit.use import packages
 
-    return packages(Path(kit), id)
+    return packages(Path(kit), id, call.home)
 
 
 def _state(state: Any) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""What can go wrong with a kit, by what a person can do about it."""
+
+from __future__ import annotations
+
+from fieldkit.errors import Failed, Missing, Misused, Refused
+
+
+class KitMissing(Missing):
+    """There is no kit in the folder: nothing there, or one that was not finished."""
+
+    code = "kit-missing"
+
+
+class KitUnreadable(Failed):
+    """The kit's manifest is not one, or names what no kit may hold."""
+
+    code = "kit-unreadable"
+
+
+class KitUnsound(Failed):
+    """The kit's signature is wrong, or a file of it is missing, changed or not its own."""
+
+    code = "kit-unsound"
+
+
+class KitKeyUnknown(Refused):
+    """The kit is signed by a key that this home does not know, or another than was named."""
+
+    code = "kit-key-unknown"
+
+
+class KitForeign(Refused):
+    """The kit is for another release of fieldkit."""
+
+    code = "kit-other-version"
+
+
+class KitLacks(Missing):
+    """The kit is sound, but does not have what is wanted from it."""
+
+    code = "kit-lacks"
+
+
+class FolderTaken(Refused):
+    """The folder for the kit holds files that are no kit's."""
+
+    code = "kit-folder-taken"
+
+
+class StickFull(Missing):
+    """The stick has not enough room."""
+
+    code = "kit-no-space"
+
+
+class StickGone(Missing):
+    """The stick went away, or failed, while it was written or read."""
+
+    code = "kit-target-gone"
+
+
+class NameUnfit(Misused):
+    """A file's name cannot be kept on a FAT stick."""
+
+    code = "kit-name-unfit"
+
+
+class ChoiceUnknown(Misused):
+    """A Python, platform, bureau or driver that there is not was asked for."""
+
+    code = "kit-choice-unknown"
+
+
+class WheelsUnavailable(Missing):
+    """The wheels for one of the targets cannot be had."""
+
+    code = "kit-wheels"
+
+
+class SourceDamaged(Failed):
+    """A file that was to go into the kit is not what it should be."""
+
+    code = "kit-source-damaged"

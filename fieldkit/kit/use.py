@@ -1,0 +1,103 @@
+"""Taking files from a kit: each is copied to this disk and hashed on the way; only the copy is used.
+
+So what is used is what was checked, whatever happens to the stick meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from fieldkit.driver import distribution
+from fieldkit.home import Home
+from fieldkit.kit import install, keys
+from fieldkit.kit import manifest as manifests
+from fieldkit.kit.errors import KitLacks, KitUnsound
+from fieldkit.kit.stick import gone
+from fieldkit.kit.verify import genuine
+from fieldkit.profile.model import this_system
+from fieldkit.text import M, Message
+
+TAKEN = "kit-files"
+
+
+def packages(kit: Path, profile: str, home: Home, *, fingerprint: str = "") -> tuple[Path, ...]:
+    """The packages of a token's driver for this system, verified, on this disk.
+
+    fingerprint: of the key that has to have signed the kit.
+    :raises KitUnsound: the signature or a file is wrong. :raises KitKeyUnknown: it is another's.
+    :raises KitLacks: the kit has none for this profile on this system.
+    """
+    read = genuine(kit)
+    severity, said = keys.judge(home, read.manifest.key, fingerprint)
+    if severity == "fail":
+        raise keys.refusal(said, read.manifest.key)
+    system = distribution.release() if this_system() == "linux" else this_system()
+    fitting = [driver for driver in read.manifest.drivers if driver.profile == profile]
+    here = [driver for driver in fitting if driver.system == system]
+    if not here:
+        others = sorted({driver.system for driver in fitting})
+        raise KitLacks(
+            M(
+                "The kit has the driver of {profile} for {others}, not for {system}.",
+                profile=profile,
+                others=", ".join(others),
+                system=system,
+            )
+            if others
+            else M("The kit does not have the driver of {profile}.", profile=profile),
+            unchanged=M("Nothing was installed."),
+            hint=M("Build the kit with this driver on such a system, or install from the network."),
+        )
+    paths = list(dict.fromkeys(path for driver in here for path in driver.files))
+    return take(kit, read, paths, home)
+
+
+def take(kit: Path, read: manifests.Read, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
+    """Copy files of the kit into the home, verified; those there already are verified again."""
+    folder = home.path / TAKEN / read.sha256[:16]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return tuple(_take(kit, read, path, folder) for path in paths)
+
+
+def _take(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
+    file = read.manifest.file(path)
+    assert file is not None  # the manifest was checked to list what it names
+    copy = folder / path.rpartition("/")[2]
+    with contextlib.suppress(OSError):
+        if install.hashed(copy) == (file.size, file.sha256):
+            return copy
+        copy.unlink()
+    part = copy.with_name(copy.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        _no_links(kit, path)
+        got = install.hashed(kit / path, part)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if not (kit / path).exists():
+            raise _unsound(M("missing: {path}", path=path)) from None
+        raise gone(kit, error) from None
+    if got != (file.size, file.sha256):
+        part.unlink()
+        raise _unsound(M("changed: {path}", path=path))
+    part.replace(copy)
+    return copy
+
+
+def _no_links(kit: Path, path: str) -> None:
+    at = kit
+    for part in path.split("/"):
+        at = at / part
+        if at.is_symlink():
+            raise _unsound(M("a link, or no ordinary file: {path}", path=path))
+
+
+def _unsound(what: Message) -> KitUnsound:
+    return KitUnsound(
+        M("A file of the kit is not as the manifest says."),
+        unchanged=M("Nothing was installed."),
+        hint=M("Check the kit with `fieldkit kit verify`, and get it from head office again."),
+        detail=str(what),
+    )

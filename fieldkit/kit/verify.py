@@ -1,0 +1,103 @@
+"""Is a kit whole and genuine: the signature, the key, and every file missing, changed, added or a link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fieldkit import __version__
+from fieldkit.home import Home
+from fieldkit.kit import install, keys
+from fieldkit.kit import manifest as manifests
+from fieldkit.kit.errors import KitUnreadable, KitUnsound
+from fieldkit.kit.stick import gone
+from fieldkit.operator import Finding, Progress
+from fieldkit.text import M, Message
+
+KINDS: dict[str, Message] = {
+    "missing": M("missing: {path}"),
+    "changed": M("changed: {path}"),
+    "added": M("not of the kit: {path}"),
+    "link": M("a link, or no ordinary file: {path}"),
+    "unread": M("cannot be read: {path}"),
+}
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was found. read: the manifest, unless it could not be read as one."""
+
+    findings: tuple[Finding, ...]
+    problems: tuple[install.Problem, ...] = ()
+    read: manifests.Read | None = None
+
+    @property
+    def good(self) -> bool:
+        return not any(finding.severity == "fail" for finding in self.findings)
+
+
+def verify(
+    folder: Path, home: Home, *, fingerprint: str = "", progress: Callable[[Progress], None] = lambda _: None
+) -> Verified:
+    """Check everything of the kit in `folder`; nothing is changed.
+
+    fingerprint: of the key that has to have signed it, as head office told it.
+    :raises KitMissing: there is no finished kit. :raises StickGone: its medium does not answer.
+    """
+    try:
+        read = manifests.read(folder)
+    except KitUnreadable as error:
+        said = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
+        return Verified((Finding("manifest", "fail", said, detail=error.detail),))
+    signature = _signature(read)
+    severity, said = keys.judge(home, read.manifest.key, fingerprint)
+    key = Finding("key", severity, said, detail=read.manifest.fingerprint)
+
+    def tell(done: int, total: int) -> None:
+        progress(Progress(M("Comparing the files with the manifest"), done, total))
+
+    try:
+        problems = tuple(install.compare(folder, read.listed, tell))
+    except OSError as error:
+        raise gone(folder, error) from None
+    return Verified((signature, key, _files(read, problems), _version(read)), problems, read)
+
+
+def _signature(read: manifests.Read) -> Finding:
+    if read.genuine:
+        return Finding("signature", "pass", M("The manifest's signature is right."))
+    said = M("The manifest's signature is wrong: it was changed after it was signed.")
+    return Finding("signature", "fail", said, hint=M("Get the kit from head office again."))
+
+
+def _files(read: manifests.Read, problems: tuple[install.Problem, ...]) -> Finding:
+    count = len(read.manifest.files)
+    if not problems:
+        return Finding("files", "pass", M("All {count} files are as the manifest says.", count=count))
+    said = M("Files that are not as the manifest says: {count}", count=len(problems))
+    return Finding("files", "fail", said, hint=M("Get the kit from head office again."))
+
+
+def _version(read: manifests.Read) -> Finding:
+    theirs = read.manifest.version
+    if theirs == __version__:
+        return Finding("version", "pass", M("The kit is for this release, {version}.", version=theirs))
+    said = M("The kit is for fieldkit {theirs}; this is {ours}.", theirs=theirs, ours=__version__)
+    hint = M("Its packages can be used; for its papers run its install.py first.")
+    return Finding("version", "info", said, hint=hint)
+
+
+def genuine(folder: Path) -> manifests.Read:
+    """The manifest, its signature checked.
+
+    :raises KitUnsound: the signature is wrong.
+    """
+    read = manifests.read(folder)
+    if not read.genuine:
+        raise KitUnsound(
+            M("The manifest's signature is wrong: it was changed after it was signed."),
+            unchanged=M("Nothing was taken from the kit."),
+            hint=M("Get the kit from head office again."),
+        )
+    return read
