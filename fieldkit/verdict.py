@@ -16,8 +16,8 @@ Overall = Literal["pass", "fail", "indeterminate"]
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     """One claim and its outcome.
 
-    id: stable, kebab-case. message: the finding in words; of a "not-checked" one, the reason and
-    what would settle it. detail: technical text. required: the verdict depends on it.
+    id: stable, kebab-case. message: the finding in words; of a "not-checked" one, the reason.
+    detail: technical text. required: the verdict depends on it. hint: what would mend or settle it.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     message: Message
     detail: str = ""
     required: bool = True
+    hint: Message | None = None
 
 
 def overall(checks: Iterable[Check]) -> Overall:

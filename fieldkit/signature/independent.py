@@ -1,6 +1,7 @@
 """What other programs say of a document's signatures: pdfsig, openssl and mutool share no code with fieldkit.
 
-A program that is missing, or that cannot judge a kind of signature, is "not-checked" with its reason.
+A program that is missing, cannot be started, comes to no end, or cannot judge a kind of signature is
+"not-checked" with its reason and what would settle it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fieldkit.signature import document
 from fieldkit.signature.ranges import SignedRange, signed_ranges
 from fieldkit.signature.trust import certificates
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check
+
+if TYPE_CHECKING:
+    from fieldkit.secret import Secret
 
 PATIENCE = 60.0  # seconds for one program and one document
 TRUSTED = "Certificate is Trusted."
@@ -35,8 +40,8 @@ def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="fieldkit-nss-") as folder:
         database = _anchor_database(Path(folder), trust) if trust else ""
         done = _run([program, "-nssdir", folder, str(path)])
-    if done is None:
-        return [_silent("pdfsig")]
+    if isinstance(done, Message):
+        return [_silent("pdfsig", done)]
     return _read_pdfsig(done.stdout, database, bool(trust))
 
 
@@ -48,8 +53,8 @@ def _anchor_database(folder: Path, trust: Sequence[bytes]) -> str:
         name.write_bytes(certificate.dump())  # type: ignore[no-untyped-call]
         names.append(str(name))
     done = _run([sys.executable, "-m", "fieldkit.signature.nss", str(folder), *names])
-    if done is None:
-        return "no answer"
+    if isinstance(done, Message):
+        return done.text.format_map(done.params)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["failed"])[-1]
 
 
@@ -133,12 +138,23 @@ def _pdfsig_path(number: int, said: str, database: str, anchored: bool) -> Check
     )
 
 
-def openssl_cms(path: Path, trust: Sequence[bytes], *, at: datetime | None = None) -> list[Check]:
-    """What `openssl cms -verify` says of each signature's bytes, cut out of the file."""
+def openssl_cms(
+    path: Path,
+    trust: Sequence[bytes],
+    *,
+    at: datetime | None = None,
+    times: Mapping[str, datetime] | None = None,
+    password: Secret | None = None,
+) -> list[Check]:
+    """What `openssl cms -verify` says of each signature's bytes, cut out of the file.
+
+    at: the moment to judge for. times: by field, the moment that a timestamp proves, which goes before it:
+    openssl looks at no timestamp.
+    """
     program = shutil.which("openssl")
     if program is None:
         return [_missing("openssl", "openssl")]
-    found = signed_ranges(path)
+    found = signed_ranges(path, password)
     if not found:
         return [Check("openssl-integrity", "fail", M("There is no signature in the document."))]
     data = document.read(path)
@@ -147,7 +163,15 @@ def openssl_cms(path: Path, trust: Sequence[bytes], *, at: datetime | None = Non
         anchors = folder / "anchors.pem"
         anchors.write_text(_pem(trust))
         return [
-            _openssl(program, folder, anchors if trust else None, number, each, data, at)
+            _openssl(
+                program,
+                folder,
+                anchors if trust else None,
+                number,
+                each,
+                data,
+                (times or {}).get(each.field, at),
+            )
             for number, each in enumerate(found, 1)
         ]
 
@@ -178,8 +202,8 @@ def _openssl(
         line += ["-attime", str(int(at.timestamp()))]
     done = _run(line)
     content.unlink()
-    if done is None:
-        return _silent("openssl")
+    if isinstance(done, Message):
+        return _silent("openssl", done)
     detail = (done.stderr.strip().splitlines() or [""])[-1][:200]
     if done.returncode == 0:
         return Check(
@@ -204,8 +228,8 @@ def mutool(path: Path) -> list[Check]:
     if program is None:
         return [_missing("mutool", "mupdf-tools", required=False)]
     done = _run([program, "sign", "-v", str(path)])
-    if done is None:
-        return [_silent("mutool", required=False)]
+    if isinstance(done, Message):
+        return [_silent("mutool", done, required=False)]
     text = done.stdout + done.stderr
     good = len(re.findall(r"unchanged since signing|but there have been edits", text))
     detail = " / ".join(line.strip() for line in text.splitlines() if "sign" in line.lower())[:200]
@@ -234,8 +258,25 @@ def _pem(blobs: Sequence[bytes]) -> str:
     return "".join(pem.armor("CERTIFICATE", each.dump()).decode() for each in certificates(blobs))  # type: ignore[no-untyped-call]
 
 
-def _run(line: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
-    """Run a program in English, without input; None if it does not come to an end."""
+def locked(judge: str) -> list[Check]:
+    """The word of a program on a document that needs a password: programs are not given any."""
+    return [
+        Check(
+            f"{judge}-integrity",
+            "not-checked",
+            M(
+                "{judge} was not asked: the document needs a password, and programs are not given any.",
+                judge=judge,
+            ),
+            required=False,
+            hint=M("Ask the document's author for a copy without a password."),
+        )
+    ]
+
+
+def _run(line: Sequence[str]) -> subprocess.CompletedProcess[str] | Message:
+    """Run a program in English, without input; why there is no result where there is none."""
+    name = Path(line[0]).name
     try:
         return subprocess.run(
             list(line),
@@ -246,23 +287,33 @@ def _run(line: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
             timeout=PATIENCE,
             env=os.environ | {"LC_ALL": "C"},
         )
-    except (subprocess.TimeoutExpired, OSError):
-        return None
+    except subprocess.TimeoutExpired:
+        return M(
+            "{program} came to no end within {seconds} seconds and was stopped.",
+            program=name,
+            seconds=int(PATIENCE),
+        )
+    except OSError as error:
+        return M(
+            "{program} could not be started: {reason}.", program=name, reason=error.strerror or str(error)
+        )
 
 
 def _missing(program: str, package: str, *, required: bool = True) -> Check:
     return Check(
         f"{program}-integrity",
         "not-checked",
-        M("{program} is not on this machine. Install it: {package}", program=program, package=package),
+        M("{program} is not on this machine.", program=program),
         required=required,
+        hint=M("Install the package {package}.", package=package),
     )
 
 
-def _silent(program: str, *, required: bool = True) -> Check:
+def _silent(program: str, why: Message, *, required: bool = True) -> Check:
     return Check(
         f"{program}-integrity",
         "not-checked",
-        M("{program} came to no end and was stopped.", program=program),
+        why,
         required=required,
+        hint=M("Judge the document again; if it stays so, install {program} anew.", program=program),
     )

@@ -21,7 +21,10 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class SignatureVerdict(msgspec.Struct, frozen=True):
-    """One signature. level: "b-b" to "b-lta", "cms" (not PAdES), or "timestamp" for a document timestamp.
+    """One signature.
+
+    level: "b-b" to "b-lta", "cms" (not PAdES), "timestamp" for a document timestamp, "unknown" where it
+    cannot be read.
 
     signed_at: the trusted timestamp's time, else the time that the signer claims; RFC 3339.
     """
@@ -52,6 +55,7 @@ def check_shape(check: Check) -> dict[str, Any]:
         "verdict": check.verdict,
         "detail": f"{said} ({check.detail})" if check.detail else said,
         "required": check.required,
+        "hint": str(check.hint) if check.hint else "",
     }
 
 

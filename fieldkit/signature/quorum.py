@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,9 +14,15 @@ from fieldkit.errors import FieldkitError
 from fieldkit.signature import boundary, independent
 from fieldkit.signature.judgement import Judgement as Judgement
 from fieldkit.signature.judgement import Policy, every_check
+from fieldkit.signature.online import Online
+from fieldkit.signature.ranges import signed_ranges
 from fieldkit.signature.validate import validate
 from fieldkit.text import M
 from fieldkit.verdict import Check, overall
+
+if TYPE_CHECKING:
+    from fieldkit.profile.rules import RuleSet
+    from fieldkit.secret import Secret
 
 
 def judge(
@@ -24,44 +31,90 @@ def judge(
     crls: Sequence[bytes] = (),
     *,
     at: datetime | None = None,
-    network: bool = False,
+    network: bool | Online = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
+    password: Secret | None = None,
+    rules: Sequence[RuleSet] = (),
 ) -> Judgement:
     """Have every judge look at `path` at the same time; the verdict needs all that are here to agree.
 
-    A program that is missing is "not-checked" and does not keep the verdict from "pass": what one
-    judge needs is its own word, and the list says who was asked.
+    The options are those of `validate`. A program that is missing is "not-checked" and does not keep the
+    verdict from "pass": what one judge needs is its own word, and the list says who was asked.
     """
-    judges: tuple[Callable[[], list[Check]], ...] = (
-        lambda: independent.pdfsig(path, trust),
-        lambda: independent.openssl_cms(path, trust, at=at),
-        lambda: independent.mutool(path),
-    )
+    # pyHanko's modules import each other in a circle, which two threads must not enter at the same time
+    import pyhanko.sign.validation  # noqa: F401
+
+    closed = password is not None and not _opens(path)
+    judges: dict[str, Callable[[], list[Check]]] = {
+        "pdfsig": lambda: independent.locked("pdfsig") if closed else independent.pdfsig(path, trust),
+        "mutool": lambda: independent.locked("mutool") if closed else independent.mutool(path),
+    }
     with ThreadPoolExecutor(len(judges), "fieldkit-judge") as pool:
-        waiting = [pool.submit(_heard, each) for each in judges]
-        own = validate(path, trust=trust, crls=crls, at=at, network=network, policy=policy)
-        heard = [check for each in waiting for check in each.result()]
+        waiting = [pool.submit(_heard, name, ask) for name, ask in judges.items()]
+        own = validate(
+            path,
+            trust=trust,
+            crls=crls,
+            at=at,
+            network=network,
+            policy=policy,
+            password=password,
+            rules=rules,
+        )
+        times = _proven(own)
+        asked = _heard(
+            "openssl",
+            lambda: independent.openssl_cms(path, trust, at=at, times=times, password=password),
+        )
+        heard = [*(check for each in waiting for check in each.result()), *asked]
     others = tuple(_optional(check) for check in heard)
     checks = (*own.checks, *others, _agreement(own, others))
     judged = Judgement("pass", own.signatures, checks)
     return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
 
 
-def _heard(ask: Callable[[], list[Check]]) -> list[Check]:
+def _proven(own: Judgement) -> dict[str, datetime]:
+    """By field, the time that a timestamp proves for its signature."""
+    found = {}
+    for number, each in enumerate(own.signatures):
+        word = {check.id: check.verdict for check in each.checks}
+        if word.get("timestamp") == "pass" and word.get("timestamp-revocation") != "fail":
+            found[each.field] = datetime.fromisoformat(each.signed_at)
+            continue
+        later = (one for one in own.signatures[number:] if one.kind == "timestamp" and one.verdict == "pass")
+        archived = next(later, None)
+        if each.kind == "signature" and archived is not None:
+            found[each.field] = datetime.fromisoformat(archived.signed_at)
+    return found
+
+
+def _opens(path: Path) -> bool:
+    """Whether the document can be read without a password."""
+    try:
+        signed_ranges(path)
+    except FieldkitError:
+        return False
+    return True
+
+
+def _heard(judge: str, ask: Callable[[], list[Check]]) -> list[Check]:
     """What a judge said; one that stumbles over the document has not checked it."""
     try:
         return ask()
     except FieldkitError as error:
-        return [Check("independent", "not-checked", M("A judge could not read the document."), str(error))]
+        return [_stumbled(judge, f"{error.code}: {error.detail}" if error.detail else error.code)]
     except Exception as error:
-        return [
-            Check(
-                "independent",
-                "not-checked",
-                M("A judge could not read the document."),
-                boundary.kind_of(error),
-            )
-        ]
+        return [_stumbled(judge, boundary.kind_of(error))]
+
+
+def _stumbled(judge: str, detail: str) -> Check:
+    return Check(
+        f"{judge}-integrity",
+        "not-checked",
+        M("{judge} could not judge the document: its signatures cannot be read.", judge=judge),
+        detail,
+        hint=M("What fieldkit itself says of the document tells what is wrong with it."),
+    )
 
 
 def _optional(check: Check) -> Check:
@@ -85,6 +138,7 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
             M("No other program was there to judge the document."),
             detail,
             required=False,
+            hint=M("Install the package {package}.", package="poppler-utils"),
         )
     if len(set(words.values())) == 1:
         return Check("agreement", "pass", M("All judges agree."), detail)
@@ -93,6 +147,7 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
         "fail",
         M("The judges disagree: do not rely on this document before it is clear why."),
         detail,
+        hint=M("Keep the file as it is and send it to head office with this list."),
     )
 
 
@@ -101,6 +156,6 @@ def _integrity(own: Judgement) -> str:
         check.verdict
         for each in own.signatures
         for check in each.checks
-        if check.id in ("integrity", "coverage", "path", "dates", "algorithm")
+        if check.id in ("integrity", "coverage", "path", "dates", "algorithm", "structure", "kind")
     ]
     return "fail" if "fail" in outcomes or not outcomes else "pass"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fieldkit.signature import boundary, document
+
+if TYPE_CHECKING:
+    from fieldkit.secret import Secret
 
 
 class SignedRange(msgspec.Struct, frozen=True):
@@ -23,14 +26,20 @@ class SignedRange(msgspec.Struct, frozen=True):
         return b"".join(data[start:end] for start, end in self.ranges)
 
 
-def signed_ranges(path: Path) -> list[SignedRange]:
-    """Every signature in the order in which they were made."""
+def signed_ranges(path: Path, password: Secret | None = None) -> list[SignedRange]:
+    """Every signature in the order in which they were made.
+
+    :raises DocumentUnfit, DocumentEncrypted: the document cannot be read.
+    """
     with document.opened(path) as file, boundary.reading(path.name):
+        from pyhanko.pdf_utils.crypt import AuthStatus
         from pyhanko.pdf_utils.reader import PdfFileReader
 
         reader = PdfFileReader(file, strict=False)
         if reader.encrypted:
-            reader.decrypt(b"")
+            outcome = reader.decrypt(password.reveal() if password else "")
+            if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
+                raise boundary.needs_password(path.name)
         return [_range(signature) for signature in reader.embedded_signatures]
 
 

@@ -1,11 +1,14 @@
 """Judge each signature of a PDF by pyHanko, offline unless told otherwise, claim by claim.
 
-What cannot be settled is "not-checked" with what would settle it, and never counts as valid.
+What cannot be settled is "not-checked" with what would settle it, and never counts as valid. A signature that
+cannot be read at all is a verdict of its own: it is never passed over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from fieldkit.signature import boundary, document
+from fieldkit.errors import FieldkitError
+from fieldkit.signature import boundary, claims, document, looks
+from fieldkit.signature.claims import Moment
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
+from fieldkit.signature.online import Online
 from fieldkit.signature.trust import Trust, trust
 from fieldkit.text import M
 from fieldkit.verdict import Check, overall
@@ -22,7 +28,23 @@ from fieldkit.verdict import Check, overall
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
 
+    from fieldkit.profile.rules import RuleSet
     from fieldkit.secret import Secret
+
+
+NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
+"""Kinds of signatures that ISO 32000 knows and pyHanko does not judge."""
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """What every signature of one document is judged with. stored: what the document's own store brought."""
+
+    path: Path
+    believed: Trust
+    stored: Trust | None
+    policy: Policy
+    online: Online | None
+    rules: tuple[RuleSet, ...]
 
 
 def validate(
@@ -31,28 +53,56 @@ def validate(
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
     at: datetime | None = None,
-    network: bool = False,
+    network: bool | Online = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     password: Secret | None = None,
+    rules: Sequence[RuleSet] = (),
 ) -> Judgement:
     """Judge every signature of `path` against the anchors `trust` (DER or PEM).
 
     crls: further revocation lists. at: the moment to judge for, now unless given. network: ask the
-    authorities' servers where the document and `crls` leave a question open.
+    authorities' servers where the document and `crls` leave a question open; an `Online` remembers their
+    answers for the next document. rules: the rule sets to compare stamps with; none are compared without.
     A timestamp that holds proves that what it covers existed then: certificates under it are judged
     for its time, the newest timestamp first.
+
+    :raises DocumentMissing, DocumentUnfit, DocumentEncrypted, DocumentChanged: it cannot be read.
     """
-    believed = _parse(trust, crls, network and at is None)
-    with document.opened(path) as file, boundary.reading(path.name):
-        return _document(file, believed, at or datetime.now(UTC), policy, password)
+    believed = _parse(trust, crls)
+    online = network if isinstance(network, Online) else Online() if network else None
+    with document.opened(path) as file, boundary.reading(path.name), quiet():
+        return _document(
+            path, file, believed, at or datetime.now(UTC), policy, password, online, tuple(rules)
+        )
 
 
-def _parse(anchors: Sequence[bytes], crls: Sequence[bytes], network: bool) -> Trust:
-    return trust(anchors, (), crls, network=network)
+def _parse(anchors: Sequence[bytes], crls: Sequence[bytes]) -> Trust:
+    return trust(anchors, (), crls)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """pyHanko logs what it dislikes, with tracebacks; all of it is said in words here."""
+    logs = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
 
 
 def _document(
-    file: BinaryIO, believed: Trust, at: datetime, policy: Policy, password: Secret | None
+    path: Path,
+    file: BinaryIO,
+    believed: Trust,
+    at: datetime,
+    policy: Policy,
+    password: Secret | None,
+    online: Online | None,
+    rules: tuple[RuleSet, ...],
 ) -> Judgement:
     from pyhanko.pdf_utils.crypt import AuthStatus
     from pyhanko.pdf_utils.reader import PdfFileReader
@@ -61,118 +111,232 @@ def _document(
     if reader.encrypted:
         outcome = reader.decrypt(password.reveal() if password else "")
         if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-            raise boundary.needs_password("")
-    embedded = list(reader.embedded_signatures)
-    if not embedded:
+            raise boundary.needs_password(path.name)
+    found = list(_signatures(reader))
+    if not found:
         missing = Check("signed", "fail", M("There is no signature in the document."))
         return Judgement("fail", (), (missing,))
-    stored = _with_stored(reader, believed)
+    checks: list[Check] = []
+    stored = _stored(reader, checks)
+    both = believed if stored is None else _joined(believed, stored)
+    case = _Case(path, both, stored, policy, online, rules)
     verdicts: list[SignatureVerdict] = []
-    moment, proven = at, False
-    for signature in reversed(embedded):
-        if str(signature.sig_object_type) == "/DocTimeStamp":
-            verdict, time = _timestamp(signature, stored, moment)
-            if time is not None:
-                moment, proven = time, True
-        else:
-            verdict = _signature(signature, stored, moment, proven, policy, stored is not believed)
+    moment = Moment(at, at)
+    for signature in reversed(found):
+        if isinstance(signature, SignatureVerdict):
+            verdicts.append(signature)
+            continue
+        verdict, moment = _judged(signature, case, moment)
         verdicts.append(verdict)
     verdicts.reverse()
-    judged = Judgement("pass", tuple(verdicts))
+    judged = Judgement("pass", tuple(verdicts), tuple(checks))
     return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
 
 
-def _with_stored(reader: Any, believed: Trust) -> Trust:
-    """`believed` and what the document's security store (DSS) brings: certificates, CRLs, OCSP answers."""
+def _signatures(reader: Any) -> Iterator[Any]:
+    """Every filled signature field, in the order of the revisions; one that cannot be read as its verdict."""
+    from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+
+    known = {each.value for each in SigSeedSubFilter}
+    found, unread = [], []
+    for name, value, field in enumerate_sig_fields(reader, filled_status=True):
+        held = value.get_object()
+        kind = str(held.get("/SubFilter", "")) if hasattr(held, "get") else ""
+        if kind not in known:
+            unread.append(_unreadable(name, _unknown_kind(kind), "unknown"))
+            continue
+        try:
+            found.append(EmbeddedPdfSignature(reader, field, name))
+        except Exception as error:  # damaged on purpose or not, it is one signature and has its verdict
+            unread.append(_unreadable(name, _misbuilt(error), "unknown"))
+    yield from unread
+    yield from sorted(found, key=lambda each: each.signed_revision)
+
+
+def _unknown_kind(kind: str) -> Check:
+    if kind not in NOT_JUDGED:
+        return Check(
+            "kind",
+            "fail",
+            M("The signature is of a kind that no standard knows: {kind}.", kind=kind[:80] or "?"),
+            hint=M("Ask the signer for the file again, or for a new signature."),
+        )
+    return Check(
+        "kind",
+        "not-checked",
+        M("The signature is of a kind that is not judged here: {kind}.", kind=kind),
+        hint=M("Ask the signer to sign again by PAdES, or have other software judge it."),
+    )
+
+
+def _misbuilt(error: Exception) -> Check:
+    return Check(
+        "structure",
+        "fail",
+        M("The signature is not built as it must be, so nothing it says counts."),
+        boundary.kind_of(error),
+        hint=M("Ask the signer for the file again, or for a new signature."),
+    )
+
+
+def _unreadable(name: str, check: Check, level: str) -> SignatureVerdict:
+    return SignatureVerdict(str(name or ""), "", "", level, overall((check,)), (check,))
+
+
+def _stored(reader: Any, checks: list[Check]) -> Trust | None:
+    """What the document's security store (DSS) brings: certificates, CRLs, OCSP answers; None without one."""
     from asn1crypto import ocsp
     from pyhanko.sign.validation.dss import DocumentSecurityStore
     from pyhanko.sign.validation.errors import NoDSSFoundError
 
     try:
         store = DocumentSecurityStore.read_dss(reader)
+        return Trust(
+            others=tuple(store.load_certs()),
+            crls=tuple(each.get_object().data for each in store.crls),
+            ocsps=tuple(
+                ocsp.OCSPResponse.load(each.get_object().data)  # type: ignore[no-untyped-call]
+                for each in store.ocsps
+            ),
+        )
     except NoDSSFoundError:
-        return believed
+        return None
+    except Exception as error:  # whoever appends rubbish here must not take the signatures' verdicts away
+        checks.append(
+            Check(
+                "stored",
+                "not-checked",
+                M("The validation data stored in the document cannot be read; it was not used."),
+                boundary.kind_of(error),
+                required=False,
+            )
+        )
+        return None
+
+
+def _joined(one: Trust, other: Trust) -> Trust:
     return msgspec.structs.replace(
-        believed,
-        others=(*believed.others, *store.load_certs()),
-        crls=(*believed.crls, *(each.get_object().data for each in store.crls)),
-        ocsps=(
-            *believed.ocsps,
-            *(ocsp.OCSPResponse.load(each.get_object().data) for each in store.ocsps),  # type: ignore[no-untyped-call]
-        ),
+        one,
+        others=(*one.others, *other.others),
+        crls=(*one.crls, *other.crls),
+        ocsps=(*one.ocsps, *other.ocsps),
     )
 
 
-def _signature(
-    signature: Any, believed: Trust, moment: datetime, proven: bool, policy: Policy, stored: bool
-) -> SignatureVerdict:
+def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdict, Moment]:
+    """One signature's verdict, and the moment that counts for what it covers."""
+    try:
+        if str(signature.sig_object_type) == "/DocTimeStamp":
+            return _timestamp(signature, case, moment)
+        return _signature(signature, case, moment), moment
+    except FieldkitError:
+        raise
+    except Exception as error:  # what one signature does to the library is that signature's verdict
+        return _unreadable(signature.field_name, _misbuilt(error), "unknown"), moment
+
+
+def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
     from pyhanko.sign.validation import async_validate_pdf_signature
     from pyhanko.sign.validation.settings import KeyUsageConstraints
 
-    believed = _with_embedded(signature, believed)
+    inside = _inside(signature)
+    believed = _joined(case.believed, inside)
     status = asyncio.run(
         async_validate_pdf_signature(
             signature,
-            signer_validation_context=believed.context(moment, revocation=False),
-            ts_validation_context=believed.context(moment, revocation=False),
+            signer_validation_context=believed.context(outer.at, revocation=False),
+            ts_validation_context=believed.context(outer.at, revocation=False),
             key_usage_settings=KeyUsageConstraints(key_usage=set(), match_all_key_usages=False),
         )
     )
-    stamp, archived = status.timestamp_validity, proven
-    trusted = stamp if stamp is not None and stamp.trusted else None
-    if trusted is not None:
-        moment, proven = trusted.timestamp, True
+    stamp: Any = status.timestamp_validity
+    stamped = [claims.timestamp(stamp, believed, outer, case.policy)]
+    moment = outer
+    if stamped[0].verdict == "pass":
+        authority = claims.timestamp_revocation(stamp.signing_cert, believed, outer)
+        stamped.append(authority)
+        if authority.verdict != "fail":
+            moment = Moment(outer.now, stamp.timestamp, True, authority.verdict == "pass" and outer.settled)
     certificate = status.signing_cert
-    checks = (
-        _integrity(status),
-        _coverage(status),
-        _algorithm(status),
-        *_certificate_checks(certificate, believed, moment, proven, policy),
-        _stamp(stamp, believed, policy),
-    )
-    said = trusted.timestamp if trusted else status.signer_reported_dt
+    own = list(_certificate(certificate, believed, moment, case))
+    if len(stamped) > 1 and stamped[1].verdict == "not-checked":
+        rests = case.policy.timestamp or _rests_on_proof(certificate, believed, moment)
+        stamped[1] = msgspec.structs.replace(stamped[1], required=rests)
+    elif moment.proven and not moment.settled and _rests_on_proof(certificate, believed, moment):
+        stamped.append(
+            Check(
+                "timestamp-revocation",
+                "not-checked",
+                M("Whether the timestamp authority's certificate is revoked is not known."),
+                hint=claims.FRESHER,
+            )
+        )
+    trusted = moment is not outer
+    said = stamp.timestamp if trusted else status.signer_reported_dt
+    checks = [
+        claims.integrity(status),
+        claims.coverage(signature, status),
+        claims.attributes(signature),
+        claims.algorithm(status),
+        *own,
+        *stamped,
+    ]
+    clock = claims.clock(status.signer_reported_dt, stamp, outer, trusted=trusted)
+    checks += [clock] if clock is not None else []
+    if case.rules:
+        day = (said or outer.now).astimezone(looks.VIETNAM).date()
+        checks.append(looks.stamp(signature, case.path, case.rules, day, _name(certificate)))
     return SignatureVerdict(
         field=str(signature.field_name or ""),
         signer=certificate.subject.human_friendly,
         signed_at=said.isoformat(timespec="seconds") if said else "",
-        level=_level(signature, stamp is not None, stored, archived),
+        level=_level(signature, stamp is not None, case, inside, moment, outer.proven, certificate),
         verdict=overall(checks),
-        checks=checks,
+        checks=tuple(checks),
         sha256=certificate.sha256.hex(),
     )
 
 
-def _timestamp(signature: Any, believed: Trust, moment: datetime) -> tuple[SignatureVerdict, datetime | None]:
+def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdict, Moment]:
     """A document timestamp's verdict, and its time if it is to be believed."""
     from pyhanko.sign.validation import async_validate_pdf_timestamp
 
-    believed = _with_embedded(signature, believed)
+    believed = _joined(case.believed, _inside(signature))
     status = asyncio.run(
-        async_validate_pdf_timestamp(signature, validation_context=believed.context(moment, revocation=False))
+        async_validate_pdf_timestamp(
+            signature, validation_context=believed.context(moment.at, revocation=False)
+        )
     )
     certificate = status.signing_cert
-    checks = (
-        _integrity(status),
-        _coverage(status),
-        _path(certificate, believed, moment),
-        msgspec.structs.replace(_revocation(certificate, believed, moment), required=False),
-    )
+    authority = claims.timestamp_revocation(certificate, believed, moment)
+    future = claims.timestamp(status, believed, moment, case.policy)
+    checks = [
+        claims.integrity(status),
+        claims.coverage(signature, status),
+        claims.path(certificate, believed, moment.at),
+        msgspec.structs.replace(authority, required=authority.verdict == "fail"),
+    ]
+    if future.verdict != "pass":
+        checks.append(msgspec.structs.replace(future, required=True))
     verdict = SignatureVerdict(
         field=str(signature.field_name or ""),
         signer=certificate.subject.human_friendly,
         signed_at=status.timestamp.isoformat(timespec="seconds"),
         level="timestamp",
         verdict=overall(checks),
-        checks=checks,
+        checks=tuple(checks),
         kind="timestamp",
         sha256=certificate.sha256.hex(),
     )
-    good = verdict.verdict == "pass" and status.trusted
-    return verdict, status.timestamp if good else None
+    if verdict.verdict != "pass" or not status.trusted:
+        return verdict, moment
+    settled = authority.verdict == "pass" and moment.settled
+    return verdict, Moment(moment.now, status.timestamp, True, settled)
 
 
-def _with_embedded(signature: Any, believed: Trust) -> Trust:
-    """`believed`, with the certificates and the revocation data inside this signature's CMS."""
+def _inside(signature: Any) -> Trust:
+    """The certificates and the revocation data inside this signature's CMS."""
     crls, ocsps = [], []
     attributes = signature.signer_info["signed_attrs"]
     for attribute in attributes if attributes.native else ():
@@ -180,182 +344,67 @@ def _with_embedded(signature: Any, believed: Trust) -> Trust:
             for value in attribute["values"]:
                 crls += [each.dump() for each in value["crl"] or ()]
                 ocsps += list(value["ocsp"] or ())
-    return msgspec.structs.replace(
-        believed,
-        others=(*believed.others, *signature.other_embedded_certs),
-        crls=(*believed.crls, *crls),
-        ocsps=(*believed.ocsps, *ocsps),
-    )
+    return Trust(others=tuple(signature.other_embedded_certs), crls=tuple(crls), ocsps=tuple(ocsps))
 
 
-def _integrity(status: Any) -> Check:
-    if not status.intact:
-        return Check("integrity", "fail", M("What was signed has been changed since."))
-    if not status.valid:
-        return Check("integrity", "fail", M("The signature does not fit the certificate inside it."))
-    return Check("integrity", "pass", M("What was signed is unchanged."), status.md_algorithm)
-
-
-def _coverage(status: Any) -> Check:
-    from pyhanko.sign.diff_analysis import ModificationLevel
-    from pyhanko.sign.validation.status import SignatureCoverageLevel
-
-    detail = status.coverage.name.lower()
-    if status.coverage == SignatureCoverageLevel.ENTIRE_FILE:
-        return Check("coverage", "pass", M("The signature covers the whole file."), detail)
-    if status.coverage != SignatureCoverageLevel.ENTIRE_REVISION:
-        return Check("coverage", "fail", M("The signature leaves out parts of the document."), detail)
-    level = status.modification_level
-    if status.docmdp_ok is False or level in (None, ModificationLevel.OTHER):
-        return Check("coverage", "fail", M("The document was changed after this signature."), detail)
-    if level == ModificationLevel.FORM_FILLING:
-        return Check(
-            "coverage",
-            "pass",
-            M("After this signature only further signatures or form entries followed."),
-            detail,
-        )
-    return Check("coverage", "pass", M("After this signature only validation data followed."), detail)
-
-
-def _algorithm(status: Any) -> Check:
-    detail = f"{status.pkcs7_signature_mechanism}, {status.md_algorithm}"
-    indication = status.trust_problem_indic
-    if indication is not None and "CRYPTO" in indication.name:
-        return Check(
-            "algorithm", "fail", M("The signature uses an algorithm that is no longer safe."), detail
-        )
-    return Check("algorithm", "pass", M("The algorithms of the signature are in use today."), detail)
-
-
-def _certificate_checks(
-    certificate: Certificate, believed: Trust, moment: datetime, proven: bool, policy: Policy
-) -> Iterator[Check]:
-    from fieldkit.signature.sign import signs
-
-    in_time = certificate.not_valid_before <= moment <= certificate.not_valid_after
-    yield _dates(certificate, moment, proven, in_time)
-    usage = certificate.key_usage_value
-    detail = ", ".join(sorted(usage.native)) if usage is not None else "unrestricted"
-    if signs(certificate):
-        yield Check("usage", "pass", M("The certificate is meant for signatures."), detail)
-    else:
-        yield Check("usage", "fail", M("The certificate was not issued for signing documents."), detail)
-    # out of its dates, the path is still worth a word of its own: it is looked at on the last good day
-    looked_at = moment if in_time else max(certificate.not_valid_before, certificate.not_valid_after)
-    path = _path(certificate, believed, looked_at)
+def _certificate(certificate: Certificate, believed: Trust, moment: Moment, case: _Case) -> Iterator[Check]:
+    yield claims.dates(certificate, moment)
+    yield claims.usage(certificate)
+    # out of its dates, the path is still worth a word of its own: it is looked at on the nearest good day
+    at = min(max(moment.at, certificate.not_valid_before), certificate.not_valid_after)
+    path = claims.path(certificate, believed, at)
+    if path.verdict == "fail" and case.online is not None:
+        fetched = case.online.issuers(certificate, believed)
+        if fetched:
+            believed = msgspec.structs.replace(believed, others=(*believed.others, *fetched))
+            path = claims.path(certificate, believed, at)
     yield path
-    revocation = (
-        _revocation(certificate, believed, looked_at)
-        if path.verdict == "pass"
-        else Check(
-            "revocation",
-            "not-checked",
-            M("Without a path to an anchor nobody can say whether it is revoked."),
-        )
-    )
-    required = policy.revocation or revocation.verdict == "fail"
+    if path.verdict != "pass":
+        revocation = claims.no_path_no_revocation()
+    else:
+        revocation = claims.revocation(certificate, believed, at)
+        if revocation.verdict == "not-checked" and case.online is not None:
+            believed = _joined(believed, case.online.revocation(certificate, believed))
+            revocation = claims.revocation(certificate, believed, at, "network")
+            if revocation.verdict == "not-checked":
+                said = case.online.said()
+                revocation = msgspec.structs.replace(
+                    revocation, detail="; ".join(filter(None, (revocation.detail, said)))
+                )
+    required = case.policy.revocation or revocation.verdict == "fail"
     yield msgspec.structs.replace(revocation, required=required)
 
 
-def _dates(certificate: Certificate, moment: datetime, proven: bool, in_time: bool) -> Check:
-    detail = f"{certificate.not_valid_before.isoformat()} – {certificate.not_valid_after.isoformat()}"
-    if in_time:
-        return Check(
-            "dates",
-            "pass",
-            M("The certificate was valid at the time of the timestamp.")
-            if proven
-            else M("The certificate is valid at the time of this check."),
-            detail,
-        )
-    if moment < certificate.not_valid_before:
-        return Check("dates", "fail", M("The certificate was not yet valid."), detail)
-    if proven:
-        return Check("dates", "fail", M("The certificate had expired before the timestamp."), detail)
-    return Check(
-        "dates",
-        "fail",
-        M("The certificate has expired, and no timestamp proves that it was used before."),
-        detail,
-    )
+def _rests_on_proof(certificate: Certificate, believed: Trust, moment: Moment) -> bool:
+    """Whether the certificate would not do today, so that all depends on when the signature was made."""
+    if not claims.within(certificate, moment.now):
+        return True
+    return claims.revocation(certificate, believed, moment.now).verdict == "fail"
 
 
-def _path(certificate: Certificate, believed: Trust, moment: datetime) -> Check:
-    if not believed.anchors:
-        return Check(
-            "path", "not-checked", M("No trust anchor was given. Name the authority's root with --trust.")
-        )
-    fault = believed.path_fault(certificate, moment, "soft-fail")
-    if fault is None:
-        return Check("path", "pass", M("The certificate leads to a trusted authority."))
-    return Check(
-        "path",
-        "fail",
-        M("The certificate leads to none of the trusted authorities."),
-        boundary.kind_of(fault),
-    )
+def _name(certificate: Certificate) -> str:
+    """The signer's name as it may stand on the page."""
+    name = certificate.subject.native.get("common_name", "")
+    return name if isinstance(name, str) else str(name[-1])
 
 
-def _revocation(certificate: Certificate, believed: Trust, moment: datetime) -> Check:
-    from pyhanko_certvalidator.errors import RevokedError
-
-    fault = None
-    if believed.crls or believed.ocsps or not believed.network:
-        fault = believed.path_fault(certificate, moment, "require")
-        if fault is None:
-            return Check("revocation", "pass", M("Neither the certificate nor its authorities are revoked."))
-    if believed.network and not isinstance(fault, RevokedError):
-        fault = believed.path_fault(certificate, None, "require")
-        if fault is None:
-            return Check(
-                "revocation", "pass", M("Neither the certificate nor its authorities are revoked."), "network"
-            )
-    if isinstance(fault, RevokedError):
-        return Check(
-            "revocation",
-            "fail",
-            M("The certificate, or one of its authorities, is revoked."),
-            boundary.kind_of(fault),
-        )
-    return Check(
-        "revocation",
-        "not-checked",
-        M(
-            "Whether the certificate is revoked is not known: no revocation list that settles it is here. "
-            "Give one with --crl, or check with a network."
-        ),
-        boundary.kind_of(fault) if fault else "",
-    )
-
-
-def _stamp(stamp: Any, believed: Trust, policy: Policy) -> Check:
-    if stamp is None:
-        return Check(
-            "timestamp",
-            "not-checked",
-            M("There is no timestamp: the time is what the signer's computer said."),
-            required=policy.timestamp,
-        )
-    detail = stamp.timestamp.isoformat(timespec="seconds")
-    if not (stamp.intact and stamp.valid):
-        return Check("timestamp", "fail", M("The timestamp does not belong to this signature."), detail)
-    if stamp.trusted:
-        return Check("timestamp", "pass", M("A trusted timestamp proves the time."), detail)
-    return Check(
-        "timestamp",
-        "not-checked",
-        M("The timestamp's authority leads to none of the trusted authorities."),
-        detail,
-        required=policy.timestamp,
-    )
-
-
-def _level(signature: Any, stamped: bool, stored: bool, archived: bool) -> str:
-    if str(signature.sig_object.get("/SubFilter", "")) != "/ETSI.CAdES.detached":
+def _level(
+    signature: Any,
+    stamped: bool,
+    case: _Case,
+    inside: Trust,
+    moment: Moment,
+    archived: bool,
+    certificate: Certificate,
+) -> str:
+    """The PAdES level that the document reaches by what is in it alone."""
+    if str(signature.sig_object.get("/SubFilter", "")) != claims.PADES:
         return "cms"
-    if stored and archived:
-        return "b-lta"
-    if stamped:
-        return "b-lt" if stored else "b-t"
-    return "b-b"
+    if not stamped:
+        return "b-b"
+    if case.stored is None:
+        return "b-t"
+    own = _joined(msgspec.structs.replace(case.stored, anchors=case.believed.anchors), inside)
+    if own.anchors and own.path_fault(certificate, moment.at, "require") is not None:
+        return "b-t"  # there is a store, but not with what this signature needs
+    return "b-lta" if archived else "b-lt"

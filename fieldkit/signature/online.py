@@ -1,0 +1,188 @@
+"""Ask the authorities' servers what a document leaves open: issuing certificates, OCSP answers, CRLs.
+
+Every request has a deadline and a limit, is made once per run, and is written down with its outcome.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fieldkit.signature import boundary
+from fieldkit.signature.trust import Trust
+
+if TYPE_CHECKING:
+    from asn1crypto.x509 import Certificate
+
+LARGEST = 32 * 1024 * 1024  # bytes; national revocation lists do grow to several megabytes
+LONGEST_CHAIN = 6
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """One request. outcome: "ok", or what went wrong. sha256: of the answer, hexadecimal."""
+
+    url: str
+    outcome: str
+    size: int = 0
+    milliseconds: int = 0
+    sha256: str = ""
+
+
+class Online:
+    """The network, with a memory for one run. asked: every request in order.
+
+    patience: seconds for one server, however slowly it answers; one that let it run out is not asked again.
+    """
+
+    def __init__(self, *, patience: float = 8.0) -> None:
+        self.patience = patience
+        self.asked: list[Fetched] = []
+        self._known: dict[tuple[str, bytes | None], bytes | None] = {}
+        self._silent: set[str] = set()
+
+    def said(self) -> str:
+        """What did not answer, for a person who helps."""
+        return "; ".join(f"{each.url}: {each.outcome}" for each in self.asked if each.outcome != "ok")
+
+    def issuers(self, certificate: Certificate, believed: Trust) -> tuple[Certificate, ...]:
+        """The authorities above `certificate` that are not here, fetched from where it says they are."""
+        from asn1crypto import x509
+
+        here = {each.subject.dump() for each in (*believed.others, *believed.anchors)}
+        found: list[Certificate] = []
+        at = certificate
+        for _ in range(LONGEST_CHAIN):
+            if at.issuer.dump() in here or at.self_issued:
+                break
+            fetched = None
+            for url in _issuer_urls(at):
+                data = self._ask(url)
+                fetched = _parsed(x509.Certificate, _unarmoured(data)) if data else None
+                if fetched is not None:
+                    break
+            if fetched is None or fetched.subject.dump() != at.issuer.dump():
+                break
+            found.append(fetched)
+            at = fetched
+        return tuple(found)
+
+    def revocation(self, certificate: Certificate, believed: Trust) -> Trust:
+        """OCSP answers, and revocation lists where no responder answers, for the whole path."""
+        from asn1crypto import crl, ocsp
+
+        crls: list[bytes] = []
+        ocsps: list[Any] = []
+        for at, issuer in _path(certificate, believed):
+            answered = False
+            for url in at.ocsp_urls:
+                data = self._ask(url, _ocsp_request(at, issuer), "application/ocsp-request")
+                answer = _parsed(ocsp.OCSPResponse, data) if data else None
+                if answer is not None and answer["response_status"].native == "successful":
+                    ocsps.append(answer)
+                    answered = True
+                    break
+            for point in () if answered else at.crl_distribution_points:
+                data = self._ask(point.url) if point.url else None
+                if data and _parsed(crl.CertificateList, der := _unarmoured(data)) is not None:
+                    crls.append(der)
+        return Trust(crls=tuple(crls), ocsps=tuple(ocsps))
+
+    def _ask(self, url: str, body: bytes | None = None, kind: str = "") -> bytes | None:
+        key = (url, body)
+        if key not in self._known:
+            began = time.monotonic()
+            data, outcome = self._fetched(url, body, kind)
+            took = round(1000 * (time.monotonic() - began))
+            digest = hashlib.sha256(data).hexdigest() if data else ""
+            self.asked.append(Fetched(url, outcome, len(data or b""), took, digest))
+            self._known[key] = data
+        return self._known[key]
+
+    def _fetched(self, url: str, body: bytes | None, kind: str) -> tuple[bytes | None, str]:
+        if not url.lower().startswith(("http://", "https://")):
+            return None, "not an http address"
+        server = url.split("/")[2]
+        if server in self._silent:
+            return None, "not asked again: it let the deadline pass"
+        end = time.monotonic() + self.patience
+        parts: list[bytes] = []
+        size = 0
+        try:
+            request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
+                url, data=body, headers={"Content-Type": kind} if kind else {}
+            )
+            with urllib.request.urlopen(request, timeout=self.patience) as answer:  # noqa: S310
+                while chunk := answer.read1(65536):
+                    size += len(chunk)
+                    if size > LARGEST:
+                        return None, "too large"
+                    if time.monotonic() > end:
+                        raise TimeoutError("too slow")
+                    parts.append(chunk)
+        except (OSError, ValueError) as error:  # URLError, timeouts, bad addresses, broken HTTP
+            if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
+                self._silent.add(server)
+            return None, boundary.kind_of(error)
+        except Exception as error:  # http.client raises its own for what is no HTTP at all
+            return None, boundary.kind_of(error)
+        return b"".join(parts), "ok"
+
+
+def _path(certificate: Certificate, believed: Trust) -> Iterator[tuple[Certificate, Certificate]]:
+    """Each certificate from `certificate` up to below the anchor, with its issuer."""
+    known = {each.subject.dump(): each for each in (*believed.others, *believed.anchors)}
+    anchors = {each.sha256 for each in believed.anchors}
+    at = certificate
+    for _ in range(LONGEST_CHAIN):
+        issuer = known.get(at.issuer.dump())
+        if issuer is None or at.sha256 in anchors:
+            return
+        yield at, issuer
+        at = issuer
+
+
+def _issuer_urls(certificate: Certificate) -> Iterator[str]:
+    """Where the certificate says that its issuer's is (authority information access)."""
+    for each in certificate.authority_information_access_value or ():
+        place = each["access_location"]
+        if each["access_method"].native == "ca_issuers" and place.name == "uniform_resource_identifier":
+            yield str(place.native)
+
+
+def _ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA1
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import ocsp
+
+    asked, above = (
+        x509.load_der_x509_certificate(each.dump())  # type: ignore[no-untyped-call]
+        for each in (certificate, issuer)
+    )
+    # SHA-1 only names the certificate here (RFC 5019 §2.1.1); many responders know no other
+    builder = ocsp.OCSPRequestBuilder().add_certificate(asked, above, SHA1())  # noqa: S303
+    return builder.build().public_bytes(Encoding.DER)
+
+
+def _unarmoured(data: bytes) -> bytes:
+    from asn1crypto import pem
+
+    try:
+        return pem.unarmor(data)[2] if pem.detect(data) else data  # type: ignore[no-untyped-call]
+    except ValueError:
+        return data
+
+
+def _parsed(kind: Any, data: bytes) -> Any:
+    """The ASN.1 value in `data`, read through and through; None where it is no such value."""
+    try:
+        found = kind.load(data, strict=True)
+        found.native  # noqa: B018 (parsed lazily: a wrong one shows here)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found
