@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.errors import Cancelled, FieldkitError, Refused
+from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.profile.rules import StampRule
-from fieldkit.signature import place
-from fieldkit.signature.sign import RawSigner, Signed, sign
+from fieldkit.signature import errors, permission
+from fieldkit.signature.place import OVERLAP, Place, beside, for_rule, pages, unlock
+from fieldkit.signature.preflight import rewrite
+from fieldkit.signature.sign import Drawing, RawSigner, Reserved, Signed, sign
 from fieldkit.signature.stamp import Stamp, draw
 from fieldkit.text import M
+from fieldkit.verdict import Check
+
+if TYPE_CHECKING:
+    from fieldkit.secret import Secret
+
+OF_ALL = (
+    errors.CertificateExpired,
+    errors.CertificateNotYetValid,
+    errors.CertificateUsage,
+    errors.CertificateRevoked,
+    errors.TimestampFailed,
+    errors.RevocationMissing,
+)
+"""What goes wrong with one document and would with every other."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One document to sign and where the result goes."""
+    """One document to sign and where the result goes.
+
+    rewrite: the person agreed to have it rewritten first. problem: why it is not to be tried at all.
+    """
 
     source: Path
     out: Path
+    rewrite: bool = False
+    problem: FieldkitError | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -34,22 +56,103 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """How a stamp is drawn on whatever document comes. place: given exactly; found by the rule otherwise."""
+    """How a stamp is drawn on whatever document comes. place: given exactly; found by the rule otherwise.
+
+    seal: also make the empty field for the agency's seal beside the person's signature, by this rule.
+    """
 
     rule: StampRule
     name: str = ""
     title: str = ""
     number: str = ""
+    copy_form: str = ""
     image: Path | None = None
-    place: place.Place | None = None
+    place: Place | None = None
     at: datetime | None = None
+    seal: StampRule | None = None
 
-    def on(self, source: Path) -> Stamp:
-        """The stamp for the document `source`."""
-        spot = self.place
-        if spot is None:
-            spot, _ = place.for_rule(self.rule, place.pages(source) or (), name=self.name, title=self.title)
-        return draw(self.rule, spot, image=self.image, number=self.number, name=self.name, at=self.at)
+    def spot(
+        self, source: Path, password: Secret | None = None, field: Place | None = None
+    ) -> tuple[Place, bool]:
+        """Where the stamp goes, and whether that is known: `field` is the place of the field to be signed."""
+        if field is not None:
+            return field, True
+        if self.place is not None:
+            return self.place, True
+        found = pages(source, password)
+        person = _person(source, password) if self.rule.kind == "agency" else None
+        return for_rule(self.rule, found, name=self.name, title=self.title, person=person)
+
+    def on(self, spot: Place) -> Stamp:
+        """The stamp, drawn for its place."""
+        return draw(
+            self.rule,
+            spot,
+            image=self.image,
+            number=self.number,
+            name=self.name,
+            copy_form=self.copy_form,
+            at=self.at,
+        )
+
+
+def _person(source: Path, password: Secret | None) -> Place | None:
+    """Where the person's signature is shown, if it is there already."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    from fieldkit.signature import boundary, document
+
+    with document.opened(source) as file, boundary.reading(source.name):
+        reader = PdfFileReader(file, strict=False)
+        if reader.encrypted:
+            unlock(reader, source.name, password)
+        found = permission.standing(reader, source.name).field(permission.FIELDS["person"])
+    return found.place if found is not None and found.filled else None
+
+
+def sign_one(job: Job, signer: RawSigner, *, look: Look | None = None, **more: Any) -> Signed:
+    """Sign one document with the options `more` of `sign`.
+
+    :raises FieldkitError: it was not signed, and why.
+    """
+    if job.problem is not None:
+        raise job.problem
+    if not job.rewrite:
+        return _stamped(job.source, job.out, signer, look, more)
+    with tempfile.TemporaryDirectory(prefix="fieldkit-rewrite-") as folder:
+        copy = Path(folder) / job.source.name
+        rewrite(job.source, copy)
+        signed = _stamped(copy, job.out, signer, look, more)
+    note = Check("rewritten", "pass", M("The document was rewritten by qpdf before it was signed."))
+    return msgspec.structs.replace(signed, checks=(note, *signed.checks))
+
+
+def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more: dict[str, Any]) -> Signed:
+    if look is None:
+        return sign(source, out, signer, **more)
+    password: Secret | None = more.get("password")
+    placed: list[bool] = []
+
+    def drawn(field: Place | None) -> Stamp:
+        spot, known = look.spot(source, password, field)
+        placed.append(known)
+        return look.on(spot)
+
+    if look.seal is not None and not more.get("reserve"):
+        found = pages(source, password)
+        spot, _ = look.spot(source, password)
+        seal = beside(found[spot.page], spot, look.seal.size_mm, look.seal.overlap or OVERLAP)
+        more = more | {"reserve": (Reserved(permission.FIELDS["agency"], seal),)}
+    signed = sign(source, out, signer, stamp=Drawing(look.rule.kind, drawn), **more)
+    if all(placed):
+        return signed
+    note = Check(
+        "stamp-place",
+        "not-checked",
+        M("The name {name} was not found on any page; the stamp stands at the lower right.", name=look.name),
+        required=False,
+    )
+    return msgspec.structs.replace(signed, checks=(*signed.checks, note))
 
 
 def sign_each(
@@ -63,8 +166,8 @@ def sign_each(
 ) -> list[Outcome]:
     """Sign every job with the options `more` of `sign`.
 
-    A certificate that may not sign ends the run: no other document would fare better. stopped: asked
-    before each document; the ones left are then cancelled.
+    What is wrong with the certificate, the token or the timestamp authority ends the run: no other
+    document would fare better. stopped: asked before each document; the ones left are then cancelled.
     """
     done: list[Outcome] = []
     fatal: FieldkitError | None = None
@@ -74,28 +177,19 @@ def sign_each(
         if fatal is None and stopped():
             fatal = Cancelled(M("Stopped by you."), unchanged=M("This document was not signed."))
         if fatal is not None:
-            done.append(Outcome(job, error=fatal))
+            done.append(Outcome(job, error=job.problem or fatal))
             continue
         try:
-            stamp = look.on(job.source) if look is not None else None
-            done.append(Outcome(job, sign(job.source, job.out, signer, stamp=stamp, **more)))
+            done.append(Outcome(job, sign_one(job, signer, look=look, **more)))
         except FieldkitError as error:
             done.append(Outcome(job, error=error))
-            if (isinstance(error, Refused) and error.code.startswith("certificate-")) or not _of_document(
-                error
-            ):
-                fatal = error
+            fatal = error if _of_all(error) else None
     if progress is not None:
-        progress(
-            Progress(
-                M("Signed documents: {count}", count=sum(1 for each in done if each.signed)),
-                len(jobs),
-                len(jobs),
-            )
-        )
+        signed = sum(1 for each in done if each.signed)
+        progress(Progress(M("Signed documents: {count}", count=signed), len(jobs), len(jobs)))
     return done
 
 
-def _of_document(error: FieldkitError) -> bool:
-    """Whether the error is about one document; one of the token's or the network's is about all."""
-    return type(error).__module__ == "fieldkit.signature.errors" and error.code != "timestamp-failed"
+def _of_all(error: FieldkitError) -> bool:
+    """Whether every other document would fail the same way: the certificate, the token, the network."""
+    return isinstance(error, OF_ALL) or type(error).__module__ != errors.__name__

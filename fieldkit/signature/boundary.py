@@ -14,17 +14,18 @@ from fieldkit.signature import errors
 from fieldkit.text import M
 
 UNCHANGED = M("Nothing was signed, and no file was changed.")
+NOT_WRITTEN = M("No file was changed.")
 
 
 @contextlib.contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Around everything that parses a document called `name`."""
+    """Around everything that parses a document called `name`; reading leaves nothing in doubt."""
     try:
         yield
     except FieldkitError:
         raise
     except OSError as error:
-        raise from_system(error, name) from None
+        raise not_read(error, name) from None
     except Exception as error:
         raise _unreadable(error, name) from error
 
@@ -41,22 +42,24 @@ def signing(name: str) -> Iterator[None]:
         if own is not None:
             raise own from None
         if isinstance(error, OSError):
-            raise from_system(error, name) from None
+            raise not_finished(error, name) from None
         raise _unsigned(error, name) from error
 
 
-def from_system(error: OSError, name: str) -> FieldkitError:
-    """What the operating system said about the document or its output."""
-    if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
-        return errors.DocumentMissing(
-            M("The file {name} cannot be read: {reason}.", name=name, reason=error.strerror or ""),
-            unchanged=UNCHANGED,
-            hint=M("Check the path and your rights."),
-        )
+def not_read(error: OSError, name: str) -> FieldkitError:
+    """The operating system does not let the document be opened or read."""
+    return errors.DocumentMissing(
+        M("The file {name} cannot be read: {reason}.", name=name, reason=error.strerror or str(error)),
+        hint=M("Check the path and your rights."),
+    )
+
+
+def not_finished(error: OSError, name: str) -> FieldkitError:
+    """The operating system stopped work that reads and writes: no space, no rights, a stick pulled."""
     return errors.OutputNotWritten(
         M("The system stopped the work on {name}: {reason}.", name=name, reason=error.strerror or str(error)),
-        unchanged=UNCHANGED,
-        hint=M("Check the free space and the path, then try again."),
+        unchanged=NOT_WRITTEN,
+        hint=M("Check the free space, the path and your rights, then try again."),
     )
 
 
@@ -93,8 +96,7 @@ def needs_password(name: str) -> FieldkitError:
     """The document is encrypted and no password fits."""
     return errors.DocumentEncrypted(
         M("The file {name} is encrypted, and no password that fits was given.", name=name),
-        unchanged=UNCHANGED,
-        hint=M("Ask its author for the password, or for a copy without one."),
+        hint=M("Give its password with --password-file, or ask its author for a copy without one."),
     )
 
 
@@ -107,6 +109,8 @@ def _unsigned(error: Exception, name: str) -> FieldkitError:
 
     if isinstance(error, TimestampRequestError):
         return timestamp_failed(kind_of(error))
+    if (found := _revoked(error)) is not None:
+        return revoked(found)
     if isinstance(error, path_faults()) or "validat" in str(error).lower():
         return errors.RevocationMissing(
             M("The level asked for needs a complete path and revocation data, and they cannot be had."),
@@ -151,6 +155,16 @@ def _unsigned(error: Exception, name: str) -> FieldkitError:
     )
 
 
+def revoked(fault: BaseException) -> FieldkitError:
+    """A revocation list, or the authority's answer, names the certificate or one above it."""
+    return errors.CertificateRevoked(
+        M("The certificate, or one of its authorities, is revoked."),
+        unchanged=UNCHANGED,
+        hint=M("Do not use this token. Report it to head office, which recovers it."),
+        detail=kind_of(fault),
+    )
+
+
 def timestamp_failed(detail: str) -> FieldkitError:
     """No timestamp could be had."""
     return errors.TimestampFailed(
@@ -161,11 +175,22 @@ def timestamp_failed(detail: str) -> FieldkitError:
     )
 
 
+def _revoked(error: BaseException) -> BaseException | None:
+    from pyhanko_certvalidator.errors import RevokedError
+
+    return next((each for each in _causes(error) if isinstance(each, RevokedError)), None)
+
+
 def _own(error: BaseException) -> FieldkitError | None:
     """The error of fieldkit's own that a library wrapped, or None."""
+    return next((each for each in _causes(error) if isinstance(each, FieldkitError)), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, as far as libraries nest."""
     seen: BaseException | None = error
     for _ in range(10):
-        if seen is None or isinstance(seen, FieldkitError):
-            return seen
+        if seen is None:
+            return
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return None

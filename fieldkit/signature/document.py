@@ -28,7 +28,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         # O_NONBLOCK: opening a named pipe must not wait for a writer that never comes
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        raise boundary.from_system(error, name) from None
+        raise boundary.not_read(error, name) from None
     before = os.fstat(number)
     if not stat.S_ISREG(before.st_mode):
         os.close(number)
@@ -47,7 +47,6 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise errors.DocumentChanged(
                 M("The file {name} was changed by something else while it was read.", name=name),
-                unchanged=boundary.UNCHANGED,
                 hint=M("Close the program that writes to it, then try again."),
             )
 
@@ -64,7 +63,7 @@ def written(out: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     if not overwrite and os.path.lexists(out):
         raise errors.OutputUnfit(
             M("There is already a file {name}.", name=out.name),
-            unchanged=boundary.UNCHANGED,
+            unchanged=boundary.NOT_WRITTEN,
             hint=M("Choose another name, or agree to have it replaced."),
         )
     try:
@@ -99,7 +98,7 @@ def _publish(beside: str, out: Path, overwrite: bool) -> None:
             os.link(beside, out)
         except FileExistsError:
             raise errors.OutputUnfit(
-                M("There is already a file {name}.", name=out.name), unchanged=boundary.UNCHANGED
+                M("There is already a file {name}.", name=out.name), unchanged=boundary.NOT_WRITTEN
             ) from None
         except OSError:  # a file system without hard links
             os.replace(beside, out)
@@ -123,7 +122,7 @@ def _umask() -> int:
 def _not_written(error: OSError, out: Path) -> errors.OutputNotWritten:
     return errors.OutputNotWritten(
         M("The file {name} cannot be written: {reason}.", name=out.name, reason=error.strerror or ""),
-        unchanged=boundary.UNCHANGED,
+        unchanged=boundary.NOT_WRITTEN,
         hint=M("Check the folder, the free space and your rights."),
         detail=str(out.parent),
     )

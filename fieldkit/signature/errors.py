@@ -111,3 +111,9 @@ class PackageUnfit(errors.Misused):
     """It is not an exchange package, or it is damaged or dangerous."""
 
     code = "package-unfit"
+
+
+class ToolMissing(errors.Missing):
+    """A program that reads or draws documents is not on this machine."""
+
+    code = "tool-missing"

@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fieldkit.profile.rules import StampRule
+from fieldkit.signature import boundary, document, poppler
+from fieldkit.signature.sheet import POINTS_PER_MM as POINTS_PER_MM
+from fieldkit.signature.sheet import Sheet, sheets
 from fieldkit.text import nfc
 
-POINTS_PER_MM = 72 / 25.4
+if TYPE_CHECKING:
+    from fieldkit.secret import Secret
+
 PERSON_MM = (40, 20)  # width and height of a signature's image where the rule fixes none
 SEAL_MM = 36  # the common round seal; an agency's own size is given with the rule or the call
 TEXT_MM = (75, 14)
-PATIENCE = 30.0
+OVERLAP = 33  # percent of the signature's image that the seal covers, where the rule does not say
+ENDS = ",.;:()[]“”\"'"  # around a word, no part of a name
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a field is: the page counted from 0, and left, bottom, right, top in points."""
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a field is: the page counted from 0, and left, bottom, right, top in the page's units.
+
+    turn: how far a viewer turns the page clockwise, so that what is drawn is turned back.
+    """
 
     page: int
     box: tuple[int, int, int, int]
+    turn: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as they are seen."""
+        left, bottom, right, top = self.box
+        across, up = right - left, top - bottom
+        return (up, across) if self.turn in (90, 270) else (across, up)
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A word on a page; the box is measured from the top left corner."""
+    """A word on a page; the box is measured from the top left corner of the page as shown."""
 
     text: str
     left: float
@@ -39,11 +55,18 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page's size in points and its words in reading order."""
+    """A page as it is shown, and its words in reading order."""
 
-    width: float
-    height: float
-    words: tuple[Word, ...]
+    sheet: Sheet
+    words: tuple[Word, ...] = ()
+
+    @property
+    def width(self) -> float:
+        return self.sheet.width
+
+    @property
+    def height(self) -> float:
+        return self.sheet.height
 
 
 class Located(msgspec.Struct, frozen=True):
@@ -54,34 +77,50 @@ class Located(msgspec.Struct, frozen=True):
     found: bool
 
 
-def pages(path: Path) -> list[Page] | None:
-    """The pages' words, read by pdftotext; None where it is not here or cannot read the file."""
-    program = shutil.which("pdftotext")
-    if program is None:
-        return None
-    try:
-        done = subprocess.run(
-            [program, "-bbox", "-enc", "UTF-8", str(path), "-"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-        )
-    except (subprocess.TimeoutExpired, OSError):
-        return None
-    if done.returncode != 0:
-        return None
-    found: list[Page] = []
+def pages(path: Path, password: Secret | None = None) -> list[Page]:
+    """The pages as shown; without words where pdftotext is not here or cannot read them.
+
+    :raises DocumentUnfit, DocumentEncrypted: the document cannot be read at all.
+    """
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    with document.opened(path) as file, boundary.reading(path.name):
+        reader = PdfFileReader(file, strict=False)
+        locked = reader.encrypted
+        if locked:
+            unlock(reader, path.name, password)
+        found = sheets(reader)
+    words = _words(path, password if locked else None) if poppler.here("pdftotext") else []
+    return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(found)]
+
+
+def unlock(reader: Any, name: str, password: Secret | None) -> None:
+    """Decrypt an open document for reading.
+
+    :raises DocumentEncrypted: the password is missing or wrong.
+    """
+    from pyhanko.pdf_utils.crypt import AuthStatus
+
+    outcome = reader.decrypt(password.reveal() if password else "")
+    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
+        raise boundary.needs_password(name)
+
+
+def _words(path: Path, password: Secret | None) -> list[tuple[Word, ...]]:
+    """The words of each page as shown (cropped and turned)."""
+    options = ["-cropbox", "-bbox", "-enc", "UTF-8"]
+    said = poppler.ask("pdftotext", options, path, password, after=["-"])
     number = r'="(-?[\d.]+)"'
-    text = done.stdout.decode("utf-8", "replace")
-    for block in re.finditer(rf"<page width{number} height{number}>(.*?)</page>", text, re.DOTALL):
-        words = tuple(
+    word = re.compile(rf"<word xMin{number} yMin{number} xMax{number} yMax{number}>(.*?)</word>")
+    return [
+        tuple(
             Word(nfc(html.unescape(each[5])), *(float(each[at]) for at in range(1, 5)))
-            for each in re.finditer(
-                rf"<word xMin{number} yMin{number} xMax{number} yMax{number}>(.*?)</word>", block[3]
-            )
+            for each in word.finditer(block[1])
         )
-        found.append(Page(float(block[1]), float(block[2]), words))
-    return found
+        for block in re.finditer(
+            r"<page width[^>]*>(.*?)</page>", (said or b"").decode("utf-8", "replace"), re.DOTALL
+        )
+    ]
 
 
 def locate(
@@ -91,92 +130,92 @@ def locate(
     title: str = "",
     seal_mm: int = 0,
     person_mm: tuple[int, int] = PERSON_MM,
+    overlap: int = OVERLAP,
 ) -> Located:
     """The places by the signer's `name` (its last occurrence) and `title` (the last one above it).
 
-    Without the name on any page the lower right of the last page is taken, and `found` is False.
+    overlap: percent of the signature that the seal covers, on its left. Without the name on any page
+    the lower right of the last page is taken, and `found` is False.
     """
-    width, height = (value * POINTS_PER_MM for value in person_mm)
     for number in range(len(found) - 1, -1, -1):
         page = found[number]
         spot = _last(page, name)
         if spot is None:
             continue
+        width, height = (page.sheet.units(value) for value in person_mm)
         above = _last(page, title, above=spot.top) if title else None
         centre = (spot.left + spot.right) / 2
         ceiling = above.bottom if above else spot.top - height - 8
         height = min(height, max(spot.top - ceiling, 12))
         middle = (ceiling + spot.top) / 2
-        return _both(page, number, centre, middle, width, height, seal_mm, named=True)
-    page, last = (found[-1], len(found) - 1) if found else (Page(595, 842, ()), 0)
-    return _both(page, last, page.width * 0.7, page.height * 0.8, width, height, seal_mm, named=False)
+        person = on_page(page, number, centre - width / 2, middle - height / 2, width, height)
+        return Located(person, beside(page, person, seal_mm, overlap), found=True)
+    page, last = (found[-1], len(found) - 1) if found else (Page(Sheet()), 0)
+    width, height = (page.sheet.units(value) for value in person_mm)
+    person = on_page(page, last, page.width * 0.7 - width / 2, page.height * 0.8 - height / 2, width, height)
+    return Located(person, beside(page, person, seal_mm, overlap), found=False)
 
 
-def _both(
-    page: Page,
-    number: int,
-    centre: float,
-    middle: float,
-    width: float,
-    height: float,
-    seal_mm: int,
-    *,
-    named: bool,
-) -> Located:
-    left = centre - width / 2
-    seal = (seal_mm or SEAL_MM) * POINTS_PER_MM
-    seal_left = left + width / 3 - seal  # its right edge covers a third of the signature, on the left
-    return Located(
-        person=_place(page, number, left, middle - height / 2, width, height),
-        agency=_place(page, number, seal_left, middle - seal / 2, seal, seal),
-        found=named,
-    )
+def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) -> Place:
+    """The seal's place: over the left `overlap` percent of the signature at `person`, as high as it."""
+    left, top, right, bottom = page.sheet.seen(person.box)
+    seal = page.sheet.units(seal_mm or SEAL_MM)
+    edge = left + (right - left) * overlap / 100
+    return on_page(page, person.page, edge - seal, (top + bottom) / 2 - seal / 2, seal, seal)
 
 
 def top_right(found: Sequence[Page], margin_mm: tuple[int, int] = (20, 15)) -> Place:
     """The place of an attachment's text: the top right of the first page, inside the margins (top, right)."""
-    page = found[0] if found else Page(595, 842, ())
-    top, right = (value * POINTS_PER_MM for value in margin_mm)
-    width, height = (value * POINTS_PER_MM for value in TEXT_MM)
-    return _place(page, 0, page.width - right - width, max(top - height, 8), width, height)
+    page = found[0] if found else Page(Sheet())
+    top, right = (page.sheet.units(value) for value in margin_mm)
+    width, height = (page.sheet.units(value) for value in TEXT_MM)
+    return on_page(page, 0, page.width - right - width, max(top - height, 8), width, height)
 
 
 def for_rule(
-    rule: StampRule, found: Sequence[Page], *, name: str = "", title: str = ""
+    rule: StampRule, found: Sequence[Page], *, name: str = "", title: str = "", person: Place | None = None
 ) -> tuple[Place, bool]:
-    """The place that `rule` asks for, and whether it was found by the name."""
+    """The place that `rule` asks for, and whether it was found by the name.
+
+    person: where the person's signature already is; a seal goes by it rather than by the text.
+    """
     if rule.place == "top-right-first-page":
         return top_right(found), True
+    overlap = rule.overlap or OVERLAP
+    if rule.kind == "agency" and person is not None and person.page < len(found):
+        return beside(found[person.page], person, rule.size_mm, overlap), True
     seal = rule.size_mm if rule.kind == "agency" else 0
-    spots = locate(found, name=name, title=title, seal_mm=seal)
+    spots = locate(found, name=name, title=title, seal_mm=seal, overlap=overlap)
     return (spots.agency if rule.kind == "agency" else spots.person), spots.found
 
 
-def _place(page: Page, number: int, left: float, top: float, width: float, height: float) -> Place:
-    """A box measured from the top left, kept on the page, as PDF measures: from the bottom left."""
+def on_page(page: Page, number: int, left: float, top: float, width: float, height: float) -> Place:
+    """A box as seen, moved and cut to lie on the page."""
     width, height = min(width, page.width), min(height, page.height)
     left = min(max(left, 0), page.width - width)
     top = min(max(top, 0), page.height - height)
-    bottom = page.height - top - height
-    return Place(number, (round(left), round(bottom), round(left + width), round(bottom + height)))
+    return Place(number, page.sheet.stored(left, top, left + width, top + height), page.sheet.turn)
 
 
 def _last(page: Page, wanted: str, above: float | None = None) -> Word | None:
-    """The last run of words on `page` that reads `wanted`, case aside, as one box."""
-    parts = [part.casefold() for part in nfc(wanted).split()]
-    if not parts:
-        return None
-    texts = [word.text.casefold() for word in page.words]
-    for start in range(len(texts) - len(parts), -1, -1):
-        if texts[start : start + len(parts)] == parts:
-            run = page.words[start : start + len(parts)]
-            box = Word(
-                wanted,
-                min(word.left for word in run),
-                min(word.top for word in run),
-                max(word.right for word in run),
-                max(word.bottom for word in run),
-            )
-            if above is None or box.bottom <= above + 1:
-                return box
+    """The last run of words on `page` that reads `wanted`, case and punctuation aside, as one box."""
+    for reading in (wanted, re.sub(r"\(.*?\)", " ", wanted)):  # a certificate adds a remark in brackets
+        parts = [_bare(part) for part in nfc(reading).split() if _bare(part)]
+        texts = [_bare(word.text) for word in page.words]
+        for start in range(len(texts) - len(parts), -1, -1) if parts else ():
+            if texts[start : start + len(parts)] == parts:
+                run = page.words[start : start + len(parts)]
+                box = Word(
+                    wanted,
+                    min(word.left for word in run),
+                    min(word.top for word in run),
+                    max(word.right for word in run),
+                    max(word.bottom for word in run),
+                )
+                if above is None or box.bottom <= above + 1:
+                    return box
     return None
+
+
+def _bare(word: str) -> str:
+    return word.strip(ENDS).casefold()

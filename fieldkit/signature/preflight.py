@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding
-from fieldkit.signature import boundary, document, errors
-from fieldkit.text import M
+from fieldkit.signature import boundary, document, errors, permission
+from fieldkit.signature.place import unlock
+from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
 
 PATIENCE = 60.0
+IN_MEMORY = 8 * 1024 * 1024  # bytes; the copy of a larger document is rehearsed on the disk
 
 
 class Preflight(msgspec.Struct, frozen=True):
     """What was found. verdict: "rewrite" when the file can be signed only after `rewrite`.
 
-    fields: signature fields that are still empty. signatures: how many it already has.
-    problem: why it cannot be signed as it is.
+    fields: signature fields that are still empty. signatures: how many it already has. field: the one
+    that will be signed. problem: why it cannot be signed as it is.
     """
 
     verdict: Literal["ready", "rewrite", "no"]
@@ -32,31 +36,38 @@ class Preflight(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
     signatures: int = 0
     pages: int = 0
+    field: str = ""
     problem: FieldkitError | None = None
 
 
-def preflight(path: Path, *, password: Secret | None = None) -> Preflight:
-    """Look at the document as signing will; nothing is changed and no error is raised."""
+def preflight(
+    path: Path,
+    *,
+    password: Secret | None = None,
+    field: str = "",
+    kind: str = "",
+    reserve: Sequence[str] = (),
+) -> Preflight:
+    """Look at the document as signing will; nothing is changed and no error is raised.
+
+    field, kind, reserve: the field, the kind of stamp and the further fields that signing will be given.
+    """
     try:
         with document.opened(path) as file, boundary.reading(path.name):
-            return _look(file, path.name, password)
+            return _look(file, path.name, password, field, kind, reserve)
     except FieldkitError as error:
         return _refused(error, path)
 
 
-def _look(file: Any, name: str, password: Secret | None) -> Preflight:
-    from pyhanko.pdf_utils.crypt import AuthStatus
+def _look(
+    file: BinaryIO, name: str, password: Secret | None, field: str, kind: str, reserve: Sequence[str]
+) -> Preflight:
     from pyhanko.pdf_utils.reader import PdfFileReader
-    from pyhanko.sign import fields
-    from pyhanko.sign.fields import MDPPerm
-    from pyhanko.sign.validation.pdf_embedded import read_certification_data
 
     reader = PdfFileReader(file)
     findings = []
     if reader.encrypted:
-        outcome = reader.decrypt(password.reveal() if password else "")
-        if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-            raise boundary.needs_password(name)
+        unlock(reader, name, password)
         findings.append(
             Finding(
                 "document-encrypted", "info", M("The document is encrypted; it can be signed all the same.")
@@ -64,14 +75,8 @@ def _look(file: Any, name: str, password: Secret | None) -> Preflight:
         )
     if reader.xrefs.hybrid_xrefs_present:
         raise _hybrid(name)
-    certified = read_certification_data(reader)
-    if certified is not None:
-        if certified.permission == MDPPerm.NO_CHANGES:
-            raise errors.DocumentLocked(
-                M("An earlier signature in {name} forbids this signature.", name=name),
-                unchanged=boundary.UNCHANGED,
-                hint=M("Ask its signer for a copy that still allows signatures."),
-            )
+    found = permission.standing(reader, name)
+    if found.certified:
         findings.append(
             Finding(
                 "document-certified",
@@ -79,17 +84,27 @@ def _look(file: Any, name: str, password: Secret | None) -> Preflight:
                 M("The document is certified: only fields that are already in it may be signed."),
             )
         )
-    signed = len(list(reader.embedded_signatures))
-    empty = tuple(each for each, value, _ in fields.enumerate_sig_fields(reader) if value is None)
-    if certified is not None and not empty:
-        raise errors.DocumentLocked(
-            M("The document {name} is certified and has no empty field left to sign.", name=name),
-            unchanged=boundary.UNCHANGED,
-            hint=M("Ask its signer for a copy with a field for this signature."),
-        )
+        if not found.empty:
+            raise errors.DocumentLocked(
+                M("The document {name} is certified and has no empty field left to sign.", name=name),
+                unchanged=boundary.UNCHANGED,
+                hint=M("Ask its signer for a copy with a field for this signature."),
+            )
+    chosen = permission.choose(found, field, kind, reserve, name)
     pages = int(reader.root["/Pages"]["/Count"])
     if pages < 1:
         raise errors.DocumentUnfit(M("The document {name} has no pages.", name=name))
+    if "/XFA" in reader.root.get("/AcroForm", {}):
+        findings.append(
+            Finding(
+                "document-xfa",
+                "warning",
+                M("The document is an XFA form: some viewers will not show the signature."),
+                hint=M("Print it to PDF first if the receiver has to see the stamp."),
+            )
+        )
+    if found.field(chosen) is None:
+        _rehearse(file, name, chosen, password)
     findings.append(
         Finding(
             "document-ready",
@@ -97,11 +112,39 @@ def _look(file: Any, name: str, password: Secret | None) -> Preflight:
             M(
                 "The document can be signed: {pages} page(s), {signatures} signature(s).",
                 pages=pages,
-                signatures=signed,
+                signatures=found.signatures,
             ),
         )
     )
-    return Preflight("ready", tuple(findings), empty, signed, pages)
+    return Preflight("ready", tuple(findings), found.empty, found.signatures, pages, chosen)
+
+
+def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) -> None:
+    """Add the empty field to a copy and look for it: some damaged files lose what is added, in silence.
+
+    :raises DocumentUnfit: this is one of them.
+    """
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign import fields
+
+    with boundary.signing(name), tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        file.seek(0)
+        writer = IncrementalPdfFileWriter(file)
+        if writer.prev.encrypted:
+            writer.encrypt(password.reveal() if password else "")  # type: ignore[no-untyped-call]
+        fields.append_signature_field(writer, fields.SigFieldSpec(field))
+        writer.write(copy)  # type: ignore[no-untyped-call]
+        copy.seek(0)
+        reader = PdfFileReader(copy)
+        if reader.encrypted:
+            reader.decrypt(password.reveal() if password else "")
+        if field not in [each for each, _, _ in fields.enumerate_sig_fields(reader)]:
+            raise errors.DocumentUnfit(
+                M("The file {name} is damaged: what is added to it cannot be found again.", name=name),
+                unchanged=boundary.UNCHANGED,
+                hint=M("Save it again as PDF, or agree to have it rewritten before it is signed."),
+            )
 
 
 def _hybrid(name: str) -> FieldkitError:
@@ -116,16 +159,34 @@ def _hybrid(name: str) -> FieldkitError:
 
 
 def _refused(error: FieldkitError, path: Path) -> Preflight:
-    """Not as it is; perhaps after a rewrite, which only a file without signatures may get."""
+    """Not as it is; perhaps after a rewrite, which only a file without signatures may get.
+
+    Whether the rewrite would help is tried on a copy, so that nothing is offered in vain.
+    """
     helps = (
-        isinstance(error, errors.DocumentUnfit | errors.DocumentLocked)
+        isinstance(error, errors.DocumentUnfit | errors.DocumentLocked | errors.SigningFailed)
         and shutil.which("qpdf") is not None
         and path.is_file()
         and b"/ByteRange" not in _raw(path)
         and b"%PDF-" in _raw(path)[:1024]
+        and _would_help(path)
     )
-    finding = Finding("document-refused", "fail", error.message, error.detail)  # type: ignore[arg-type]
+    assert isinstance(error.message, Message)
+    hint = error.hint if isinstance(error.hint, Message) else None
+    finding = Finding("document-refused", "fail", error.message, error.detail, hint)
     return Preflight("rewrite" if helps else "no", (finding,), problem=error)
+
+
+def _would_help(path: Path) -> bool:
+    with tempfile.TemporaryDirectory(prefix="fieldkit-rewrite-") as folder:
+        copy = Path(folder) / "copy.pdf"
+        try:
+            rewrite(path, copy)
+            with document.opened(copy) as file, boundary.reading(path.name):
+                _look(file, path.name, None, "", "", ())
+        except FieldkitError:
+            return False
+    return True
 
 
 def _raw(path: Path) -> bytes:
@@ -136,7 +197,7 @@ def _raw(path: Path) -> bytes:
 
 
 def rewrite(source: Path, out: Path) -> None:
-    """Write a repaired copy of an unsigned document with qpdf. What it looks like stays the same.
+    """Write a repaired copy of an unsigned document with qpdf; what it shows stays the same.
 
     :raises DocumentUnfit: qpdf cannot repair it. :raises DocumentLocked: it is signed.
     """
@@ -154,7 +215,7 @@ def rewrite(source: Path, out: Path) -> None:
     with document.written(out) as file:
         try:
             done = subprocess.run(
-                [program, "--object-streams=disable", str(source), "-"],
+                [program, "--warning-exit-0", "--object-streams=disable", str(source), "-"],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.PIPE,
@@ -162,7 +223,7 @@ def rewrite(source: Path, out: Path) -> None:
             )
         except (subprocess.TimeoutExpired, OSError) as error:
             raise _beyond(source, boundary.kind_of(error)) from None
-        if done.returncode not in (0, 3):  # 3: repaired, with warnings
+        if done.returncode != 0:
             raise _beyond(source, done.stderr.decode(errors="replace").strip()[-200:])
 
 

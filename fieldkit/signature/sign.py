@@ -15,9 +15,9 @@ import msgspec
 
 from fieldkit.errors import Refused
 from fieldkit.operator import Progress
-from fieldkit.signature import boundary, document, errors
+from fieldkit.signature import boundary, document, errors, permission
 from fieldkit.signature.place import Place as Place
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ class Reserved(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
+class Drawing(msgspec.Struct, frozen=True):
+    """A stamp drawn when the field is known: in its place where it has one."""
+
+    kind: str
+    draw: Callable[[Place | None], Stamp]
+
+
 class Signed(msgspec.Struct, frozen=True):
     """What was written. sha256: of the whole file. checks: what was looked at on the way."""
 
@@ -66,7 +73,7 @@ def sign(
     signer: RawSigner,
     *,
     level: Level = "b-b",
-    stamp: Stamp | None = None,
+    stamp: Stamp | Drawing | None = None,
     field: str = "",
     reserve: Sequence[Reserved] = (),
     tsa: str | None = None,
@@ -81,10 +88,12 @@ def sign(
 ) -> Signed:
     """Sign `source` into `out`, which appears complete or not at all.
 
-    field: an existing empty one, or the name of a new one; chosen when "". reserve: empty fields to
-    make with it. tsa: the timestamp authority's address, needed above B-B. anchors, crls: DER or PEM,
-    needed above B-T. overwrite: `out` may be there already, even be `source`. insist: sign with a
-    certificate that is expired, not yet valid or not meant for signatures; never with a revoked one.
+    field: an existing empty one, or the name of a new one; chosen when "". stamp: drawn by a function
+    where it depends on the field, which is given to it (None: the field shows nothing yet). reserve:
+    empty fields to make with it. tsa: the timestamp authority's address, needed above B-B. anchors,
+    crls: DER or PEM, needed above B-T. overwrite: `out` may be there already, even be `source`.
+    insist: sign with a certificate that is expired, not yet valid or not meant for signatures; never
+    with a revoked one.
 
     :raises Refused: the certificate may not sign, or the document may not be signed.
     """
@@ -110,9 +119,22 @@ def sign(
     with document.opened(source) as file, document.written(out, overwrite=overwrite) as made:
         tell(Progress(M("Signing {name}", name=source.name), 1, 3))
         with boundary.signing(source.name):
-            name = _sign(file, made, token, stamper, believed, level, stamp, field, reserve, reason, password)
+            name, signed_before = _sign(
+                file,
+                made,
+                source.name,
+                token,
+                stamper,
+                believed,
+                level,
+                stamp,
+                field,
+                reserve,
+                reason,
+                password,
+            )
         tell(Progress(M("Reading the signed file again"), 2, 3))
-        checks.append(_reopened(made, name, source.name, password))
+        checks += _reopened(made, name, source.name, password, file if signed_before else None)
         digest = document.sha256(made)
     tell(Progress(M("Signed: {name}", name=out.name), 3, 3))
     return Signed(str(out), name, level, digest, tuple(checks))
@@ -138,7 +160,9 @@ def may_sign(signer: RawSigner, believed: Trust, *, insist: bool = False) -> lis
         if not insist:
             raise fault
         at = 1 if isinstance(fault, errors.CertificateUsage) else 0
-        checks[at] = Check(checks[at].id, "fail", M("{problem} You insisted.", problem=str(fault.message)))
+        problem = fault.message
+        assert isinstance(problem, Message)
+        checks[at] = Check(checks[at].id, "fail", M("{problem} You insisted.", problem=problem))
     checks.append(_revocation(certificate, believed, now))
     return checks
 
@@ -177,21 +201,22 @@ def signs(certificate: Certificate) -> bool:
 def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Check:
     from pyhanko_certvalidator.errors import RevokedError
 
-    if not believed.anchors or not believed.crls:
+    if not believed.crls:
         return Check(
             "certificate-revocation",
             "not-checked",
             M("Whether the certificate is revoked was not looked up: no revocation list was given."),
         )
+    if not believed.anchors:
+        return Check(
+            "certificate-revocation",
+            "not-checked",
+            M("Whether the certificate is revoked is not known: without a trust anchor no list is believed."),
+        )
     offline = msgspec.structs.replace(believed, network=False)
     fault = offline.path_fault(certificate, now, "require")
     if isinstance(fault, RevokedError):
-        raise errors.CertificateRevoked(
-            M("The certificate, or one of its authorities, is revoked."),
-            unchanged=boundary.UNCHANGED,
-            hint=M("Do not use this token. Report it to head office, which recovers it."),
-            detail=boundary.kind_of(fault),
-        )
+        raise boundary.revoked(fault)
     if fault is None:
         return Check("certificate-revocation", "pass", M("The revocation lists do not name the certificate."))
     return Check(
@@ -205,17 +230,18 @@ def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Che
 def _sign(
     file: BinaryIO,
     made: BinaryIO,
+    title: str,
     token: TokenSigner,
     stamper: Any,
     believed: Trust,
     level: Level,
-    stamp: Stamp | None,
+    stamp: Stamp | Drawing | None,
     field: str,
     reserve: Sequence[Reserved],
     reason: str,
     password: Secret | None,
-) -> str:
-    """Write the signed document into `made`; the name of the field."""
+) -> tuple[str, bool]:
+    """Write the signed document into `made`; the name of the field, and whether it was signed before."""
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields, signers
 
@@ -224,14 +250,21 @@ def _sign(
     source = BytesIO(file.read()) if size <= IN_MEMORY else file
     writer = IncrementalPdfFileWriter(source)
     if writer.prev.encrypted:
-        _unlock(writer, password)
-    existing = [name for name, _, _ in fields.enumerate_sig_fields(writer.prev)]
-    name = field or _free_name(existing, reserve)
+        _unlock(writer, title, password)
+    found = permission.standing(writer.prev, title)
+    reserved = [each.field for each in reserve]
+    kind = stamp.kind if stamp is not None else ""
+    name = permission.choose(found, field, kind, reserved, title)
+    existing = found.field(name)
+    if isinstance(stamp, Drawing):
+        stamp = stamp.draw(existing.place if existing is not None else None)
+    elif stamp is not None and existing is not None and existing.place is None:
+        raise permission.invisible(name, title)
     spec = None
-    if name not in existing:
+    if existing is None:
         spec = fields.SigFieldSpec(name, **_where(stamp.place if stamp else None))
     for each in reserve:
-        if each.field not in existing:
+        if found.field(each.field) is None:
             place = fields.SigFieldSpec(each.field, **_where(each.place), empty_field_appearance=False)
             fields.append_signature_field(writer, place)
     long_term = level in ("b-lt", "b-lta")
@@ -255,45 +288,61 @@ def _sign(
         new_field_spec=spec,
     )
     pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
-    return name
+    return name, found.signatures > 0
 
 
-def _unlock(writer: Any, password: Secret | None) -> None:
+def _unlock(writer: Any, name: str, password: Secret | None) -> None:
     """Decrypt the document for reading and for what is appended to it."""
     from pyhanko.pdf_utils.crypt import AuthStatus
 
     outcome = writer.encrypt(password.reveal() if password else "")
     if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-        raise boundary.needs_password("")
-
-
-def _free_name(existing: Sequence[str], reserve: Sequence[Reserved]) -> str:
-    taken = {*existing, *(each.field for each in reserve)}
-    return next(name for number in range(1, 10**6) if (name := f"Signature{number}") not in taken)
+        raise boundary.needs_password(name)
 
 
 def _where(place: Place | None) -> dict[str, Any]:
     return {"on_page": place.page, "box": place.box} if place else {}
 
 
-def _reopened(made: BinaryIO, field: str, name: str, password: Secret | None) -> Check:
-    """The field is in the file that was written, filled: some damaged inputs lose it without a word."""
+def _reopened(
+    made: BinaryIO, field: str, name: str, password: Secret | None, source: BinaryIO | None
+) -> list[Check]:
+    """The field is in the file that was written, filled: some damaged inputs lose it without a word.
+
+    source: the document as it was, where it was signed before; every signature that held there still does.
+    """
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign import fields
 
-    with boundary.reading(name):
-        made.seek(0)
-        reader = PdfFileReader(made)
+    def read(file: BinaryIO) -> PdfFileReader:
+        file.seek(0)
+        reader = PdfFileReader(file)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
+        return reader
+
+    with boundary.reading(name):
+        reader = read(made)
         found = [each for each, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
+        broken = permission.broken(reader, read(source)) if source is not None else ""
     if field not in found:
         raise errors.SigningFailed(
             M("The signature cannot be found in the file that was written; it was discarded."),
             unchanged=boundary.UNCHANGED,
             hint=M("The file is damaged in a way that hides it. Save it again as PDF, then try again."),
         )
-    return Check("reopened", "pass", M("The file was read again and holds the signature."), field)
+    if broken:
+        raise errors.DocumentLocked(
+            M("Signing {name} would break the signature in its field {field}.", name=name, field=broken),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Ask its signer for a copy that still allows signatures."),
+        )
+    checks = [Check("reopened", "pass", M("The file was read again and holds the signature."), field)]
+    if source is not None:
+        checks.append(
+            Check("earlier-signatures", "pass", M("The signatures that were there before still hold."))
+        )
+    return checks
 
 
 def _period(certificate: Certificate) -> str:

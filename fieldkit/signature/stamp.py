@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fieldkit.home import PACKAGE
 from fieldkit.profile.rules import StampRule
 from fieldkit.signature import errors, picture
 from fieldkit.signature.place import Place
@@ -22,8 +23,11 @@ from fieldkit.text import M, nfc
 Kind = Literal["person", "agency", "attachment", "copy"]
 TEMPLATE = Path(__file__).with_name("stamp.typ")
 VIETNAM = timezone(timedelta(hours=7))
-# the first that is here; every one has all Vietnamese letters and, but for the last, the widths of Times
-FONTS = ("Times New Roman", "Liberation Serif", "Tinos", "Libertinus Serif")
+# Tinos has the widths of Times New Roman and every Vietnamese letter. The system's fonts are left alone: some
+# that call themselves a Times lack most of the letters (fonts-liberation 1), and what is drawn would differ
+FONTS = ("Tinos", "Libertinus Serif")
+FONT_FOLDERS = (PACKAGE / "record" / "fonts",)
+TOO_LONG = "stamp-does-not-fit"
 RING = "★ CƠ QUAN MẪU ★ KHÔNG CÓ GIÁ TRỊ ★"
 
 
@@ -90,15 +94,17 @@ def _render(place: Place, shown: str, lines: Sequence[str], size: int, files: di
     """The form as PDF. What people typed goes in as data and is never part of the markup."""
     import typst
 
-    left, bottom, right, top = place.box
+    width, height = place.size
     data = {
-        "width": right - left,
-        "height": top - bottom,
+        "width": width,
+        "height": height,
+        "turn": place.turn,
         "picture": shown,
         "lines": list(lines),
         "size": size,
         "fonts": FONTS,
         "ring": RING,
+        "too-long": TOO_LONG,
     }
     with tempfile.TemporaryDirectory(prefix="fieldkit-stamp-") as name:
         folder = Path(name)
@@ -108,25 +114,27 @@ def _render(place: Place, shown: str, lines: Sequence[str], size: int, files: di
             (folder / file).write_bytes(content)
         try:
             form = typst.compile(
-                str(main), root=name, sys_inputs={"data": json.dumps(data)}, timestamp=0, pdf_tags=False
+                str(main),
+                root=name,
+                sys_inputs={"data": json.dumps(data)},
+                font_paths=[str(each) for each in FONT_FOLDERS if each.is_dir()],
+                ignore_system_fonts=True,
+                timestamp=0,
+                pdf_tags=False,
             )
         except Exception as error:  # typst raises its own and Rust's
-            raise errors.StampUnfit(
-                M("The stamp could not be drawn."),
-                hint=M("Give another picture, or sign without a stamp."),
-                detail=str(error).splitlines()[0][:200],
-            ) from None
+            raise _not_drawn(str(error)) from None
     assert isinstance(form, bytes)
-    if _pages(form) != 1:  # only the first page would be shown, and what flowed over would vanish
-        raise errors.StampUnfit(
-            M("The stamp's text does not fit its place."), hint=M("Shorten it, or give a larger place.")
-        )
     return form
 
 
-def _pages(form: bytes) -> int:
-    from io import BytesIO
-
-    from pyhanko.pdf_utils.reader import PdfFileReader
-
-    return int(PdfFileReader(BytesIO(form)).root["/Pages"]["/Count"])
+def _not_drawn(said: str) -> errors.StampUnfit:
+    if TOO_LONG in said:  # it would be cut off, or stand outside of its place
+        return errors.StampUnfit(
+            M("The stamp's text does not fit its place."), hint=M("Shorten it, or give a larger place.")
+        )
+    return errors.StampUnfit(
+        M("The stamp could not be drawn."),
+        hint=M("Give another picture, or sign without a stamp."),
+        detail=said.splitlines()[0][:200] if said else "",
+    )

@@ -1,0 +1,174 @@
+"""What signatures already in a document allow: which field may be signed, and whether they still hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fieldkit.signature import boundary, errors
+from fieldkit.text import M
+
+if TYPE_CHECKING:
+    from fieldkit.signature.place import Place
+
+# the fields of the two who sign one letter, made together by whoever signs first (a field that is added
+# to a certified document breaks the certification)
+FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Agency", "copy": "Copy"}
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A signature field of a document. place: None where it shows nothing."""
+
+    name: str
+    filled: bool
+    place: Place | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A document's fields in order, its number of signatures, and whether one certifies it."""
+
+    fields: tuple[Field, ...] = ()
+    signatures: int = 0
+    certified: bool = False
+
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """The names of the fields that can still be signed."""
+        return tuple(each.name for each in self.fields if not each.filled)
+
+    def field(self, name: str) -> Field | None:
+        """The field of that name."""
+        return next((each for each in self.fields if each.name == name), None)
+
+
+def standing(reader: Any, name: str) -> Standing:
+    """How things stand in the open document called `name`.
+
+    :raises DocumentLocked: a signature forbids every further one.
+    """
+    from pyhanko.sign import fields
+    from pyhanko.sign.fields import MDPPerm
+    from pyhanko.sign.validation.pdf_embedded import read_certification_data
+
+    certified = read_certification_data(reader)
+    if certified is not None and certified.permission == MDPPerm.NO_CHANGES:
+        raise errors.DocumentLocked(
+            M("An earlier signature in {name} forbids this signature.", name=name),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Ask its signer for a copy that still allows signatures."),
+        )
+    places = _places(reader)
+    found = tuple(
+        Field(each, value is not None, places.get(reference.reference if reference else None))
+        for each, value, reference in fields.enumerate_sig_fields(reader)
+    )
+    return Standing(found, len(list(reader.embedded_signatures)), certified is not None)
+
+
+def _places(reader: Any) -> dict[Any, Place]:
+    """Where each signature field shows, by its reference."""
+    from fieldkit.signature.place import Place
+    from fieldkit.signature.sheet import leaves, sheet
+
+    found: dict[Any, Place] = {}
+    if "/AcroForm" not in reader.root:
+        return found
+    for number, (page, inherited) in enumerate(leaves(reader.root["/Pages"])):
+        annotations = page.get("/Annots")
+        if not isinstance(annotations, list):
+            continue
+        for at in range(len(annotations)):
+            reference = annotations.raw_get(at)  # type: ignore[attr-defined]
+            widget = annotations[at]
+            if not hasattr(reference, "reference") or "/Rect" not in widget:
+                continue
+            x1, y1, x2, y2 = (round(float(widget["/Rect"][each])) for each in range(4))
+            box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+            if box[2] > box[0] and box[3] > box[1]:
+                found[reference.reference] = Place(number, box, sheet(page, inherited).turn)
+    return found
+
+
+def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], name: str) -> str:
+    """The field to sign: the one `wanted`, else the one made for this kind of stamp, else a new one.
+
+    :raises FieldUnfit: it is signed already. :raises DocumentLocked: it may not be added.
+    """
+    chosen = wanted
+    if not chosen and FIELDS.get(kind) in found.empty:
+        chosen = FIELDS[kind]
+    if not chosen and found.certified and found.empty:
+        chosen = found.empty[0]
+    if not chosen:
+        chosen = _free(found, kind, reserved)
+    field = found.field(chosen)
+    if field is not None and field.filled:
+        raise errors.FieldUnfit(
+            M("The field {field} of {name} is signed already.", field=chosen, name=name),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Name another field, or none for a new one."),
+        )
+    added = [each for each in (chosen, *reserved) if found.field(each) is None]
+    if found.certified and added:
+        raise errors.DocumentLocked(
+            M(
+                "The document {name} is certified: adding the field {field} would break its first signature.",
+                name=name,
+                field=added[0],
+            ),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Sign one of its empty fields: {fields}.", fields=", ".join(found.empty))
+            if found.empty
+            else M("Ask its signer for a copy with a field for this signature."),
+        )
+    return chosen
+
+
+def invisible(field: str, name: str) -> errors.FieldUnfit:
+    """The field has no room on a page, so no stamp can be shown in it."""
+    return errors.FieldUnfit(
+        M(
+            "The field {field} of {name} has no place on a page: no stamp can be shown in it.",
+            field=field,
+            name=name,
+        ),
+        unchanged=boundary.UNCHANGED,
+        hint=M("Sign it without a stamp, or name another field."),
+    )
+
+
+def _free(found: Standing, kind: str, reserved: Sequence[str]) -> str:
+    taken = {*(each.name for each in found.fields), *reserved}
+    if kind in FIELDS and FIELDS[kind] not in taken:
+        return FIELDS[kind]
+    return next(name for number in range(1, 10**6) if (name := f"Signature{number}") not in taken)
+
+
+def broken(reader: Any, before: Any) -> str:
+    """The field of a signature that held in `before` and no longer does in `reader`, or "".
+
+    A lock of a field, or a reader's way to count changes, may forbid what nothing above foresaw.
+    """
+    held = {str(each.field_name) for each in before.embedded_signatures if _holds(each)}
+    return next(
+        (
+            str(each.field_name)
+            for each in reader.embedded_signatures
+            if str(each.field_name) in held and not _holds(each)
+        ),
+        "",
+    )
+
+
+def _holds(signature: Any) -> bool:
+    """Whether the signature covers its revision, and allows everything after it; bytes are only added."""
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+    try:
+        signature.compute_integrity_info()
+        said = signature.summarise_integrity_info()
+    except Exception:  # a foreign signature that cannot even be read holds nothing
+        return False
+    return said["coverage"] >= SignatureCoverageLevel.ENTIRE_REVISION and said["docmdp_ok"] is not False
