@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -15,6 +16,8 @@ import msgspec
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 OTHERS = 0o077
+HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""What systems say when another process has a file locked; anything else is that it cannot be locked."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -72,7 +75,10 @@ class FileSystem(Protocol):
         """Set permission bits."""
 
     def lock(self, descriptor: int) -> bool:
-        """Take a file for this process until it is closed; False if another holds it."""
+        """Take a file for this process until it is closed; False if another holds it.
+
+        :raises OSError: files cannot be locked here.
+        """
 
 
 class Disk:
@@ -119,6 +125,8 @@ class Disk:
         view = memoryview(data)
         while view:  # a short write goes on with the rest; a full disk raises at the next call
             written = self._write_some(descriptor, offset, view)
+            if not written:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
             offset += written
             view = view[written:]
 
@@ -173,8 +181,10 @@ class Disk:
                 import fcntl
 
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in HELD:
+                return False
+            raise
         return True
 
 

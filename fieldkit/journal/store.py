@@ -389,10 +389,17 @@ def _take_lock(folder: Path, disk: FileSystem) -> tuple[int, Message | None]:
     except OSError as error:
         disk.names(folder)  # a folder that cannot even be read is no store
         return -1, _unwritable(error)
-    if disk.lock(lock):
-        return lock, None
-    disk.close(lock)
-    return -1, M("Another fieldkit has this store open, so here it can only be read.")
+    try:
+        if disk.lock(lock):
+            return lock, None
+        reason = M("Another fieldkit has this store open, so here it can only be read.")
+    except OSError as error:
+        reason = M(
+            "The store cannot be locked ({reason}), so here it can only be read.",
+            reason=error.strerror or "",
+        )
+    _close(disk, lock)
+    return -1, reason
 
 
 def _unwritable(error: OSError) -> Message:

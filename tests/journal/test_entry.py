@@ -7,7 +7,7 @@ import json
 import unicodedata
 from datetime import date
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def test_a_line_with_any_bit_changed_is_no_line(body: bytes, data: st.DataObject
     assert body_of(bytes(stored)) is None
 
 
-class Colour(str, Enum):
+class Colour(StrEnum):
     RED = "red"
 
 

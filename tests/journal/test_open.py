@@ -1,0 +1,254 @@
+"""One writer: others read, and say so. What cannot be written is read; a folder that is none is named."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from fieldkit.journal import files
+from fieldkit.journal.entry import Draft, Head
+from fieldkit.journal.errors import StoreDamaged, StoreReadOnly, StoreUnavailable
+from fieldkit.journal.files import Disk
+from fieldkit.journal.store import Store
+from tests.journal.conftest import flip, segment, write_a_day
+
+
+def test_the_second_opener_reads_and_says_why_it_cannot_write(folder: Path, day: Head) -> None:
+    with Store.open(folder) as first, Store.open(folder) as second:
+        assert "Another fieldkit has this store open" in str(second.read_only)
+        assert second.head() == day
+        assert second.db.table("places").all()
+        with pytest.raises(StoreReadOnly):
+            second.append(Draft("answer", value=1))
+        first.append(Draft("answer", value="while the other reads"))
+        assert len(list(second.entries())) == 5
+    with Store.open(folder) as store:
+        assert store.read_only is None
+        assert len(list(store.entries())) == 6
+
+
+def test_a_second_process_reads_and_one_that_comes_after_the_first_was_killed_writes(
+    folder: Path, day: Head
+) -> None:
+    hold = "import sys; from pathlib import Path; from fieldkit.journal.store import Store\n"
+    hold += "s = Store.open(Path(sys.argv[1])); print(s.read_only, flush=True); sys.stdin.read()"
+    first = subprocess.Popen(
+        [sys.executable, "-c", hold, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout is not None
+    assert first.stdout.readline() == "None\n"
+    with Store.open(folder) as second:
+        assert second.read_only is not None
+    first.kill()
+    first.communicate()
+    with Store.open(folder) as third:
+        assert third.read_only is None
+
+
+def test_threads_of_one_process_may_write_at_the_same_time(folder: Path) -> None:
+    with Store.open(folder) as store:
+
+        def work(name: str) -> None:
+            for number in range(30):
+                store.append(Draft("answer", visit=name, value=number))
+                store.db.table(name).insert({"number": number})
+                assert [entry.value for entry in store.entries(visit=name)] == list(range(number + 1))
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with Store.open(folder) as store:
+        for name in "abcd":
+            assert [entry.value for entry in store.entries(visit=name)] == list(range(30))
+            assert [each["number"] for each in store.db.table(name)] == list(range(30))
+
+
+class Unlockable(Disk):
+    """A network share without locks."""
+
+    def lock(self, descriptor: int) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def test_a_disk_that_knows_no_locks_is_not_taken_for_another_fieldkit(folder: Path, day: Head) -> None:
+    with Store.open(folder, files=Unlockable()) as store:
+        assert "cannot be locked" in str(store.read_only)
+        assert "Another" not in str(store.read_only)
+        assert len(list(store.entries())) == 5
+
+
+def test_a_lock_that_the_system_refuses_is_not_taken_for_another_fieldkit(
+    folder: Path, day: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Store.open(folder) as store:
+        assert "cannot be locked" in str(store.read_only)
+
+
+@pytest.mark.parametrize("kind", ["file", "file above"])
+def test_a_folder_that_is_none_is_named(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").write_text("")
+    wanted = tmp_path / "file" if kind == "file" else tmp_path / "file" / "store"
+    with pytest.raises(StoreUnavailable) as refused:
+        Store.open(wanted)
+    assert str(wanted) in str(refused.value)
+
+
+@pytest.fixture
+def read_only_folder(folder: Path, day: Head) -> Iterator[Path]:
+    """The store on a file system that is mounted to be read only."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    for options in (["--bind"], ["-o", "remount,ro,bind"]):
+        done = subprocess.run(["mount", *options, str(folder), str(folder)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"this machine does not allow to mount: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_store_on_a_disk_that_is_read_only_is_read(read_only_folder: Path) -> None:
+    with Store.open(read_only_folder) as store:
+        assert "Read-only file system" in str(store.read_only)
+        assert len(list(store.entries())) == 5
+        with pytest.raises(StoreReadOnly):
+            store.append(Draft("answer", value=1))
+
+
+# --- the device key
+
+
+def test_key_folder_and_journal_are_open_to_their_owner_only(folder: Path, day: Head) -> None:
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for path in folder.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_damaged_device_key_is_said_and_nothing_is_changed(folder: Path, day: Head) -> None:
+    (folder / "device.key").write_bytes(b"short")
+    with pytest.raises(StoreDamaged, match="device key"):
+        Store.open(folder)
+    assert (folder / "device.key").read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("at", [0, 31])
+def test_a_changed_seed_signs_nothing(folder: Path, day: Head, at: int) -> None:
+    flip(folder / "device.key", at)
+    with Store.open(folder) as store, pytest.raises(StoreDamaged, match="device key"):
+        store.signed_head()
+
+
+def test_two_stores_have_two_devices(tmp_path: Path) -> None:
+    assert write_a_day(tmp_path / "a").device != write_a_day(tmp_path / "b").device
+
+
+# --- clocks
+
+
+class SetClock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 8, 0, tzinfo=timezone(timedelta(hours=7)))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    "move",
+    [timedelta(days=-3650), timedelta(days=365), timedelta(0), timedelta(days=-56 * 365)],
+    ids=["set back ten years", "a year ahead", "standing still", "at its beginning"],
+)
+def test_entries_stay_in_order_whatever_the_clock_does(folder: Path, move: timedelta) -> None:
+    clock = SetClock()
+    with Store.open(folder, now=clock) as store:
+        for _ in range(3):
+            store.append(Draft("answer"))
+    clock.now += move
+    with Store.open(folder, now=clock) as store:
+        for _ in range(3):
+            store.append(Draft("answer"))
+        clock.now -= move
+        store.append(Draft("answer"))
+        entries = list(store.entries())
+    times = [entry.hlc for entry in entries]
+    assert times == sorted(set(times))
+    assert [entry.wall[:4] for entry in entries][3] == str((clock.now + move).year)  # told as it was
+
+
+def test_a_clock_that_stands_still_for_more_saves_than_it_can_count_goes_on(folder: Path) -> None:
+    from fieldkit.journal.clock import MOST, Clock
+
+    clock = Clock(f"{1_000_000_000_000_000 - 1:015d}-{MOST - 1:06d}", SetClock())
+    times = [clock.tick()[0] for _ in range(3)]
+    assert times[0].endswith(f"-{MOST:06d}")
+    assert times == sorted(set(times), key=lambda each: tuple(map(int, each.split("-"))))
+
+
+# --- writes and what the system says of them
+
+
+def test_writes_that_the_system_makes_in_pieces_are_gone_on_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: whole(fd, bytes(data)[:997], at))
+    day = write_a_day(folder)
+    monkeypatch.undo()
+    with Store.open(folder) as store:
+        assert store.head() == day
+
+
+def test_a_write_that_writes_nothing_is_an_error_not_an_endless_wait(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldkit.journal.errors import WriteFailed
+
+    with Store.open(folder) as store:
+        store.append(Draft("answer", value="kept"))
+        monkeypatch.setattr(os, "pwrite", lambda fd, data, at: 0)
+        with pytest.raises(WriteFailed):
+            store.append(Draft("answer", value="lost"))
+        monkeypatch.undo()
+        assert "disk failed" in str(store.read_only)
+    with Store.open(folder) as store:
+        assert [entry.value for entry in store.entries()] == ["kept"]
+        assert store.read_only is None
+
+
+def test_nothing_but_the_one_layer_touches_the_disk(folder: Path, day: Head) -> None:
+    import ast
+
+    room = Path(files.__file__).parent
+    touching = {"open", "write", "rename", "replace", "unlink", "fsync", "fdatasync", "truncate", "ftruncate"}
+    for path in room.glob("*.py"):
+        if path.name in ("files.py", "export.py"):  # the layer; what is taken out leaves the store
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+                assert node.attr not in touching, f"{path.name}:{node.lineno}"
+            if isinstance(node, ast.Attribute) and node.attr in (
+                "write_bytes",
+                "write_text",
+                "touch",
+                "unlink",
+            ):
+                raise AssertionError(f"{path.name}:{node.lineno}")
+    assert segment(folder).exists()
