@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,12 +13,16 @@ from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.text import M, Said
 
+if TYPE_CHECKING:
+    from fieldkit.driver.detect import DriverState
+    from fieldkit.profile.model import TokenProfile
+
 INDENT = "    "
 
 driver = noun("driver", M("Detect, plan and install the drivers of tokens."))
 
 
-@driver.verb("list", M("The token profiles, and what of their drivers is here."))
+@driver.verb("list", M("The token profiles, how well each fact is known, and what of their drivers is here."))
 def list_(call: Call) -> Reply:
     from fieldkit.driver import detect
 
@@ -25,51 +30,64 @@ def list_(call: Call) -> Reply:
     states = [detect.state(profile) for profile in profiles.values()]
     lines: list[str | Said] = []
     for state in states:
-        lines.append(f"{state.profile}  {profiles[state.profile].title}")
-        if state.enough:
-            lines.append(INDENT + str(M("driver here: {modules}", modules=", ".join(state.modules))))
+        profile = profiles[state.profile]
+        lines.append(f"{state.profile}  {profile.title}")
+        lines.append(INDENT + str(M("known: {known}", known=str(detect.explain(profile.known)))))
+        lines += [INDENT + line for line in _here(state)]
+        if state.way:
+            way = M("installed by {way} ({known})", way=state.way, known=_known(state.known))
+            lines.append(INDENT + str(way))
         else:
-            lines.append(INDENT + str(M("driver not here")))
-        for finding in state.findings:
-            lines += [INDENT + line for line in finding_lines(finding)]
-    return Reply([_state(state) | {"title": str(profiles[state.profile].title)} for state in states], lines)
+            lines.append(INDENT + str(M("fieldkit cannot install it on this system")))
+        for name, facts in _facts(profile):
+            lines.append(INDENT + f"{name}: " + ", ".join(f"{value} ({_known(how)})" for value, how in facts))
+    return Reply([_listed(state, profiles[state.profile]) for state in states], lines)
 
 
-@driver.verb("detect", M("Which token is plugged in, and which driver it needs."))
+@driver.verb("detect", M("Which token is plugged in, which driver it needs, and which one is here."))
 def detect_(call: Call) -> Reply:
     from fieldkit.driver import detect, pcsc, usb
 
     profiles = call.profiles().tokens
     seen = pcsc.readers()
     tokens = detect.detect(profiles, seen.readers, usb.devices())
-    conflicts = detect.conflicts(tokens, profiles)
     lines: list[str | Said] = []
     result: list[dict[str, Any]] = []
     for token in tokens:
-        lines.append(f"{token.reader}  {token.atr or token.usb}")
+        lines.append(f"{token.reader}  {token.atr or token.usb}".strip())
         drivers = [detect.state(profiles[name]) for name in token.profiles]
+        conflicts = detect.conflicts([token], profiles)
         if not drivers:
             lines.append(INDENT + str(M("no profile serves this token")))
+            lines.append(INDENT + str(M("Send this line to head office, to have a profile made for it.")))
         for state in drivers:
-            said = M("{profile}: driver here", profile=state.profile)
-            lacking = M(
-                "{profile}: driver not here; run fieldkit driver install {profile}", profile=state.profile
+            known = _known(token.known) if state.profile == token.profiles[0] else ""
+            lines.append(
+                INDENT
+                + f"{state.profile}: {profiles[state.profile].title}"
+                + (f" ({known})" if known else "")
             )
-            lines.append(INDENT + str(said if state.enough else lacking))
+            lines += [2 * INDENT + line for line in _here(state)]
+        for conflict in conflicts:
+            lines += [INDENT + line for line in finding_lines(conflict)]
+        if drivers and not any(state.enough for state in drivers):
+            lines.append(
+                INDENT + str(M("Run: fieldkit driver install {profile}", profile=drivers[0].profile))
+            )
         result.append(
             {
                 "reader": token.reader,
                 "atr": token.atr,
                 "usb": token.usb,
                 "by": token.by,
+                "known": token.known,
                 "drivers": [_state(state) for state in drivers],
                 "conflicts": [
-                    {"message": str(conflict.message), "detail": conflict.detail} for conflict in conflicts
+                    {"id": conflict.id, "message": str(conflict.message), "detail": conflict.detail}
+                    for conflict in conflicts
                 ],
             }
         )
-    for conflict in conflicts:
-        lines += finding_lines(conflict)
     if seen.trouble:
         lines.append(M("The reader service does not answer; `fieldkit doctor` says why."))
     if not tokens:
@@ -116,6 +134,11 @@ def _planned(call: Call, id: str, kit: str | None) -> Reply:
             lines += [f"  $ {command}" for command in made.by_hand]
     return Reply(
         {
+            "kind": made.kind,
+            "files": [
+                {"file": str(copy.source), "sha256": copy.sha256, "size": copy.size} for copy in made.copies
+            ],
+            "warnings": [str(finding.message) for finding in made.warnings],
             "profile": made.profile,
             "already": made.done,
             "present": [str(package) for package in made.present],
@@ -130,7 +153,7 @@ def _planned(call: Call, id: str, kit: str | None) -> Reply:
     )
 
 
-def _profile(call: Call, id: str) -> Any:
+def _profile(call: Call, id: str) -> TokenProfile:
     from fieldkit.driver.errors import ProfileUnknown
 
     profiles = call.profiles().tokens
@@ -151,12 +174,73 @@ def _files(call: Call, kit: str | None, id: str) -> tuple[Path, ...]:
     return packages(Path(kit), id, call.home)
 
 
-def _state(state: Any) -> dict[str, Any]:
+def _here(state: DriverState) -> list[str]:
+    """What of a driver is here, line by line: module, version, kind of file, and whether it is enough."""
+    lines = []
+    for module in state.here:
+        version = " ".join(filter(None, (module.package, module.version)))
+        lines.append(
+            str(M("driver here: {modules}", modules=module.path))
+            + f" [{', '.join(filter(None, (version, module.kind)))}]"
+        )
+    if not state.here:
+        lines.append(str(M("driver not here")))
+    for name, least in state.wanted.items():
+        lines.append(str(M("at least {version} of {name} is needed", version=least, name=name)))
+    if state.here:
+        lines.append(str(M("it is enough") if state.enough else M("it is not enough")))
+    for finding in state.findings:
+        lines += finding_lines(finding)
+    return lines
+
+
+def _facts(profile: TokenProfile) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The facts of a profile that this system can use, each with how well it is known."""
+    facts: tuple[tuple[Said, list[tuple[str, str]]], ...] = (
+        (M("modules"), [(module.path, module.known) for module in profile.modules_of()]),
+        (M("USB ids"), [(usb.id, usb.known) for usb in profile.usb]),
+        (M("ATRs"), [(atr.value, atr.known) for atr in profile.atr]),
+    )
+    for name, values in facts:
+        if values:
+            yield str(name), values
+
+
+def _known(word: str) -> str:
+    return str({"confirmed": M("confirmed"), "documented": M("documented")}.get(word, M("hypothesis")))
+
+
+def _listed(state: DriverState, profile: TokenProfile) -> dict[str, Any]:
+    return _state(state) | {
+        "title": str(profile.title),
+        "known": profile.known,
+        "facts": {
+            "modules": {module.path: module.known for module in profile.modules_of()},
+            "usb": {usb.id: usb.known for usb in profile.usb},
+            "atr": {atr.value: atr.known for atr in profile.atr},
+            "way": {state.way: state.known} if state.way else {},
+        },
+    }
+
+
+def _state(state: DriverState) -> dict[str, Any]:
     return {
         "profile": state.profile,
         "packages": state.packages,
         "missing": list(state.missing),
         "modules": list(state.modules),
+        "here": [
+            {
+                "module": module.path,
+                "kind": module.kind,
+                "fits": module.fits,
+                "version": module.version,
+                "package": module.package,
+                "known": module.known,
+            }
+            for module in state.here
+        ],
+        "wanted": state.wanted,
         "enough": state.enough,
         "findings": [str(finding.message) for finding in state.findings],
     }

@@ -6,17 +6,18 @@ apt-get does the work and says how far it is on its status descriptor; dpkg is n
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
-import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
 import msgspec
 
 from fieldkit.driver import apt_errors, run
-from fieldkit.driver.errors import NoInstaller, PackageDamaged
-from fieldkit.driver.steps import DebFile, Package, Step, Tell
+from fieldkit.driver.ask import ask
+from fieldkit.driver.errors import PackageDamaged
+from fieldkit.driver.steps import DebFile, DriverPlan, Package, Step, Tell
 from fieldkit.errors import Cancelled
 from fieldkit.operator import Progress
 from fieldkit.text import M, Message
@@ -66,25 +67,47 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     wanted = list(names)
     if not wanted:
         return {}
-    found = _ask(
-        "dpkg-query", "--show", "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n", "--", *wanted
-    )
-    rows = (line.split("\t") for line in found.stdout.splitlines())
+    shape = "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n"
+    found = ask(("dpkg-query", "--show", shape, "--", *wanted))
+    rows = (line.split("\t") for line in found.out.splitlines())
     return {row[0]: row[1] for row in rows if len(row) == 3 and row[2].strip() in ("ii", "hi")}
 
 
 def at_least(version: str, least: str) -> bool:
     """`version` is `least` or later, as Debian compares them."""
-    return _ask("dpkg", "--compare-versions", version, "ge", least).returncode == 0
+    return ask(("dpkg", "--compare-versions", version, "ge", least)).status == 0
 
 
 def traces(names: Iterable[str]) -> dict[str, str]:
-    """Name to dpkg's state ("iU", "rc", "iF" …) of those of `names` that dpkg knows of in any way."""
-    found = _ask(
-        "dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *sorted(set(names))
+    """Name to dpkg's state ("ii", "iU", "iF" …) of those of `names` that are on this machine, if only half.
+
+    A package of which only settings are left ("rc") is not.
+    """
+    return {name: state for name, state in _states(names).items() if state[1:2] not in ("n", "c")}
+
+
+def settings_of(names: Iterable[str]) -> set[str]:
+    """Those of `names` that were removed from this machine, but whose settings were kept."""
+    return {name for name, state in _states(names).items() if state[1:2] == "c"}
+
+
+def _states(names: Iterable[str]) -> dict[str, str]:
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    found = ask(("dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *wanted))
+    rows = (line.split("\t") for line in found.out.splitlines())
+    return {row[0]: row[1].strip() for row in rows if len(row) == 2 and row[1].strip()}
+
+
+def owner(path: str) -> Package | None:
+    """The package that brought the file at `path`."""
+    found = ask(("dpkg-query", "--search", path)).out.partition(":")[0]
+    return (
+        next((Package(name, version) for name, version in installed([found]).items()), None)
+        if found
+        else None
     )
-    rows = (line.split("\t") for line in found.stdout.splitlines())
-    return {row[0]: row[1].strip() for row in rows if len(row) == 2 and row[1].strip() not in ("un", "")}
 
 
 def interrupted() -> bool:
@@ -117,10 +140,10 @@ def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:
 
 
 def _planned(wanted: Sequence[str], options: Sequence[str]) -> str:
-    done = _ask(*SURROUNDINGS, "apt-get", "install", "--print-uris", "-V", *QUIET, *options, *wanted)
-    if done.returncode:
-        raise apt_errors.recognise((done.stdout + done.stderr).splitlines())
-    return done.stdout
+    done = ask((*SURROUNDINGS, "apt-get", "install", "--print-uris", "-V", *QUIET, *options, *wanted))
+    if done.status:
+        raise apt_errors.recognise((done.out + done.err).splitlines())
+    return done.out
 
 
 def _section(said: str, title: str) -> tuple[Package, ...]:
@@ -137,21 +160,21 @@ def _fetches(said: str) -> tuple[Fetch, ...]:
 
 def header(path: Path) -> DebFile:
     """What the .deb file `path` says it is."""
-    done = _ask("dpkg-deb", "--field", str(path), "Package", "Version", "Architecture")
-    fields = dict(re.findall(r"^(\w+): (.+)$", done.stdout, re.MULTILINE))
-    if done.returncode or not {"Package", "Version", "Architecture"} <= fields.keys():
+    done = ask(("dpkg-deb", "--field", str(path), "Package", "Version", "Architecture"))
+    fields = dict(re.findall(r"^(\w+): (.+)$", done.out, re.MULTILINE))
+    if done.status or not {"Package", "Version", "Architecture"} <= fields.keys():
         raise PackageDamaged(
             M("{file} is not a Debian package, or it is damaged.", file=path.name),
             unchanged=M("Nothing was installed."),
             hint=M("Get the file again, and check it against its hash."),
-            detail=done.stderr.strip(),
+            detail=done.err.strip(),
         )
     return DebFile(path, fields["Package"], fields["Version"], fields["Architecture"])
 
 
 def architecture() -> str:
     """What dpkg calls this machine: "amd64", "arm64" …"""
-    return _ask("dpkg", "--print-architecture").stdout.strip()
+    return ask(("dpkg", "--print-architecture")).out.strip()
 
 
 def finish_step(prefix: Sequence[str]) -> Step:
@@ -177,12 +200,31 @@ def install_step(prefix: Sequence[str], wanted: Sequence[str], said: Message) ->
     return Step(said, argv, installs=True)
 
 
-def remove_step(prefix: Sequence[str], names: Sequence[str]) -> Step:
-    """The step that removes `names` with their settings."""
+def remove_step(prefix: Sequence[str], names: Sequence[str], verb: str = "purge") -> Step:
+    """The step that removes `names`, with their settings unless `verb` is "remove"."""
     return Step(
         M("Remove again what was new."),
-        (*prefix, *SURROUNDINGS, "apt-get", "purge", "--yes", *OPTIONS, *names),
+        (*prefix, *SURROUNDINGS, "apt-get", verb, "--yes", *OPTIONS, *names),
     )
+
+
+def expected(plan: DriverPlan) -> tuple[str, ...]:
+    """The packages that carrying out `plan` would touch, asked of apt where the plan could not yet."""
+    found = (*plan.new, *plan.changed)
+    if not found:  # the lists were fetched only now
+        made = changes(plan.wanted)
+        found = (*made.new, *made.upgraded)
+    return tuple(package.name for package in found)
+
+
+def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
+    """The steps that take the packages `added` away again; older settings of those in `keeping` stay."""
+    argv = next(step.argv for step in plan.steps if step.installs)
+    prefix = argv[: argv.index(SURROUNDINGS[0])]
+    kept = [name for name in added if name in keeping]
+    gone = [name for name in added if name not in keeping]
+    steps = ((gone, "purge"), (kept, "remove"))
+    return tuple(remove_step(prefix, names, verb) for names, verb in steps if names)
 
 
 def by_hand(wanted: Sequence[str], *, finish: bool = False, refresh: bool = False) -> tuple[str, ...]:
@@ -190,12 +232,12 @@ def by_hand(wanted: Sequence[str], *, finish: bool = False, refresh: bool = Fals
     return (
         *(("sudo dpkg --configure -a",) if finish else ()),
         *(("sudo apt-get update",) if refresh else ()),
-        "sudo apt-get install --no-install-recommends " + " ".join(wanted),
+        "sudo apt-get install --no-install-recommends " + shlex.join(wanted),
     )
 
 
-def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> None:
-    """Run an apt or dpkg step to its end; raise what went wrong.
+def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:
+    """Run an apt or dpkg step to its end; raise what went wrong. False: no restart is needed.
 
     stop: breaks off while apt downloads; once dpkg works it is let finish, and then `Cancelled`
     is raised, so that the caller can undo.
@@ -208,6 +250,7 @@ def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | Non
         raise apt_errors.recognise(reader.lines)
     if tell is not None:
         tell(Progress(step.said, 200, 200))
+    return False
 
 
 class _Reader:
@@ -242,18 +285,3 @@ class _Reader:
         if self._tell is not None and done > self._done:
             self._done = done
             self._tell(Progress(text, done, 200))
-
-
-def _ask(*argv: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that only answers."""
-    try:
-        return subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=120
-        )
-    except FileNotFoundError as error:
-        raise NoInstaller(
-            M("This system has no {program}.", program=argv[0]),
-            unchanged=M("Nothing was installed."),
-            hint=M("This driver is installed by apt: on Debian or Ubuntu."),
-            detail=str(error),
-        ) from None

@@ -49,11 +49,9 @@ def _maker(
     kind: type[FieldkitError], message: Message, hint: Message
 ) -> Callable[[re.Match[str], str], FieldkitError]:
     def make(found: re.Match[str], detail: str) -> FieldkitError:
-        named = {name: value for name, value in found.groupdict().items() if value}
-        values = {name: named.get(name, "?") for name in found.groupdict()}
-        for name, other in (("process", "pid"), ("package", "other")):
-            values[name] = named.get(name) or named.get(other) or "?"
-        return kind(Message(message.text, values), hint=Message(hint.text, values), detail=detail)
+        # one name may be found in several places, and `re` wants a name for each: package, package_, …
+        named = {name.rstrip("_"): value for name, value in found.groupdict().items() if value}
+        return kind(Message(message.text, named), hint=Message(hint.text, named), detail=detail)
 
     return make
 
@@ -79,12 +77,20 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], FieldkitErro
             ),
         ),
         (
-            r"(?:Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock"
-            r"|locked by another process(?: with pid (?P<pid>\d+))?)"
-            r"(?:(?s:.)*?held by process (?P<process>\d+ \(\S+\)))?",
+            r"Could not get lock(?s:.)*?held by process (?P<process>\d+ \(\S+\))"
+            r"|locked by another process with pid (?P<process_>\d+)",
             _maker(
                 InstallerBusy,
                 M("Another program is installing packages: process {process}."),
+                M("Wait until it has finished, then run this again."),
+            ),
+        ),
+        (
+            r"Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock"
+            r"|locked by another process",
+            _maker(
+                InstallerBusy,
+                M("Another program is installing packages."),
                 M("Wait until it has finished, then run this again."),
             ),
         ),
@@ -97,11 +103,19 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], FieldkitErro
             ),
         ),
         (
-            r"package architecture \((?P<found>\S+)\) does not match system \((?P<here>\S+)\)"
-            r"|:(?P<other>(?!all\b)\w+) : Depends: .* but it is not installable",
+            r"package architecture \((?P<found>\S+)\) does not match system \((?P<here>\S+)\)",
             _maker(
                 PackageForeign,
                 M("The package is for another kind of machine ({found}), not for this one ({here})."),
+                M("Take the package for this machine's architecture."),
+            ),
+        ),
+        (
+            r"^\s*(?P<package>\S+):(?P<found>(?!all\b|any\b)[a-z0-9]+) : Depends: .* but it is not"
+            r" installable",
+            _maker(
+                PackageForeign,
+                M("{package} is for another kind of machine ({found})."),
                 M("Take the package for this machine's architecture."),
             ),
         ),
@@ -116,8 +130,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], FieldkitErro
             ),
         ),
         (
-            r"Unable to locate package (?P<package>\S+)|Package '?(?P<other>[^\s']+)'? has no installation"
-            r" candidate|Couldn't find any package",
+            r"Unable to locate package (?P<package>\S+)"
+            r"|Package '?(?P<package_>[^\s']+)'? has no installation candidate"
+            r"|Couldn't find any package by (?:glob|regex) '(?P<package__>[^']+)'",
             _maker(
                 PackageUnknown,
                 M("This machine's package sources do not have {package}."),

@@ -1,45 +1,78 @@
 """Which token is plugged in, which profile serves it, and which of its driver this machine has already.
 
-By ATR through PC/SC where the reader service answers, by USB id in any case. No card is spoken to.
+By ATR and reader name through PC/SC where the reader service answers, by USB id in any case. No card is
+spoken to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Literal
 
 import msgspec
 
-from fieldkit.driver import apt, pcsc, prove, usb
-from fieldkit.driver.plan import chosen, places
+from fieldkit.driver import apt, library, macos, pcsc, prove, rpm, services, usb, windows
+from fieldkit.driver.steps import Package
+from fieldkit.driver.ways import Way, chosen, kinds, places
+from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding
+from fieldkit.profile.driver import Known
 from fieldkit.profile.model import TokenProfile
-from fieldkit.text import M
+from fieldkit.text import M, Message
 
 
 class Detected(msgspec.Struct, frozen=True):
     """A token that is plugged in.
 
-    by: "atr" or "usb". profiles: those that serve it, the best first; none means it is unknown.
+    by: what it was recognised by. profiles: those that serve it, the best first; none means it is
+    unknown. known: how well it is known that the first of them serves it.
     """
 
-    by: str
+    by: Literal["atr", "reader", "usb"]
     reader: str
     atr: str = ""
     usb: str = ""
     profiles: tuple[str, ...] = ()
+    known: str = ""
+
+
+class Here(msgspec.Struct, frozen=True):
+    """A module of a driver that is on this machine. version, package: as its system knows it; "" if not."""
+
+    path: str
+    kind: str
+    fits: bool
+    version: str = ""
+    package: str = ""
+    known: str = ""
 
 
 class DriverState(msgspec.Struct, frozen=True):
-    """What is here of a profile's driver. enough: a module of it is there that this process can load."""
+    """What is here of a profile's driver.
+
+    packages: of those the profile names, with their versions. wanted: the oldest version that will
+    do, by package or file. enough: a module is there that this process can load, and it is not too
+    old. way: the kind of installer that would bring it, "" if none; known: how well that is known.
+    """
 
     profile: str
     packages: dict[str, str]
     missing: tuple[str, ...]
-    modules: tuple[str, ...]
+    here: tuple[Here, ...]
     enough: bool
     findings: tuple[Finding, ...] = ()
+    wanted: dict[str, str] = {}
+    way: str = ""
+    known: str = ""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return tuple(module.path for module in self.here)
 
 
 def detect(
@@ -52,71 +85,277 @@ def detect(
         reader for reader in (pcsc.readers().readers if readers is None else readers) if reader.present
     ]
     plugged = list(usb.devices() if devices is None else devices)
-    found = [
-        Detected("atr", reader.name, atr=reader.atr, profiles=_ids(profiles, atr=reader.atr))
-        for reader in present
-    ]
+    found = [_in_reader(profiles, reader) for reader in present]
     told = {name for token in found for name in token.profiles}
     for device in plugged:
-        serving = _ids(profiles, device=device.id)
+        serving = _serving(profiles, "usb", device.id)
         if told.intersection(serving) or (found and not serving):
             continue  # the reader service has told of it
         if serving or device.smart_card:
-            found.append(Detected("usb", device.name, usb=device.id, profiles=serving))
+            found.append(
+                Detected("usb", device.name, usb=device.id, profiles=tuple(serving), known=_first(serving))
+            )
     return tuple(found)
 
 
 def state(profile: TokenProfile) -> DriverState:
     """What of the driver of `profile` is on this machine."""
     way = chosen(profile)
-    wanted = way.packages if way is not None else ()
-    have = apt.installed(wanted) if wanted and apt.available() else {}
+    packages = way.apt.packages if way is not None and way.apt is not None else ()
+    have = apt.installed(packages) if packages else {}
+    known = {module.path: module.known for module in profile.modules_of()}
+    if way is not None:
+        known.setdefault(way.module, _known(way.known))
     looks = [(place, prove.examine(place)) for place in places(profile)]
-    here = [(place, finding) for place, finding in looks if finding is not None]
-    files = {os.path.realpath(place): place for place, _ in reversed(here)}  # one file may have two names
+    files: dict[str, Here] = {}
+    findings: list[Finding] = []
+    for place, finding in looks:
+        real = os.path.realpath(place)
+        if finding is None or real in files:  # one file may have two names
+            continue
+        files[real] = _here(place, finding, known.get(place, ""))
+        if finding.severity != "pass":
+            findings.append(finding)
+    wanted = _wanted(way)
+    old = _too_old(way, have, tuple(files.values()))
+    fits = any(module.fits for module in files.values())
     return DriverState(
         profile.id,
         packages=have,
-        missing=tuple(name for name in wanted if name not in have),
-        modules=tuple(reversed(files.values())),
-        enough=any(finding.severity == "pass" for _, finding in here),
-        findings=tuple(finding for _, finding in here if finding.severity != "pass"),
+        missing=tuple(name for name in packages if name not in have),
+        here=tuple(files.values()),
+        enough=fits and not old,
+        findings=(*findings, *old),
+        wanted=wanted,
+        way=way.kind if way is not None else "",
+        known=way.known if way is not None else "",
     )
 
 
 def conflicts(tokens: Iterable[Detected], profiles: Mapping[str, TokenProfile]) -> tuple[Finding, ...]:
-    """Where modules of more than one profile would claim the same token."""
-    findings = []
+    """What stands in a driver's way: two modules for one token, only a 32-bit one, what the profile names."""
+    findings: list[Finding] = []
     for token in tokens:
-        claims = [
-            (name, place)
-            for name in token.profiles
-            for place in places(profiles[name])
-            if (finding := prove.examine(place)) is not None and finding.severity == "pass"
+        findings += _two_claims(token, profiles)
+        for name in token.profiles:
+            findings += _wrong_size(profiles[name])
+            findings += _named(profiles[name])
+    return tuple({(finding.id, str(finding.message)): finding for finding in findings}.values())
+
+
+def _in_reader(profiles: Mapping[str, TokenProfile], reader: pcsc.Reader) -> Detected:
+    by: Literal["atr", "reader"] = "atr"
+    serving = _serving(profiles, "atr", reader.atr)
+    if not serving and (named := _serving(profiles, "reader", reader.name)):
+        by, serving = "reader", named
+    return Detected(by, reader.name, atr=reader.atr, profiles=tuple(serving), known=_first(serving))
+
+
+def _serving(profiles: Mapping[str, TokenProfile], by: str, value: str) -> dict[str, str]:
+    """The profiles that serve what shows `value`, the best first, each with how well that is known."""
+    found: list[tuple[tuple[bool, int, str], str, str]] = []
+    for profile in profiles.values():
+        if by == "atr" and profile.matches_atr(value):
+            # an ATR without wildcards says more than one with
+            exact = {each.value: each.known for each in profile.atr}
+            masked = next((each.known for each in profile.atr if "?" in each.value), "documented")
+            known = exact.get(value, masked)
+            found.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
+        elif by == "usb" and profile.matches_usb(value):
+            known = next(each.known for each in profile.usb if each.id == value.lower())
+            found.append(((False, _RANK[known], profile.id), profile.id, known))
+        elif by == "reader" and any(_word(part, value) for part in profile.reader):
+            found.append(((False, 0, profile.id), profile.id, "hypothesis"))
+    return {id: known for _, id, known in sorted(found)}
+
+
+_RANK = {"confirmed": 0, "documented": 1, "hypothesis": 2}
+
+
+def _known(word: str) -> Known:
+    return word if word in ("confirmed", "documented") else "hypothesis"  # type: ignore[return-value]
+
+
+def _first(serving: Mapping[str, str]) -> str:
+    return next(iter(serving.values()), "")
+
+
+def _word(part: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(part)}", name, re.IGNORECASE) is not None
+
+
+def _here(place: str, finding: Finding, known: str) -> Here:
+    package = Package("")
+    with contextlib.suppress(FieldkitError, OSError):
+        package = _owner(place)
+    kind = finding.detail or ""
+    with contextlib.suppress(OSError):
+        kind = str(library.read(Path(place)))
+    return Here(place, kind, finding.severity == "pass", package.version, package.name, known)
+
+
+def _owner(place: str) -> Package:
+    """The package and version that the system knows the file at `place` by; empty where it does not."""
+    real = os.path.realpath(place)
+    if sys.platform == "win32":
+        return Package("", windows.file_version(place))
+    if sys.platform == "darwin":
+        return Package(*macos.owner(real))
+    if "apt" in kinds():
+        return apt.owner(real) or apt.owner(place) or Package("")
+    return (rpm.owner(real) if "rpm" in kinds() else None) or Package("")
+
+
+def _wanted(way: Way | None) -> dict[str, str]:
+    if way is None:
+        return {}
+    if way.apt is not None:
+        return dict(way.apt.least)
+    return {way.file.file: way.file.version} if way.file is not None and way.file.version else {}
+
+
+def _too_old(way: Way | None, have: Mapping[str, str], here: Sequence[Here]) -> tuple[Finding, ...]:
+    """Where the version that is here is older than the profile asks."""
+    told: list[tuple[str, str, str]] = []
+    if way is not None and way.apt is not None:
+        told = [
+            (name, have[name], least)
+            for name, least in way.apt.least.items()
+            if name in have and not apt.at_least(have[name], least)
         ]
-        files = {Path(place).resolve() for _, place in claims}
-        if len({name for name, _ in claims}) > 1 and len(files) > 1:
+    elif way is not None and way.file is not None and way.file.version:
+        told = [
+            (PurePath(module.path).name, module.version, way.file.version)
+            for module in here
+            if module.path == way.file.module and module.version and _older(module.version, way.file.version)
+        ]
+    return tuple(
+        Finding(
+            "driver-old",
+            "warning",
+            M(
+                "{name} is too old: {version} is here, {least} is needed.",
+                name=name,
+                version=found,
+                least=least,
+            ),
+            hint=M("Install the driver again with `fieldkit driver install`."),
+        )
+        for name, found, least in told
+    )
+
+
+def _older(version: str, least: str) -> bool:
+    """`version` is older than `least`, number by number."""
+    one, two = ([int(part) for part in re.findall(r"\d+", text)] for text in (version, least))
+    return one < two
+
+
+def _two_claims(token: Detected, profiles: Mapping[str, TokenProfile]) -> list[Finding]:
+    claims = [
+        (name, place)
+        for name in token.profiles
+        for place in places(profiles[name])
+        if (finding := prove.examine(place)) is not None and finding.severity == "pass"
+    ]
+    files = {os.path.realpath(place) for _, place in claims}
+    if len({name for name, _ in claims}) < 2 or len(files) < 2:
+        return []
+    return [
+        Finding(
+            "driver-conflict",
+            "warning",
+            M(
+                "Two drivers claim the token in {reader}: {profiles}.",
+                reader=token.reader,
+                profiles=", ".join(dict.fromkeys(name for name, _ in claims)),
+            ),
+            detail=", ".join(place for _, place in claims),
+            hint=M("Use the maker's module: name it with --module, or remove the other driver."),
+        )
+    ]
+
+
+def _wrong_size(profile: TokenProfile) -> list[Finding]:
+    """Modules are here, but none that this process could load: commonly only a 32-bit one."""
+    looks = [(place, prove.examine(place)) for place in places(profile)]
+    here = [(place, finding) for place, finding in looks if finding is not None]
+    if not here or any(finding.severity == "pass" for _, finding in here):
+        return []
+    place, finding = here[0]
+    return [Finding("driver-unloadable", "fail", finding.message, finding.detail or place, finding.hint)]
+
+
+def _named(profile: TokenProfile) -> list[Finding]:
+    """What the profile says must not be there beside its driver, where it is there."""
+    own = {PureWindowsPath(place).name for place in places(profile)}
+    findings = []
+    for conflict in profile.driver.conflicts:
+        there = ""
+        if conflict.kind == "package":
+            there = _package_here(conflict.name)
+        elif conflict.kind == "provider" and sys.platform == "win32":
+            there = conflict.name if conflict.name in windows.providers(64) else ""
+        elif conflict.kind == "service":
+            there = conflict.name if services.running(conflict.name) else ""
+        elif conflict.kind == "module" and not any(conflict.name in name for name in own):
+            there = _module_here(conflict.name)
+        if there:
             findings.append(
                 Finding(
                     "driver-conflict",
                     "warning",
-                    M(
-                        "Two drivers claim the token in {reader}: {profiles}.",
-                        reader=token.reader,
-                        profiles=", ".join(dict.fromkeys(name for name, _ in claims)),
-                    ),
-                    detail=", ".join(place for _, place in claims),
-                    hint=M("Use the maker's module: name it with --module, or remove the other driver."),
+                    M("{name} is on this machine and may disturb the driver of {profile}.",
+                      name=conflict.name, profile=profile.id),
+                    detail=f"{there}: {conflict.text} [{conflict.known}]",
+                    hint=M("Remove it, or use only the maker's module (--module)."),
                 )
-            )
-    return tuple(findings)
+            )  # fmt: skip
+    return findings
 
 
-def _ids(profiles: Mapping[str, TokenProfile], *, atr: str = "", device: str = "") -> tuple[str, ...]:
-    def serves(profile: TokenProfile) -> bool:
-        return profile.matches_atr(atr) if atr else profile.matches_usb(device)
+def _package_here(name: str) -> str:
+    if "apt" in kinds():
+        found = apt.installed([name])
+    elif "rpm" in kinds():
+        found = rpm.installed([name])
+    else:
+        found = {}
+    return " ".join(next(iter(found.items()), ()))
 
-    def rank(profile: TokenProfile) -> tuple[bool, str]:  # an ATR without wildcards says more than one with
-        return (atr not in {known.value for known in profile.atr}, profile.id)
 
-    return tuple(profile.id for profile in sorted(filter(serves, profiles.values()), key=rank))
+def _module_here(name: str) -> str:
+    folders = _FOLDERS.get(sys.platform, _FOLDERS["linux"])
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                if entry.name.startswith(name) and entry.is_file():
+                    return entry.path
+    return ""
+
+
+_FOLDERS = {
+    "win32": (r"C:\Windows\System32", r"C:\Program Files\OpenSC Project\OpenSC\pkcs11"),
+    "darwin": ("/Library/OpenSC/lib", "/usr/local/lib", "/opt/homebrew/lib"),
+    "linux": (
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/lib/pkcs11",
+        "/usr/lib64/pkcs11",
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib/x86_64-linux-gnu/pkcs11",
+    ),
+}
+
+
+def explain(known: str) -> Message:
+    """How well a fact is known, in words."""
+    return _WORDS.get(known, _WORDS["hypothesis"])
+
+
+_WORDS = {
+    "confirmed": M("confirmed: tried by this project"),
+    "documented": M("documented: its maker or a public source says so"),
+    "hypothesis": M("hypothesis: reported once, not tried"),
+}

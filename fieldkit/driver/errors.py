@@ -30,7 +30,7 @@ class NoInstaller(Missing):
 
 
 class PackageUnknown(Missing):
-    """The package sources of this machine do not have the package."""
+    """The package sources of this machine, or the kit, do not have the package."""
 
     code = "package-unknown"
 
@@ -71,6 +71,12 @@ class DependenciesUnmet(Missing):
     code = "dependencies-unmet"
 
 
+class KitUnreadable(Missing):
+    """A file of the kit could not be read to its end: the stick was pulled, or is failing."""
+
+    code = "kit-unreadable"
+
+
 class PackageDamaged(Failed):
     """A package file is not what it should be."""
 
@@ -81,6 +87,24 @@ class PackageForeign(Failed):
     """A package is for another kind of machine."""
 
     code = "package-foreign"
+
+
+class HashWrong(Failed):
+    """A file is not the one whose SHA-256 is known."""
+
+    code = "hash-wrong"
+
+
+class FileUnverified(Refused):
+    """A file without a known SHA-256 is never run."""
+
+    code = "file-unverified"
+
+
+class PublisherWrong(Refused):
+    """A file is signed by somebody else than the profile says, or by nobody."""
+
+    code = "publisher-wrong"
 
 
 class WouldRemove(Refused):

@@ -1,70 +1,134 @@
-"""Carrying a plan out: step by step, with a log, and undone again if it fails.
+"""Carrying a plan out: files checked, step by step, with a log, and undone again if it fails.
 
 Consent has been asked for the plan before; this runs exactly its steps, and an undoing that it names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
 import msgspec
 
-from fieldkit.driver import apt, rights
-from fieldkit.driver.steps import DriverPlan, Tell
+from fieldkit.driver import apt, files, macos, rights, rpm, windows
+from fieldkit.driver.steps import DriverPlan, Kind, Step, Tell
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 
 
+class Installer(Protocol):
+    """How one system's installer is run, read and undone; each is a module of this room."""
+
+    def expected(self, plan: DriverPlan) -> tuple[str, ...]:
+        """Names of what the plan would touch; none where the installer does not say beforehand."""
+
+    def traces(self, names: Collection[str]) -> dict[str, str]:
+        """Name to state of those of `names` that are on the machine, and of all else that could be new."""
+
+    def settings_of(self, names: Collection[str]) -> set[str]:
+        """Those of `names` of which settings are left from earlier."""
+
+    def carry_out(self, step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:
+        """Run one step to a safe end and raise what went wrong; True where a restart is needed."""
+
+    def removal(
+        self, plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()
+    ) -> tuple[Step, ...]:
+        """The steps that take away what was `added`; none where that is not known."""
+
+
+INSTALLERS: dict[Kind, Installer] = {
+    "apt": apt,
+    "deb": apt,
+    "rpm": rpm,
+    "msi": windows,
+    "exe": windows,
+    "pkg": macos,
+}
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What was on the machine before: the names that are watched, their states, settings left of them."""
+
+    names: tuple[str, ...] = ()
+    states: dict[str, str] = {}
+    settings: frozenset[str] = frozenset()
+
+    def added(self, now: Mapping[str, str]) -> dict[str, str]:
+        """What is there now and was not."""
+        return {name: state for name, state in now.items() if name not in self.states}
+
+    def hurt(self, now: Mapping[str, str]) -> dict[str, str]:
+        """What was there and is now in another state."""
+        return {name: state for name, state in now.items() if self.states.get(name, state) != state}
+
+
 class Installed(msgspec.Struct, frozen=True):
-    """What an installation left: the packages that are new, and the log it kept."""
+    """What an installation left: what is new, the log it kept, whether the machine has to be restarted."""
 
     new: tuple[str, ...]
     log: Path
+    before: Before = Before()
+    restart: bool = False
 
 
 def install(
     plan: DriverPlan, logs: Path, *, tell: Tell | None = None, stop: Event | None = None
 ) -> Installed:
-    """Run the steps of `plan`; on failure or `stop`, remove what was new and raise what went wrong."""
+    """Check the files and run the steps of `plan`; on failure or `stop`, undo and raise what went wrong."""
     if not plan.rights:
         raise rights.missing(plan.by_hand)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     log = logs / f"driver-{plan.profile}-{stamp}.log"
-    names = [package.name for package in plan.new]
-    before = apt.traces(names)
+    installer = INSTALLERS[plan.kind]
+    before: Before | None = None
+    restart = False
     try:
+        files.bring(plan.copies, tell, stop)
         for step in plan.steps:
-            if step.installs and not names:  # the lists were fetched only now
-                names = [package.name for package in apt.changes(plan.wanted).new]
-                before = apt.traces(names)
-            apt.carry_out(step, log, tell, stop)
+            if step.installs:  # asked only now: a step before it may have fetched the lists
+                before = _look(installer, plan)
+            restart = installer.carry_out(step, log, tell, stop) or restart
     except FieldkitError as error:
-        added = [name for name in apt.traces(names) if name not in before]
-        undo(error, plan, added, log)
+        undo(error, plan, before or Before(), log)
         raise
-    return Installed(tuple(name for name in names if name not in before), log)
+    finally:
+        files.clear(plan.copies)
+    now = installer.traces(before.names) if before is not None else {}
+    seen = before or Before()
+    return Installed(tuple(seen.added(now)), log, seen, restart)
 
 
-def undo(error: FieldkitError, plan: DriverPlan, added: Sequence[str], log: Path) -> None:
-    """Remove the packages `added` by `plan`, and let `error` say what is left on the machine."""
-    error.data["log"] = str(log)
-    if not added:
-        error.unchanged = M("Nothing was installed.")
-        return
-    argv = next(step.argv for step in plan.steps if step.installs)
-    prefix = argv[: argv.index(apt.SURROUNDINGS[0])]
-    try:
-        apt.carry_out(apt.remove_step(prefix, added), log)
-    except FieldkitError as second:
-        error.detail = "\n".join(filter(None, (error.detail, second.detail)))
-    remains = sorted(apt.traces(added))
+def undo(error: FieldkitError, plan: DriverPlan, before: Before, log: Path) -> None:
+    """Remove what `plan` added since `before`, and let `error` say what is left on the machine."""
+    if log.exists():
+        error.data["log"] = str(log)
+    installer = INSTALLERS[plan.kind]
+    watched = any(step.installs for step in plan.steps) and (before.names or before.states)
+    now = installer.traces(before.names) if watched else {}
+    added, hurt = before.added(now), before.hurt(now)
+    if added:
+        try:
+            for step in installer.removal(plan, added, before.settings):
+                installer.carry_out(step, log)
+        except FieldkitError as second:
+            error.detail = "\n".join(filter(None, (error.detail, second.detail)))
+    remains = sorted({*before.added(installer.traces(before.names)), *hurt} if added else hurt)
     error.data["remains"] = remains
+    gone = ", ".join(name for name in added if name not in remains)
     if remains:
         error.unchanged = M(
             "These packages remain, not or half installed: {packages}.", packages=", ".join(remains)
         )
+    elif gone:
+        error.unchanged = M("What was new was removed again: {packages}.", packages=gone)
     else:
-        error.unchanged = M("What was new was removed again: {packages}.", packages=", ".join(added))
+        error.unchanged = M("Nothing was installed.")
+
+
+def _look(installer: Installer, plan: DriverPlan) -> Before:
+    names = installer.expected(plan)
+    return Before(names, installer.traces(names), frozenset(installer.settings_of(names)))

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldkit.driver import apt, distribution, rights, services
+from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, windows
+from fieldkit.driver.ask import Ask, ask
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
-from fieldkit.driver.steps import DebFile, DriverPlan, Package, Step
-from fieldkit.profile.driver import Apt
+from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
+from fieldkit.driver.ways import Way, chosen, places
+from fieldkit.operator import Finding
+from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M
 
+__all__ = ["chosen", "from_maker", "places", "plan"]
+
 
 def plan(
-    profile: TokenProfile, files: Sequence[Path] = (), *, prefix: rights.Prefix | None = None
+    profile: TokenProfile,
+    given: Sequence[Path] = (),
+    *,
+    folder: Path | None = None,
+    prefix: rights.Prefix | None = None,
 ) -> DriverPlan:
     """What installing the driver of `profile` would do here.
 
-    files: package files from a kit, verified by the caller; given any, nothing comes from a network.
-    prefix: what gives rights; found out where it is not given.
+    given: files of a kit, verified by the caller; given any, nothing comes from a network. folder:
+    where they are copied to before they are run; without it they are used where they are. prefix:
+    what gives rights; found out where it is not given.
     """
     way = chosen(profile)
     if way is None:
@@ -30,6 +39,136 @@ def plan(
             hint=M("Install it by hand as its maker says, then name its module with --module."),
             modules=list(places(profile)),
         )
+    asleep = services.asleep(profile.driver.services)
+    if way.apt is not None:
+        return _from_packages(profile, way.apt, given, folder, prefix, asleep)
+    assert way.file is not None
+    if _works(way):
+        return _started(profile, way, asleep, prefix)
+    return from_maker(profile, way, given, folder, prefix=prefix)
+
+
+def from_maker(
+    profile: TokenProfile,
+    way: Way,
+    given: Sequence[Path],
+    folder: Path | None,
+    *,
+    prefix: rights.Prefix | None = None,
+    answer: Ask = ask,
+) -> DriverPlan:
+    """What installing from the maker's file of `way` would do; the file's SHA-256 is compared first."""
+    file = way.file
+    assert file is not None
+    copy = files.take(file, given, folder)
+    warned: Finding | None = None
+    entry = rights.prefix() if prefix is None else prefix
+    new: tuple[Package, ...] = ()
+    if way.kind in ("msi", "exe"):
+        warned = windows.check_publisher(file, copy.source, answer)
+        step = windows.install_step(file, copy.target, way.kind)
+        by_hand = windows.install_step(file, copy.source, way.kind)
+    elif way.kind == "pkg":
+        warned = macos.check_publisher(file, copy.source, answer)
+        step = macos.install_step(entry or (), copy.target)
+        by_hand = macos.install_step(("sudo",), copy.source)
+    elif way.kind == "rpm":
+        new = (rpm.header(copy.source, answer),)
+        step = rpm.install_step(entry or (), copy.target)
+        by_hand = rpm.install_step(("sudo",), copy.source)
+    else:
+        return _from_deb(profile, file, copy, entry)
+    start = services.start_steps(entry or (), profile.driver.services)
+    if file.publisher and way.kind == "rpm":
+        warned = _unsigned(file)
+    return DriverPlan(
+        profile.id,
+        profile.title,
+        way.kind,
+        new=new,
+        wanted=(str(copy.target),),
+        copies=(copy,),
+        steps=(step, *start),
+        rights=entry is not None,
+        by_hand=(by_hand.command, *services.by_hand(profile.driver.services)),
+        file=file,
+        warnings=(warned,) if warned is not None else (),
+    )
+
+
+def _from_deb(
+    profile: TokenProfile, file: PackageFile, copy: Copy, entry: rights.Prefix | None
+) -> DriverPlan:
+    """A maker's .deb: apt brings what else it needs from this machine's sources."""
+    changes = apt.changes([str(copy.source.absolute())])
+    said = M("Install {file}.", file=file.file)
+    finish = apt.interrupted()
+    steps = [apt.finish_step(entry or ())] if finish else []
+    steps.append(apt.install_step(entry or (), [str(copy.target.absolute())], said))
+    return DriverPlan(
+        profile.id,
+        profile.title,
+        "deb",
+        new=changes.new,
+        changed=changes.upgraded,
+        wanted=(str(copy.target.absolute()),),
+        copies=(copy,),
+        steps=(*steps, *services.start_steps(entry or (), profile.driver.services)),
+        rights=entry is not None,
+        download=changes.download,
+        by_hand=(
+            *apt.by_hand([str(copy.source.absolute())], finish=finish),
+            *services.by_hand(profile.driver.services),
+        ),
+        file=file,
+        warnings=(_unsigned(file),) if file.publisher else (),
+    )
+
+
+def _unsigned(file: PackageFile) -> Finding:
+    return Finding(
+        "driver-publisher",
+        "not-checked",
+        M("Who published {file} could not be checked; its SHA-256 is right.", file=file.file),
+    )
+
+
+def _works(way: Way) -> bool:
+    """The module of the way is here, fits, and on Windows its provider is registered."""
+    seen = prove.examine(way.module)
+    here = seen is not None and seen.severity == "pass"
+    if here and way.kind in ("msi", "exe") and way.file is not None and way.file.provider:
+        return way.file.provider in windows.providers(64)
+    return here
+
+
+def _started(
+    profile: TokenProfile, way: Way, asleep: tuple[str, ...], prefix: rights.Prefix | None
+) -> DriverPlan:
+    """The driver is here; only its services may have to be started."""
+    here = (Package(way.module),)
+    if not asleep:
+        return DriverPlan(profile.id, profile.title, way.kind, present=here)
+    entry = rights.prefix() if prefix is None else prefix
+    return DriverPlan(
+        profile.id,
+        profile.title,
+        way.kind,
+        present=here,
+        steps=services.start_steps(entry or (), asleep),
+        rights=entry is not None,
+        by_hand=services.by_hand(asleep),
+    )
+
+
+def _from_packages(
+    profile: TokenProfile,
+    way: Apt,
+    given: Sequence[Path],
+    folder: Path | None,
+    prefix: rights.Prefix | None,
+    asleep: tuple[str, ...],
+) -> DriverPlan:
     have = {
         name: version
         for name, version in apt.installed(way.packages).items()
@@ -37,7 +176,6 @@ def plan(
     }
     present = tuple(Package(name, have[name]) for name in way.packages if name in have)
     missing = tuple(name for name in way.packages if name not in have)
-    asleep = services.asleep(profile.driver.services)
     if not missing and not asleep:
         return DriverPlan(profile.id, profile.title, present=present)
     entry = rights.prefix() if prefix is None else prefix
@@ -47,25 +185,9 @@ def plan(
         return DriverPlan(
             profile.id, profile.title, present=present, steps=start, rights=entry is not None, by_hand=by_hand
         )
-    if files:
-        return _from_files(profile, present, missing, [apt.header(path) for path in files], entry, start)
+    if given:
+        return _from_kit(profile, present, missing, given, folder, entry, start)
     return _from_network(profile, present, missing, entry, start)
-
-
-def chosen(profile: TokenProfile) -> Apt | None:
-    """The profile's way for this distribution; None where it has none, or this machine has no apt."""
-    if not sys.platform.startswith("linux") or not apt.available():
-        return None
-    family = set(distribution.family())
-    ways = (way for way in profile.driver.apt if not way.distributions or family & set(way.distributions))
-    return next(ways, None)
-
-
-def places(profile: TokenProfile) -> tuple[str, ...]:
-    """Where the profile's PKCS#11 module may be on this system, the best place first."""
-    way = chosen(profile)
-    proving = (way.module,) if way is not None else ()
-    return tuple(dict.fromkeys((*proving, *(module.path for module in profile.modules_of()))))
 
 
 def _from_network(
@@ -106,20 +228,52 @@ def _from_network(
     )
 
 
-def _from_files(
+def _from_kit(
     profile: TokenProfile,
     present: tuple[Package, ...],
     missing: Sequence[str],
-    files: Sequence[DebFile],
+    given: Sequence[Path],
+    folder: Path | None,
     way: rights.Prefix | None,
     start: tuple[Step, ...],
 ) -> DriverPlan:
+    fitting = _fitting([apt.header(path) for path in given if path.suffix == ".deb"], missing)
+    have = apt.installed(fitting)
+    wanted = [
+        file
+        for name, file in sorted(fitting.items())
+        if name in missing or name not in have  # those here are left alone
+    ]
+    copies = tuple(files.known(file.path.absolute(), folder) for file in wanted)
+    sources, targets = ([str(copy.source) for copy in copies], [str(copy.target) for copy in copies])
+    changes = apt.changes(sources)
+    finish = apt.interrupted()
+    prefix = way or ()
+    said = M("Install {packages} from the kit.", packages=", ".join(missing))
+    steps: list[Step] = [apt.finish_step(prefix)] if finish else []
+    steps.append(apt.install_step(prefix, targets, said))
+    return DriverPlan(
+        profile.id,
+        profile.title,
+        present=present,
+        new=changes.new,
+        changed=changes.upgraded,
+        wanted=tuple(targets),
+        copies=copies,
+        steps=(*steps, *start),
+        rights=way is not None,
+        by_hand=(*apt.by_hand(sources, finish=finish), *services.by_hand(profile.driver.services)),
+    )
+
+
+def _fitting(given: Sequence[DebFile], missing: Sequence[str]) -> dict[str, DebFile]:
+    """Name to file of the kit's packages for this machine; raises where one that is needed is not there."""
     here = apt.architecture()
-    fitting = {file.name: file for file in files if file.architecture in (here, "all")}
+    fitting = {file.name: file for file in given if file.architecture in (here, "all")}
     for name in missing:
         if name in fitting:
             continue
-        other = next((file.architecture for file in files if file.name == name), None)
+        other = next((file.architecture for file in given if file.name == name), None)
         if other is not None:
             raise PackageForeign(
                 M(
@@ -136,23 +290,4 @@ def _from_files(
             unchanged=M("Nothing was installed."),
             hint=M("Build the kit again with this token's profile, or install from the network."),
         )
-    have = apt.installed(fitting)
-    wanted = [file for name, file in sorted(fitting.items()) if name not in have]  # those here are left alone
-    paths = [str(file.path.absolute()) for file in wanted]
-    changes = apt.changes(paths)
-    finish = apt.interrupted()
-    prefix = way or ()
-    said = M("Install {packages} from the kit.", packages=", ".join(missing))
-    steps: list[Step] = [apt.finish_step(prefix)] if finish else []
-    steps.append(apt.install_step(prefix, paths, said))
-    return DriverPlan(
-        profile.id,
-        profile.title,
-        present=present,
-        new=changes.new,
-        changed=changes.upgraded,
-        wanted=tuple(paths),
-        steps=(*steps, *start),
-        rights=way is not None,
-        by_hand=(*apt.by_hand(paths, finish=finish), *services.by_hand(profile.driver.services)),
-    )
+    return fitting

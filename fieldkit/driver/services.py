@@ -16,10 +16,14 @@ def asleep(units: Sequence[str]) -> tuple[str, ...]:
     """Those of `units` that are not running."""
     if not SYSTEMD.is_dir():
         return ()
-    asked = (
-        (unit, subprocess.run(["systemctl", "is-active", "--quiet", unit], timeout=20)) for unit in units
-    )
-    return tuple(unit for unit, answer in asked if answer.returncode)
+    return tuple(unit for unit in units if not running(unit))
+
+
+def running(unit: str) -> bool:
+    """`unit` is running; False where nothing here can tell."""
+    if not SYSTEMD.is_dir():
+        return False
+    return subprocess.run(["systemctl", "is-active", "--quiet", unit], timeout=20).returncode == 0
 
 
 def start_steps(prefix: Sequence[str], units: Sequence[str]) -> tuple[Step, ...]:

@@ -1,20 +1,24 @@
 """The steps of an installation as values: what is there, what will run, what it brings.
 
-Every system (apt, Windows, macOS) plans with these; nothing here runs anything.
+Every system (apt, rpm, Windows, macOS) plans with these; nothing here runs anything.
 """
 
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from fieldkit.operator import Plan, Progress
+from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M, Message, Said
 
 Tell = Callable[[Progress], None]
+Kind = Literal["apt", "deb", "rpm", "msi", "exe", "pkg"]
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -31,37 +35,57 @@ class Step(msgspec.Struct, frozen=True):
     """One command, exactly as it will be run, and what it does in words.
 
     required: where it fails, the rest is not run. installs: it is the one that brings packages.
+    quoting: how its words are quoted at that system's prompt.
     """
 
     said: Message
     argv: tuple[str, ...]
     required: bool = True
     installs: bool = False
+    quoting: Literal["sh", "cmd"] = "sh"
 
     @property
     def command(self) -> str:
-        return shlex.join(self.argv)
+        return shlex.join(self.argv) if self.quoting == "sh" else subprocess.list2cmdline(self.argv)
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """A file that is used only after its bytes were compared with `sha256`, on the machine itself.
+
+    source: in the kit. target: where it is copied to first; the same where it is used in place.
+    """
+
+    source: Path
+    target: Path
+    size: int
+    sha256: str
 
 
 class DriverPlan(msgspec.Struct, frozen=True):
     """What installing a driver would do.
 
-    present: what the profile asks for and this machine already has. new: what would be added, in
-    all. changed: what would get another version. wanted: what the installer is told to install.
-    steps: the commands, with rights in front where there is a way to them. rights: there is such a
-    way. download: bytes to fetch, 0 if not known. by_hand: the same for an administrator at a prompt.
+    kind: which installer does it. present: what the profile asks for and this machine already has.
+    new: what would be added, in all. changed: what would get another version. wanted: what the
+    installer is told to install. copies: files that are checked, and copied, first. steps: the
+    commands, with rights in front where there is a way to them. rights: there is such a way.
+    download: bytes to fetch, 0 if not known. by_hand: the same for an administrator at a prompt.
+    file: the maker's installer, where it is one. warnings: what the person should know before agreeing.
     """
 
     profile: str
     title: Said
+    kind: Kind = "apt"
     present: tuple[Package, ...] = ()
     new: tuple[Package, ...] = ()
     changed: tuple[Package, ...] = ()
     wanted: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
     steps: tuple[Step, ...] = ()
     rights: bool = True
     download: int = 0
     by_hand: tuple[str, ...] = ()
+    file: PackageFile | None = None
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -70,15 +94,26 @@ class DriverPlan(msgspec.Struct, frozen=True):
 
     def shown(self) -> Plan:
         """The plan as it is shown before consent is asked."""
-        said: list[Said] = [step.said for step in self.steps]
+        said: list[Said] = []
+        for copy in self.copies:
+            if copy.source != copy.target:
+                size = -(-copy.size // 1000)
+                said.append(
+                    M("Copy {file} from the kit ({size} kB) and compare it with its SHA-256.",
+                      file=copy.source.name, size=size)
+                )  # fmt: skip
+        said += [step.said for step in self.steps]
         if self.new:
-            said.append(M("New on this machine: {packages}.", packages=_listed(self.new)))
+            said.append(M("New on this machine: {packages}.", packages=listed(self.new)))
         if self.changed:
-            said.append(M("Replaced by another version: {packages}.", packages=_listed(self.changed)))
+            said.append(M("Replaced by another version: {packages}.", packages=listed(self.changed)))
         if self.download:
             said.append(M("To be downloaded: {size} kB.", size=-(-self.download // 1000)))
+        said += [finding.message for finding in self.warnings]
         if self.new:
             said.append(M("If it fails, what was new is removed again."))
+        elif self.file is not None:
+            said.append(M("If it fails, what it left is removed as far as that can be done, or named."))
         said.append(M("Afterwards the module is loaded, to prove that it works."))
         return Plan(
             M("Install the driver: {title}", title=str(self.title)),
@@ -97,5 +132,6 @@ class DebFile(msgspec.Struct, frozen=True):
     architecture: str
 
 
-def _listed(packages: tuple[Package, ...]) -> str:
+def listed(packages: tuple[Package, ...]) -> str:
+    """The packages with their versions, for a sentence."""
     return ", ".join(str(package) for package in packages)

@@ -9,16 +9,16 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from fieldkit import errors
-from fieldkit.driver import install, pcsc, prove
+from fieldkit.driver import detect, install, pcsc, prove
 from fieldkit.driver.errors import ModuleUnproved, ProfileUnknown
 from fieldkit.driver.plan import places, plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Operator, Progress
+from fieldkit.operator import Finding, Operator, Progress, Severity
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import TokenProfile
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import MemoryAttempts
 
@@ -35,9 +35,15 @@ async def run(context: Context, operator: Operator) -> Evidence:
         raise ProfileUnknown(
             M("There is no token profile {profile}.", profile=context.bureau.token),
             unchanged=M("Nothing was installed."),
-            hint=M("Put its file into the home's folder profiles/tokens."),
+            hint=M("Put its file into {folder}.", folder=str(context.home.profiles / "tokens")),
         )
-    evidence, log = await bring(profile, context.home, operator, modules=context.modules)
+    try:
+        evidence, log = await bring(profile, context.home, operator, modules=context.modules)
+    except errors.FieldkitError as error:
+        log = Path(str(error.data.get("log", "")))
+        if not log.is_file():  # nothing was run: there is nothing to keep
+            raise
+        evidence = _failed(error, operator)
     if log is None:
         return evidence
     kept = await asyncio.to_thread(context.attach, log, log.name)
@@ -64,7 +70,7 @@ async def bring(
     for module in modules:
         proof = await asyncio.to_thread(prove.prove, profile.id, [module], load)
         return _evidence(profile, proof, None, operator), None
-    wanted = await asyncio.to_thread(plan, profile, files)
+    wanted = await asyncio.to_thread(lambda: plan(profile, files, folder=home.path / "drivers"))
     if wanted.done:
         proof = await asyncio.to_thread(prove.prove, profile.id, places(profile), load)
         return _evidence(profile, proof, wanted, operator), None
@@ -75,17 +81,20 @@ async def bring(
             M("The driver was not installed: not agreed to."), unchanged=M("Nothing was installed.")
         )
     done = await _uninterrupted(
-        lambda stop: install.install(wanted, home.logs, tell=operator.progress, stop=stop)
+        lambda stop: install.install(wanted, home.logs, tell=operator.progress, stop=stop), operator
     )
     operator.progress(Progress(M("Loading the module"), 0, 0))
     try:
         proof = await asyncio.to_thread(prove.prove, profile.id, places(profile), load)
     except ModuleUnproved as error:
-        if profile.driver.needs_reader and await asyncio.to_thread(readers_asleep):
+        if done.restart:
+            error.unchanged = M("The driver stays installed: it works only after a restart.")
+            error.hint = M("Restart this machine, then run this step again.")
+        elif profile.driver.needs_reader and await asyncio.to_thread(readers_asleep):
             error.unchanged = M("The driver stays installed: without the reader service it cannot be proved.")
             error.hint = M("Start the reader service (`fieldkit doctor` says how), then run this step again.")
         else:  # what was installed is of no use: it goes again
-            await asyncio.to_thread(install.undo, error, wanted, done.new, done.log)
+            await asyncio.to_thread(install.undo, error, wanted, done.before, done.log)
         raise
     return _evidence(profile, proof, wanted, operator), done.log
 
@@ -104,7 +113,7 @@ def readers_asleep() -> bool:
     return bool(pcsc.readers().trouble)
 
 
-async def _uninterrupted(work: Callable[[Event], T]) -> T:
+async def _uninterrupted(work: Callable[[Event], T], operator: Operator) -> T:
     """Run `work` in a thread; when broken off, tell it to stop and wait until it has come to a safe end."""
     stop = Event()
     task = asyncio.ensure_future(asyncio.to_thread(work, stop))
@@ -113,16 +122,56 @@ async def _uninterrupted(work: Callable[[Event], T]) -> T:
     except asyncio.CancelledError:
         stop.set()
         await asyncio.wait([task])
-        if not task.cancelled() and task.exception() is not None:
-            pass  # what it could not undo is in its log
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, errors.FieldkitError) and isinstance(error.unchanged, Message):
+            operator.say(
+                Finding("driver-undone", _left(error), error.unchanged, str(error.data.get("log", "")))
+            )
         raise
+
+
+def _left(error: errors.FieldkitError) -> Severity:
+    return "warning" if error.data.get("remains") else "info"
+
+
+def _failed(error: errors.FieldkitError, operator: Operator) -> Evidence:
+    """A failed installation as evidence: why, and what is left of it."""
+    message = error.message if isinstance(error.message, Message) else M("The installation failed.")
+    hint = error.hint if isinstance(error.hint, Message) else None
+    findings = [Finding("driver-failed", "fail", message, f"{error.code}: {error.detail}", hint)]
+    if isinstance(error.unchanged, Message):
+        findings.append(Finding("driver-undone", _left(error), error.unchanged))
+    for finding in findings:
+        operator.say(finding)
+    return Evidence("fail", message, tuple(findings), {"installed": "no", "error": error.code})
+
+
+def _seen(profile: TokenProfile, proof: prove.Proof) -> Finding | None:
+    """Whether the module sees the token, where the profile says that this is the proof."""
+    if profile.driver.shown != "token" or proof.tokens:
+        return None
+    plugged = [token.reader for token in detect.detect({profile.id: profile}) if token.profiles]
+    if plugged:
+        return Finding(
+            "driver-token",
+            "fail",
+            M("A token is plugged in ({reader}), but the module does not see it.", reader=plugged[0]),
+            hint=M("Pull the token, plug it in again, then run this again."),
+        )
+    return Finding(
+        "driver-token",
+        "not-checked",
+        M("Whether the module sees the token was not checked: none is plugged in."),
+        hint=M("Plug the token in, then run this again."),
+    )
 
 
 def _evidence(
     profile: TokenProfile, proof: prove.Proof, wanted: DriverPlan | None, operator: Operator
 ) -> Evidence:
     already = wanted is None or not wanted.wanted
-    findings = list(proof.findings)
+    seen = _seen(profile, proof)
+    findings = [*proof.findings, *((seen,) if seen is not None else ())]
     packages = [*wanted.present, *wanted.new] if wanted is not None else []
     if wanted is not None and already:
         said = M("The driver was installed already: {packages}.", packages=", ".join(map(str, packages)))
@@ -132,12 +181,14 @@ def _evidence(
         findings.insert(0, Finding("driver-installed", "pass", said))
     for finding in findings:
         operator.say(finding)
-    if already:
+    if seen is not None and seen.severity == "fail":
+        summary = seen.message
+    elif already:
         summary = M("The driver of {profile} is here, and its module loads.", profile=profile.id)
     else:
         summary = M("The driver of {profile} was installed, and its module loads.", profile=profile.id)
     return Evidence(
-        "pass",
+        "fail" if seen is not None and seen.severity == "fail" else "pass",
         summary,
         tuple(findings),
         {
