@@ -12,7 +12,6 @@ import contextlib
 import http.server
 import socket
 import threading
-import time
 import urllib.parse
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,10 +23,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from fieldkit.sample import issue
-from fieldkit.sample.authority import SampleAuthority
+from fieldkit.sample.authority import Issued, SampleAuthority
 
-Mode = Literal["good", "slow", "captive", "failing"]
-"""good: as it should be. slow: after `delay` seconds. captive: a web page instead. failing: HTTP 500."""
+Mode = Literal["good", "slow", "dripping", "captive", "failing", "cut"]
+"""good: as it should be. slow: after `delay` seconds. dripping: a byte every `delay` seconds. captive: a web
+page instead. failing: HTTP 500. cut: less than was announced."""
+Stamps = Literal["good", "other-data", "other-nonce", "refused", "junk"]
+"""How timestamps go wrong while the rest is good: for other data, for another query, none, or none at all."""
 PAGE = (
     "<!doctype html><title>MẪU – SAMPLE</title><p>Vui lòng đăng nhập mạng / Please log in to the network.</p>"
 )
@@ -37,8 +39,8 @@ LARGEST = 1024 * 1024
 class Services:
     """The services of one sample authority while they run.
 
-    mode may be changed at any time. asked: the paths that were asked for. clock: how far the
-    timestamps are off.
+    mode and stamps may be changed at any time. asked: the paths that were asked for. clock: how far the
+    timestamps are off. stamper: who makes timestamps instead of the authority's own service.
     """
 
     def __init__(self, authority: SampleAuthority, mode: Mode = "good", delay: float = 2.0) -> None:
@@ -46,8 +48,11 @@ class Services:
         self.mode = mode
         self.delay = delay
         self.clock = timedelta()
+        self.stamps: Stamps = "good"
+        self.stamper: Issued | None = None
         self.asked: list[str] = []
         self.url = ""
+        self.ended = threading.Event()
 
     @property
     def tsa(self) -> str:
@@ -66,7 +71,7 @@ class Services:
         """Status, content type and body for a request; `body` is None for a GET."""
         self.asked.append(path)
         if self.mode == "slow":
-            time.sleep(self.delay)
+            self.ended.wait(self.delay)
         if self.mode == "captive":
             return 200, "text/html; charset=utf-8", PAGE.encode()
         if self.mode == "failing":
@@ -94,17 +99,35 @@ class Services:
         from pyhanko.sign.timestamps import DummyTimeStamper
         from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-        own = self.authority.signer("tsa")
+        query = tsp.TimeStampReq.load(body)  # type: ignore[no-untyped-call]
+        query.native  # noqa: B018 (parsed lazily: a wrong one shows here)
+        if self.stamps == "refused":
+            refused = {"status": {"status": "rejection", "status_string": ["SAMPLE: refused"]}}
+            return bytes(tsp.TimeStampResp(refused).dump())  # type: ignore[no-untyped-call]
+        if self.stamps == "junk":
+            return b"SAMPLE: junk"
+        if self.stamps == "other-data":
+            query["message_imprint"]["hashed_message"] = bytes(32)
+        if self.stamps == "other-nonce":
+            query["nonce"] = 4711
+        held, key, chain = self._stamping()
         store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
-        store.register(asn1.Certificate.load(self.authority.issuing))  # type: ignore[no-untyped-call]
+        for each in chain:
+            store.register(asn1.Certificate.load(each))  # type: ignore[no-untyped-call]
         stamper = DummyTimeStamper(
-            asn1.Certificate.load(own.certificate.public_bytes(Encoding.DER)),  # type: ignore[no-untyped-call]
-            keys.PrivateKeyInfo.load(issue.der_key(own.key)),  # type: ignore[no-untyped-call]
+            asn1.Certificate.load(held),  # type: ignore[no-untyped-call]
+            keys.PrivateKeyInfo.load(key),  # type: ignore[no-untyped-call]
             certs_to_embed=store,
             fixed_dt=issue.seconds(None) + self.clock if self.clock else None,
         )
-        query = tsp.TimeStampReq.load(body)  # type: ignore[no-untyped-call]
         return bytes(asyncio.run(stamper.async_request_tsa_response(query)).dump())  # type: ignore[no-untyped-call]
+
+    def _stamping(self) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+        """Certificate, key (PKCS#8) and issuing authorities of whoever makes the timestamps."""
+        if self.stamper is not None:
+            return self.stamper.certificate, self.stamper.key.reveal_bytes(), self.stamper.chain[:1]
+        own = self.authority.signer("tsa")
+        return own.certificate.public_bytes(Encoding.DER), issue.der_key(own.key), (self.authority.issuing,)
 
     def _status(self, body: bytes) -> bytes:
         """The OCSP answer, from the revocation list as it is now."""
@@ -159,6 +182,19 @@ def serving(authority: SampleAuthority, mode: Mode = "good", *, delay: float = 2
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
+                self._send(content)
+
+        def _send(self, content: bytes) -> None:
+            if services.mode == "cut":
+                self.wfile.write(content[: len(content) // 2])
+                self.close_connection = True
+            elif services.mode == "dripping":
+                for at in range(len(content)):
+                    self.wfile.write(content[at : at + 1])
+                    self.wfile.flush()
+                    if services.ended.wait(services.delay):
+                        return
+            else:
                 self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
@@ -173,6 +209,7 @@ def serving(authority: SampleAuthority, mode: Mode = "good", *, delay: float = 2
     try:
         yield services
     finally:
+        services.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
