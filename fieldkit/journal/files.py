@@ -209,7 +209,7 @@ def keep(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
         finally:
             files.close(descriptor)
         files.replace(aside, path)
-    except OSError:
+    except Exception:  # also of whoever gives the chunks
         with contextlib.suppress(OSError):
             files.remove(aside)
         raise
