@@ -382,10 +382,16 @@ def _reaching(call: Call) -> Iterator[tuple[Agents, Intents]]:
     from fieldkit.token.attempts import CopiedAttempts, StoredAttempts
     from fieldkit.token.intents import MemoryIntents, StoredIntents
 
-    tries = policy.tries(call.profiles().tokens.values())
+    known = call.profiles().tokens.values()
     with call.store() as store:
         counted = StoredAttempts(store.db)
         ours = store.read_only is None
         attempts = counted if ours else CopiedAttempts(counted)
-        with Agents(tokens.modules(call), call.home.logs, attempts, tries=tries) as running:
+        with Agents(
+            tokens.modules(call),
+            call.home.logs,
+            attempts,
+            tries=policy.tries(known),
+            unblock=policy.unblock(known),
+        ) as running:
             yield running, StoredIntents(store.db) if ours else MemoryIntents()

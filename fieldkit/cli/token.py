@@ -49,8 +49,17 @@ def agents(call: Call) -> Iterator[Agents]:
     from fieldkit.token import policy
     from fieldkit.token.agents import Agents
 
-    tries = policy.tries(call.profiles().tokens.values())
-    with _attempts(call) as attempts, Agents(modules(call), call.home.logs, attempts, tries=tries) as running:
+    known = call.profiles().tokens.values()
+    with (
+        _attempts(call) as attempts,
+        Agents(
+            modules(call),
+            call.home.logs,
+            attempts,
+            tries=policy.tries(known),
+            unblock=policy.unblock(known),
+        ) as running,
+    ):
         yield running
 
 

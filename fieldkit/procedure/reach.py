@@ -37,6 +37,7 @@ async def agents(context: Context) -> AsyncIterator[Agents]:
         context.home.logs,
         StoredAttempts(context.store.db),
         tries=policy.tries(context.profiles.tokens.values()),
+        unblock=policy.unblock(context.profiles.tokens.values()),
     )
     try:
         yield running

@@ -59,7 +59,8 @@ class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     min, max: length. classes: kinds of characters each of which it has to hold. tries: wrong PINs
     until it locks, 0 where not known. delivery_pin_must_change: the PIN it arrives with is not to be
-    kept. unblock: what opens a locked PIN again.
+    kept. delivery: PINs it is publicly known to arrive with, never taken as a new one. unblock: what
+    opens a locked PIN again.
     """
 
     min: int = 4
@@ -67,6 +68,7 @@ class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     classes: tuple[Literal["upper", "lower", "digit", "other"], ...] = ()
     tries: int = 0
     delivery_pin_must_change: bool = False
+    delivery: tuple[str, ...] = ()
     unblock: Literal["so-pin", "puk", "authority", "unknown"] = "unknown"
     known: Known = "documented"
 

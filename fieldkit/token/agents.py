@@ -20,11 +20,12 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
 from fieldkit.token import errors, faults, guard, protocol, uri
 from fieldkit.token.attempts import Attempts, MemoryAttempts
-from fieldkit.token.model import Token
+from fieldkit.token.model import Token, Unblock
 from fieldkit.token.process import KEYPAD, Agent, Broken
 from fieldkit.token.session import Session
 
 PATIENCE = 2.0  # seconds that other modules still get once a token that fits was found
+NOTICE = 1.0  # seconds that a reader may need to notice that its card is gone
 REST = 15.0  # seconds a module that hung is left alone
 
 
@@ -41,7 +42,7 @@ class Agents:
 
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
     logs: the folder for what modules print. attempts: where wrong PINs are counted. tries: how many
-    wrong PINs a module's tokens allow; three where nobody knows better.
+    wrong PINs a module's tokens allow; three where nobody knows better. unblock: what opens their locked PIN.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Agents:
         attempts: Attempts | None = None,
         *,
         tries: Mapping[str, int] | None = None,
+        unblock: Mapping[str, Unblock] | None = None,
         deadlines: dict[type, float] | None = None,
     ) -> None:
         unique = {os.path.realpath(module): module for module in reversed(list(modules))}
@@ -60,6 +62,7 @@ class Agents:
         self.attempts: Attempts = attempts or MemoryAttempts()
         self.problems: list[FieldkitError] = []
         self._tries = tries or {}
+        self._unblock = unblock or {}
         self._resting: dict[str, tuple[float, FieldkitError]] = {}
 
     def __enter__(self) -> Agents:
@@ -139,6 +142,20 @@ class Agents:
             ):
                 return msgspec.structs.replace(each, modules=token.modules, mechanisms=token.mechanisms)
         raise faults.removed(token)
+
+    def pulled(self, token: Token) -> bool:
+        """Whether `token` is gone, once its reader has had the time to notice."""
+        end = time.monotonic() + NOTICE
+        while True:
+            try:
+                self.again(token)
+            except errors.TokenRemoved:
+                return True
+            except FieldkitError:
+                return False
+            if time.monotonic() > end:
+                return False
+            time.sleep(NOTICE / 10)
 
     def session(
         self,
@@ -241,20 +258,14 @@ class Agents:
         if fault.name not in faults.WRONG_PIN | faults.VAGUE:
             return faults.meaning(fault, token)
         try:
+            if fault.name in faults.VAGUE and self.pulled(token):
+                return faults.removed(token)
             after = self.again(token)
         except FieldkitError as error:
             return error
         if fault.name in faults.WRONG_PIN or guard.worse(token, after, so=so):
             return guard.incorrect(after, so=so)
-        return errors.ModuleFault(
-            M(
-                "The token {token} refused the PIN without saying why; it counts as a wrong one.",
-                token=token.name,
-            ),
-            unchanged=guard.NOTHING_CHANGED,
-            hint=guard.RETRY,
-            detail=f"{fault.name} {token.module}",
-        )
+        return guard.unexplained(token, so=so, detail=f"{fault.name} {token.module}")
 
     def _patiently(self, fits: Callable[[Token], bool]) -> list[Listing]:
         """Listings; once one holds what is wanted the other modules get `PATIENCE` more and no longer."""
@@ -338,6 +349,7 @@ class Agents:
             raw_label=raw.label,
             raw_serial=raw.serial,
             flags=raw.flags,
+            unblock=self._unblock.get(agent.module, "unknown"),
         )
 
     def _merge(self, listings: Sequence[Listing]) -> list[Token]:

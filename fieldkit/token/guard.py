@@ -6,10 +6,12 @@ sends a PIN once for each time a person enters it.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fieldkit.text import M, Message
 from fieldkit.token import errors
 from fieldkit.token.attempts import Attempts
-from fieldkit.token.model import PinState, Token
+from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
 WRITE_PROTECTED = 0x2
@@ -22,19 +24,39 @@ SO_SHIFT = 4  # the SO PIN's four flags are the user PIN's, four bits up
 
 TRIES = 3  # assumed where no profile says: the authority's tokens lock after three
 NOTHING_CHANGED = M("Nothing was changed on the token.")
-WRONG: dict[bool, dict[PinState, Message]] = {
-    False: {
+Code = Literal["pin", "so-pin", "puk"]
+WRONG: dict[Code, dict[PinState, Message]] = {
+    "pin": {
         "final": M("The PIN is wrong. One attempt is left; after that the token locks."),
         "low": M("The PIN is wrong. Few attempts are left before the token locks."),
         "ok": M("The PIN is wrong. More attempts are left, but the token does not say how many."),
     },
-    True: {
+    "so-pin": {
         "final": M("The SO PIN is wrong. One attempt is left; after that it locks for good."),
         "low": M("The SO PIN is wrong. Few attempts are left before it locks for good."),
         "ok": M("The SO PIN is wrong. More attempts are left, but the token does not say how many."),
     },
+    "puk": {
+        "final": M("The PUK is wrong. One attempt is left; after that it locks for good."),
+        "low": M("The PUK is wrong. Few attempts are left before it locks for good."),
+        "ok": M("The PUK is wrong. More attempts are left, but the token does not say how many."),
+    },
 }
-RETRY = M("fieldkit does not try again by itself. Check the PIN, then enter it once more.")
+RETRY: dict[Code, Message] = {
+    "pin": M("fieldkit does not try again by itself. Check the PIN, then enter it once more."),
+    "so-pin": M("fieldkit does not try again by itself. Check the SO PIN, then enter it once more."),
+    "puk": M("fieldkit does not try again by itself. Check the PUK, then enter it once more."),
+}
+OPENS: dict[Unblock, Message] = {
+    "so-pin": M("Unblock it with the SO PIN, which head office keeps: `fieldkit token unblock`."),
+    "puk": M("Unblock it with the PUK that came with the token: `fieldkit token unblock`."),
+    "authority": M(
+        "Only the authority that issued it can unblock it. Ask head office for a recovery request."
+    ),
+    "unknown": M(
+        "Unblock it with the SO PIN or PUK (`fieldkit token unblock`), or ask the issuer to recover it."
+    ),
+}
 
 
 def state(flags: int, failures: int, tries: int = TRIES, *, so: bool = False) -> PinState:
@@ -77,23 +99,28 @@ def admit(token: Token, attempts: Attempts, *, so: bool, confirmed_last_try: boo
 
 def _final(token: Token, *, so: bool) -> errors.PinFinalTry:
     """One attempt is left, and nobody confirmed that it may be used."""
-    said, unsent, hint = (
-        (
+    said: dict[Code, tuple[Message, Message, Message]] = {
+        "pin": (
+            M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name),
+            M("The PIN was not sent to the token."),
+            M("Make sure of the PIN. To use the last attempt, confirm it by typing the serial number."),
+        ),
+        "so-pin": (
             M(
-                "Only one attempt is left for the SO PIN of the token {token}: a wrong one locks it for good.",
+                "One attempt is left for the SO PIN of {token}: a wrong one locks it for good.",
                 token=token.name,
             ),
             M("The SO PIN was not sent to the token."),
             M("Make sure of the SO PIN. To use the last attempt, confirm it by typing the serial number."),
-        )
-        if so
-        else (
-            M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name),
-            M("The PIN was not sent to the token."),
-            M("Make sure of the PIN. To use the last attempt, confirm it by typing the serial number."),
-        )
-    )
-    return errors.PinFinalTry(said, unchanged=unsent, hint=hint, serial=token.serial)
+        ),
+        "puk": (
+            M("One attempt is left for the PUK of {token}: a wrong one locks it for good.", token=token.name),
+            M("The PUK was not sent to the token."),
+            M("Make sure of the PUK. To use the last attempt, confirm it by typing the serial number."),
+        ),
+    }
+    message, unsent, hint = said[code(token, so)]
+    return errors.PinFinalTry(message, unchanged=unsent, hint=hint, serial=token.serial)
 
 
 def accepted(token: Token, attempts: Attempts, *, so: bool) -> None:
@@ -111,29 +138,57 @@ def incorrect(token: Token, *, so: bool) -> errors.PinIncorrect | errors.PinLock
     current = token.so_pin_state if so else token.pin_state
     if current == "locked":
         return locked(token, so=so)
+    wrong = code(token, so)
     return errors.PinIncorrect(
-        WRONG[so].get(current, WRONG[so]["ok"]),
+        WRONG[wrong].get(current, WRONG[wrong]["ok"]),
         unchanged=NOTHING_CHANGED,
-        hint=RETRY,
+        hint=RETRY[wrong],
         left=current,
     )
+
+
+def unexplained(token: Token, *, so: bool, detail: str) -> errors.ModuleFault:
+    """The token failed at a login and shows nothing: it may have judged the PIN, so that counts."""
+    said: dict[Code, Message] = {
+        "pin": M(
+            "The token {token} refused the PIN without saying why; it counts as a wrong one.",
+            token=token.name,
+        ),
+        "so-pin": M(
+            "The token {token} refused the SO PIN without saying why; it counts as a wrong one.",
+            token=token.name,
+        ),
+        "puk": M(
+            "The token {token} refused the PUK without saying why; it counts as a wrong one.",
+            token=token.name,
+        ),
+    }
+    asked = code(token, so)
+    return errors.ModuleFault(said[asked], unchanged=NOTHING_CHANGED, hint=RETRY[asked], detail=detail)
 
 
 def locked(token: Token, *, so: bool) -> errors.PinLocked:
     """The PIN is locked, and what to do about it."""
     if so:
         return errors.PinLocked(
-            M("The SO PIN of the token {token} is locked.", token=token.name),
+            M("The PUK of the token {token} is locked.", token=token.name)
+            if code(token, so) == "puk"
+            else M("The SO PIN of the token {token} is locked.", token=token.name),
             unchanged=NOTHING_CHANGED,
             hint=M("Only the token's issuer can recover it. Ask head office for a recovery form."),
         )
     return errors.PinLocked(
         M("The PIN of the token {token} is locked: too many wrong PINs were entered.", token=token.name),
         unchanged=NOTHING_CHANGED,
-        hint=M(
-            "Unblock it with the SO PIN or PUK (`fieldkit token unblock`), or ask the issuer to recover it."
-        ),
+        hint=OPENS[token.unblock],
     )
+
+
+def code(token: Token, so: bool) -> Code:
+    """What the code is called with which somebody logs in: what unblocks a PIN is a PUK on some tokens."""
+    if not so:
+        return "pin"
+    return "puk" if token.unblock == "puk" else "so-pin"
 
 
 def key(token: Token, so: bool) -> str:

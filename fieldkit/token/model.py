@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 PinState = Literal["ok", "low", "final", "locked", "unset", "unknown", "default"]
+Unblock = Literal["so-pin", "puk", "authority", "unknown"]
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +18,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     the attempts counted here: "default" means that a delivery PIN is still in place.
     protected_path: the PIN is typed on the device. raw_label, raw_serial: the bytes as the module
     gave them, which need not be UTF-8. free_memory: bytes for public objects, -1 if it does not
-    say. flags: those of CK_TOKEN_INFO.
+    say. flags: those of CK_TOKEN_INFO. unblock: what opens a locked PIN of this kind of token.
     """
 
     uri: str
@@ -42,6 +43,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     raw_label: bytes = b""
     raw_serial: bytes = b""
     flags: int = 0
+    unblock: Unblock = "unknown"
 
     @property
     def name(self) -> str:

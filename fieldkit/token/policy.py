@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from fieldkit.secret import Secret
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said
 from fieldkit.token import errors
-from fieldkit.token.model import Token
+from fieldkit.token.model import Token, Unblock
 
 if TYPE_CHECKING:
     from fieldkit.profile.model import TokenProfile
 
 Complaint = Callable[[Secret], Said | None]
+Rule = Literal["plain", "length", "delivery", "serial", "repeated", "row"]
 CLASSES: dict[str, Callable[[str], bool]] = {
     "upper": str.isupper,
     "lower": str.islower,
     "digit": str.isdigit,
     "other": lambda letter: not letter.isalnum(),
 }
+BROKEN: dict[bool, dict[Rule, Message]] = {  # by rule, of the PIN and of the SO PIN
+    False: {
+        "plain": M("A PIN may hold only letters without accents, digits and signs of a plain keyboard."),
+        "length": M("The PIN must have {least} to {most} characters."),
+        "delivery": M("This is the PIN tokens are delivered with; choose another."),
+        "serial": M("The PIN must not be the token's serial number."),
+        "repeated": M("The PIN must not be one character repeated."),
+        "row": M("The PIN must not be digits in a row, like 12345678."),
+    },
+    True: {
+        "plain": M("An SO PIN may hold only letters without accents, digits and signs of a plain keyboard."),
+        "length": M("The SO PIN must have {least} to {most} characters."),
+        "delivery": M("This is the SO PIN tokens are delivered with; choose another."),
+        "serial": M("The SO PIN must not be the token's serial number."),
+        "repeated": M("The SO PIN must not be one character repeated."),
+        "row": M("The SO PIN must not be digits in a row, like 12345678."),
+    },
+}
+ROWS = ("01234567890123456789", "98765432109876543210")
 NAMES: dict[str, Said] = {
     "upper": M("The PIN needs a capital letter."),
     "lower": M("The PIN needs a small letter."),
@@ -45,35 +65,38 @@ class PinRules(msgspec.Struct, frozen=True):
 
     def check(self, token: Token) -> Complaint:
         """What is wrong with a new user PIN for `token`, as a function of the PIN; None if nothing is."""
-        return lambda pin: self._complaint(pin, token, self.classes)
+        return lambda pin: self._complaint(pin, token, so=False)
 
     def so_check(self, token: Token) -> Complaint:
         """The same for a new SO PIN, of which profiles ask no kinds of character."""
-        return lambda pin: self._complaint(pin, token, ())
+        return lambda pin: self._complaint(pin, token, so=True)
 
-    def _complaint(self, pin: Secret, token: Token, classes: tuple[str, ...]) -> Said | None:
+    def _complaint(self, pin: Secret, token: Token, *, so: bool) -> Said | None:
         if not pin and token.protected_path:
             return None
+        said = BROKEN[so]
         try:
             text = pin.reveal()
         except UnicodeDecodeError:
-            return M("A PIN may hold only letters without accents, digits and signs of a plain keyboard.")
+            return said["plain"]
         # An accented letter has more than one byte form; the wrong one costs an attempt.
         if not text.isascii() or not text.isprintable():
-            return M("A PIN may hold only letters without accents, digits and signs of a plain keyboard.")
+            return said["plain"]
         least = max(self.min, token.pin_min)
         most = min(filter(None, (self.max, token.pin_max)), default=255)
         if not least <= len(text) <= most:
-            return M("The PIN must have {least} to {most} characters.", least=least, most=most)
-        for name in classes:
+            return M(said["length"].text, least=least, most=most)
+        for name in () if so else self.classes:
             if name in CLASSES and not any(map(CLASSES[name], text)):
                 return NAMES[name]
         if text in self.forbidden:
-            return M("This is the PIN tokens are delivered with; choose another.")
+            return said["delivery"]
         if token.serial and text.lower() in (token.serial.lower(), token.serial.lower()[-len(text) :]):
-            return M("The PIN must not be the token's serial number.")
+            return said["serial"]
         if len(set(text)) == 1:
-            return M("The PIN must not be one character repeated.")
+            return said["repeated"]
+        if any(text in row for row in ROWS):
+            return said["row"]
         return None
 
 
@@ -82,7 +105,7 @@ def for_profile(profile: TokenProfile | None) -> PinRules:
     if profile is None:
         return PinRules()
     given = profile.pin_policy
-    return PinRules(min=given.min, max=given.max, classes=given.classes)
+    return PinRules(min=given.min, max=given.max, classes=given.classes, forbidden=given.delivery)
 
 
 def profile_of(token: Token, profiles: Iterable[TokenProfile]) -> TokenProfile | None:
@@ -101,6 +124,13 @@ def tries(profiles: Iterable[TokenProfile]) -> dict[str, int]:
         for profile in profiles
         if profile.pin_policy.tries
         for module in profile.installed_modules()
+    }
+
+
+def unblock(profiles: Iterable[TokenProfile]) -> dict[str, Unblock]:
+    """What opens a locked PIN of the tokens of each installed module."""
+    return {
+        module: profile.pin_policy.unblock for profile in profiles for module in profile.installed_modules()
     }
 
 

@@ -21,7 +21,7 @@ import msgspec
 
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import errors, header, protocol
+from fieldkit.token import errors, header, opensc, protocol
 
 Value = TypeVar("Value")
 
@@ -126,6 +126,7 @@ class Agent:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
+                env=os.environ | opensc.environment(self.module, self._log.parent),
                 **flags,
             )
         self.generation += 1

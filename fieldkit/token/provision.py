@@ -15,7 +15,7 @@ import msgspec
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.secret import Secret
-from fieldkit.text import M, nfc
+from fieldkit.text import M, Message, nfc
 from fieldkit.token import errors, faults, guard, protocol
 from fieldkit.token.agents import Agents
 from fieldkit.token.intents import Intent, Intents, MemoryIntents
@@ -127,25 +127,57 @@ def change_pin(
     except errors.PinChangeNeeded:
         session = agents.session(token)  # C_SetPIN needs no login, and this token allows none before it
     with session:
-        session.set_pin(old, new)
+        try:
+            session.set_pin(old, new)
+        except Broken as fault:
+            if fault.name in faults.JUDGED:
+                raise guard.incorrect(agents.again(token), so=so) from None
+            raise faults.meaning(fault, token) from None
     return agents.again(token)
 
 
 def unblock(
     agents: Agents,
     token: Token,
-    so_pin: Secret,
+    code: Secret,
     new: Secret,
     *,
     rules: PinRules | None = None,
     confirmed_last_try: bool = False,
 ) -> Token:
-    """Set a new user PIN with the SO PIN (on some tokens the PUK), be the old one locked or forgotten."""
+    """Set a new user PIN with `code`, the SO PIN or on some tokens the PUK; the old one may be locked.
+
+    :raises PinIncorrect, PinLocked: the code is not the token's, or is locked itself.
+    """
     demand((rules or PinRules()).check(token), new)
-    with agents.session(token, so_pin, so=True, confirmed_last_try=confirmed_last_try) as session:
-        session.init_pin(new)
+    if token.unblock != "puk" or not _by_puk(agents, token, code, new, confirmed_last_try):
+        with agents.session(token, code, so=True, confirmed_last_try=confirmed_last_try) as session:
+            session.init_pin(new)
     guard.accepted(token, agents.attempts, so=False)
     return agents.again(token)
+
+
+def _by_puk(agents: Agents, token: Token, puk: Secret, new: Secret, confirmed: bool) -> bool:
+    """C_SetPIN without a login, by which modules take a PUK; False if this one does not: nothing was tried."""
+    now = agents.again(token)
+    if not puk and not now.protected_path:
+        raise errors.PinNeeded(M("No PUK was entered."), unchanged=guard.NOTHING_CHANGED)
+    guard.admit(now, agents.attempts, so=True, confirmed_last_try=confirmed)
+    try:
+        with agents.session(now) as session:
+            session.set_pin(puk, new)
+    except Broken as fault:
+        if fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
+            guard.not_tried(now, agents.attempts, so=True)
+            return False
+        if fault.name == "CKR_PIN_LOCKED":
+            raise guard.locked(now, so=True) from None
+        raise guard.incorrect(agents.again(now), so=True) from None
+    except errors.PinPolicy:
+        guard.not_tried(now, agents.attempts, so=True)
+        raise
+    guard.accepted(now, agents.attempts, so=True)
+    return True
 
 
 def import_identity(
@@ -377,6 +409,7 @@ def _kept(session: Session, handles: Sequence[int]) -> None:
         if key.private and key.handle in handles and not key.kept:
             raise errors.ProofFailed(
                 M("The token {token} would let the key be read out again.", token=session.token.name),
+                unchanged=M("Nothing was left on the token."),
                 hint=M("Do not use this token for this key; make the key on the token instead."),
             )
 
@@ -393,7 +426,7 @@ def _roll_back(session: Session, intent: Intent, intents: Intents, error: Fieldk
         removed = session.destroy(_written(session, intent))
     except FieldkitError:
         raise errors.ImportIncomplete(
-            M("The import stopped half way: {problem}", problem=str(error)),
+            M("The import stopped half way: {problem}", problem=_message(error)),
             unchanged=M(
                 "What was written is still on the token; its key and certificate are not to be used."
             ),
@@ -405,6 +438,10 @@ def _roll_back(session: Session, intent: Intent, intents: Intents, error: Fieldk
     if removed.left:
         raise _incomplete(session, removed.left, error.code) from error
     intents.settle(intent)
+
+
+def _message(error: FieldkitError) -> Message | str:
+    return error.message if isinstance(error.message, Message) else str(error)
 
 
 def _remove(session: Session, handles: Sequence[int], error: FieldkitError) -> None:

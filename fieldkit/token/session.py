@@ -117,12 +117,37 @@ class Session:
         return self.destroy(handles)
 
     def init_pin(self, pin: Secret) -> None:
-        """Set the user PIN; the session is the security officer's."""
-        self._call(protocol.InitPin(self._number), type(None), _given(pin))
+        """Set the user PIN; the session is the security officer's.
+
+        :raises PinPolicy: the token does not accept it.
+        """
+        try:
+            self._ask(protocol.InitPin(self._number), type(None), _given(pin))
+        except Broken as fault:
+            raise self._new_pin_refused(fault) from None
 
     def set_pin(self, old: Secret, new: Secret) -> None:
-        """Change the PIN of whoever is logged in."""
-        self._call(protocol.SetPin(self._number), type(None), (*_given(old), *_given(new)))
+        """Change the PIN of whoever is logged in; without a login, on tokens with a PUK, `old` is that.
+
+        :raises PinPolicy: the token does not accept the new one.
+        :raises Broken: the token judged `old` and refused it, or cannot do this.
+        """
+        try:
+            self._ask(protocol.SetPin(self._number), type(None), (*_given(old), *_given(new)))
+        except Broken as fault:
+            if fault.name in faults.JUDGED or fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
+                raise
+            raise self._new_pin_refused(fault) from None
+
+    def _new_pin_refused(self, fault: Broken) -> FieldkitError:
+        if fault.name not in faults.NEW_PIN:
+            return self._meaning(fault)
+        return errors.PinPolicy(
+            M("The token {token} does not accept the new PIN.", token=self.token.name),
+            unchanged=M("The PIN is what it was."),
+            hint=M("Choose another PIN."),
+            detail=fault.name,
+        )
 
     def _call(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
         try:
@@ -137,15 +162,8 @@ class Session:
 
     def _meaning(self, fault: Broken) -> FieldkitError:
         """The error for `fault`; a vague one is looked into: the token may have been pulled out."""
-        present = True
-        if fault.name in faults.VAGUE:
-            try:
-                self._agents.again(self.token)
-            except errors.TokenRemoved:
-                present = False
-            except FieldkitError:
-                pass
-        return faults.meaning(fault, self.token, present=present)
+        gone = fault.name in faults.VAGUE and self._agents.pulled(self.token)
+        return faults.meaning(fault, self.token, present=not gone)
 
 
 class Signer:

@@ -1,4 +1,4 @@
-"""Real tokens for the tests: SoftHSM2 in a folder of its own, and the same behind a module with bad manners."""
+"""Real tokens for the tests: SoftHSM2 in a folder of its own, and it behind a module with bad manners."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ from fieldkit.secret import Secret
 from fieldkit.token import provision
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
+from fieldkit.token.watch import wait_for
+from tests.token.piv import PivCard
+from tests.token.reader import virtual_reader
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
@@ -111,6 +115,56 @@ def contrary_token(contrary_agents: Agents) -> Token:
     """An initialised token behind the module with bad manners."""
     blank = contrary_agents.tokens()[0]
     return provision.initialise(contrary_agents, blank, "Contrary", pin(SO_PIN), pin())
+
+
+@pytest.fixture(scope="session")
+def opensc() -> str:
+    """The path of OpenSC's module."""
+    path = "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so"
+    if not os.path.isfile(path):
+        pytest.skip("OpenSC's PKCS#11 module is not installed")
+    return path
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """pcscd with an empty virtual reader: its socket and the reader's port."""
+    with virtual_reader(tmp_path_factory.mktemp("reader")) as found:
+        yield found
+
+
+@pytest.fixture
+def card(
+    reader: tuple[str, int],
+    authority: tuple[ec.EllipticCurvePrivateKey, x509.Certificate],
+    keys: Callable[[str], Key],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[PivCard]:
+    """A personalised PIV card, not yet inserted: an RSA key, and an EC key that wants the PIN each time."""
+    path, port = reader
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", path)
+    made = PivCard(port, pin=PIN)
+    for slot, kind, name in ((0x9A, "rsa:2048", "SAMPLE PIV"), (0x9C, "ec:p256", "SAMPLE signature")):
+        key = keys(kind)
+        made.hold(slot, key, der(_certificate(name, key.public_key(), "SAMPLE authority", authority[0])))
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def card_agents(opensc: str, card: PivCard, tmp_path: Path) -> Iterator[Agents]:
+    """Agents for OpenSC alone, told that a locked PIN of its cards is opened by a PUK."""
+    with Agents([opensc], tmp_path / "logs", tries={opensc: 3}, unblock={opensc: "puk"}) as running:
+        yield running
+
+
+def inserted(card: PivCard, agents: Agents) -> Token:
+    """Put the card in; the token as it is when the reader has noticed."""
+    card.insert()
+    found = wait_for(agents, lambda token: token.initialized, stop=threading.Event())
+    assert found is not None
+    card.seen.clear()
+    return agents.find(found.serial)
 
 
 @pytest.fixture(scope="session")
