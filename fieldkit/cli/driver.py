@@ -171,7 +171,7 @@ def _files(call: Call, kit: str | None, id: str) -> tuple[Path, ...]:
         return ()
     from fieldkit.kit.use import packages
 
-    return packages(Path(kit), id, call.home)
+    return packages(Path(kit), id, call.home, call.console().say)
 
 
 def _here(state: DriverState) -> list[str]:

@@ -1,19 +1,118 @@
-"""`fieldkit kit`: build a kit for a stick, and check one."""
+"""`fieldkit kit`: build a kit for a stick, check one, take its papers."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.plain import finding_lines
 from fieldkit.text import M, Said
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 kit = noun("kit", M("The offline kit: everything a bureau without a network needs, on a stick."))
+
+
+@kit.verb("build", M("Make a kit in a folder on a stick: programs, drivers, plan and dossiers, signed."))
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@option("--python", multiple=True, said=M("A Python it is for, as 3.11; this one unless given."))
+@option(
+    "--platform", multiple=True, said=M("A platform it is for, as windows-x86_64; this one unless given.")
+)
+@option("--bureau", multiple=True, said=M("A bureau whose dossier goes along; all of the plan unless given."))
+@option(
+    "--driver", multiple=True, said=M("A token whose driver goes along; those of the bureaus unless given.")
+)
+@option("--vendor", type=FOLDER, said=M("The folder with makers' installers that profiles name."))
+@option("--sample", multiple=True, type=A_FILE, said=M("A PDF to take along for trials; may be repeated."))
+def build_(
+    call: Call,
+    folder: Path,
+    python: tuple[str, ...],
+    platform: tuple[str, ...],
+    bureau: tuple[str, ...],
+    driver: tuple[str, ...],
+    vendor: Path | None,
+    sample: tuple[Path, ...],
+) -> Reply:
+    from fieldkit.kit import build
+
+    profiles, console = call.profiles(), call.console()
+    choice = build.Choice(python, platform, bureau, driver, vendor, sample)
+    prepared = build.prepare(folder.absolute(), choice, profiles, call.home)
+    for finding in prepared.findings:
+        console.say(finding)
+    if not asyncio.run(console.consent(prepared.shown())):
+        raise errors.NotConsented(M("No kit was built: not agreed to."), unchanged=M("Nothing was written."))
+    with call.store() as store:
+        built = build.build(prepared, profiles, call.home, store, console.progress)
+    manifest, sha256 = built.manifest, hashlib.sha256(built.data).hexdigest()
+    lines: list[str | Said] = []
+    for finding in built.findings[len(prepared.findings) :]:
+        lines += finding_lines(finding)
+    lines += [
+        M(
+            "The kit in {folder} is finished: {count} files, {size} MB; {copied} were written now.",
+            folder=str(folder),
+            count=len(manifest.files),
+            size=-(-manifest.size // 10**6),
+            copied=built.copied,
+        ),
+        M("Fingerprint of the kit's key: {fingerprint}", fingerprint=manifest.fingerprint),
+        M("SHA-256 of the manifest: {sha256}", sha256=sha256),
+        M("Tell the technician the fingerprint by another way than this stick."),
+    ]
+    result = {
+        "folder": folder,
+        "version": manifest.version,
+        "fingerprint": manifest.fingerprint,
+        "manifest_sha256": sha256,
+        "files": len(manifest.files),
+        "size": manifest.size,
+        "copied": built.copied,
+        "targets": [{"python": each.python, "platform": each.platform} for each in manifest.targets],
+        "drivers": [
+            {"profile": each.profile, "system": each.system, "files": len(each.files)}
+            for each in manifest.drivers
+        ],
+        "bureaus": list(manifest.bureaus),
+        "findings": [
+            {"id": each.id, "severity": each.severity, "message": str(each.message)}
+            for each in built.findings
+        ],
+    }
+    return Reply(result, lines)
+
+
+@kit.verb("load", M("Take a kit's profiles, checklists, plan and dossiers into this home."))
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@option("--fingerprint", default="", said=M("The fingerprint of the key that must have signed it."))
+def load_(call: Call, folder: Path, fingerprint: str) -> Reply:
+    from fieldkit.kit import load
+
+    found = load.prepare(folder, call.home, fingerprint=fingerprint)
+    result = {"new": list(found.new), "replaced": list(found.replaced), "same": found.same}
+    console = call.console()
+    if not asyncio.run(console.consent(found.shown(call.home))):
+        raise errors.NotConsented(
+            M("The kit's papers were not taken: not agreed to."),
+            unchanged=M("Nothing was taken from the kit."),
+        )
+    load.load(found, call.home)
+    said = M(
+        "Taken from the kit: {new} new, {replaced} replaced; {same} were here already.",
+        new=len(found.new),
+        replaced=len(found.replaced),
+        same=found.same,
+    )
+    return Reply(result, [said])
 
 
 @kit.verb("verify", M("Check a kit: its signature, and every file missing, changed or added."))

@@ -1,15 +1,20 @@
 """The installer on the stick: `python3 install.py`. One file, standard library only, no network.
 
-fieldkit imports its checks too (`parse`, `compare`): what a kit must be is written down once, here.
-What it can prove, and what not, is said in `docs/head-office.md`: it cannot vouch for itself.
+Long, but one file, so that whoever is to trust it can read it and compare its hash; it cannot vouch for
+itself (`docs/head-office.md` says what it proves). fieldkit imports its checks: they are written once.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
+import platform
 import re
+import shutil
+import subprocess
+import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -136,7 +141,7 @@ def compare(
     listed = {file.path: file for file in files}
     found: dict[str, int] = {}
     problems: list[Problem] = []
-    for path, kind, size in _walk(folder, ""):
+    for path, kind, size in walk(folder):
         if kind != "file":
             problems.append(Problem(kind, path))
         elif path in listed:
@@ -172,7 +177,7 @@ def _judged(folder: Path, file: Listed) -> Problem | None:
     return None if (size, sha256) == (file.size, file.sha256) else Problem("changed", file.path)
 
 
-def _walk(folder: Path, before: str) -> Iterator[tuple[str, str, int]]:
+def walk(folder: Path, before: str = "") -> Iterator[tuple[str, str, int]]:
     """Each path below `folder` that is not a folder: "file" with its size, "link", or "unread"."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -182,7 +187,7 @@ def _walk(folder: Path, before: str) -> Iterator[tuple[str, str, int]]:
     for entry in entries:
         path = before + entry.name
         if entry.is_dir(follow_symlinks=False) and not _junction(entry):
-            yield from _walk(Path(entry.path), path + "/")
+            yield from walk(Path(entry.path), path + "/")
         elif entry.is_file(follow_symlinks=False):
             yield path, "file", entry.stat(follow_symlinks=False).st_size
         else:
@@ -215,3 +220,347 @@ def hashed(path: Path, copy: Path | None = None) -> tuple[int, str]:
         if out is not None:
             out.close()
     return size, digest.hexdigest()
+
+
+# --- Ed25519, to check a signature only (RFC 8032, section 5.1.7). Nothing secret is touched here. ---
+
+PRIME = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, PRIME - 2, PRIME) % PRIME
+ROOT = pow(2, (PRIME - 1) // 4, PRIME)
+
+
+def genuine(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` (64 bytes) over `message` was made by the holder of the public `key` (32 bytes)."""
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    public, first = _point(key), _point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if public is None or first is None or scalar >= ORDER:
+        return False
+    digest = hashlib.sha512(signature[:32] + key + message).digest()
+    factor = int.from_bytes(digest, "little") % ORDER
+    base = _point((4 * pow(5, PRIME - 2, PRIME) % PRIME).to_bytes(32, "little"))
+    assert base is not None
+    left, right = _times(scalar, base), _add(first, _times(factor, public))
+    return (left[0] * right[2] - right[0] * left[2]) % PRIME == 0 and (
+        left[1] * right[2] - right[1] * left[2]
+    ) % PRIME == 0
+
+
+def _point(data: bytes) -> tuple[int, int, int, int] | None:
+    y = int.from_bytes(data, "little")
+    odd, y = y >> 255, y & ((1 << 255) - 1)
+    if y >= PRIME:
+        return None
+    square = (y * y - 1) * pow(CURVE * y * y + 1, PRIME - 2, PRIME) % PRIME
+    x = pow(square, (PRIME + 3) // 8, PRIME)
+    if (x * x - square) % PRIME:
+        x = x * ROOT % PRIME
+    if (x * x - square) % PRIME or (x == 0 and odd):
+        return None
+    if x & 1 != odd:
+        x = PRIME - x
+    return x, y, 1, x * y % PRIME
+
+
+def _add(one: tuple[int, int, int, int], two: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    a = (one[1] - one[0]) * (two[1] - two[0]) % PRIME
+    b = (one[1] + one[0]) * (two[1] + two[0]) % PRIME
+    c = 2 * one[3] * two[3] * CURVE % PRIME
+    d = 2 * one[2] * two[2] % PRIME
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
+
+
+def _times(count: int, point: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    total = (0, 1, 1, 0)
+    while count:
+        if count & 1:
+            total = _add(total, point)
+        point, count = _add(point, point), count >> 1
+    return total
+
+
+# --- Installing ---
+
+DONE, NO, WRONG_USE, REFUSED, LACKING, FAULT = range(6)
+MARK = "fieldkit-kit.json"  # in what this installer made, and in nothing else
+WHEELS = ".wheels"
+
+VIETNAMESE = {
+    "This is not a kit: {detail}": "Đây không phải bộ cài ngoại tuyến: {detail}",
+    "The manifest's signature is wrong. Nothing of this kit is used.": (
+        "Chữ ký của bản kê sai. Không dùng bất cứ thứ gì trong bộ cài này."
+    ),
+    "Files that are not as the manifest says:": "Các tệp không đúng như bản kê:",
+    "missing: {path}": "thiếu: {path}",
+    "changed: {path}": "đã bị thay đổi: {path}",
+    "added: {path}": "không thuộc bộ cài: {path}",
+    "link: {path}": "là liên kết hoặc không phải tệp thường: {path}",
+    "unread: {path}": "không đọc được: {path}",
+    "Nothing was installed. Get the kit from head office again.": (
+        "Chưa cài gì cả. Hãy lấy lại bộ cài từ đơn vị quản lý thuê bao."
+    ),
+    "fieldkit {version}: {count} files are as the signed manifest says.": (
+        "fieldkit {version}: {count} tệp đúng như bản kê đã ký."
+    ),
+    "Fingerprint of the key that signed it:": "Dấu vân tay của khóa đã ký:",
+    "SHA-256 of the manifest:": "SHA-256 của bản kê:",
+    "Compare them with what head office told you by another way: whoever could change this stick "
+    "could have put another key and another installer on it.": (
+        "Hãy so với thông tin đơn vị quản lý thuê bao đã báo qua kênh khác: người sửa được thẻ nhớ này "
+        "cũng có thể đã thay khóa và thay cả trình cài đặt."
+    ),
+    "It is the fingerprint that was given.": "Đúng là dấu vân tay đã cho.",
+    "It is not the fingerprint that was given. Nothing was installed.": (
+        "Không phải dấu vân tay đã cho. Chưa cài gì cả."
+    ),
+    "This kit is not for Python {python} on {platform}. It is for: {those}": (
+        "Bộ cài này không dành cho Python {python} trên {platform}. Bộ cài dành cho: {those}"
+    ),
+    "To be done, without a network:": "Sẽ thực hiện, không cần mạng:",
+    "make a Python environment in {target}": "tạo môi trường Python trong {target}",
+    "install {count} packages from the kit into it": "cài {count} gói từ bộ cài vào đó",
+    "take the kit's profiles, checklists, plan and dossiers into {home}": (
+        "đưa hồ sơ cấu hình, danh mục kiểm tra, kế hoạch và hồ sơ của bộ cài vào {home}"
+    ),
+    "fieldkit's folder of this user": "thư mục fieldkit của người dùng này",
+    "the fieldkit that is there is replaced": "thay bản fieldkit đang có ở đó",
+    "Do this? [y/N] ": "Thực hiện? [c/K] ",
+    "Nothing was installed: not agreed to.": "Chưa cài gì cả: chưa được đồng ý.",
+    "Nothing was installed: nobody is here to agree. Add --yes.": (
+        "Chưa cài gì cả: không có ai để đồng ý. Hãy thêm --yes."
+    ),
+    "{target} holds something else. Name another folder with --target.": (
+        "{target} đang chứa thứ khác. Hãy chọn thư mục khác bằng --target."
+    ),
+    "Installing {count} packages …": "Đang cài {count} gói …",
+    "It failed, and what was made was removed again: {detail}": (
+        "Không thành công, những gì đã tạo đã được gỡ bỏ: {detail}"
+    ),
+    "fieldkit is installed, but the kit's papers were not taken; repeat: {command}": (
+        "Đã cài fieldkit, nhưng chưa đưa được hồ sơ của bộ cài vào; hãy chạy lại: {command}"
+    ),
+    "Installed. Start it with: {program}": "Đã cài xong. Khởi động bằng: {program}",
+    "A token's driver from this kit: {command}": "Trình điều khiển token trong bộ cài này: {command}",
+}
+
+
+class Stop(Exception):
+    """The end of the work, with an exit status."""
+
+    def __init__(self, status: int, text: str, **values: object) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.values = values
+
+
+class Installer:
+    """One run of the installer, in one language."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.kit = Path(__file__).absolute().parent
+        self.options = options
+        self.target = Path(options.target).expanduser().absolute()
+        language = options.lang or os.environ.get("FIELDKIT_LANG") or "vi"
+        self.language = "en" if language.lower().startswith("en") else "vi"
+
+    def words(self, text: str, **values: object) -> str:
+        return (VIETNAMESE[text] if self.language == "vi" else text).format(**values)
+
+    def say(self, text: str, **values: object) -> None:
+        sys.stdout.write(self.words(text, **values) + "\n")
+        sys.stdout.flush()
+
+    def run(self) -> int:
+        whole = self.check()
+        if self.options.check:
+            return DONE
+        wheels = self.wheels(whole)
+        self.agree(len(wheels))
+        sizes = {file["path"]: (file["size"], file["sha256"]) for file in whole["files"]}
+        self.install([(path, *sizes[path]) for path in [whole["pip"], *wheels]], whole["version"])
+        return self.take_papers(whole)
+
+    def check(self) -> dict[str, Any]:
+        """The manifest, if signature, key and every file are right."""
+        try:
+            data = (self.kit / MANIFEST).read_bytes()
+            signature = (self.kit / SIGNATURE).read_bytes()
+            whole, files = parse(data)
+        except OSError as error:
+            raise Stop(LACKING, "This is not a kit: {detail}", detail=error) from None
+        except BadManifest as error:
+            raise Stop(NO, "This is not a kit: {detail}", detail=f"{error.what} {error.detail}") from None
+        if not genuine(bytes.fromhex(whole["key"]), data, signature):
+            raise Stop(NO, "The manifest's signature is wrong. Nothing of this kit is used.")
+        problems = compare(self.kit, files)
+        if problems:
+            self.say("Files that are not as the manifest says:")
+            for problem in problems:
+                self.say(problem.kind + ": {path}", path=problem.path)
+            raise Stop(NO, "Nothing was installed. Get the kit from head office again.")
+        said = "fieldkit {version}: {count} files are as the signed manifest says."
+        self.say(said, version=whole["version"], count=len(files))
+        self.say("Fingerprint of the key that signed it:")
+        sys.stdout.write("  " + fingerprint(whole["key"]) + "\n")
+        self.say("SHA-256 of the manifest:")
+        sys.stdout.write("  " + hashlib.sha256(data).hexdigest() + "\n")
+        if not self.options.fingerprint:
+            self.say(
+                "Compare them with what head office told you by another way: whoever could change this stick "
+                "could have put another key and another installer on it."
+            )
+        elif same_fingerprint(self.options.fingerprint, whole["key"]):
+            self.say("It is the fingerprint that was given.")
+        else:
+            raise Stop(REFUSED, "It is not the fingerprint that was given. Nothing was installed.")
+        return whole
+
+    def wheels(self, whole: dict[str, Any]) -> list[str]:
+        """The kit's wheels for this Python on this machine."""
+        python, here = "{}.{}".format(*sys.version_info[:2]), this_platform()
+        for target in whole["targets"]:
+            if (target["python"], target["platform"]) == (python, here):
+                return list(target["wheels"])
+        those = ", ".join("Python {python} {platform}".format(**target) for target in whole["targets"])
+        said = "This kit is not for Python {python} on {platform}. It is for: {those}"
+        raise Stop(LACKING, said, python=python, platform=here, those=those or "-")
+
+    def agree(self, count: int) -> None:
+        """Show what will be done; go on only if the person agrees."""
+        ours = (self.target / MARK).is_file()
+        if self.target.exists() and not ours and (not self.target.is_dir() or any(self.target.iterdir())):
+            said = "{target} holds something else. Name another folder with --target."
+            raise Stop(REFUSED, said, target=self.target)
+        home = self.options.home or os.environ.get("FIELDKIT_HOME")
+        steps = [
+            self.words("make a Python environment in {target}", target=self.target),
+            self.words("install {count} packages from the kit into it", count=count),
+            self.words(
+                "take the kit's profiles, checklists, plan and dossiers into {home}",
+                home=home or self.words("fieldkit's folder of this user"),
+            ),
+        ]
+        if ours:
+            steps.insert(0, self.words("the fieldkit that is there is replaced"))
+        self.say("To be done, without a network:")
+        for number, step in enumerate(steps, 1):
+            sys.stdout.write(f"  {number}. {step}\n")
+        sys.stdout.flush()
+        if self.options.yes:
+            return
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise Stop(REFUSED, "Nothing was installed: nobody is here to agree. Add --yes.")
+        if input(self.words("Do this? [y/N] ")).strip().lower() not in ("y", "yes", "c", "có", "co"):
+            raise Stop(REFUSED, "Nothing was installed: not agreed to.")
+
+    def install(self, wheels: list[tuple[str, int, str]], version: str) -> None:
+        """Make the environment and install into it; on failure the earlier one is put back."""
+        before = self.target.with_name(self.target.name + ".before")
+        if self.target.exists():
+            if before.exists():
+                shutil.rmtree(before)
+            self.target.rename(before)
+        try:
+            self.make(wheels)
+            (self.target / MARK).write_text(json.dumps({"version": version}), "utf-8")
+        except BaseException as error:
+            shutil.rmtree(self.target, ignore_errors=True)
+            if before.exists():
+                before.rename(self.target)
+            if isinstance(error, (OSError, subprocess.SubprocessError, Stop)):
+                detail = error.values.get("detail") if isinstance(error, Stop) else error
+                said = "It failed, and what was made was removed again: {detail}"
+                raise Stop(NO, said, detail=detail) from None
+            raise
+        if before.exists():
+            shutil.rmtree(before)
+
+    def make(self, wheels: list[tuple[str, int, str]]) -> None:
+        import venv
+
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(str(self.target))
+        folder = self.target / WHEELS
+        folder.mkdir()
+        copies = []
+        for path, size, sha256 in wheels:
+            copy = folder / path.rpartition("/")[2]
+            if not copy.exists() and hashed(self.kit / path, copy) != (size, sha256):
+                raise Stop(NO, "changed: {path}", path=path, detail=path)
+            copies.append(str(copy))
+        self.say("Installing {count} packages …", count=len(copies) - 1)
+        # pip runs from inside its wheel: a Python without pip or ensurepip (Debian's) will do.
+        pip = [str(self.python()), "-I", os.path.join(copies[0], "pip"), "install", "--no-index", "--no-deps"]
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-warn-script-location"]
+        surroundings = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
+        surroundings["PIP_CONFIG_FILE"] = os.devnull
+        done = subprocess.run(
+            pip + quiet + copies[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=surroundings
+        )
+        if done.returncode:
+            raise Stop(NO, "", detail=done.stdout.decode("utf-8", "replace")[-2000:])
+        shutil.rmtree(folder)
+
+    def python(self) -> Path:
+        return self.target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def take_papers(self, whole: dict[str, Any]) -> int:
+        """Let the fieldkit just installed check the kit once more, by its own means, and take its papers."""
+        home = ["--home", str(Path(self.options.home).expanduser().absolute())] if self.options.home else []
+        start = [str(self.python()), "-I", "-m", "fieldkit", "--lang", self.language, *home]
+        key = fingerprint(whole["key"]).replace(" ", "")
+        command = [*start, "kit", "load", str(self.kit), "--fingerprint", key, "--yes"]
+        if subprocess.run(command).returncode:
+            said = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
+            raise Stop(NO, said, command=" ".join(command))
+        program = self.target / ("Scripts/fieldkit.exe" if os.name == "nt" else "bin/fieldkit")
+        self.say("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
+        drivers = sorted({driver["profile"] for driver in whole["drivers"]})
+        if drivers:
+            install = " ".join(
+                [str(program), *home, "driver install", "|".join(drivers), "--kit", str(self.kit)]
+            )
+            self.say("A token's driver from this kit: {command}", command=install)
+        return DONE
+
+
+def this_platform() -> str:
+    """This machine as kits name it: "linux-x86_64", "windows-x86_64", "macos-arm64" …"""
+    system = {"Darwin": "macos"}.get(platform.system(), platform.system().lower())
+    if system == "linux" and platform.libc_ver()[0] != "glibc":
+        system = "linux-musl"
+    machine = platform.machine().lower()
+    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+    return f"{system}-{machine}" + ("" if sys.maxsize > 2**32 else "-32bit")
+
+
+def main(arguments: list[str]) -> int:
+    """Check the kit this file lies in, and install from it."""
+    usual = os.path.join(os.environ.get("LOCALAPPDATA") or "~/.local/lib", "fieldkit")
+    parser = argparse.ArgumentParser(prog="install.py", description="Install fieldkit from this kit.")
+    parser.add_argument("--target", default=usual, help="where fieldkit goes (default: %(default)s)")
+    parser.add_argument("--home", help="the folder fieldkit keeps its data in")
+    parser.add_argument("--fingerprint", help="the fingerprint of the key that must have signed the kit")
+    parser.add_argument("--check", action="store_true", help="only check the kit")
+    parser.add_argument("--lang", choices=["vi", "en"], help="the language")
+    parser.add_argument("--yes", action="store_true", help="agree in advance")
+    installer = Installer(parser.parse_args(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        return installer.run()
+    except Stop as stop:
+        sys.stderr.write(installer.words(stop.text, **stop.values) + "\n")
+        return stop.status
+    except KeyboardInterrupt:
+        sys.stderr.write("\n" + installer.words("Nothing was installed: not agreed to.") + "\n")
+        return REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

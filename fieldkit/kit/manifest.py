@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from fieldkit.kit import install
 from fieldkit.kit.errors import KitMissing, KitUnreadable
-from fieldkit.kit.stick import gone, put
+from fieldkit.kit.stick import gone
 from fieldkit.text import M, Message
 
 
@@ -30,7 +29,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class DriverFiles(msgspec.Struct, frozen=True):
-    """The packages of a token's driver. system: "debian-12", "windows", "macos"; architecture: in its words."""
+    """A token's driver packages. system: "debian-12", "windows", "macos"; architecture: in its words."""
 
     profile: str
     system: str
@@ -91,14 +90,6 @@ def encode(manifest: Manifest) -> bytes:
     """The bytes of a manifest: the same for the same manifest, everywhere."""
     plain = msgspec.to_builtins(manifest)
     return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
-
-
-def write(folder: Path, manifest: Manifest, sign: Callable[[bytes], bytes]) -> bytes:
-    """Sign and write the manifest, the signature first: a kit without a manifest is no kit. Its bytes."""
-    data = encode(manifest)
-    put(folder / install.SIGNATURE, sign(data))
-    put(folder / install.MANIFEST, data)
-    return data
 
 
 def read(folder: Path) -> Read:

@@ -6,7 +6,7 @@ So what is used is what was checked, whatever happens to the stick meanwhile.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fieldkit.driver import distribution
@@ -16,26 +16,32 @@ from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitLacks, KitUnsound
 from fieldkit.kit.stick import gone
 from fieldkit.kit.verify import genuine
+from fieldkit.operator import Finding
 from fieldkit.profile.model import this_system
 from fieldkit.text import M, Message
 
 TAKEN = "kit-files"
 
 
-def packages(kit: Path, profile: str, home: Home, *, fingerprint: str = "") -> tuple[Path, ...]:
+def packages(
+    kit: Path, profile: str, home: Home, say: Callable[[Finding], None] = lambda _: None
+) -> tuple[Path, ...]:
     """The packages of a token's driver for this system, verified, on this disk.
 
-    fingerprint: of the key that has to have signed the kit.
+    say: is told whose key signed the kit, and whether the home knows it.
     :raises KitUnsound: the signature or a file is wrong. :raises KitKeyUnknown: it is another's.
     :raises KitLacks: the kit has none for this profile on this system.
     """
     read = genuine(kit)
-    severity, said = keys.judge(home, read.manifest.key, fingerprint)
+    severity, said = keys.judge(home, read.manifest.key)
     if severity == "fail":
         raise keys.refusal(said, read.manifest.key)
+    fingerprint = read.manifest.fingerprint
+    hint = M("Fingerprint of the kit's key: {fingerprint}", fingerprint=fingerprint)
+    say(Finding("kit-key", severity, said, detail=fingerprint, hint=hint))
     system = distribution.release() if this_system() == "linux" else this_system()
     fitting = [driver for driver in read.manifest.drivers if driver.profile == profile]
-    here = [driver for driver in fitting if driver.system == system]
+    here = [driver for driver in fitting if driver.system in (system, this_system())]
     if not here:
         others = sorted({driver.system for driver in fitting})
         raise KitLacks(
@@ -58,10 +64,11 @@ def take(kit: Path, read: manifests.Read, paths: Sequence[str], home: Home) -> t
     """Copy files of the kit into the home, verified; those there already are verified again."""
     folder = home.path / TAKEN / read.sha256[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return tuple(_take(kit, read, path, folder) for path in paths)
+    return tuple(take_one(kit, read, path, folder) for path in paths)
 
 
-def _take(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
+def take_one(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
+    """Copy one file of the kit into `folder`, hashed on the way; the copy."""
     file = read.manifest.file(path)
     assert file is not None  # the manifest was checked to list what it names
     copy = folder / path.rpartition("/")[2]
@@ -97,7 +104,7 @@ def _no_links(kit: Path, path: str) -> None:
 def _unsound(what: Message) -> KitUnsound:
     return KitUnsound(
         M("A file of the kit is not as the manifest says."),
-        unchanged=M("Nothing was installed."),
+        unchanged=M("Nothing was taken from the kit."),
         hint=M("Check the kit with `fieldkit kit verify`, and get it from head office again."),
         detail=str(what),
     )

@@ -1,0 +1,150 @@
+"""Taking a kit's papers into a home: profiles, checklists, plan, dossiers, anchors, recipients, samples.
+
+Everything is checked before the first file is moved in; what the home had under the same name is kept aside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from fieldkit import __version__
+from fieldkit.checklist import load as checklists
+from fieldkit.errors import FieldkitError
+from fieldkit.home import Home, shipped
+from fieldkit.kit import install, keys, use
+from fieldkit.kit import manifest as manifests
+from fieldkit.kit.errors import KitForeign
+from fieldkit.kit.verify import genuine
+from fieldkit.operator import Finding, Plan
+from fieldkit.profile import load as profiles
+from fieldkit.text import M, Said
+
+TAKEN = ("profiles/", "checklists/", "recipients/", "samples/")
+ASIDE = "replaced-by-kit"
+
+
+class Loading(msgspec.Struct, frozen=True):
+    """What would be taken: paths in the kit, which are those in the home. same: files that need not be."""
+
+    kit: Path
+    read: manifests.Read
+    key: Finding
+    new: tuple[str, ...]
+    replaced: tuple[str, ...]
+    same: int
+
+    def shown(self, home: Home) -> Plan:
+        """The plan as it is shown before consent is asked."""
+        steps: list[Said] = [
+            M("The kit is signed by the key {fingerprint}.", fingerprint=self.read.manifest.fingerprint),
+            self.key.message,
+        ]
+        if self.new:
+            steps.append(M("New in {home}: {files}", home=str(home.path), files=", ".join(self.new)))
+        if self.replaced:
+            steps.append(
+                M("Replaced in {home}: {files}", home=str(home.path), files=", ".join(self.replaced))
+            )
+            steps.append(M("What is replaced is kept in the folder {folder}.", folder=ASIDE))
+        steps.append(M("Kits signed by this key are taken from now on."))
+        keeps = M("Visits, answers, and every other file of the home stay as they are.")
+        return Plan(
+            M("Take the kit's papers into {home}", home=str(home.path)), steps=tuple(steps), keeps=keeps
+        )
+
+
+def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
+    """Look what the kit would bring. Nothing is changed.
+
+    :raises KitUnsound: the signature is wrong. :raises KitKeyUnknown: the key is not one to believe.
+    :raises KitForeign: it is for another release.
+    """
+    read = genuine(kit)
+    severity, said = keys.judge(home, read.manifest.key, fingerprint)
+    if severity == "fail":
+        raise keys.refusal(said, read.manifest.key)
+    if read.manifest.version != __version__:
+        raise KitForeign(
+            M(
+                "The kit is for fieldkit {theirs}; this is {ours}.",
+                theirs=read.manifest.version,
+                ours=__version__,
+            ),
+            unchanged=M("Nothing was taken from the kit."),
+            hint=M("Run the kit's install.py first: it brings the fieldkit that belongs to it."),
+        )
+    new: list[str] = []
+    replaced: list[str] = []
+    same = 0
+    for file in read.manifest.files:
+        if not file.path.startswith(TAKEN):
+            continue
+        wanted = (file.size, file.sha256)
+        if _is(home.path / file.path, wanted) or (
+            not (home.path / file.path).exists() and _is(_shipped(file.path), wanted)
+        ):
+            same += 1
+        else:
+            (replaced if (home.path / file.path).exists() else new).append(file.path)
+    key = Finding("key", severity, said)
+    return Loading(kit, read, key, tuple(new), tuple(replaced), same)
+
+
+def load(loading: Loading, home: Home) -> None:
+    """Move the papers in, all or none. Consent was asked before.
+
+    :raises KitUnsound: a file is not as the manifest says. Also raises what is wrong with one of them.
+    """
+    paths = [*loading.new, *loading.replaced]
+    work = home.path / use.TAKEN / "papers"
+    shutil.rmtree(work, ignore_errors=True)
+    for path in paths:
+        folder = work / Path(path).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        use.take_one(loading.kit, loading.read, path, folder)
+    for path in paths:
+        if path.endswith(".yaml"):
+            if path.startswith("checklists/"):
+                checklists.load(work / path)
+            elif path.startswith("profiles/"):
+                profiles.check(work / path)
+    aside = home.path / ASIDE / loading.read.sha256[:16]
+    moved: list[str] = []
+    try:
+        for path in paths:
+            if (home.path / path).exists():
+                _move(home.path / path, aside / path)
+            _move(work / path, home.path / path)
+            moved.append(path)
+        profiles.load(home)
+    except (OSError, FieldkitError):
+        for path in paths:
+            if path in moved:
+                (home.path / path).unlink()
+            if path in loading.replaced and not (home.path / path).exists():
+                with contextlib.suppress(FileNotFoundError):
+                    (aside / path).replace(home.path / path)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    keys.remember(home, loading.read.manifest.key)
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+
+
+def _shipped(path: str) -> Path:
+    folder, _, rest = path.partition("/")
+    return shipped(folder) / rest
+
+
+def _is(path: Path, wanted: tuple[int, str]) -> bool:
+    try:
+        return path.is_file() and install.hashed(path) == wanted
+    except OSError:
+        return False

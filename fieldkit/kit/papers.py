@@ -1,0 +1,163 @@
+"""What head office gives along: profiles, checklists, the plan with chosen dossiers, anchors, samples.
+
+Only files that the profiles name, and of known kinds, are taken: nothing secret may ride along by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from fieldkit.home import Home, shipped
+from fieldkit.kit.errors import ChoiceUnknown, SourceDamaged
+from fieldkit.profile.model import Bureau, Phase, Plan, Profiles, Task
+from fieldkit.sync import recipients
+from fieldkit.text import M
+
+LETTER = "samples/sample-letter.pdf"
+
+
+class Paper(msgspec.Struct, frozen=True):
+    """A file to be: its path in the kit, and its content."""
+
+    path: str
+    content: bytes
+
+
+def bureaus(profiles: Profiles, codes: Sequence[str]) -> tuple[Bureau, ...]:
+    """The chosen bureaus of the plan in force, by code; all where none is named.
+
+    :raises ChoiceUnknown: the plan has no such bureau.
+    """
+    known = {bureau.code: bureau for bureau in profiles.plan.bureaus}
+    for code in codes:
+        if code not in known:
+            raise ChoiceUnknown(
+                M("The plan has no bureau {code}.", code=code),
+                hint=M("Known here: {names}.", names=", ".join(known)),
+            )
+    return tuple(known[code] for code in sorted(set(codes) or known))
+
+
+def gather(
+    home: Home, profiles: Profiles, chosen: Sequence[Bureau], samples: Sequence[Path]
+) -> tuple[Paper, ...]:
+    """Everything of head office's that goes into the kit, except lists that are fetched."""
+    found = [
+        *_profiles(home, profiles, chosen),
+        *_checklists(home),
+        *_recipients(home),
+        *_samples(profiles.plan.issued, samples),
+    ]
+    return tuple({paper.path: paper for paper in found}.values())
+
+
+def anchorless(profiles: Profiles, chosen: Sequence[Bureau]) -> list[str]:
+    """The authorities of the chosen bureaus that have no trust anchor in place."""
+    names = sorted({bureau.authority for bureau in chosen})
+    return [name for name in names if not profiles.anchors(name)]
+
+
+def _profiles(home: Home, profiles: Profiles, chosen: Sequence[Bureau]) -> Iterator[Paper]:
+    for kind in ("tokens", "authorities", "rules"):
+        for path in _first(folder / kind for folder in profiles.folders):
+            yield Paper(f"profiles/{kind}/{path.name}", path.read_bytes())
+    services = profiles.file("services.yaml")
+    if services is not None:
+        yield Paper("profiles/services.yaml", services.read_bytes())
+    for authority in profiles.authorities.values():
+        for name in (*authority.anchors, *authority.intermediates):
+            certificate = profiles.file(name)
+            if certificate is not None:
+                yield Paper(f"profiles/{name}", _public(certificate))
+        for listed in sorted((home.profiles / "authorities" / authority.id).glob("*.crl")):
+            yield Paper(f"profiles/authorities/{authority.id}/{listed.name}", listed.read_bytes())
+    yield Paper(f"profiles/plan/{_plan_file(profiles)}", plan_text(only(profiles.plan, chosen)))
+
+
+def only(plan: Plan, chosen: Sequence[Bureau]) -> Plan:
+    """The plan with these bureaus alone, and the tasks that are for any of them."""
+    codes = {bureau.code for bureau in chosen}
+    phases: list[Phase] = []
+    for phase in plan.phases:
+        tasks: list[Task] = []
+        for task in phase.tasks:
+            left = tuple(code for code in task.bureaus if code in codes)
+            if left or not task.bureaus:
+                tasks.append(msgspec.structs.replace(task, bureaus=left))
+        if tasks:
+            phases.append(msgspec.structs.replace(phase, tasks=tuple(tasks)))
+    kept = tuple(bureau for bureau in plan.bureaus if bureau.code in codes)
+    return msgspec.structs.replace(plan, phases=tuple(phases), bureaus=kept)
+
+
+def plan_text(plan: Plan) -> bytes:
+    """A plan as its file has it."""
+    plain = msgspec.to_builtins(plan, builtin_types=(date,))
+    text: str = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=10**6)
+    return text.encode("utf-8")
+
+
+def _plan_file(profiles: Profiles) -> str:
+    """The name of the file that the plan in force came from, so that it takes its place again."""
+    for path in _first(folder / "plan" for folder in profiles.folders):
+        with path.open(encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+        if isinstance(document, dict) and document.get("id") == profiles.plan.id:
+            return path.name
+    return f"{profiles.plan.id}.yaml"
+
+
+def _first(folders: Iterable[Path]) -> list[Path]:
+    """The YAML files of several folders by name; of each name that in the first."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in folder.glob("*.yaml"):
+            found.setdefault(path.name, path)
+    return [found[name] for name in sorted(found)]
+
+
+def _checklists(home: Home) -> Iterator[Paper]:
+    for path in _first((home.checklists, shipped("checklists"))):
+        yield Paper(f"checklists/{path.name}", path.read_bytes())
+
+
+def _recipients(home: Home) -> Iterator[Paper]:
+    folder = recipients.folder(home)
+    for path in sorted((*folder.glob("*.age"), *folder.glob("*.hub"))):
+        yield Paper(f"recipients/{path.name}", _public(path))
+
+
+def _samples(day: date, given: Sequence[Path]) -> Iterator[Paper]:
+    import tempfile
+
+    from fieldkit.sample.documents import letter
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "letter.pdf"
+        letter(made, signer_title="Trưởng cơ quan", signer_name="Nguyễn Thị Mẫu", on=day)
+        yield Paper(LETTER, made.read_bytes())
+    for path in given:
+        content = path.read_bytes()
+        if not content.startswith(b"%PDF-"):
+            raise SourceDamaged(
+                M("{file} is not a PDF.", file=path.name),
+                unchanged=M("The kit was not begun."),
+                hint=M("Name sample documents as PDF files."),
+            )
+        yield Paper(f"samples/{path.name}", content)
+
+
+def _public(path: Path) -> bytes:
+    content = path.read_bytes()
+    if b"PRIVATE KEY" in content or b"AGE-SECRET-KEY" in content.upper():
+        raise SourceDamaged(
+            M("{file} holds a private key; it does not go into a kit.", file=path.name),
+            unchanged=M("The kit was not begun."),
+            hint=M("Leave only the public part in the file, and keep the key where it is guarded."),
+        )
+    return content

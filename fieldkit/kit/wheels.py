@@ -1,0 +1,194 @@
+"""The wheels of a kit: fieldkit's own, and for each target all that it needs there, fetched by pip.
+
+Versions are those installed and tested here. pip judges markers by the Python it runs on, so what a target
+needs beyond that is found in the wheels' own metadata and fetched after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fieldkit.home import PACKAGE
+from fieldkit.kit import own
+from fieldkit.kit.errors import WheelsUnavailable
+from fieldkit.kit.install import hashed
+from fieldkit.kit.targets import Wanted
+from fieldkit.operator import Progress
+from fieldkit.text import M
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+DONE = ".done.json"
+ROUNDS = 5  # of requirements that only other requirements' markers bring in
+Tell = Callable[[Progress], None]
+
+
+def fetch(own_wheel: Path, wanted: Wanted, cache: Path, log: Path, tell: Tell) -> list[Path]:
+    """All wheels that `own_wheel` needs for one target, without itself, pip's own first.
+
+    What was fetched before is kept in `cache`; where nothing is missing, no network is needed.
+    :raises WheelsUnavailable: a wheel is not to be had.
+    """
+    pins = _pins()
+    tool = f"pip=={importlib.metadata.version('pip')}" if importlib.util.find_spec("pip") else "pip"
+    asked = "\n".join([str(wanted), tool, pins, *_metadata(own_wheel)[1]])
+    folder = cache / f"{wanted.platform}-{wanted.python}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
+    kept = _kept(folder)
+    if kept is not None:
+        return kept
+    folder.mkdir(parents=True, exist_ok=True)
+    constraints = folder / "constraints.txt"
+    constraints.write_text(pins, "utf-8")
+    lacking = [str(own_wheel), tool]
+    total = pins.count("\n")
+    for _ in range(ROUNDS):
+        _pip(lacking, wanted, folder, constraints, log, total, tell)
+        names, missing = _closure(own_wheel, folder, wanted)
+        if not missing:
+            break
+        lacking = [str(requirement) for requirement in missing]
+    else:
+        raise _unavailable(wanted, ", ".join(lacking))
+    found = {_metadata(path)[0]: path for path in folder.glob("*.whl")}
+    paths = [found["pip"], *(found[name] for name in sorted(names - {"pip"}))]
+    done = {path.name: hashed(path) for path in paths}
+    (folder / DONE).write_text(json.dumps(done), "utf-8")
+    return paths
+
+
+def _kept(folder: Path) -> list[Path] | None:
+    with contextlib.suppress(OSError, ValueError):
+        done = json.loads((folder / DONE).read_text("utf-8"))
+        if all(list(hashed(folder / name)) == seen for name, seen in done.items()):
+            return [folder / name for name in done]
+    return None
+
+
+def _pins() -> str:
+    """The versions installed here, of everything; and of the tested list, where this is a checkout."""
+    lines = {}
+    lock = PACKAGE.parent / ".ci" / "lock.txt"
+    if own.checkout() is not None and lock.is_file():
+        for line in lock.read_text("utf-8").splitlines():
+            name, _, version = line.strip().partition("==")
+            if version:
+                lines[_canonical(name)] = version
+    for found in importlib.metadata.distributions():
+        lines[_canonical(found.name)] = found.version
+    lines.pop("fieldkit", None)
+    return "".join(f"{name}=={version}\n" for name, version in sorted(lines.items()))
+
+
+def _closure(own_wheel: Path, folder: Path, wanted: Wanted) -> tuple[set[str], list[Requirement]]:
+    """What `own_wheel` needs on the target: the names that are in `folder`, and what is not there yet."""
+    from packaging.requirements import Requirement
+
+    present = {_metadata(path)[0]: path for path in folder.glob("*.whl")}
+    names: set[str] = set()
+    missing: dict[str, Requirement] = {}
+    seen: set[tuple[str, str]] = set()
+    todo: list[tuple[Path, str]] = [(own_wheel, "")]
+    while todo:
+        path, extra = todo.pop()
+        for text in _metadata(path)[1]:
+            requirement = Requirement(text)
+            if requirement.marker and not requirement.marker.evaluate(wanted.environment | {"extra": extra}):
+                continue
+            name = _canonical(requirement.name)
+            if name not in present:
+                requirement.marker = None
+                missing[name] = requirement
+                continue
+            names.add(name)
+            for each in ("", *requirement.extras):
+                if (name, each) not in seen:
+                    seen.add((name, each))
+                    todo.append((present[name], each))
+    return names | {"pip"}, [missing[name] for name in sorted(missing)]
+
+
+def _metadata(wheel: Path) -> tuple[str, list[str]]:
+    """A wheel's name, and what it requires."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        parsed = HeaderParser().parsestr(archive.read(name).decode("utf-8"))
+    return _canonical(parsed["Name"]), parsed.get_all("Requires-Dist") or []
+
+
+def _canonical(name: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)
+
+
+def _pip(
+    lacking: Sequence[str], wanted: Wanted, folder: Path, constraints: Path, log: Path, total: int, tell: Tell
+) -> None:
+    argv = [sys.executable, "-m", "pip", "download", "--no-input", "--disable-pip-version-check"]
+    argv += [
+        "--progress-bar=off",
+        "--only-binary=:all:",
+        "--dest",
+        str(folder),
+        "--constraint",
+        str(constraints),
+    ]
+    collected = 0
+    tail: list[str] = []
+    for line in _lines([*argv, *wanted.options, *lacking], log):
+        tail = [*tail[-19:], line]
+        if line.startswith("Collecting "):
+            collected += 1
+            said = M("Fetching wheels for {target}", target=str(wanted))
+            tell(Progress(said, min(collected, total), total))
+        elif line.startswith("[exit ") and line != "[exit 0]":
+            raise _unavailable(wanted, "\n".join(each for each in tail if "ERROR" in each)[-2000:])
+
+
+def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
+    """Run a program, its output also to `log`; its lines, and at last "[exit N]". It ends when this does."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    surroundings = os.environ | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    with log.open("a", encoding="utf-8") as kept:
+        kept.write(f"$ {' '.join(argv)}\n")
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=surroundings,
+            text=True,
+            errors="replace",
+        )
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                kept.write(line)
+                yield line.rstrip("\n")
+            yield f"[exit {child.wait()}]"
+        finally:
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+
+
+def _unavailable(wanted: Wanted, detail: str) -> WheelsUnavailable:
+    return WheelsUnavailable(
+        M("The wheels for {target} cannot be had.", target=str(wanted)),
+        unchanged=M("The kit was not begun; what was fetched is kept for the next time."),
+        hint=M("Check network and proxy, and whether every dependency has a wheel for it; then build again."),
+        detail=detail,
+    )
