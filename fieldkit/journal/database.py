@@ -267,6 +267,8 @@ class JournalTable(Table):
 
     def upsert(self, document: Mapping[Any, Any], cond: QueryLike | None = None) -> list[int]:
         with self._storage.guard:
+            if not self._storage.has(self.name) and (cond is not None or isinstance(document, Document)):
+                return [self.insert(document)]  # an update that finds nothing would be an entry of its own
             return super().upsert(document, cond)
 
     def remove(self, cond: QueryLike | None = None, doc_ids: Iterable[int] | None = None) -> list[int]:
