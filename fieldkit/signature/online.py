@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,7 +42,7 @@ class Online:
     def __init__(self, *, patience: float = 8.0) -> None:
         self.patience = patience
         self.asked: list[Fetched] = []
-        self._known: dict[tuple[str, bytes | None], bytes | None] = {}
+        self._known: dict[tuple[str, bytes | None], Any] = {}
         self._silent: set[str] = set()
 
     def said(self) -> str:
@@ -51,21 +51,17 @@ class Online:
 
     def issuers(self, certificate: Certificate, believed: Trust) -> tuple[Certificate, ...]:
         """The authorities above `certificate` that are not here, fetched from where it says they are."""
-        from asn1crypto import x509
-
         here = {each.subject.dump() for each in (*believed.others, *believed.anchors)}
         found: list[Certificate] = []
         at = certificate
         for _ in range(LONGEST_CHAIN):
             if at.issuer.dump() in here or at.self_issued:
                 break
-            fetched = None
-            for url in _issuer_urls(at):
-                data = self._ask(url)
-                fetched = _parsed(x509.Certificate, _unarmoured(data)) if data else None
-                if fetched is not None:
-                    break
-            if fetched is None or fetched.subject.dump() != at.issuer.dump():
+            answers = (self._ask(url, _certificate) for url in _issuer_urls(at))
+            fetched = next(
+                (each for each in answers if each and each.subject.dump() == at.issuer.dump()), None
+            )
+            if fetched is None:
                 break
             found.append(fetched)
             at = fetched
@@ -73,34 +69,39 @@ class Online:
 
     def revocation(self, certificate: Certificate, believed: Trust) -> Trust:
         """OCSP answers, and revocation lists where no responder answers, for the whole path."""
-        from asn1crypto import crl, ocsp
-
         crls: list[bytes] = []
         ocsps: list[Any] = []
         for at, issuer in _path(certificate, believed):
-            answered = False
-            for url in at.ocsp_urls:
-                data = self._ask(url, _ocsp_request(at, issuer), "application/ocsp-request")
-                answer = _parsed(ocsp.OCSPResponse, data) if data else None
-                if answer is not None and answer["response_status"].native == "successful":
-                    ocsps.append(answer)
-                    answered = True
-                    break
-            for point in () if answered else at.crl_distribution_points:
-                data = self._ask(point.url) if point.url else None
-                if data and _parsed(crl.CertificateList, der := _unarmoured(data)) is not None:
-                    crls.append(der)
+            request = _ocsp_request(at, issuer)
+            answers = (
+                self._ask(url, _ocsp_answer, request, "application/ocsp-request") for url in at.ocsp_urls
+            )
+            answer = next((each for each in answers if each is not None), None)
+            if answer is not None:
+                ocsps.append(answer)
+                continue
+            for point in at.crl_distribution_points:
+                listed = self._ask(point.url, _revocation_list) if point.url else None
+                if listed is not None:
+                    crls.append(listed)
         return Trust(crls=tuple(crls), ocsps=tuple(ocsps))
 
-    def _ask(self, url: str, body: bytes | None = None, kind: str = "") -> bytes | None:
+    def _ask(self, url: str, read: Callable[[bytes], Any], body: bytes | None = None, kind: str = "") -> Any:
+        """What `read` makes of the answer, asked for once; None where there is none, or not such a one."""
         key = (url, body)
         if key not in self._known:
             began = time.monotonic()
             data, outcome = self._fetched(url, body, kind)
             took = round(1000 * (time.monotonic() - began))
+            found = None
+            if data is not None:
+                try:
+                    found = read(data)
+                except (ValueError, TypeError, KeyError):  # what asn1crypto raises
+                    outcome = "not the answer that was asked for"
             digest = hashlib.sha256(data).hexdigest() if data else ""
             self.asked.append(Fetched(url, outcome, len(data or b""), took, digest))
-            self._known[key] = data
+            self._known[key] = found
         return self._known[key]
 
     def _fetched(self, url: str, body: bytes | None, kind: str) -> tuple[bytes | None, str]:
@@ -124,6 +125,8 @@ class Online:
                     if time.monotonic() > end:
                         raise TimeoutError("too slow")
                     parts.append(chunk)
+                if size < int(answer.headers.get("Content-Length") or 0):
+                    return None, "cut short"
         except (OSError, ValueError) as error:  # URLError, timeouts, bad addresses, broken HTTP
             if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
                 self._silent.add(server)
@@ -178,11 +181,28 @@ def _unarmoured(data: bytes) -> bytes:
         return data
 
 
-def _parsed(kind: Any, data: bytes) -> Any:
-    """The ASN.1 value in `data`, read through and through; None where it is no such value."""
-    try:
-        found = kind.load(data, strict=True)
-        found.native  # noqa: B018 (parsed lazily: a wrong one shows here)
-    except (ValueError, TypeError, KeyError):
-        return None
+def _certificate(data: bytes) -> Certificate:
+    from asn1crypto import x509
+
+    found: Certificate = x509.Certificate.load(_unarmoured(data), strict=True)  # type: ignore[no-untyped-call]
+    found.native  # noqa: B018 (parsed lazily: a wrong one shows here)
+    return found
+
+
+def _revocation_list(data: bytes) -> bytes:
+    from asn1crypto import crl
+
+    der = _unarmoured(data)
+    found = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
+    found["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily: a wrong one shows here)
+    return der
+
+
+def _ocsp_answer(data: bytes) -> Any:
+    from asn1crypto import ocsp
+
+    found = ocsp.OCSPResponse.load(data, strict=True)  # type: ignore[no-untyped-call]
+    if found["response_status"].native != "successful":
+        raise ValueError("the responder gives no status")
+    found.native  # noqa: B018 (parsed lazily: a wrong one shows here)
     return found

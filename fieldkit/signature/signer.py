@@ -63,7 +63,19 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
         self.timeout = timeout
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        return await asyncio.to_thread(self._ask, req.dump())  # type: ignore[no-untyped-call]
+        answer: tsp.TimeStampResp = await asyncio.to_thread(self._ask, req.dump())  # type: ignore[no-untyped-call]
+        self._fits(req, answer)
+        return answer
+
+    def _fits(self, req: tsp.TimeStampReq, answer: Any) -> None:
+        """The timestamp is for this very query (RFC 3161 §2.2); pyHanko compares the nonce alone."""
+        try:
+            made = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+            fits = all(made[part].dump() == req[part].dump() for part in ("message_imprint", "nonce"))
+        except (ValueError, TypeError, KeyError) as error:
+            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
+        if not fits:
+            raise boundary.timestamp_failed(f"{self.url}: a timestamp for something else")
 
     def _ask(self, query: bytes) -> Any:
         if not self.url.lower().startswith(("http://", "https://")):

@@ -251,10 +251,11 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
         )
     )
     stamp: Any = status.timestamp_validity
-    stamped = [claims.timestamp(stamp, believed, outer, case.policy)]
+    stampers = _joined(believed, _on_path(stamp))
+    stamped = [claims.timestamp(stamp, stampers, outer, case.policy)]
     moment = outer
     if stamped[0].verdict == "pass":
-        authority = claims.timestamp_revocation(stamp.signing_cert, believed, outer)
+        authority = claims.timestamp_revocation(stamp.signing_cert, stampers, outer)
         stamped.append(authority)
         if authority.verdict != "fail":
             moment = Moment(outer.now, stamp.timestamp, True, authority.verdict == "pass" and outer.settled)
@@ -333,6 +334,12 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
         return verdict, moment
     settled = authority.verdict == "pass" and moment.settled
     return verdict, Moment(moment.now, status.timestamp, True, settled)
+
+
+def _on_path(stamp: Any) -> Trust:
+    """The authorities that a timestamp brings for its own path."""
+    path = stamp.validation_path if stamp is not None else None
+    return Trust(others=tuple(path.iter_certs(include_root=False)) if path is not None else ())
 
 
 def _inside(signature: Any) -> Trust:

@@ -1,4 +1,4 @@
-"""Documents as an attacker, or careless software, leaves them: each starts from a signed file and returns bytes.
+"""Documents as an attacker, or careless software, leaves them: from a signed file's bytes to other bytes.
 
 The names are those of the published attacks on PDF signatures (pdf-insecurity.org).
 """

@@ -1,4 +1,4 @@
-"""Each claim on a signature: what is good passes, what is not is found out, what is open says what settles it."""
+"""Each claim on a signature: good ones pass, bad ones are found out, open ones say what would settle them."""
 
 from __future__ import annotations
 
@@ -297,9 +297,14 @@ def test_a_document_that_changes_while_it_is_read_is_told(
     from fieldkit.signature import document, errors
 
     path = put(tmp_path, signed_bytes)
-    with pytest.raises(errors.DocumentChanged), document.opened(path) as file:
-        file.read()
-        path.write_bytes(signed_bytes + b"%")
+
+    def read_and_change() -> None:
+        with document.opened(path) as file:
+            file.read()
+            path.write_bytes(signed_bytes + b"%")
+
+    with pytest.raises(errors.DocumentChanged):
+        read_and_change()
 
 
 def test_a_signature_made_on_a_clock_that_is_ahead_is_told(
