@@ -14,7 +14,7 @@ from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.profile.rules import StampRule
 from fieldkit.signature import errors, permission
-from fieldkit.signature.place import OVERLAP, Place, beside, for_rule, pages, unlock
+from fieldkit.signature.place import OVERLAP, Page, Place, beside, for_rule, pages, unlock
 from fieldkit.signature.preflight import rewrite
 from fieldkit.signature.sign import Drawing, RawSigner, Reserved, Signed, sign
 from fieldkit.signature.stamp import Stamp, draw
@@ -77,9 +77,9 @@ class Look(msgspec.Struct, frozen=True):
         """Where the stamp goes, and whether that is known: `field` is the place of the field to be signed."""
         if field is not None:
             return field, True
-        if self.place is not None:
-            return self.place, True
         found = pages(source, password)
+        if self.place is not None:
+            return _on(found, self.place), True
         person = _person(source, password) if self.rule.kind == "agency" else None
         return for_rule(self.rule, found, name=self.name, title=self.title, person=person)
 
@@ -94,6 +94,24 @@ class Look(msgspec.Struct, frozen=True):
             copy_form=self.copy_form,
             at=self.at,
         )
+
+
+def _on(found: Sequence[Page], given: Place) -> Place:
+    """A place that was given, with what its page says of it.
+
+    :raises StampUnfit: there is no such page.
+    """
+    if given.page >= len(found):
+        raise errors.StampUnfit(
+            M(
+                "The stamp's place is on page {page}, and there are {pages}.",
+                page=given.page + 1,
+                pages=len(found),
+            ),
+            hint=M("Give another place, or none to have it found."),
+        )
+    sheet = found[given.page].sheet
+    return msgspec.structs.replace(given, turn=sheet.turn, unit=sheet.unit)
 
 
 def _person(source: Path, password: Secret | None) -> Place | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from pyhanko.pdf_utils.content import PdfContent
-from pyhanko.pdf_utils.layout import BoxConstraints
+from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.stamp import StaticStampStyle
 
@@ -27,4 +27,8 @@ class Form(PdfContent):  # type: ignore[misc, unused-ignore]
 
 def style(form: bytes) -> StaticStampStyle:
     """The style that shows `form` in the whole of the field."""
-    return StaticStampStyle(background=Form(form), border_width=0)
+    # without pyHanko's own margins of 5 points, which would show a seal smaller than it is
+    whole = SimpleBoxLayoutRule(
+        x_align=AxisAlignment.ALIGN_MID, y_align=AxisAlignment.ALIGN_MID, margins=Margins()
+    )
+    return StaticStampStyle(background=Form(form), background_layout=whole, border_width=0)

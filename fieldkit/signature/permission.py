@@ -70,13 +70,13 @@ def standing(reader: Any, name: str) -> Standing:
 def _places(reader: Any) -> dict[Any, Place]:
     """Where each signature field shows, by its reference."""
     from fieldkit.signature.place import Place
-    from fieldkit.signature.sheet import leaves, sheet
+    from fieldkit.signature.sheet import entry, leaves, sheet
 
     found: dict[Any, Place] = {}
     if "/AcroForm" not in reader.root:
         return found
     for number, (page, inherited) in enumerate(leaves(reader.root["/Pages"])):
-        annotations = page.get("/Annots")
+        annotations = entry(page, "/Annots")
         if not isinstance(annotations, list):
             continue
         for at in range(len(annotations)):
@@ -87,7 +87,8 @@ def _places(reader: Any) -> dict[Any, Place]:
             x1, y1, x2, y2 = (round(float(widget["/Rect"][each])) for each in range(4))
             box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
             if box[2] > box[0] and box[3] > box[1]:
-                found[reference.reference] = Place(number, box, sheet(page, inherited).turn)
+                paper = sheet(page, inherited)
+                found[reference.reference] = Place(number, box, paper.turn, paper.unit)
     return found
 
 

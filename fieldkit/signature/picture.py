@@ -146,7 +146,7 @@ def _colour(picture: Image, alpha: Image) -> str:
 
 def _fine_enough(picture: Image, name: str, place: Place) -> None:
     width, height = place.size
-    shown = min(width / picture.width, height / picture.height)  # points a pixel, as it is fitted in
+    shown = place.unit * min(width / picture.width, height / picture.height)  # points a pixel, fitted in
     dpi = int(72 / shown) if shown > 0 else LEAST_DPI
     if dpi < LEAST_DPI:
         raise _unfit(

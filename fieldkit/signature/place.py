@@ -29,12 +29,14 @@ ENDS = ",.;:()[]“”\"'"  # around a word, no part of a name
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a field is: the page counted from 0, and left, bottom, right, top in the page's units.
 
-    turn: how far a viewer turns the page clockwise, so that what is drawn is turned back.
+    turn: how far a viewer turns the page clockwise, so that what is drawn is turned back. unit: the
+    page's unit in 1/72 inch, so that what is drawn has its size on paper.
     """
 
     page: int
     box: tuple[int, int, int, int]
     turn: int = 0
+    unit: float = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -194,7 +196,9 @@ def on_page(page: Page, number: int, left: float, top: float, width: float, heig
     width, height = min(width, page.width), min(height, page.height)
     left = min(max(left, 0), page.width - width)
     top = min(max(top, 0), page.height - height)
-    return Place(number, page.sheet.stored(left, top, left + width, top + height), page.sheet.turn)
+    return Place(
+        number, page.sheet.stored(left, top, left + width, top + height), page.sheet.turn, page.sheet.unit
+    )
 
 
 def _last(page: Page, wanted: str, above: float | None = None) -> Word | None:

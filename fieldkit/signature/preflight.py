@@ -94,7 +94,7 @@ def _look(
     pages = int(reader.root["/Pages"]["/Count"])
     if pages < 1:
         raise errors.DocumentUnfit(M("The document {name} has no pages.", name=name))
-    if "/XFA" in reader.root.get("/AcroForm", {}):
+    if "/AcroForm" in reader.root and "/XFA" in reader.root["/AcroForm"]:
         findings.append(
             Finding(
                 "document-xfa",

@@ -98,7 +98,7 @@ def sheet(page: Any, inherited: dict[str, Any]) -> Sheet:
     if right <= left or top <= bottom:  # a crop box beside the page is ignored, as viewers do
         left, bottom, right, top = media
     turn = _number(inherited.get("/Rotate"), 0)
-    unit = _number(page.get("/UserUnit"), 1)
+    unit = _number(entry(page, "/UserUnit"), 1)
     return Sheet(
         left,
         bottom,
@@ -107,6 +107,14 @@ def sheet(page: Any, inherited: dict[str, Any]) -> Sheet:
         int(turn) % 360 if turn % 90 == 0 else 0,
         unit if unit > 0 else 1,
     )
+
+
+def entry(holder: Any, name: str) -> Any:
+    """What stands under `name` in a dictionary, references followed (its `get` would not), or None."""
+    try:
+        return holder[name]
+    except KeyError:
+        return None
 
 
 def _number(value: Any, otherwise: float) -> float:

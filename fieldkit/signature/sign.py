@@ -51,7 +51,7 @@ class Reserved(msgspec.Struct, frozen=True):
 
 
 class Drawing(msgspec.Struct, frozen=True):
-    """A stamp drawn when the field is known: in its place where it has one."""
+    """A stamp drawn when the field is known: in its place, or where the stamp goes in a new one (None)."""
 
     kind: str
     draw: Callable[[Place | None], Stamp]
@@ -256,10 +256,10 @@ def _sign(
     kind = stamp.kind if stamp is not None else ""
     name = permission.choose(found, field, kind, reserved, title)
     existing = found.field(name)
+    if stamp is not None and existing is not None and existing.place is None:
+        raise permission.invisible(name, title)
     if isinstance(stamp, Drawing):
         stamp = stamp.draw(existing.place if existing is not None else None)
-    elif stamp is not None and existing is not None and existing.place is None:
-        raise permission.invisible(name, title)
     spec = None
     if existing is None:
         spec = fields.SigFieldSpec(name, **_where(stamp.place if stamp else None))

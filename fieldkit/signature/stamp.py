@@ -101,7 +101,7 @@ def _render(place: Place, shown: str, lines: Sequence[str], size: int, files: di
         "turn": place.turn,
         "picture": shown,
         "lines": list(lines),
-        "size": size,
+        "size": size / place.unit,
         "fonts": FONTS,
         "ring": RING,
         "too-long": TOO_LONG,
