@@ -114,8 +114,10 @@ def _right(path: Path, file: apt.Fetch) -> bool:
 
 
 def _bare(cache: Path) -> tuple[str, ...]:
-    """Options by which apt believes that nothing is installed, and locks nothing of the system's."""
-    cache.mkdir(parents=True, exist_ok=True)
+    """Options by which apt believes that nothing is installed or fetched, and locks nothing."""
+    empty = cache / "nothing-fetched"  # apt leaves out of its list what its archives hold already
+    (empty / "partial").mkdir(parents=True, exist_ok=True)
     status = cache / "nothing-installed"
     status.touch()
-    return ("-o", f"Dir::State::status={status}", "-o", "Debug::NoLocking=1")
+    archives = f"Dir::Cache::archives={empty}"
+    return ("-o", f"Dir::State::status={status}", "-o", archives, "-o", "Debug::NoLocking=1")

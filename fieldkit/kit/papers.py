@@ -76,7 +76,10 @@ def _profiles(home: Home, profiles: Profiles, chosen: Sequence[Bureau]) -> Itera
                 yield Paper(f"profiles/{name}", _public(certificate))
         for listed in sorted((home.profiles / "authorities" / authority.id).glob("*.crl")):
             yield Paper(f"profiles/authorities/{authority.id}/{listed.name}", listed.read_bytes())
-    yield Paper(f"profiles/plan/{_plan_file(profiles)}", plan_text(only(profiles.plan, chosen)))
+    kept, source = only(profiles.plan, chosen), _plan_file(profiles)
+    yield Paper(
+        f"profiles/plan/{source.name}", source.read_bytes() if kept == profiles.plan else plan_text(kept)
+    )
 
 
 def only(plan: Plan, chosen: Sequence[Bureau]) -> Plan:
@@ -102,14 +105,14 @@ def plan_text(plan: Plan) -> bytes:
     return text.encode("utf-8")
 
 
-def _plan_file(profiles: Profiles) -> str:
-    """The name of the file that the plan in force came from, so that it takes its place again."""
+def _plan_file(profiles: Profiles) -> Path:
+    """The file that the plan in force came from; under its name the kit's plan takes its place again."""
     for path in _first(folder / "plan" for folder in profiles.folders):
         with path.open(encoding="utf-8") as file:
             document = yaml.safe_load(file)
         if isinstance(document, dict) and document.get("id") == profiles.plan.id:
-            return path.name
-    return f"{profiles.plan.id}.yaml"
+            return path
+    raise AssertionError(profiles.plan.id)  # it was loaded from one of them
 
 
 def _first(folders: Iterable[Path]) -> list[Path]:
