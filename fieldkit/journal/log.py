@@ -221,6 +221,7 @@ class Log:
         if clean and not torn:
             return
         path = self._folder / last.name
+        self._let_go_of_readers()  # the file that is read is about to be replaced
         if torn:
             self.keep_torn(torn, last)
         good = self._files.read(path)[: last.size]
@@ -365,12 +366,15 @@ class Log:
     def close(self) -> None:
         """Let go of the files; nothing is left to be written."""
         self._let_go()
+        self._let_go_of_readers()
+        self.read_only = self.read_only or M("The store is closed.")
+
+    def _let_go_of_readers(self) -> None:
         with self._guard:
             for descriptor in self._reading.values():
                 with contextlib.suppress(OSError):
                     self._files.close(descriptor)
             self._reading.clear()
-        self.read_only = self.read_only or M("The store is closed.")
 
     def stamped(self) -> list[Segment]:
         """The segments with what the disk says of them now; for a checkpoint, after `close`."""

@@ -66,6 +66,11 @@ class Crashes(RuleBasedStateMachine):
 
     @precondition(lambda self: self.bench is not None)
     @rule()
+    def look(self) -> None:
+        self.bench.check()
+
+    @precondition(lambda self: self.bench is not None)
+    @rule()
     def close(self) -> None:
         self.bench.close()
 
@@ -118,6 +123,7 @@ def _a_day(bench: Bench) -> None:
     bench.answer("done", "signoff")
     bench.close()
     bench.forget("a")
+    bench.check()
     bench.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,18 @@ def test_a_newer_format_is_read_only_and_says_which_one_is_needed(folder: Path, 
         with pytest.raises(StoreReadOnly):
             store.append(Draft("answer", value=1))
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_after_a_kill_what_was_said_before_and_what_comes_next_are_both_read(
+    folder: Path, tmp_path: Path
+) -> None:
+    write_a_day(folder)  # closed in order: its head is noted
+    store = Store.open(folder)
+    store.append(Draft("answer", value="before the kill"))
+    killed = tmp_path / "killed"
+    shutil.copytree(folder, killed)  # as kill -9 leaves it
+    store.close()
+    with Store.open(killed) as store:
+        made = store.append(Draft("answer", value="after it"))
+        assert [entry.value for entry in store.entries()][-2:] == ["before the kill", "after it"]
+        assert len(list(store.lines(1, made.seq))) == made.seq
