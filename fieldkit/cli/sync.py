@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun
 from fieldkit.text import M, Said
 
@@ -19,18 +21,25 @@ sync = noun("sync", M("Send this device's work to head office, and see what arri
 @sync.verb("push", M("Put what the target does not have yet, encrypted, into bundles there."))
 @click.argument("target")
 def push(call: Call, target: str) -> Reply:
+    from fieldkit.sync.push import announce
     from fieldkit.sync.push import push as put
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
 
     way = carrier(target)
     recipients = load(call.home)
+    console = call.console()
     with call.store() as store:
-        done = put(store, way, recipients, progress=call.console().progress)
+        plan = announce(store, way, recipients)
+        if plan is not None and not asyncio.run(console.consent(plan)):
+            raise errors.NotConsented(
+                M("Nothing was put: not agreed to."), unchanged=M("The target is as it was.")
+            )
+        done = put(store, way, recipients, progress=console.progress)
     lines: list[str | Said] = []
     if done.bundles:
         lines += [M("Put: {name}", name=name) for name in done.bundles]
-        lines.append(M("It holds the entries up to {last}.", last=done.last))
+        lines.append(M("Head office gets the entries up to {last}.", last=done.last))
     else:
         lines.append(M("Nothing new: the target has everything already."))
     if done.missing:

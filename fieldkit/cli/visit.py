@@ -184,7 +184,7 @@ def finish(call: Call, name: str, token: str, out: Path | None) -> Reply:
         )
         return Reply(
             {"visit": made.visit, "record": str(made.pdf), "json": str(made.json), "checks": made.checks},
-            [M("The record was made and verified: {path}", path=str(made.pdf))],
+            made.told,
             good=made.verdict == "pass",
         )
 

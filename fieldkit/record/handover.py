@@ -28,7 +28,7 @@ from fieldkit.record.verify import GIVER, RECEIVER, Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
 from fieldkit.signature.sign import RawSigner, Reserved, sign
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check
 from fieldkit.visit.errors import VisitNotReady
 from fieldkit.visit.model import Visit
@@ -47,6 +47,13 @@ class Record(msgspec.Struct, frozen=True):
     signed: bool
     verdict: str
     checks: tuple[Check, ...]
+
+    @property
+    def told(self) -> Message:
+        """What was made, in a sentence."""
+        if self.signed:
+            return M("The record was made and verified: {path}", path=str(self.pdf))
+        return M("The record was made, unsigned: {path}", path=str(self.pdf))
 
 
 async def hand_over(

@@ -15,7 +15,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal.entry import Draft, decode, digest
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Progress
+from fieldkit.operator import Plan, Progress
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier
 from fieldkit.sync.errors import TargetDamaged
@@ -44,6 +44,22 @@ class Pushed(msgspec.Struct, frozen=True):
     bundles: tuple[str, ...] = ()
     size: int = 0
     missing: tuple[str, ...] = ()
+
+
+def announce(store: Store, carrier: Carrier, recipients: Sequence[str]) -> Plan | None:
+    """What a push would put there, for a person to agree to; None when the target has everything."""
+    now = status(store, carrier)
+    if not now.pending:
+        return None
+    first = covered(now.received, now.here, now.gaps) + 1
+    return Plan(
+        title=M("Put this device's work into {target} for head office", target=carrier.label),
+        steps=(
+            M("Entries {first} to {last} of the journal, with their attachments", first=first, last=now.last),
+            M("Encrypted to {count} recipients and signed by this device", count=len(checked(recipients))),
+        ),
+        keeps=M("Everything stays here too, until head office's receipt has arrived."),
+    )
 
 
 def push(

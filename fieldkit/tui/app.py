@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -36,6 +39,10 @@ class TakesKeys(Protocol):
     """A widget that does what a key asks for at once, and says whether it did."""
 
     def take_key(self, event: events.Key) -> bool: ...
+
+
+class LineLost(Message):
+    """The person cannot be reached any more: the connection is gone, or the machine is shut down."""
 
 
 class Asked(Message):
@@ -74,6 +81,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.desk = Desk(home, modules)
         self.visit_wanted = visit
         self.told: deque[Said | str] = deque(maxlen=REMEMBERED)
+        self._line_lost = False
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
     def get_default_screen(self) -> Screen[Any]:
@@ -169,6 +177,9 @@ class FieldkitApp(App[int], inherit_bindings=False):
         for screen in reversed(self.screen_stack):
             if isinstance(screen, Room) and not await screen.may_leave():
                 return
+        for screen in self.screen_stack:
+            if isinstance(screen, Room):
+                await screen.keep()
         await self.desk.close()
         self.exit(0)
 
@@ -204,19 +215,28 @@ class FieldkitApp(App[int], inherit_bindings=False):
             self.room.status(text)
 
     async def on_line_lost(self) -> None:
-        """The connection is gone: what was saved is on the disk, so leave."""
+        """The connection is gone: end what runs safely, keep what was typed, and leave."""
+        if self._line_lost:
+            return
+        self._line_lost = True
         self._held.clear()
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Room):
+                with contextlib.suppress(Exception):  # the other screens' drafts are still to be kept
+                    await screen.give_up()
         await self.desk.close()
         self.exit(1)
 
     def on_mount(self) -> None:
         # Textual takes the terminal back after a suspension, but does not draw on it.
         self.app_resume_signal.subscribe(self, lambda _: self.action_repaint())
+        for name in ("SIGHUP", "SIGTERM"):  # a dropped connection, a machine that is shut down
+            with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
+                loop = asyncio.get_running_loop()
+                loop.add_signal_handler(getattr(signal, name), lambda: self.post_message(LineLost()))
 
     def on_resize(self) -> None:
-        forget = getattr(self._driver, "forget", None)
-        if forget is not None:
-            forget()
+        self.action_repaint()  # also when the size is what it was: the terminal may have moved its lines
 
     # --- the end
 

@@ -16,6 +16,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from fieldkit.tui.app import LineLost
 from fieldkit.tui.shadow import Shadow
 
 WAKE = 0.1  # seconds between looks at the clock: when a lone Esc is an Esc, and when to stop
@@ -24,10 +25,6 @@ REPLACEMENT = "\ufffd"
 
 class ForeignByte(Message):
     """The terminal sent something that is not UTF-8; it was dropped."""
-
-
-class LineLost(Message):
-    """Standard input ended: the connection is gone."""
 
 
 class KeyReader:

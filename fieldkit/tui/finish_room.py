@@ -16,7 +16,7 @@ from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.dialogs import QuestionDialog
 from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.prose import Paragraph, Prose
-from fieldkit.tui.work_pane import finding_text
+from fieldkit.tui.work_pane import answer_words, finding_text
 from fieldkit.tui.work_room import SAID_NO, WorkRoom
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ class FinishRoom(WorkRoom):
         return [
             Paragraph(M("Everything required is settled."), "strong"),
             Paragraph(M("The officer reads the answers, signs off, and signs the record with the token.")),
+            *_to_read(visit),
         ]
 
     # --- doing a step
@@ -214,3 +215,19 @@ class FinishRoom(WorkRoom):
 
     def action_back(self) -> None:
         self.dismiss(None)
+
+
+def _to_read(visit: Visit) -> Iterator[Paragraph]:
+    """What was answered and done, section by section, as the officer reads it before signing off."""
+    for section in visit.checklist.sections:
+        items = [item for item in section.items if item.id in visit.relevant and item.kind != "note"]
+        if not items:
+            continue
+        yield Paragraph("")
+        yield Paragraph(section.title, "strong")
+        for item in items:
+            evidence = visit.evidence.get(item.id)
+            said = str(evidence.summary) if evidence else "–"
+            if item.id in visit.answers:
+                said = answer_words(item, visit.answers[item.id])
+            yield Paragraph(f"{item.label}: {said}", "", signs.sign(visit.status(item.id)))

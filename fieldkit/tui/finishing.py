@@ -28,7 +28,7 @@ async def hand_over(desk: Desk, visit: str, operator: Operator) -> Sequence[Said
     from fieldkit.record.handover import hand_over as make
 
     made = await make(desk.visits, visit, operator, modules=desk.modules)
-    return [M("The record was made and verified: {path}", path=str(made.pdf))]
+    return [made.told]
 
 
 async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
@@ -53,7 +53,7 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
 
 async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
     """What the folder does not have yet, into bundles there; then what waits."""
-    from fieldkit.sync.push import push
+    from fieldkit.sync.push import announce, push
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
 
@@ -63,6 +63,9 @@ async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
     )
     target = await operator.ask(question)
     way = carrier(target)
+    plan = await asyncio.to_thread(announce, desk.visits.store, way, recipients)
+    if plan is not None and not await operator.consent(plan):
+        return [M("Nothing was put: not agreed to.")]
     done = await asyncio.to_thread(push, desk.visits.store, way, recipients, progress=operator.progress)
     told: list[Said] = [M("Put: {name}", name=name) for name in done.bundles]
     if not told:

@@ -169,8 +169,15 @@ class Room(Screen[T], Generic[T], inherit_bindings=False):
         return self.scopes
 
     async def may_leave(self) -> bool:
-        """Called before fieldkit is left: keep what is half done; False if it must not end now."""
+        """Called before the person leaves fieldkit; False if it must not end now."""
         return True
+
+    async def keep(self) -> None:
+        """Put on the disk what was typed and not saved; called before fieldkit ends."""
+
+    async def give_up(self) -> None:
+        """The person is gone for good, as when a line drops: come to a safe end, and keep what there is."""
+        await self.keep()
 
     # --- the frame
 

@@ -19,6 +19,7 @@ from fieldkit.text import Said
 from fieldkit.tui.signs import plain
 from fieldkit.tui.wrap import cut, folded, wrap
 
+AROUND = 2  # lines kept in sight before and after the cursor
 PATIENCE = 1.0  # seconds between letters that belong to one search
 
 
@@ -221,10 +222,11 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         above = mine[0]
         while above > 0 and self._rows[lines[above - 1][0]].heading:
             above -= 1  # a heading stays visible with its first row
-        if above < self._top:
-            self._top = above
-        if mine[-1] >= self._top + height:
-            self._top = mine[-1] - height + 1
+        around = min(AROUND, max(0, height - len(mine)) // 2)
+        if above - around < self._top:
+            self._top = above - around
+        if mine[-1] + around >= self._top + height:
+            self._top = mine[-1] + around - height + 1
         self._top = max(0, min(self._top, len(lines) - height))
 
     def _laid(self, width: int) -> list[tuple[int, int]]:

@@ -83,6 +83,8 @@ def word_left(edited: Edited) -> Edited:
     at = len(edited.before.rstrip("".join(SEPARATORS)))
     while at > 0 and edited.text[at - 1] not in SEPARATORS:
         at -= 1
+    while 0 < at < len(edited.text) and is_mark(edited.text[at]) and edited.text[at - 1] != "\n":
+        at -= 1  # a mark on a space
     return Edited(edited.text, at)
 
 

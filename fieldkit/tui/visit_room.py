@@ -19,7 +19,7 @@ from fieldkit.tui import signs
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.dialogs import QuestionDialog
 from fieldkit.tui.drafts import Drafts
-from fieldkit.tui.list_box import ListBox
+from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.visit_rows import FINISH, NEEDS_WORK, next_open, rows
 from fieldkit.tui.work_pane import WorkPane
 from fieldkit.tui.work_room import SAID_NO, WorkRoom
@@ -27,6 +27,8 @@ from fieldkit.tui.work_room import SAID_NO, WorkRoom
 if TYPE_CHECKING:
     from fieldkit.procedure.evidence import Evidence
     from fieldkit.visit.model import Visit
+
+ROOMY = 110  # columns from which a row of the list has room for its state in words
 
 
 class VisitRoom(WorkRoom):
@@ -78,7 +80,7 @@ class VisitRoom(WorkRoom):
         visit = self._visit
         if visit is None:
             return self.visit_id, ""
-        state = signs.STATES[visit.state]
+        state = signs.STATES["open"] if visit.state == "open" else signs.SHORT_STATES[visit.state]
         return f"{visit.bureau.name} · {visit.checklist.title}", f"{visit.done}/{visit.total}  {state}"
 
     def body(self) -> Iterator[Widget]:
@@ -86,8 +88,16 @@ class VisitRoom(WorkRoom):
 
     def filled(self) -> None:
         if self._visit is not None:
-            self._items.show(rows(self._visit, self._drafts, self._running_item))
+            self._items.show(self._rows(self._visit))
             self._pane.retell()
+
+    def _rows(self, visit: Visit) -> list[Row]:
+        return rows(visit, self._drafts, self._running_item, words=self.app.size.width >= ROOMY)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self._visit is not None:
+            self._items.show(self._rows(self._visit))
 
     def scopes_now(self) -> Sequence[Scope]:
         if self.working:
@@ -158,7 +168,7 @@ class VisitRoom(WorkRoom):
     def _take(self, visit: Visit, at: str = "") -> None:
         self._visit = visit
         self.retitle()
-        self._items.show(rows(visit, self._drafts, self._running_item), at=at)
+        self._items.show(self._rows(visit), at=at)
         self._show_item()
         self.retell_keys()
 
@@ -186,7 +196,7 @@ class VisitRoom(WorkRoom):
         draft = pane.draft
         if self._drafts.hold(pane.item, draft):
             pane.drafted(draft)
-            self._items.show(rows(self._visit, self._drafts, self._running_item))
+            self._items.show(self._rows(self._visit))
 
     def _settle_pane(self) -> str:
         """The item under the cursor, shown at the right; keys may have been faster than messages."""
@@ -416,13 +426,15 @@ class VisitRoom(WorkRoom):
         self._keep_on_disk()
         self.dismiss(None)
 
-    async def may_leave(self) -> bool:
+    async def keep(self) -> None:
         self._keep_typed()
-        self._keep_on_disk()
-        return await super().may_leave()
+        await self._keeping()
 
     def _keep_on_disk(self) -> None:
-        """Write drafts and place; the desk does it before anything that is asked of it later."""
+        """Write drafts and place, without waiting for it."""
+        self.app.run_worker(self._keeping(), group="drafts", exit_on_error=False)
+
+    async def _keeping(self) -> None:
         desk, visit = self.fieldkit.desk, self._visit
         if visit is None or not desk.is_open:
             return
@@ -433,7 +445,7 @@ class VisitRoom(WorkRoom):
             if place in visit.relevant and desk.visits.place(visit.id) != place:
                 desk.visits.remember(visit.id, place)
 
-        self.app.run_worker(desk.call(keep), group="drafts", exit_on_error=False)
+        await desk.call(keep)
 
     # --- work with the desk
 

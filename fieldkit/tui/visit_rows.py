@@ -17,24 +17,27 @@ FINISH = "@finish"
 NEEDS_WORK = ("todo", "failed")
 
 
-def rows(visit: Visit, drafts: Container[str], running: str) -> list[Row]:
-    """A row for each item in force and one for finishing; drafts, running: ids of such items."""
+def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = True) -> list[Row]:
+    """A row for each item in force and one for finishing; drafts, running: ids of such items.
+
+    words: False where there is little room: the signs of "done" and "to do" then stand alone (help explains them).
+    """
     found: list[Row] = []
     for section in visit.checklist.sections:
         items = [item for item in section.items if item.id in visit.relevant]
         if items:
             found.append(Row(f"@{section.id}", section.title, heading=True))
-        found += [_row(visit, item, item.id in drafts, item.id == running) for item in items]
+        found += [_row(visit, item, item.id in drafts, item.id == running, words) for item in items]
     found.append(Row("@end", M("Finish"), heading=True))
     word = signs.SHORT_STATES[visit.state]
     found.append(Row(FINISH, M("Sign-off, record, export"), signs.sign(visit.state), word))
     return found
 
 
-def _row(visit: Visit, item: Item, draft: bool, running: bool) -> Row:
+def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> Row:
     status = visit.status(item.id)
     sign = signs.sign(status)
-    word: Said = signs.STATUSES[status]
+    word: Said | str = signs.STATUSES[status] if words or status not in ("done", "todo") else ""
     if running:
         sign, word = signs.sign("running"), M("running")
     elif draft:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -17,6 +19,8 @@ from fieldkit.tui.finishing import progress_words
 from fieldkit.tui.frame import Room
 from fieldkit.tui.operator import Found, Progressed, ScreenOperator
 from fieldkit.tui.runner import Running
+
+SAFE_END = 60.0  # seconds for work to undo what it began when nobody is there any more
 
 Work = Callable[[ScreenOperator], Coroutine[Any, Any, Any]]
 
@@ -104,6 +108,14 @@ class WorkRoom(Room[None], inherit_bindings=True):
         if await self.app.push_screen_wait(ConsentDialog(plan)) and self._work is work:
             self.status(M("Stopping…"))
             work.stop()
+
+    async def give_up(self) -> None:
+        work = self._work
+        if work is not None:
+            work.stop()
+            with contextlib.suppress(Exception):  # how it ended is in the journal
+                await asyncio.wait_for(work.result(), SAFE_END)
+        await super().give_up()
 
     async def may_leave(self) -> bool:
         if self.working:

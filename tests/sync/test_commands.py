@@ -27,10 +27,14 @@ def test_put_wait_receipt_done(
         device = store.device
     _keys(home, head_office, escrow)
     stick = tmp_path / "stick"
-    pushed = fieldkit("sync", "push", stick, "--json").result
+    asked = fieldkit("sync", "push", stick, "--json")
+    assert (asked.status, asked.error["code"]) == (3, "not-consented")
+    assert str(stick) in asked.error["detail"]
+    assert not stick.exists()
+    pushed = fieldkit("sync", "push", stick, "--json", "--yes").result
     assert (stick / pushed["bundle"]).is_file()
     assert [each["bundle"] for each in pushed["waiting"]] == [pushed["bundle"]]
-    again = fieldkit("sync", "push", stick)
+    again = fieldkit("sync", "push", stick)  # nothing would be put, so there is nothing to agree to
     assert (again.status, "Nothing new" in again.out) == (0, True)
     with Store.open(home.store) as store:
         name, data = hub.receipt(

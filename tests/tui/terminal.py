@@ -30,6 +30,7 @@ class Pty:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.received = 0
+        self.raw = bytearray()
         self.status: int | None = None
         given = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
         self._pid, self._file = pty.fork()
@@ -113,5 +114,6 @@ class Pty:
         except OSError:
             return False
         self.received += len(data)
+        self.raw += data
         self._stream.feed(data)
         return bool(data)

@@ -63,7 +63,7 @@ def test_every_kind_of_item_is_answered_by_keys_alone(
         await person.see("Saved: Day", "The path of a file")
         await person.paste(str(tmp_path / "ảnh"))
         await person.press("tab", "enter")
-        await person.see("Saved: Photo", "ready to be signed off")
+        await person.see("Saved: Photo", "5/5  ready")
 
     play(story, visit=visit)
     found = stored(home, visit)
