@@ -59,9 +59,11 @@ def make(
     key_id: str = "",
     label: str = "",
     email: str = "",
+    begin: Callable[[str], None] | None = None,
 ) -> Made:
     """Make a key on the token (or use the one with `key_id`) and write the request for it to `out` (PEM).
 
+    begin: told the CKA_ID of a new key before it is made, to be found should this run be broken off.
     Whatever fails, a key that was made for it is removed again.
     :raises KeyNotThere: the token has no key with `key_id`. :raises KeyLeftBehind: it could not be removed.
     """
@@ -70,6 +72,8 @@ def make(
         public, kind, handles = _existing(holder, key_id)
     else:
         key_id = secrets.token_hex(20)
+        if begin is not None:
+            begin(key_id)
         written = holder.generate_key(kind, key_id, label)
         public, handles = written.public, tuple(written.handles)
     try:
@@ -174,5 +178,6 @@ def _clean(holder: KeyHolder, handles: Sequence[int], key_id: str, error: BaseEx
             unchanged=M("No request was written. The key {id} is still on the token.", id=key_id),
             hint=M("Use it with --key-id, or remove it with `fieldkit certificate remove`."),
             detail=str(error),
+            cause=getattr(error, "code", ""),
             left=[key_id],
         ) from error

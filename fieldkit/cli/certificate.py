@@ -162,6 +162,7 @@ def import_(
 def request(call: Call, name: str, subject: str, bureau: str, email: str, out: Path, **given: Any) -> Reply:
     from fieldkit.certificate import name as names
     from fieldkit.certificate.request import make
+    from fieldkit.token import provision
 
     dossier = material.bureau(call, bureau).dossier if bureau else None
     if not subject and dossier is None:
@@ -178,7 +179,7 @@ def request(call: Call, name: str, subject: str, bureau: str, email: str, out: P
             unchanged=M("Nothing was changed."),
             hint=M("Give another name; a request is not written over another."),
         )
-    with _reaching(call) as (running, _):
+    with _reaching(call) as (running, intents):
         found = running.find(name)
         plan = Plan(
             title=M("Make a certificate request on the token {token}", token=found.name),
@@ -197,7 +198,18 @@ def request(call: Call, name: str, subject: str, bureau: str, email: str, out: P
             tokens.ask_pin(call, found) as pin,
             running.session(found, pin, confirmed_last_try=confirmed) as session,
         ):
-            made = make(session, wanted, out, email=email, **given)
+            own = given.pop("key_id")
+            made = (
+                make(session, wanted, out, email=email, key_id=own, **given)
+                if own
+                else provision.requested(
+                    session,
+                    intents,
+                    lambda key_id, begin: make(
+                        session, wanted, out, email=email, key_id=key_id, begin=begin, **given
+                    ),
+                )
+            )
     result = {"token": found.uri, "out": str(out), "subject": names.text(wanted)}
     result |= {"id": made.id, "key": made.key, "label": made.label, "sha256": made.sha256}
     return Reply(
@@ -370,7 +382,9 @@ def _write(
         running.session(found, pin, confirmed_last_try=confirmed) as session,
     ):
         if single:
-            return provision.import_certificate(session, holder.certificate, label, holder.chain)
+            return provision.import_certificate(
+                session, holder.certificate, label, holder.chain, intents=intents
+            )
         return provision.import_identity(session, holder, label, intents=intents, progress=console.progress)
 
 

@@ -15,6 +15,7 @@ from fieldkit.operator import Plan, SecretRequest
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.profile.model import Known, TokenProfile
     from fieldkit.secret import Secret
     from fieldkit.token.agents import Agents
     from fieldkit.token.attempts import Attempts
@@ -97,7 +98,8 @@ def shape(found: Token) -> dict[str, Any]:
 def line(found: Token) -> str:
     """A token in one line."""
     name = found.label or (M("(no label)") if found.initialized else M("(not initialised)"))
-    return f"{name}  {found.serial or '-'}  {found.model}  {STATES[found.pin_state]}  {found.uri}"
+    slot = M("slot {slot}", slot=found.slot)
+    return f"{name}  {found.serial or '-'}  {found.model}  {slot}  {STATES[found.pin_state]}  {found.uri}"
 
 
 @token.verb("list", M("The tokens that are here."), modules=True)
@@ -133,8 +135,12 @@ def watch(call: Call) -> Iterator[Reply]:
 @token.verb("show", M("One token: its state, what it can do, and the certificates on it."), modules=True)
 @click.argument("name", metavar="TOKEN")
 def show(call: Call, name: str) -> Reply:
+    from fieldkit.driver.detect import explain
+    from fieldkit.token import policy
+
     with agents(call) as running:
         found = running.find(name)
+        profile = policy.profile_of(found, call.profiles().tokens.values())
         certificates: list[StoredCertificate] = []
         if found.initialized:
             with running.session(found) as session:
@@ -142,6 +148,8 @@ def show(call: Call, name: str) -> Reply:
         result = shape(found) | {
             "mechanisms": list(found.mechanisms),
             "firmware": found.firmware,
+            "unblock": found.unblock,
+            "profile": _profile_shape(profile) if profile is not None else None,
             "certificates": [
                 {
                     "id": each.id,
@@ -158,8 +166,39 @@ def show(call: Call, name: str) -> Reply:
             M("PIN: {least} to {most} characters", least=found.pin_min, most=found.pin_max),
             M("Certificates: {count}", count=len(certificates)),
         ]
+        if profile is not None:
+            lines[1:1] = [f"{each} ({explain(how)})" for each, how in _profile_facts(profile)]
         lines += [f"  {each.id}  {each.label}  {each.sha256[:16]}…" for each in certificates]
         return Reply(result, lines)
+
+
+def _profile_facts(profile: TokenProfile) -> list[tuple[Said, Known]]:
+    """What is said of tokens of this kind, each with how well it is known."""
+    rules = profile.pin_policy
+    facts: list[tuple[Said, Known]] = [
+        (M("Kind: {title}", title=str(profile.title)), profile.known),
+        (M("Rule for a PIN: {least} to {most} characters", least=rules.min, most=rules.max), rules.known),
+    ]
+    if rules.tries:
+        facts.append((M("Wrong PINs until it locks: {count}", count=rules.tries), rules.known))
+    return facts + [(quirk.text, quirk.known) for quirk in profile.quirks]
+
+
+def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
+    rules = profile.pin_policy
+    return {
+        "id": profile.id,
+        "known": profile.known,
+        "pin_policy": {
+            "min": rules.min,
+            "max": rules.max,
+            "classes": list(rules.classes),
+            "tries": rules.tries,
+            "unblock": rules.unblock,
+            "known": rules.known,
+        },
+        "quirks": [{"id": each.id, "text": str(each.text), "known": each.known} for each in profile.quirks],
+    }
 
 
 @token.verb("init", M("Erase a token and set its PINs."), secrets=("so-pin", "pin"), modules=True)
@@ -175,13 +214,15 @@ def init(call: Call, slot: int | None, label: str) -> Reply:
         confirmed = last_try(call, found, so=True)
         request = SecretRequest(
             role="so-pin",
-            title=M("Present SO PIN of the token") if found.initialized else M("New SO PIN"),
+            title=M("SO PIN of the token {token}", token=found.name)
+            if found.initialized
+            else M("New SO PIN"),
             new=not found.initialized,
             check=None if found.initialized else rules.so_check(found),
         )
         with _secret(call, found, request) as so_pin, _new_pin(call, found, "pin") as pin:
             made = provision.initialise(
-                running, found, label, so_pin, pin, rules=_rules(call, found), confirmed_last_try=confirmed
+                running, found, label, so_pin, pin, rules=rules, confirmed_last_try=confirmed
             )
         return Reply(
             shape(made), M("Initialised: {token}, serial number {serial}.", token=label, serial=made.serial)
@@ -216,21 +257,22 @@ def change_pin(call: Call, name: str) -> Reply:
 )
 @click.argument("name", metavar="TOKEN")
 def unblock(call: Call, name: str) -> Reply:
+    from fieldkit.procedure.reach import ask_unblocking_code
     from fieldkit.token import provision
+    from fieldkit.token.guard import OPENS
 
     with agents(call) as running:
         found = running.find(name)
-        consent(call, Plan(title=M("Set a new PIN on the token {token}", token=found.name)))
+        # as far as the profile knows: somebody may have a code all the same
+        steps = (OPENS["authority"],) if found.unblock == "authority" else ()
+        consent(call, Plan(title=M("Set a new PIN on the token {token}", token=found.name), steps=steps))
         confirmed = last_try(call, found, so=True)
-        request = SecretRequest(
-            role="so-pin", title=M("SO PIN or PUK of the token {token}", token=found.name)
-        )
         with (
-            _secret(call, found, request) as so_pin,
+            asyncio.run(ask_unblocking_code(call.console(), found)) as code,
             _new_pin(call, found, "new-pin") as new,
         ):
             after = provision.unblock(
-                running, found, so_pin, new, rules=_rules(call, found), confirmed_last_try=confirmed
+                running, found, code, new, rules=_rules(call, found), confirmed_last_try=confirmed
             )
         return Reply(shape(after), M("The token {token} has a new PIN.", token=found.name))
 

@@ -20,9 +20,9 @@ async def run(context: Context, operator: Operator) -> Evidence:
     """Compare token and certificate with the dossier without a login; only what fits is asked to sign."""
     async with reach.agents(context) as running:
         token = await reach.visit_token(context, running, operator)
-        with await asyncio.to_thread(running.session, token) as looking:
-            present = await asyncio.to_thread(looking.certificates)
-            own = await asyncio.to_thread(looking.certificate)
+        present, own = await reach.looking(
+            running, operator, token, lambda session: (session.certificates(), session.certificate())
+        )
         found = await asyncio.to_thread(
             described,
             context,
@@ -91,8 +91,9 @@ async def _proved(operator: Operator, token: Token, own: StoredCertificate, runn
     if not await operator.consent(plan):
         return later
     try:
-        async with reach.logged_in(running, operator, token) as session:
-            await asyncio.to_thread(provision.prove, session, own)
+        await reach.with_login(
+            running, operator, token, lambda session: asyncio.to_thread(provision.prove, session, own)
+        )
     except PinChangeNeeded:
         return Finding(
             "key-proved",

@@ -45,15 +45,19 @@ async def run(context: Context, operator: Operator) -> Evidence:
                     M("The certificate was not imported: not agreed to."),
                     unchanged=M("The token is as it was."),
                 )
-            async with reach.logged_in(running, operator, token) as session:
-                report = await asyncio.to_thread(
+            report = await reach.with_login(
+                running,
+                operator,
+                token,
+                lambda session: reach.whole(
                     provision.import_identity,
                     session,
                     holder,
                     context.bureau.code,
                     intents=StoredIntents(context.store.db),
                     progress=operator.progress,
-                )
+                ),
+            )
     proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
     operator.say(proved)
     return Evidence(

@@ -17,6 +17,7 @@ from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
 from fieldkit.token import provision
+from fieldkit.token.intents import StoredIntents
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
@@ -48,10 +49,19 @@ async def run(context: Context, operator: Operator) -> Evidence:
             raise errors.NotConsented(
                 M("The certificate was not imported: not agreed to."), unchanged=M("The token is as it was.")
             )
-        async with reach.logged_in(running, operator, token) as session:
-            report = await asyncio.to_thread(
-                provision.import_certificate, session, holder.certificate, context.bureau.code, holder.chain
-            )
+        report = await reach.with_login(
+            running,
+            operator,
+            token,
+            lambda session: reach.whole(
+                provision.import_certificate,
+                session,
+                holder.certificate,
+                context.bureau.code,
+                holder.chain,
+                intents=StoredIntents(context.store.db),
+            ),
+        )
     proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
     operator.say(proved)
     return Evidence(

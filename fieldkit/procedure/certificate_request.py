@@ -13,6 +13,9 @@ from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
+from fieldkit.token import provision
+from fieldkit.token.intents import StoredIntents
+from fieldkit.token.session import Session
 
 KIND = "rsa:2048"
 
@@ -50,11 +53,26 @@ async def run(context: Context, operator: Operator) -> Evidence:
             raise errors.NotConsented(
                 M("No request was made: not agreed to."), unchanged=M("Nothing was changed on the token.")
             )
-        async with reach.logged_in(running, operator, token) as session:
-            out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = await asyncio.to_thread(
-                request.make, session, subject, out, kind=kind, label=context.bureau.code, email=dossier.email
+        out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        intents = StoredIntents(context.store.db)
+
+        def make(session: Session) -> request.Made:
+            return provision.requested(
+                session,
+                intents,
+                lambda key_id, begin: request.make(
+                    session,
+                    subject,
+                    out,
+                    kind=kind,
+                    key_id=key_id,
+                    label=context.bureau.code,
+                    email=dossier.email,
+                    begin=begin,
+                ),
             )
+
+        made = await reach.with_login(running, operator, token, lambda session: reach.whole(make, session))
     kept = await asyncio.to_thread(context.attach, Path(out), out.name)
     finding = Finding("request-made", "pass", M("Written: {file}", file=str(out)), made.sha256)
     operator.say(finding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 from fieldkit import errors
@@ -44,7 +43,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                     SecretRequest(role="new-pin", title=M("New PIN"), new=True, check=rules.check(token))
                 )
             )
-            after = await asyncio.to_thread(
+            after = await reach.whole(
                 provision.change_pin, running, token, old, new, rules=rules, confirmed_last_try=confirmed
             )
     changed = Finding("pin-changed", "pass", M("The token accepted the new PIN; it is kept nowhere."))

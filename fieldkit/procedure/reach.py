@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 from fieldkit import errors
-from fieldkit.operator import Operator, Option, Progress, Question, SecretRequest
+from fieldkit.errors import FieldkitError
+from fieldkit.operator import Finding, Operator, Option, Progress, Question, SecretRequest
 from fieldkit.procedure.context import Context
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
-from fieldkit.token import policy
+from fieldkit.token import guard, policy
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import StoredAttempts
-from fieldkit.token.errors import TokenNotFound
+from fieldkit.token.errors import TokenNotFound, TokenRemoved
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import Session, Signer
+from fieldkit.token.watch import wait_for
 
-HOLDERS = ("token_setup", "certificate_check", "certificate_import", "certificate_join", "pin_change")
+Result = TypeVar("Result")
+POLL = 0.3  # seconds between looks for a token that was pulled out
+
+HOLDERS = (
+    "token_setup",
+    "certificate_check",
+    "certificate_import",
+    "certificate_join",
+    "certificate_request",
+    "pin_change",
+)
 """The items whose evidence says which token, and which certificate, the visit is about."""
 
 
@@ -100,6 +114,92 @@ async def logged_in(running: Agents, operator: Operator, token: Token) -> AsyncI
         await asyncio.to_thread(session.close)
 
 
+async def with_login(
+    running: Agents, operator: Operator, token: Token, work: Callable[[Session], Awaitable[Result]]
+) -> Result:
+    """Do `work` in a session for which the person entered the PIN; if the token is pulled out, wait for it.
+
+    When the same token is back the person is asked for the PIN again, and `work` is done again: it has to
+    be such that what it did before is found and not done twice.
+    """
+
+    async def once(now: Token) -> Result:
+        async with logged_in(running, operator, now) as session:
+            return await work(session)
+
+    return await _until_done(running, operator, token, once)
+
+
+async def looking(
+    running: Agents, operator: Operator, token: Token, work: Callable[[Session], Result]
+) -> Result:
+    """Do `work` in a thread, in a session without a login; again if the token is pulled out and put back."""
+
+    def look(now: Token) -> Result:
+        with running.session(now) as session:
+            return work(session)
+
+    return await _until_done(running, operator, token, lambda now: asyncio.to_thread(look, now))
+
+
+async def _until_done(
+    running: Agents, operator: Operator, token: Token, once: Callable[[Token], Awaitable[Result]]
+) -> Result:
+    while True:
+        try:
+            return await once(token)
+        except FieldkitError as error:
+            if not was_removal(error):
+                raise
+            token = await back(running, operator, token)
+
+
+def was_removal(error: FieldkitError) -> bool:
+    """Whether it failed because the token was pulled out."""
+    return isinstance(error, TokenRemoved) or error.data.get("cause") == TokenRemoved.code
+
+
+async def back(running: Agents, operator: Operator, token: Token) -> Token:
+    """Wait until `token` is plugged in again, however long; break it off by cancelling the step."""
+    operator.say(
+        Finding(
+            "token-removed",
+            "warning",
+            M("The token {token} was pulled out; the step waits for it.", token=token.name),
+            token.serial,
+            M("Plug the same token in again. The step then goes on and asks for the PIN once more."),
+        )
+    )
+    operator.progress(Progress(M("Waiting for the token {token}", token=token.name)))
+    stop = threading.Event()
+    try:
+        found = await asyncio.to_thread(
+            wait_for, running, lambda each: same_device(each, token), stop=stop, interval=POLL
+        )
+    finally:
+        stop.set()
+    assert found is not None
+    operator.say(
+        Finding("token-back", "info", M("The token {token} is back; the step goes on.", token=token.name))
+    )
+    return await asyncio.to_thread(running.again, found)
+
+
+def same_device(one: Token, other: Token) -> bool:
+    """Two listings show the same token, by serial number and label."""
+    return bool(one.raw_serial) and (one.raw_serial, one.raw_label) == (other.raw_serial, other.raw_label)
+
+
+async def whole(work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+    """Do in a thread what must not be broken off half way: a cancellation waits for its end."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 def signer(context: Context, session: Session, certificate: StoredCertificate) -> Signer:
     """A signer with the key of `certificate`, and the chain that the token or the profiles hold for it."""
     from fieldkit.signature.trust import chain_of
@@ -125,20 +225,51 @@ async def ask_pin(operator: Operator, token: Token, title: Said | None = None) -
     )
 
 
+async def ask_unblocking_code(operator: Operator, token: Token) -> Secret:
+    """The code that unblocks the PIN of `token`, or initialises it, by the name it has on such tokens."""
+    if token.protected_path:
+        operator.progress(Progress(M("Enter the PIN on the keypad of the token {name}", name=token.name)))
+        return Secret("")
+    title: dict[str, Said] = {
+        "puk": M("PUK of the token {token}", token=token.name),
+        "so-pin": M("SO PIN of the token {token}", token=token.name),
+        "unknown": M("SO PIN or PUK of the token {token}", token=token.name),
+    }
+    warning = None
+    if token.so_pin_state == "low":
+        warning = (
+            M("A wrong PUK was entered before. Few attempts are left.")
+            if guard.code(token, so=True) == "puk"
+            else M("A wrong SO PIN was entered before. Few attempts are left.")
+        )
+    role: Literal["puk", "so-pin"] = "puk" if token.unblock == "puk" else "so-pin"
+    return await operator.secret(
+        SecretRequest(role=role, title=title.get(token.unblock, title["unknown"]), warning=warning)
+    )
+
+
 async def confirm_last_try(operator: Operator, token: Token, *, so: bool = False) -> bool:
     """On a token's last attempt, True only if the person typed the token's serial number to go on."""
     if (token.so_pin_state if so else token.pin_state) != "final":
         return False
+    title = {
+        "pin": M(
+            "This is the last attempt: one more wrong PIN locks the token for good. "
+            "To go on, type its serial number {serial}",
+            serial=token.serial,
+        ),
+        "so-pin": M(
+            "This is the last attempt: one more wrong SO PIN locks it for good. "
+            "To go on, type the token's serial number {serial}",
+            serial=token.serial,
+        ),
+        "puk": M(
+            "This is the last attempt: one more wrong PUK locks it for good. "
+            "To go on, type the token's serial number {serial}",
+            serial=token.serial,
+        ),
+    }[guard.code(token, so)]
     with contextlib.suppress(errors.Missing):  # nobody is here: the token's guard will refuse
-        typed = await operator.ask(
-            Question(
-                id="confirm-last-try",
-                title=M(
-                    "This is the last attempt: one more wrong PIN locks the token for good. "
-                    "To go on, type its serial number {serial}",
-                    serial=token.serial,
-                ),
-            )
-        )
+        typed = await operator.ask(Question(id="confirm-last-try", title=title))
         return bool(token.serial) and typed.strip() == token.serial
     return False

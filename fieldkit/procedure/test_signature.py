@@ -19,6 +19,7 @@ from fieldkit.sample import documents
 from fieldkit.signature import quorum, sign, tamper
 from fieldkit.signature.sign import RawSigner, Signed
 from fieldkit.text import M
+from fieldkit.token.session import Session
 from fieldkit.verdict import Check
 
 
@@ -49,10 +50,12 @@ async def run(context: Context, operator: Operator) -> Evidence:
         )
         if not await operator.consent(plan):
             raise errors.NotConsented(M("Nothing was signed: not agreed to."))
-        async with reach.logged_in(running, operator, token) as session:
+        tested: list[_Tested] = []
+
+        async def rest(session: Session) -> None:
+            """Every document that is not tested yet: the token may have been pulled out in between."""
             signer = await asyncio.to_thread(reach.signer, context, session, certificate)
-            tested = []
-            for number, source in enumerate(sources):
+            for number, source in list(enumerate(sources))[len(tested) :]:
                 operator.progress(
                     Progress(M("Signing and judging {name}", name=source.name), number, len(sources))
                 )
@@ -60,6 +63,8 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 for finding in one.findings:
                     operator.say(finding)
                 tested.append(one)
+
+        await reach.with_login(running, operator, token, rest)
     operator.progress(
         Progress(M("Documents signed and judged: {count}", count=len(tested)), len(tested), len(tested))
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from fieldkit import errors
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
+from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import policy, provision
 from fieldkit.token.model import Token
+from fieldkit.token.policy import PinRules
 
 
 class InitialisationNotAllowed(errors.Refused):
@@ -21,7 +25,7 @@ class InitialisationNotAllowed(errors.Refused):
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
-    """Choose a token, show what will be erased, then initialise it with an SO PIN and a user PIN."""
+    """Choose a token, show what will be erased, then initialise it with its SO PIN and a new user PIN."""
     profile = context.profiles.tokens.get(context.bureau.token)
     if profile is not None and not profile.init:
         raise InitialisationNotAllowed(
@@ -41,21 +45,22 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 M("The token was not initialised: not agreed to."), unchanged=M("Nothing was changed.")
             )
         rules = policy.for_profile(profile)
+        confirmed = token.initialized and await reach.confirm_last_try(operator, token, so=True)
         with (
-            await operator.secret(
-                SecretRequest(
-                    role="so-pin",
-                    title=M("New SO PIN (head office keeps it; it unblocks the token)"),
-                    new=True,
-                    check=rules.so_check(token),
-                )
-            ) as so_pin,
-            await operator.secret(
-                SecretRequest(role="new-pin", title=M("New PIN"), new=True, check=rules.check(token))
-            ) as pin,
+            await _so_pin(operator, token, rules) as so_pin,
+            await _pin(operator, token, rules) as pin,
         ):
             operator.progress(Progress(M("Initialising the token"), 0, 0))
-            made = await asyncio.to_thread(provision.initialise, running, token, label, so_pin, pin)
+            made = await reach.whole(
+                provision.initialise,
+                running,
+                token,
+                label,
+                so_pin,
+                pin,
+                rules=rules,
+                confirmed_last_try=confirmed,
+            )
     return Evidence(
         verdict="pass",
         summary=M(
@@ -81,6 +86,30 @@ async def run(context: Context, operator: Operator) -> Evidence:
     )
 
 
+async def _so_pin(operator: Operator, token: Token, rules: PinRules) -> Secret:
+    """The present SO PIN of a token that is in use, or a new one for an empty token."""
+    if token.initialized:
+        return await reach.ask_unblocking_code(operator, msgspec.structs.replace(token, unblock="so-pin"))
+    if token.protected_path:
+        return Secret("")
+    return await operator.secret(
+        SecretRequest(
+            role="so-pin",
+            title=M("New SO PIN (head office keeps it; it unblocks the token)"),
+            new=True,
+            check=rules.so_check(token),
+        )
+    )
+
+
+async def _pin(operator: Operator, token: Token, rules: PinRules) -> Secret:
+    if token.protected_path:
+        return Secret("")
+    return await operator.secret(
+        SecretRequest(role="new-pin", title=M("New PIN"), new=True, check=rules.check(token))
+    )
+
+
 def _plan(token: Token, label: str) -> Plan:
     name = token.label or token.serial
     if not token.initialized:
@@ -101,7 +130,7 @@ def _plan(token: Token, label: str) -> Plan:
                 serial=token.serial,
             ),
             M("Give it the label {label}.", label=label),
-            M("Set a new SO PIN and a new PIN, which you enter next."),
+            M("The SO PIN stays as it is and is asked for; a new PIN is set, which you enter next."),
         ),
-        confirm=token.serial,
+        confirm=token.serial or name,
     )

@@ -1,4 +1,4 @@
-"""What an import is about to write, kept until it is done: a run broken off is recognised at the next."""
+"""What is about to be written onto a token, kept until it is done: a run broken off is known at the next."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ TABLE = "token_intents"
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """An import onto the token `serial`. Nothing of it was on the token before.
+    """An import onto the token `serial`, or a key made there for a request. Nothing of it was there before.
 
     key_id: CKA_ID of key and certificate. certificates: SHA-256 of each that is written; the first
-    is the key's own.
+    is the key's own; none for a request. joined: the key was on the token before, and stays.
     """
 
     serial: str
     key_id: str
-    certificates: tuple[str, ...]
+    certificates: tuple[str, ...] = ()
+    joined: bool = False
 
 
 class Intents(Protocol):

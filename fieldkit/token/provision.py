@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ PROOF = b"fieldkit: proof that this key is on this token\n"
 STEPS = 5
 
 Told = Callable[[Progress], None]
+Value = TypeVar("Value")
 
 
 class ImportReport(msgspec.Struct, frozen=True):
@@ -158,7 +159,7 @@ def unblock(
 
 
 def _by_puk(agents: Agents, token: Token, puk: Secret, new: Secret, confirmed: bool) -> bool:
-    """C_SetPIN without a login, by which modules take a PUK; False if this one does not: nothing was tried."""
+    """C_SetPIN without a login, by which modules take a PUK; False if this one does not, and tried nothing."""
     now = agents.again(token)
     if not puk and not now.protected_path:
         raise errors.PinNeeded(M("No PUK was entered."), unchanged=guard.NOTHING_CHANGED)
@@ -235,12 +236,19 @@ def import_identity(
 
 
 def import_certificate(
-    session: Session, certificate: bytes, label: str, chain: Sequence[bytes] = ()
+    session: Session,
+    certificate: bytes,
+    label: str,
+    chain: Sequence[bytes] = (),
+    *,
+    intents: Intents | None = None,
 ) -> ImportReport:
     """Join a certificate to the key on the token that it belongs to, found by its public key.
 
     :raises KeyNotFound: no key on the token is the certificate's. :raises DuplicateKey: it is there already.
     """
+    intents = intents or MemoryIntents()
+    resumed = settle(session, intents)
     spki = public_key(certificate)
     key = matching_key(session.list_keys(), spki)
     if key is None:
@@ -256,18 +264,46 @@ def import_certificate(
         raise _duplicate(session.token)
     chain = [der for der in dict.fromkeys(chain) if _sha256(der) not in there]
     _space(session.token, [certificate, *chain], 0)
-    made: list[int] = []
+    intent = Intent(session.token.serial, key.id, tuple(map(_sha256, (certificate, *chain))), joined=True)
+    intents.begin(intent)
     try:
-        made += session.create_certificate(certificate, key.id, label).handles
+        session.create_certificate(certificate, key.id, label)
         for der in chain:
-            made += session.create_certificate(
-                der, key_id(public_key(der)), _name(der), authority=True
-            ).handles
+            session.create_certificate(der, key_id(public_key(der)), _name(der), authority=True)
         mechanism = prove(session, StoredCertificate(key.id, label, certificate, True, digest))
     except FieldkitError as error:
-        _remove(session, made, error)
+        _roll_back(session, intent, intents, error)
         raise
-    return ImportReport(key.id, label, digest, tuple(map(_sha256, chain)), mechanism)
+    intents.settle(intent)
+    return ImportReport(key.id, label, digest, intent.certificates[1:], mechanism, resumed)
+
+
+def requested(
+    session: Session, intents: Intents, make: Callable[[str, Callable[[str], None]], Value]
+) -> Value:
+    """What `make` gives: it makes a key and a certificate request, with a key left by an interrupted one.
+
+    make: is given the CKA_ID of a key to use ("" for a new one), and what to call with a new key's CKA_ID
+    before it is made.
+    """
+    serial = session.token.serial
+    made = make(_pending_key(session, intents), lambda key_id: intents.begin(Intent(serial, key_id)))
+    for intent in intents.open(serial):
+        if not intent.certificates:
+            intents.settle(intent)
+    return made
+
+
+def _pending_key(session: Session, intents: Intents) -> str:
+    """CKA_ID of the key that an interrupted request left on this token; else ""."""
+    there = {key.id for key in session.list_keys() if key.private}
+    for intent in intents.open(session.token.serial):
+        if intent.certificates:
+            continue
+        if intent.key_id in there:
+            return intent.key_id
+        intents.settle(intent)
+    return ""
 
 
 def prove(session: Session, certificate: StoredCertificate) -> str:
@@ -316,7 +352,7 @@ def settle(session: Session, intents: Intents) -> bool:
 
     An import whose key and certificate are there, and prove each other, is complete; any other is removed.
     """
-    pending = intents.open(session.token.serial)
+    pending = [intent for intent in intents.open(session.token.serial) if intent.certificates]
     for intent in pending:
         certificates = {each.sha256: each for each in session.certificates()}
         own = certificates.get(intent.certificates[0])
@@ -416,7 +452,8 @@ def _kept(session: Session, handles: Sequence[int]) -> None:
 
 def _written(session: Session, intent: Intent) -> list[int]:
     """What of `intent` is on the token now; nothing of it was there before."""
-    found = [key.handle for key in session.list_keys() if key.id == intent.key_id]
+    keys = () if intent.joined else session.list_keys()
+    found = [key.handle for key in keys if key.id == intent.key_id]
     return found + [each.handle for each in session.certificates() if each.sha256 in intent.certificates]
 
 
@@ -442,15 +479,6 @@ def _roll_back(session: Session, intent: Intent, intents: Intents, error: Fieldk
 
 def _message(error: FieldkitError) -> Message | str:
     return error.message if isinstance(error.message, Message) else str(error)
-
-
-def _remove(session: Session, handles: Sequence[int], error: FieldkitError) -> None:
-    try:
-        left: Sequence[int] = session.destroy(handles).left if handles else ()
-    except FieldkitError:
-        left = handles
-    if left:
-        raise _incomplete(session, left, error.code) from error
 
 
 def _incomplete(session: Session, left: Sequence[int], cause: str) -> errors.ImportIncomplete:

@@ -62,9 +62,15 @@ def compare(
             yield Change("changed", token)
 
 
-def wait_for(agents: Agents, fits: Callable[[Token], bool], *, stop: threading.Event) -> Token | None:
+def wait_for(
+    agents: Agents,
+    fits: Callable[[Token], bool],
+    *,
+    stop: threading.Event,
+    interval: float = INTERVAL,
+) -> Token | None:
     """The first token that fits, there or coming; None once `stop` is set."""
-    for change in watch(agents, stop=stop):
+    for change in watch(agents, stop=stop, interval=interval):
         if change.kind != "removed" and fits(change.token):
             return change.token
     return None

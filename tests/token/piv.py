@@ -227,7 +227,7 @@ class PivCard:
         return tlv(0x7C, tlv(0x82, signature)), OK
 
     def _manage(self, template: dict[int, bytes]) -> tuple[bytes, int]:
-        """Mutual authentication of whoever may write objects (AES-128): a witness, then the host's challenge."""
+        """Mutual authentication of whoever may write objects (AES-128): a witness, then a challenge."""
         cipher = Cipher(algorithms.AES(self.management), modes.ECB()).encryptor()
         if template.get(0x80) == b"":
             self._witness = os.urandom(16)

@@ -1,4 +1,4 @@
-"""A card in a reader, through the whole real stack: agent, OpenSC, pcscd, and a PIV card that counts attempts."""
+"""A card in a reader through the whole real stack: agent, OpenSC, pcscd, and a PIV card that counts."""
 
 from __future__ import annotations
 
@@ -172,9 +172,8 @@ def test_what_another_program_writes_onto_the_card_is_read(
         env=os.environ | {"PIV_EXT_AUTH_KEY": str(secret)},
         capture_output=True,
     )
-    with Agents(card_agents.modules, tmp_path / "logs") as fresh:
-        with fresh.session(fresh.tokens()[0]) as session:
-            found = [each.der for each in session.certificates()]
+    with Agents(card_agents.modules, tmp_path / "logs") as fresh, fresh.session(fresh.tokens()[0]) as session:
+        found = [each.der for each in session.certificates()]
     assert certificate in found
 
 
