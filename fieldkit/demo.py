@@ -135,7 +135,7 @@ async def play(visits: Visits, laid: Laid, tell: Callable[[str], None]) -> Outco
     from fieldkit.visit.guide import guide
 
     visit = open_visit(visits)
-    script = Script(tell, _answers(laid, visits.load(visit).bureau.code), laid.password)
+    script = Script(tell, answers(laid, visits.load(visit).bureau.code), laid.password)
     for section in visits.load(visit).checklist.sections:
         tell(f"== {section.title}")
         await guide(visits, visit, script, step=section.id)
@@ -161,7 +161,7 @@ def _verdict(finding: Finding) -> str:
     return finding.severity if finding.severity in ("fail", "not-checked") else "pass"
 
 
-def _answers(laid: Laid, bureau: str) -> dict[str, str]:
+def answers(laid: Laid, bureau: str) -> dict[str, str]:
     """What the people of the sample visit answer, by item; marked as a sample where it is a name."""
     return {
         "delivery": "file",

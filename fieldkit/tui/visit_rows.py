@@ -20,7 +20,8 @@ NEEDS_WORK = ("todo", "failed")
 def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = True) -> list[Row]:
     """A row for each item in force and one for finishing; drafts, running: ids of such items.
 
-    words: False where there is little room: the signs of "done" and "to do" then stand alone (help explains them).
+    words: False where there is little room: "done" and "to do" are then said by their signs alone, which
+    help explains.
     """
     found: list[Row] = []
     for section in visit.checklist.sections:
