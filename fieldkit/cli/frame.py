@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from fieldkit import errors, i18n
+from fieldkit.cli import click_words
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home, locate
 from fieldkit.text import M, Said
@@ -166,7 +167,8 @@ def verb(
             context = click.get_current_context()
             call = Call(context)
             own = {key: value for key, value in arguments.items() if key in common}
-            _answer(function(call, **own), call.json)
+            with click_words.unspoken():
+                _answer(function(call, **own), call.json)
 
         command = Verb(name, said=said, callback=run, params=parameters)
         command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
@@ -279,6 +281,11 @@ def root() -> Root:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return its exit status. Every error becomes words or one JSON document."""
     as_json = "--json" in arguments
+    with click_words.spoken():
+        return _run(arguments, as_json)
+
+
+def _run(arguments: Sequence[str], as_json: bool) -> int:
     try:
         outcome = root().main(list(arguments), prog_name="fieldkit", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
