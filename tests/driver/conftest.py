@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -14,13 +13,11 @@ import msgspec
 import pytest
 
 from fieldkit.driver import pcsc
+from tests.driver.machine import Machine
 
-# Small packages with a PKCS#11 module that nothing on a test machine needs.
-TRIAL, TRIAL_LIBRARY = "coolkey", "libckyapplet1"
+# A small package with a PKCS#11 module that nothing on a test machine needs.
 SIMPLE = "p11-kit-modules"
 SIMPLE_MODULE = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-trust.so"
-OURS = (TRIAL, TRIAL_LIBRARY, SIMPLE)
-LOCK = Path("/run/lock/fieldkit-tests-apt.lock")
 
 
 @pytest.fixture
@@ -31,36 +28,46 @@ def root_and_apt() -> None:
 
 
 @pytest.fixture
-def trial(root_and_apt: None) -> Iterator[str]:
-    """The name of a real package, not installed before nor after; one test at a time has it."""
-    with LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if any(
-            subprocess.run(["dpkg", "--status", name], capture_output=True).returncode == 0 for name in OURS
-        ):
-            pytest.skip(f"one of {OURS} is installed on this machine and stays")
-        if subprocess.run(["apt-get", "install", "--simulate", TRIAL], capture_output=True).returncode:
-            pytest.skip(f"the package lists do not have {TRIAL}")
-        try:
-            yield TRIAL
-        finally:
-            subprocess.run(
-                ["apt-get", "purge", "--yes", "-o", "DPkg::Lock::Timeout=60", *OURS],
-                capture_output=True,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            )
+def machine(connected: Machine) -> Machine:
+    """A machine of the test's own that never had a network: without package lists, nothing downloaded."""
+    connected.run("sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb")
+    return connected
+
+
+@pytest.fixture
+def connected(root_and_apt: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A machine of the test's own; `machine_size` marks how much can be written to it."""
+    marked = request.node.get_closest_marker("machine_size")
+    made = Machine(tmp_path, marked.args[0] if marked is not None else "512m")
+    try:
+        if not made.works:
+            pytest.skip("this system gives no mount namespace or overlay to work in")
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Callable[..., Path]:
-    """Builds a real .deb: `package(name, architecture=…, depends=…, postinst=…)` gives its path."""
+    """Builds a real .deb: `package(name, architecture=…, depends=…, postinst=…)` gives its path.
+
+    payload: a file it brings as /usr/share/NAME/module.so. size: of another file in it, in bytes.
+    """
     if shutil.which("dpkg-deb") is None:
         pytest.skip("needs dpkg-deb")
 
     def build(
-        name: str, *, version: str = "1.0", architecture: str = "all", depends: str = "", postinst: str = ""
+        name: str,
+        *,
+        version: str = "1.0",
+        architecture: str = "all",
+        depends: str = "",
+        conffile: str = "",
+        payload: Path | None = None,
+        size: int = 4096,
+        **scripts: str,
     ) -> Path:
-        folder = tmp_path / "packages" / name
+        folder = tmp_path / "packages" / f"{name}-{version}"
         control = folder / "DEBIAN"
         control.mkdir(parents=True)
         fields = {
@@ -71,14 +78,23 @@ def package(tmp_path: Path) -> Callable[..., Path]:
             "Description": "a sample package made by a test",
         } | ({"Depends": depends} if depends else {})
         (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
-        if postinst:
-            script = control / "postinst"
-            script.write_text(f"#!/bin/sh\n{postinst}\n")
+        for kind, text in scripts.items():
+            script = control / kind
+            script.write_text(f"#!/bin/sh\n{text}\n")
             script.chmod(0o755)
-        (folder / "usr/share" / name).mkdir(parents=True)
-        (folder / "usr/share" / name / "payload").write_bytes(os.urandom(4096))
+        share = folder / "usr/share" / name
+        share.mkdir(parents=True)
+        (share / "payload").write_bytes(os.urandom(size))
+        if payload is not None:
+            shutil.copyfile(payload, share / "module.so")
+        if conffile:
+            (control / "conffiles").write_text(conffile + "\n")
+            (folder / conffile.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+            (folder / conffile.lstrip("/")).write_text("setting = 1\n")
         made = tmp_path / f"{name}_{version}_{architecture}.deb"
-        subprocess.run(["dpkg-deb", "--build", str(folder), str(made)], check=True, capture_output=True)
+        subprocess.run(
+            ["dpkg-deb", "-Znone", "--build", str(folder), str(made)], check=True, capture_output=True
+        )
         return made
 
     return build

@@ -7,24 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.driver import detect, pcsc, usb
-from fieldkit.profile.driver import Driver
+from fieldkit.driver import apt, detect, pcsc, usb
+from fieldkit.profile.driver import Apt, Conflict, Driver
 from fieldkit.profile.model import Atr, Module, Modules, PinPolicy, TokenProfile, Usb
 from fieldkit.text import Words
+from tests.driver.test_prove import REAL, elf
 
 ATR = "3BFF1800008131FE45006B150C03020101014234441031800D"
 
 
-def profile(name: str, *, atr: str = "", usb_id: str = "", module: str = "") -> TokenProfile:
+def profile(
+    name: str,
+    *,
+    atr: str = "",
+    usb_id: str = "",
+    module: str = "",
+    reader: str = "",
+    driver: Driver | None = None,
+) -> TokenProfile:
     return TokenProfile(
         id=name,
         title=Words(name, name),
         known="hypothesis",
         modules=Modules(linux=(Module(module),) if module else ()),
-        driver=Driver(),
+        driver=driver or Driver(),
         pin_policy=PinPolicy(),
         atr=(Atr(atr),) if atr else (),
         usb=(Usb(usb_id),) if usb_id else (),
+        reader=(reader,) if reader else (),
     )
 
 
@@ -118,3 +128,62 @@ def test_two_modules_that_claim_one_token_are_a_conflict(tmp_path: Path) -> None
     assert (
         detect.conflicts(tokens, {name: profile(name, atr=ATR, module=copies[0]) for name in profiles}) == ()
     )
+
+
+def test_a_card_with_an_unknown_atr_is_known_by_its_readers_name_and_only_as_a_hypothesis() -> None:
+    named = {"maker": profile("maker", reader="TokenME")}
+    (token,) = detect.detect(named, [pcsc.Reader("BIT4ID TokenME EVO 00 00", "3B00", True)], [])
+    assert (token.by, token.profiles, token.known) == ("reader", ("maker",), "hypothesis")
+    (other,) = detect.detect(named, [pcsc.Reader("NotTokenME", "3B00", True)], [])
+    assert other.profiles == ()
+
+
+def test_what_is_here_of_a_driver_is_told_with_its_version_and_package() -> None:
+    if not REAL.exists() or not apt.available():
+        pytest.skip("needs softhsm2 as a Debian package")
+    state = detect.state(profile("soft", module=str(REAL)))
+    (here,) = state.here
+    assert (here.fits, here.kind) == (True, "elf x86_64 64-bit")
+    assert here.package
+    assert here.version == apt.installed([here.package])[here.package]
+    assert state.enough
+
+
+def test_a_driver_that_is_too_old_is_here_and_not_enough() -> None:
+    if not REAL.exists() or not apt.available():
+        pytest.skip("needs softhsm2 as a Debian package")
+    driver = Driver(apt=(Apt(("softhsm2",), str(REAL), least={"softhsm2": "999"}),))
+    state = detect.state(profile("soft", driver=driver))
+    assert state.here
+    assert not state.enough
+    assert [finding.id for finding in state.findings] == ["driver-old"]
+
+
+def test_a_driver_of_which_only_a_32_bit_module_is_here_is_a_conflict(tmp_path: Path) -> None:
+    narrow = tmp_path / "module.so"
+    narrow.write_bytes(elf(3, 32))
+    profiles = {"narrow": profile("narrow", atr=ATR, module=str(narrow))}
+    tokens = detect.detect(profiles, [pcsc.Reader("Reader", ATR, True)], [])
+    (conflict,) = detect.conflicts(tokens, profiles)
+    assert (conflict.id, conflict.severity) == ("driver-unloadable", "fail")
+    assert "x86 32-bit" in str(conflict.message)
+    assert not detect.state(profiles["narrow"]).enough
+
+
+def test_what_a_profile_says_disturbs_its_driver_is_told_where_it_is_here() -> None:
+    if not apt.available():
+        pytest.skip("needs dpkg")
+    words = Words("Không dùng chung.", "They do not go together.")
+    clashing = Driver(
+        conflicts=(Conflict("package", "dpkg", words), Conflict("package", "fieldkit-no-such-package", words))
+    )
+    profiles = {"maker": profile("maker", atr=ATR, driver=clashing)}
+    tokens = detect.detect(profiles, [pcsc.Reader("Reader", ATR, True)], [])
+    (conflict,) = detect.conflicts(tokens, profiles)
+    assert "dpkg" in str(conflict.message)
+    assert "go together" in conflict.detail
+
+
+def test_a_usb_id_is_told_with_how_well_it_is_known(bus: Path) -> None:
+    (token,) = detect.detect(PROFILES, [], usb.devices(bus))
+    assert token.known == "documented"

@@ -7,15 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from fieldkit.driver import apt, errors, install, rights
 from fieldkit.driver.plan import plan
 from fieldkit.driver.steps import DriverPlan
-from fieldkit.errors import Cancelled
-from fieldkit.operator import Progress
 from fieldkit.profile.driver import Apt, Driver
 from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
 from fieldkit.text import M, Words
@@ -46,20 +43,6 @@ def test_a_version_that_is_too_old_is_not_enough(package: Callable[..., Path]) -
         plan(profile("dpkg", least={"dpkg": "999"}), [package("fieldkit-sample-other")])
 
 
-@pytest.mark.soak
-def test_a_plan_shows_each_command_exactly_as_it_is_run(trial: str, tmp_path: Path) -> None:
-    made = plan(profile(trial))
-    assert {package.name for package in made.new} == {"coolkey", "libckyapplet1"}
-    shown = made.shown()
-
-    done = install.install(made, tmp_path)
-
-    ran = [line.split("$ ", 1)[1] for line in done.log.read_text().splitlines() if "] $ " in line]
-    assert tuple(ran) == shown.commands
-    assert set(apt.installed([trial])) == {trial}
-    assert set(done.new) == {"coolkey", "libckyapplet1"}
-
-
 def test_without_rights_the_commands_for_an_administrator_are_handed_over(tmp_path: Path) -> None:
     step = apt.install_step((), ["coolkey"], M("Install."))
     made = DriverPlan("trial", M("Trial"), steps=(step,), rights=False, by_hand=apt.by_hand(["coolkey"]))
@@ -78,36 +61,6 @@ def test_an_account_without_rights_knows_it(root_and_apt: None) -> None:
     if done.returncode:
         pytest.skip("the checkout cannot be read by another account")
     assert done.stdout.strip() == "None"
-
-
-def test_a_failed_installation_is_rolled_back(
-    root_and_apt: None, package: Callable[..., Path], tmp_path: Path
-) -> None:
-    good = package("fieldkit-sample-part")
-    bad = package("fieldkit-sample-driver", depends="fieldkit-sample-part", postinst="exit 1")
-
-    with pytest.raises(errors.InstallFailed) as caught:
-        install.install(plan(profile("fieldkit-sample-driver"), [good, bad]), tmp_path)
-
-    assert apt.traces(["fieldkit-sample-part", "fieldkit-sample-driver"]) == {}
-    assert caught.value.data["remains"] == []
-    assert "fieldkit-sample-driver" in str(caught.value.unchanged)
-    assert Path(caught.value.data["log"]).read_text().count("] $ ") == 2
-
-
-@pytest.mark.soak
-def test_breaking_off_leaves_the_machine_as_it_was(
-    root_and_apt: None, package: Callable[..., Path], tmp_path: Path
-) -> None:
-    stop = Event()
-
-    def tell(progress: Progress) -> None:
-        stop.set()
-
-    path = package("fieldkit-sample-stopped", postinst="sleep 1")
-    with pytest.raises(Cancelled):
-        install.install(plan(profile("fieldkit-sample-stopped"), [path]), tmp_path, tell=tell, stop=stop)
-    assert apt.traces(["fieldkit-sample-stopped"]) == {}
 
 
 def test_a_kit_for_another_processor_is_told_as_such(package: Callable[..., Path]) -> None:

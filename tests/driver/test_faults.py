@@ -1,0 +1,227 @@
+"""What goes wrong while a driver is installed, made to go wrong for real on a machine of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.driver.conftest import SIMPLE, SIMPLE_MODULE
+from tests.driver.machine import Machine
+
+LIBRARY = Path("/usr/lib/softhsm/libsofthsm2.so")
+NAME = "fieldkit-sample-driver"
+MODULE = f"/usr/share/{NAME}/module.so"
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture
+def deb(package: Build, machine: Machine) -> Build:
+    """Builds a driver's .deb with a module that loads, into the folder the machine shares."""
+
+    def build(name: str = NAME, **more: object) -> Path:
+        made = package(name, payload=LIBRARY if LIBRARY.exists() else None, **more)
+        return made.rename(machine.folder / made.name)
+
+    return build
+
+
+def test_a_driver_from_a_kit_is_installed_proved_and_its_copies_are_cleared_away(
+    machine: Machine, deb: Build
+) -> None:
+    path = deb()
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], network=False)
+    assert (told["verdict"], told["facts"]["installed"]) == ("pass", "now")
+    assert path.stat().st_size in told["progress"]  # bytes while it is copied, then apt's own shares
+    assert 200 in told["progress"]
+    assert any("SHA-256" in step for step in told["steps"])
+    log = Path(told["log"]).read_text()
+    assert [line.split("$ ", 1)[1] for line in log.splitlines() if "] $ " in line] == told["commands"]
+    assert not list((machine.folder / "home" / "drivers").rglob("*.deb"))
+
+
+def test_a_corrupt_package_is_told_and_leaves_nothing(machine: Machine, deb: Build) -> None:
+    path = deb()
+    path.write_bytes(path.read_bytes()[:-2500])
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
+    assert told["error"]["code"] == "package-damaged"
+    assert machine.state(NAME) == ""
+
+
+def test_a_makers_file_with_a_wrong_hash_is_never_run(machine: Machine, deb: Build) -> None:
+    path = deb()
+    file = {"file": path.name, "sha256": "0" * 64, "architecture": "any"}
+    told = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
+    assert told["error"]["code"] == "hash-wrong"
+    assert told["commands"] == []
+    assert machine.state(NAME) == ""
+
+
+def test_a_makers_file_with_the_right_hash_is_installed(machine: Machine, deb: Build) -> None:
+    path = deb()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = {"file": path.name, "sha256": digest, "architecture": "any", "publisher": "Sample"}
+    told = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
+    assert told["verdict"] == "pass"
+    assert any("published" in step for step in told["steps"])  # nobody signs a .deb: that is said
+
+
+@pytest.mark.parametrize("way", ["apt", "maker"])
+def test_a_package_of_another_architecture_is_told_as_such(machine: Machine, deb: Build, way: str) -> None:
+    path = deb(architecture="riscv64")
+    if way == "apt":
+        told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
+    else:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        file = {"file": path.name, "sha256": digest, "architecture": "any"}
+        told = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
+    assert told["error"]["code"] == "package-foreign"
+    assert "riscv64" in told["error"]["message"]
+    assert "?" not in told["error"]["message"]
+
+
+def test_another_installer_at_work_is_named(machine: Machine, deb: Build) -> None:
+    hold = (
+        "import fcntl, time; lock = open('/var/lib/dpkg/lock-frontend', 'w'); "
+        "fcntl.lockf(lock, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(machine.command(sys.executable, "-c", hold), stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        told = machine.bring(packages=[NAME], module=MODULE, files=[str(deb())], impatient=True)
+    finally:
+        holder.kill()
+        holder.wait()
+    assert told["error"]["code"] == "installer-busy"
+    assert any(digit.isdigit() for digit in told["error"]["message"])
+    assert machine.state(NAME) == ""
+
+
+def test_an_installation_broken_off_earlier_is_finished_first(machine: Machine, deb: Build) -> None:
+    broken = deb("fieldkit-sample-broken", postinst="[ -e /once ] || { touch /once; kill -9 $PPID; }")
+    machine.run("dpkg", "--install", broken)
+    assert machine.state("fieldkit-sample-broken") != "ii"
+    assert machine.run("sh", "-c", "ls /var/lib/dpkg/updates").stdout.strip()
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(deb())])
+    assert told["verdict"] == "pass", told
+    assert "dpkg --configure -a" in told["commands"][0]
+    assert machine.state("fieldkit-sample-broken") == "ii"
+
+
+@pytest.mark.machine_size("48m")
+def test_a_full_disk_is_told_and_what_was_unpacked_goes_again(machine: Machine, deb: Build) -> None:
+    machine.run("sh", "-c", "dd if=/dev/zero of=/filler bs=1M count=40")
+    path = deb(size=12_000_000)
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
+    assert told["error"]["code"] == "no-space", told
+    assert told["error"].get("remains", []) == []
+    assert machine.state(NAME) == ""
+
+
+def test_without_a_network_the_kit_is_pointed_to(connected: Machine) -> None:
+    connected.run("apt-get", "clean")
+    told = connected.bring(packages=[SIMPLE], module=SIMPLE_MODULE, network=False)
+    assert told["error"]["code"] == "no-network", told
+    assert "--kit" in told["error"]["hint"]
+    assert connected.state(SIMPLE) == ""
+
+
+def test_a_stick_pulled_while_its_files_are_copied_leaves_nothing(machine: Machine, deb: Build) -> None:
+    path = deb()
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], swap=str(path))
+    assert told["error"]["code"] == "kit-unreadable"
+    assert machine.state(NAME) == ""
+    assert not list((machine.folder / "home" / "drivers").rglob("*.*"))
+
+
+def test_a_failed_installation_is_rolled_back_and_its_log_is_kept(machine: Machine, deb: Build) -> None:
+    part, bad = deb("fieldkit-sample-part"), deb(depends="fieldkit-sample-part", postinst="exit 1")
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(part), str(bad)])
+    error = told["error"]
+    assert (error["code"], error["remains"]) == ("install-failed", [])
+    assert "removed again" in error["unchanged"]
+    assert NAME in error["unchanged"]
+    assert "fieldkit-sample-part" in error["unchanged"]
+    assert {machine.state(NAME), machine.state("fieldkit-sample-part")} == {""}
+    assert Path(error["log"]).read_text().count("] $ ") == 2
+
+
+@pytest.mark.soak
+def test_what_cannot_be_rolled_back_is_named(machine: Machine, deb: Build) -> None:
+    stubborn = deb(postinst="exit 1", prerm="exit 1", postrm="exit 1")
+    error = machine.bring(packages=[NAME], module=MODULE, files=[str(stubborn)])["error"]
+    assert error["remains"] == [NAME]
+    assert NAME in error["unchanged"]
+    assert machine.state(NAME) != ""
+
+
+@pytest.mark.soak
+def test_settings_that_an_earlier_removal_left_survive_a_rollback(machine: Machine, deb: Build) -> None:
+    good = deb(conffile="/etc/fieldkit-sample.conf")
+    assert machine.run("dpkg", "--install", good).returncode == 0
+    machine.run("dpkg", "--remove", NAME)
+    assert machine.state(NAME) == "rc"
+    bad = deb(version="2.0", conffile="/etc/fieldkit-sample.conf", postinst="exit 1")
+    error = machine.bring(packages=[NAME], module=MODULE, files=[str(bad)])["error"]
+    assert error["remains"] == []
+    assert machine.state(NAME) == "rc"
+    assert machine.run("cat", "/etc/fieldkit-sample.conf").returncode == 0
+
+
+@pytest.mark.soak
+def test_an_upgrade_that_fails_is_named_and_the_package_is_not_taken_away(
+    machine: Machine, deb: Build
+) -> None:
+    assert machine.run("dpkg", "--install", deb("fieldkit-sample-part")).returncode == 0
+    newer = deb("fieldkit-sample-part", version="2.0", postinst="exit 1")
+    driver = deb(depends="fieldkit-sample-part (>= 2.0)")
+    error = machine.bring(
+        packages=[NAME, "fieldkit-sample-part"],
+        least={"fieldkit-sample-part": "2.0"},
+        module=MODULE,
+        files=[str(newer), str(driver)],
+    )["error"]
+    assert "fieldkit-sample-part" in error["remains"]
+    assert machine.state("fieldkit-sample-part") not in ("", "rc")
+
+
+@pytest.mark.soak
+def test_breaking_off_waits_for_dpkg_and_leaves_the_machine_as_it_was(machine: Machine, deb: Build) -> None:
+    slow = deb(postinst="sleep 1")
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(slow)], stop_at=100)
+    assert told.get("cancelled"), told
+    assert any(line.startswith("driver-undone info") for line in told["findings"])
+    assert machine.state(NAME) == ""
+
+
+@pytest.mark.soak
+def test_a_module_that_does_not_load_is_no_driver_and_goes_again(machine: Machine, deb: Build) -> None:
+    told = machine.bring(packages=[NAME], module=f"/usr/share/{NAME}/payload", files=[str(deb())])
+    assert told["error"]["code"] == "module-unproved"
+    assert machine.state(NAME) == ""
+
+
+def test_a_driver_is_planned_agreed_to_and_installed_from_the_network(connected: Machine) -> None:
+    folder = connected.folder / "home" / "profiles" / "tokens"
+    folder.mkdir(parents=True)
+    (folder / "trial.yaml").write_text(
+        "id: trial\ntitle: {vi: Thử, en: Trial}\nknown: hypothesis\nmodules: {}\n"
+        "pin_policy: {min: 4, max: 8}\ndriver:\n  needs_reader: false\n  shown: module\n"
+        f"  apt: [{{packages: [{SIMPLE}], module: {SIMPLE_MODULE}}}]\n"
+    )
+    planned = connected.fieldkit("driver", "plan", "trial", "--json").result
+    refused = connected.fieldkit("driver", "install", "trial", "--json")
+    assert (refused.status, refused.error["code"]) == (3, "not-consented")
+    assert connected.state(SIMPLE) == ""
+
+    done = connected.fieldkit("driver", "install", "trial", "--yes", "--json").result
+    assert (done["installed"], done["module"], done["verdict"]) == ("now", SIMPLE_MODULE, "pass")
+    assert planned["commands"][0] in Path(done["log"]).read_text()
+    again = connected.fieldkit("driver", "install", "trial", "--json").result  # nothing to agree to
+    assert again["installed"] == "already"
