@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from fieldkit.text import M, Said
 if TYPE_CHECKING:
     from fieldkit.signature.edxml import Header
     from fieldkit.signature.exchange import Opened
+    from fieldkit.signature.sign import RawSigner
+    from fieldkit.verdict import Check, Overall
 
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
@@ -33,15 +36,31 @@ def _header_options(function: Any) -> Any:
     return function
 
 
-@exchange.verb("pack", M("Wrap signed PDFs into one package."))
+def _token_options(function: Any) -> Any:
+    for name, said in (
+        ("--certificate", M("Which certificate on it: CKA_ID, label or SHA-256.")),
+        ("--token", M("The token that signs the package as a whole.")),
+    ):
+        function = option(name, default="", said=said)(function)
+    return function
+
+
+@exchange.verb("pack", M("Wrap signed PDFs into one package."), secrets=("pin",), modules=True)
 @click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--out", required=True, type=click.Path(path_type=Path), said=M("The package to write."))
 @_header_options
-def pack(call: Call, files: tuple[Path, ...], out: Path, **given: str) -> Reply:
+@_token_options
+def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate: str, **given: str) -> Reply:
     from fieldkit.signature.exchange import pack
 
-    made = pack(files, out, _header(given))
-    return Reply(made, M("The package was written: {path}", path=made.out))
+    with _signer(call, token, certificate) as signer:
+        made = pack(files, out, _header(given), signer=signer)
+    lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
+    if _asked(call) and not made.signed:
+        lines.append(
+            M("The profile asks for packages that are signed, and this one is not. Add --token to sign it.")
+        )
+    return Reply(made, lines)
 
 
 @exchange.verb("open", M("Open a package as its receiver must: structure, digests, every signature."))
@@ -58,10 +77,16 @@ def open_(
     from fieldkit.signature.exchange import open_package
 
     anchors, crls = _material(call, trust, crl)
-    return _opened(open_package(package, out, trust=anchors, crls=crls, receiver=receiver))
+    opened = open_package(package, out, trust=anchors, crls=crls, receiver=receiver, signature=_asked(call))
+    return _opened(opened, opened.verdict, opened.checks)
 
 
-@exchange.verb("rehearse", M("Pack and open through a folder, between two sample agencies."))
+@exchange.verb(
+    "rehearse",
+    M("Pack and open through a folder, between two sample agencies."),
+    secrets=("pin",),
+    modules=True,
+)
 @click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--folder", required=True, type=click.Path(path_type=Path), said=M("The folder between them."))
 @option("--trust", multiple=True, type=click.Path(path_type=Path), said=M("A root certificate; repeatable."))
@@ -69,19 +94,40 @@ def open_(
     "--crl", multiple=True, type=click.Path(path_type=Path), said=M("A revocation list; may be repeated.")
 )
 @_header_options
+@_token_options
 def rehearse(
     call: Call,
     files: tuple[Path, ...],
     folder: Path,
     trust: tuple[Path, ...],
     crl: tuple[Path, ...],
+    token: str,
+    certificate: str,
     **given: str,
 ) -> Reply:
     from fieldkit.signature.exchange import rehearse
 
     anchors, crls = _material(call, trust, crl)
-    packed, opened = rehearse(files, folder, _header(given), trust=anchors, crls=crls)
-    return _opened(opened, package=packed.out, sha256=packed.sha256)
+    with _signer(call, token, certificate) as signer:
+        done = rehearse(files, folder, _header(given), trust=anchors, crls=crls, signer=signer)
+    return _opened(done.opened, done.verdict, done.checks, package=done.packed.out, sha256=done.packed.sha256)
+
+
+@contextlib.contextmanager
+def _signer(call: Call, token: str, certificate: str) -> Iterator[RawSigner | None]:
+    """The token's key where one was named."""
+    if not token:
+        yield None
+        return
+    from fieldkit.cli.signing import token_signer
+
+    with token_signer(call, token, certificate, M("The exchange package as a whole")) as signer:
+        yield signer
+
+
+def _asked(call: Call) -> bool:
+    """Whether the profile of the exchange axis asks for packages that are signed themselves."""
+    return any(each.kind == "axis" and each.signed for each in call.profiles().services)
 
 
 def _header(given: dict[str, str]) -> Header:
@@ -111,16 +157,16 @@ def _material(call: Call, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[l
     return anchors, crls
 
 
-def _opened(found: Opened, **more: str) -> Reply:
+def _opened(found: Opened, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:
     from fieldkit.cli.verify import WORDS, check_lines
     from fieldkit.signature.judgement import check_shape
 
-    lines: list[str | Said] = [*check_lines(found.checks), WORDS[found.verdict]]
+    lines: list[str | Said] = [*check_lines(checks), WORDS[verdict]]
     result = more | {
-        "verdict": found.verdict,
+        "verdict": verdict,
         "document": found.header.document,
         "files": list(found.files),
         "status": found.status,
-        "checks": [check_shape(check) for check in found.checks],
+        "checks": [check_shape(check) for check in checks],
     }
-    return Reply(result, lines, good=found.verdict == "pass")
+    return Reply(result, lines, good=verdict == "pass")

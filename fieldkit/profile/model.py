@@ -184,7 +184,10 @@ ServiceKind = Literal[
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something that has to be reachable from a bureau. url: "" means not configured, so not checked."""
+    """Something that has to be reachable from a bureau. url: "" means not configured, so not checked.
+
+    signed: of the exchange axis: packages carry an XML signature of their own.
+    """
 
     id: str
     kind: ServiceKind
@@ -193,6 +196,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     required: bool = False
     note: Words | None = None
     known: Known = "documented"
+    signed: bool = False
 
 
 class Services(msgspec.Struct, frozen=True, omit_defaults=True):

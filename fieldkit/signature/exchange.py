@@ -1,11 +1,12 @@
 """The exchange rehearsal: wrap signed PDFs as the national exchange does, and open them as a receiver must.
 
-Nothing is sent anywhere: a folder stands for the way between two agencies.
+Nothing is sent anywhere: a folder stands for the way between two agencies, in both directions.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,9 +15,10 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, document, edxml, errors
+from fieldkit.signature import boundary, document, edxml, errors, xml_signature
 from fieldkit.signature.edxml import Attached, Envelope, Header
-from fieldkit.signature.judgement import Policy
+from fieldkit.signature.judgement import Policy, every_check
+from fieldkit.signature.sign import RawSigner
 from fieldkit.signature.stamp import VIETNAM
 from fieldkit.signature.validate import validate
 from fieldkit.text import M
@@ -32,6 +34,7 @@ class Packed(msgspec.Struct, frozen=True):
     document: str
     sha256: str
     attachments: tuple[str, ...]
+    signed: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -44,22 +47,50 @@ class Opened(msgspec.Struct, frozen=True):
     status: str
 
 
-def pack(sources: Sequence[Path], out: Path, header: Header) -> Packed:
-    """Wrap the files `sources` into the package `out`, which must not be there yet."""
+class Rehearsed(msgspec.Struct, frozen=True):
+    """Both sides: what was packed, what the receiver found, and what the sender makes of the answer."""
+
+    packed: Packed
+    opened: Opened
+    answer: Check
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The receiver's checks, then the sender's."""
+        return (*self.opened.checks, self.answer)
+
+    @property
+    def verdict(self) -> Overall:
+        return overall(self.checks)
+
+
+def pack(sources: Sequence[Path], out: Path, header: Header, *, signer: RawSigner | None = None) -> Packed:
+    """Wrap the files `sources` into the package `out`, which must not be there yet.
+
+    signer: the token's key that signs the package as a whole, where it is to be signed.
+
+    :raises PackageUnfit: there is nothing to pack. :raises OutputUnfit: `out` is there.
+    """
     if not sources:
         raise errors.PackageUnfit(M("There is nothing to pack."))
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
-        raise errors.PackageUnfit(M("Two of the files have the same name."))
+        raise errors.PackageUnfit(
+            M("Two of the files have the same name."), hint=M("Rename one of them, then pack again.")
+        )
     now = datetime.now(VIETNAM).isoformat(timespec="seconds")
     known = msgspec.structs.replace(
         header, document=header.document or str(uuid.uuid4()), sent=header.sent or now
     )
     message = Envelope(known, tuple(Attached(each.name, document.read(each)) for each in sources))
     data = edxml.write(message)
+    if signer is not None:
+        data = xml_signature.sign(data, signer)
     with document.written(out) as file, boundary.signing(out.name):
         file.write(data)
-    return Packed(str(out), known.document, hashlib.sha256(data).hexdigest(), tuple(names))
+    return Packed(
+        str(out), known.document, hashlib.sha256(data).hexdigest(), tuple(names), signer is not None
+    )
 
 
 def open_package(
@@ -70,37 +101,58 @@ def open_package(
     crls: Sequence[bytes] = (),
     receiver: str = "",
     policy: Policy = Policy(),  # noqa: B008 (frozen)
+    signature: bool = False,
 ) -> Opened:
     """Read `package`, judge all of it, put the attachments and the answer into `folder`.
 
-    receiver: the code of the agency that opens it; a package for another is refused.
+    receiver: the code of the agency that opens it; a package for another is refused. signature: the package
+    itself has to be signed.
+
+    :raises PackageUnfit: it is no such package; nothing of it was used.
     """
-    message = edxml.read(document.read(package))
-    checks = [Check("package", "pass", M("The package is well-formed and has what it must have."))]
-    checks.append(_header(message.header, receiver))
+    data = document.read(package)
+    message = edxml.read(data)
+    checks = [_built(message), _header(message.header, receiver)]
+    checks += xml_signature.verify(data, trust=trust, crls=crls, policy=policy, required=signature)
     if not message.attachments:
         checks.append(Check("attachments", "fail", M("The package holds no document.")))
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for number, each in enumerate(message.attachments, 1):
-        path = folder / f"{number:02d}-{_safe(each.name)}"
-        checks.append(_digest(each))
-        with document.written(path) as file, boundary.signing(path.name):
-            file.write(each.content)
-        files.append(path)
-        checks += _signatures(path, each, trust, crls, policy)
-    verdict = overall(checks)
-    if verdict == "fail":
-        for path in files:
-            path.unlink()
-        files = []
+    files: list[Path] = []
+    with tempfile.TemporaryDirectory(prefix=".opening-", dir=folder) as name:
+        beside = Path(name)
+        for number, each in enumerate(message.attachments, 1):
+            path = beside / f"{number:02d}-{_safe(each.name)}"
+            path.write_bytes(each.content)
+            checks.append(_digest(each))
+            checks += _signatures(path, each, trust, crls, policy)
+            files.append(path)
+        verdict = overall(checks)
+        kept = [] if verdict == "fail" else [_kept(path, folder / path.name) for path in files]
+    return Opened(
+        verdict,
+        message.header,
+        tuple(checks),
+        tuple(map(str, kept)),
+        _answered(message, verdict, checks, folder),
+    )
+
+
+def _kept(path: Path, out: Path) -> Path:
+    """A file that may stay, under its name."""
+    with document.written(out) as file, boundary.signing(out.name):
+        file.write(path.read_bytes())
+    return out
+
+
+def _answered(message: Envelope, verdict: Overall, checks: Sequence[Check], folder: Path) -> str:
+    """The answer for the sender, in Vietnamese, the exchange's language, whatever this machine speaks."""
     answer = folder / f"status-{_safe(message.header.document)[:80]}.xml"
-    failed = [str(check.message) for check in checks if check.verdict == "fail"]
+    failed = [check.message.render("vi") for check in checks if check.verdict == "fail" and check.required]
     now = datetime.now(VIETNAM).isoformat(timespec="seconds")
     code = REFUSED if verdict == "fail" else RECEIVED
     with document.written(answer) as file, boundary.signing(answer.name):
         file.write(edxml.status(message.header, code, " ".join(failed), now))
-    return Opened(verdict, message.header, tuple(checks), tuple(map(str, files)), str(answer))
+    return str(answer)
 
 
 def rehearse(
@@ -111,11 +163,12 @@ def rehearse(
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
     policy: Policy = Policy(),  # noqa: B008 (frozen)
-) -> tuple[Packed, Opened]:
-    """Both sides in one: pack as the sender, open as the receiver, through `folder`."""
+    signer: RawSigner | None = None,
+) -> Rehearsed:
+    """Both sides in one: pack as the sender, open as the receiver, read the answer, through `folder`."""
     for side in ("outbox", "inbox"):
         (folder / side).mkdir(parents=True, exist_ok=True)
-    packed = pack(sources, folder / "outbox" / f"{uuid.uuid4()}.edxml", header)
+    packed = pack(sources, folder / "outbox" / f"{uuid.uuid4()}.edxml", header, signer=signer)
     opened = open_package(
         Path(packed.out),
         folder / "inbox" / packed.document,
@@ -123,8 +176,32 @@ def rehearse(
         crls=crls,
         receiver=header.receiver.code,
         policy=policy,
+        signature=signer is not None,
     )
-    return packed, opened
+    return Rehearsed(packed, opened, _heard(packed, opened, header))
+
+
+def _heard(packed: Packed, opened: Opened, header: Header) -> Check:
+    """What the sender makes of the answer: it is for this document, from its receiver, and says received."""
+    answer = edxml.read_status(document.read(Path(opened.status)))
+    ours = (answer.about, answer.sender.code, answer.receiver)
+    if ours != (packed.document, header.receiver.code, header.sender.code):
+        return Check("answer", "fail", M("The answer that came back is for something else."), answer.about)
+    if answer.code != RECEIVED:
+        return Check("answer", "fail", M("The receiver refused the package."), answer.code)
+    return Check("answer", "pass", M("The receiver's answer came back: received."), answer.code)
+
+
+def _built(message: Envelope) -> Check:
+    if message.faults:
+        return Check(
+            "package",
+            "fail",
+            M("The package is not built as the exchange's packages are."),
+            "; ".join(message.faults)[:400],
+            hint=M("Ask the sender to send it again by software that follows QCVN 102:2016."),
+        )
+    return Check("package", "pass", M("The package is well-formed and has what it must have."))
 
 
 def _header(header: Header, receiver: str) -> Check:
@@ -153,6 +230,7 @@ def _digest(each: Attached) -> Check:
             "not-checked",
             M("The package names no digest for {name}.", name=each.name),
             required=False,
+            hint=M("The document's own signature tells whether it was changed."),
         )
     if hashlib.sha256(each.content).hexdigest() != each.digest:
         return Check("digest", "fail", M("The file {name} is not the one that was sent.", name=each.name))
@@ -164,17 +242,13 @@ def _digest(each: Attached) -> Check:
 def _signatures(
     path: Path, each: Attached, trust: Sequence[bytes], crls: Sequence[bytes], policy: Policy
 ) -> list[Check]:
+    """What is to be said of one document: a summary, then each thing that is not as it should be."""
     try:
         judged = validate(path, trust=trust, crls=crls, policy=policy)
     except FieldkitError as error:
-        return [
-            Check(
-                "signatures",
-                "fail",
-                M("The file {name} cannot be judged.", name=each.name),
-                str(error.message),
-            )
-        ]
+        said = M("The file {name} cannot be judged.", name=each.name)
+        hint = M("Ask the sender for it again.")
+        return [Check("signatures", "fail", said, f"{error.code}: {error.detail}".rstrip(": "), hint=hint)]
     said = {
         "pass": M("Every signature in {name} is valid.", name=each.name),
         "fail": M("A signature in {name} is not valid, or there is none.", name=each.name),
@@ -182,14 +256,13 @@ def _signatures(
             "The signatures in {name} are intact, but not all could be checked.", name=each.name
         ),
     }[judged.verdict]
-    detail = "; ".join(
-        f"{check.id}: {check.message}"
-        for signature in judged.signatures
-        for check in signature.checks
-        if check.verdict != "pass" and check.required
-    )
     outcome = "not-checked" if judged.verdict == "indeterminate" else judged.verdict
-    return [Check("signatures", outcome, said, detail)]
+    why = [
+        msgspec.structs.replace(check, id=f"signature-{check.id}")
+        for check in every_check(judged)
+        if check.verdict != "pass" and check.required
+    ]
+    return [Check("signatures", outcome, said), *why]
 
 
 def _safe(name: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import edxml, errors, exchange, safe_xml, sign
+from fieldkit.signature import edxml, errors, exchange, sign
 from fieldkit.signature.edxml import Header, Organ
 from tests.conftest import Run
 from tests.signature.pki import Pki, SoftwareSigner
@@ -33,15 +36,18 @@ def signed(rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path) -> Path:
 
 
 def test_a_rehearsal_gives_the_same_bytes_back_and_an_answer(pki: Pki, signed: Path, tmp_path: Path) -> None:
-    packed, opened = exchange.rehearse(
-        [signed], tmp_path / "axis", HEADER, trust=pki.anchors, crls=pki.crls()
-    )
-    assert opened.verdict == "pass", opened.checks
+    done = exchange.rehearse([signed], tmp_path / "axis", HEADER, trust=pki.anchors, crls=pki.crls())
+    packed, opened = done.packed, done.opened
+    assert done.verdict == "pass", done.checks
     assert opened.header.subject == HEADER.subject
     assert opened.header.notation == HEADER.notation
     assert Path(opened.files[0]).read_bytes() == signed.read_bytes()
-    answer = safe_xml.parse(Path(opened.status).read_bytes())
-    assert (answer.value("StatusCode"), answer.value("ResponseFor")) == ("03", packed.document)
+    answer = edxml.read_status(Path(opened.status).read_bytes())
+    assert (answer.code, answer.about) == ("03", packed.document)
+    assert (answer.sender, answer.receiver) == (HEADER.receiver, HEADER.sender.code)
+    assert sorted(path.name for path in Path(opened.status).parent.iterdir()) == sorted(
+        [Path(opened.status).name, Path(opened.files[0]).name]
+    )
 
 
 def test_what_was_changed_on_the_way_is_refused_and_not_kept(pki: Pki, signed: Path, tmp_path: Path) -> None:
@@ -57,8 +63,14 @@ def test_what_was_changed_on_the_way_is_refused_and_not_kept(pki: Pki, signed: P
 
     assert opened.verdict == "fail"
     assert opened.files == ()
-    assert safe_xml.parse(Path(opened.status).read_bytes()).value("StatusCode") == "02"
-    assert {check.id for check in opened.checks if check.verdict == "fail"} == {"digest", "signatures"}
+    answer = edxml.read_status(Path(opened.status).read_bytes())
+    assert answer.code == "02"
+    assert answer.said, "the sender is told why"
+    assert {check.id for check in opened.checks if check.verdict == "fail"} == {
+        "digest",
+        "signatures",
+        "signature-integrity",
+    }
 
 
 def test_a_package_for_another_agency_is_refused(pki: Pki, signed: Path, tmp_path: Path) -> None:
@@ -111,3 +123,158 @@ def test_the_command_rehearses(fieldkit: Run, pki: Pki, signed: Path, tmp_path: 
     ran = fieldkit("exchange", "rehearse", signed, "--folder", tmp_path / "axis", "--json", *arguments)
     assert ran.status == 0, ran.out + ran.err
     assert ran.result["verdict"] == "pass"
+
+
+@pytest.fixture(params=["rsa", "ec"])
+def sealing(
+    request: pytest.FixtureRequest, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner
+) -> SoftwareSigner:
+    """The key that signs a package: RSA, then on a curve."""
+    return rsa_signer if request.param == "rsa" else ec_signer
+
+
+def test_a_package_signed_by_the_token_passes_and_xmlsec_agrees(
+    pki: Pki, sealing: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    done = exchange.rehearse(
+        [signed], tmp_path / "axis", HEADER, trust=pki.anchors, crls=pki.crls(), signer=sealing
+    )
+    assert done.verdict == "pass", done.checks
+    assert done.packed.signed
+    found = {check.id: check.verdict for check in done.checks}
+    assert {found[f"package-{each}"] for each in ("signature", "path", "dates", "usage", "revocation")} == {
+        "pass"
+    }
+    root = tmp_path / "root.pem"
+    root.write_bytes(pki.root.public_bytes(Encoding.PEM))
+    if shutil.which("xmlsec1") is None:
+        pytest.fail("xmlsec1 is needed: sudo apt-get install xmlsec1")
+    line = ["xmlsec1", "--verify", "--enabled-key-data", "x509", "--trusted-pem", root, done.packed.out]
+    ran = subprocess.run(line, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def _sealed(signed: Path, sealing: SoftwareSigner, folder: Path) -> bytes:
+    return Path(exchange.pack([signed], folder / "p.edxml", HEADER, signer=sealing).out).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"000.MAU.01", b"000.MAU.07"),
+        (b"<edXML:CodeNumber>07<", b"<edXML:CodeNumber>08<"),
+        (b"</AttachmentEncoded>", b"<Attachment/></AttachmentEncoded>"),
+        (b"exc-c14n#", b"exc-c14n#WithComments"),
+        (b'URI=""', b'URI="#x"'),
+        (b"rsa-sha256", b"rsa-sha1"),
+        (b"enveloped-signature", b"enveloped-signaturE"),
+        (b"<ds:Signature ", b"<ds:Signature/><ds:Signature "),
+        (b"</ds:SignatureValue>", b"</ds:SignatureValue><ds:SignatureValue/>"),
+        (b"<ds:X509Certificate>M", b"<ds:X509Certificate>N"),
+    ],
+)
+def test_a_signed_package_that_was_changed_is_refused(
+    before: bytes, after: bytes, pki: Pki, rsa_signer: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    data = _sealed(signed, rsa_signer, tmp_path)
+    assert before in data
+    changed = tmp_path / "changed.edxml"
+    changed.write_bytes(data.replace(before, after))
+    try:
+        opened = exchange.open_package(
+            changed, tmp_path / "in", trust=pki.anchors, crls=pki.crls(), signature=True
+        )
+    except errors.PackageUnfit:
+        return
+    assert opened.verdict == "fail"
+    assert opened.files == ()
+
+
+def test_a_package_that_has_to_be_signed_and_is_not_is_refused(
+    pki: Pki, signed: Path, tmp_path: Path
+) -> None:
+    packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER)
+    plain, asked = (
+        exchange.open_package(
+            Path(packed.out), tmp_path / str(need), trust=pki.anchors, crls=pki.crls(), signature=need
+        )
+        for need in (False, True)
+    )
+    assert (plain.verdict, asked.verdict) == ("pass", "fail")
+
+
+def test_a_package_signed_under_another_root_is_refused(pki: Pki, signed: Path, tmp_path: Path) -> None:
+    stranger = Pki("ANOTHER").signer()
+    packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER, signer=stranger)
+    opened = exchange.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls())
+    found = {check.id: check.verdict for check in opened.checks}
+    assert (opened.verdict, found["package-path"]) == ("fail", "fail")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"<edXML:Subject>", b"<edXML:Subject>x</edXML:Subject><edXML:Subject>"),
+        (b"2026-11-24</", b"24 thang 11</"),
+        (b"QCVN_102_2016", b"QCVN_102_2017"),
+        (b"<ContentId>cid:1<", b"<ContentId>cid:2<"),
+        (b"<edXML:TraceHeaderList", b"<edXML:TraceList"),
+    ],
+)
+def test_a_package_that_is_not_built_as_it_has_to_be_is_refused(
+    before: bytes, after: bytes, pki: Pki, signed: Path, tmp_path: Path
+) -> None:
+    data = Path(exchange.pack([signed], tmp_path / "p.edxml", HEADER).out).read_bytes()
+    assert before in data
+    wrong = tmp_path / "wrong.edxml"
+    made = data.replace(before, after)
+    if b"TraceList" in after:
+        made = made.replace(b"</edXML:TraceHeaderList", b"</edXML:TraceList")
+    wrong.write_bytes(made)
+    opened = exchange.open_package(wrong, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
+    found = {check.id: check.verdict for check in opened.checks}
+    assert (opened.verdict, found["package"]) == ("fail", "fail")
+
+
+def test_a_message_from_another_program_is_read(pki: Pki, signed: Path) -> None:
+    content = base64.b64encode(signed.read_bytes()).decode()
+    data = f"""<?xml version="1.0" encoding="utf-8"?>
+    <edXML xmlns="{edxml.NAMESPACE}">
+      <e:edXMLEnvelope xmlns:e="{edxml.NAMESPACE}"><e:edXMLHeader>
+        <e:MessageHeader>
+          <e:From><e:OrganId>000.MAU.05</e:OrganId><e:OrganName>MẪU</e:OrganName></e:From>
+          <e:To><e:OrganId>000.MAU.02</e:OrganId></e:To>
+          <e:Code><e:CodeNumber>5</e:CodeNumber><e:CodeNotation>CV-MẪU</e:CodeNotation></e:Code>
+          <e:PromulgationInfo><e:PromulgationDate>2026/11/24</e:PromulgationDate></e:PromulgationInfo>
+          <e:Subject>Mẫu</e:Subject><e:DocumentId>000.MAU.05,2026,5/CV-MẪU</e:DocumentId>
+        </e:MessageHeader>
+        <e:TraceHeaderList id="1" version="1.0"><e:TraceHeader><e:OrganId>000.MAU.05</e:OrganId>
+        </e:TraceHeader></e:TraceHeaderList></e:edXMLHeader>
+        <e:edXMLBody><e:edXMLManifest><e:Reference xmlns:x="{edxml.XLINK}" x:href="cid:a7">
+          <e:AttachmentName>a.pdf</e:AttachmentName></e:Reference></e:edXMLManifest></e:edXMLBody>
+      </e:edXMLEnvelope>
+      <AttachmentEncoded><Attachment><ContentId>a7</ContentId><AttachmentName>a.pdf</AttachmentName>
+        <ContentTransferEncoded>{content}</ContentTransferEncoded></Attachment></AttachmentEncoded>
+    </edXML>"""
+    message = edxml.read(data.encode())
+    assert message.faults == ()
+    assert message.attachments[0].content == signed.read_bytes()
+    assert message.header.notation == "CV-MẪU"
+
+
+def test_what_failed_is_kept_untranslated_and_read_in_either_language(
+    pki: Pki, letter: Path, tmp_path: Path
+) -> None:
+    packed = exchange.pack([letter], tmp_path / "p.edxml", HEADER)
+    opened = exchange.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors)
+    failed = [check for check in opened.checks if check.verdict == "fail"]
+    assert failed
+    for check in failed:
+        assert str(check.message.render("en")) not in check.detail
+        assert not any(str(value) == check.message.render("en") for value in check.message.params.values())
+
+
+def test_an_answer_that_is_none_is_refused_in_words() -> None:
+    for data in (b"", b"<edXML/>", b"<!DOCTYPE x []><x/>"):
+        with pytest.raises(errors.PackageUnfit):
+            edxml.read_status(data)
