@@ -43,7 +43,8 @@ class RuleSet(msgspec.Struct, frozen=True, omit_defaults=True):
     """The rules of one decree or circular.
 
     basis: the text they rest on. valid_from, valid_to: the first and the last day; no last day while
-    it is in force. forms: the papers it names, by number.
+    it is in force. forms: the papers it names, by number. insist: the faults of a certificate in spite
+    of which a person may insist on signing.
     """
 
     id: str
@@ -56,6 +57,7 @@ class RuleSet(msgspec.Struct, frozen=True, omit_defaults=True):
     forms: dict[str, Words] = {}
     note: Words | None = None
     known: Literal["confirmed", "documented", "hypothesis"] = "documented"
+    insist: tuple[Literal["certificate-expired", "certificate-not-yet-valid", "certificate-usage"], ...] = ()
 
     def in_force(self, day: datetime.date) -> bool:
         """Whether the rules hold on `day`."""

@@ -14,7 +14,7 @@ from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.profile.rules import StampRule
 from fieldkit.signature import errors, permission
-from fieldkit.signature.place import OVERLAP, Page, Place, beside, for_rule, pages, unlock
+from fieldkit.signature.place import OVERLAP, Page, Place, beside, for_rule, pages
 from fieldkit.signature.preflight import rewrite
 from fieldkit.signature.sign import Drawing, RawSigner, Reserved, Signed, sign
 from fieldkit.signature.stamp import Stamp, draw
@@ -80,7 +80,9 @@ class Look(msgspec.Struct, frozen=True):
         found = pages(source, password)
         if self.place is not None:
             return _on(found, self.place), True
-        person = _person(source, password) if self.rule.kind == "agency" else None
+        person = None
+        if self.rule.kind == "agency":  # by the person's signature, if it is there already
+            person = permission.place_of(source, permission.FIELDS["person"], password)
         return for_rule(self.rule, found, name=self.name, title=self.title, person=person)
 
     def on(self, spot: Place) -> Stamp:
@@ -112,20 +114,6 @@ def _on(found: Sequence[Page], given: Place) -> Place:
         )
     sheet = found[given.page].sheet
     return msgspec.structs.replace(given, turn=sheet.turn, unit=sheet.unit)
-
-
-def _person(source: Path, password: Secret | None) -> Place | None:
-    """Where the person's signature is shown, if it is there already."""
-    from pyhanko.pdf_utils.reader import PdfFileReader
-
-    from fieldkit.signature import boundary, document
-
-    with document.opened(source) as file, boundary.reading(source.name):
-        reader = PdfFileReader(file, strict=False)
-        if reader.encrypted:
-            unlock(reader, source.name, password)
-        found = permission.standing(reader, source.name).field(permission.FIELDS["person"])
-    return found.place if found is not None and found.filled else None
 
 
 def sign_one(job: Job, signer: RawSigner, *, look: Look | None = None, **more: Any) -> Signed:

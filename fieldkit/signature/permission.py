@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.signature import boundary, errors
+from fieldkit.signature import boundary, document, errors
 from fieldkit.text import M
 
 if TYPE_CHECKING:
+    from fieldkit.secret import Secret
     from fieldkit.signature.place import Place
 
 # the fields of the two who sign one letter, made together by whoever signs first (a field that is added
@@ -65,6 +67,23 @@ def standing(reader: Any, name: str) -> Standing:
         for each, value, reference in fields.enumerate_sig_fields(reader)
     )
     return Standing(found, len(list(reader.embedded_signatures)), certified is not None)
+
+
+def place_of(path: Path, field: str, password: Secret | None = None) -> Place | None:
+    """Where the field of a document is shown; None where it shows nothing, or there is no such field.
+
+    :raises DocumentUnfit, DocumentEncrypted: the document cannot be read.
+    """
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    from fieldkit.signature.place import unlock
+
+    with document.opened(path) as file, boundary.reading(path.name):
+        reader = PdfFileReader(file, strict=False)
+        if reader.encrypted:
+            unlock(reader, path.name, password)
+        found = standing(reader, path.name).field(field)
+    return found.place if found is not None else None
 
 
 def _places(reader: Any) -> dict[Any, Place]:

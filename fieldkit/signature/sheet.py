@@ -43,7 +43,8 @@ class Sheet(msgspec.Struct, frozen=True):
     def stored(self, left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
         """A box as seen, the way PDF stores it: left, bottom, right, top, in whole units."""
         (x1, y1), (x2, y2) = self._stored(left, top), self._stored(right, bottom)
-        return round(min(x1, x2)), round(min(y1, y2)), round(max(x1, x2)), round(max(y1, y2))
+        left, bottom = round(min(x1, x2)), round(min(y1, y2))
+        return left, bottom, left + round(abs(x2 - x1)), bottom + round(abs(y2 - y1))  # equal sides stay so
 
     def seen(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """A stored box as it is seen: left, top, right, bottom."""

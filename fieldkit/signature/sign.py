@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from fieldkit.signature.trust import Trust
 
 Level = Literal["b-b", "b-t", "b-lt", "b-lta"]
+ANYTHING = ("certificate-expired", "certificate-not-yet-valid", "certificate-usage")
+"""What a person may insist on signing in spite of, where no rule set says less."""
 LEVELS: tuple[Level, ...] = ("b-b", "b-t", "b-lt", "b-lta")
 IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger document goes from file to file
 
@@ -82,7 +84,7 @@ def sign(
     crls: Sequence[bytes] = (),
     password: Secret | None = None,
     overwrite: bool = False,
-    insist: bool = False,
+    insist: bool | Sequence[str] = False,
     network: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> Signed:
@@ -92,8 +94,8 @@ def sign(
     where it depends on the field, which is given to it (None: the field shows nothing yet). reserve:
     empty fields to make with it. tsa: the timestamp authority's address, needed above B-B. anchors,
     crls: DER or PEM, needed above B-T. overwrite: `out` may be there already, even be `source`.
-    insist: sign with a certificate that is expired, not yet valid or not meant for signatures; never
-    with a revoked one.
+    insist: sign with a certificate that is expired, not yet valid or not meant for signatures (True, or
+    the codes of those that the rules allow); never with a revoked one.
 
     :raises Refused: the certificate may not sign, or the document may not be signed.
     """
@@ -110,7 +112,7 @@ def sign(
     believed = trust(
         anchors, (signer.certificate, *signer.chain), crls, network=network and level in ("b-lt", "b-lta")
     )
-    checks = may_sign(signer, believed, insist=insist)
+    checks = may_sign(signer.certificate, believed, insist=insist)
     with boundary.signing(source.name):
         from fieldkit.signature.signer import HttpTimeStamper, TokenSigner
 
@@ -140,14 +142,14 @@ def sign(
     return Signed(str(out), name, level, digest, tuple(checks))
 
 
-def may_sign(signer: RawSigner, believed: Trust, *, insist: bool = False) -> list[Check]:
-    """Whether the certificate may sign now, before any key is used.
+def may_sign(holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = False) -> list[Check]:
+    """Whether the certificate `holder` (DER) may sign now, before any key is used.
 
     :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, CertificateRevoked: it may not.
     """
     from fieldkit.signature.trust import certificates
 
-    (certificate,) = certificates((signer.certificate,))
+    (certificate,) = certificates((holder,))
     now = datetime.now(UTC)
     checks = [
         Check("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
@@ -157,7 +159,8 @@ def may_sign(signer: RawSigner, believed: Trust, *, insist: bool = False) -> lis
     ]
     fault = _unfit(certificate, now)
     if fault is not None:
-        if not insist:
+        allowed = ANYTHING if insist is True else insist or ()
+        if fault.code not in allowed:
             raise fault
         at = 1 if isinstance(fault, errors.CertificateUsage) else 0
         problem = fault.message
