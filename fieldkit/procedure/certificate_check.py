@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from fieldkit.operator import Finding, Operator, Plan
+from fieldkit.certificate import inspect
+from fieldkit.operator import Finding, Operator, Option, Plan, Question
 from fieldkit.procedure import reach
 from fieldkit.procedure.certificate_facts import described, facts
 from fieldkit.procedure.context import Context
@@ -14,15 +16,15 @@ from fieldkit.token import provision
 from fieldkit.token.agents import Agents
 from fieldkit.token.errors import PinChangeNeeded
 from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.token.session import choose
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
     """Compare token and certificate with the dossier without a login; only what fits is asked to sign."""
     async with reach.agents(context) as running:
         token = await reach.visit_token(context, running, operator)
-        present, own = await reach.looking(
-            running, operator, token, lambda session: (session.certificates(), session.certificate())
-        )
+        present = await reach.looking(running, operator, token, lambda session: session.certificates())
+        own = await _own(context, operator, token, present)
         found = await asyncio.to_thread(
             described,
             context,
@@ -49,6 +51,37 @@ async def run(context: Context, operator: Operator) -> Evidence:
     else:
         said = M("Token and certificate are those of the dossier, and the key signs.")
     return Evidence("pass", said, tuple(findings), known)
+
+
+async def _own(
+    context: Context, operator: Operator, token: Token, present: Sequence[StoredCertificate]
+) -> StoredCertificate:
+    """The person's certificate: the only one with a key, else the person's choice, the dossier's first."""
+    held = [each for each in present if each.has_private_key]
+    if len(held) < 2:
+        return choose(present, "", token)
+    found = [await asyncio.to_thread(described, context, each.der) for each in held]
+    held = [held[at] for at in sorted(range(len(held)), key=lambda at: _differs(found[at].findings))]
+    names = {each.sha256: each for each in found}
+    options = tuple(
+        Option(each.sha256, names[each.sha256].subject, str(inspect.valid(names[each.sha256])))
+        for each in held
+    )
+    picked = await operator.ask(
+        Question(
+            id="certificate",
+            title=M(
+                "The token {token} has several certificates. Which one is the dossier's?", token=token.name
+            ),
+            options=options,
+            default=options[0].value,
+        )
+    )
+    return next(each for each in held if each.sha256 == picked)
+
+
+def _differs(findings: Sequence[Finding]) -> int:
+    return sum(each.severity == "fail" for each in findings)
 
 
 def _device(context: Context, token: Token) -> Finding:

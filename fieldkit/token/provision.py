@@ -159,7 +159,7 @@ def unblock(
 
 
 def _by_puk(agents: Agents, token: Token, puk: Secret, new: Secret, confirmed: bool) -> bool:
-    """C_SetPIN without a login, by which modules take a PUK; False if this one does not, and tried nothing."""
+    """C_SetPIN without a login, by which modules take a PUK; False, if this one cannot: nothing was tried."""
     now = agents.again(token)
     if not puk and not now.protected_path:
         raise errors.PinNeeded(M("No PUK was entered."), unchanged=guard.NOTHING_CHANGED)

@@ -12,6 +12,7 @@
  *   fail-any N CODE | crash-any N       at the N-th call of any function
  *   kill-parent FUNCTION N    end the process that started this one, as by kill -9
  *   empty                     no slot holds a token
+ *   hide-blank                nor does one that is not initialised
  *   set-flags BITS | clear-flags BITS   in token information
  *   label HEX | serial HEX | pins MIN MAX | memory BYTES
  *   refuse-class CLASS CODE   C_CreateObject of this CKA_CLASS (hexadecimal)
@@ -91,6 +92,21 @@ static ulong class_of(ulong attributes, ulong count) {
     for (ulong i = 0; i < count; i++)
         if (each[i].type == 0) return *(ulong *)each[i].value;
     return ~0UL;
+}
+
+static ulong used_slots(ulong list, ulong count) {
+    ulong slots[64], all = 64, used = 0, *numbers;
+    unsigned char info[512];
+    ulong answer = ((function)theirs->functions[4])(1, (ulong)slots, (ulong)&all, 0, 0, 0, 0, 0);
+    for (ulong i = 0; answer == OK && i < all; i++) {
+        if (((function)theirs->functions[6])(slots[i], (ulong)info, 0, 0, 0, 0, 0, 0) != OK) continue;
+        numbers = (ulong *)(info + 96);
+        if (!(numbers[0] & 0x400)) continue; /* CKF_TOKEN_INITIALIZED */
+        if (list) ((ulong *)list)[used] = slots[i];
+        used++;
+    }
+    *(ulong *)count = used;
+    return answer;
 }
 
 static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong f, ulong g, ulong h) {
@@ -176,6 +192,11 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
     if (which == 6 && number == OK && rules) {
         rewind(rules);
         while (fgets(line, sizeof line, rules)) adorn(line, (unsigned char *)b);
+    }
+    if (which == 4 && (number == OK || number == 0x150) && rules) {
+        rewind(rules);
+        while (fgets(line, sizeof line, rules))
+            if (!strncmp(line, "hide-blank", 10)) number = used_slots(b, c);
     }
     if (rules) fclose(rules);
     return later ? answer : number;
