@@ -6,7 +6,7 @@ It says nothing about validity. Colours are not measured.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta, timezone
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from fieldkit.signature.place import POINTS_PER_MM, Page
 from fieldkit.text import M
 from fieldkit.verdict import Check
 
-VIETNAM = timezone(timedelta(hours=7))
 MOST_PAGES = 5000
 SIZE_MM, PLACE_MM = 1.0, 12.0
 """How far a stamp may be off: in size, and in place."""

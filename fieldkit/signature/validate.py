@@ -21,6 +21,7 @@ from fieldkit.signature import boundary, claims, document, looks
 from fieldkit.signature.claims import Moment
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.online import Online
+from fieldkit.signature.stamp import VIETNAM
 from fieldkit.signature.trust import Trust, trust
 from fieldkit.text import M
 from fieldkit.verdict import Check, overall
@@ -286,7 +287,7 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
     clock = claims.clock(status.signer_reported_dt, stamp, outer, trusted=trusted)
     checks += [clock] if clock is not None else []
     if case.rules:
-        day = (said or outer.now).astimezone(looks.VIETNAM).date()
+        day = (said or outer.now).astimezone(VIETNAM).date()
         checks.append(looks.stamp(signature, case.path, case.rules, day, _name(certificate)))
     return SignatureVerdict(
         field=str(signature.field_name or ""),
