@@ -316,10 +316,13 @@ class Log:
             else:
                 name = f"journal-{_number(segments[-1].name) + 1 if segments else 1:06d}.fkj"
             writing = self._files.open(self._folder / name, write=True)
+        except OSError as error:
+            raise (_full(error) if error.errno in NO_SPACE else self._stop(error)) from error
+        try:
             self._files.sync_folder(self._folder)  # also for one that an ended process made and did not
         except OSError as error:
-            if error.errno in NO_SPACE:
-                raise _full(error) from error
+            with contextlib.suppress(OSError):
+                self._files.close(writing)
             raise self._stop(error) from error
         self._let_go()
         self._writing = writing
@@ -338,17 +341,20 @@ class Log:
             return self._stop(error)
         return _full(error) if error.errno in NO_SPACE else self._stop(error)
 
-    def _stop(self, error: OSError) -> StoreFull | WriteFailed:
+    def _stop(self, error: OSError) -> WriteFailed:
         """After a failed write or fsync nothing is known of the disk's state: write no more."""
         self.read_only = M(
             "The disk failed while an answer was being saved. Close fieldkit and open it again."
         )
+        message = M("The answer could not be saved: the disk failed.")
+        hint = M("Close fieldkit and open it again; if it stays so, copy the folder to another disk.")
         if error.errno in NO_SPACE:
-            return _full(error)
+            message = M("The answer could not be saved: the disk is full.")
+            hint = M("Free some space, then close fieldkit and open it again.")
         return WriteFailed(
-            M("The answer could not be saved: the disk failed."),
+            message,
             unchanged=M("What was saved before is still there."),
-            hint=M("Close fieldkit and open it again; if it stays so, copy the folder to another disk."),
+            hint=hint,
             detail=f"{errno.errorcode.get(error.errno or 0, str(error.errno))}: {error.strerror}",
         )
 

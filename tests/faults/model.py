@@ -9,7 +9,7 @@ from typing import Any
 from tinydb import where
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal.entry import Draft
+from fieldkit.journal.entry import Draft, plain
 from fieldkit.journal.store import Store
 from tests.faults.crashing import CrashingDisk, PowerCut
 
@@ -43,7 +43,7 @@ class Bench:
 
     def answer(self, value: Any, kind: str = "answer") -> None:
         item = f"item-{len(self.entries)}"
-        after = [*self.entries, (kind, item, value)], self.documents
+        after = [*self.entries, (kind, item, plain(value))], self.documents
 
         def work(store: Store) -> None:
             store.append(Draft(kind, visit="v", item=item, value=value))
