@@ -204,7 +204,7 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
         tuple(made),
         tuple(sorted(drivers, key=lambda driver: (driver.profile, driver.system, driver.files))),
         tuple(bureau.code for bureau in prepared.bureaus),
-        _files(sources),
+        files_of(sources),
     )
     copied = stick.fill(prepared.folder, manifest, sources, tell)
     data = stick.seal(prepared.folder, manifest, store.sign, tell)
@@ -227,7 +227,11 @@ def _laid(given: Iterable[papers.Paper], folder: Path) -> dict[str, Path]:
     return places
 
 
-def _files(sources: dict[str, Path]) -> tuple[File, ...]:
+def files_of(sources: dict[str, Path]) -> tuple[File, ...]:
+    """The manifest's rows for files by their path in the kit.
+
+    :raises NameUnfit: a FAT stick cannot keep one, or not beside another.
+    """
     folded: dict[str, str] = {}
     files: list[File] = []
     for path in sorted(sources):

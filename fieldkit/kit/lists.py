@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import re
-import urllib.error
+import time
 import urllib.request
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from fieldkit.text import M
 if TYPE_CHECKING:
     from cryptography import x509
 
-PATIENCE = 10.0  # seconds for an answer
+PATIENCE = 10.0  # seconds for a whole answer
 LARGEST = 64 * 1024 * 1024
 
 
@@ -61,9 +62,8 @@ def _fetch(
     authority: Authority, url: str, signers: Sequence[x509.Certificate]
 ) -> tuple[Paper | None, Finding]:
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 (profiles allow http only)
-            content = answer.read(LARGEST + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+        content = _get(url)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         said = M("The revocation list at {url} could not be fetched.", url=url)
         hint = M("An earlier one in the home goes along instead, if there is one.")
         return None, Finding("crl", "warning", said, detail=str(error)[:200], hint=hint)
@@ -73,6 +73,18 @@ def _fetch(
     file = re.sub(r"[^A-Za-z0-9._-]", "-", url.rpartition("/")[2]).strip(".")[:80] or "list"
     file = file if file.endswith(".crl") else f"{file}.crl"
     return Paper(f"profiles/authorities/{authority.id}/{file}", content), finding
+
+
+def _get(url: str) -> bytes:
+    """What is at `url`, within `PATIENCE` in all, however slowly it drips."""
+    end = time.monotonic() + PATIENCE
+    content = bytearray()
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 (profiles allow http only)
+        while block := answer.read1(1 << 16):
+            content += block
+            if time.monotonic() > end or len(content) > LARGEST:
+                raise TimeoutError("too slow, or too much")
+    return bytes(content)
 
 
 def _judged(name: str, content: bytes, signers: Sequence[x509.Certificate]) -> Finding:
