@@ -51,6 +51,23 @@ class ImportReport(msgspec.Struct, frozen=True):
     resumed: bool = False
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """What became of earlier imports. completed: found whole and proved, each with the mechanism used."""
+
+    completed: tuple[tuple[Intent, str], ...]
+    count: int
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def report(self, key_id: str, sha256: str, label: str) -> ImportReport | None:
+        """The report of the import of this certificate, if it was one that is whole now."""
+        for intent, mechanism in self.completed:
+            if (intent.key_id, intent.certificates[0]) == (key_id, sha256):
+                return ImportReport(key_id, label, sha256, intent.certificates[1:], mechanism, True)
+        return None
+
+
 def initialise(
     agents: Agents,
     token: Token,
@@ -198,7 +215,7 @@ def import_identity(
     intents = intents or MemoryIntents()
     tell = progress or (lambda _: None)
     tell(Progress(M("Looking at what is on the token"), 0, STEPS))
-    resumed = settle(session, intents)
+    settled = settle(session, intents)
     spki = public_key(identity.certificate)
     if _public_of(identity.key) != spki:
         raise errors.ForeignCertificate(
@@ -206,9 +223,12 @@ def import_identity(
             unchanged=M("Nothing was changed on the token."),
             hint=M("Find the certificate that was issued for this key, or the key of this certificate."),
         )
+    ours = key_id(spki)
+    if done := settled.report(ours, _sha256(identity.certificate), label):
+        tell(Progress(M("The key is on the token and proved"), STEPS, STEPS))
+        return done
     present = session.certificates()
     _no_duplicate(session, present, spki)
-    ours = key_id(spki)
     there = {each.sha256 for each in present}
     chain = [der for der in dict.fromkeys(identity.chain) if _sha256(der) not in there]
     _space(session.token, [identity.certificate, *chain], len(identity.key))
@@ -232,7 +252,9 @@ def import_identity(
         raise
     intents.settle(intent)
     tell(Progress(M("The key is on the token and proved"), STEPS, STEPS))
-    return ImportReport(ours, label, intent.certificates[0], intent.certificates[1:], mechanism, resumed)
+    return ImportReport(
+        ours, label, intent.certificates[0], intent.certificates[1:], mechanism, bool(settled)
+    )
 
 
 def import_certificate(
@@ -248,7 +270,7 @@ def import_certificate(
     :raises KeyNotFound: no key on the token is the certificate's. :raises DuplicateKey: it is there already.
     """
     intents = intents or MemoryIntents()
-    resumed = settle(session, intents)
+    settled = settle(session, intents)
     spki = public_key(certificate)
     key = matching_key(session.list_keys(), spki)
     if key is None:
@@ -260,6 +282,8 @@ def import_certificate(
     present = session.certificates()
     there = {each.sha256 for each in present}
     digest = _sha256(certificate)
+    if done := settled.report(key.id, digest, label):
+        return done
     if digest in there:
         raise _duplicate(session.token)
     chain = [der for der in dict.fromkeys(chain) if _sha256(der) not in there]
@@ -275,7 +299,7 @@ def import_certificate(
         _roll_back(session, intent, intents, error)
         raise
     intents.settle(intent)
-    return ImportReport(key.id, label, digest, intent.certificates[1:], mechanism, resumed)
+    return ImportReport(key.id, label, digest, intent.certificates[1:], mechanism, bool(settled))
 
 
 def requested(
@@ -347,28 +371,30 @@ def prove(session: Session, certificate: StoredCertificate) -> str:
     return mechanism
 
 
-def settle(session: Session, intents: Intents) -> bool:
-    """Complete or clean up what earlier, interrupted imports left on this token; True if there was any.
+def settle(session: Session, intents: Intents) -> Settled:
+    """Complete or clean up what earlier, interrupted imports left on this token; false if there was nothing.
 
     An import whose key and certificate are there, and prove each other, is complete; any other is removed.
     """
     pending = [intent for intent in intents.open(session.token.serial) if intent.certificates]
+    completed: list[tuple[Intent, str]] = []
     for intent in pending:
         certificates = {each.sha256: each for each in session.certificates()}
         own = certificates.get(intent.certificates[0])
         if own is not None and set(intent.certificates) <= set(certificates):
             try:
-                prove(session, own)
+                mechanism = prove(session, own)
             except (errors.ProofFailed, errors.KeyNotFound, errors.KeyUnsupported):
                 pass
             else:
                 intents.settle(intent)
+                completed.append((intent, mechanism))
                 continue
         removed = session.destroy(_written(session, intent))
         if removed.left:
             raise _incomplete(session, removed.left, "")
         intents.settle(intent)
-    return bool(pending)
+    return Settled(tuple(completed), len(pending))
 
 
 def public_key(certificate: bytes) -> bytes:

@@ -95,6 +95,10 @@ class Contrary:
         fresh.write_text(text)
         fresh.replace(self._configuration)
 
+    def counted(self) -> int:
+        """Calls since `behave("count")`."""
+        return int(Path(self.path + ".count").read_text())
+
 
 @pytest.fixture
 def contrary(contrary_library: Path, softhsm: str, tmp_path: Path) -> Contrary:

@@ -15,6 +15,8 @@
  *   hide-blank                nor does one that is not initialised
  *   set-flags BITS | clear-flags BITS   in token information
  *   label HEX | serial HEX | pins MIN MAX | memory BYTES
+ *   extractable               every private key says that it may leave the token
+ *   count                     calls so far are written into <this library>.count
  *   refuse-class CLASS CODE   C_CreateObject of this CKA_CLASS (hexadecimal)
  *   expect-pin HEX            C_Login answers CKR_PIN_INCORRECT to any other, without asking the backend
  *   keypad HEX | keypad-new HEX         what is typed on the device: a call without a PIN gets these
@@ -126,6 +128,13 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
     while (rules && fgets(line, sizeof line, rules)) {
         if (sscanf(line, "crash %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
             *(volatile int *)0 = 1;
+        if (!strncmp(line, "count", 5)) {
+            Dl_info here;
+            dladdr((void *)configuration, &here);
+            snprintf(text, sizeof text, "%s.count", here.dli_fname);
+            FILE *out = fopen(text, "w");
+            if (out) fprintf(out, "%d", every), fclose(out);
+        }
         if (sscanf(line, "crash-any %d", &n) == 1 && n == every) *(volatile int *)0 = 1;
         if (sscanf(line, "fail-any %d %lx", &n, &code) == 2 && n == every) {
             answer = code;
@@ -192,6 +201,13 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
     if (which == 6 && number == OK && rules) {
         rewind(rules);
         while (fgets(line, sizeof line, rules)) adorn(line, (unsigned char *)b);
+    }
+    if (which == 24 && rules) { /* C_GetAttributeValue: CKA_EXTRACTABLE */
+        rewind(rules);
+        while (fgets(line, sizeof line, rules))
+            if (!strncmp(line, "extractable", 11))
+                for (attribute *each = (attribute *)c; each < (attribute *)c + d; each++)
+                    if (each->type == 0x162 && each->value && each->length == 1) *(char *)each->value = 1;
     }
     if (which == 4 && (number == OK || number == 0x150) && rules) {
         rewind(rules);
