@@ -24,7 +24,8 @@ class Terminal:
     ) -> None:
         self._server = f"fieldkit-{uuid.uuid4().hex[:8]}"
         shown = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        line = f"env {shown} {shlex.join(map(str, command))}; echo; echo ended with $?; sleep 600"
+        program = f"env {shown} {shlex.join(map(str, command))}"
+        line = f"{program}; status=$?; echo; echo ended with $status; sleep 600"
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), line)
 
     def __enter__(self) -> Terminal:
