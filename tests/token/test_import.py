@@ -56,8 +56,10 @@ def test_the_key_says_of_itself_that_it_stays(
     with opened(agents, token) as session:
         provision.import_identity(session, identity(), "Sample")
     shown = subprocess.run(
-        ("pkcs11-tool", "--module", softhsm, "--token-label", token.label, "--login", "--pin", PIN)
-        + ("--list-objects", "--type", "privkey"),
+        [
+            *("pkcs11-tool", "--module", softhsm, "--token-label", token.label),
+            *("--login", "--pin", PIN, "--list-objects", "--type", "privkey"),
+        ],
         capture_output=True,
         text=True,
     ).stdout

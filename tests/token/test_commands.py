@@ -1,0 +1,321 @@
+"""`fieldkit token` and `fieldkit certificate` as a technician types them: words, JSON, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fieldkit.certificate.files import pem
+from fieldkit.home import Home
+from tests.conftest import Ran, Run, clean_environment
+from tests.token.conftest import PIN, SO_PIN, Contrary, inserted
+from tests.token.piv import PivCard
+
+if TYPE_CHECKING:
+    from fieldkit.certificate.identity import Identity
+    from fieldkit.token.agents import Agents
+
+FINAL, TO_BE_CHANGED = 0x20000, 0x80000
+
+
+class Desk:
+    """A software token of the command line's own, and secrets in files."""
+
+    def __init__(self, run: Run, folder: Path, module: str) -> None:
+        self._run = run
+        self._folder = folder
+        self.module = module
+
+    def secret(self, text: str) -> Path:
+        path = self._folder / f"secret-{text}"
+        path.write_text(text + "\n")
+        return path
+
+    def __call__(self, *arguments: str | Path, **more: str) -> Ran:
+        return self._run(*arguments, "--json", "--module", self.module, **more)
+
+    def ready(self) -> str:
+        """The serial number of a token with PINs."""
+        done = self(
+            "token", "init", "--label", "Sample", "--yes",
+            "--so-pin-file", self.secret(SO_PIN), "--pin-file", self.secret(PIN),
+        )  # fmt: skip
+        serial: str = done.result["serial"]
+        return serial
+
+    def token(self, serial: str) -> dict[str, Any]:
+        found: dict[str, Any] = self("token", "show", serial).result
+        return found
+
+
+@pytest.fixture
+def desk(fieldkit: Run, tmp_path: Path, softhsm_module: str) -> Desk:
+    return Desk(fieldkit, tmp_path, softhsm_module)
+
+
+@pytest.fixture
+def contrary_desk(fieldkit: Run, tmp_path: Path, contrary_library: Path, softhsm_module: str) -> Desk:
+    own = tmp_path / "libcontrary.so"
+    own.write_bytes(contrary_library.read_bytes())
+    own.chmod(0o755)
+    desk = Desk(fieldkit, tmp_path, str(own))
+    Contrary(own, softhsm_module)
+    return desk
+
+
+def behave(desk: Desk, *rules: str) -> None:
+    path = Path(desk.module)
+    backend = next(
+        line for line in Path(desk.module + ".conf").read_text().splitlines() if line.startswith("backend")
+    )
+    Contrary(path, backend.split()[1]).behave(*rules)
+
+
+def test_a_token_is_initialised_listed_and_shown_with_how_well_its_kind_is_known(desk: Desk) -> None:
+    serial = desk.ready()
+    listed = {each["serial"]: each for each in desk("token", "list").result}
+    assert listed[serial]["pin_state"] == "ok"
+    assert {"uri", "label", "model", "manufacturer", "module", "slot", "login_required"} <= set(
+        listed[serial]
+    )
+    shown = desk.token(listed[serial]["uri"])
+    assert shown["profile"]["id"] == "softhsm2"
+    assert shown["profile"]["pin_policy"]["known"] == "confirmed"
+    assert {"confirmed"} == {quirk["known"] for quirk in shown["profile"]["quirks"]}
+
+
+def test_words_for_a_person_name_the_slot_and_how_well_each_fact_is_known(desk: Desk, fieldkit: Run) -> None:
+    serial = desk.ready()
+    assert "slot " in fieldkit("token", "list").out
+    shown = fieldkit("token", "show", serial).out
+    assert "confirmed: tried by this project" in shown
+
+
+def test_nothing_is_initialised_unseen(desk: Desk) -> None:
+    ran = desk("token", "init", "--label", "Sample", "--so-pin-file", desk.secret(SO_PIN))
+    assert (ran.status, ran.error["code"]) == (3, "not-consented")
+    assert any("empty token in slot" in line for line in ran.error["plan"])
+    assert not any(each["initialized"] for each in desk("token", "list").result)
+
+
+def test_two_empty_tokens_are_told_apart_by_the_slot(contrary_desk: Desk, desk: Desk) -> None:
+    serial = desk.ready()
+    used, empty = sorted(desk("token", "list").result, key=lambda each: each["serial"] != serial)
+    ran = desk(
+        "token", "init", "--label", "Again", "--slot", str(used["slot"]), "--yes",
+        "--so-pin-file", desk.secret("00000000"), "--pin-file", desk.secret("864209"),
+    )  # fmt: skip
+    assert (ran.status, ran.error["code"]) == (1, "pin-incorrect")
+    assert "SO PIN" in ran.error["message"]
+    assert not empty["initialized"]
+    assert desk.token(serial)["label"] == "Sample"
+
+
+def test_a_pin_is_changed_and_rules_are_told_before_anything_is_sent(desk: Desk) -> None:
+    serial = desk.ready()
+    change = ("token", "change-pin", serial, "--yes", "--pin-file", desk.secret(PIN), "--new-pin-file")
+    ran = desk(*change, desk.secret("12345678"))
+    assert (ran.status, "in a row" in ran.error["message"]) == (2, True)
+    assert desk(*change, desk.secret("864209")).result["pin_state"] == "ok"
+    wrong = desk(*change, desk.secret("975310"))
+    assert (wrong.status, wrong.error["code"], wrong.error["left"]) == (1, "pin-incorrect", "low")
+    assert PIN not in wrong.out + wrong.err
+
+
+def test_a_forgotten_pin_is_set_anew_with_the_so_pin(desk: Desk) -> None:
+    serial = desk.ready()
+    unblock = ("token", "unblock", serial, "--yes", "--new-pin-file", desk.secret("864209"), "--so-pin-file")
+    assert desk(*unblock, desk.secret("00000000")).error["code"] == "pin-incorrect"
+    assert desk(*unblock, desk.secret(SO_PIN)).status == 0
+    assert desk.token(serial)["pin_state"] == "ok"
+
+
+def test_a_card_is_unblocked_with_its_puk(
+    card: PivCard, card_agents: Agents, opensc: str, fieldkit: Run, tmp_path: Path
+) -> None:
+    token = inserted(card, card_agents)
+    card.pin.left = 0
+    desk = Desk(fieldkit, tmp_path, opensc)
+    ran = desk(
+        "token", "unblock", token.serial, "--yes",
+        "--so-pin-file", desk.secret("13572468"), "--new-pin-file", desk.secret("864209"),
+    )  # fmt: skip
+    assert ran.status == 0, ran.out
+    assert (card.pin.left, card.pin.value[:6]) == (3, b"864209")
+
+
+def test_the_last_try_is_refused_with_exit_3_even_with_yes(contrary_desk: Desk) -> None:
+    serial = contrary_desk.ready()
+    behave(contrary_desk, f"set-flags {FINAL:x}", "print C_Login 0 LOGIN SEEN")
+    ran = contrary_desk(
+        "token", "change-pin", serial, "--yes",
+        "--pin-file", contrary_desk.secret(PIN), "--new-pin-file", contrary_desk.secret("864209"),
+    )  # fmt: skip
+    assert (ran.status, ran.error["code"]) == (3, "pin-final-try")
+    assert contrary_desk.token(serial)["pin_state"] == "final"
+
+
+@pytest.mark.parametrize(("typed", "status"), [("serial", 0), ("something else", 3)])
+def test_the_last_try_is_used_when_the_serial_number_was_typed(
+    contrary_desk: Desk, home: Home, typed: str, status: int
+) -> None:
+    serial = contrary_desk.ready()
+    behave(contrary_desk, f"set-flags {FINAL:x}")
+    command = ("token", "change-pin", serial, "--yes", "--module", contrary_desk.module)
+    command += ("--pin-file", str(contrary_desk.secret(PIN)))
+    command += ("--new-pin-file", str(contrary_desk.secret("864209")))
+    said, got = in_a_terminal(command, home, "type its serial number", serial if typed == "serial" else typed)
+    assert got == status, said
+
+
+def in_a_terminal(arguments: tuple[str, ...], home: Home, prompt: str, answer: str) -> tuple[str, int]:
+    """Run the program in a terminal of its own; type `answer` when `prompt` has been said."""
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "fieldkit", *arguments],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=clean_environment(home), start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    said, answered = "", False
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            said += os.read(ours, 4096).decode()
+        except OSError:
+            break
+        if prompt in said and not answered:
+            answered = True
+            os.write(ours, answer.encode() + b"\n")
+    os.close(ours)
+    return said, running.wait(60)
+
+
+def test_a_delivery_pin_is_a_state_and_is_shown(contrary_desk: Desk) -> None:
+    serial = contrary_desk.ready()
+    behave(contrary_desk, f"set-flags {TO_BE_CHANGED:x}")
+    assert contrary_desk.token(serial)["pin_state"] == "default"
+
+
+def test_an_unknown_token_and_a_missing_module_are_exit_4(desk: Desk, tmp_path: Path) -> None:
+    assert desk("token", "show", "nobody").error["code"] == "token-not-found"
+    ran = desk("token", "list", "--module", tmp_path / "nowhere.so")
+    assert ran.status == 0, "the modules that are there still count"
+    alone = Desk(desk._run, tmp_path, str(tmp_path / "nowhere.so"))("token", "show", "nobody")
+    assert (alone.status, alone.error["code"]) == (4, "token-not-found")
+    assert "nowhere.so" in alone.error["hint"]
+
+
+def test_watch_prints_one_line_for_each_change(
+    card: PivCard, card_agents: Agents, opensc: str, home: Home
+) -> None:
+    card_agents.close()
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "fieldkit", "token", "watch", "--json", "--module", opensc],
+        stdout=subprocess.PIPE,
+        env=clean_environment(home),
+        text=True,
+    )
+    assert watching.stdout is not None
+    try:
+        seen = []
+        changes = (json.loads(line)["result"] for line in watching.stdout)
+        real = (each for each in changes if each["token"]["model"] == "PKCS#15 emulated")
+        card.insert()
+        seen.append(next(real))
+        card.remove()
+        seen.append(next(real))
+        card.insert()
+        seen.append(next(real))
+    finally:
+        watching.terminate()
+        watching.wait(20)
+    assert [each["change"] for each in seen] == ["inserted", "removed", "inserted"]
+    assert len({each["token"]["serial"] for each in seen}) == 1
+
+
+def test_a_certificate_file_is_imported_listed_exported_and_removed(
+    desk: Desk, identity: Callable[..., Identity], tmp_path: Path
+) -> None:
+    serial = desk.ready()
+    holder = identity()
+    file, key, out = tmp_path / "officer.pem", tmp_path / "officer.key", tmp_path / "out.pem"
+    file.write_bytes(pem(holder.certificate) + b"".join(map(pem, holder.chain)))
+    key.write_bytes(holder.key.reveal_bytes())
+    import_ = ("certificate", "import", file, "--key", key, "--token", serial, "--pin-file", desk.secret(PIN))
+    unseen = desk(*import_)
+    assert (unseen.status, unseen.error["code"]) == (3, "not-consented")
+    done = desk(*import_, "--yes", "--label", "Cán bộ").result
+    assert (done["label"], len(done["chain"]), done["resumed"]) == ("Cán bộ", 1, False)
+    again = desk(*import_, "--yes")
+    assert (again.status, again.error["code"]) == (3, "duplicate-key")
+    held = {each["id"]: each["has_private_key"] for each in desk("certificate", "list", serial).result}
+    assert held.pop(done["id"])
+    assert list(held.values()) == [False]
+    desk("certificate", "export", serial, "--out", out)
+    assert out.read_bytes().count(b"BEGIN CERTIFICATE") == 2
+    remove = ("certificate", "remove", serial, done["id"], "--pin-file", desk.secret(PIN))
+    assert desk(*remove).status == 3
+    assert desk(*remove, "--yes").result == {
+        "token": done["token"], "id": done["id"], "removed": 3, "left": 0,
+    }  # fmt: skip
+
+
+def test_a_request_is_made_and_its_certificate_joined(
+    desk: Desk, tmp_path: Path, sample_issuer: Callable[[bytes], bytes]
+) -> None:
+    serial = desk.ready()
+    out, issued = tmp_path / "request.pem", tmp_path / "issued.pem"
+    made = desk(
+        "certificate", "request", "--token", serial, "--key", "ec:p256", "--out", out, "--yes",
+        "--subject", "CN=Nguyễn Thị Mẫu, OU=Phòng, O=Cơ quan, C=VN", "--pin-file", desk.secret(PIN),
+    ).result  # fmt: skip
+    checked = subprocess.run(["openssl", "req", "-in", out, "-noout", "-verify"], capture_output=True)
+    assert checked.returncode == 0
+    issued.write_bytes(pem(sample_issuer(out.read_bytes())))
+    joined = desk(
+        "certificate", "import", issued, "--token", serial, "--yes", "--pin-file", desk.secret(PIN)
+    ).result
+    assert joined["id"] == made["id"]
+
+
+@pytest.fixture
+def sample_issuer(tmp_path: Path) -> Callable[[bytes], bytes]:
+    from fieldkit.sample import authority
+
+    return authority.create(tmp_path / "authority", key="ec:p256").sign_csr
+
+
+def test_no_secret_is_in_the_log_the_store_or_an_argument(desk: Desk, home: Home, tmp_path: Path) -> None:
+    serial = desk.ready()
+    desk(
+        "token",
+        "change-pin",
+        serial,
+        "--yes",
+        "--pin-file",
+        desk.secret("999111"),
+        "--new-pin-file",
+        desk.secret("864209"),
+    )
+    desk(
+        "token",
+        "unblock",
+        serial,
+        "--yes",
+        "--so-pin-file",
+        desk.secret(SO_PIN),
+        "--new-pin-file",
+        desk.secret("864209"),
+    )
+    kept = [path.read_bytes() for path in home.path.rglob("*") if path.is_file()]
+    assert kept
+    for secret in (PIN, SO_PIN, "999111", "864209"):
+        assert not any(secret.encode() in content for content in kept)
