@@ -7,11 +7,13 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
+
+R = TypeVar("R")
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -91,10 +93,10 @@ class Disk:
 
     def folder(self, path: Path) -> None:
         if not path.is_dir():
-            path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+            _whole(lambda: path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER))
 
     def names(self, path: Path) -> list[str]:
-        return sorted(os.listdir(path))
+        return sorted(_whole(lambda: os.listdir(path)))
 
     def status(self, path: Path) -> Status:
         found = path.stat()
@@ -102,7 +104,7 @@ class Disk:
         return Status(found.st_size, found.st_mtime_ns, found.st_mode & 0o777, owner)
 
     def read(self, path: Path) -> bytes:
-        return path.read_bytes()
+        return _whole(path.read_bytes)
 
     def open(self, path: Path, *, write: bool = False) -> int:
         flags = os.O_RDWR | os.O_CREAT if write else os.O_RDONLY
@@ -151,13 +153,14 @@ class Disk:
         os.ftruncate(descriptor, size)
 
     def close(self, descriptor: int) -> None:
-        os.close(descriptor)
+        with contextlib.suppress(InterruptedError):  # it is closed, and its number may be another's by now
+            os.close(descriptor)
 
     def replace(self, source: Path, target: Path) -> None:
-        os.replace(source, target)
+        _whole(lambda: os.replace(source, target))
 
     def remove(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+        _whole(lambda: path.unlink(missing_ok=True))
 
     def sync_folder(self, path: Path) -> None:
         if sys.platform == "win32":
@@ -166,7 +169,7 @@ class Disk:
         try:
             os.fsync(descriptor)
         finally:
-            os.close(descriptor)
+            self.close(descriptor)
 
     def protect(self, path: Path, mode: int) -> None:
         path.chmod(mode)
@@ -186,6 +189,15 @@ class Disk:
                 return False
             raise
         return True
+
+
+def _whole(call: Callable[[], R]) -> R:
+    """What `call` gives, made again where a signal interrupted it: of these, Python does not do it itself."""
+    while True:
+        try:
+            return call()
+        except InterruptedError:
+            continue
 
 
 OS: FileSystem = Disk()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from fieldkit.errors import FieldkitError
 from fieldkit.journal import checkpoint, device, mark
@@ -15,7 +16,7 @@ from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log
 from fieldkit.journal.verify import around
 from fieldkit.operator import Finding, Severity
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check
 
 
@@ -28,7 +29,9 @@ def look(folder: Path, *, files: FileSystem = OS) -> Iterator[Finding]:
     except (FileNotFoundError, NotADirectoryError):
         yield Finding("store", "info", M("There is no store yet; the first visit makes it."))
     except FieldkitError as error:
-        yield Finding("store", "fail", error.message, error.detail, error.hint)
+        # of Words, the other kind of text, there are none here: they come from YAML files
+        message, hint = cast(Message, error.message), cast(Message | None, error.hint)
+        yield Finding("store", "fail", message, error.detail, hint)
     except OSError as error:
         yield Finding(
             "store",

@@ -190,5 +190,10 @@ class Worker:
         return [said[1] for said in self.heard if said[0] == "kept"]
 
     @property
+    def reasons(self) -> list[str]:
+        """Why a store that was opened could only be read, or was not opened at all."""
+        return [said[1] for said in self.heard if said[0] in ("opened", "not opened")]
+
+    @property
     def refused(self) -> dict[int, str]:
         return {said[1]: said[2] for said in self.heard if said[0] == "refused"}
