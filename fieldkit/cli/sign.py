@@ -363,13 +363,11 @@ def _consent(
 
 
 def _step(job: Job) -> Message:
+    from fieldkit.signature.boundary import words
+
     if job.problem is None:
         return M("{source} → {out}", source=str(job.source), out=str(job.out))
-    return M("{source} cannot be signed: {reason}", source=str(job.source), reason=_message(job.problem))
-
-
-def _message(error: errors.FieldkitError) -> Message | str:
-    return error.message if isinstance(error.message, Message) else str(error.message)
+    return M("{source} cannot be signed: {reason}", source=str(job.source), reason=words(job.problem))
 
 
 @contextlib.contextmanager
@@ -464,6 +462,8 @@ def _show_signed(call: Call, done: Sequence[Outcome], look: Look | None, passwor
 
 
 def _reply(done: Sequence[Outcome]) -> Reply:
+    from fieldkit.signature.boundary import words
+
     if len(done) == 1 and done[0].error is not None:
         raise done[0].error
     lines: list[str | Said] = []
@@ -477,7 +477,7 @@ def _reply(done: Sequence[Outcome]) -> Reply:
             ]
         elif each.error is not None:
             lines.append(
-                M("Not signed: {name}. {reason}", name=str(each.job.source), reason=_message(each.error))
+                M("Not signed: {name}. {reason}", name=str(each.job.source), reason=words(each.error))
             )
     shapes = [_shape(each) for each in done]
     return Reply(shapes[0] if len(shapes) == 1 else shapes, lines, good=all(each.signed for each in done))

@@ -3,159 +3,252 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fieldkit import errors
+from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding, Operator, Plan, Progress
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.sample import documents
-from fieldkit.signature import quorum, sign, tamper
-from fieldkit.signature.sign import RawSigner, Signed
-from fieldkit.text import M
+from fieldkit.signature import boundary, trial
+from fieldkit.signature.preflight import Preflight, preflight, rewrite
+from fieldkit.signature.ready import get_ready
+from fieldkit.signature.trial import Bench, Outside, Tried
+from fieldkit.text import M, Message
 from fieldkit.token.session import Session
 from fieldkit.verdict import Check
 
 
-class _Tested(msgspec.Struct, frozen=True):
-    """One document that went through the test."""
+class _Paper(msgspec.Struct, frozen=True):
+    """A document to try. own: it is the bureau's. refused: why it cannot be signed; then it is only named."""
 
-    signed: Signed
-    findings: tuple[Finding, ...]
-    files: tuple[dict[str, Any], ...]
-    verdict: str
-    milliseconds: int
+    path: Path
+    own: bool = False
+    refused: Finding | None = None
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
-    """Every document is signed once with one PIN; the evidence keeps the signed files and each verdict."""
-    sources = await asyncio.to_thread(_documents, context)
+    """Person, seal and both, with one PIN; the evidence keeps signed files, pictures and each verdict."""
+    get_ready()
+    papers = await _papers(context, operator)
     async with reach.agents(context) as running:
         token = await reach.visit_token(context, running, operator)
         certificate = await reach.visit_certificate(context, running, token)
-        plan = Plan(
-            title=M("Test signatures with the token {name}", name=token.name),
-            steps=(
-                *(M("Sign a copy of {name}", name=source.name) for source in sources),
-                M("Have fieldkit, pdfsig and openssl judge each signature"),
-                M("Change one byte in a copy: every one of them must then refuse it"),
-            ),
-            keeps=M("The documents themselves are not changed."),
-        )
-        if not await operator.consent(plan):
+        if not await operator.consent(_plan(token.name, papers)):
             raise errors.NotConsented(M("Nothing was signed: not agreed to."))
-        tested: list[_Tested] = []
 
-        async def rest(session: Session) -> None:
-            """Every document that is not tested yet: the token may have been pulled out in between."""
+        async def work(session: Session) -> Evidence:
             signer = await asyncio.to_thread(reach.signer, context, session, certificate)
-            for number, source in list(enumerate(sources))[len(tested) :]:
-                operator.progress(
-                    Progress(M("Signing and judging {name}", name=source.name), number, len(sources))
-                )
-                one = await asyncio.to_thread(_test, context, source, signer)
-                for finding in one.findings:
-                    operator.say(finding)
-                tested.append(one)
+            return await _tried(context, operator, _bench(context, signer), papers)
 
-        await reach.with_login(running, operator, token, rest)
-    operator.progress(
-        Progress(M("Documents signed and judged: {count}", count=len(tested)), len(tested), len(tested))
+        return await reach.with_login(running, operator, token, work)
+
+
+def _plan(token: str, papers: list[_Paper]) -> Plan:
+    return Plan(
+        title=M("Test signatures with the token {name}", name=token),
+        steps=(
+            M("Ask the timestamp authority and the revocation services, if a network is here"),
+            *(
+                M("Sign a copy of {name} as the person, then with the seal", name=paper.path.name)
+                for paper in papers
+                if paper.refused is None
+            ),
+            M("Sign a copy of the sample with the seal alone"),
+            M("Have fieldkit, pdfsig, openssl and mutool judge each signature"),
+            M("Change one byte in a copy: every one of them must then refuse it"),
+        ),
+        keeps=M("The documents themselves are not changed."),
     )
-    return _evidence(tested)
 
 
-def _documents(context: Context) -> list[Path]:
+async def _papers(context: Context, operator: Operator) -> list[_Paper]:
     """A sample letter made now, and the bureau's own document where one was given."""
     folder = context.folder / "test-signature"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     officer = context.bureau.officer
     sample = folder / "sample.pdf"
-    documents.letter(sample, signer_title=officer.title.vi, signer_name=officer.name)
-    found = [sample]
+    await asyncio.to_thread(documents.letter, sample, signer_title=officer.title.vi, signer_name=officer.name)
+    found = [_Paper(sample)]
     own = context.answers.get("own_document")
     if isinstance(own, dict):
         path = folder / f"own-{own['sha256'][:8]}.pdf"
-        path.write_bytes(context.store.attachment(own["sha256"]))
-        found.append(path)
+        path.write_bytes(await asyncio.to_thread(context.store.attachment, own["sha256"]))
+        found.append(await _own(path, operator))
     return found
 
 
-def _test(context: Context, source: Path, signer: RawSigner) -> _Tested:
-    """Sign one document, judge it, and make sure that a broken copy is refused."""
-    out = source.with_name(f"{source.stem}-signed.pdf")
-    broken = source.with_name(f"{source.stem}-changed.pdf")
-    out.unlink(missing_ok=True)
+async def _own(path: Path, operator: Operator) -> _Paper:
+    """The bureau's document as it can be tried: as it is, rewritten if the person agrees, or not at all."""
+    looked: Preflight = await asyncio.to_thread(preflight, path, kind="person", reserve=["Agency"])
+    if looked.verdict == "ready":
+        return _Paper(path, own=True)
+    problem = looked.problem
+    assert problem is not None
+    reason = boundary.words(problem)
+    refused = Finding(
+        "own-document",
+        "not-checked",
+        M("The bureau's document was not tried: {reason}", reason=reason),
+        problem.detail,
+        problem.hint if isinstance(problem.hint, Message) else None,
+    )
+    if looked.verdict == "rewrite":
+        plan = Plan(
+            title=M("Rewrite a copy of {name} with qpdf, which can be signed only then", name=path.name),
+            steps=(reason, M("The copy is written anew, then signed")),
+            keeps=M("What the pages show stays the same, and the document itself is not changed."),
+        )
+        if await operator.consent(plan):
+            copy = path.with_name(f"{path.stem}-rewritten.pdf")
+            copy.unlink(missing_ok=True)
+            await asyncio.to_thread(rewrite, path, copy)
+            return _Paper(copy, own=True)
+    return _Paper(path, own=True, refused=refused)
+
+
+def _bench(context: Context, signer: Any) -> Bench:
     material = context.material()
-    began = time.monotonic()
-    signed = sign.sign(source, out, signer, anchors=material.anchors, crls=material.crls)
-    took = round(1000 * (time.monotonic() - began))
-    judged = quorum.judge(out, material.anchors, material.crls)
-    tamper.flip(out, broken)
-    verdict_on_broken = quorum.judge(broken, material.anchors, material.crls)
-    noticed = verdict_on_broken.verdict == "fail"
-    tampering = Finding(
-        "tampering-detected",
-        "pass" if noticed else "fail",
-        M("A copy of {name} with one byte changed is refused.", name=source.name)
-        if noticed
-        else M("A copy of {name} with one byte changed was not refused.", name=source.name),
-    )
-    return _Tested(
-        signed=signed,
-        findings=(*map(finding_of, every_check(judged)), tampering),
-        files=(context.attach(out, out.name),),
-        verdict="fail" if judged.verdict == "fail" or not noticed else judged.verdict,
-        milliseconds=took,
+    officer = context.bureau.officer
+    return Bench(
+        signer,
+        material.anchors,
+        material.others,
+        material.crls,
+        context.profiles.rules_at(date.today()),
+        officer.name,
+        officer.title.vi,
     )
 
 
-def every_check(judged: quorum.Judgement) -> Iterable[Check]:
-    """The checks of a judgement, its signatures' own included."""
-    yield from judged.checks
-    for signature in judged.signatures:
-        yield from signature.checks
+async def _tried(context: Context, operator: Operator, bench: Bench, papers: list[_Paper]) -> Evidence:
+    authority = context.profiles.authorities.get(context.bureau.authority)
+    total = len(papers) + 2
+    operator.progress(Progress(M("Asking the timestamp authority"), 0, total))
+    time = await asyncio.to_thread(
+        trial.timestamp, [each.url for each in authority.tsa] if authority else [], bench
+    )
+    operator.progress(Progress(M("Asking the revocation services"), 1, total))
+    status = await asyncio.to_thread(
+        trial.revocation, bench, [each.url for each in authority.crl] if authority else []
+    )
+    findings = [finding_of(check) for outside in (time, status) for check in outside.checks]
+    bench = msgspec.structs.replace(bench, tsa=time.tsa)
+    tried: list[Tried] = []
+    for finding in findings:
+        operator.say(finding)
+    for number, paper in enumerate(papers, 2):
+        if paper.refused is not None:
+            operator.say(paper.refused)
+            findings.append(paper.refused)
+            continue
+        operator.progress(Progress(M("Signing and judging {name}", name=paper.path.name), number, total))
+        made, told = await asyncio.to_thread(_try, paper, bench)
+        for finding in told:
+            operator.say(finding)
+        tried += made
+        findings += told
+    operator.progress(Progress(M("Documents signed and judged: {count}", count=len(tried)), total, total))
+    return _evidence(context, tried, findings, (time, status))
+
+
+def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
+    """Everything that is tried on one document; what goes wrong with the bureau's own is a finding."""
+    folder = paper.path.parent
+    try:
+        made = trial.person_and_seal(paper.path, folder, bench)
+    except FieldkitError as error:
+        if not paper.own or type(error).__module__ != "fieldkit.signature.errors":
+            raise
+        reason = M("The bureau's document was not tried: {reason}", reason=boundary.words(error))
+        return [], [Finding("own-document", "not-checked", reason, error.detail)]
+    if not paper.own:
+        made.append(trial.seal_alone(paper.path, folder, bench))
+    return made, [finding for one in made for finding in _told(one)]
+
+
+def _told(one: Tried) -> Iterable[Finding]:
+    """What the person reads of one document: its name first, then each check, then the times."""
+    name = Path(one.signed.out).name
+    yield Finding(
+        f"signed-{one.part}",
+        "pass",
+        {
+            "person": M("{name} was signed as the person.", name=name),
+            "seal": M("{name} was signed with the seal alone.", name=name),
+            "both": M("{name} was signed as the person, then with the seal.", name=name),
+        }[one.part],
+    )
+    yield from map(finding_of, one.checks)
+    yield Finding(
+        "times",
+        "info",
+        M(
+            "{name}: signing took {sign} ms, of which the token took {token} ms; judging took {judge} ms.",
+            name=name,
+            sign=one.times["sign"],
+            token=one.times["token"],
+            judge=one.times["judge"],
+        ),
+    )
 
 
 def finding_of(check: Check) -> Finding:
-    """A check as the finding that a person reads."""
-    return Finding(check.id, check.verdict, check.message, check.detail)
+    """A check as the finding that a person reads; a stamp beside its place is no fault of the signature."""
+    layout = check.id == "stamp" and check.verdict == "fail"
+    return Finding(check.id, "warning" if layout else check.verdict, check.message, check.detail, check.hint)
 
 
-def _evidence(tested: list[_Tested]) -> Evidence:
-    findings = tuple(finding for one in tested for finding in one.findings)
-    good = verdict_of(findings) == "pass" and all(one.verdict != "fail" for one in tested)
-    open_checks = sum(1 for finding in findings if finding.severity == "not-checked")
-    summary = (
-        M(
-            "Documents signed: {count}; every judge agrees, tampering is detected; not checked: {open}.",
-            count=len(tested),
-            open=open_checks,
+def _evidence(
+    context: Context, tried: list[Tried], findings: list[Finding], outside: tuple[Outside, ...]
+) -> Evidence:
+    others = sorted({judge for one in tried for judge in one.judges} - {"fieldkit"})
+    unchecked = sum(1 for finding in findings if finding.severity == "not-checked")
+    good = verdict_of(findings) == "pass"
+    if not good:
+        summary = M("A test signature failed; the findings say which.")
+    elif not others:
+        summary = M(
+            "Documents signed: {count}; only fieldkit judged them: no other program to do so is here.",
+            count=len(tried),
         )
-        if good
-        else M("A test signature failed; the findings say which.")
-    )
+    else:
+        summary = M(
+            "Documents signed: {count}; {judges} agree, and refuse a changed copy; not checked: {open}.",
+            count=len(tried),
+            judges=", ".join(("fieldkit", *others)),
+            open=unchecked,
+        )
+    files = [context.attach(Path(one.signed.out), Path(one.signed.out).name) for one in tried]
+    files += [
+        context.attach(one.picture, f"{Path(one.signed.out).stem}.png")
+        for one in tried
+        if one.picture is not None
+    ]
     return Evidence(
-        verdict="pass" if good else "fail",
+        verdict="fail" if not good else "pass" if others else "not-checked",
         summary=summary,
-        findings=findings,
+        findings=tuple(findings),
         facts={
             "documents": [
                 {
                     "name": Path(one.signed.out).name,
+                    "part": one.part,
                     "sha256": one.signed.sha256,
                     "level": one.signed.level,
-                    "verdict": one.verdict,
-                    "milliseconds": one.milliseconds,
+                    "judges": list(one.judges),
+                    "milliseconds": one.times,
                 }
-                for one in tested
-            ]
+                for one in tried
+            ],
+            "services": [msgspec.to_builtins(each) for one in outside for each in one.asked],
         },
-        files=tuple(file for one in tested for file in one.files),
+        files=tuple(files),
     )

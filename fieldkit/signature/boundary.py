@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from fieldkit.errors import FieldkitError
 from fieldkit.signature import errors
-from fieldkit.text import M
+from fieldkit.text import M, Message
 
 UNCHANGED = M("Nothing was signed, and no file was changed.")
 NOT_WRITTEN = M("No file was changed.")
@@ -67,6 +67,11 @@ def kind_of(error: BaseException) -> str:
     """The technical name of a fault: its class and the first line of its text."""
     text = str(error).splitlines()
     return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+
+
+def words(error: FieldkitError) -> Message:
+    """What an error says, to stand in another sentence and stay readable in both languages."""
+    return error.message if isinstance(error.message, Message) else M("{reason}", reason=str(error.message))
 
 
 def _unreadable(error: Exception, name: str) -> FieldkitError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -85,6 +85,11 @@ class Online:
                 if listed is not None:
                     crls.append(listed)
         return Trust(crls=tuple(crls), ocsps=tuple(ocsps))
+
+    def lists(self, urls: Iterable[str]) -> Trust:
+        """The revocation lists at these addresses, for a certificate that names none."""
+        fetched = (self._ask(url, _revocation_list) for url in urls)
+        return Trust(crls=tuple(each for each in fetched if each is not None))
 
     def _ask(self, url: str, read: Callable[[bytes], Any], body: bytes | None = None, kind: str = "") -> Any:
         """What `read` makes of the answer, asked for once; None where there is none, or not such a one."""

@@ -203,7 +203,8 @@ def on_page(page: Page, number: int, left: float, top: float, width: float, heig
 
 def _last(page: Page, wanted: str, above: float | None = None) -> Word | None:
     """The last run of words on `page` that reads `wanted`, case and punctuation aside, as one box."""
-    for reading in (wanted, re.sub(r"\(.*?\)", " ", wanted)):  # a certificate adds a remark in brackets
+    # a certificate may add a remark in brackets, which the page does not have
+    for reading in dict.fromkeys((re.sub(r"\(.*?\)", " ", wanted), wanted)):
         parts = [_bare(part) for part in nfc(reading).split() if _bare(part)]
         texts = [_bare(word.text) for word in page.words]
         for start in range(len(texts) - len(parts), -1, -1) if parts else ():
