@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
-from fieldkit.errors import FieldkitError
+from fieldkit.operator import SecretRequest
 from fieldkit.text import M, Said
 from fieldkit.verdict import Check, Outcome, Overall
+
+if TYPE_CHECKING:
+    from fieldkit.secret import Secret
+    from fieldkit.signature.judgement import Judgement
+    from fieldkit.signature.published import Judged
 
 SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
 WORDS: dict[Overall, Said] = {
@@ -22,7 +32,12 @@ WORDS: dict[Overall, Said] = {
 }
 
 
-@verb("verify", M("Judge the signatures of PDFs; exits 0 only when everything required holds."))
+@verb(
+    "verify",
+    M("Judge the signatures of PDFs; exits 0 only when everything required holds."),
+    secrets=("pin", "password"),
+    modules=True,
+)
 @click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @option("--trust", multiple=True, type=click.Path(path_type=Path), said=M("A root certificate; repeatable."))
 @option(
@@ -30,91 +45,224 @@ WORDS: dict[Overall, Said] = {
 )
 @option("--network", is_flag=True, said=M("Ask the authorities' servers about revocation."))
 @option("--no-revocation", is_flag=True, said=M("Do without knowing whether a certificate is revoked."))
+@option("--timestamp", is_flag=True, said=M("Ask for a trusted timestamp in every signature."))
 @option("--alone", is_flag=True, said=M("Do not ask the other programs."))
+@option(
+    "--out", type=click.Path(path_type=Path), said=M("Write a table too: a name that ends in .xlsx or .csv.")
+)
+@option("--report", type=click.Path(path_type=Path), said=M("Write a report too, a PDF; --token signs it."))
+@option("--token", default="", said=M("The token that signs the report."))
+@option("--certificate", default="", said=M("Which certificate on it: CKA_ID, label or SHA-256."))
+@option("--replace", is_flag=True, said=M("Replace table and report if they are there."))
 def verify(
-    call: Call,
-    files: tuple[Path, ...],
-    trust: tuple[Path, ...],
-    crl: tuple[Path, ...],
-    network: bool,
-    no_revocation: bool,
-    alone: bool,
+    call: Call, files: tuple[Path, ...], trust: tuple[Path, ...], crl: tuple[Path, ...], **given: Any
 ) -> Reply:
-    from fieldkit.cli.sign import material
-    from fieldkit.signature.judgement import Policy, shape
-    from fieldkit.signature.quorum import judge
-    from fieldkit.signature.validate import validate
+    from fieldkit.record.verification import data_of
+    from fieldkit.signature.published import gather, judge_each
 
-    anchors = [_given(path) for path in trust]
-    crls = [_given(path) for path in crl]
+    out, report = given["out"], given["report"]
+    _writable(out, report, given["token"], replace=given["replace"])
+    wishes = _wishes(call, trust, crl, given)
+    paths = gather(files)
+    many = len(paths) > 1
+    done = judge_each(paths, wishes.judge, **({"progress": call.console().progress} if many else {}))
+    if not many and paths[0] == files[0] and done[0].error is not None and not (out or report):
+        raise done[0].error
+    lines = [line for each in done for line in _lines(each)]
+    if many:
+        lines += _table(done)
+    results = [data_of(each) for each in done]
+    result: Any = results[0] if len(results) == 1 else results
+    good = all(each.verdict == "pass" for each in done)
+    if out or report:
+        verdicts = {each.verdict for each in done}
+        verdict = "fail" if "fail" in verdicts else "pass" if verdicts == {"pass"} else "indeterminate"
+        result = {"verdict": verdict, "documents": results}
+    if out:
+        result["table"] = _tabled(done, out, replace=given["replace"])
+        lines.append(M("The table was written: {path}", path=str(out)))
+    if report:
+        result["report"] = _reported(call, done, wishes, given)
+        lines.append(M("The report was written: {path}", path=str(report)))
+        if not given["token"]:
+            lines.append(M("The report is not signed. Add --token to have a token sign it."))
+    return Reply(result, lines, good=good)
+
+
+class _Wishes(msgspec.Struct, frozen=True):
+    """How documents are judged in this run."""
+
+    anchors: tuple[bytes, ...]
+    others: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+    online: Any
+    policy: Any
+    rules: tuple[Any, ...]
+    alone: bool
+    password: Any
+
+    def judge(self, path: Path) -> Judgement:
+        """Have one document judged."""
+        from fieldkit.signature.quorum import judge
+        from fieldkit.signature.validate import validate
+
+        options: dict[str, Any] = {
+            "others": self.others,
+            "network": self.online or False,
+            "policy": self.policy,
+            "password": self.password,
+            "rules": self.rules,
+        }
+        if self.alone:
+            return validate(path, trust=self.anchors, crls=self.crls, **options)
+        return judge(path, self.anchors, self.crls, **options)
+
+
+def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]) -> _Wishes:
+    """The anchors and lists that were named; those of the profiles where no anchor was."""
+    from fieldkit.cli.sign import material
+    from fieldkit.signature.judgement import Policy
+    from fieldkit.signature.online import Online
+
+    profiles = call.profiles()
+    anchors, crls = [_given(path) for path in trust], [_given(path) for path in crl]
+    others: tuple[bytes, ...] = ()
     if not anchors:
-        here = material(call, call.profiles())
-        anchors = list(here.anchors)
-        crls += here.crls
-    policy = Policy(revocation=not no_revocation)
-    results: list[dict[str, Any]] = []
-    lines: list[str | Said] = []
-    for path in _files(files):
-        try:
-            found = (
-                validate(path, trust=anchors, crls=crls, network=network, policy=policy)
-                if alone
-                else judge(path, anchors, crls, network=network, policy=policy)
+        here = material(call, profiles)
+        anchors, others, crls = list(here.anchors), here.others, [*crls, *here.crls]
+    return _Wishes(
+        tuple(anchors),
+        others,
+        tuple(crls),
+        Online() if given["network"] else None,
+        Policy(revocation=not given["no_revocation"], timestamp=given["timestamp"]),
+        tuple(profiles.rules.values()),
+        given["alone"],
+        _password(call),
+    )
+
+
+def _password(call: Call) -> Secret | None:
+    """The documents' password where a file with it was named."""
+    if not click.get_current_context().params.get("password_file"):
+        return None
+    request = SecretRequest(role="password", title=M("The documents' password"))
+    return asyncio.run(call.console().secret(request))
+
+
+def _writable(out: Path | None, report: Path | None, token: str, *, replace: bool) -> None:
+    """What is asked for can be written, before anything is judged."""
+    if out is not None and out.suffix.lower() not in (".xlsx", ".csv"):
+        raise errors.Misused(
+            M("--out needs a name that ends in .xlsx or .csv."), unchanged=M("Nothing was written.")
+        )
+    if token and report is None:
+        raise errors.Misused(
+            M("--token signs the report; name it with --report."), unchanged=M("Nothing was signed.")
+        )
+    for path in filter(None, (out, report)):
+        if not replace and os.path.lexists(path):
+            from fieldkit.signature.errors import OutputUnfit
+
+            raise OutputUnfit(
+                M("There is already a file {name}.", name=path.name),
+                unchanged=M("Nothing was written."),
+                hint=M("Choose another name, or add --replace."),
             )
-        except FieldkitError as error:
-            if len(files) == 1 and path == files[0]:
-                raise
-            results.append(
-                {
-                    "file": str(path),
-                    "verdict": "fail",
-                    "checks": [],
-                    "signatures": [],
-                    "error": error.as_dict(),
-                }
+
+
+def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
+    from fieldkit.record import verification
+    from fieldkit.signature import document
+
+    data = verification.to_csv(done) if out.suffix.lower() == ".csv" else verification.to_xlsx(done)
+    with document.written(out, overwrite=replace) as file:
+        file.write(data)
+    return str(out)
+
+
+def _reported(
+    call: Call, done: Sequence[Judged], wishes: _Wishes, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the report, signed where a token was named; where it is and what it is."""
+    from fieldkit.record import verification
+    from fieldkit.signature import document
+    from fieldkit.signature.sign import sign
+
+    out, token = given["report"], given["token"]
+    asked = [f"{each.url}: {each.outcome}" for each in wishes.online.asked] if wishes.online else []
+    known = verification.basis(wishes.anchors, wishes.crls, asked, network=wishes.online is not None)
+    made = verification.report(done, known, signed=bool(token))
+    if not token:
+        with document.written(out, overwrite=given["replace"]) as file:
+            file.write(made)
+        return {"path": str(out), "signed": False, "sha256": hashlib.sha256(made).hexdigest()}
+    from fieldkit.cli.signing import token_signer
+
+    with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
+        plain = Path(name) / "report.pdf"
+        plain.write_bytes(made)
+        with token_signer(call, token, given["certificate"], M("The report {name}", name=out.name)) as signer:
+            signed = sign(plain, out, signer, field=verification.FIELD, overwrite=given["replace"])
+    return {"path": str(out), "signed": True, "sha256": signed.sha256}
+
+
+def _lines(judged: Judged) -> list[str | Said]:
+    """One document for a person: what is signed by whom, then every check."""
+    verdict = str(WORDS[judged.verdict])
+    lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
+    if judged.error is not None:
+        first, *more = judged.error.lines()
+        return [*lines, f"  ✗ {first}", *(f"      → {line}" for line in more)]
+    assert judged.found is not None
+    for each in judged.found.signatures:
+        lines.append(
+            M(
+                "{field}: {signer}, {time}, {level}: {verdict}",
+                field=each.field,
+                signer=each.signer or "?",
+                time=each.signed_at or "?",
+                level=each.level.upper(),
+                verdict=str(WORDS[each.verdict]),
             )
-            lines.append(M("{file}: {verdict}", file=str(path), verdict=str(WORDS["fail"])))
-            lines += [f"  ✗ {line}" for line in error.lines()]
-            continue
-        results.append({"file": str(path)} | shape(found))
-        lines.append(M("{file}: {verdict}", file=str(path), verdict=str(WORDS[found.verdict])))
-        for each in found.signatures:
-            lines.append(
-                M(
-                    "{field}: {signer}, {time}, {level}: {verdict}",
-                    field=each.field,
-                    signer=each.signer,
-                    time=each.signed_at or "?",
-                    level=each.level.upper(),
-                    verdict=str(WORDS[each.verdict]),
-                )
-            )
-            lines += check_lines(each.checks)
-        lines += check_lines(found.checks)
-        if found.verdict == "indeterminate":
-            lines.append(
-                M("What is required and marked ? was not checked; each line says what would settle it.")
-            )
-    good = bool(results) and all(each["verdict"] == "pass" for each in results)
-    return Reply(results[0] if len(results) == 1 else results, lines, good=good)
+        )
+        lines += check_lines(each.checks)
+    lines += check_lines(judged.found.checks)
+    if judged.verdict == "indeterminate":
+        lines.append(M("What is required and marked ? was not checked; each line says what would settle it."))
+    return lines
+
+
+def _table(done: Sequence[Judged]) -> list[str | Said]:
+    """Every document in one line, then how many are what."""
+    width = max(len(str(WORDS[each])) for each in WORDS)
+    lines: list[str | Said] = [""]
+    for each in done:
+        count = len(each.found.signatures) if each.found is not None else 0
+        lines.append(f"{WORDS[each.verdict]!s:<{width}}  {count:>2}  {each.path}")
+    verdicts = [each.verdict for each in done]
+    lines.append(
+        M(
+            "Documents: {all}; valid {good}, not valid {bad}, not settled {open}.",
+            all=len(done),
+            good=verdicts.count("pass"),
+            bad=verdicts.count("fail"),
+            open=verdicts.count("indeterminate"),
+        )
+    )
+    return lines
 
 
 def check_lines(checks: Sequence[Check]) -> list[str | Said]:
-    """Checks as lines for a person: a sign, the words, the technical text."""
-    return [
-        f"  {SIGNS[check.verdict]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
-        for check in checks
-    ]
-
-
-def _files(given: Sequence[Path]) -> list[Path]:
-    """The files named, and the PDFs in the folders named."""
-    found: list[Path] = []
-    for path in given:
-        found += sorted(path.glob("*.pdf")) if path.is_dir() else [path]
-    if not found:
-        raise errors.Missing(M("There is no PDF in the folder."), hint=M("Give files, or another folder."))
-    return found
+    """Checks as lines for a person: a sign, the words, the technical text; then what would settle it."""
+    lines: list[str | Said] = []
+    for check in checks:
+        lines.append(
+            f"  {SIGNS[check.verdict]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
+        )
+        if check.hint is not None and check.verdict != "pass":
+            lines.append(f"      → {check.hint}")
+    return lines
 
 
 def _given(path: Path) -> bytes:

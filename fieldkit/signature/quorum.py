@@ -30,6 +30,7 @@ def judge(
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
     *,
+    others: Sequence[bytes] = (),
     at: datetime | None = None,
     network: bool | Online = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
@@ -55,6 +56,7 @@ def judge(
             path,
             trust=trust,
             crls=crls,
+            others=others,
             at=at,
             network=network,
             policy=policy,
@@ -67,8 +69,8 @@ def judge(
             lambda: independent.openssl_cms(path, trust, at=at, times=times, password=password),
         )
         heard = [*(check for each in waiting for check in each.result()), *asked]
-    others = tuple(_optional(check) for check in heard)
-    checks = (*own.checks, *others, _agreement(own, others))
+    words = tuple(_optional(check) for check in heard)
+    checks = (*own.checks, *words, _agreement(own, words))
     judged = Judgement("pass", own.signatures, checks)
     return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
 

@@ -53,6 +53,7 @@ def validate(
     *,
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
+    others: Sequence[bytes] = (),
     at: datetime | None = None,
     network: bool | Online = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
@@ -61,15 +62,16 @@ def validate(
 ) -> Judgement:
     """Judge every signature of `path` against the anchors `trust` (DER or PEM).
 
-    crls: further revocation lists. at: the moment to judge for, now unless given. network: ask the
-    authorities' servers where the document and `crls` leave a question open; an `Online` remembers their
-    answers for the next document. rules: the rule sets to compare stamps with; none are compared without.
+    crls: further revocation lists. others: issuing authorities' certificates, for signatures that bring
+    none. at: the moment to judge for, now unless given. network: ask the authorities' servers where the
+    document and `crls` leave a question open; an `Online` remembers their answers for the next document.
+    rules: the rule sets to compare stamps with; none are compared without.
     A timestamp that holds proves that what it covers existed then: certificates under it are judged
     for its time, the newest timestamp first.
 
     :raises DocumentMissing, DocumentUnfit, DocumentEncrypted, DocumentChanged: it cannot be read.
     """
-    believed = _parse(trust, crls)
+    believed = _parse(trust, others, crls)
     online = network if isinstance(network, Online) else Online() if network else None
     with document.opened(path) as file, boundary.reading(path.name), quiet():
         return _document(
@@ -77,8 +79,8 @@ def validate(
         )
 
 
-def _parse(anchors: Sequence[bytes], crls: Sequence[bytes]) -> Trust:
-    return trust(anchors, (), crls)
+def _parse(anchors: Sequence[bytes], others: Sequence[bytes], crls: Sequence[bytes]) -> Trust:
+    return trust(anchors, others, crls)
 
 
 @contextlib.contextmanager
