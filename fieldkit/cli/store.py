@@ -35,11 +35,14 @@ def verify(call: Call, heads: tuple[str, ...]) -> Reply:
 
 @store.verb("repair", M("Mend what can be mended, after saying what that is."))
 def repair(call: Call) -> Reply:
+    from fieldkit.journal.errors import StoreReadOnly
     from fieldkit.journal.repair import mends
     from fieldkit.operator import Plan
 
     _verified(call, ())  # a folder without a store is said, not made into one
     with call.store() as opened:
+        if opened.refusal is not None:
+            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."))
         found = mends(opened)
         if found:
             plan = Plan(
@@ -71,6 +74,7 @@ def export(call: Call, out: str) -> Reply:
         "entries": done.entries,
         "lost": done.lost,
         "attachments": done.attachments,
+        "unread": list(done.unread),
         "size": done.size,
     }
     lines: list[str | Said] = [
@@ -85,7 +89,9 @@ def export(call: Call, out: str) -> Reply:
         lines.append(
             M("{count} entries could not be read; the segments are in it as they are.", count=done.lost)
         )
-    return Reply(result, lines, good=not done.lost)
+    if done.unread:
+        lines.append(M("The disk did not give these files: {names}.", names=", ".join(done.unread)))
+    return Reply(result, lines, good=not done.lost and not done.unread)
 
 
 def _verified(call: Call, heads: tuple[str, ...]) -> Reply:

@@ -5,6 +5,7 @@ It works on a store that is damaged, in use or read-only, and needs no fieldkit 
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,12 +29,13 @@ TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What was taken out. lost: entries that could not be read."""
+    """What was taken out. lost: entries that could not be read. unread: files the disk did not give."""
 
     out: Path
     entries: int
     lost: int
     attachments: int
+    unread: tuple[str, ...]
     size: int
 
 
@@ -55,15 +57,28 @@ def export(
             unchanged=M("Nothing was changed."),
             hint=M("Choose another name."),
         )
-    aside = out.with_name(out.name + ".part")
+    if not folder.is_dir() or device.KEY not in files.names(folder):
+        raise StoreMissing(
+            M("There is no store in {folder}.", folder=str(folder)),
+            hint=M("Choose the folder fieldkit keeps its data in with --home."),
+        )
     try:
-        if device.KEY not in files.names(folder):
-            raise StoreMissing(M("There is no store in {folder}.", folder=str(folder)))
-        with zipfile.ZipFile(aside, "x", zipfile.ZIP_DEFLATED) as archive:
-            done = _fill(archive, folder, files, progress)
-        aside.replace(out)
+        # of a name of its own, and open to its owner only, as the store is
+        with tempfile.NamedTemporaryFile(
+            dir=out.parent, prefix=out.name, suffix=".part", delete=False
+        ) as aside:
+            try:
+                with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+                    done = _fill(archive, folder, files, progress)
+                aside.flush()
+                OS.sync(aside.fileno())
+                size = aside.tell()
+            except BaseException:
+                Path(aside.name).unlink(missing_ok=True)
+                raise
+        OS.replace(Path(aside.name), out)
+        OS.sync_folder(out.parent)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreUnavailable(
             M(
                 "The store could not be exported: {reason} ({path}).",
@@ -73,7 +88,7 @@ def export(
             unchanged=M("The store is as it was."),
             hint=M("Choose a disk with enough space that can be written."),
         ) from error
-    return Exported(out, *done, out.stat().st_size)
+    return Exported(out, *done, size)
 
 
 def _fill(
@@ -81,24 +96,30 @@ def _fill(
     folder: Path,
     files: FileSystem,
     progress: Callable[[Progress], None] | None,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, tuple[str, ...]]:
     log = Log(folder, files, writable=False)
     attachments = Attachments(folder, files)
     names = [name for name in files.names(folder) if is_segment(name)]
     held = list(attachments.held())
-    total = len(names) + len(held) + 1
+    wanted = {f"segments/{name}": folder / name for name in names}
+    wanted |= {f"{FOLDER}/{sha256}": attachments.path(sha256) for sha256 in held}
+    unread: list[str] = []
     try:
         lost = _entries(archive, log)
-        for done, name in enumerate(names, 1):
-            _tell(progress, done, total)
-            _put(archive, f"segments/{name}", files.read(folder / name))
-        for done, sha256 in enumerate(held, len(names) + 1):
-            _tell(progress, done, total)
-            _put(archive, f"{FOLDER}/{sha256}", files.read(attachments.path(sha256)))
-        _put(archive, MANIFEST, msgspec.json.format(msgspec.json.encode(_manifest(log, folder, files, lost))))
+        for done, (member, path) in enumerate(wanted.items(), 1):
+            _tell(progress, done, len(wanted) + 1)
+            try:
+                data = files.read(path)
+            except OSError:  # a bad spot on the disk costs this file, not all the others
+                unread.append(member)
+                continue
+            _put(archive, member, data)
+        manifest = _manifest(log, folder, files, lost) | ({"unread": unread} if unread else {})
+        _put(archive, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     finally:
         log.close()
-    return log.seq - len(lost), len(lost), len(held)
+    taken = len(held) - sum(member.startswith(FOLDER) for member in unread)
+    return log.seq - len(lost), len(lost), taken, tuple(unread)
 
 
 def _entries(archive: zipfile.ZipFile, log: Log) -> list[int]:
@@ -108,7 +129,7 @@ def _entries(archive: zipfile.ZipFile, log: Log) -> list[int]:
         for seq in range(1, log.seq + 1):
             try:
                 file.write(log.body(seq) + b"\n")
-            except StoreDamaged:
+            except (StoreDamaged, StoreUnavailable):
                 lost.append(seq)
     return lost
 

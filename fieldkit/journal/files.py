@@ -168,6 +168,9 @@ class Disk:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EBADF):  # some shares have no such call for folders
+                raise
         finally:
             self.close(descriptor)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from fieldkit.journal import attachments, custody
+from fieldkit.journal.errors import StoreUnavailable
 from fieldkit.journal.files import PRIVATE_FILE, PRIVATE_FOLDER
 from fieldkit.journal.store import Store
 from fieldkit.text import M, Message
@@ -27,21 +29,23 @@ def mends(store: Store, who: str = "") -> list[Mend]:
 
 def _mends(store: Store, who: str) -> Iterator[Mend]:
     folder, files = store.folder, store.files
-    for each in custody.exposed(folder, files):
-        if each.owner < 0:
+    exposed = custody.exposed(folder, files)
+    others = {each.path for each in exposed if each.owner >= 0}
+    for each in exposed:
+        if each.path not in others:  # what belongs to another user only that user can close
             mode = PRIVATE_FOLDER if each.path == folder else PRIVATE_FILE
             if each.path.name == attachments.FOLDER:
                 mode = PRIVATE_FOLDER
             yield Mend(
                 M("Let only you read {path}.", path=str(each.path)),
-                partial(files.protect, each.path, mode),
+                partial(_done, each.path, partial(files.protect, each.path, mode)),
             )
     if store.refusal is not None:
         return
     for path in custody.leftovers(folder, files):
         yield Mend(
             M("Remove {path}, left by an interrupted save.", path=str(path)),
-            partial(files.remove, path),
+            partial(_done, path, partial(files.remove, path)),
         )
     if store.holes:
         for hole in store.holes:
@@ -50,6 +54,16 @@ def _mends(store: Store, who: str) -> Iterator[Mend]:
             M("Add an entry that says which entries are lost; the rest stays as it is."),
             partial(store.accept_holes, who),
         )
+
+
+def _done(path: Path, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except OSError as error:
+        raise StoreUnavailable(
+            M("{path} cannot be changed: {reason}.", path=str(path), reason=error.strerror or ""),
+            hint=M("Check the disk or the stick that holds it, and your rights to the folder."),
+        ) from error
 
 
 def _nothing() -> None:

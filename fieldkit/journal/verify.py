@@ -18,7 +18,7 @@ from fieldkit.journal.device import Device
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem
-from fieldkit.journal.log import Log
+from fieldkit.journal.log import Log, is_segment
 from fieldkit.journal.mark import Mark
 from fieldkit.journal.scan import Hole
 from fieldkit.operator import Progress
@@ -93,10 +93,15 @@ def _verify(
         checks += [_known(head, log) for head in known]
         attachments, found = _attachments(folder, files, log, progress)
         return Verified(
-            log.head(), log.index.readable, attachments, (*checks, *found, *around(folder, files))
+            _head(log, key), log.index.readable, attachments, (*checks, *found, *around(folder, files))
         )
     finally:
         log.close()
+
+
+def _head(log: Log, key: Device | None) -> Head:
+    head = log.head()
+    return msgspec.structs.replace(head, device=key.id) if key and not head.device else head
 
 
 def _key(key: Device) -> Check:
@@ -110,6 +115,8 @@ def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
         found = mark.load(folder, files)
     except ValueError:
         return None, Check("mark", "fail", M("The note of the last head is damaged."))
+    if found is None and not any(map(is_segment, files.names(folder))):
+        return None, Check("mark", "not-checked", M("Nothing was said in this store yet."), required=False)
     if found is None:
         reason = M(
             "The store was never closed in order, so only a receipt can tell whether its end is there."
@@ -217,9 +224,8 @@ def _attachments(
         except FieldkitError:
             checks.append(Check("attachment", "fail", M("An attached file changed on the disk."), sha256))
     if not checks:
-        checks.append(
-            Check("attachment", "pass", M("All {count} attached files are whole.", count=len(names)))
-        )
+        whole = M("All {count} attached files are whole.", count=len(names))
+        checks.append(Check("attachment", "pass", whole if names else M("No file is attached.")))
     return len(held), checks
 
 

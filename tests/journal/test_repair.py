@@ -1,0 +1,119 @@
+"""Repairing says first what it would do, never changes what can be read, and names what is lost for ever."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from fieldkit.journal.entry import Draft, Head
+from fieldkit.journal.repair import mends
+from fieldkit.journal.store import Store
+from fieldkit.journal.verify import verify
+from tests.journal.conftest import checks, flip, segment
+
+
+def planned(folder: Path) -> list[str]:
+    with Store.open(folder) as store:
+        return [str(mend.message) for mend in mends(store)]
+
+
+def mend(folder: Path) -> None:
+    with Store.open(folder) as store:
+        for each in mends(store, "A. Technician"):
+            each.do()
+
+
+def spoil(folder: Path, *entries: int) -> None:
+    lines = segment(folder).read_bytes().splitlines(True)
+    for seq in entries:
+        flip(segment(folder), sum(map(len, lines[: seq - 1])) + 60)
+
+
+def test_a_store_that_is_whole_needs_nothing(folder: Path, day: Head) -> None:
+    assert planned(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "plan", "afterwards"),
+    [
+        ((2,), "Go on without entry 2, whose bytes are lost.", "Entry 2 is lost; that was accepted."),
+        (
+            (2, 3),
+            "Go on without entries 2 to 3, whose bytes are lost.",
+            "Entries 2 to 3 are lost; that was accepted.",
+        ),
+        ((1,), "Go on without entry 1, whose bytes are lost.", "Entry 1 is lost; that was accepted."),
+        ((6,), "Go on without entry 6, whose bytes are lost.", "Entry 6 is lost; that was accepted."),
+    ],
+    ids=["one", "two", "the first", "the last"],
+)
+def test_lost_entries_are_passed_over_and_named_ever_after(
+    folder: Path, day: Head, lost: tuple[int, ...], plan: str, afterwards: str
+) -> None:
+    spoil(folder, *lost)
+    before = segment(folder).read_bytes()
+    assert verify(folder).verdict == "fail"
+    assert planned(folder) == [
+        plan,
+        "Add an entry that says which entries are lost; the rest stays as it is.",
+    ]
+    assert segment(folder).read_bytes() == before  # planning changes nothing
+    mend(folder)
+    assert str(checks(folder)["accepted"].message) == afterwards
+    assert verify(folder).verdict == "pass"
+    assert planned(folder) == []
+    with Store.open(folder) as store:
+        assert store.append(Draft("answer")).seq == day.seq + 2
+        assert [entry.seq for entry in store.entries() if entry.seq in lost] == []
+
+
+def test_foreign_bytes_in_the_middle_are_passed_over(folder: Path, day: Head) -> None:
+    lines = segment(folder).read_bytes().splitlines(True)
+    segment(folder).write_bytes(b"".join([*lines[:2], b"foreign\n", *lines[2:]]))
+    assert "Foreign bytes stand in the journal" in str(checks(folder)["journal"].message)
+    assert planned(folder)[0] == "Pass over foreign bytes before entry 3."
+    mend(folder)
+    assert "that was accepted" in str(checks(folder)["accepted"].message)
+    with Store.open(folder) as store:
+        assert [entry.seq for entry in store.entries()][:5] == [1, 2, 3, 4, 5]
+
+
+def test_what_others_can_read_is_closed_to_them(folder: Path, day: Head) -> None:
+    (folder / "device.key").chmod(0o644)
+    folder.chmod(0o755)
+    assert planned(folder) == [f"Let only you read {path}." for path in (folder, folder / "device.key")]
+    mend(folder)
+    assert stat.S_IMODE((folder / "device.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_what_belongs_to_another_user_is_left_to_that_user(folder: Path, day: Head) -> None:
+    (folder / "device.key").chmod(0o644)
+    os.chown(folder / "device.key", 12345, -1)
+    assert planned(folder) == []
+
+
+def test_what_an_interrupted_save_left_is_removed(folder: Path, day: Head) -> None:
+    leftovers = [folder / "head.part", next((folder / "attachments").iterdir()) / ("a" * 64 + ".part")]
+    for path in leftovers:
+        path.write_bytes(b"half")
+        path.chmod(0o600)
+    assert sorted(planned(folder)) == sorted(
+        f"Remove {path}, left by an interrupted save." for path in leftovers
+    )
+    mend(folder)
+    assert not any(path.exists() for path in leftovers)
+
+
+def test_nothing_is_mended_in_a_newer_format(folder: Path, day: Head) -> None:
+    from tests.journal.test_store import lines_of, rewritten
+
+    stored = lines_of(folder)
+    segment(folder).write_bytes(b"".join(stored[:-1]) + rewritten(stored[-1][9:-1], v=9))
+    before = segment(folder).read_bytes()
+    mend(folder)
+    assert segment(folder).read_bytes() == before
