@@ -29,6 +29,7 @@ from fieldkit.tui.frame import Room
 from fieldkit.tui.link import Link
 from fieldkit.tui.text_field import TextField
 from fieldkit.tui.themes import THEMES
+from fieldkit.tui.token_watch import TokenWatch
 
 HELD_KEYS = 2000
 REMEMBERED = 500
@@ -43,6 +44,14 @@ class TakesKeys(Protocol):
 
 class LineLost(Message):
     """The person cannot be reached any more: the connection is gone, or the machine is shut down."""
+
+
+class TokenMoved(Message):
+    """A token came or went."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__()
+        self.said = said
 
 
 class Asked(Message):
@@ -81,6 +90,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.desk = Desk(home, modules)
         self.visit_wanted = visit
         self.told: deque[Said | str] = deque(maxlen=REMEMBERED)
+        self.tokens = TokenWatch(home, modules, lambda said: self.post_message(TokenMoved(said)))
         self._line_lost = False
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
@@ -180,6 +190,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         for screen in self.screen_stack:
             if isinstance(screen, Room):
                 await screen.keep()
+        self.tokens.stop()
         await self.desk.close()
         self.exit(0)
 
@@ -208,6 +219,11 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
         self.push_screen(message.make(), answered)
 
+    def on_token_moved(self, message: TokenMoved) -> None:
+        self.note(message.said)
+        if self.room is not None:
+            self.room.status(message.said)
+
     def on_foreign_byte(self) -> None:
         text = M("A character that is not UTF-8 was dropped; set the terminal to UTF-8.")
         self.note(text)
@@ -224,6 +240,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
             if isinstance(screen, Room):
                 with contextlib.suppress(Exception):  # the other screens' drafts are still to be kept
                     await screen.give_up()
+        self.tokens.stop()
         await self.desk.close()
         self.exit(1)
 

@@ -158,6 +158,7 @@ class VisitRoom(WorkRoom):
         first = self._visit is None
         self._take(event.visit, event.at)
         if first:
+            self.fieldkit.tokens.start()
             self.status(
                 M("{done} of {total} required items settled.", done=event.visit.done, total=event.visit.total)
             )
