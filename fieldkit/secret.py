@@ -25,6 +25,10 @@ class Secret:
         """The bytes themselves: for the one call that needs them."""
         return bytes(self._bytes)
 
+    def put_into(self, buffer: memoryview) -> None:
+        """Copy the bytes into `buffer`, which is as long as they are: no other copy is made."""
+        buffer[:] = self._bytes
+
     def wipe(self) -> None:
         """Overwrite and empty it."""
         self._bytes[:] = bytes(len(self._bytes))

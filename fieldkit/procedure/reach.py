@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
+from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator, Option, Progress, Question, SecretRequest
 from fieldkit.procedure.context import Context
+from fieldkit.profile.model import Profiles
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
 from fieldkit.token import guard, policy
@@ -20,7 +22,7 @@ from fieldkit.token.attempts import StoredAttempts
 from fieldkit.token.errors import TokenNotFound, TokenRemoved
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import Session, Signer
-from fieldkit.token.watch import wait_for
+from fieldkit.token.watch import told, wait_for, watch
 
 Result = TypeVar("Result")
 POLL = 0.3  # seconds between looks for a token that was pulled out
@@ -57,6 +59,19 @@ async def agents(context: Context) -> AsyncIterator[Agents]:
         yield running
     finally:
         await asyncio.to_thread(running.close)
+
+
+def plugged(
+    home: Home, profiles: Profiles, modules: Sequence[str], stop: threading.Event
+) -> Iterator[Finding]:
+    """Each token that is plugged in or pulled out, beginning with those that are there; until `stop` is set.
+
+    It blocks: run it in a thread of its own, and not while a step of the visit uses the same modules.
+    """
+    here = [path for profile in profiles.tokens.values() for path in profile.installed_modules()]
+    with Agents(tuple(dict.fromkeys((*modules, *here))), home.logs) as running:
+        for change in watch(running, stop=stop):
+            yield told(change)
 
 
 async def choose(found: Sequence[Token], operator: Operator, title: Said) -> Token:

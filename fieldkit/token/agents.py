@@ -99,6 +99,14 @@ class Agents:
         """Every token now, each once; modules that failed are in `problems`."""
         return self._merge(list(self.listings(mechanisms=mechanisms)))
 
+    def listing(self, module: str) -> Listing:
+        """The tokens of one module now, or its problem."""
+        return self._list(next(agent for agent in self._agents if agent.module == module), mechanisms=False)
+
+    def merged(self, listings: Sequence[Listing]) -> list[Token]:
+        """The tokens of these listings, each once; problems are in `problems`."""
+        return self._merge(listings)
+
     def find(self, spec: str) -> Token:
         """The token that `spec` names: a `pkcs11:` URI, a serial number or a label.
 

@@ -113,7 +113,7 @@ class Agent:
 
     def _start(self) -> None:
         inspect(self.module)
-        self._log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private(self._log.parent)
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -160,7 +160,7 @@ class Agent:
                 raise self._crashed()
             self._asking = type(request)
         try:
-            protocol.write(self._process.stdin, request, [secret.reveal_bytes() for secret in secrets])
+            protocol.write(self._process.stdin, request, secrets)
             reply = self._wait(deadline)
         except OSError:
             raise self._crashed() from None

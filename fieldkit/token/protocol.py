@@ -11,6 +11,8 @@ from typing import IO, Any, Literal
 
 import msgspec
 
+from fieldkit.secret import Secret
+
 LARGEST = 16 * 1024 * 1024
 KeyKind = Literal["rsa:2048", "rsa:3072", "rsa:4096", "ec:p256", "ec:p384"]
 
@@ -210,15 +212,20 @@ _replies: msgspec.json.Decoder[Done | Fault] = msgspec.json.Decoder(Done | Fault
 _encoder = msgspec.json.Encoder()
 
 
-def write(pipe: IO[bytes], document: Any, secrets: Sequence[bytes] = ()) -> None:
-    """Send one frame."""
+def write(pipe: IO[bytes], document: Any, secrets: Sequence[Secret] = ()) -> None:
+    """Send one frame; the only copy of the secrets that is made for it is overwritten."""
     body = _encoder.encode(document)
-    frame = bytearray(len(body).to_bytes(4, "big") + bytes([len(secrets)]) + body)
+    head = len(body).to_bytes(4, "big") + bytes([len(secrets)]) + body
+    frame = bytearray(len(head) + sum(4 + len(secret) for secret in secrets))  # grown, it would be moved
+    frame[: len(head)] = head
+    view = memoryview(frame)
+    at = len(head)
     for secret in secrets:
-        frame += len(secret).to_bytes(4, "big")
-        frame += secret
+        view[at : at + 4] = len(secret).to_bytes(4, "big")
+        at += 4
+        secret.put_into(view[at : at + len(secret)])
+        at += len(secret)
     try:
-        view = memoryview(frame)
         while view:  # an unbuffered pipe may take less than it is offered
             taken = pipe.write(view)
             view = view[taken:] if taken else view

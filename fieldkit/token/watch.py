@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
 
-from fieldkit.token.agents import Agents
+from fieldkit.operator import Finding
+from fieldkit.text import M
+from fieldkit.token.agents import Agents, Listing
 from fieldkit.token.model import Token
 
 INTERVAL = 0.4  # seconds between listings: a change shows within one
+STOPPING = 0.1  # seconds until it is noticed that nobody wants to know any more
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -30,22 +35,38 @@ def watch(
 ) -> Iterator[Change]:
     """Changes as they happen, beginning with the tokens that are there; until `stop` is set.
 
-    A module that could not be asked this time has not lost its tokens.
+    A module that hangs does not hold up the others, and one that could not be asked has not lost its tokens.
     """
     stop = stop or threading.Event()
     seen = {_identity(token): token for token in known}
+    latest: dict[str, Listing] = {}
+    asking: set[str] = set()
+    answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
+
+    def ask(module: str) -> None:
+        answers.put(agents.listing(module))
+
     while not stop.is_set():
-        found = agents.tokens(mechanisms=False)
-        silent = {str(problem.data.get("module", "")) for problem in agents.problems}
-        now = {_identity(token): token for token in found}
-        now |= {
-            identity: token
-            for identity, token in seen.items()
-            if identity not in now and token.module in silent
-        }
-        yield from compare(seen, now)
-        seen = now
-        stop.wait(interval)
+        for module in agents.modules:
+            if module not in asking:
+                asking.add(module)
+                threading.Thread(target=ask, args=(module,), daemon=True).start()
+        end = time.monotonic() + interval
+        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+            try:
+                answer = answers.get(timeout=min(left, STOPPING))
+            except queue.Empty:
+                continue
+            asking.discard(answer.module)
+            before = latest.get(answer.module)
+            if answer.problem is not None and before is not None:
+                answer = msgspec.structs.replace(answer, tokens=before.tokens)
+            latest[answer.module] = answer
+            now = {_identity(token): token for token in agents.merged(tuple(latest.values()))}
+            if known and not latest.keys() >= set(agents.modules):
+                continue  # what was known is not gone before everybody was asked
+            yield from compare(seen, now)
+            seen = now
 
 
 def compare(
@@ -74,6 +95,23 @@ def wait_for(
         if change.kind != "removed" and fits(change.token):
             return change.token
     return None
+
+
+def told(change: Change) -> Finding:
+    """A change as a person is told of it."""
+    token = change.token
+    said = {
+        "inserted": M(
+            "Token plugged in: {token}, serial number {serial}.", token=token.name, serial=token.serial
+        ),
+        "removed": M(
+            "Token pulled out: {token}, serial number {serial}.", token=token.name, serial=token.serial
+        ),
+        "changed": M(
+            "Token changed: {token}, serial number {serial}.", token=token.name, serial=token.serial
+        ),
+    }
+    return Finding(f"token-{change.kind}", "info", said[change.kind], token.uri)
 
 
 def _identity(token: Token) -> tuple[object, ...]:
