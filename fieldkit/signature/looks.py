@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from fieldkit.profile.rules import RuleSet, StampRule
-from fieldkit.signature import place
+from fieldkit.signature import boundary, place
 from fieldkit.signature.place import POINTS_PER_MM, Page
 from fieldkit.text import M
 from fieldkit.verdict import Check
@@ -43,6 +43,13 @@ class _Box(msgspec.Struct, frozen=True):
 
 def stamp(signature: Any, path: Path, rules: Sequence[RuleSet], day: date, name: str) -> Check:
     """The stamp of one signature, made on `day` by the signer `name`; never required for a verdict."""
+    try:
+        return _compared(signature, path, rules, day, name)
+    except Exception as error:  # what is wrong with a page takes nothing from a signature
+        return _open(M("The stamp was not compared: its page cannot be read."), boundary.kind_of(error))
+
+
+def _compared(signature: Any, path: Path, rules: Sequence[RuleSet], day: date, name: str) -> Check:
     fitting = [each for each in rules if each.in_force(day)]
     if not fitting:
         return _open(M("No rule set for stamps was in force on {day}.", day=day.isoformat()))
@@ -126,9 +133,9 @@ def _deviations(rule: StampRule, box: _Box, pages: Sequence[Page], name: str) ->
 def _box(signature: Any) -> _Box | None:
     """Where the signature's widget is, or None where it shows nothing."""
     field = signature.sig_field
-    kids = field.get("/Kids", None)
-    widget = kids[0].get_object() if kids else field
-    rect = widget.get("/Rect", None)
+    kids = _plain(field.get("/Kids", None))
+    widget = _plain(kids[0].get_object()) if kids else field
+    rect = _plain(widget.get("/Rect", None))
     if rect is None or len(rect) != 4:
         return None
     across, up = sorted(float(rect[at]) for at in (0, 2)), sorted(float(rect[at]) for at in (1, 3))
@@ -142,6 +149,11 @@ def _box(signature: Any) -> _Box | None:
     return None if number is None else _Box(number, across[0], up[0], across[1], up[1])
 
 
+def _plain(value: Any) -> Any:
+    """An object of an encrypted document as it is without its lock."""
+    return getattr(value, "decrypted", value)
+
+
 def _page_number(reader: Any, wanted: Any) -> int | None:
     """The place of the page object `wanted` among the pages, counted from 0."""
     count = 0
@@ -153,9 +165,9 @@ def _page_number(reader: Any, wanted: Any) -> int | None:
         if reference is None or reference in seen:
             continue
         seen.add(reference)
-        held = at.get_object()
+        held = _plain(at.get_object())
         if "/Kids" in held:
-            kids = held["/Kids"]
+            kids = _plain(held["/Kids"])
             waiting += [kids.raw_get(number) for number in reversed(range(len(kids)))]
             continue
         if reference == wanted:
