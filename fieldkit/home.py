@@ -50,6 +50,12 @@ def locate(given: str | os.PathLike[str] | None = None) -> Home:
     return Home(user_data_path("fieldkit", appauthor=False))
 
 
+def private(folder: Path) -> None:
+    """Make `folder`, and what is missing above it, for this account alone."""
+    for each in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 def shipped(name: str) -> Path:
     """The folder `name` ("checklists", "profiles") that came with fieldkit: wheel or checkout."""
     packed = PACKAGE / "share" / name

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import getpass
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,34 +25,46 @@ from fieldkit.text import M
     type=str,
     said=M("Also write what was found to this file, to send to head office."),
 )
-def _doctor(call: Call, report: str | None) -> Reply:
+@option(
+    "--mend",
+    is_flag=True,
+    said=M("Offer to mend what can be mended from here; each is asked for."),
+)
+def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
+    from fieldkit.driver.machine.mend import commands, offers
     from fieldkit.procedure import preflight
 
     console = call.console()
     profiles = None
     with contextlib.suppress(FieldkitError):  # the finding on profiles tells what is wrong with them
         profiles = call.profiles()
-    with contextlib.ExitStack() as stack:
-        store = None
-        if call.home.store.is_dir():
-            with contextlib.suppress(FieldkitError, OSError):
-                store = stack.enter_context(call.store())
-        subject = preflight.of(call.home, profiles, call.modules, store)
-        findings = preflight.look(subject, (lambda finding: None) if call.json else console.say)
+    subject = preflight.of(call.home, profiles, call.modules)
+    findings = preflight.look(subject, (lambda finding: None) if call.json else console.say)
+    lines: list[Any] = []
+    if mend:
+        findings = asyncio.run(preflight.mend(subject, findings, findings, console))
+        offered: dict[str, list[str]] = {}
+    else:
+        offered = commands(offers(subject, findings))
+        if offered:
+            lines.append(M("`fieldkit doctor --mend` offers to mend: {names}.", names=", ".join(offered)))
     good = all(finding.severity != "fail" for finding in findings)
-    lines: list[Any] = [preflight.summary(findings)]
+    lines.insert(0, preflight.summary(findings))
     if report:
         path = Path(report)
         path.write_text(_report(findings), "utf-8")
         lines.append(M("The report is in {path}.", path=str(path)))
-    return Reply(shapes(findings), lines, good=good)
+    return Reply(shapes(findings, offered), lines, good=good)
 
 
 doctor = verb("doctor", M("Say what this machine can and cannot do."), modules=True)(_doctor)
 
 
-def shapes(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """The findings for a program; their keys are part of the command line's contract."""
+def shapes(findings: Sequence[Finding], offered: Mapping[str, list[str]] = {}) -> list[dict[str, Any]]:
+    """The findings for a program; their keys are part of the command line's contract.
+
+    offered: by the finding's id, the commands that `--mend` would run.
+    """
     return [
         {
             "id": finding.id,
@@ -57,6 +72,7 @@ def shapes(findings: Sequence[Finding]) -> list[dict[str, str]]:
             "message": str(finding.message),
             "detail": finding.detail,
             "hint": str(finding.hint) if finding.hint else "",
+            "mend": offered.get(finding.id, []),
         }
         for finding in findings
     ]
@@ -75,9 +91,12 @@ def _report(findings: Sequence[Finding]) -> str:
 
 
 def impersonal(text: str) -> str:
-    """`text` with the person's home folder as `~` and their account's name as `<user>`."""
+    """`text` with the person's home as `~`, their account as `<user>`, and logins in addresses gone."""
     home = Path.home()
     text = text.replace(str(home), "~").replace(str(home).replace("\\", "\\\\"), "~")
-    if len(home.name) > 2 and home.name != "root":
-        text = text.replace(home.name, "<user>")
-    return text
+    names = {home.name}
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        names.add(getpass.getuser())
+    for name in names - {"root", ""}:
+        text = re.sub(rf"(?<![\w]){re.escape(name)}(?![\w])", "<user>", text)
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)

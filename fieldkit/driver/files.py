@@ -24,6 +24,7 @@ from fieldkit.driver.errors import (
 )
 from fieldkit.driver.steps import Copy, Tell
 from fieldkit.errors import Cancelled, FieldkitError
+from fieldkit.home import private
 from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
@@ -65,8 +66,9 @@ def known(source: Path, folder: Path | None, sha256: str = "") -> Copy:
     found, size = _digest(source)
     if sha256 and found != sha256:
         raise _wrong(source, sha256, found)
-    target = folder / found[:16] / source.name if folder is not None else source
-    return Copy(source, target, size, found)
+    if folder is None or source.is_relative_to(folder.parent):  # in fieldkit's own folder already
+        return Copy(source, source, size, found)
+    return Copy(source, folder / found[:16] / source.name, size, found)
 
 
 def bring(copies: Sequence[Copy], tell: Tell | None = None, stop: Event | None = None) -> None:
@@ -103,7 +105,7 @@ def _bring(copy: Copy, done: int, total: int, tell: Tell | None, stop: Event | N
     digest = hashlib.sha256()
     growing = part(copy)
     try:
-        copy.target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private(copy.target.parent)
         with copy.source.open("rb") as source, growing.open("wb") as target:
             while block := source.read(CHUNK):
                 if stop is not None and stop.is_set():

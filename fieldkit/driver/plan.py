@@ -28,8 +28,8 @@ def plan(
     """What installing the driver of `profile` would do here.
 
     given: files of a kit, verified by the caller; given any, nothing comes from a network. folder:
-    where they are copied to before they are run; without it they are used where they are. prefix:
-    what gives rights; found out where it is not given.
+    in the home, where they are copied to before they are run; those in the home already, and all
+    without it, are used where they are. prefix: what gives rights; found out where it is not given.
     """
     way = chosen(profile)
     if way is None:

@@ -131,7 +131,7 @@ _KNOWN = (
         M("Install it with this system's own means (dnf, zypper), then run this again."),
     ),
     (
-        r"installing package \S+ needs \S+ (?:on|more inodes on)|No space left on device",
+        r"installing package \S+ needs \S+ (?:more space |inodes |more inodes )?on|No space left on device",
         NoSpace,
         M("There is not enough space on the disk."),
         M("Make room on the disk of fieldkit's folder, then run this again."),
@@ -143,16 +143,16 @@ _KNOWN = (
         M("Take the package for this machine's architecture."),
     ),
     (
-        r"can't create transaction lock|waiting for transaction lock",
-        InstallerBusy,
-        M("Another program is installing packages."),
-        M("Wait until it has finished, then run this again."),
-    ),
-    (
         r"(?i)permission denied|operation not permitted",
         NoRights,
         M("Installing needs an administrator's rights, and this account has none."),
         M("Have an administrator run the commands shown, then run this again."),
+    ),
+    (
+        r"can't create transaction lock|waiting for transaction lock",
+        InstallerBusy,
+        M("Another program is installing packages."),
+        M("Wait until it has finished, then run this again."),
     ),
     (
         r"not an rpm package|digest.*BAD|cpio: |unpacking of archive failed|payload",

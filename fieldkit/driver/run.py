@@ -17,6 +17,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from fieldkit.home import private
+
 POLL = 0.05
 
 
@@ -33,7 +35,7 @@ def run(
     heard: gets each line as it is written. stop: when set, the command is interrupted, but only
     while `may_stop` says that this is safe; else it runs to its end.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    private(log.parent)
     with log.open("ab") as out:
         out.write(f"\n[{datetime.now().astimezone().isoformat(timespec='seconds')}] ".encode())
         out.write(f"$ {shlex.join(argv)}\n".encode())

@@ -26,7 +26,7 @@ from fieldkit.driver.errors import (
     PublisherWrong,
 )
 from fieldkit.driver.steps import DriverPlan, Step, Tell
-from fieldkit.errors import Cancelled, FieldkitError
+from fieldkit.errors import Cancelled
 from fieldkit.operator import Finding, Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
@@ -170,27 +170,25 @@ def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | Non
     _keep_log(step, log)
     if stop is not None and stop.is_set():
         raise Cancelled(M("The installation was broken off."), hint=M("Run it again to go on."))
-    if status in (0, *RESTART):
+    return judge(step, status)
+
+
+def judge(step: Step, status: int) -> bool:
+    """What the exit status of msiexec or of a maker's installer means: True, a restart; else it may raise."""
+    if status in (0, *RESTART) or not step.required:
         return status in RESTART
-    if step.required:
-        raise failure(step, status)
-    return False
-
-
-def failure(step: Step, status: int) -> FieldkitError:
-    """The error that the exit status of msiexec or of a maker's installer tells of."""
     msiexec = PureWindowsPath(step.argv[0]).stem.lower() == "msiexec"
     code = status & 0xFFFFFFFF
     known = _KNOWN.get(code) if msiexec or code in _ANYWHERE else None
     detail = f"{step.command}\nexit {code}"
     if known is None:
-        return InstallFailed(
+        raise InstallFailed(
             M("The installer gave up, with status {status}.", status=code),
             hint=M("Read the log, or send it to head office."),
             detail=detail,
         )
     kind, message, hint = known
-    return kind(message, hint=hint, detail=detail)
+    raise kind(message, hint=hint, detail=detail)
 
 
 def _keep_log(step: Step, log: Path) -> None:

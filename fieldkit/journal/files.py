@@ -13,10 +13,12 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from fieldkit.home import private
+
 R = TypeVar("R")
 
-PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
 OTHERS = 0o077
 HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What systems say when another process has a file locked; anything else is that it cannot be locked."""
@@ -93,7 +95,7 @@ class Disk:
 
     def folder(self, path: Path) -> None:
         if not path.is_dir():
-            _whole(lambda: path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER))
+            _whole(lambda: private(path))
 
     def names(self, path: Path) -> list[str]:
         return sorted(_whole(lambda: os.listdir(path)))

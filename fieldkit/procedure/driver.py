@@ -14,7 +14,7 @@ from fieldkit.driver.errors import ModuleUnproved, ProfileUnknown
 from fieldkit.driver.plan import places, plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan
-from fieldkit.home import Home
+from fieldkit.home import Home, private
 from fieldkit.operator import Finding, Operator, Progress, Severity
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import TokenProfile
@@ -65,7 +65,7 @@ async def bring(
     """
 
     def load(module: str) -> int:
-        return tokens_of(module, home)
+        return tokens_of(module, home.logs)
 
     for module in modules:
         proof = await asyncio.to_thread(prove.prove, profile.id, [module], load)
@@ -80,6 +80,7 @@ async def bring(
         raise errors.NotConsented(
             M("The driver was not installed: not agreed to."), unchanged=M("Nothing was installed.")
         )
+    private(home.path)
     done = await _uninterrupted(
         lambda stop: install.install(wanted, home.logs, tell=operator.progress, stop=stop), operator
     )
@@ -99,9 +100,12 @@ async def bring(
     return _evidence(profile, proof, wanted, operator), done.log
 
 
-def tokens_of(module: str, home: Home) -> int:
-    """Load `module` in a process of its own; how many tokens it shows. Raises why it cannot be loaded."""
-    with Agents([module], home.logs, MemoryAttempts()) as agents:
+def tokens_of(module: str, logs: Path) -> int:
+    """Load `module` in a process of its own; how many tokens it shows. Raises why it cannot be loaded.
+
+    logs: the folder for what it prints.
+    """
+    with Agents([module], logs, MemoryAttempts()) as agents:
         found = agents.tokens()
         if agents.problems:
             raise agents.problems[0]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldkit import errors
 from fieldkit.driver import distribution
 from fieldkit.driver.machine import preflight
+from fieldkit.driver.machine.mend import carry_out, offers
 from fieldkit.driver.machine.probe import Probe, Subject, examine
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
@@ -19,7 +24,6 @@ from fieldkit.profile.model import Profiles
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
-    from fieldkit.journal.store import Store
     from fieldkit.procedure.context import Context
 
 STORE_DEADLINE = 15.0
@@ -27,19 +31,36 @@ TOKENS_DEADLINE = 15.0
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
-    """Tell each finding as it is made; a "fail" among them fails the step."""
-    subject = of(context.home, context.profiles, context.modules, context.store)
+    """Tell each finding as it is made, offer to mend what can be; a "fail" among them fails the step."""
+    subject = of(context.home, context.profiles, context.modules)
     findings = await asyncio.to_thread(look, subject, operator.say)
+    token = context.profiles.tokens.get(context.bureau.token)
+    needed = token is None or token.driver.needs_reader
+    wanted = [finding for finding in findings if needed or finding.id != "reader-service"]
+    with contextlib.suppress(errors.NotConsented):  # nobody is here to agree: it stays as it is
+        findings = await mend(subject, findings, wanted, operator)
     return Evidence(verdict_of(findings), summary(findings), tuple(findings), facts(findings))
 
 
-def of(
-    home: Home, profiles: Profiles | None, modules: Iterable[str] = (), store: Store | None = None
-) -> Subject:
-    """This machine, to be looked at."""
-    return Subject(
-        home, dict(os.environ), profiles, tuple(modules), _last(store) if store is not None else None
-    )
+def of(home: Home, profiles: Profiles | None, modules: Iterable[str] = ()) -> Subject:
+    """This machine, to be looked at; nothing of the store is read yet, and no lock is taken."""
+    return Subject(home, dict(os.environ), profiles, tuple(modules), lambda: _last(home))
+
+
+async def mend(
+    subject: Subject, findings: Sequence[Finding], wanted: Iterable[Finding], operator: Operator
+) -> list[Finding]:
+    """Offer to mend what of `wanted` can be; `findings`, with what was mended looked at again."""
+    now = list(findings)
+    for offer in await asyncio.to_thread(offers, subject, wanted):
+        if not await operator.consent(offer.plan):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            await asyncio.to_thread(carry_out, offer, Path(folder) / "mend.log")
+        again = await asyncio.to_thread(examine, subject, (offer.probe,), operator.say)
+        ids = {finding.id for finding in again}
+        now = [finding for finding in now if finding.id not in ids] + again
+    return now
 
 
 def look(subject: Subject, tell: Callable[[Finding], None]) -> list[Finding]:
@@ -78,7 +99,8 @@ def _tokens(subject: Subject) -> Iterable[Finding]:
     here = dict.fromkeys((*subject.modules, *(path for each in known for path in each.installed_modules())))
     for module in here:
         try:
-            count = tokens_of(module, subject.home)
+            with _logs(subject.home) as logs:
+                count = tokens_of(module, logs)
         except FieldkitError as error:
             yield Finding(
                 "tokens",
@@ -100,12 +122,20 @@ def _store(subject: Subject) -> Iterable[Finding]:
     return look(subject.home.store)
 
 
-def _last(store: Store) -> datetime | None:
-    """When the journal was last written to, by the clock of then."""
-    wall = ""
-    for entry in store.entries():
-        wall = entry.wall
+@contextlib.contextmanager
+def _logs(home: Home) -> Iterator[Path]:
+    """Where modules' output goes: the home's logs, or a passing folder where looking must not make a home."""
+    if os.access(home.logs, os.W_OK):
+        yield home.logs
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _last(home: Home) -> datetime | None:
+    """When the journal was last written to, as its files say."""
     try:
-        return datetime.fromisoformat(wall)
-    except ValueError:
+        times = [path.stat().st_mtime for path in home.store.iterdir() if path.is_file()]
+    except OSError:
         return None
+    return datetime.fromtimestamp(max(times), UTC) if times else None

@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from fieldkit.home import private
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import errors, header, opensc, protocol

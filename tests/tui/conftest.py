@@ -15,7 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from fieldkit import i18n
-from fieldkit.home import Home
+from fieldkit.home import Home, private
 from fieldkit.tui.app import FieldkitApp
 
 CHECKLIST = """
@@ -64,7 +64,7 @@ sections:
 def home(tmp_path: Path) -> Home:
     """A home with a checklist of its own."""
     made = Home(tmp_path / "home")
-    made.checklists.mkdir(parents=True)
+    private(made.checklists)
     (made.checklists / "everything.yaml").write_text(CHECKLIST, encoding="utf-8")
     return made
 

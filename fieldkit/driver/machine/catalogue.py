@@ -9,7 +9,7 @@ from fieldkit.driver.machine.probe import Probe, Subject
 from fieldkit.errors import FieldkitError
 from fieldkit.home import shipped
 from fieldkit.operator import Finding
-from fieldkit.text import M
+from fieldkit.text import M, Message
 
 
 def profiles(subject: Subject) -> Iterable[Finding]:
@@ -19,14 +19,18 @@ def profiles(subject: Subject) -> Iterable[Finding]:
         found = load(subject.home)
     except FieldkitError as error:
         yield Finding(
-            "profiles", "fail", M("The profiles are not valid."), str(error), M("Mend the file named.")
+            "profiles",
+            "fail",
+            M("The profiles are not valid: {place}", place=_said(error)),
+            error.detail,
+            error.hint if isinstance(error.hint, Message) else None,
         )
         return
     yield Finding(
         "profiles",
         "pass",
         M(
-            "The profiles are valid: {tokens} tokens, {bureaus} bureaus.",
+            "The profiles are valid: {tokens} kinds of tokens, {bureaus} bureaus.",
             tokens=len(found.tokens),
             bureaus=len(found.plan.bureaus),
         ),
@@ -49,12 +53,16 @@ def checklists(subject: Subject) -> Iterable[Finding]:
             yield Finding(
                 "checklists",
                 "fail",
-                M("The checklist {file} is not valid.", file=path.name),
-                str(error),
-                M("Mend the file named."),
+                M("The checklist {file} is not valid: {place}", file=path.name, place=_said(error)),
+                error.detail,
+                error.hint if isinstance(error.hint, Message) else None,
             )
     if not bad:
         yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(names)))
+
+
+def _said(error: FieldkitError) -> Message | str:
+    return error.message if isinstance(error.message, Message) else str(error)
 
 
 PROBES = (Probe("profiles", profiles, 10.0), Probe("checklists", checklists, 10.0))

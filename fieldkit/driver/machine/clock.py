@@ -7,6 +7,7 @@ journal's last entry, the hardware clock. With one, with the date that a service
 from __future__ import annotations
 
 import email.utils
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -14,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fieldkit.driver.machine import services
 from fieldkit.driver.machine.probe import Probe, Subject
-from fieldkit.driver.machine.services import addresses
 from fieldkit.home import PACKAGE
 from fieldkit.operator import Finding
 from fieldkit.text import M
@@ -31,7 +32,8 @@ SET_IT = M("Set date, time and time zone of this computer before anything is sig
 def sane(subject: Subject) -> Iterable[Finding]:
     now = datetime.now(UTC)
     made = datetime.fromtimestamp((PACKAGE / "__init__.py").stat().st_mtime, UTC)
-    shown = now.astimezone().isoformat(timespec="minutes")
+    shown = _shown(now)
+    last = subject.last_entry() if subject.last_entry is not None else None
     if now < made - SLACK:
         yield Finding(
             "clock",
@@ -39,18 +41,18 @@ def sane(subject: Subject) -> Iterable[Finding]:
             M(
                 "The clock is wrong: it shows {now}, before fieldkit was installed ({then}).",
                 now=shown,
-                then=made.astimezone().isoformat(timespec="minutes"),
+                then=_shown(made),
             ),
             hint=SET_IT,
         )
-    elif subject.last_entry is not None and now < subject.last_entry - SLACK:
+    elif last is not None and now < last - SLACK:
         yield Finding(
             "clock",
             "fail",
             M(
                 "The clock is wrong: it shows {now}, before the journal was last written to ({then}).",
                 now=shown,
-                then=subject.last_entry.astimezone().isoformat(timespec="minutes"),
+                then=_shown(last),
             ),
             hint=SET_IT,
         )
@@ -58,6 +60,11 @@ def sane(subject: Subject) -> Iterable[Finding]:
         yield Finding(
             "clock", "pass", M("The clock shows {now}; nothing known speaks against it.", now=shown)
         )
+
+
+def _shown(moment: datetime) -> str:
+    """`moment` by this computer's zone, as messages write days and hours in each language."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def hardware(subject: Subject) -> Iterable[Finding]:
@@ -69,35 +76,24 @@ def hardware(subject: Subject) -> Iterable[Finding]:
         yield Finding(
             "clock-hardware",
             "warning",
-            M("The hardware clock shows another day: {then}.", then=kept.isoformat(timespec="minutes")),
+            M("The hardware clock shows another day: {then}.", then=_shown(kept)),
             hint=M("After setting the time run `sudo hwclock --systohc`; the battery may be flat."),
         )
 
 
 def network(subject: Subject) -> Iterable[Finding]:
-    """Compare with the `Date` that a service of the profiles answers."""
-    for address in addresses(subject.profiles):
+    """Compare with what a timestamp authority signs, or else with the `Date` that any service answers."""
+    listed = services.targets(subject.profiles) if subject.profiles is not None else ()
+    addresses = [target for target in listed if target.url.startswith(("http://", "https://"))]
+    for target in sorted(addresses, key=lambda target: target.kind != "tsa"):
         before = datetime.now(UTC)
-        told = _date(address)
+        told = _stamped(target.url) if target.kind == "tsa" else None
+        by_stamp = told is not None
+        told = told or _date(target.url)
         if told is None:
             continue
-        apart = told - before
-        seconds = round(apart.total_seconds())
-        if abs(apart) > TOLERATED:
-            yield Finding(
-                "clock-network",
-                "fail",
-                M("The clock is {seconds} s away from the network's time.", seconds=abs(seconds)),
-                detail=urlsplit(address).hostname or "",
-                hint=SET_IT,
-            )
-        else:
-            yield Finding(
-                "clock-network",
-                "pass",
-                M("The clock agrees with the network's time."),
-                detail=urlsplit(address).hostname or "",
-            )
+        host = urlsplit(target.url).hostname or ""
+        yield compared(told, before, datetime.now(UTC), f"{host} ({'timestamp' if by_stamp else 'Date'})")
         return
     yield Finding(
         "clock-network",
@@ -107,21 +103,69 @@ def network(subject: Subject) -> Iterable[Finding]:
     )
 
 
-def _date(address: str) -> datetime | None:
-    if not address.startswith(("http://", "https://")):
+def compared(told: datetime, before: datetime, after: datetime, source: str) -> Finding:
+    """The finding on a time `told` by a service between `before` and `after` by this clock."""
+    apart = max(before - told, told - after, timedelta())
+    if apart > TOLERATED:
+        return Finding(
+            "clock-network",
+            "fail",
+            M("The clock is {seconds} s away from the network's time.", seconds=round(apart.total_seconds())),
+            detail=source,
+            hint=SET_IT,
+        )
+    return Finding("clock-network", "pass", M("The clock agrees with the network's time."), detail=source)
+
+
+def _stamped(address: str) -> datetime | None:
+    """The time in a timestamp (RFC 3161) by the authority at `address`; its signature is not judged."""
+    from asn1crypto import algos, tsp
+
+    query = tsp.TimeStampReq(  # type: ignore[no-untyped-call]
+        {
+            "version": "v1",
+            "message_imprint": {
+                "hash_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),  # type: ignore[no-untyped-call]
+                "hashed_message": bytes(32),
+            },
+            "cert_req": False,
+        }
+    )
+    answered = _asked(
+        urllib.request.Request(  # noqa: S310 (http only, by the caller)
+            address,
+            data=query.dump(),  # type: ignore[no-untyped-call]
+            headers={"Content-Type": "application/timestamp-query"},
+        )
+    )
+    if answered is None:
         return None
-    request = urllib.request.Request(address, method="HEAD")  # noqa: S310 (http only, checked above)
     try:
-        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
-            said = answer.headers.get("Date")
-    except urllib.error.HTTPError as error:  # a refusal carries a date too
-        said = error.headers.get("Date")
-    except (OSError, ValueError):
+        token = tsp.TimeStampResp.load(answered[1])["time_stamp_token"]  # type: ignore[no-untyped-call]
+        told = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
+    return told if isinstance(told, datetime) else None
+
+
+def _date(address: str) -> datetime | None:
+    answered = _asked(urllib.request.Request(address, method="HEAD"))  # noqa: S310 (http only, by the caller)
+    said = answered[0] if answered is not None else ""
     try:
         return email.utils.parsedate_to_datetime(said).astimezone(UTC) if said else None
     except ValueError:
         return None
 
 
-PROBES = (Probe("clock", sane), Probe("clock-hardware", hardware), Probe("clock-network", network, 6.0))
+def _asked(request: urllib.request.Request) -> tuple[str, bytes] | None:
+    """The `Date` and the body of the answer; None where there is none."""
+    try:
+        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310 (http only, by the caller)
+            return answer.headers.get("Date") or "", answer.read(1 << 20)
+    except urllib.error.HTTPError as error:  # a refusal carries a date too
+        return error.headers.get("Date") or "", b""
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+
+
+PROBES = (Probe("clock", sane), Probe("clock-hardware", hardware), Probe("clock-network", network, 10.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -35,15 +36,10 @@ def space(subject: Subject) -> Iterable[Finding]:
 def home(subject: Subject) -> Iterable[Finding]:
     path = subject.home.path
     folder = _existing(path)
-    refusal = _refusal(folder)
-    if refusal is not None:
-        yield Finding(
-            "home",
-            "fail",
-            refusal,
-            detail=str(folder),
-            hint=M("Choose another folder with --home, or have the rights to this one set right."),
-        )
+    refused = _refusal(folder)
+    if refused is not None:
+        message, hint = refused
+        yield Finding("home", "fail", message, detail=str(folder), hint=hint)
         return
     if folder != path:
         yield Finding(
@@ -56,23 +52,32 @@ def home(subject: Subject) -> Iterable[Finding]:
             "warning",
             M("Other accounts on this machine can look into fieldkit's folder."),
             detail=str(path),
-            hint=M("Run: chmod 700 {path}", path=str(path)),
+            hint=M("Run: chmod 700 {path}", path=shlex.quote(str(path))),
         )
         return
     yield Finding("home", "pass", M("fieldkit's folder can be written to."), detail=str(path))
 
 
-def _refusal(folder: Path) -> Message | None:
+def _refusal(folder: Path) -> tuple[Message, Message] | None:
     """Why nothing can be written in `folder`; found out by writing, since rights alone do not tell."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"fieldkit")
     except OSError as error:
         if error.errno == errno.EROFS:
-            return M("fieldkit's folder is on a disk that is read-only.")
+            return (
+                M("fieldkit's folder is on a disk that is read-only."),
+                M("Choose a folder on another disk with --home; a stick may have a switch against writing."),
+            )
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return M("Nothing can be written to fieldkit's folder: the disk or the quota is full.")
-        return M("Nothing can be written to fieldkit's folder: {reason}.", reason=error.strerror or "?")
+            return (
+                M("Nothing can be written to fieldkit's folder: the disk or the quota is full."),
+                M("Make room: empty the recycle bin, move large files elsewhere."),
+            )
+        return (
+            M("Nothing can be written to fieldkit's folder: {reason}.", reason=error.strerror or "?"),
+            M("Choose another folder with --home, or have the rights to this one set right."),
+        )
     return None
 
 

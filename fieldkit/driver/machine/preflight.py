@@ -6,11 +6,14 @@ from fieldkit.driver.machine import (
     catalogue,
     clock,
     disk,
+    fonts,
     modules,
+    network,
     readers,
     services,
     system,
     terminal,
+    trust,
     validators,
 )
 from fieldkit.driver.machine.probe import Probe, Subject
@@ -26,6 +29,9 @@ def probes(subject: Subject) -> tuple[Probe, ...]:
         *readers.PROBES,
         *modules.PROBES,
         *validators.PROBES,
+        *fonts.PROBES,
         *catalogue.PROBES,
+        *trust.PROBES,
+        *network.PROBES,
         *services.probes(subject.profiles),
     )

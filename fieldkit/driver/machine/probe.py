@@ -25,15 +25,15 @@ class Subject(msgspec.Struct, frozen=True):
     """The machine and what fieldkit has on it.
 
     environment: the variables of the process that asks. profiles: None where they could not be
-    read. modules: PKCS#11 modules named besides the profiles'. last_entry: when the journal was
-    last written to.
+    read. modules: PKCS#11 modules named besides the profiles'. last_entry: finds out when the
+    journal was last written to.
     """
 
     home: Home
     environment: Mapping[str, str] = {}
     profiles: Profiles | None = None
     modules: tuple[str, ...] = ()
-    last_entry: datetime | None = None
+    last_entry: Callable[[], datetime | None] | None = None
 
 
 class Probe(msgspec.Struct, frozen=True):

@@ -10,18 +10,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fieldkit.driver import pcsc, usb
+from fieldkit.driver.ask import ask
+from fieldkit.driver.machine import advice
 from fieldkit.driver.machine.probe import Probe, Subject
 from fieldkit.operator import Finding
 from fieldkit.text import M
 
 SOCKET = Path("/run/pcscd/pcscd.comm")
 MOUNTS = Path("/proc/self/mounts")
-START = M("Run: sudo systemctl enable --now pcscd.socket")
-MANUAL_START = M("Run: sudo pcscd")
 
 
 def service(subject: Subject) -> Iterable[Finding]:
     answer = pcsc.readers()
+    remote = bool(subject.environment.get("SSH_CONNECTION"))
     if not answer.trouble:
         yield Finding("reader-service", "pass", M("The reader service answers."))
         yield from _readers(answer)
@@ -30,7 +31,7 @@ def service(subject: Subject) -> Iterable[Finding]:
             "reader-service",
             "warning",
             M("PC/SC is not installed: no reader can be used. Tokens in software work."),
-            hint=M("Install it: sudo apt-get install {package}", package="pcscd libccid"),
+            hint=advice.bring("PC/SC", "pcscd libccid"),
         )
     elif answer.trouble == "no-service":
         yield _not_running(answer)
@@ -38,8 +39,8 @@ def service(subject: Subject) -> Iterable[Finding]:
         yield Finding(
             "reader-service",
             "warning",
-            M("The reader service refuses this account; over SSH it does so unless a polkit rule allows it."),
-            detail=answer.code,
+            M("The reader service refuses this account, because it came over SSH.") if remote else _REFUSED,
+            detail=" ".join((answer.code, *_refusals())),
             hint=M(
                 "Work at the machine itself, or have an administrator allow org.debian.pcsc-lite.access_pcsc."
             ),
@@ -50,10 +51,22 @@ def service(subject: Subject) -> Iterable[Finding]:
             "warning",
             M("The reader service answers with an error."),
             detail=answer.code,
-            hint=M("Restart it (sudo systemctl restart pcscd), then plug the token in again."),
+            hint=advice.restart_readers(),
         )
     yield from _unserved(answer)
     yield from _hidden()
+
+
+_REFUSED = M("The reader service refuses this account; over SSH it does so unless a polkit rule allows it.")
+
+
+def _refusals() -> tuple[str, ...]:
+    """What polkit told the system's journal of it last, where that may be read."""
+    if shutil.which("journalctl") is None:
+        return ()
+    asked = ("journalctl", "--unit=pcscd", "--lines=50", "--output=cat", "--no-pager")
+    lines = [line for line in ask(asked).out.splitlines() if "NOT authorized for action" in line]
+    return tuple(lines[-1:])
 
 
 def _not_running(answer: pcsc.Readers) -> Finding:
@@ -63,7 +76,7 @@ def _not_running(answer: pcsc.Readers) -> Finding:
             "warning",
             M("The reader service is not running. Tokens in software work."),
             detail=answer.code,
-            hint=M("Windows starts it when a reader is plugged in; else start the service SCardSvr."),
+            hint=advice.start_readers(),
         )
     if shutil.which("pcscd") is None:
         return Finding(
@@ -71,9 +84,8 @@ def _not_running(answer: pcsc.Readers) -> Finding:
             "warning",
             M("PC/SC is not installed: no reader can be used. Tokens in software work."),
             detail=answer.code,
-            hint=M("Install it: sudo apt-get install {package}", package="pcscd libccid"),
+            hint=advice.bring("PC/SC", "pcscd libccid"),
         )
-    systemd = Path("/run/systemd/system").is_dir()
     if _is_socket(SOCKET) and not os.access(SOCKET, os.W_OK):
         return Finding(
             "reader-service",
@@ -87,8 +99,13 @@ def _not_running(answer: pcsc.Readers) -> Finding:
         "warning",
         M("The reader service is not running. Tokens in software work."),
         detail=answer.code,
-        hint=START if systemd else MANUAL_START,
+        hint=advice.start_readers(),
     )
+
+
+def reachable() -> bool:
+    """The reader service answers this account, or refuses it: it runs."""
+    return pcsc.readers().trouble not in ("no-service", "no-library")
 
 
 def _readers(answer: pcsc.Readers) -> Iterable[Finding]:
@@ -112,7 +129,7 @@ def _unserved(answer: pcsc.Readers) -> Iterable[Finding]:
             "readers-unserved",
             "warning",
             M("A reader is plugged in that the reader service does not show: {names}.", names=names),
-            hint=M("Install it: sudo apt-get install {package}", package="libccid"),
+            hint=advice.bring("libccid", "libccid"),
         )
 
 

@@ -36,11 +36,22 @@ def operating_system(subject: Subject) -> Iterable[Finding]:
             "system",
             "info",
             M(
-                "{system} on {processor}: fieldkit installs no drivers here, only on Debian and Ubuntu.",
+                "{system} on {processor}: fieldkit was not tried here, only on Debian and Ubuntu.",
                 system=name,
                 processor=processor,
             ),
-            hint=M("Install the driver with this system's own means; everything else works."),
+            hint=M("`fieldkit driver plan` shows whether a driver can be installed; everything else works."),
+        )
+    elif not sys.platform.startswith("linux"):
+        yield Finding(
+            "system",
+            "info",
+            M(
+                "{system} on {processor}: fieldkit was not tried here, only on Debian and Ubuntu.",
+                system=name,
+                processor=processor,
+            ),
+            hint=M("Look at each command of `fieldkit driver plan` before you agree to it."),
         )
     else:
         yield Finding("system", "pass", M("{system} on {processor}.", system=name, processor=processor))

@@ -22,6 +22,13 @@ def size(subject: Subject) -> Iterable[Finding]:
             M("There is no terminal: the output goes elsewhere."),
             hint=M("Run `fieldkit doctor` in the terminal the screens will be used in."),
         )
+    elif measured == (0, 0):
+        yield Finding(
+            "terminal-size",
+            "not-checked",
+            M("The terminal does not say how large it is."),
+            hint=M("Run `stty rows 24 cols 80`, or start fieldkit in another terminal."),
+        )
     elif measured[0] < COLUMNS or measured[1] < LINES:
         yield Finding(
             "terminal-size",
@@ -97,6 +104,18 @@ def link(subject: Subject) -> Iterable[Finding]:
         yield Finding("terminal-link", "info", M("The terminal comes through {ways}.", ways=", ".join(ways)))
 
 
+def windows_console(subject: Subject) -> Iterable[Finding]:
+    """The old console of Windows draws slowly and lacks keys; Windows Terminal tells of itself."""
+    if sys.platform != "win32" or subject.environment.get("WT_SESSION"):
+        return
+    yield Finding(
+        "terminal-console",
+        "info",
+        M("This is Windows' old console."),
+        hint=M("Windows Terminal shows the screens better; install it from the Microsoft Store."),
+    )
+
+
 def colour_count(environment: Mapping[str, str]) -> int:
     """How many colours the variables promise; 0 where they are turned off."""
     term = environment.get("TERM", "")
@@ -121,4 +140,5 @@ PROBES = (
     Probe("terminal-letters", letters),
     Probe("terminal-colours", colours),
     Probe("terminal-link", link),
+    Probe("terminal-console", windows_console),
 )

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 
+from fieldkit.driver.machine import advice
 from fieldkit.driver.machine.probe import Probe, Subject
 from fieldkit.operator import Finding
 from fieldkit.text import M
@@ -31,7 +32,7 @@ def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
                 f"validator-{program}",
                 "warning" if program in NEEDED else "info",
                 M("{program} is not here; what it would judge is told as not checked.", program=program),
-                hint=M("Install it: sudo apt-get install {package}", package=package),
+                hint=advice.bring(program, package),
             )
             return
         done = subprocess.run(
