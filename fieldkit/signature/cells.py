@@ -40,7 +40,7 @@ def runs(row: Sequence[Cell]) -> list[tuple[Cell, int]]:
 def lines(picture: Pixels, colours: Colours) -> list[str]:
     """The picture as lines of text for a terminal with these colours."""
     if colours == "none":
-        return ["".join(_shade(cell) for cell in row).rstrip() for row in rows(picture)]
+        return ["".join(shade(cell) for cell in row).rstrip() for row in rows(picture)]
     made = []
     for row in rows(picture):
         parts = [
@@ -66,6 +66,7 @@ def in_256(colour: Colour) -> int:
     return 16 + 36 * red + 6 * green + blue
 
 
-def _shade(cell: Cell) -> str:
+def shade(cell: Cell) -> str:
+    """The cell as one of five greys."""
     light = sum(sum(half) for half in cell) // 6
     return next(shade for least, shade in SHADES if light >= least)

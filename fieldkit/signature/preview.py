@@ -6,6 +6,7 @@ Nothing here knows a screen: a draft is a value, an easel turns it into pixels o
 from __future__ import annotations
 
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,15 +121,13 @@ def draft(source: Path, look: Look, *, password: Secret | None = None, field: Pl
 
 
 class Easel:
-    """Draws drafts of one document. Pages and stamps that were drawn are kept: a nudge costs no program.
-
-    Not for several threads at once.
-    """
+    """Draws drafts of one document, from any thread. What was drawn is kept: a nudge costs no program."""
 
     def __init__(self, source: Path, look: Look, *, password: Secret | None = None) -> None:
         self._source = source
         self._look = look
         self._password = password
+        self._drawing = threading.Lock()
         self._pages: dict[tuple[int, int, int, Window], Pixels] = {}
         self._stamps: dict[tuple[int, int, int, int], Pixels] = {}
 
@@ -152,9 +151,10 @@ class Easel:
             min(width, full[0]),
             min(height, full[1]),
         )
-        drawn = self._page(draft.place.page, full, window)
         place = Window(left - window.left, top - window.top, max(right - left, 1), max(bottom - top, 1))
-        stamp = self._stamp(draft, place.width, place.height)
+        with self._drawing:
+            drawn = self._page(draft.place.page, full, window)
+            stamp = self._stamp(draft, place.width, place.height)
         return raster.framed(raster.printed(drawn, stamp, place.left, place.top), place, FRAME)
 
     def _page(self, number: int, full: tuple[int, int], window: Window) -> Pixels:
