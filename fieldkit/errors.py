@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from fieldkit.text import Said
+from fieldkit.text import M, Said
 
 
 class FieldkitError(Exception):
@@ -110,3 +110,41 @@ class Missing(FieldkitError):
 
 class Internal(FieldkitError):
     """A fault in fieldkit, or in a program or module it runs."""
+
+
+class SystemRefused(Missing):
+    """The operating system said no: space, rights, a file that is not there."""
+
+    code = "system"
+
+
+def from_system(error: OSError) -> FieldkitError:
+    """What the operating system refused, where nobody nearer to it knew a better word."""
+    return SystemRefused(
+        M(
+            "The system said no: {reason} ({path}).",
+            reason=error.strerror or type(error).__name__,
+            path=str(error.filename or "-"),
+        ),
+        unchanged=M("What was saved before is safe."),
+        hint=M("Check the path, the free space and your rights, then try again."),
+        detail=str(error.errno or ""),
+    )
+
+
+def unexpected(error: BaseException) -> FieldkitError:
+    """A fault nobody foresaw, without its values: they might hold a secret."""
+    return Internal(
+        M("A fault inside fieldkit: {kind}.", kind=type(error).__name__),
+        unchanged=M("What was saved before is safe."),
+        hint=M("Try again; if it comes back, send the report of `fieldkit doctor` to head office."),
+        detail=place(error),
+    )
+
+
+def place(error: BaseException) -> str:
+    """Where it was raised: file and line, and nothing of the values there."""
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    return f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""

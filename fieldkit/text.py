@@ -39,7 +39,9 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         if not self.params:
             return pattern
         try:
-            return pattern.format_map({key: _shown(value, language) for key, value in self.params.items()})
+            return pattern.format_map(
+                {key: _shown(key, value, language) for key, value in self.params.items()}
+            )
         except (KeyError, IndexError, ValueError):  # a journal from another release
             return pattern
 
@@ -66,9 +68,11 @@ def M(text: str, /, **params: Parameter) -> Message:
     return Message(text, params)
 
 
-def _shown(value: Parameter, language: str) -> str | int:
+def _shown(key: str, value: Parameter, language: str) -> str | int:
     if isinstance(value, Message):
         return value.render(language)
+    if key == "reason" and isinstance(value, str):  # the operating system's answer, see `fieldkit.reasons`
+        return i18n.translate(value, language)
     if language == "vi" and isinstance(value, str) and (day := DAY.fullmatch(value)):
         return f"{day[3]}/{day[2]}/{day[1]}{day[4] or ''}"
     return value

@@ -306,9 +306,9 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        return tell(_from_system(error), as_json)
+        return tell(errors.from_system(error), as_json)
     except Exception as error:
-        return tell(unexpected(error), as_json)
+        return tell(errors.unexpected(error), as_json)
 
 
 def tell(error: FieldkitError, as_json: bool) -> int:
@@ -320,34 +320,3 @@ def tell(error: FieldkitError, as_json: bool) -> int:
         if error.detail:
             sys.stderr.write(error.detail + "\n")
     return error.status
-
-
-class SystemRefused(errors.Missing):
-    """The operating system said no: space, rights, a file that is not there."""
-
-    code = "system"
-
-
-def _from_system(error: OSError) -> FieldkitError:
-    return SystemRefused(
-        M(
-            "The system said no: {reason} ({path}).",
-            reason=error.strerror or "",
-            path=str(error.filename or ""),
-        ),
-        hint=M("Check the path, the free space and your rights, then try again."),
-        detail=str(error.errno or ""),
-    )
-
-
-def unexpected(error: Exception) -> FieldkitError:
-    """A fault nobody foresaw, without its values: they might hold a secret."""
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
-    return errors.Internal(
-        M("A fault inside fieldkit: {kind}.", kind=type(error).__name__),
-        hint=M("What was saved is safe. Send the report of `fieldkit doctor` to head office."),
-        detail=place,
-    )

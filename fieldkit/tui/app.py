@@ -18,13 +18,14 @@ from textual.message import Message
 from textual.screen import Screen
 
 from fieldkit import i18n
+from fieldkit.errors import place
 from fieldkit.home import Home
 from fieldkit.operator import said
 from fieldkit.text import M, Said
 from fieldkit.tui import signs
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
-from fieldkit.tui.faults import as_error, place
+from fieldkit.tui.faults import as_error
 from fieldkit.tui.frame import Room
 from fieldkit.tui.link import Link
 from fieldkit.tui.text_field import TextField

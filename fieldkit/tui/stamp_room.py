@@ -16,6 +16,7 @@ from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
 from fieldkit.signature.cells import UPPER, Cell, runs, shade
+from fieldkit.signature.place import Place
 from fieldkit.signature.preview import ZOOMS, Draft, Easel
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Action, Scope
@@ -24,7 +25,6 @@ from fieldkit.tui.frame import Room
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
     from fieldkit.signature.batch import Look
-    from fieldkit.signature.place import Place
 
 MOVES = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 FAR = 10  # millimetres with Shift; one without
@@ -74,7 +74,7 @@ class PagePicture(Widget):
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
 
-class StampRoom(Room["Place | None"]):
+class StampRoom(Room[Place | None]):
     """Gives the place that the person agreed to, or None when they leave it with Esc."""
 
     BINDINGS: ClassVar[list[Any]] = [
