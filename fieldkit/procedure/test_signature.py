@@ -18,7 +18,10 @@ from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.sample import documents
 from fieldkit.signature import boundary, trial
+from fieldkit.signature.batch import Look
+from fieldkit.signature.place import Place
 from fieldkit.signature.preflight import Preflight, preflight, rewrite
+from fieldkit.signature.preview import Placer, draft
 from fieldkit.signature.ready import get_ready
 from fieldkit.signature.trial import Bench, Outside, Tried
 from fieldkit.text import M, Message
@@ -27,10 +30,14 @@ from fieldkit.verdict import Check
 
 
 class _Paper(msgspec.Struct, frozen=True):
-    """A document to try. own: it is the bureau's. refused: why it cannot be signed; then it is only named."""
+    """A document to try. own: it is the bureau's. refused: why it cannot be signed; then it is only named.
+
+    place: where the person wants the stamp; found by title and name otherwise.
+    """
 
     path: Path
     own: bool = False
+    place: Place | None = None
     refused: Finding | None = None
 
 
@@ -43,6 +50,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         certificate = await reach.visit_certificate(context, running, token)
         if not await operator.consent(_plan(token.name, papers)):
             raise errors.NotConsented(M("Nothing was signed: not agreed to."))
+        papers = [await _placed(context, operator, paper) for paper in papers]
 
         async def work(session: Session) -> Evidence:
             signer = await asyncio.to_thread(reach.signer, context, session, certificate)
@@ -114,6 +122,19 @@ async def _own(path: Path, operator: Operator) -> _Paper:
     return _Paper(path, own=True, refused=refused)
 
 
+async def _placed(context: Context, operator: Operator, paper: _Paper) -> _Paper:
+    """The document with the place that the person gave the stamp, where they can be shown the page."""
+    rules = context.profiles.rules_at(date.today())
+    rule = rules.stamp("person") if rules is not None else None
+    if paper.refused is not None or rule is None or not isinstance(operator, Placer):
+        return paper
+    officer = context.bureau.officer
+    look = Look(rule, name=officer.name, title=officer.title.vi)
+    shown = await asyncio.to_thread(draft, paper.path, look)
+    place = await operator.place_stamp(paper.path, look, shown)
+    return paper if place is None else msgspec.structs.replace(paper, place=place)
+
+
 def _bench(context: Context, signer: Any) -> Bench:
     material = context.material()
     officer = context.bureau.officer
@@ -163,7 +184,7 @@ def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
     """Everything that is tried on one document; what goes wrong with the bureau's own is a finding."""
     folder = paper.path.parent
     try:
-        made = trial.person_and_seal(paper.path, folder, bench)
+        made = trial.person_and_seal(paper.path, folder, bench, paper.place)
     except FieldkitError as error:
         if not paper.own or type(error).__module__ != "fieldkit.signature.errors":
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -106,6 +106,14 @@ class Draft(msgspec.Struct, frozen=True):
             width=right - left,
             height=bottom - top,
         )
+
+
+@runtime_checkable
+class Placer(Protocol):
+    """What an `Operator` also is where it can show pages: it lets the person see the stamp and move it."""
+
+    async def place_stamp(self, source: Path, look: Look, draft: Draft) -> Place | None:
+        """The place the person agreed to; None if they left without."""
 
 
 def draft(source: Path, look: Look, *, password: Secret | None = None, field: Place | None = None) -> Draft:

@@ -24,6 +24,7 @@ from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.signature.online import Fetched
+    from fieldkit.signature.place import Place
 
 Part = Literal["person", "seal", "both"]
 SKEW = 120  # seconds a clock may be off before it is worth a word
@@ -83,12 +84,14 @@ class _Timed:
             self.milliseconds += _since(began)
 
 
-def person_and_seal(source: Path, folder: Path, bench: Bench) -> list[Tried]:
+def person_and_seal(source: Path, folder: Path, bench: Bench, place: Place | None = None) -> list[Tried]:
     """Sign as the person, then as the agency in the field made for it: both documents, the last one broken.
+
+    place: of the person's stamp; found by title and name unless given.
 
     :raises FieldkitError: it could not be signed.
     """
-    first = _tried(source, folder / f"{source.stem}-person.pdf", "person", "person", bench)
+    first = _tried(source, folder / f"{source.stem}-person.pdf", "person", "person", bench, place)
     middle = Path(first.signed.out)
     second = _tried(middle, folder / f"{source.stem}-signed.pdf", "agency", "both", bench)
     return [second, first]
@@ -102,11 +105,11 @@ def seal_alone(source: Path, folder: Path, bench: Bench) -> Tried:
     return _tried(source, folder / f"{source.stem}-seal.pdf", "agency", "seal", bench)
 
 
-def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench) -> Tried:
+def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench, place: Place | None = None) -> Tried:
     signer = _Timed(bench.signer)
     out.unlink(missing_ok=True)
     began = time.monotonic()
-    signed, remarks = _sign(source, out, kind, part, signer, bench)
+    signed, remarks = _sign(source, out, kind, part, signer, bench, place)
     times = {"sign": _since(began), "token": signer.milliseconds}
     began = time.monotonic()
     judged = _judge(out, bench)
@@ -123,12 +126,20 @@ def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench) -> Trie
 
 
 def _sign(
-    source: Path, out: Path, kind: str, part: Part, signer: RawSigner, bench: Bench
+    source: Path,
+    out: Path,
+    kind: str,
+    part: Part,
+    signer: RawSigner,
+    bench: Bench,
+    place: Place | None,
 ) -> tuple[Signed, list[Check]]:
     """Signed with a timestamp where an authority answered before; without one if it no longer does."""
     rule = bench.rules.stamp(kind) if bench.rules is not None else None
     seal = bench.rules.stamp("agency") if bench.rules is not None and part == "person" else None
-    look = batch.Look(rule, name=bench.name, title=bench.title, seal=seal) if rule is not None else None
+    look = None
+    if rule is not None:
+        look = batch.Look(rule, name=bench.name, title=bench.title, place=place, seal=seal)
 
     def sign(level: Level) -> Signed:
         return batch.sign_one(

@@ -15,7 +15,10 @@ from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.sample.services import Services, serving, unreachable
 from fieldkit.secret import Secret
-from fieldkit.signature import validate
+from fieldkit.signature import permission, validate
+from fieldkit.signature.batch import Look
+from fieldkit.signature.place import Place
+from fieldkit.signature.preview import Draft
 from fieldkit.token.model import Token
 from fieldkit.visit.visits import Visits
 from tests.procedure.conftest import People, Road
@@ -207,6 +210,27 @@ def test_a_judge_that_does_not_notice_the_changed_copy_fails_the_test_although_t
     assert kept.verdict == "fail"
     assert said["tampering-mutool"] == {"fail"}
     assert said["tampering-pdfsig"] == said["tampering-openssl"] == said["tampering-fieldkit"] == {"pass"}
+
+
+def test_where_pages_can_be_shown_the_person_moves_the_stamp_before_the_pin_is_asked_for(
+    visits: Visits, own_authority: SampleAuthority, token: Token, tmp_path: Path
+) -> None:
+    class Seeing(People):
+        async def place_stamp(self, source: Path, look: Look, draft: Draft) -> Place | None:
+            assert not self.requests
+            self.moved = draft.nudge(-20, 30)
+            return self.moved.place
+
+    road = imported(visits, own_authority, tmp_path)
+    people = Seeing()
+
+    kept = road.run("test_signature", people)
+
+    signed = tmp_path / "kept.pdf"
+    signed.write_bytes(visits.store.attachment(kept.files[0]["sha256"]))
+    assert kept.verdict == "pass"
+    assert permission.place_of(signed, "Person") == people.moved.place
+    assert severities(people)["stamp"] >= {"warning"}, "it is told that the rules place it elsewhere"
 
 
 def _ink(png: bytes) -> set[str]:
