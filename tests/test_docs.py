@@ -1,0 +1,66 @@
+"""What the documentation lists is what there is: every command, every error code, and nothing that is gone."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import fieldkit
+from fieldkit.cli.frame import root
+from fieldkit.errors import FieldkitError
+
+DOCS = Path(__file__).parent.parent / "docs"
+NOT_IMPORTED = ("fieldkit.locale", "fieldkit.token.agent", "fieldkit.__main__")
+ROW = re.compile(r"^\| `([a-z0-9 -]+?)(?: [A-Z\[].*)?` \|", re.MULTILINE)
+
+
+def _codes() -> set[str]:
+    """The code of every error there is."""
+    for module in pkgutil.walk_packages(fieldkit.__path__, "fieldkit."):
+        if not module.name.startswith(NOT_IMPORTED):
+            importlib.import_module(module.name)
+    return {error.code for error in _below(FieldkitError)}
+
+
+def _below(kind: type[FieldkitError]) -> Iterator[type[FieldkitError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _commands() -> set[str]:
+    whole = root()
+    context = click.Context(whole)
+    found = set()
+    for noun in whole.list_commands(context):
+        command = whole.get_command(context, noun)
+        if isinstance(command, click.Group):
+            found |= {f"{noun} {verb}" for verb in command.list_commands(context)}
+        else:
+            found.add(noun)
+    return found
+
+
+def _listed(heading: str) -> set[str]:
+    text = (DOCS / "commands.md").read_text(encoding="utf-8")
+    part = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return set(ROW.findall(part))
+
+
+def test_every_error_code_is_documented_and_no_other() -> None:
+    assert _listed("Error codes") == _codes()
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    assert _listed("Commands") == _commands()
+
+
+def test_readme_names_files_that_are_there() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    for name in re.findall(r"\]\(((?!http)[^)]+)\)", readme):
+        assert (DOCS.parent / name).exists(), name
