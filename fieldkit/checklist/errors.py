@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from fieldkit.errors import Failed, Missing, Misused
-from fieldkit.text import Said
+from collections.abc import Sequence
+
+import msgspec
+
+from fieldkit.errors import Failed, Missing, Misused, Refused
+from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import Invalid
 
 
@@ -25,10 +29,80 @@ class AnswerInvalid(Failed):
     code = "answer-invalid"
 
 
+class FormProblem(msgspec.Struct, frozen=True):
+    """One thing wrong in a form; row and column count from 1, and `str()` has the column's letters."""
+
+    file: str
+    sheet: str
+    row: int
+    column: int
+    message: Message
+
+    def __str__(self) -> str:
+        return str(self.said)
+
+    @property
+    def said(self) -> Message:
+        """The place and the problem, in the language in force when it is shown."""
+        return M(
+            "{file}: sheet {sheet}, row {row}, column {column}: {problem}",
+            file=self.file,
+            sheet=self.sheet,
+            row=self.row,
+            column=column_letters(self.column),
+            problem=self.message,
+        )
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For a program: "sheet", "row", "column" (its letters), "message"."""
+        column = column_letters(self.column)
+        return {"sheet": self.sheet, "row": self.row, "column": column, "message": str(self.message)}
+
+
+def column_letters(column: int) -> str:
+    """What a spreadsheet calls its column of that number: 1 is A, 27 is AA."""
+    letters = ""
+    while column > 0:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
 class FormInvalid(Misused):
     """An XLSForm uses what fieldkit does not know; `problems` names sheet, row and column."""
 
     code = "form-invalid"
+
+    def __init__(self, problems: Sequence[FormProblem]) -> None:
+        first = problems[0].said
+        super().__init__(
+            first
+            if len(problems) == 1
+            else M("{place} (and {count} more)", place=first, count=len(problems) - 1),
+            unchanged=M("No checklist was made."),
+            hint=M("Mend the form and import it again; docs/forms.md has what fieldkit takes of XLSForm."),
+            detail="\n".join(str(problem) for problem in problems) if len(problems) > 1 else "",
+            problems=[problem.as_dict() for problem in problems],
+        )
+        self.problems = tuple(problems)
+
+
+class FormUnreadable(Missing):
+    """No workbook that can be read is there."""
+
+    code = "form-unreadable"
+
+
+class FormImpossible(Failed):
+    """A checklist says what an XLSForm cannot hold."""
+
+    code = "form-impossible"
+
+
+class FileExists(Refused):
+    """A file is there already that would be replaced."""
+
+    code = "file-exists"
 
 
 class ExpressionInvalid(Misused):

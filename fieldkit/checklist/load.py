@@ -62,17 +62,17 @@ def parse(text: str, name: str) -> Checklist:
     :raises ChecklistInvalid: with every reason.
     """
     document = read(text, name, Checklist, ChecklistInvalid)
-    problems = [document.problem(place, said, offset) for place, said, offset in _wrong(document.value)]
+    problems = [document.problem(place, said, offset) for place, said, offset in wrong(document.value)]
     if problems:
         problems.sort(key=lambda problem: (problem.line, problem.column))
         raise ChecklistInvalid(problems)
     return document.value
 
 
-_Wrong = Iterator[tuple[Place, Said, int]]
+Wrong = Iterator[tuple[Place, Said, int]]
 
 
-def _wrong(checklist: Checklist) -> _Wrong:
+def wrong(checklist: Checklist) -> Wrong:
     """What is wrong with the meaning of a checklist: where, what, and how far into the text there."""
     sections: set[str] = set()
     items: set[str] = set()
@@ -96,7 +96,7 @@ def _wrong(checklist: Checklist) -> _Wrong:
     yield from _conditions(checklist)
 
 
-def _conditions(checklist: Checklist) -> _Wrong:
+def _conditions(checklist: Checklist) -> Wrong:
     """What is wrong with the expressions, and whether any relevance depends on itself."""
     items = {item.id: item for item in checklist.items()}
     needs: dict[str, set[str]] = {}
@@ -120,7 +120,7 @@ def _conditions(checklist: Checklist) -> _Wrong:
 
 def _condition(
     text: str, items: Mapping[str, Item], this: Item | None, place: Place, needs: set[str]
-) -> _Wrong:
+) -> Wrong:
     if not text:
         return
     try:

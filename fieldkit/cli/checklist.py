@@ -72,26 +72,34 @@ def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | S
 @checklist.verb("import", M("Make a checklist of an XLSForm workbook."))
 @click.argument("form", metavar="FORM.xlsx", type=click.Path(path_type=Path))
 @option("--out", type=click.Path(path_type=Path), said=M("The file to write; beside the form unless given."))
-def import_(call: Call, form: Path, out: Path | None) -> Reply:
+@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
+def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist import xlsform
 
     target = out or form.with_suffix(".yaml")
-    made = xlsform.import_form(form, target)
-    return Reply(
-        {"checklist": made.id, "items": sum(1 for _ in made.items()), "out": str(target)},
-        M("The checklist was written: {path}", path=str(target)),
-    )
+    read = xlsform.read_form(form)
+    made = xlsform.save(read, form.name, target, replace)
+    result = {
+        "checklist": made.id,
+        "version": made.version,
+        "items": sum(1 for _ in made.items()),
+        "out": str(target),
+        "left_out": [problem.as_dict() for problem in read.left_out],
+    }
+    lines: list[str | Said] = [M("Left out: {problem}", problem=problem.said) for problem in read.left_out]
+    return Reply(result, [*lines, M("The checklist was written: {path}", path=str(target))])
 
 
 @checklist.verb("export", M("Make an XLSForm workbook of a checklist."))
 @click.argument("name", metavar="FILE")
 @option("--out", type=click.Path(path_type=Path), said=M("The file to write; NAME.xlsx here unless given."))
-def export(call: Call, name: str, out: Path | None) -> Reply:
+@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
+def export(call: Call, name: str, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist import load, xlsform
 
     found = load.load(load.find(name, call.home))
     target = out or Path(f"{found.id}.xlsx")
-    xlsform.export_form(found, target)
+    xlsform.export_form(found, target, replace)
     return Reply(
         {"checklist": found.id, "items": sum(1 for _ in found.items()), "out": str(target)},
         M("The form was written: {path}", path=str(target)),
