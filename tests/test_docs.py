@@ -1,4 +1,4 @@
-"""What the documentation lists is what there is: every command, every error code, and nothing that is gone."""
+"""What the documentation lists is what there is: every command, every error code, nothing that is gone."""
 
 from __future__ import annotations
 
