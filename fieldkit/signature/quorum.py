@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, independent
+from fieldkit.signature import boundary, document, independent
 from fieldkit.signature.judgement import Judgement as Judgement
 from fieldkit.signature.judgement import Policy, every_check
 from fieldkit.signature.online import Online
@@ -45,6 +45,8 @@ def judge(
     # pyHanko's modules import each other in a circle, which two threads must not enter at the same time
     import pyhanko.sign.validation  # noqa: F401
 
+    with document.opened(path):
+        pass  # a named pipe or an endless device must not be waited for by programs that know no better
     closed = password is not None and not _opens(path)
     judges: dict[str, Callable[[], list[Check]]] = {
         "pdfsig": lambda: independent.locked("pdfsig") if closed else independent.pdfsig(path, trust),
