@@ -42,16 +42,19 @@ def page(
     width: int,
     height: int,
     *,
+    turn: int = 0,
     window: Window | None = None,
     password: Secret | None = None,
 ) -> Pixels:
     """The page (from 0) as a viewer shows it, signatures too, as `width` by `height` pixels.
 
-    window: only this part of that picture.
+    turn: how far the page is turned; pdftoppm scales it before it turns it. window: only this part of
+    that picture.
 
     :raises ToolMissing: pdftoppm is not here. :raises DocumentUnfit: it cannot draw the page.
     """
-    options = ["-scale-to-x", str(min(width, LARGEST)), "-scale-to-y", str(min(height, LARGEST))]
+    across, up = (height, width) if turn in (90, 270) else (width, height)
+    options = ["-scale-to-x", str(min(across, LARGEST)), "-scale-to-y", str(min(up, LARGEST))]
     if window is not None:
         sides = ("-x", window.left), ("-y", window.top), ("-W", window.width), ("-H", window.height)
         options += [part for name, value in sides for part in (name, str(value))]
