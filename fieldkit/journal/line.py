@@ -19,8 +19,12 @@ _HEAD = re.compile(
     rb'(?:"item":' + _TEXT + rb',)?"kind":"([^"\\]+)","prev":"([0-9a-f]{64})","seq":([1-9][0-9]*),'
     rb'"v":([1-9][0-9]*)[,}]'
 )
-_WALL = b',"wall":"'
-_VISIT = b',"visit":"'
+PREV = b',"prev":"'
+KIND = b'"kind":"'
+WALL = b',"wall":"'
+VISIT = b',"visit":"'
+"""Members as they begin. No text in an entry holds such bytes: a quote in a text has a stroke before it."""
+
 _START = re.compile(rb'[0-9a-f]{8} \{"')
 
 
@@ -69,16 +73,22 @@ def link(body: bytes) -> Link | None:
 
 def visit_of(body: bytes) -> bytes | None:
     """The visit, taken from the end of the entry; None where only decoding it all can tell."""
-    end = body.rfind(_WALL)
+    end = body.rfind(WALL)
     if end < 0:
         return None
     if body[end - 1] != 0x22:  # a number, a list or an object stands there: the value, and no visit
         return b""
-    start = body.rfind(_VISIT, 0, end)
+    start = body.rfind(VISIT, 0, end)
     if start < 0:
         return b""
-    visit = body[start + len(_VISIT) : end - 1]
+    visit = body[start + len(VISIT) : end - 1]
     return None if b'"' in visit or b"\\" in visit else visit
+
+
+def hlc_of(body: bytes) -> str:
+    """The hybrid logical clock of an entry."""
+    found = link(body)
+    return found.hlc if found is not None else ""
 
 
 def next_line(data: bytes, start: int) -> int:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import threading
 from binascii import crc32
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -133,11 +134,26 @@ class Log:
         if scan is None:
             scan = Scan()
         self.resumed = scan.seq
-        for name in names[len(scan.index.segments) :]:
-            scan.segment(name, self._files.read(self._folder / name))
+        for name, data in self._read_ahead(names[len(scan.index.segments) :]):
+            scan.segment(name, data)
             if scan.damage is not None:
                 break
         return scan
+
+    def _read_ahead(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        """Segments whole, each read while the one before is looked at."""
+        if len(names) < 2:
+            yield from ((name, self._files.read(self._folder / name)) for name in names)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._files.read, self._folder / names[0])
+            for name, following in zip(names, [*names[1:], None], strict=True):
+                data = coming.result()
+                if following is not None:
+                    coming = reader.submit(self._files.read, self._folder / following)
+                yield name, data
 
     def _resume(self, checkpoint: Checkpoint, names: list[str]) -> Scan | None:
         """A scan that goes on where the checkpoint ends, if all before it is as it was.
