@@ -309,7 +309,7 @@ VIETNAMESE = {
     "SHA-256 of the manifest:": "SHA-256 của bản kê:",
     "Compare them with what head office told you by another way: whoever could change this stick "
     "could have put another key and another installer on it.": (
-        "Hãy so với thông tin đơn vị quản lý thuê bao đã báo qua kênh khác: người sửa được thẻ nhớ này "
+        "Hãy so với thông tin đơn vị quản lý thuê bao đã báo qua kênh khác: người sửa được USB này "
         "cũng có thể đã thay khóa và thay cả trình cài đặt."
     ),
     "It is the fingerprint that was given.": "Đúng là dấu vân tay đã cho.",
@@ -323,9 +323,9 @@ VIETNAMESE = {
     "make a Python environment in {target}": "tạo môi trường Python trong {target}",
     "install {count} packages from the kit into it": "cài {count} gói từ bộ cài vào đó",
     "take the kit's profiles, checklists, plan and dossiers into {home}": (
-        "đưa hồ sơ cấu hình, danh mục kiểm tra, kế hoạch và hồ sơ của bộ cài vào {home}"
+        "đưa hồ sơ cấu hình, danh mục kiểm tra, kế hoạch và hồ sơ thuê bao của bộ cài vào {home}"
     ),
-    "fieldkit's folder of this user": "thư mục fieldkit của người dùng này",
+    "fieldkit's folder of this user": "thư mục dữ liệu fieldkit của người dùng này",
     "the fieldkit that is there is replaced": "thay bản fieldkit đang có ở đó",
     "Do this? [y/N] ": "Thực hiện? [c/K] ",
     "Nothing was installed: not agreed to.": "Chưa cài gì cả: chưa được đồng ý.",
