@@ -36,4 +36,6 @@ def _catalog(name: str) -> gettext.NullTranslations:
 
 def translate(text: str, name: str) -> str:
     """`text` (English, the catalogs' id) in the language `name`."""
-    return _catalog(name).gettext(text) if text else ""
+    if not text or name == "en":  # the ids are the English
+        return text
+    return _catalog(name).gettext(text)
