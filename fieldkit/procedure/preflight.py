@@ -16,7 +16,6 @@ from fieldkit.driver import distribution
 from fieldkit.driver.machine import preflight
 from fieldkit.driver.machine.mend import carry_out, offers
 from fieldkit.driver.machine.probe import Probe, Subject, examine
-from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator
 from fieldkit.procedure.evidence import Evidence, verdict_of
@@ -25,6 +24,7 @@ from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from fieldkit.procedure.context import Context
+    from fieldkit.token.agents import Listing
 
 STORE_DEADLINE = 15.0
 TOKENS_DEADLINE = 15.0
@@ -65,8 +65,13 @@ async def mend(
 
 def look(subject: Subject, tell: Callable[[Finding], None]) -> list[Finding]:
     """Every finding about `subject`; `tell` gets each as it is made."""
+    return examine(subject, probes(subject), tell)
+
+
+def probes(subject: Subject) -> tuple[Probe, ...]:
+    """Every look at `subject`: the machine, the store, and each module in a process of its own."""
     last = Probe("store", _store, STORE_DEADLINE), Probe("tokens", _tokens, TOKENS_DEADLINE)
-    return examine(subject, (*preflight.probes(subject), *last), tell)
+    return (*preflight.probes(subject), *last)
 
 
 def summary(findings: Sequence[Finding]) -> Message:
@@ -92,27 +97,28 @@ _RANK = {"info": 0, "pass": 1, "not-checked": 2, "warning": 3, "fail": 4}
 
 
 def _tokens(subject: Subject) -> Iterable[Finding]:
-    """Load each module that is here, in a process of its own, and count the tokens it shows."""
-    from fieldkit.procedure.driver import tokens_of
+    """Load the modules that are here, each in a process of its own, and count the tokens they show."""
+    from fieldkit.token.agents import Agents
 
     known = subject.profiles.tokens.values() if subject.profiles is not None else ()
     here = dict.fromkeys((*subject.modules, *(path for each in known for path in each.installed_modules())))
-    for module in here:
-        try:
-            with _logs(subject.home) as logs:
-                count = tokens_of(module, logs)
-        except FieldkitError as error:
-            yield Finding(
-                "tokens",
-                "warning",
-                M("The module does not load: {path}.", path=module),
-                detail=f"{error.code}: {error}",
-                hint=M("Install its driver again (fieldkit driver install), or look into the log."),
-            )
-            continue
-        yield Finding(
-            "tokens", "pass", M("{module} loads; tokens it shows: {count}.", module=module, count=count)
+    with _logs(subject.home) as logs, Agents(list(here), logs) as agents:
+        for listing in agents.listings(mechanisms=False):
+            yield _loaded(listing)
+
+
+def _loaded(listing: Listing) -> Finding:
+    if listing.problem is not None:
+        return Finding(
+            "tokens",
+            "warning",
+            M("The module does not load: {path}.", path=listing.module),
+            detail=f"{listing.problem.code}: {listing.problem}",
+            hint=M("Install its driver again (fieldkit driver install), or look into the log."),
         )
+    count = len(listing.tokens)
+    said = M("{module} loads; tokens it shows: {count}.", module=listing.module, count=count)
+    return Finding("tokens", "pass", said)
 
 
 def _store(subject: Subject) -> Iterable[Finding]:

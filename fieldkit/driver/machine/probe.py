@@ -49,7 +49,8 @@ def examine(subject: Subject, probes: Sequence[Probe], tell: Tell = lambda findi
     told: queue.SimpleQueue[tuple[int, Finding | None]] = queue.SimpleQueue()
     begun = time.monotonic()
     open_probes = dict(enumerate(probes))
-    for number, probe in open_probes.items():
+    # what may take longest begins first, so that it does not wait for its turn
+    for number, probe in sorted(open_probes.items(), key=lambda each: -each[1].deadline):
         threading.Thread(
             target=_look, args=(number, probe, subject, told), name=f"probe-{probe.id}", daemon=True
         ).start()
