@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -25,6 +26,33 @@ DEEPEST = 40
 TOLD = 100
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,15})")
 _WRONG: Any = object()
+_TOO_LARGE = M("The file is larger than {count} bytes.", count=LARGEST)
+_NOT_UTF8 = M("This is not UTF-8 text. Save the file as UTF-8.")
+_TOO_DEEP = M("The file is nested too deeply.")
+_REFERENCE = M("Write the value out again: references (*name) are not used here.")
+_CONTROL = M("The text holds a control character.")
+# What PyYAML and libyaml say, by a part of it that they share, and what that means to an author.
+_REASONS: tuple[tuple[str, Message], ...] = (
+    (
+        "mapping values are not allowed",
+        M("A value with `: ` in it has to stand in quotes, or the line is indented wrongly."),
+    ),
+    ("could not find expected ':'", M("`: ` is missing after the key, or the line is indented wrongly.")),
+    ("end of stream", M("What is opened here is not closed: a quote or a bracket.")),
+    ("expected ',' or", M("What is opened here is not closed: a quote or a bracket.")),
+    ("expected key", M("The line is not indented like those it belongs to.")),
+    ("expected '-' indicator", M("The line is not indented like those it belongs to.")),
+    ("expected <block end>", M("The line is not indented like those it belongs to.")),
+    ("undefined alias", _REFERENCE),
+    (
+        "unknown escape",
+        M("After \\ in double quotes only some letters may follow. Single quotes take a text as it is."),
+    ),
+    ("control characters", _CONTROL),
+    ("special characters", _CONTROL),
+    ("another document", M("A second document begins here (---); a file has one.")),
+    ("nesting depth", _TOO_DEEP),
+)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -36,7 +64,19 @@ class Problem(msgspec.Struct, frozen=True):
     message: Said
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        return str(self.said)
+
+    @property
+    def said(self) -> Message:
+        """The place and the problem, in the language in force when it is shown."""
+        problem = self.message if isinstance(self.message, Message) else str(self.message)
+        return M(
+            "{file}:{line}:{column}: {problem}",
+            file=self.file,
+            line=self.line,
+            column=self.column,
+            problem=problem,
+        )
 
 
 class Invalid(Misused):
@@ -46,11 +86,11 @@ class Invalid(Misused):
     mend: ClassVar[Message] = M("Mend the file, then check it with `fieldkit checklist check FILE`.")
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        first = problems[0]
+        first = problems[0].said
         super().__init__(
-            M("{place}", place=str(first))
+            first
             if len(problems) == 1
-            else M("{place} (and {count} more)", place=str(first), count=len(problems) - 1),
+            else M("{place} (and {count} more)", place=first, count=len(problems) - 1),
             unchanged=M("Nothing of this file was used."),
             hint=self.mend,
             detail="\n".join(str(problem) for problem in problems) if len(problems) > 1 else "",
@@ -107,7 +147,7 @@ def load(path: Path, shape: type[T], error: type[Invalid] = Invalid) -> T:
 
 
 def text_of(path: Path, error: type[Invalid] = Invalid) -> str:
-    """The text of the file at `path`, which has to be UTF-8."""
+    """The text of the file at `path`, which has to be UTF-8 of at most `LARGEST` bytes."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
@@ -116,13 +156,15 @@ def text_of(path: Path, error: type[Invalid] = Invalid) -> str:
             M("The file cannot be read: {path} ({reason}).", path=str(path), reason=reason.strerror or ""),
             hint=M("Check the name and your rights."),
         ) from None
+    if len(data) > LARGEST:  # before it is decoded: the cut may be in the middle of a letter
+        raise error([Problem(str(path), 1, 1, _TOO_LARGE)])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         before = data[: reason.start]
-        line, column = before.count(b"\n") + 1, reason.start - before.rfind(b"\n")
-        problem = Problem(str(path), line, column, M("This is not UTF-8 text. Save the file as UTF-8."))
-        raise error([problem]) from None
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        raise error([Problem(str(path), line, column, _NOT_UTF8)]) from None
 
 
 def read(text: str, name: str, shape: type[T], error: type[Invalid] = Invalid) -> Document[T]:
@@ -143,26 +185,50 @@ def _compose(text: str, name: str, error: type[Invalid]) -> Node:
     import yaml
 
     if len(text) > LARGEST:
-        raise error([Problem(name, 1, 1, M("The file is larger than {count} bytes.", count=LARGEST))])
+        raise error([Problem(name, 1, 1, _TOO_LARGE)])
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as reason:
-        mark = reason.problem_mark or reason.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        said = M("This is not YAML: {reason}.", reason=reason.problem or reason.context or "")
-        raise error([Problem(name, line, column, said)]) from None
-    except (yaml.YAMLError, UnicodeError) as reason:
-        position = getattr(reason, "position", 0)
-        before = text[: position if isinstance(position, int) else 0]
-        place = before.count("\n") + 1, len(before) - before.rfind("\n")
-        said = M("This is not YAML: {reason}.", reason=str(getattr(reason, "reason", "")))
-        raise error([Problem(name, *place, said)]) from None
+        raise error([_unread(text, name, reason)]) from None
+    except UnicodeError as reason:
+        raise error([Problem(name, *_place(text, getattr(reason, "start", 0)), _NOT_UTF8)]) from None
+    except yaml.YAMLError as reason:
+        place = _place(text, getattr(reason, "position", 0))
+        raise error([Problem(name, *place, _reason(str(getattr(reason, "reason", ""))))]) from None
     except RecursionError:
-        raise error([Problem(name, 1, 1, M("The file is nested too deeply."))]) from None
+        raise error([Problem(name, 1, 1, _TOO_DEEP)]) from None
     if root is None:
         raise error([Problem(name, 1, 1, M("The file is empty."))])
     return root
+
+
+def _unread(text: str, name: str, reason: Any) -> Problem:
+    """What keeps a text from being YAML, in words of an author."""
+    said = _reason(reason.problem or reason.context or "")
+    mark = reason.problem_mark or reason.context_mark
+    if said.text.startswith("What is opened"):
+        mark = reason.context_mark or mark
+    if mark is None:
+        return Problem(name, 1, 1, said)
+    if "cannot start any token" in (reason.problem or ""):
+        sign = "".join(text.splitlines()[mark.line : mark.line + 1])[mark.column :][:1]
+        said = M("A value that begins with `{sign}` has to stand in quotes.", sign=sign)
+        if sign == "\t":
+            said = M("A tab is here; indent with spaces.")
+    return Problem(name, mark.line + 1, mark.column + 1, said)
+
+
+def _reason(said: str) -> Message:
+    for part, message in _REASONS:
+        if part in said:
+            return message
+    return M("This is not YAML: {reason}.", reason=said) if said else M("This is not YAML.")
+
+
+def _place(text: str, position: Any) -> tuple[int, int]:
+    before = text[: position if isinstance(position, int) else 0]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _shape(shape: type) -> inspect.Type:
@@ -193,12 +259,10 @@ class _Reader:
         shape = _present(shape)
         if node.id != "scalar":
             if id(node) in self._seen:
-                return self._wrong(
-                    node, M("Write the value out again: references (*name) are not used here.")
-                )
+                return self._wrong(node, _REFERENCE)
             self._seen.add(id(node))
             if depth > DEEPEST:
-                return self._wrong(node, M("The file is nested too deeply."))
+                return self._wrong(node, _TOO_DEEP)
         match shape:
             case inspect.StructType():
                 return self._struct(node, shape, depth)
@@ -267,6 +331,8 @@ class _Reader:
         text = nfc(node.value)
         if not text and not node.style:
             return self._wrong(node, M("The value is missing."))
+        if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t" for sign in text):
+            return self._wrong(node, _CONTROL)  # it would reach a terminal
         match shape:
             case inspect.StrType():
                 return text
