@@ -13,11 +13,13 @@ import msgspec
 
 from fieldkit import __version__
 from fieldkit.checklist import load as checklists
+from fieldkit.driver import brought
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, use
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitForeign
+from fieldkit.kit.manifest import DriverFiles
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Finding, Plan
 from fieldkit.profile import load as profiles
@@ -36,6 +38,7 @@ class Loading(msgspec.Struct, frozen=True):
     new: tuple[str, ...]
     replaced: tuple[str, ...]
     same: int
+    drivers: tuple[DriverFiles, ...] = ()
 
     def shown(self, home: Home) -> Plan:
         """The plan as it is shown before consent is asked."""
@@ -50,6 +53,13 @@ class Loading(msgspec.Struct, frozen=True):
                 M("Replaced in {home}: {files}", home=str(home.path), files=", ".join(self.replaced))
             )
             steps.append(M("What is replaced is kept in the folder {folder}.", folder=ASIDE))
+        if self.drivers:
+            names = ", ".join(driver.profile for driver in self.drivers)
+            said = M(
+                "Keep the driver packages of {profiles} here, for visits without stick or network.",
+                profiles=names,
+            )
+            steps.append(said)
         steps.append(M("Kits signed by this key are taken from now on."))
         keeps = M("Visits, answers, and every other file of the home stay as they are.")
         return Plan(
@@ -91,7 +101,8 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
         else:
             (replaced if (home.path / file.path).exists() else new).append(file.path)
     key = Finding("key", severity, said)
-    return Loading(kit, read, key, tuple(new), tuple(replaced), same)
+    drivers = tuple(driver for driver in read.manifest.drivers if driver.system in brought.systems())
+    return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers)
 
 
 def load(loading: Loading, home: Home) -> None:
@@ -130,7 +141,20 @@ def load(loading: Loading, home: Home) -> None:
                     (aside / path).replace(home.path / path)
         raise
     shutil.rmtree(work, ignore_errors=True)
+    for driver in loading.drivers:
+        _keep(loading, driver, home)
     keys.remember(home, loading.read.manifest.key)
+
+
+def _keep(loading: Loading, driver: DriverFiles, home: Home) -> None:
+    """Leave a driver's packages in the home, verified."""
+    folder = brought.folder(home)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = []
+    for path in driver.files:
+        copy = use.take_one(loading.kit, loading.read, path, folder)
+        kept.append(brought.Kept(copy.name, next(f.sha256 for f in loading.read.listed if f.path == path)))
+    brought.note(home, driver.profile, brought.Brought(driver.system, tuple(kept)))
 
 
 def _move(source: Path, target: Path) -> None:

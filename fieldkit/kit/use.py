@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fieldkit.driver import distribution
+from fieldkit.driver.brought import systems
 from fieldkit.home import Home
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
@@ -17,7 +17,6 @@ from fieldkit.kit.errors import KitLacks, KitUnsound
 from fieldkit.kit.stick import gone
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Finding
-from fieldkit.profile.model import this_system
 from fieldkit.text import M, Message
 
 TAKEN = "kit-files"
@@ -39,9 +38,8 @@ def packages(
     fingerprint = read.manifest.fingerprint
     hint = M("Fingerprint of the kit's key: {fingerprint}", fingerprint=fingerprint)
     say(Finding("kit-key", severity, said, detail=fingerprint, hint=hint))
-    system = distribution.release() if this_system() == "linux" else this_system()
     fitting = [driver for driver in read.manifest.drivers if driver.profile == profile]
-    here = [driver for driver in fitting if driver.system in (system, this_system())]
+    here = [driver for driver in fitting if driver.system in systems()]
     if not here:
         others = sorted({driver.system for driver in fitting})
         raise KitLacks(
@@ -49,7 +47,7 @@ def packages(
                 "The kit has the driver of {profile} for {others}, not for {system}.",
                 profile=profile,
                 others=", ".join(others),
-                system=system,
+                system=systems()[0],
             )
             if others
             else M("The kit does not have the driver of {profile}.", profile=profile),

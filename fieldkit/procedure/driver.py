@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fieldkit import errors
 from fieldkit.driver import detect, install, pcsc, prove
+from fieldkit.driver.brought import brought
 from fieldkit.driver.errors import ModuleUnproved, ProfileUnknown
 from fieldkit.driver.plan import places, plan
 from fieldkit.driver.rights import missing
@@ -38,7 +39,9 @@ async def run(context: Context, operator: Operator) -> Evidence:
             hint=M("Put its file into {folder}.", folder=str(context.home.profiles / "tokens")),
         )
     try:
-        evidence, log = await bring(profile, context.home, operator, modules=context.modules)
+        lacking = not detect.state(profile).enough
+        files = await asyncio.to_thread(brought, context.home, profile.id) if lacking else ()
+        evidence, log = await bring(profile, context.home, operator, files=files, modules=context.modules)
     except errors.FieldkitError as error:
         log = Path(str(error.data.get("log", "")))
         if not log.is_file():  # nothing was run: there is nothing to keep

@@ -332,6 +332,22 @@ def test_a_driver_that_was_removed_comes_back_from_the_kit_without_a_network(
     assert listed.status == 0
 
 
+def test_a_visits_driver_step_installs_from_what_the_kit_left_without_stick_or_network(
+    installed: Technician, machine: Machine
+) -> None:
+    machine.run("apt-get", "purge", "--yes", "softhsm2", "libsofthsm2", "softhsm2-common")
+    program = (installed.target / "bin/fieldkit", "--home", installed.home)
+    started = Ran(
+        machine.run(*program, "visit", "start", "--bureau", "MAU-01", "--checklist", "handover", "--json")
+    )
+    assert started.status == 0, started.out + started.err
+    machine.run("mount", "-t", "tmpfs", "tmpfs", installed.kit)  # the stick is not there any more
+    done = machine.run(
+        *program, "visit", "run", started.result["visit"], "driver", "--yes", "--json", network=False
+    )
+    assert machine.state("softhsm2") == "ii", done.stdout + done.stderr
+
+
 def test_a_wheel_packed_again_from_the_installed_files_installs_and_is_the_same_each_time(
     installed: Technician,
 ) -> None:

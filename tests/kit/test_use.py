@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.driver import distribution
+from fieldkit.driver import brought, distribution
+from fieldkit.driver.errors import HashWrong
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, load, use
 from fieldkit.kit.errors import KitForeign, KitKeyUnknown, KitLacks, KitUnsound
@@ -229,3 +230,31 @@ def test_papers_of_an_unknown_key_need_its_fingerprint(office: Office, home: Hom
         load.prepare(kit, home)
     load.load(load.prepare(kit, home, fingerprint=install.fingerprint(office.key)), home)
     assert keys.known(home) == {office.key, "11" * 32}
+
+
+def test_a_kits_driver_packages_stay_in_the_home_for_a_visit_and_are_compared_again(
+    office: Office, home: Home
+) -> None:
+    load.load(load.prepare(_kit(office, one_deb=b"1" * 100, two_deb=b"2"), home), home)
+    paths = brought.brought(home, "softhsm2")
+    assert [path.read_bytes() for path in paths] == [b"1" * 100, b"2"]
+    assert brought.brought(home, "opensc") == ()
+    paths[0].write_bytes(b"x" * 100)
+    with pytest.raises(HashWrong):
+        brought.brought(home, "softhsm2")
+
+
+def test_packages_that_a_later_kit_does_not_have_go_from_the_home(office: Office, home: Home) -> None:
+    load.load(load.prepare(_kit(office, one_deb=b"1" * 100), home), home)
+    later = Office(office.folder / "later")
+    kit = _kit(later, two_deb=b"2")
+    load.load(load.prepare(kit, home, fingerprint=install.fingerprint(later.key)), home)
+    assert [path.name for path in brought.brought(home, "softhsm2")] == ["two.deb"]
+    assert not (brought.folder(home) / "one.deb").exists()
+
+
+def test_a_kits_packages_for_another_system_are_not_kept(office: Office, home: Home) -> None:
+    kit = _kit(office, system="elsewhere-1", one_deb=b"1")
+    load.load(load.prepare(kit, home), home)
+    assert brought.brought(home, "softhsm2") == ()
+    assert not brought.folder(home).exists()
