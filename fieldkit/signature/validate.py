@@ -38,7 +38,10 @@ NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
 
 
 class _Case(msgspec.Struct, frozen=True):
-    """What every signature of one document is judged with. stored: what the document's own store brought."""
+    """What every signature of one document is judged with.
+
+    stored: what the document's own store brought. given: revocation lists came from elsewhere too.
+    """
 
     path: Path
     believed: Trust
@@ -46,6 +49,7 @@ class _Case(msgspec.Struct, frozen=True):
     policy: Policy
     online: Online | None
     rules: tuple[RuleSet, ...]
+    given: bool
 
 
 def validate(
@@ -122,7 +126,7 @@ def _document(
     checks: list[Check] = []
     stored = _stored(reader, checks)
     both = believed if stored is None else _joined(believed, stored)
-    case = _Case(path, both, stored, policy, online, rules)
+    case = _Case(path, both, stored, policy, online, rules, bool(believed.crls))
     verdicts: list[SignatureVerdict] = []
     moment = Moment(at, at)
     for signature in reversed(found):
@@ -240,30 +244,20 @@ def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdi
 
 
 def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
-    from pyhanko.sign.validation import async_validate_pdf_signature
-    from pyhanko.sign.validation.settings import KeyUsageConstraints
-
     inside = _inside(signature)
     believed = _joined(case.believed, inside)
-    status = asyncio.run(
-        async_validate_pdf_signature(
-            signature,
-            signer_validation_context=believed.context(outer.at, revocation=False),
-            ts_validation_context=believed.context(outer.at, revocation=False),
-            key_usage_settings=KeyUsageConstraints(key_usage=set(), match_all_key_usages=False),
-        )
-    )
+    status, settled = _measured(signature, believed, outer)
     stamp: Any = status.timestamp_validity
     stampers = _joined(believed, _on_path(stamp))
     stamped = [claims.timestamp(stamp, stampers, outer, case.policy)]
     moment = outer
     if stamped[0].verdict == "pass":
-        authority = claims.timestamp_revocation(stamp.signing_cert, stampers, outer)
+        authority = claims.timestamp_revocation(stamp.signing_cert, stampers, outer, settled=settled)
         stamped.append(authority)
         if authority.verdict != "fail":
             moment = Moment(outer.now, stamp.timestamp, True, authority.verdict == "pass" and outer.settled)
     certificate = status.signing_cert
-    own = list(_certificate(certificate, believed, moment, case))
+    own = list(_certificate(certificate, believed, moment, case, settled=settled))
     if len(stamped) > 1 and stamped[1].verdict == "not-checked":
         rests = case.policy.timestamp or _rests_on_proof(certificate, believed, moment)
         stamped[1] = msgspec.structs.replace(stamped[1], required=rests)
@@ -295,11 +289,45 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
         field=str(signature.field_name or ""),
         signer=certificate.subject.human_friendly,
         signed_at=said.isoformat(timespec="seconds") if said else "",
-        level=_level(signature, stamp is not None, case, inside, moment, outer.proven, certificate),
+        level=_level(
+            signature, stamp is not None, case, inside, moment, outer.proven, certificate, holds=settled
+        ),
         verdict=overall(checks),
         checks=tuple(checks),
         sha256=certificate.sha256.hex(),
     )
+
+
+def _measured(signature: Any, believed: Trust, moment: Moment) -> tuple[Any, bool]:
+    """What pyHanko finds, and whether that settles paths and revocation of signer and timestamp alike.
+
+    All is asked for at once first, since most documents are good; only where that does not hold is the
+    signature measured without revocation, and each claim judged by itself.
+    """
+    from pyhanko.sign.validation import async_validate_pdf_signature
+    from pyhanko.sign.validation.settings import KeyUsageConstraints
+
+    def measured(*, revocation: bool) -> Any:
+        contexts = (
+            believed.context(moment.at, "require" if revocation else "soft-fail", revocation=revocation)
+            for _ in range(2)
+        )
+        signer, stamper = contexts
+        return asyncio.run(
+            async_validate_pdf_signature(
+                signature,
+                signer_validation_context=signer,
+                ts_validation_context=stamper,
+                key_usage_settings=KeyUsageConstraints(key_usage=set(), match_all_key_usages=False),
+            )
+        )
+
+    if believed.anchors and (believed.crls or believed.ocsps):
+        status = measured(revocation=True)
+        stamp = status.timestamp_validity
+        if status.intact and status.trusted and (stamp is None or (stamp.intact and stamp.trusted)):
+            return status, True
+    return measured(revocation=False), False
 
 
 def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdict, Moment]:
@@ -357,9 +385,16 @@ def _inside(signature: Any) -> Trust:
     return Trust(others=tuple(signature.other_embedded_certs), crls=tuple(crls), ocsps=tuple(ocsps))
 
 
-def _certificate(certificate: Certificate, believed: Trust, moment: Moment, case: _Case) -> Iterator[Check]:
+def _certificate(
+    certificate: Certificate, believed: Trust, moment: Moment, case: _Case, *, settled: bool
+) -> Iterator[Check]:
+    """The claims on the signer's certificate. settled: path and revocation are known to hold."""
     yield claims.dates(certificate, moment)
     yield claims.usage(certificate)
+    if settled:
+        yield claims.PATH_HOLDS
+        yield claims.NOT_REVOKED
+        return
     # out of its dates, the path is still worth a word of its own: it is looked at on the nearest good day
     at = min(max(moment.at, certificate.not_valid_before), certificate.not_valid_after)
     path = claims.path(certificate, believed, at)
@@ -406,6 +441,8 @@ def _level(
     moment: Moment,
     archived: bool,
     certificate: Certificate,
+    *,
+    holds: bool,
 ) -> str:
     """The PAdES level that the document reaches by what is in it alone."""
     if str(signature.sig_object.get("/SubFilter", "")) != claims.PADES:
@@ -415,6 +452,8 @@ def _level(
     if case.stored is None:
         return "b-t"
     own = _joined(msgspec.structs.replace(case.stored, anchors=case.believed.anchors), inside)
+    if not case.given and holds:
+        return "b-lta" if archived else "b-lt"  # it was judged by nothing else
     if own.anchors and own.path_fault(certificate, moment.at, "require") is not None:
         return "b-t"  # there is a store, but not with what this signature needs
     return "b-lta" if archived else "b-lt"
