@@ -54,6 +54,7 @@ def build_(
     with call.store() as store:
         built = build.build(prepared, profiles, call.home, store, console.progress)
     manifest, sha256 = built.manifest, hashlib.sha256(built.data).hexdigest()
+    installer = next(file.sha256 for file in manifest.files if file.path == "install.py")
     lines: list[str | Said] = []
     for finding in built.findings[len(prepared.findings) :]:
         lines += finding_lines(finding)
@@ -67,6 +68,7 @@ def build_(
         ),
         M("Fingerprint of the kit's key: {fingerprint}", fingerprint=manifest.fingerprint),
         M("SHA-256 of the manifest: {sha256}", sha256=sha256),
+        M("SHA-256 of install.py: {sha256}", sha256=installer),
         M("Tell the technician the fingerprint by another way than this stick."),
     ]
     result = {
@@ -74,6 +76,7 @@ def build_(
         "version": manifest.version,
         "fingerprint": manifest.fingerprint,
         "manifest_sha256": sha256,
+        "installer_sha256": installer,
         "files": len(manifest.files),
         "size": manifest.size,
         "copied": built.copied,
