@@ -18,10 +18,9 @@ from fieldkit.text import M, Message
 REPAIR = "repair"
 """The kind of entry by which a person accepted that entries are lost."""
 
-DEVICE = len('{"dev":"0123456789ab",')
 TIME = len('2026-11-24T08:00:00.000+07:00"}')
 LONGEST_VISIT = 120
-"""Sizes by which nearly every entry is told apart from the last without decoding either."""
+"""What stands behind the visit at the end of nearly every entry, and how far before that it is sought."""
 WIDEST_HOLE = 1_000_000
 
 
@@ -88,7 +87,9 @@ class Scan:
         self.repairs: list[int] = []
         self.rest = b""
         self._gap: tuple[str, int] | None = None
-        self._topics: dict[tuple[bytes, bytes, bytes | None], tuple[int, int]] = {}
+        self._own = b"\n"
+        self._kinds: dict[bytes, int] = {}
+        self._visits: dict[bytes, int] = {}
 
     @property
     def seq(self) -> int:
@@ -106,8 +107,9 @@ class Scan:
             self._gap = self._gap or (last.name, last.size)
         here = Segment(name, self.seq + 1, self.hash)
         self.index.segments.append(here)
-        find, put, topics = data.find, self.index.put, self._topics
-        known, count, at, body = self.hash, self.seq + 1, 0, b""
+        find, put, kinds, visits = data.find, self.index.put, self._kinds, self._visits
+        known, count, version, own = self.hash, self.seq + 1, entry.FORMAT, self._own
+        at = good = 0
         while (end := find(b"\n", at)) >= 0:
             body = data[at + PREFIX : end]
             if not body or data[at : at + PREFIX] != b"%08x " % crc32(body):
@@ -119,24 +121,30 @@ class Scan:
                 continue
             # Nearly every entry follows the last one and is about what was met before: nothing of such a one
             # is decoded, only compared; opening a large store takes its time for nothing else.
+            kind = visit = None
             middle = find(PREV, at) - at - PREFIX
-            if (
-                self._gap is None
-                and body.startswith(f',"prev":"{known}","seq":{count},"v":{entry.FORMAT},'.encode(), middle)
-                and (topic := topics.get(_topic(body, middle))) is not None
-            ):
-                put(at + PREFIX, end - at - PREFIX, *topic)
+            if body.startswith(f',"prev":"{known}","seq":{count},"v":{version},'.encode(), middle):
+                until = end - at - PREFIX - TIME
+                kind = kinds.get(body[body.rfind(KIND, 0, middle) : middle])
+                visit = visits.get(body[body.rfind(VISIT, until - LONGEST_VISIT, until) : until])
+                if visit is None and visit_of(body) == b"":
+                    visit = 0
+            if kind is not None and visit is not None and body.startswith(own) and self._gap is None:
+                put(at + PREFIX, end - at - PREFIX, kind, visit)
             else:
+                self.hash = known
                 self._examine(body, name, at)
                 if self.damage is not None:
                     break
-                count = self.seq
-            known = self.hash = sha256(body).hexdigest()
+                count, own = self.seq, self._own
+            known = sha256(body).hexdigest()
             count += 1
-            at = here.size = end + 1
-        if here.size:
-            self.hlc = hlc_of(data[data.rfind(b"\n", 0, here.size - 1) + 1 + PREFIX : here.size - 1])
-        self.rest = data[here.size :]
+            at = good = end + 1
+        self.hash = known
+        here.size = good
+        if good:
+            self.hlc = hlc_of(data[data.rfind(b"\n", 0, good - 1) + 1 + PREFIX : good - 1])
+        self.rest = data[good:]
 
     def _examine(self, body: bytes, name: str, at: int) -> None:
         """Take in an entry by what it says, or say why not."""
@@ -157,9 +165,15 @@ class Scan:
             self.newer = found.seq, found.v
         if found.kind == REPAIR:
             self.repairs.append(found.seq)
-        topic = self.index.add(found, at + PREFIX, len(body))
-        if found.kind != REPAIR and body[:DEVICE] == b'{"dev":"%b",' % found.dev.encode():
-            self._topics[_topic(body, body.find(PREV))] = topic
+        kind, visit = self.index.add(found, at + PREFIX, len(body))
+        middle, until = body.find(PREV), len(body) - TIME
+        own = b'{"dev":"%b",' % found.dev.encode()
+        if found.kind != REPAIR and found.v == entry.FORMAT and body.startswith(own):
+            self._own = own
+            self._kinds[body[body.rfind(KIND, 0, middle) : middle]] = kind
+            about = body[body.rfind(VISIT, until - LONGEST_VISIT, until) : until]
+            if visit and about.startswith(VISIT) and about.endswith(WALL):
+                self._visits[about] = visit
 
     def _misfit(self, found: Link, name: str, at: int) -> None:
         """The entry does not follow the one before it: what lies between is lost, or it is foreign."""
@@ -175,17 +189,6 @@ class Scan:
             self.holes.append(Hole(expected, found.seq - 1, found.prev, *where))
         else:
             self.damage = Damage(name, at, M("Entry {seq} does not follow the one before it.", seq=found.seq))
-
-
-def _topic(body: bytes, middle: int) -> tuple[bytes, bytes, bytes | None]:
-    """What tells whose an entry is, of what kind and about which visit, as it stands in its bytes.
-
-    middle: where its `prev` begins; device and kind are before it, the visit is the last but one at the end.
-    """
-    end = len(body) - TIME
-    start = body.rfind(VISIT, end - LONGEST_VISIT, end) if body.startswith(WALL, end - len(WALL)) else -1
-    visit = body[start:end] if start >= 0 else visit_of(body)
-    return body[:DEVICE], body[body.rfind(KIND, 0, middle) : middle], visit
 
 
 def unaccepted(holes: list[Hole], acceptances: list[entry.Entry]) -> list[Hole]:
