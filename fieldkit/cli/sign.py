@@ -78,7 +78,6 @@ def sign(
     from fieldkit.signature.batch import Outcome, sign_each
     from fieldkit.signature.ready import get_ready
 
-    get_ready()
     profiles = call.profiles()
     rules = _rules(profiles, given.pop("rules"))
     found = _pdfs(sources)
@@ -88,6 +87,7 @@ def sign(
         raise errors.Misused(
             M("The option {option} is missing.", option="--out" if token else "--token"), unchanged=NOT_SIGNED
         )
+    get_ready()
     jobs = _jobs(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
     jobs, password = _preflight(call, jobs, **given)
     if all(job.problem is not None for job in jobs):

@@ -79,7 +79,7 @@ def _unreadable(error: Exception, name: str) -> FieldkitError:
     from pyhanko.sign.general import SigningError
 
     if isinstance(error, PdfDecodeLimitError):
-        return errors.DocumentUnfit(
+        return errors.DocumentDangerous(
             M("The file {name} unpacks to far more than it should; it was not opened.", name=name),
             hint=M("Do not use this file. Ask for it again from where it came."),
             detail=kind_of(error),

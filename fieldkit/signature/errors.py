@@ -17,6 +17,12 @@ class DocumentUnfit(errors.Misused):
     code = "document-unfit"
 
 
+class DocumentDangerous(errors.Misused):
+    """It unpacks to far more than it should; it is not opened, and no rewrite is tried on it."""
+
+    code = "document-dangerous"
+
+
 class DocumentLocked(errors.Refused):
     """Its own rules forbid a further signature, or signing would break one that is there."""
 

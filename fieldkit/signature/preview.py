@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
-from fieldkit.signature import raster
+from fieldkit.signature import errors, raster
 from fieldkit.signature.batch import Look
 from fieldkit.signature.cells import Cell, rows
 from fieldkit.signature.place import Page, Place, on_page, pages
@@ -117,10 +117,16 @@ class Placer(Protocol):
 
 
 def draft(source: Path, look: Look, *, password: Secret | None = None, field: Place | None = None) -> Draft:
-    """The stamp of `look` where signing `source` would put it. field: the place of an existing field."""
+    """The stamp of `look` where signing `source` would put it. field: the place of an existing field.
+
+    :raises DocumentUnfit, DocumentEncrypted: the document cannot be read, or has no pages.
+    """
+    held = tuple(pages(source, password))
+    if not held:
+        raise errors.DocumentUnfit(M("The document {name} has no pages.", name=source.name))
     spot, found = look.spot(source, password, field)
     return Draft(
-        tuple(pages(source, password)),
+        held,
         spot,
         spot,
         found,

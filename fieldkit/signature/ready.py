@@ -18,7 +18,8 @@ NEEDED = (
 
 def get_ready() -> threading.Thread:
     """Begin; whoever needs one of them sooner waits for the rest of its import and no longer."""
-    thread = threading.Thread(target=_load, name="fieldkit-ready", daemon=True)
+    # no daemon: an interpreter that ends in the middle of a native import is aborted
+    thread = threading.Thread(target=_load, name="fieldkit-ready")
     thread.start()
     return thread
 

@@ -118,7 +118,8 @@ def sign(
 
         token = TokenSigner(signer)
         stamper = HttpTimeStamper(tsa) if tsa and level != "b-b" else None
-    with document.opened(source) as file, document.written(out, overwrite=overwrite) as made:
+    # in this order: that the source stayed as it was is settled before the output gets its name
+    with document.written(out, overwrite=overwrite) as made, document.opened(source) as file:
         tell(Progress(M("Signing {name}", name=source.name), 1, 3))
         with boundary.signing(source.name):
             name, signed_before = _sign(

@@ -1,4 +1,4 @@
-"""The stamp before signing: what is shown is what is signed; it is moved by millimetres, never off the page."""
+"""The stamp before signing: what is shown is what is signed; it moves by millimetres, never off the page."""
 
 from __future__ import annotations
 
