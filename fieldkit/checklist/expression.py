@@ -8,6 +8,7 @@ as Python. Whatever is not in the subset is refused with its place, never passed
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from fieldkit.text import M, Message
 
 LONGEST = 4000
 MOST_TOKENS = 400
+DEEPEST = 30
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -134,6 +136,7 @@ class _Parser:
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
         self._next = 0
+        self._depth = 0
 
     def whole(self) -> Node:
         node = self._level(0)
@@ -165,7 +168,17 @@ class _Parser:
             if wanted:
                 return M("The expression ends too early: `{wanted}` is missing.", wanted=wanted)
             return M("The expression ends too early.")
-        return M("`{found}` is not expected here.", found=token.text)
+        found = f"${{{token.text}}}" if token.kind == "item" else token.text
+        return M("`{found}` is not expected here.", found=found)
+
+    @contextlib.contextmanager
+    def _below(self, token: _Token) -> Iterator[None]:
+        """One level further down; the stack is not for a checklist's author to use up."""
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ExpressionInvalid(M("The expression is nested too deeply."), token.at)
+        yield
+        self._depth -= 1
 
     def _level(self, level: int) -> Node:
         if level == len(_LEVELS):
@@ -179,7 +192,8 @@ class _Parser:
     def _signed(self) -> Node:
         if self._is("-"):
             sign = self._take()
-            return Operation("-", (self._signed(),), sign.at)
+            with self._below(sign):
+                return Operation("-", (self._signed(),), sign.at)
         return self._single()
 
     def _single(self) -> Node:
@@ -201,7 +215,8 @@ class _Parser:
             return Reference("", token.at)
         if self._is("("):
             self._next += 1
-            node = self._level(0)
+            with self._below(token):
+                node = self._level(0)
             self._expect("sign", ")")
             return node
         raise ExpressionInvalid(self._unexpected(""), token.at)
@@ -217,7 +232,8 @@ class _Parser:
         arguments: list[Node] = []
         while not self._is(")"):
             if arguments:
-                self._expect("sign", ",")
-            arguments.append(self._level(0))
+                self._expect("sign", "," if self._token.kind != "end" else ")")
+            with self._below(name):
+                arguments.append(self._level(0))
         self._expect("sign", ")")
         return Call(name.text, tuple(arguments), name.at)

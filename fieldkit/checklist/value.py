@@ -7,9 +7,10 @@ and no comparison by size holds with it.
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Callable, Sequence
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
@@ -17,6 +18,7 @@ from fieldkit.checklist.model import Kind
 
 Term = str | Decimal | bool | datetime.date | tuple[str, ...] | None
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
+_EXACT = Context(prec=100)  # no answer and no sum of answers has more digits
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -131,7 +133,7 @@ def plain(value: Decimal) -> str:
 def _operate(operator: str, operands: Sequence[Term]) -> Term:
     if len(operands) == 1:
         value = number(operands[0])
-        return None if value is None else -value
+        return None if value is None else value.copy_negate()
     left, right = operands
     if operator in ("=", "!="):
         return _equal(left, right) is (operator == "=")
@@ -177,6 +179,10 @@ def _numbers(values: Sequence[Term]) -> list[Decimal]:
     return [each for each in map(number, values) if each is not None]
 
 
+def _sum(*values: Term) -> Decimal:
+    return functools.reduce(_EXACT.add, _numbers(values), Decimal(0))
+
+
 def _selected(chosen: Term, value: Term) -> bool:
     among = chosen if isinstance(chosen, tuple) else text(chosen).split()
     return text(value) in among
@@ -201,7 +207,10 @@ def _rounded(value: Term, digits: Term = Decimal(0)) -> Decimal | None:
     given, places = number(value), number(digits)
     if given is None or places is None or not 0 <= places <= 10:
         return None
-    return given.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
+    try:
+        return given.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP, _EXACT)
+    except InvalidOperation:
+        return None
 
 
 def _whole(value: Term) -> Decimal | None:
@@ -216,7 +225,7 @@ def _floor(value: Term) -> Decimal | None:
 
 def _size(value: Term) -> Decimal | None:
     given = number(value)
-    return None if given is None else abs(given)
+    return None if given is None else given.copy_abs()
 
 
 FUNCTIONS: dict[str, Callable[..., Term]] = {
@@ -227,7 +236,7 @@ FUNCTIONS: dict[str, Callable[..., Term]] = {
     "selected": _selected,
     "count-selected": lambda value: Decimal(len(value if isinstance(value, tuple) else text(value).split())),
     "count": lambda *values: Decimal(sum(1 for value in values if value not in ("", None, ()))),
-    "sum": lambda *values: sum(_numbers(values), Decimal(0)),
+    "sum": _sum,
     "min": lambda *values: min(_numbers(values), default=None),
     "max": lambda *values: max(_numbers(values), default=None),
     "coalesce": _coalesce,
