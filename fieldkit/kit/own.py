@@ -6,8 +6,10 @@ import base64
 import hashlib
 import importlib.metadata
 import importlib.util
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from fieldkit.text import M, Message
 
 # What an installer adds to what it installs, and a wheel does not have.
 ADDED = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
+# What a wheel is built from; pyproject.toml says what of it goes in.
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "fieldkit", "checklists", "profiles")
 STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -47,8 +51,16 @@ def make(folder: Path) -> Path:
         return _pack(folder)
     if any(importlib.util.find_spec(name) is None for name in ("build", "hatchling", "babel")):
         raise _failed("python -m build: build, hatchling, babel")
-    argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(root)]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    with tempfile.TemporaryDirectory() as place:  # building compiles catalogs, which others may be reading
+        for path in (root / name for name in SOURCES):
+            if path.is_dir():
+                shutil.copytree(path, Path(place) / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif path.is_file():
+                shutil.copy(path, place)
+        argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), place]
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
     found = list(folder.glob("*.whl"))
     if done.returncode or len(found) != 1:
         raise _failed((done.stdout + done.stderr)[-2000:])

@@ -155,7 +155,7 @@ def _pip(
             said = M("Fetching wheels for {target}", target=str(wanted))
             tell(Progress(said, min(collected, total), total))
         elif line.startswith("[exit ") and line != "[exit 0]":
-            raise _unavailable(wanted, "\n".join(each for each in tail if "ERROR" in each)[-2000:])
+            raise _unavailable(wanted, "\n".join(tail[:-1])[-2000:])
 
 
 def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
