@@ -55,7 +55,10 @@ def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
     names = [name for name in files.names(folder) if _ours(name)]
     found = []
     for path in (folder, *(folder / name for name in names)):
-        status = files.status(path)
+        try:
+            status = files.status(path)
+        except FileNotFoundError:  # another fieldkit works there: it was being written, and has its name now
+            continue
         if status.owner not in (os.geteuid(), -1):
             found.append(Exposure(path, status.mode, status.owner))
         if status.mode & OTHERS:

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from fieldkit.journal.glance import look
 from fieldkit.journal.store import Store
 from fieldkit.journal.verify import verify
 from tests.faults import worker
@@ -86,3 +87,20 @@ def test_many_that_start_at_once_are_one_writer(folder: Path) -> None:
             assert len(each.kept) + len(each.refused) == 30
             assert all(held.has(number) for number in each.kept if number % 5 != 4)
     assert verify(folder).verdict == "pass"
+
+
+def test_a_store_in_use_is_looked_at_all_the_while_and_never_seems_damaged(folder: Path) -> None:
+    ours = Worker(folder, close_every=6)
+    ours.hear("kept")
+    for _ in range(120):
+        found = verify(folder)
+        assert [check for check in found.checks if check.verdict == "fail" and check.required] == []
+        findings = {finding.id: finding for finding in look(folder)}
+        assert findings["store"].severity == "pass", findings
+    ours.kill()
+    for number in range(60):
+        ours = Worker(folder, 10_000 * (number + 1), 3)
+        with Store.open(folder) as store:  # whichever comes first writes, and the other reads
+            assert "damaged" not in str(store.read_only)
+            assert Held(store).values
+        ours.end()
