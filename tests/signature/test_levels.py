@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from fieldkit.sample import authority as authorities
+from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.services import Mode, serving
 from fieldkit.signature import errors, quorum, sign, validate
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import Level
@@ -85,3 +90,78 @@ def test_long_term_levels_say_that_revocation_data_is_missing(
         sign.sign(
             letter, tmp_path / "o.pdf", rsa_signer, level="b-lt", tsa=tsa, anchors=pki.anchors, network=False
         )
+
+
+class Held(SoftwareSigner):
+    """A signer with a certificate that the sample authority issued."""
+
+    def __init__(self, issued: Issued) -> None:
+        self.key = load_der_private_key(issued.key.reveal_bytes(), None)
+        self.certificate, self.chain = issued.certificate, issued.chain[:1]
+        self.asked = []
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleAuthority:
+    return authorities.create(tmp_path_factory.mktemp("levels") / "authority")
+
+
+@pytest.mark.parametrize("kind", ["rsa:3072", "ec:p256"])
+@pytest.mark.parametrize("level", ["b-lt", "b-lta"])
+def test_long_term_data_is_fetched_from_the_services_that_the_certificate_names(
+    kind: str, level: Level, sample: SampleAuthority, letter: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "signed.pdf"
+    with serving(sample) as services:
+        signer = Held(sample.issue(key=kind, services=services.url))
+        # the timestamp authority's certificate names no service: for it the lists of the kit are needed
+        sign.sign(
+            letter, out, signer, level=level, tsa=services.tsa, anchors=sample.anchors, crls=sample.crls
+        )
+
+    judged = quorum.judge(out, sample.anchors, policy=Policy(timestamp=True))
+
+    assert {"/tsa", "/ocsp"} <= set(services.asked)
+    assert judged.signatures[0].level == level
+    assert judged.verdict == "pass", judged
+
+
+def test_a_certificate_that_its_services_call_revoked_is_refused_before_the_key_is_used(
+    sample: SampleAuthority, letter: Path, tmp_path: Path
+) -> None:
+    with serving(sample) as services:
+        signer = Held(sample.revoked(services=services.url))
+        with pytest.raises(errors.CertificateRevoked) as caught:
+            sign.sign(
+                letter,
+                tmp_path / "out.pdf",
+                signer,
+                level="b-lt",
+                tsa=services.tsa,
+                anchors=sample.anchors,
+                crls=sample.crls[:1],
+            )
+    assert caught.value.status == 3
+    assert signer.asked == []
+    assert not (tmp_path / "out.pdf").exists()
+
+
+@pytest.mark.parametrize("mode", ["captive", "failing"])
+def test_services_that_answer_nonsense_leave_no_file_and_are_told_apart(
+    mode: Mode, sample: SampleAuthority, letter: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.pdf"
+    with serving(sample, mode) as services:
+        signer = Held(sample.issue(services=services.url))
+        with pytest.raises(errors.TimestampFailed):
+            sign.sign(letter, out, signer, level="b-t", tsa=services.tsa)
+        with pytest.raises((errors.RevocationMissing, errors.TimestampFailed)):
+            sign.sign(letter, out, signer, level="b-lt", tsa=services.tsa, anchors=sample.anchors)
+    assert not out.exists()
+
+
+def test_a_timestamp_authority_that_is_too_slow_is_given_up(sample: SampleAuthority) -> None:
+    from fieldkit.signature.signer import HttpTimeStamper
+
+    with serving(sample, "slow", delay=3) as services, pytest.raises(errors.TimestampFailed):
+        asyncio.run(HttpTimeStamper(services.tsa, timeout=0.2).async_timestamp(bytes(32), "sha256"))

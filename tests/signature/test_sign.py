@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.signature import errors, quorum, sign, tamper, validate
+from fieldkit.errors import Cancelled
+from fieldkit.signature import batch, errors, quorum, sign, tamper, validate
 from fieldkit.signature.judgement import Policy
 from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner, only_encipherment
 
@@ -146,3 +147,64 @@ def test_a_large_document_goes_from_file_to_file(
     source.write_bytes(letter_bytes)
     sign.sign(source, out, rsa_signer)
     assert validate.validate(out, trust=pki.anchors, crls=pki.crls()).verdict == "pass"
+
+
+def test_what_was_insisted_on_is_read_in_either_language(pki: Pki, letter: Path, tmp_path: Path) -> None:
+    expired = pki.signer(start=NOW - 30 * DAY, end=NOW - DAY)
+    made = sign.sign(letter, tmp_path / "a.pdf", expired, insist=True)
+    (dates,) = [check for check in made.checks if check.id == "certificate-dates"]
+    english, vietnamese = dates.message.render("en"), dates.message.render("vi")
+    assert "expired" in english
+    assert "expired" not in vietnamese
+    assert "insisted" not in vietnamese
+
+
+def test_only_what_the_rules_name_may_be_insisted_on(pki: Pki, letter: Path, tmp_path: Path) -> None:
+    expired, wrong = pki.signer(start=NOW - 30 * DAY, end=NOW - DAY), pki.signer(usage=only_encipherment())
+    sign.sign(letter, tmp_path / "a.pdf", expired, insist=("certificate-expired",))
+    with pytest.raises(errors.CertificateUsage):
+        sign.sign(letter, tmp_path / "b.pdf", wrong, insist=("certificate-expired",))
+
+
+def test_lists_without_an_anchor_are_not_called_missing(pki: Pki, letter: Path, tmp_path: Path) -> None:
+    signer = pki.signer()
+    no_anchor = sign.sign(letter, tmp_path / "a.pdf", signer, crls=pki.crls())
+    no_list = sign.sign(letter, tmp_path / "b.pdf", signer, anchors=pki.anchors)
+    said = [
+        {check.id: check for check in made.checks}["certificate-revocation"] for made in (no_anchor, no_list)
+    ]
+    assert [check.verdict for check in said] == ["not-checked", "not-checked"]
+    assert "trust anchor" in str(said[0].message)
+    assert "no revocation list was given" in str(said[1].message)
+
+
+def test_one_that_fails_stops_no_other_and_what_fails_for_all_ends_the_run(
+    pki: Pki, letter: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pdf").touch()
+    jobs = [
+        batch.Job(source, tmp_path / f"{number}.pdf")
+        for number, source in enumerate((letter, tmp_path / "empty.pdf", letter))
+    ]
+
+    done = batch.sign_each(jobs, pki.signer())
+    ended = batch.sign_each(
+        [batch.Job(letter, tmp_path / f"x{number}.pdf") for number in range(3)],
+        pki.signer(start=NOW - 30 * DAY, end=NOW - DAY),
+    )
+
+    assert [each.signed is not None for each in done] == [True, False, True]
+    assert isinstance(done[1].error, errors.DocumentUnfit)
+    assert all(isinstance(each.error, errors.CertificateExpired) for each in ended)
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_a_run_is_stopped_between_two_documents(pki: Pki, letter: Path, tmp_path: Path) -> None:
+    jobs = [batch.Job(letter, tmp_path / f"{number}.pdf") for number in range(5)]
+    signer = pki.signer()
+
+    done = batch.sign_each(jobs, signer, stopped=lambda: len(signer.asked) == 2)
+
+    assert [each.signed is not None for each in done] == [True, True, False, False, False]
+    assert all(isinstance(each.error, Cancelled) for each in done[2:])
+    assert len(signer.asked) == 2
