@@ -13,6 +13,9 @@ from fieldkit.text import M, Said
 
 store = noun("store", M("The local store: verify it, repair it, export it."))
 
+MENDED = {"journal", "permissions"}
+"""Checks whose failing `repair` can often do something about."""
+
 _HEAD = re.compile(r"(?:([0-9a-f]{12}):)?([1-9][0-9]*):([0-9a-f]{64})")
 
 
@@ -30,7 +33,12 @@ class HeadInvalid(Misused):
     said=M("A head that a record or a receipt names, NUMBER:HASH; may be repeated."),
 )
 def verify(call: Call, heads: tuple[str, ...]) -> Reply:
-    return _verified(call, heads)
+    reply = _verified(call, heads)
+    failed = {check["id"] for check in reply.result["checks"] if check["verdict"] == "fail"}
+    if failed & MENDED:
+        hint = M("`fieldkit store repair` says what it would mend, and asks.")
+        return Reply(reply.result, [*reply.lines(), hint], reply.good)
+    return reply
 
 
 @store.verb("repair", M("Mend what can be mended, after saying what that is."))

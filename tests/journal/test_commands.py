@@ -56,7 +56,10 @@ def test_where_there_is_no_store_none_is_made(fieldkit: Run, home: Home, verb: t
 def test_damage_is_said_planned_consented_to_and_passed_over(fieldkit: Run, home: Home, kept: Head) -> None:
     flip(segment(home.store), 60)
     before = segment(home.store).read_bytes()
-    assert fieldkit("store", "verify").status == 1
+    found = fieldkit("store", "verify")
+    assert found.status == 1
+    assert "✗ Entry 1 of the journal is damaged (journal-000001.fkj, byte 0). [failed]" in found.out
+    assert "`fieldkit store repair` says what it would mend" in found.out
 
     asked = fieldkit("store", "repair")
     assert asked.status == 3
