@@ -6,7 +6,7 @@ So that a slip of the pen ("flie" for "file") is found when the checklist is rea
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal as OneOf
 
@@ -19,6 +19,13 @@ from fieldkit.text import M, Message
 Type = OneOf["text", "number", "truth", "date", "choices"]
 
 _TYPES: dict[str, Type] = {"number": "number", "date": "date", "choices": "choices"}
+_CALLED: dict[Type, Message] = {
+    "text": M("a text"),
+    "number": M("a number"),
+    "truth": M("a condition"),
+    "date": M("a date"),
+    "choices": M("several choices"),
+}
 _MANY = 100
 _ANY: tuple[Type, ...] = ("text", "number", "truth", "date", "choices")
 _TEXT: tuple[Type, ...] = ("text", "number", "date")
@@ -132,9 +139,7 @@ class _Checker:
         elif types == ("choices",):
             said = M("An item of kind `choices` is expected here.")
         else:
-            said = M(
-                "This is a value of type {found}; expected: {types}.", found=found, types=", ".join(types)
-            )
+            said = M("This is {found}; expected: {types}.", found=_CALLED[found], types=_any_of(types))
         raise ExpressionInvalid(said, node.at)
 
     def _comparable(self, left: Node, right: Node) -> None:
@@ -155,9 +160,9 @@ class _Checker:
                     raise ExpressionInvalid(M("`{value}` is not a number.", value=node.value), node.at)
                 return
         said = M(
-            "A {one} and a {other} are not compared; date('…') or number('…') may be meant.",
-            one=one,
-            other=other,
+            "Not to be compared: {one} and {other}. date('…') or number('…') may be meant.",
+            one=_CALLED[one],
+            other=_CALLED[other],
         )
         raise ExpressionInvalid(said, left.at)
 
@@ -221,6 +226,14 @@ class _Checker:
         else:
             said = M("{name}() takes at most {count} value(s).", name=node.function, count=most)
         raise ExpressionInvalid(said, node.at)
+
+
+def _any_of(types: Sequence[Type]) -> Message:
+    """The types in words, as one message."""
+    said = _CALLED[types[0]]
+    for each in types[1:]:
+        said = M("{one}, {other}", one=said, other=_CALLED[each])
+    return said
 
 
 def _is_empty(node: Node) -> bool:

@@ -1,4 +1,4 @@
-"""The expression language: what is in it, what is refused, how it binds, what it comes to against an oracle."""
+"""The expression language: what is in it, how it binds, what it comes to against an oracle."""
 
 from __future__ import annotations
 
