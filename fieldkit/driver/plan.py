@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, windows
 from fieldkit.driver.ask import Ask, ask
-from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
+from fieldkit.driver.errors import DependenciesUnmet, NoDriver, PackageForeign, PackageUnknown
 from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
 from fieldkit.driver.ways import Way, chosen, places
 from fieldkit.operator import Finding
@@ -244,9 +244,19 @@ def _from_kit(
         for name, file in sorted(fitting.items())
         if name in missing or name not in have  # those here are left alone
     ]
+    try:
+        changes = apt.changes([str(file.path.absolute()) for file in wanted])
+    except (
+        DependenciesUnmet
+    ):  # one that is here is too old for the kit's: a machine of an earlier point release
+        wanted = [
+            file
+            for name, file in sorted(fitting.items())
+            if name in missing or name not in have or not apt.at_least(have[name], file.version)
+        ]
+        changes = apt.changes([str(file.path.absolute()) for file in wanted])
     copies = tuple(files.known(file.path.absolute(), folder) for file in wanted)
     sources, targets = ([str(copy.source) for copy in copies], [str(copy.target) for copy in copies])
-    changes = apt.changes(sources)
     finish = apt.interrupted()
     prefix = way or ()
     said = M("Install {packages} from the kit.", packages=", ".join(missing))

@@ -182,6 +182,28 @@ def test_the_kit_holds_programs_drivers_papers_and_nothing_of_other_bureaus(
         assert "MAU-02" not in path.read_text("utf-8")
 
 
+def test_the_drivers_packages_need_nothing_that_is_not_in_the_kit(kit: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "status").touch()  # a machine with no package at all, and no source of any
+    options = [
+        f"Dir::State::status={tmp_path / 'status'}",
+        f"Dir::State::lists={tmp_path / 'lists'}",
+        "Dir::Etc::sourcelist=/dev/null",
+        "Dir::Etc::sourceparts=/dev/null",
+        "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=",
+        "Debug::NoLocking=1",
+    ]
+    (driver,) = _manifest(kit)["drivers"]
+    files = [str(kit / path) for path in driver["files"]]
+    command = ["apt-get", "install", "--simulate", *(f"-o{option}" for option in options)]
+    told = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert f"{len(files)} newly installed" in told.stdout
+    lacking = subprocess.run([*command, *files[1:]], capture_output=True, text=True)
+    assert lacking.returncode != 0
+
+
 def test_with_everything_fetched_the_same_inputs_give_the_same_manifest_without_a_network(
     office: HeadOffice, kit: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from fieldkit.kit.manifest import DriverFiles
 from fieldkit.operator import Finding
 from fieldkit.profile.errors import ProfileInvalid
 from tests.conftest import Run
+from tests.driver.machine import Machine
 from tests.kit.conftest import CONTENTS, Office
 
 SERVICES = shipped("profiles").joinpath("services.yaml").read_bytes()
@@ -101,14 +102,18 @@ def lacking(fieldkit: Run, home: Home) -> str:
     return "never-here"
 
 
-def _deb(folder: Path, architecture: str) -> bytes:
-    (folder / "deb/DEBIAN").mkdir(parents=True)
-    (folder / "deb/DEBIAN/control").write_text(
-        f"Package: fieldkit-never-here\nVersion: 1.0\nArchitecture: {architecture}\n"
-        "Maintainer: Sample <sample@example.invalid>\nDescription: a sample\n"
+def _deb(
+    folder: Path, architecture: str, name: str = "fieldkit-never-here", version: str = "1.0", **more: str
+) -> bytes:
+    place = folder / f"{name}-{version}"
+    (place / "DEBIAN").mkdir(parents=True)
+    (place / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n"
+        + "".join(f"{field}: {value}\n" for field, value in more.items())
+        + "Maintainer: Sample <sample@example.invalid>\nDescription: a sample\n"
     )
-    made = folder / "made.deb"
-    subprocess.run(["dpkg-deb", "--build", str(folder / "deb"), str(made)], check=True, capture_output=True)
+    made = folder / f"{name}-{version}.deb"
+    subprocess.run(["dpkg-deb", "--build", str(place), str(made)], check=True, capture_output=True)
     return made.read_bytes()
 
 
@@ -258,3 +263,28 @@ def test_a_kits_packages_for_another_system_are_not_kept(office: Office, home: H
     load.load(load.prepare(kit, home), home)
     assert brought.brought(home, "softhsm2") == ()
     assert not brought.folder(home).exists()
+
+
+def test_a_library_of_an_earlier_point_release_is_brought_up_to_what_the_kits_driver_needs(
+    office: Office, lacking: str, tmp_path: Path, home: Home
+) -> None:
+    packages = {
+        f"{OURS}/never.deb": _deb(tmp_path, "amd64", Depends="fieldkit-lib (>= 2.0)"),
+        f"{OURS}/lib.deb": _deb(tmp_path, "amd64", "fieldkit-lib", "2.0"),
+    }
+    driver = DriverFiles(lacking, distribution.release(), "amd64", tuple(packages))
+    kit = office.make(tmp_path / "newer", packages, drivers=(driver,))
+    _deb(tmp_path, "amd64", "fieldkit-lib", "1.0")
+    machine = Machine(tmp_path, "200m")
+    if not machine.works:
+        pytest.skip("needs a layered machine of its own")
+    try:
+        command = ("driver", "plan", lacking, "--kit", kit, "--home", home.path, "--json")
+        assert machine.fieldkit(*command, network=False).result["changed"] == []
+        machine.run("dpkg", "--install", tmp_path / "fieldkit-lib-1.0.deb")
+        assert machine.state("fieldkit-lib") == "ii"
+        planned = machine.fieldkit(*command, network=False).result
+    finally:
+        machine.close()
+    assert planned["new"] == ["fieldkit-never-here 1.0"]
+    assert planned["changed"] == ["fieldkit-lib 2.0"]
