@@ -119,7 +119,7 @@ def _later(status: Any) -> str:
 def attributes(signature: Any) -> Check:
     """The certificate is part of what was signed, as PAdES asks, so that no other can take its place."""
     signed = signature.signer_info["signed_attrs"]
-    names = {each["type"].native for each in signed} if signed.native else set()
+    names = {each["type"].native for each in signed}
     bound = names & {"signing_certificate", "signing_certificate_v2"}
     detail = ", ".join(sorted(names))
     if bound:

@@ -246,7 +246,9 @@ def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdi
 def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
     inside = _inside(signature)
     believed = _joined(case.believed, inside)
-    status, settled = _measured(signature, believed, outer)
+    # the certificates inside are found by pyHanko itself
+    without = msgspec.structs.replace(believed, others=case.believed.others)
+    status, settled = _measured(signature, without, outer)
     stamp: Any = status.timestamp_validity
     stampers = _joined(believed, _on_path(stamp))
     stamped = [claims.timestamp(stamp, stampers, outer, case.policy)]
@@ -377,12 +379,15 @@ def _inside(signature: Any) -> Trust:
     """The certificates and the revocation data inside this signature's CMS."""
     crls, ocsps = [], []
     attributes = signature.signer_info["signed_attrs"]
-    for attribute in attributes if attributes.native else ():
+    for attribute in attributes:
         if attribute["type"].native == "adobe_revocation_info_archival":
             for value in attribute["values"]:
                 crls += [each.dump() for each in value["crl"] or ()]
                 ocsps += list(value["ocsp"] or ())
-    return Trust(others=tuple(signature.other_embedded_certs), crls=tuple(crls), ocsps=tuple(ocsps))
+    # taken as they stand: pyHanko looks for the signer among them by itself, which it need not do twice
+    held = signature.signed_data["certificates"]
+    others = tuple(each.chosen for each in held if each.name == "certificate")
+    return Trust(others=others, crls=tuple(crls), ocsps=tuple(ocsps))
 
 
 def _certificate(
