@@ -1,0 +1,245 @@
+"""The agent: modules with bad manners end as errors with their name, and secrets leave no trace."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fieldkit.secret import Secret
+from fieldkit.token import errors, provision
+from fieldkit.token.agents import Agents
+from fieldkit.token.model import Token
+from fieldkit.token.watch import told, watch
+from tests.conftest import clean_environment
+from tests.token.conftest import PIN, Contrary, pin
+
+if TYPE_CHECKING:
+    from fieldkit.certificate.identity import Identity
+
+KEY = "ab" * 20
+MASK = 0x5A
+SCAN = f"""
+def scan(process, masked):
+    \"\"\"How often bytes are in a process's memory; masked, so that the search does not find itself.\"\"\"
+    table = bytes(each ^ {MASK} for each in range(256))
+    found = 0
+    with open(f"/proc/{{process}}/maps") as maps, open(f"/proc/{{process}}/mem", "rb", 0) as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if not rights.startswith("rw") or "[vv" in line:
+                continue
+            start, end = (int(each, 16) for each in place.split("-"))
+            try:
+                memory.seek(start)
+                found += memory.read(end - start).translate(table).count(masked)
+            except OSError:
+                continue
+    return found
+"""
+
+
+def masked(secret: str) -> bytes:
+    return bytes(each ^ MASK for each in secret.encode())
+
+
+@pytest.mark.parametrize("way", ["crash", "exit", "hang"])
+@pytest.mark.parametrize("function", ["C_GetSlotList", "C_OpenSession", "C_SignInit"])
+def test_a_module_may_crash_exit_or_hang_anywhere_and_the_next_call_finds_a_new_one(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token, way: str, function: str
+) -> None:
+    with contrary_agents.session(contrary_token, pin()) as session:
+        session.generate_key("ec:p256", KEY, "Sample")
+    contrary.behave(f"{way} {function} 0")
+    wanted = errors.ModuleTimeout if way == "hang" else errors.ModuleCrashed
+
+    def use() -> None:
+        with contrary_agents.session(contrary_token, pin()) as session:
+            session.list_keys()
+            session.sign(KEY, "ECDSA_SHA256", b"data")
+
+    with pytest.raises(wanted) as caught:
+        use()
+    assert "libcontrary.so" in str(caught.value)
+    assert caught.value.status == 5
+    assert "log" in str(caught.value.hint)
+    contrary.behave()
+    contrary_agents._resting.clear() if way == "hang" else None
+    with contrary_agents.session(contrary_token, pin(), confirmed_last_try=True) as session:
+        assert session.sign(KEY, "ECDSA_SHA256", b"data")
+
+
+def test_a_session_of_an_agent_that_has_ended_is_over_and_says_so(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token
+) -> None:
+    with contrary_agents.session(contrary_token, pin()) as session:
+        contrary.behave("crash C_FindObjectsInit 1")
+        with pytest.raises(errors.ModuleCrashed):
+            session.list_keys()
+        with pytest.raises(errors.TokenRemoved):
+            session.list_keys()
+
+
+@pytest.mark.parametrize(
+    "lie", ["set-flags 40000", "set-flags 70000", "clear-flags 4", "clear-flags 8", "clear-flags 400"]
+)
+def test_flags_that_lie_end_in_an_answer_and_cost_nothing(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token, lie: str
+) -> None:
+    contrary.behave(lie, "print C_Login 0 LOGIN SEEN")
+    found = next(each for each in contrary_agents.tokens() if each.serial == contrary_token.serial)
+    try:
+        contrary_agents.session(found, pin()).close()
+    except (errors.PinLocked, errors.TokenNotInitialized, errors.ModuleFault, errors.TokenRemoved):
+        pass
+    contrary.behave()
+    contrary_agents.session(contrary_token, pin()).close()
+
+
+@pytest.mark.parametrize("count", [80, pytest.param(500, marks=pytest.mark.soak)])
+def test_a_token_with_many_objects_is_read_whole(
+    agents: Agents, token: Token, authority: tuple[object, object], count: int
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from tests.token.conftest import issue
+
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    with agents.session(token, pin()) as session:
+        for number in range(count):
+            session.create_certificate(
+                issue(f"SAMPLE {number}", public, authority),
+                f"{number:04x}",
+                f"Sample {number}",  # type: ignore[arg-type]
+            )
+        assert len({each.sha256 for each in session.certificates()}) == count
+        assert session.certificate("Sample 79").id == f"{79:04x}"
+
+
+def test_labels_that_are_odd_do_no_harm(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token
+) -> None:
+    for label in (b"", b"\0\0", b"a\0b", b"  ", "Tổng 😀".encode(), bytes(range(1, 32)), b"%s;token=x"):
+        contrary.behave(f"label {label.hex() or '20'}")
+        found = contrary_agents.find(contrary_token.serial)
+        assert contrary_agents.find(found.uri).serial == contrary_token.serial
+        contrary_agents.session(found, pin()).close()
+
+
+def test_a_token_without_login_needs_no_pin(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token
+) -> None:
+    contrary.behave("clear-flags c")
+    found = contrary_agents.find(contrary_token.serial)
+    assert (found.login_required, found.pin_state) == (False, "ok")
+    with contrary_agents.session(found) as session:
+        assert session.certificates() == []
+
+
+def test_a_module_that_hangs_hides_no_change_of_another(
+    contrary: Contrary, softhsm: str, tmp_path: Path
+) -> None:
+    contrary.behave("hang C_GetSlotList 0")
+    stop = threading.Event()
+    with Agents([contrary.path, softhsm], tmp_path / "logs") as both:
+        changes = watch(both, stop=stop, interval=0.05)
+        first = next(changes)
+        assert (first.kind, first.token.initialized) == ("inserted", False)
+        with Agents([softhsm], tmp_path / "other") as other:
+            provision.initialise(other, other.tokens()[0], "Later", pin("97531864"), pin())
+        stop.set()
+    assert told(first).id == "token-inserted"
+
+
+def test_no_pin_is_in_an_argument_or_environment_of_any_process(
+    token: Token, home: object, tmp_path: Path
+) -> None:
+    from fieldkit.home import Home
+
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    assert isinstance(home, Home)
+    secret, trace = tmp_path / "pin", tmp_path / "trace"
+    secret.write_text(PIN)
+    environment = clean_environment(home) | {"SOFTHSM2_CONF": str(tmp_path / "softhsm2.conf")}
+    command = [sys.executable, "-m", "fieldkit", "certificate", "request", "--token", token.serial]
+    command += ["--subject", "CN=SAMPLE", "--pin-file", str(secret), "--out", str(tmp_path / "out"), "--yes"]
+    done = subprocess.run(
+        ["strace", "-f", "-v", "-s", "100000", "-e", "trace=execve", "-o", trace, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if "PTRACE" in done.stderr:
+        pytest.skip("strace may not trace here")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"execve\(", trace.read_text())) >= 2
+    assert PIN not in trace.read_text() + done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("wiped", [True, False])
+def test_a_pin_that_was_used_and_wiped_is_in_no_memory(
+    softhsm: str, token: Token, tmp_path: Path, wiped: bool
+) -> None:
+    """Of the program itself, and of its agent while the session is still open."""
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        pytest.skip("needs to read another process's memory")
+    secret = tmp_path / "pin"
+    secret.write_text(PIN)
+    script = (
+        SCAN
+        + f"""
+import os, sys
+from pathlib import Path
+from fieldkit.secret import Secret
+from fieldkit.token.agents import Agents
+with Agents([{softhsm!r}], Path({str(tmp_path / "logs")!r})) as agents:
+    token = agents.find({token.serial!r})
+    typed = bytearray(6)
+    with open({str(secret)!r}, "rb", 0) as file:
+        file.readinto(typed)
+    pin = Secret(typed)
+    typed[:] = bytes(6)
+    needle = bytes.fromhex({masked(PIN).hex()!r})
+    session = agents.session(token, pin)
+    if {wiped}:
+        pin.wipe()
+    agent = agents.agent(token)._process.pid
+    print(scan(os.getpid(), needle), scan(agent, needle))
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["0" if wiped else "1", "0"], done.stderr
+
+
+def test_an_imported_key_is_wiped_in_the_agent(
+    softhsm: str, agents: Agents, token: Token, identity: Callable[..., Identity]
+) -> None:
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        pytest.skip("needs to read another process's memory")
+    scope: dict[str, Callable[[int, bytes], int]] = {}
+    exec(SCAN, scope)  # type: ignore[arg-type]
+    holder = identity()
+    whole = holder.key.reveal_bytes()
+    with agents.session(token, pin()) as session:
+        provision.import_identity(session, holder, "Sample")
+        process = agents.agent(token)._process
+        assert process is not None
+        needle = bytes(each ^ MASK for each in whole)
+        assert scope["scan"](process.pid, needle) == 0
+
+
+def test_secrets_do_not_show_in_errors_or_reprs() -> None:
+    secret = Secret("975310")
+    shown = f"{secret} {secret!r} {[secret]} {errors.PinNeeded.__doc__}"
+    assert "975310" not in shown
+    with pytest.raises(TypeError):
+        __import__("pickle").dumps(secret)
