@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -18,6 +19,11 @@ from fieldkit.text import M
 from fieldkit.tui.app import Asked, FieldkitApp
 from fieldkit.tui.dialogs import ConsentDialog, QuestionDialog, SecretDialog
 from fieldkit.tui.frame import Room
+
+if TYPE_CHECKING:
+    from fieldkit.signature.batch import Look
+    from fieldkit.signature.place import Place
+    from fieldkit.signature.preview import Draft
 
 PAUSE = 0.5  # seconds between two reports of progress: each costs bytes on the line
 
@@ -59,6 +65,17 @@ class ScreenOperator:
     async def ask(self, question: Question) -> str:
         answer: str = self._given(await self._asked(lambda: QuestionDialog(question)))
         return answer
+
+    async def place_stamp(self, source: Path, look: Look, draft: Draft) -> Place | None:
+        """The place for a stamp that the person agreed to on a picture of the page; None with Esc."""
+
+        def room() -> Room[Any]:
+            from fieldkit.tui.stamp_room import StampRoom
+
+            return StampRoom(source, look, draft)
+
+        place: Place | None = await self._asked(room)
+        return place
 
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()

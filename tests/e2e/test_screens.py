@@ -116,6 +116,8 @@ def _from_start_to_answers(walk: Walk) -> None:
     walk.see("5/17", "kiểm chứng")
     walk.press("F3", "Enter")  # test signatures
     walk.agree()
+    walk.see("sample.pdf", "▀")  # the page with its stamp, before anything is signed
+    walk.press("Right", "Right", "Enter")
     walk.give(PIN, title="Mã PIN của token")
     walk.see("6/17", "pdfsig")
     walk.press("F3", "Enter")
