@@ -30,6 +30,8 @@ Mode = Literal["good", "slow", "dripping", "captive", "failing", "cut"]
 page instead. failing: HTTP 500. cut: less than was announced."""
 Stamps = Literal["good", "other-data", "other-nonce", "refused", "junk"]
 """How timestamps go wrong while the rest is good: for other data, for another query, none, or none at all."""
+Statuses = Literal["good", "stale", "unknown", "foreign"]
+"""How OCSP answers go wrong: over since yesterday, no knowledge, or made by somebody who may not."""
 PAGE = (
     "<!doctype html><title>MẪU – SAMPLE</title><p>Vui lòng đăng nhập mạng / Please log in to the network.</p>"
 )
@@ -39,8 +41,8 @@ LARGEST = 1024 * 1024
 class Services:
     """The services of one sample authority while they run.
 
-    mode and stamps may be changed at any time. asked: the paths that were asked for. clock: how far the
-    timestamps are off. stamper: who makes timestamps instead of the authority's own service.
+    mode, stamps and statuses may be changed at any time. asked: the paths that were asked for. clock: how
+    far the timestamps are off. stamper: who makes timestamps instead of the authority's own service.
     """
 
     def __init__(self, authority: SampleAuthority, mode: Mode = "good", delay: float = 2.0) -> None:
@@ -49,6 +51,7 @@ class Services:
         self.delay = delay
         self.clock = timedelta()
         self.stamps: Stamps = "good"
+        self.statuses: Statuses = "good"
         self.stamper: Issued | None = None
         self.asked: list[str] = []
         self.url = ""
@@ -140,9 +143,12 @@ class Services:
         listed = x509.load_der_x509_crl(self.authority.crls[1])
         entry = listed.get_revoked_certificate_by_serial_number(asked.serial_number)
         status = _known(asked, issuer, entry)
+        if self.statuses == "unknown":
+            status = ocsp.OCSPCertStatus.UNKNOWN
         revoked = status is ocsp.OCSPCertStatus.REVOKED
-        responder = self.authority.signer("ocsp")
-        now = issue.seconds(None)
+        # who made it counts: a certificate for timestamps may not answer for others
+        responder = self.authority.signer("tsa" if self.statuses == "foreign" else "ocsp")
+        now = issue.seconds(None) - timedelta(days=2 if self.statuses == "stale" else 0)
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
             issuer_name_hash=asked.issuer_name_hash,
             issuer_key_hash=asked.issuer_key_hash,

@@ -6,6 +6,7 @@ Imported late: this loads pyHanko.
 from __future__ import annotations
 
 import asyncio
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,14 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
             request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
                 self.url, data=query, headers={"Content-Type": "application/timestamp-query"}
             )
+            end = time.monotonic() + self.timeout  # of all of it: a server may send a byte now and then
             with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
                 kind = response.headers.get_content_type()
-                body = response.read(LARGEST_RESPONSE + 1)
+                body = b""
+                while len(body) <= LARGEST_RESPONSE and (part := response.read1(65536)):
+                    body += part
+                    if time.monotonic() > end:
+                        raise TimeoutError("too slow")
         except (OSError, ValueError) as error:  # URLError, timeouts and bad addresses
             raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
         if kind != "application/timestamp-reply" or len(body) > LARGEST_RESPONSE:

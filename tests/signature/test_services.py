@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -168,8 +169,18 @@ def test_a_slow_timestamp_authority_meets_its_deadline(own: SampleAuthority) -> 
         stamper = HttpTimeStamper(slow.tsa, timeout=0.5)
         began = time.monotonic()
         with pytest.raises(errors.TimestampFailed):
-            stamper._ask(b"")
+            asyncio.run(stamper.async_timestamp(bytes(32), "sha256"))
         assert time.monotonic() - began < 10  # not the 30 seconds of the server
+
+
+def test_a_timestamp_authority_that_drips_meets_the_same_deadline(own: SampleAuthority) -> None:
+    with services.serving(own, "dripping", delay=0.1) as slow:
+        stamper = HttpTimeStamper(f"{slow.url}/issuing.crl", timeout=0.5)
+        began = time.monotonic()
+        with pytest.raises(errors.TimestampFailed) as caught:
+            asyncio.run(stamper.async_timestamp(bytes(32), "sha256"))
+        assert time.monotonic() - began < 10
+        assert "too slow" in caught.value.detail
 
 
 def test_an_unreachable_timestamp_authority_is_told(own: SampleAuthority, letter: Path) -> None:
@@ -213,6 +224,27 @@ def test_the_network_settles_what_is_open_by_ocsp(running: Services, letter: Pat
     assert (offline.verdict, asked.verdict, revoked.verdict) == ("indeterminate", "pass", "fail")
     assert {each.outcome for each in online.asked} == {"ok"}
     assert all(each.size and each.sha256 for each in online.asked)
+
+
+@pytest.mark.parametrize("statuses", ["stale", "unknown", "foreign"])
+def test_an_ocsp_answer_that_settles_nothing_leaves_it_open(
+    statuses: Any, running: Services, letter: Path
+) -> None:
+    own = running.authority
+    path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
+    running.statuses = statuses
+    found = judged(running, path, crls=own.crls[:1], network=True)
+    assert (found.verdict, words(found)["revocation"]) == ("indeterminate", "not-checked")
+
+
+def test_a_list_that_ended_is_fetched_and_still_settles_nothing(running: Services, letter: Path) -> None:
+    own = running.authority
+    path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
+    now = datetime.now(UTC)
+    stale = own.renew_crl(this_update=now - 9 * DAY, next_update=now - DAY)
+    found = judged(running, path, crls=(own.crls[0], stale))
+    (check,) = [each for each in found.signatures[0].checks if each.id == "revocation"]
+    assert (found.verdict, check.verdict) == ("indeterminate", "not-checked")
 
 
 def test_the_network_is_asked_once_for_many_documents(running: Services, letter: Path) -> None:
