@@ -163,7 +163,7 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.Paper) ->
     if paper.loose:
         yield Check("form", "fail", M("A signature is not written as fieldkit writes it."), paper.loose)
     else:
-        yield Check("form", "pass", M("Every byte of the signatures is accounted for."))
+        yield Check("form", "pass", M("The signatures hold nothing beside what belongs in them."))
 
 
 def _places(paper: pdf.Paper, again: Rendered) -> Check:
