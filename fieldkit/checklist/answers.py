@@ -25,6 +25,8 @@ _GROUPED = re.compile(r"-?\d{1,3}(?:([.,\s])\d{3})(?:\1\d{3})*(?:(?!\1)[.,](\d{1
 _DECIMAL = re.compile(r"-?\d{1,25}(?:[.,]\d{1,15})?")
 _AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")
 _DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_YEAR_FIRST = re.compile(r"\d{4}-\d\d-\d\d")
+_MOST_DIGITS = 25
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -144,7 +146,11 @@ def normal(item: Item, value: Any) -> Value:
             return _choices(item, value)
         case "procedure" | "note":
             raise _invalid(M("This item is not answered by a person."))
-    given = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+    given = value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        if item.kind == "number":
+            return _written(Decimal(value), str(value))  # a number as such is not two things
+        given = str(value)
     if not isinstance(given, str):
         raise _invalid(M("A text is expected as the answer."))
     given = _clean(item, given)
@@ -166,11 +172,7 @@ def _invalid(message: Said) -> AnswerInvalid:
 
 def _clean(item: Item, given: str) -> str:
     """Composed, without blanks around it, and without characters that no one can see."""
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        raise _invalid(M("The answer holds bytes that are not UTF-8 text.")) from None
-    cleaned = nfc(given).replace("\r\n", "\n").replace("\r", "\n").strip()
+    cleaned = _text(given).replace("\r\n", "\n").replace("\r", "\n").strip()
     if not cleaned:
         raise _invalid(M("The answer is empty."))
     if len(cleaned) > LONGEST_TEXT:
@@ -180,6 +182,15 @@ def _clean(item: Item, given: str) -> str:
     if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t" for sign in cleaned):
         raise _invalid(M("The answer holds a control character."))
     return cleaned
+
+
+def _text(given: str) -> str:
+    """Composed; refused where it could not even be shown."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise _invalid(M("The answer holds bytes that are not UTF-8 text.")) from None
+    return nfc(given)
 
 
 def _one_of(given: str, known: Sequence[str]) -> str:
@@ -193,17 +204,33 @@ def _number(given: str) -> str:
     """A plain decimal: "3,5" and "3.5" are three and a half, "1.234.567" and "1 234 567" are whole."""
     written = unicodedata.normalize("NFKC", given).replace("−", "-").lstrip("+")
     if _AMBIGUOUS.fullmatch(written):
+        whole, _, fraction = re.split(r"([.,])", written)
         said = M(
-            "`{value}` may be a thousand or a fraction. Write it without the sign in between.", value=given
+            "`{value}` may be a thousand or a fraction. For the thousand write {thousand}, "
+            "for the fraction {fraction}.",
+            value=given,
+            thousand=whole + fraction,
+            fraction=f"{whole},{fraction}0",
         )
         raise _invalid(said)
     if _DECIMAL.fullmatch(written):
-        return plain(Decimal(written.replace(",", ".")))
+        return _written(Decimal(written.replace(",", ".")), given)
     grouped = _GROUPED.fullmatch(written)
     if grouped is None:
         raise _invalid(M("`{value}` is not a number.", value=given))
     whole, fraction = (written[: -len(grouped[2]) - 1], grouped[2]) if grouped[2] else (written, "0")
-    return plain(Decimal(whole.replace(grouped[1], "") + "." + fraction))
+    return _written(Decimal(whole.replace(grouped[1], "") + "." + fraction), given)
+
+
+def _written(value: Decimal, given: str) -> str:
+    """A number as it is stored; refused where an expression could not work with all its digits."""
+    if not value.is_finite():
+        raise _invalid(M("`{value}` is not a number.", value=given))
+    kept = plain(value)
+    whole, _, fraction = kept.lstrip("-").partition(".")
+    if len(whole) > _MOST_DIGITS or len(fraction) > _MOST_DIGITS:
+        raise _invalid(M("The number has more than {count} digits.", count=_MOST_DIGITS))
+    return kept
 
 
 def _date(given: str) -> str:
@@ -212,7 +239,7 @@ def _date(given: str) -> str:
     try:
         if match:
             return datetime.date(int(match[3]), int(match[2]), int(match[1])).isoformat()
-        if len(given) == 10:
+        if _YEAR_FIRST.fullmatch(given):
             return datetime.date.fromisoformat(given).isoformat()
     except ValueError:
         pass
@@ -220,11 +247,11 @@ def _date(given: str) -> str:
 
 
 def _choices(item: Item, value: Any) -> list[str]:
-    given = re.split(r"[\s,;]+", nfc(value).strip()) if isinstance(value, str) else value
+    given = re.split(r"[\s,;]+", _text(value).strip()) if isinstance(value, str) else value
     if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
         raise _invalid(M("A list of choices is expected as the answer."))
     known = [choice.value for choice in item.choices]
-    chosen = {_one_of(nfc(each).strip(), known) for each in given if each.strip()}
+    chosen = {_one_of(_text(each).strip(), known) for each in given if each.strip()}
     return [value for value in known if value in chosen]
 
 
@@ -242,7 +269,7 @@ def _file(item: Item, value: Any) -> dict[str, str | int]:
     )
     if not good:
         raise _invalid(M("This item is answered with a file."))
-    ending = str(name).rpartition(".")[2].lower()
+    ending = _text(str(name)).rpartition(".")[2].lower() if "." in str(name) else ""
     if item.accept and ending not in item.accept:
         said = M(
             "{name} is not of a kind that is taken here: {known}.",
