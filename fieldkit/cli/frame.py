@@ -51,6 +51,7 @@ class Call:
         self.home_given = bool(given.get("home") or os.environ.get("FIELDKIT_HOME"))
         self.json: bool = bool(given.get("json"))
         self.yes: bool = bool(given.get("yes"))
+        self._profiles: Profiles | None = None
         self.modules: tuple[str, ...] = tuple(context.params.get("module") or ())
         self._secret_files: dict[str, str] = {
             role: context.params[role.replace("-", "_") + "_file"]
@@ -73,7 +74,9 @@ class Call:
     def profiles(self) -> Profiles:
         from fieldkit.profile.load import load
 
-        return load(self.home)
+        if self._profiles is None:
+            self._profiles = load(self.home)
+        return self._profiles
 
     def visits(self) -> contextlib.AbstractContextManager[Visits]:
         """The visits in the local store, until the end of the block."""

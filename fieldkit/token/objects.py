@@ -185,7 +185,8 @@ def create_key(
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-    key = load_der_private_key(pkcs8, None)
+    # What read the file has checked the key, and the proof by a signature does so again.
+    key = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
     if isinstance(key, rsa.RSAPrivateKey):
         public, private = _rsa(key)
     elif isinstance(key, ec.EllipticCurvePrivateKey) and _curve(key.curve) in CURVES:

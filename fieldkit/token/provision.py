@@ -526,7 +526,9 @@ def _incomplete(session: Session, left: Sequence[int], cause: str) -> errors.Imp
 def _public_of(key: Secret) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
-    loaded: Any = serialization.load_der_private_key(key.reveal_bytes(), None)
+    loaded: Any = serialization.load_der_private_key(
+        key.reveal_bytes(), None, unsafe_skip_rsa_key_validation=True
+    )
     return bytes(
         loaded.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -1,4 +1,4 @@
-"""Tokens against what they are built on: C_Sign alone, modules alone, openssl with pkcs11-tool; prints ratios."""
+"""Tokens against C_Sign alone, modules alone, openssl with pkcs11-tool; prints ratios, gates nothing."""
 
 from __future__ import annotations
 
@@ -19,20 +19,12 @@ from fieldkit.token import provision
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from tests.conftest import clean_environment
-from tests.token.conftest import (  # noqa: F401 (fixtures)
-    PIN,
-    SO_PIN,
-    Contrary,
-    agents,
-    contrary,
-    contrary_library,
-    pin,
-    softhsm,
-    softhsm_module,
-    token,
-)
+from tests.token import conftest as real
+from tests.token.conftest import PIN, SO_PIN, Contrary, pin
 
 pytestmark = pytest.mark.bench
+softhsm_module, softhsm, agents, token = real.softhsm_module, real.softhsm, real.agents, real.token
+contrary_library, contrary = real.contrary_library, real.contrary
 TIMES = 300
 PASSWORD = "mat-khau-mau"
 ALONE = """
@@ -65,7 +57,7 @@ def median(work: Callable[[], object], times: int) -> float:
 def test_a_warm_signature_through_the_agent_against_c_sign_alone(
     agents: Agents,
     token: Token,
-    softhsm: str,  # noqa: F811
+    softhsm: str,
 ) -> None:
     with agents.session(token, pin()) as session:
         session.generate_key("rsa:2048", "ab" * 20, "Sample")
@@ -85,7 +77,7 @@ def test_listing_three_modules_with_one_hanging_against_each_alone(
     contrary: Contrary,
     softhsm: str,
     contrary_library: Path,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     slow = tmp_path / "libslow.so"
     slow.write_bytes(contrary_library.read_bytes())
@@ -113,7 +105,7 @@ def test_listing_three_modules_with_one_hanging_against_each_alone(
 def test_provisioning_a_token_against_openssl_and_pkcs11_tool(
     softhsm: str,
     agents: Agents,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     sample = authority.create(tmp_path / "authority")
     home = Home(tmp_path / "home")
