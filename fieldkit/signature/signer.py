@@ -5,7 +5,6 @@ Imported late: this loads pyHanko.
 
 from __future__ import annotations
 
-import asyncio
 import time
 import urllib.error
 import urllib.request
@@ -44,7 +43,7 @@ class TokenSigner(Signer):
             return bytes(2 * self._key_bytes + 16)
         digest = digest_algorithm.upper()
         mechanism = f"ECDSA_{digest}" if self._elliptic else f"{digest}_RSA_PKCS"
-        return await asyncio.to_thread(self.raw.sign, data, mechanism)
+        return self.raw.sign(data, mechanism)  # nothing else runs meanwhile: a thread would only cost time
 
     def room(self, *, timestamped: bool) -> int:
         """Bytes to keep free for the signature, hexadecimal as they stand in the file.
@@ -64,7 +63,7 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
         self.timeout = timeout
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        answer: tsp.TimeStampResp = await asyncio.to_thread(self._ask, req.dump())  # type: ignore[no-untyped-call]
+        answer: tsp.TimeStampResp = self._ask(req.dump())  # type: ignore[no-untyped-call]
         self._fits(req, answer)
         return answer
 
