@@ -471,7 +471,7 @@ def _reply(done: Sequence[Outcome]) -> Reply:
         if each.signed is not None:
             lines.append(M("Signed: {name}", name=each.signed.out))
             lines += [
-                M("    {note}", note=check.message)
+                f"    {check.message}"
                 for check in each.signed.checks
                 if check.verdict == "fail" or check.id in ("rewritten", "stamp-place")
             ]
