@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fieldkit.driver.machine import readers
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Plan
 from fieldkit.procedure import preflight
@@ -98,34 +98,30 @@ def test_without_a_network_services_are_not_checked_and_that_is_no_fault(machine
     assert ran.status == 0
 
 
-def test_a_home_that_others_can_look_into_is_closed_when_agreed_to(fieldkit: Run, home: Home) -> None:
-    home.path.mkdir(mode=0o755)
-    home.path.chmod(0o755)
-    offered = next(each for each in fieldkit("doctor", "--json").result if each["id"] == "home")
-    assert offered["mend"] == [f"chmod 700 {home.path}"]
+def test_a_home_that_others_can_look_into_is_closed_when_agreed_to(machine: Machine) -> None:
+    machine.run("rm", "-f", "/usr/sbin/pcscd")  # so that nothing else is offered
+    home = machine.folder / "home"
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    offered = next(each for each in machine.fieldkit("doctor", "--json").result if each["id"] == "home")
+    assert offered["mend"] == [f"chmod 700 {home}"]
 
-    refused = fieldkit("doctor", "--mend", "--json")
+    refused = machine.fieldkit("doctor", "--mend", "--json")
     assert (refused.status, refused.error["code"]) == (3, "not-consented")
-    assert home.path.stat().st_mode & 0o777 == 0o755
+    assert home.stat().st_mode & 0o777 == 0o755
 
-    mended = fieldkit("doctor", "--mend", "--yes", "--json", PATH=without("pcscd"))
+    mended = machine.fieldkit("doctor", "--mend", "--yes", "--json")
     assert outcomes(mended.result)["home"] == "pass"
-    assert home.path.stat().st_mode & 0o777 == 0o700
-
-
-def without(program: str) -> str:
-    """A PATH on which `program` is not: what is not meant to be mended in a test is not offered."""
-    places = os.environ["PATH"].split(os.pathsep)
-    return os.pathsep.join(place for place in places if not (Path(place) / program).exists())
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_reader_service_is_started_when_agreed_to(machine: Machine) -> None:
-    if shutil.which("pcscd") is None:
+    if readers.daemon() is None:
         pytest.skip("needs pcscd")
     machine.run("sh", "-c", "rm -rf /etc/reader.conf.d/* /run/pcscd; rm -f /usr/lib/pcsc/drivers/serial/*")
     before = machine.fieldkit("doctor", "--json").result
     offered = next(each for each in before if each["id"] == "reader-service")
-    assert (offered["severity"], offered["mend"]) == ("warning", ["pcscd"])
+    assert (offered["severity"], offered["mend"]) == ("warning", [readers.daemon()])
     try:
         after = outcomes(machine.fieldkit("doctor", "--mend", "--yes", "--json").result)
         assert after["reader-service"] == "pass"

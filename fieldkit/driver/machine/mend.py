@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -87,7 +86,7 @@ def _close_home(subject: Subject) -> Offer | None:
 
 def _start_readers() -> Offer | None:
     """Start the reader service, where it is installed, does not run, and there is a way to the rights."""
-    if not sys.platform.startswith("linux") or shutil.which("pcscd") is None or readers.reachable():
+    if not sys.platform.startswith("linux") or readers.daemon() is None or readers.reachable():
         return None
     prefix = rights.prefix()
     if prefix is None:
@@ -96,7 +95,7 @@ def _start_readers() -> Offer | None:
     if services.SYSTEMD.is_dir():
         steps = services.start_steps(prefix, ("pcscd.socket",))
     else:  # it goes to the background by itself
-        steps = (Step(said, (*prefix, "pcscd")),)
+        steps = (Step(said, (*prefix, readers.daemon() or "pcscd")),)
     keeps = M("Readers and tokens are not touched.")
     plan = Plan(said, commands=tuple(step.command for step in steps), keeps=keeps)
     return Offer(_probe(readers.PROBES, "reader-service"), plan, steps)

@@ -78,7 +78,7 @@ def _not_running(answer: pcsc.Readers) -> Finding:
             detail=answer.code,
             hint=advice.start_readers(),
         )
-    if shutil.which("pcscd") is None:
+    if daemon() is None:
         return Finding(
             "reader-service",
             "warning",
@@ -101,6 +101,11 @@ def _not_running(answer: pcsc.Readers) -> Finding:
         detail=answer.code,
         hint=advice.start_readers(),
     )
+
+
+def daemon() -> str | None:
+    """Where the reader service's program is; the folders of administrators are not on everybody's PATH."""
+    return shutil.which("pcscd", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
 
 
 def reachable() -> bool:
