@@ -50,6 +50,7 @@ class _Case(msgspec.Struct, frozen=True):
     online: Online | None
     rules: tuple[RuleSet, ...]
     given: bool
+    password: Secret | None
 
 
 def validate(
@@ -126,7 +127,7 @@ def _document(
     checks: list[Check] = []
     stored = _stored(reader, checks)
     both = believed if stored is None else _joined(believed, stored)
-    case = _Case(path, both, stored, policy, online, rules, bool(believed.crls))
+    case = _Case(path, both, stored, policy, online, rules, bool(believed.crls), password)
     verdicts: list[SignatureVerdict] = []
     moment = Moment(at, at)
     for signature in reversed(found):
@@ -286,10 +287,10 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
     checks += [clock] if clock is not None else []
     if case.rules:
         day = (said or outer.now).astimezone(VIETNAM).date()
-        checks.append(looks.stamp(signature, case.path, case.rules, day, _name(certificate)))
+        checks.append(looks.stamp(signature, case.path, case.rules, day, _name(certificate), case.password))
     return SignatureVerdict(
         field=str(signature.field_name or ""),
-        signer=certificate.subject.human_friendly,
+        signer=_subject(certificate),
         signed_at=said.isoformat(timespec="seconds") if said else "",
         level=_level(
             signature, stamp is not None, case, inside, moment, outer.proven, certificate, holds=settled
@@ -355,7 +356,7 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
         checks.append(msgspec.structs.replace(future, required=True))
     verdict = SignatureVerdict(
         field=str(signature.field_name or ""),
-        signer=certificate.subject.human_friendly,
+        signer=_subject(certificate),
         signed_at=status.timestamp.isoformat(timespec="seconds"),
         level="timestamp",
         verdict=overall(checks),
@@ -430,6 +431,19 @@ def _rests_on_proof(certificate: Certificate, believed: Trust, moment: Moment) -
     if not claims.within(certificate, moment.now):
         return True
     return claims.revocation(certificate, believed, moment.now).verdict == "fail"
+
+
+def _subject(certificate: Certificate) -> str:
+    """Who the certificate is for, as everywhere else: short names, the narrowest attribute first."""
+    from cryptography import x509
+
+    from fieldkit.certificate import name
+
+    try:
+        held = x509.load_der_x509_certificate(certificate.dump())  # type: ignore[no-untyped-call]
+        return name.text(held.subject)
+    except ValueError:  # a certificate that only the more patient parser reads
+        return name.visible(str(certificate.subject.human_friendly))
 
 
 def _name(certificate: Certificate) -> str:

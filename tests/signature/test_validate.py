@@ -12,9 +12,11 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 
 from fieldkit.errors import FieldkitError
 from fieldkit.profile.rules import RuleSet, StampRule
-from fieldkit.signature import quorum, sign
+from fieldkit.signature import place, quorum, sign
 from fieldkit.signature.judgement import Judgement, Policy, shape
+from fieldkit.signature.place import Place
 from fieldkit.signature.sign import Reserved
+from fieldkit.signature.stamp import draw
 from fieldkit.signature.validate import validate
 from fieldkit.text import Words
 from tests.signature import forgery
@@ -259,26 +261,63 @@ RULES = RuleSet(
 )
 
 
-@pytest.mark.parametrize(("moved", "verdict"), [(0, "pass"), (-150, "fail")])
-def test_a_stamp_is_compared_with_the_rules_of_its_day(
-    moved: int, verdict: str, pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
-) -> None:
-    from fieldkit.signature import place
-    from fieldkit.signature.stamp import draw
-
-    rule, out = RULES.stamps[0], tmp_path / "out.pdf"
+def spots(letter: Path) -> tuple[Place, Place]:
+    """Where the rules want the person's stamp and the seal."""
     pages = place.pages(letter)
-    assert pages is not None
-    spot, named = place.for_rule(rule, pages, name="Nguyễn Thị Mẫu", title="TRƯỞNG CƠ QUAN THƯỜNG TRÚ")
+    person, named = place.for_rule(
+        RULES.stamps[0], pages, name="Nguyễn Thị Mẫu", title="TRƯỞNG CƠ QUAN THƯỜNG TRÚ"
+    )
     assert named
+    return person, place.for_rule(RULES.stamps[1], pages, person=person)[0]
+
+
+def moved(spot: Place, across: int, up: int = 0) -> Place:
     left, bottom, right, top = spot.box
-    there = place.Place(spot.page, (left + moved, bottom, right + moved, top))
-    sign.sign(letter, out, rsa_signer, stamp=draw(rule, there, name="Nguyễn Thị Mẫu"))
+    return msgspec.structs.replace(spot, box=(left + across, bottom + up, right + across, top + up))
 
+
+@pytest.mark.parametrize(
+    ("across", "up", "verdict"), [(0, 0, "pass"), (-150, 0, "fail"), (0, -90, "fail"), (0, 60, "pass")]
+)
+def test_a_persons_stamp_is_compared_with_the_rules_of_its_day(
+    across: int, up: int, verdict: str, pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    out, (spot, _) = tmp_path / "out.pdf", spots(letter)
+    there = moved(spot, across, up)
+    sign.sign(letter, out, rsa_signer, stamp=draw(RULES.stamps[0], there, name="Nguyễn Thị Mẫu"))
     found = validate(out, trust=pki.anchors, crls=pki.crls(), rules=(RULES,))
-
-    assert words(found)["stamp"] == verdict
+    assert words(found)["stamp"] == verdict, found.signatures[0].checks
     assert found.verdict == "pass", "a stamp's place does not make a signature invalid"
+
+
+@pytest.mark.parametrize(
+    ("across", "smaller", "verdict"), [(0, 0, "pass"), (-60, 0, "fail"), (60, 0, "fail"), (0, 12, "fail")]
+)
+def test_a_seal_is_compared_with_its_size_and_the_persons_stamp(
+    across: int,
+    smaller: int,
+    verdict: str,
+    pki: Pki,
+    rsa_signer: SoftwareSigner,
+    ec_signer: SoftwareSigner,
+    letter: Path,
+    tmp_path: Path,
+) -> None:
+    first, both = tmp_path / "first.pdf", tmp_path / "both.pdf"
+    person, seal = spots(letter)
+    left, bottom, right, top = moved(seal, across).box
+    seal = msgspec.structs.replace(seal, box=(left + smaller, bottom + smaller, right, top))
+    sign.sign(
+        letter,
+        first,
+        rsa_signer,
+        stamp=draw(RULES.stamps[0], person, name="Nguyễn Thị Mẫu"),
+        reserve=(Reserved("Seal", seal),),
+    )
+    sign.sign(first, both, ec_signer, field="Seal", stamp=draw(RULES.stamps[0], seal, name="Mẫu"))
+    found = validate(both, trust=pki.anchors, crls=pki.crls(), rules=(RULES,))
+    assert words(found, 1)["stamp"] == verdict, found.signatures[1].checks
+    assert words(found, 0)["stamp"] == "pass"
 
 
 def test_a_signature_that_shows_nothing_and_a_day_without_rules_are_said(
