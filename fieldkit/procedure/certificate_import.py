@@ -19,8 +19,11 @@ from fieldkit.procedure.evidence import Evidence
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import provision
+from fieldkit.token.errors import DuplicateKey
 from fieldkit.token.intents import StoredIntents
 from fieldkit.token.model import Token
+from fieldkit.token.provision import ImportReport
+from fieldkit.token.session import Session
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
@@ -49,14 +52,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 running,
                 operator,
                 token,
-                lambda session: reach.whole(
-                    provision.import_identity,
-                    session,
-                    holder,
-                    context.bureau.code,
-                    intents=StoredIntents(context.store.db),
-                    progress=operator.progress,
-                ),
+                lambda session: reach.whole(_written, context, operator, session, holder),
             )
     proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
     operator.say(proved)
@@ -66,6 +62,23 @@ async def run(context: Context, operator: Operator) -> Evidence:
         findings=(*found.findings, proved),
         facts=facts(token, report.id, found) | {"chain": len(holder.chain)},
     )
+
+
+def _written(context: Context, operator: Operator, session: Session, holder: Identity) -> ImportReport:
+    """The import; where an earlier run had finished it and was then broken off, what that left."""
+    try:
+        return provision.import_identity(
+            session,
+            holder,
+            context.bureau.code,
+            intents=StoredIntents(context.store.db),
+            progress=operator.progress,
+        )
+    except DuplicateKey:
+        done = provision.there_already(session, holder.certificate)
+        if done is None:
+            raise
+        return done
 
 
 async def _read(path: Path, operator: Operator) -> Identity:

@@ -17,7 +17,10 @@ from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
 from fieldkit.token import provision
+from fieldkit.token.errors import DuplicateKey
 from fieldkit.token.intents import StoredIntents
+from fieldkit.token.provision import ImportReport
+from fieldkit.token.session import Session
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
@@ -53,14 +56,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             running,
             operator,
             token,
-            lambda session: reach.whole(
-                provision.import_certificate,
-                session,
-                holder.certificate,
-                context.bureau.code,
-                holder.chain,
-                intents=StoredIntents(context.store.db),
-            ),
+            lambda session: reach.whole(_joined, context, session, holder),
         )
     proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
     operator.say(proved)
@@ -70,6 +66,23 @@ async def run(context: Context, operator: Operator) -> Evidence:
         findings=(*found.findings, proved),
         facts=facts(token, report.id, found) | {"chain": len(report.chain)},
     )
+
+
+def _joined(context: Context, session: Session, holder: Identity) -> ImportReport:
+    """The join; where an earlier run had finished it and was then broken off, what that left."""
+    try:
+        return provision.import_certificate(
+            session,
+            holder.certificate,
+            context.bureau.code,
+            holder.chain,
+            intents=StoredIntents(context.store.db),
+        )
+    except DuplicateKey:
+        done = provision.there_already(session, holder.certificate)
+        if done is None:
+            raise
+        return done
 
 
 def _read(path: Path) -> Identity:

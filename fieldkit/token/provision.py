@@ -330,6 +330,15 @@ def _pending_key(session: Session, intents: Intents) -> str:
     return ""
 
 
+def there_already(session: Session, certificate: bytes) -> ImportReport | None:
+    """The report of an import that an earlier run finished, if key and certificate are there; proved anew."""
+    digest = _sha256(certificate)
+    for each in session.certificates():
+        if each.sha256 == digest and each.has_private_key:
+            return ImportReport(each.id, each.label, digest, (), prove(session, each), True)
+    return None
+
+
 def prove(session: Session, certificate: StoredCertificate) -> str:
     """Have the token sign something new, and verify it with the certificate; the mechanism that was used.
 

@@ -100,6 +100,15 @@ def wait_for(
 def told(change: Change) -> Finding:
     """A change as a person is told of it."""
     token = change.token
+    if not token.serial:
+        empty = {
+            "inserted": M(
+                "Empty token plugged in: {model}, slot {slot}.", model=token.model, slot=token.slot
+            ),
+            "removed": M("Empty token pulled out: {model}, slot {slot}.", model=token.model, slot=token.slot),
+            "changed": M("Token changed: {model}, slot {slot}.", model=token.model, slot=token.slot),
+        }
+        return Finding(f"token-{change.kind}", "info", empty[change.kind], token.uri)
     said = {
         "inserted": M(
             "Token plugged in: {token}, serial number {serial}.", token=token.name, serial=token.serial

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -260,3 +262,72 @@ def _personalise(running: Agents, token: Token, sample: SampleAuthority, *, agen
     with running.session(running.find(token.serial), pin()) as session:
         holder = Identity(Secret(issued.key.reveal_bytes()), issued.certificate, issued.chain, "officer")
         provision.import_identity(session, holder, "officer")
+
+
+def test_an_import_that_is_cancelled_is_still_whole_and_the_next_run_finds_it_done(
+    road: Road, file: Path, agents: Agents, token: Token
+) -> None:
+    road.answer("delivery", "file")
+    played = people(file)
+
+    async def cancelled() -> None:
+        step = asyncio.ensure_future(road.visits.run(road.id, "certificate_import", played))
+
+        def cancel(progress: object) -> None:
+            if "Writing the certificate" in str(getattr(progress, "text", "")):
+                step.get_loop().call_soon_threadsafe(step.cancel)
+
+        played.on_progress = cancel
+        with pytest.raises(asyncio.CancelledError):
+            await step
+
+    asyncio.run(cancelled())
+    certificates, private = on(token, agents)
+    assert (len(certificates), private) == (3, 1), "nothing is left half made"
+    kept = road.run("certificate_import", people(file))
+    assert kept.verdict == "pass"
+    assert on(token, agents) == (certificates, private)
+
+
+def test_waiting_for_a_token_can_be_broken_off(
+    road: Road, file: Path, contrary: Contrary, tmp_path: Path
+) -> None:
+    prepared(contrary.path, tmp_path / "logs")
+    only_through(road, contrary.path)
+    road.answer("delivery", "file")
+    played = people(file)
+
+    async def given_up() -> None:
+        step = asyncio.ensure_future(road.visits.run(road.id, "certificate_import", played))
+        played.on_progress = lambda progress: (
+            contrary.behave("empty") if "Writing the certificate" in str(progress.text) else None
+        )
+        played.on_finding = lambda finding: (
+            later(lambda: step.get_loop().call_soon_threadsafe(step.cancel), 0.1)
+            if finding.id == "token-removed"
+            else None
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await step
+
+    asyncio.run(given_up())
+    contrary.behave()
+    played.on_progress = played.on_finding = lambda told: None  # type: ignore[assignment]
+    assert road.run("certificate_import", played).verdict == "pass"
+
+
+def test_what_is_plugged_in_and_pulled_out_is_told_while_no_step_runs(
+    home: Home, sample: SampleAuthority, card: PivCard, opensc: str
+) -> None:
+    from fieldkit.procedure.reach import plugged
+    from fieldkit.profile.load import load
+
+    stop = threading.Event()
+    told = (each for each in plugged(home, load(home), (opensc,), stop) if "SAMPLE PIV" in str(each.message))
+    card.insert()
+    first = next(told)
+    card.remove()
+    second = next(told)
+    stop.set()
+    assert (first.id, second.id) == ("token-inserted", "token-removed")
+    assert str(first.message).startswith("Token plugged in: SAMPLE PIV")
