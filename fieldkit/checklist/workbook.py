@@ -28,7 +28,6 @@ MOST_ROWS = 3000
 MOST_COLUMNS = 200
 LONGEST = 32_767  # what a cell holds (ECMA-376, and every program that reads it)
 _TOLD = 100
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
 
@@ -227,8 +226,7 @@ class _Reader:
         return self._wrong(row, column, M("A text is expected here; format the cell as text."))
 
     def _clean(self, value: str, row: int, column: int) -> str:
-        written = nfc(_ESCAPED.sub(lambda code: chr(int(code[1], 16)), value))
-        text = written.replace("\r\n", "\n").replace("\r", "\n")
+        text = nfc(value).replace("_x000D_\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
         for sign in text:
             category = unicodedata.category(sign)
             if category == "Cs" or (category == "Cc" and sign not in "\n\t"):
