@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,13 +19,16 @@ from fieldkit.secret import Secret
 from fieldkit.token import provision
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
+from fieldkit.token.watch import watch
 from tests.conftest import clean_environment
 from tests.token import conftest as real
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
+from tests.token.piv import PivCard
 
 pytestmark = pytest.mark.bench
 softhsm_module, softhsm, agents, token = real.softhsm_module, real.softhsm, real.agents, real.token
 contrary_library, contrary = real.contrary_library, real.contrary
+opensc, reader = real.opensc, real.reader
 TIMES = 300
 PASSWORD = "mat-khau-mau"
 ALONE = """
@@ -189,3 +193,42 @@ def test_provisioning_a_token_against_openssl_and_pkcs11_tool(
     in_a_step()
     step = statistics.median(in_a_step() for _ in range(rounds))
     print(f"the same as a step of a visit under way: {step:.0f} ms, {peer / step:.1f} times as fast (aim: 3)")
+
+
+def test_a_card_that_comes_and_goes_against_the_reader_that_notices_it(
+    reader: tuple[str, int], opensc: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the card in the reader to the line that says so; the peer is pcscd's own event in the same run."""
+    path, port = reader
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", path)
+    card = PivCard(port)
+    came, went, noticed = [], [], []
+    stop = threading.Event()
+    with Agents([opensc], tmp_path / "logs") as running:
+        changes = watch(running, stop=stop)
+        for _ in range(5):
+            event = subprocess.Popen(
+                ["opensc-tool", "--wait", "--atr"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            time.sleep(0.5)
+            began = time.perf_counter()
+            card.insert()
+            threading.Thread(
+                target=lambda began=began, event=event: (
+                    event.wait(),
+                    noticed.append(1000 * (time.perf_counter() - began)),
+                )
+            ).start()
+            next(changes)
+            came.append(1000 * (time.perf_counter() - began))
+            event.wait()
+            began = time.perf_counter()
+            card.remove()
+            next(changes)
+            went.append(1000 * (time.perf_counter() - began))
+        stop.set()
+    print(
+        f"\na card is told of {statistics.median(came):.0f} ms after it is put in (opensc-tool --wait: "
+        f"{statistics.median(noticed):.0f} ms), and {statistics.median(went):.0f} ms after it is pulled "
+        "out (aim: 1000)"
+    )
