@@ -14,6 +14,7 @@ from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message
 from fieldkit.yaml_model import Document, Problem, read, text_of
 
+_SERVICES = "services.yaml"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _ATR = re.compile(r"3[BF?]([0-9A-F?]{2})+")
@@ -43,7 +44,7 @@ def load(home: Home) -> Profiles:
     authorities = _read_all(_files(folders, "authorities"), Authority, _authority, problems)
     rules = _read_all(_files(folders, "rules"), RuleSet, _rules, problems)
     plans = _read_all(_files(folders, "plan"), Plan, _plan, problems)
-    services = _read_one(_path(folders, "services.yaml"), Services, _services, problems)
+    services = _read_one(_path(folders, _SERVICES), Services, _services, problems)
     for plan in plans.values() if not problems else ():
         for b, bureau in enumerate(plan.value.bureaus):
             for key, id, known in (
@@ -79,7 +80,11 @@ def check(path: Path) -> None:
     """
     shape, wrong = _KINDS.get(_kind(path), (None, None))
     if shape is None or wrong is None:
-        said = M("This is no profile: it is in none of the folders {names}.", names=", ".join(sorted(_KINDS)))
+        said = M(
+            "This is no profile: it is neither {file} nor in one of the folders {names}.",
+            file=_SERVICES,
+            names=", ".join(sorted(kind for kind in _KINDS if kind != "services")),
+        )
         raise ProfileInvalid([Problem(str(path), 1, 1, said)])
     problems: list[Problem] = []
     _read_one(path, shape, wrong, problems)
@@ -88,7 +93,7 @@ def check(path: Path) -> None:
 
 
 def _kind(path: Path) -> str:
-    return "services" if path.name == "services.yaml" else path.absolute().parent.name
+    return "services" if path.name == _SERVICES else path.absolute().parent.name
 
 
 def _files(folders: Iterable[Path], kind: str) -> list[Path]:

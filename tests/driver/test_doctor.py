@@ -1,4 +1,4 @@
-"""`fieldkit doctor` as its users run it: bare, closed, remote and cut-off machines; what it offers to mend."""
+"""`fieldkit doctor` as its users run it: bare, closed, remote and cut-off machines, and what it may mend."""
 
 from __future__ import annotations
 
