@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import time
 import urllib.error
@@ -15,7 +16,7 @@ import pytest
 from fieldkit.certificate.files import pem
 from fieldkit.sample import services
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import Services
+from fieldkit.sample.services import Services, Stamps, Statuses
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def ocsp_says(running: Services, certificate: bytes, folder: Path) -> str:
     command += ["-CAfile", own.root_path, "-verify_other", own.issuing_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert "Response verify OK" in done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_a_timestamp_verifies_with_openssl(running: Services, tmp_path: Path) -> None:
@@ -122,3 +123,58 @@ def test_slow_is_slow(own: SampleAuthority) -> None:
 def test_nothing_listens_where_nothing_is_to_be_reached() -> None:
     with services.unreachable() as url, pytest.raises(urllib.error.URLError):
         fetched(url)
+
+
+def queried(running: Services, folder: Path) -> str:
+    """What `openssl ts -verify` says of an answer to its own query."""
+    data, query, reply = folder / "data", folder / "query", folder / "reply"
+    data.write_text("Văn bản mẫu")
+    ask = ["openssl", "ts", "-query", "-data", data, "-sha256", "-cert", "-out", query]
+    subprocess.run(ask, check=True, capture_output=True)
+    reply.write_bytes(fetched(running.tsa, query.read_bytes()))
+    own = running.authority
+    verify = ["openssl", "ts", "-verify", "-queryfile", query, "-in", reply, "-CAfile", own.root_path]
+    done = subprocess.run([*verify, "-untrusted", own.issuing_path], capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("stamps", ["other-data", "other-nonce", "refused", "junk"])
+def test_openssl_refuses_the_timestamps_that_are_meant_to_be_wrong(
+    stamps: Stamps, running: Services, tmp_path: Path
+) -> None:
+    assert "Verification: OK" in queried(running, tmp_path)
+    running.stamps = stamps
+    assert "Verification: OK" not in queried(running, tmp_path)
+
+
+def test_timestamps_come_from_whoever_is_named(running: Services, tmp_path: Path) -> None:
+    own = running.authority
+    running.stamper = own.issue(purposes=("timestamp",), usage=("digital_signature",))
+    assert "Verification: OK" in queried(running, tmp_path)
+    running.stamper = own.expired(purposes=("timestamp",), usage=("digital_signature",))
+    assert "certificate has expired" in queried(running, tmp_path)
+
+
+@pytest.mark.parametrize(("statuses", "said"), [("stale", "Status times invalid"), ("unknown", ": unknown")])
+def test_openssl_finds_nothing_settled_by_ocsp_answers_that_are_meant_to_be_wrong(
+    statuses: Statuses, said: str, running: Services, tmp_path: Path
+) -> None:
+    running.statuses = statuses
+    assert (
+        said.lower()
+        in ocsp_says(running, running.authority.issue(key="ec:p256").certificate, tmp_path).lower()
+    )
+
+
+def test_an_answer_that_is_cut_is_shorter_than_announced(running: Services) -> None:
+    running.mode = "cut"
+    with pytest.raises(http.client.IncompleteRead):
+        fetched(running.crl)
+
+
+def test_an_answer_that_drips_ends_with_the_services(own: SampleAuthority) -> None:
+    with services.serving(own, "dripping", delay=30) as running:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError), urllib.request.urlopen(running.crl, timeout=0.3) as answer:
+            answer.read()
+    assert time.monotonic() - began < 20  # not 30 seconds a byte

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -45,6 +49,32 @@ def signed(
     writer = IncrementalPdfFileWriter(BytesIO(data))
     made = signers.sign_pdf(writer, meta, by or TokenSigner(signer), bytes_reserved=ROOM)
     return bytes(made.getvalue())
+
+
+def by_openssl(data: bytes, signer: SoftwareSigner, folder: Path, *options: str) -> bytes:
+    """`data` with a signature whose CMS was made by `openssl cms -sign`, as other software makes it."""
+    from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
+    from pyhanko.sign.signers.pdf_byterange import SignatureObject
+
+    place = fields.SigSeedSubFilter.ADOBE_PKCS7_DETACHED
+    steps = PdfCMSEmbedder().write_cms("Foreign", IncrementalPdfFileWriter(BytesIO(data)))
+    next(steps)
+    steps.send(SigObjSetup(SignatureObject(bytes_reserved=ROOM, subfilter=place)))
+    digest, output = steps.send(SigIOSetup(md_algorithm="sha256", in_place=True))
+    whole = output.getvalue()
+    content, key, certificate = folder / "content", folder / "key.pem", folder / "certificate.pem"
+    content.write_bytes(whole[: digest.reserved_region_start] + whole[digest.reserved_region_end :])
+    key.write_bytes(signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    certificate.write_bytes(x509.load_der_x509_certificate(signer.certificate).public_bytes(Encoding.PEM))
+    chain = folder / "chain.pem"
+    chain.write_bytes(
+        b"".join(x509.load_der_x509_certificate(each).public_bytes(Encoding.PEM) for each in signer.chain)
+    )
+    line = ["openssl", "cms", "-sign", "-binary", "-outform", "DER", "-md", "sha256", "-in", content]
+    line += ["-signer", certificate, "-inkey", key, "-certfile", chain, *options]
+    made = subprocess.run(line, capture_output=True, check=True).stdout
+    steps.send(made)
+    return bytes(output.getvalue())
 
 
 def with_text_field(data: bytes, name: str = "Note") -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fieldkit.errors import FieldkitError
-from fieldkit.home import Home
+from fieldkit.home import Home, shipped
 from fieldkit.secret import Secret
 from fieldkit.signature import sign, tamper
 from fieldkit.signature.published import gather, judge_each
@@ -203,3 +203,44 @@ def test_a_document_behind_a_password_is_judged_with_it(
     assert (without.status, without.error["code"]) == (2, "document-encrypted")
     assert (given.status, given.result["verdict"]) == (0, "pass"), given.out
     assert "mat-khau" not in given.out + given.err
+
+
+def test_a_package_signed_by_the_token_on_the_command_line_is_opened_by_its_receiver(
+    fieldkit: Run, folder: Path, known: list[str | Path], token: str, pki: Pki, home: Home, tmp_path: Path
+) -> None:
+    authority = home.profiles / "authorities" / "sample"
+    authority.mkdir(parents=True)
+    (authority / "root.pem").write_bytes(pki.root.public_bytes(Encoding.PEM))
+    (authority / "issuing.pem").write_bytes(pki.issuing.public_bytes(Encoding.PEM))
+    for number, data in enumerate(pki.crls()):
+        (authority / f"{number}.crl").write_bytes(data)
+    services = (shipped("profiles") / "services.yaml").read_text()
+    asked = services.replace("kind: axis\n", "kind: axis\n    signed: true\n")
+    (home.profiles / "services.yaml").write_text(asked)
+    package, plain = tmp_path / "p.edxml", tmp_path / "plain.edxml"
+    document = folder / "tốt.pdf"
+
+    sealed = fieldkit(
+        "exchange",
+        "pack",
+        document,
+        "--out",
+        package,
+        "--token",
+        token,
+        "--pin-file",
+        tmp_path / "pin",
+        "--json",
+    )
+    unsealed = fieldkit("exchange", "pack", document, "--out", plain)
+    opened = fieldkit(
+        "exchange", "open", package, "--out", tmp_path / "in", "--receiver", "000.MAU.02", "--json"
+    )
+    refused = fieldkit("exchange", "open", plain, "--out", tmp_path / "in2", "--json")
+
+    assert (sealed.status, sealed.result["signed"]) == (0, True), sealed.out + sealed.err
+    assert "asks for packages that are signed" in unsealed.out
+    assert (opened.status, opened.result["verdict"]) == (0, "pass"), opened.out
+    assert Path(opened.result["files"][0]).read_bytes() == document.read_bytes()
+    assert (refused.status, refused.result["verdict"]) == (1, "fail")
+    assert PIN not in sealed.out + sealed.err

@@ -382,3 +382,29 @@ def test_a_wrong_password_is_told_and_the_right_one_is_used_by_all_who_may_have_
     assert found.verdict == "pass"
     assert others["openssl-integrity"] == "pass"
     assert (others["pdfsig-integrity"], others["mutool-integrity"]) == ("not-checked", "not-checked")
+
+
+@pytest.mark.parametrize(
+    ("options", "attributes"),
+    [
+        ((), "not-checked"),
+        (("-cades",), "pass"),
+        (("-noattr",), "not-checked"),
+        (("-keyopt", "rsa_padding_mode:pss"), "not-checked"),
+    ],
+)
+def test_a_signature_made_by_other_software_is_judged_alike(
+    options: tuple[str, ...],
+    attributes: str,
+    pki: Pki,
+    rsa_signer: SoftwareSigner,
+    letter_bytes: bytes,
+    tmp_path: Path,
+) -> None:
+    path = put(tmp_path, forgery.by_openssl(letter_bytes, rsa_signer, tmp_path, *options))
+    found = quorum.judge(path, pki.anchors, pki.crls())
+    assert (found.verdict, found.signatures[0].level) == ("pass", "cms"), found
+    assert words(found)["attributes"] == attributes
+    hurt = bytearray(path.read_bytes())
+    hurt[700] ^= 1
+    assert validate(put(tmp_path, bytes(hurt), "hurt.pdf"), trust=pki.anchors).verdict == "fail"
