@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ _SIMPLE: dict[str, Kind] = {
 _BEGIN, _END = "begin group", "end group"
 _GROUP_TAKES = ("type", "name", "label", "relevant", "appearance")
 _SMART = str.maketrans("‘’“”", "''\"\"")  # Excel and Word put them in the place of straight quotes
+_DJ = str.maketrans("đĐ", "dD")  # no letter with a mark, so no normal form parts them
 _QUESTIONS = ("name", "label", "relevant", "constraint", "constraint_message", "required", "default")
 
 
@@ -121,7 +123,7 @@ class _Reader:
 
     def _settings(self) -> dict[str, Any]:
         stem = self._path.stem
-        head: dict[str, Any] = {"id": stem, "version": "1", "title": Words(vi=stem, en=stem)}
+        head: dict[str, Any] = {"id": _name(stem), "version": "1", "title": Words(vi=stem, en=stem)}
         sheet = self._sheets.get("settings")
         if sheet is None or not sheet.rows:
             return head
@@ -397,6 +399,12 @@ class _Reader:
                 said = M("The appearance `{appearance}` is not known to fieldkit.", appearance=word)
                 table.wrong(row.number, table.at("appearance"), said)
         return several
+
+
+def _name(stem: str) -> str:
+    """A checklist's name from that of a file: "Khảo sát đợt 2" is khao-sat-dot-2."""
+    plain = unicodedata.normalize("NFKD", stem.translate(_DJ)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-._")[:64] or "form"
 
 
 def _whole(written: str, item: Mapping[str, Any]) -> dict[str, Any]:

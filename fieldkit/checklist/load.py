@@ -16,6 +16,7 @@ from fieldkit.home import Home, shipped
 from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import read, text_of
 
+_CHECKLIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
 _ACCEPT = re.compile(r"[a-z0-9]{1,8}")
@@ -76,6 +77,9 @@ def wrong(checklist: Checklist) -> Wrong:
     """What is wrong with the meaning of a checklist: where, what, and how far into the text there."""
     sections: set[str] = set()
     items: set[str] = set()
+    if not _CHECKLIST_ID.fullmatch(checklist.id):
+        said = M("`{id}` is not a name for a checklist: letters, digits and _ . - only.", id=checklist.id)
+        yield ("id",), said, 0
     if not checklist.sections:
         yield ("sections",), M("A checklist needs at least one section."), 0
     for s, section in enumerate(checklist.sections):

@@ -273,5 +273,5 @@ def test_a_form_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_form_without_settings_is_called_by_its_file(tmp_path: Path) -> None:
-    checklist = read_form(workbook(tmp_path / "khao-sat.xlsx", SURVEY)).checklist
-    assert (checklist.id, checklist.version, checklist.title.en) == ("khao-sat", "1", "khao-sat")
+    checklist = read_form(workbook(tmp_path / "Khảo sát đợt 2.xlsx", SURVEY)).checklist
+    assert (checklist.id, checklist.version, checklist.title.vi) == ("Khao-sat-dot-2", "1", "Khảo sát đợt 2")
