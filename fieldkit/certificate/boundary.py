@@ -23,6 +23,11 @@ class Password:
         self._name = name
         self._forms: tuple[bytes, ...] = ()
 
+    @property
+    def at_hand(self) -> bool:
+        """It was given, so that nobody has to be asked."""
+        return isinstance(self._given, Secret)
+
     def forms(self) -> tuple[bytes, ...]:
         """The bytes to try, in order.
 

@@ -27,16 +27,25 @@ def read(data: bytes, password: Password, name: str) -> Contents:
     except (asn1.Malformed, IndexError) as error:
         raise unreadable(name, M("It is a PKCS#12 file, but it is damaged."), str(error)) from None
     unable = ""
-    for form in _forms(password):
-        try:
-            return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
-        except Unable as error:
-            unable = str(error)
-        except Wrong:
-            pass
-        found = _by_program(data, form, name)
-        if found is not None:
+    needed: errors.PasswordNeeded | None = None
+    wrong: list[bytes | None] = []
+    try:
+        for form in _forms(password):
+            try:
+                return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
+            except Unable as error:
+                unable = str(error)
+                if (found := _by_program(data, form, name)) is not None:
+                    return found
+            except Wrong:
+                wrong.append(form)
+    except errors.PasswordNeeded as error:
+        needed = error
+    for form in wrong:  # last, since it is most likely the password: the program starts for each
+        if (found := _by_program(data, form, name)) is not None:
             return found
+    if needed is not None:
+        raise needed
     if unable and not openssl.available():
         raise errors.OpenSslMissing(
             M("The file {name} uses an old encryption that only the program openssl reads.", name=name),
@@ -54,9 +63,13 @@ def bearable(data: bytes, name: str) -> None:
 
 
 def _forms(password: Password) -> Iterator[bytes | None]:
+    """What to try: no password before one is asked for, and after one that is at hand; each costs work."""
+    if password.at_hand:
+        yield from password.forms()
     yield None
     yield b""
-    yield from password.forms()
+    if not password.at_hand:
+        yield from password.forms()
 
 
 def _opened(data: bytes, form: bytes | None, boxes: list[tuple[bytes, bytes]]) -> Contents:
@@ -65,7 +78,9 @@ def _opened(data: bytes, form: bytes | None, boxes: list[tuple[bytes, bytes]]) -
     try:
         loaded = pkcs12.load_pkcs12(data, form)
     except ValueError:  # an encoding that is BER and not DER may be refused
-        loaded = pkcs12.load_pkcs12(asn1.definite(data), form)
+        if (strict := asn1.definite(data)) == data:
+            raise
+        loaded = pkcs12.load_pkcs12(strict, form)
     found = [each for each in (loaded.cert, *loaded.additional_certs) if each is not None]
     names = {at: _text(each.friendly_name) for at, each in enumerate(found) if each.friendly_name}
     keys = [private_key(loaded.key, names.get(0, ""))] if loaded.key is not None else []
