@@ -45,8 +45,28 @@ def judge(
     # pyHanko's modules import each other in a circle, which two threads must not enter at the same time
     import pyhanko.sign.validation  # noqa: F401
 
+    # held open from the first to the last word, so that all judge the same file; a named pipe or an endless
+    # device is refused here, since programs would wait for it
     with document.opened(path):
-        pass  # a named pipe or an endless device must not be waited for by programs that know no better
+        own, heard = _asked(path, trust, crls, others, at, network, policy, password, rules)
+    words = tuple(_optional(check) for check in heard)
+    checks = (*own.checks, *words, _agreement(own, words))
+    judged = Judgement("pass", own.signatures, checks)
+    return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
+
+
+def _asked(
+    path: Path,
+    trust: Sequence[bytes],
+    crls: Sequence[bytes],
+    others: Sequence[bytes],
+    at: datetime | None,
+    network: bool | Online,
+    policy: Policy,
+    password: Secret | None,
+    rules: Sequence[RuleSet],
+) -> tuple[Judgement, list[Check]]:
+    """fieldkit's own judgement, and what the other judges said meanwhile."""
     closed = password is not None and not _opens(path)
     judges: dict[str, Callable[[], list[Check]]] = {
         "pdfsig": lambda: independent.locked("pdfsig") if closed else independent.pdfsig(path, trust),
@@ -70,11 +90,7 @@ def judge(
             "openssl",
             lambda: independent.openssl_cms(path, trust, at=at, times=times, password=password),
         )
-        heard = [*(check for each in waiting for check in each.result()), *asked]
-    words = tuple(_optional(check) for check in heard)
-    checks = (*own.checks, *words, _agreement(own, words))
-    judged = Judgement("pass", own.signatures, checks)
-    return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
+        return own, [*(check for each in waiting for check in each.result()), *asked]
 
 
 def _proven(own: Judgement) -> dict[str, datetime]:

@@ -84,22 +84,30 @@ def bombs() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", sorted(bombs()))
-def test_a_bomb_is_refused_in_words_within_bounds(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "bomb.pdf"
-    path.write_bytes(bombs()[name])
-    script = (
-        "import resource, sys\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (2_500_000_000, 2_500_000_000))\n"
-        "resource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n"
-        "from fieldkit.cli.frame import run\n"
-        "sys.exit(run(['verify', sys.argv[1], '--alone', '--home', sys.argv[2], '--json', '--lang', 'en']))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", script, path, tmp_path / "home"], capture_output=True, text=True, timeout=120
-    )
-    assert ran.returncode in (1, 2), ran.stdout + ran.stderr
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (2_500_000_000, 2_500_000_000))
+resource.setrlimit(resource.RLIMIT_CPU, (90, 90))
+from fieldkit.cli.frame import run
+home, *paths = sys.argv[1:]
+for path in paths:
+    status = run(["verify", path, "--alone", "--home", home, "--json", "--lang", "en"])
+    print("STATUS", status, path, flush=True)
+"""
+
+
+def test_bombs_are_refused_in_words_within_bounds(tmp_path: Path) -> None:
+    paths = []
+    for name, data in bombs().items():
+        paths.append(tmp_path / f"{name}.pdf")
+        paths[-1].write_bytes(data)
+    line = [sys.executable, "-c", LIMITED, tmp_path / "home", *paths]
+    ran = subprocess.run(line, capture_output=True, text=True, timeout=150)
+    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
     assert "Traceback" not in ran.stderr
+    said = re.findall(r"^STATUS (\d+) .*/(.*)\.pdf$", ran.stdout, re.MULTILINE)
+    assert [name for _, name in said] == list(bombs())
+    assert {status for status, _ in said} <= {"1", "2"}, said
     assert '"internal"' not in ran.stdout
     assert '"verdict":"pass","checks"' not in ran.stdout
 
@@ -237,19 +245,17 @@ def test_bytes_changed_and_files_cut_never_pass_at_length(pki: Pki, target: Path
 def test_a_file_that_changes_while_it_is_judged_is_told(
     pki: Pki, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The judge in the middle of its work is `openssl`, here one that appends to the file first."""
+    """One of the judges is a program that writes to the file when all others are done with it."""
     path, folder = tmp_path / "moving.pdf", tmp_path / "front"
     path.write_bytes(target.read_bytes())
     folder.mkdir()
     writer = folder / "pdfsig"
-    writer.write_text(f"#!/bin/sh\nfor n in 1 2 3 4 5 6 7 8; do printf '%%' >> '{path}'; sleep 0.05; done\n")
+    writer.write_text(f"#!/bin/sh\nsleep 1\nprintf '%%' >> '{path}'\n")
     writer.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    try:
-        verdict = quorum.judge(path, pki.anchors, pki.crls()).verdict
-    except FieldkitError as error:
-        verdict = error.code
-    assert verdict in ("fail", "document-changed", "document-unfit")
+    with pytest.raises(FieldkitError) as caught:
+        quorum.judge(path, pki.anchors, pki.crls())
+    assert caught.value.code == "document-changed"
 
 
 def test_no_judge_passes_what_is_no_pdf(tmp_path: Path) -> None:
