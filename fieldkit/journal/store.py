@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fieldkit.errors import FieldkitError
 from fieldkit.journal import checkpoint, clock, entry, mark
 from fieldkit.journal.attachments import Attachment, Attachments
 from fieldkit.journal.custody import LOCK, RESERVE, RESERVED
@@ -360,11 +361,12 @@ class Store:
                 return
             writable = self.read_only is None
             tables = self._known_tables
-            if writable and self._grown and self._database is not None:
-                tables = self._database.packed(self._log.hash_of)
+            with contextlib.suppress(OSError, FieldkitError):  # notes for the next opening, no more
+                if writable and self._grown and self._database is not None:
+                    tables = self._database.packed(self._log.hash_of)
             self._log.close()
             if writable and self._log.seq:
-                with contextlib.suppress(OSError, StoreDamaged):  # notes for the next opening, no more
+                with contextlib.suppress(OSError, FieldkitError):
                     self._take_leave(tables)
             _close(self._files, self._lock)
             self._lock = CLOSED

@@ -166,6 +166,12 @@ class Worker:
             if self.heard[-1][0] == word:
                 return self.heard[-1]
 
+    def hear_what_was_said(self) -> None:
+        """Take in what it said up to now, without waiting."""
+        with contextlib.suppress(EOFError):
+            while self._told.poll():
+                self.heard.append(self._told.recv())
+
     def kill(self) -> None:
         assert self.process.pid is not None
         with contextlib.suppress(ProcessLookupError):  # it may have come to its end

@@ -252,3 +252,31 @@ def test_nothing_but_the_one_layer_touches_the_disk(folder: Path, day: Head) -> 
             ):
                 raise AssertionError(f"{path.name}:{node.lineno}")
     assert segment(folder).exists()
+
+
+class Pulled(Disk):
+    """A stick that is pulled at some moment."""
+
+    gone = False
+
+    def read_at(self, descriptor: int, offset: int, size: int) -> bytes:
+        if self.gone:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read_at(descriptor, offset, size)
+
+
+def test_a_store_whose_stick_was_pulled_is_closed_without_a_word_and_let_go(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldkit.journal import checkpoint
+
+    monkeypatch.setattr(checkpoint, "LEAST", 1)
+    disk = Pulled()
+    store = Store.open(folder, files=disk)
+    store.db.table("t").insert({"a": 1})
+    store.append(Draft("answer", value=1))
+    disk.gone = True
+    store.close()
+    with Store.open(folder) as again:
+        assert again.read_only is None
+        assert again.db.table("t").all() == [{"a": 1}]
