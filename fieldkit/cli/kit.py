@@ -101,7 +101,13 @@ def load_(call: Call, folder: Path, fingerprint: str) -> Reply:
     from fieldkit.kit import load
 
     found = load.prepare(folder, call.home, fingerprint=fingerprint)
-    result = {"new": list(found.new), "replaced": list(found.replaced), "same": found.same}
+    drivers = [driver.profile for driver in found.drivers]
+    result = {
+        "new": list(found.new),
+        "replaced": list(found.replaced),
+        "same": found.same,
+        "drivers": drivers,
+    }
     console = call.console()
     if not asyncio.run(console.consent(found.shown(call.home))):
         raise errors.NotConsented(
