@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fieldkit.certificate.inspect import Description
     from fieldkit.token.agents import Agents
     from fieldkit.token.intents import Intents
-    from fieldkit.token.model import Token
+    from fieldkit.token.model import StoredCertificate, Token
     from fieldkit.token.provision import ImportReport
 
 certificate = noun("certificate", M("Look at certificates and certificate files; put them on tokens."))
@@ -124,7 +124,9 @@ def import_(
     with holder.key, _reaching(call) as (running, intents):
         described = material.described(call, holder, bureau)
         found = running.find(name)
-        tokens.consent(call, _import_plan(found, holder, described, file, single))
+        with running.session(found) as looking:
+            present = looking.certificates()
+        tokens.consent(call, _import_plan(found, holder, described, file, single, present))
         report = _write(call, running, intents, found, holder, label, single)
     result = {
         "token": found.uri,
@@ -336,8 +338,16 @@ def lines(found: Description) -> list[str]:
     return [found.subject or found.issuer or found.key, *(f"  {each}" for each in said)]
 
 
-def _import_plan(found: Token, holder: Identity, described: Description, file: Path, single: bool) -> Plan:
+def _import_plan(
+    found: Token,
+    holder: Identity,
+    described: Description,
+    file: Path,
+    single: bool,
+    present: Sequence[StoredCertificate],
+) -> Plan:
     from fieldkit.certificate.inspect import valid
+    from fieldkit.procedure.certificate_facts import on_it
 
     return Plan(
         title=M("Import a certificate onto the token {name}", name=found.name),
@@ -358,6 +368,7 @@ def _import_plan(found: Token, holder: Identity, described: Description, file: P
                 chain=len(holder.chain),
             ),
             M("The key then signs once, and the certificate must verify it."),
+            on_it(present),
         ),
         keeps=M("If anything fails, what was written is removed and you are told."),
     )

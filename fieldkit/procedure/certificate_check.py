@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fieldkit.certificate import inspect
 from fieldkit.operator import Finding, Operator, Option, Plan, Question
 from fieldkit.procedure import reach
-from fieldkit.procedure.certificate_facts import described, facts
+from fieldkit.procedure.certificate_facts import described, facts, kind
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.text import M
@@ -32,7 +32,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             [each.der for each in present if each.der != own.der],
             has_private_key=own.has_private_key,
         )
-        findings = [_device(context, token), *found.findings]
+        findings = [*filter(None, (kind(context),)), _device(context, token), *found.findings]
         for finding in findings:
             operator.say(finding)
         known = facts(token, own.id, found)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from fieldkit.certificate import inspect
 from fieldkit.certificate.inspect import Description
+from fieldkit.driver.detect import explain
+from fieldkit.operator import Finding
 from fieldkit.procedure.context import Context
-from fieldkit.token.model import Token
+from fieldkit.text import M, Message
+from fieldkit.token.model import StoredCertificate, Token
 
 
 def described(
@@ -44,3 +47,29 @@ def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
         "sha256": found.sha256,
         "key": found.key,
     }
+
+
+def on_it(present: Sequence[StoredCertificate]) -> Message:
+    """What is on a token before something is written to it."""
+    if not present:
+        return M("There is no certificate on the token yet.")
+    return M("On the token already: {names}.", names=", ".join(each.label or each.id for each in present))
+
+
+def kind(context: Context) -> Finding | None:
+    """By which profile the bureau's token is treated, and how well that is known."""
+    profile = context.profiles.tokens.get(context.bureau.token)
+    if profile is None:
+        return None
+    known = explain(profile.known)
+    rules = explain(profile.pin_policy.known)
+    return Finding(
+        "token-profile",
+        "info",
+        M(
+            "Token profile {profile} ({known}); its PIN rules ({rules}).",
+            profile=profile.id,
+            known=known,
+            rules=rules,
+        ),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fieldkit.certificate.identity import Identity
 from fieldkit.certificate.inspect import Description
 from fieldkit.operator import Finding, Operator, Plan, Question, SecretRequest
 from fieldkit.procedure import reach
-from fieldkit.procedure.certificate_facts import described, facts
+from fieldkit.procedure.certificate_facts import described, facts, on_it
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.secret import Secret
@@ -21,7 +22,7 @@ from fieldkit.text import M
 from fieldkit.token import provision
 from fieldkit.token.errors import DuplicateKey
 from fieldkit.token.intents import StoredIntents
-from fieldkit.token.model import Token
+from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.provision import ImportReport
 from fieldkit.token.session import Session
 
@@ -43,7 +44,8 @@ async def run(context: Context, operator: Operator) -> Evidence:
         admit(found, holder.name)
         async with reach.agents(context) as running:
             token = await reach.visit_token(context, running, operator)
-            if not await operator.consent(_plan(token, path, found, len(holder.chain))):
+            present = await reach.looking(running, operator, token, lambda session: session.certificates())
+            if not await operator.consent(_plan(token, path, found, len(holder.chain), present)):
                 raise errors.NotConsented(
                     M("The certificate was not imported: not agreed to."),
                     unchanged=M("The token is as it was."),
@@ -96,7 +98,9 @@ def _open(data: bytes, password: Secret | None, name: str) -> Identity:
     return identity.identity(files.read(data, password, name=name), at=datetime.now(UTC))
 
 
-def _plan(token: Token, path: Path, found: Description, chain: int) -> Plan:
+def _plan(
+    token: Token, path: Path, found: Description, chain: int, present: Sequence[StoredCertificate]
+) -> Plan:
     return Plan(
         title=M("Import a certificate onto the token {name}", name=token.name),
         steps=(
@@ -111,6 +115,7 @@ def _plan(token: Token, path: Path, found: Description, chain: int) -> Plan:
                 chain=chain,
             ),
             M("The key then signs once, and the certificate must verify it."),
+            on_it(present),
         ),
         keeps=M("If anything fails, what was written is removed and you are told."),
     )

@@ -12,7 +12,7 @@ from fieldkit.certificate.admission import admit
 from fieldkit.certificate.identity import Identity
 from fieldkit.operator import Finding, Operator, Plan, Question
 from fieldkit.procedure import reach
-from fieldkit.procedure.certificate_facts import described, facts
+from fieldkit.procedure.certificate_facts import described, facts, on_it
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
@@ -37,6 +37,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
     admit(found, holder.name)
     async with reach.agents(context) as running:
         token = await reach.visit_token(context, running, operator)
+        present = await reach.looking(running, operator, token, lambda session: session.certificates())
         plan = Plan(
             title=M("Import a certificate onto the token {name}", name=token.name),
             steps=(
@@ -45,6 +46,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 inspect.valid(found),
                 M("Written from {file}: the certificate, for the key on the token.", file=path.name),
                 M("The key then signs once, and the certificate must verify it."),
+                on_it(present),
             ),
             keeps=M("If anything fails, what was written is removed and you are told."),
         )
