@@ -246,7 +246,9 @@ def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | Non
     status = run.run(step.argv, log, heard=reader.hear, stop=stop, may_stop=lambda: not reader.unpacking)
     if stop is not None and stop.is_set():
         raise Cancelled(M("The installation was broken off."), hint=M("Run it again to go on."))
-    if status and step.required:
+    # apt-get update exits with 0 though every source failed
+    unread = not step.required and (lists_empty() or apt_errors.captive(reader.lines))
+    if unread or (status and step.required):
         raise apt_errors.recognise(reader.lines)
     if tell is not None:
         tell(Progress(step.said, 200, 200))

@@ -22,6 +22,14 @@ from fieldkit.driver.errors import (
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M, Message
 
+# apt's own words for lists that are a web page
+CAPTIVE = r"got 'NOSPLIT'|does the network require authentication\?"
+
+
+def captive(lines: Iterable[str]) -> bool:
+    """apt was given a web page where its lists should be."""
+    return re.search(CAPTIVE, "\n".join(lines)) is not None
+
 
 def recognise(lines: Iterable[str]) -> FieldkitError:
     """The error that the output `lines` of apt-get or dpkg (in English) tell of."""
@@ -117,6 +125,14 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], FieldkitErro
                 PackageForeign,
                 M("{package} is for another kind of machine ({found})."),
                 M("Take the package for this machine's architecture."),
+            ),
+        ),
+        (
+            CAPTIVE,
+            _maker(
+                NoNetwork,
+                M("A login page answers in the package source's place, as in a hotel."),
+                M("Open a web page in a browser, log in to the network, then try again."),
             ),
         ),
         (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +132,33 @@ def test_without_a_network_the_kit_is_pointed_to(connected: Machine) -> None:
     assert told["error"]["code"] == "no-network", told
     assert "--kit" in told["error"]["hint"]
     assert connected.state(SIMPLE) == ""
+
+
+class LoginPage(http.server.BaseHTTPRequestHandler):
+    """Answers 200 with a page to everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        page = b"<html>Welcome to the hotel</html>"
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_a_login_page_in_the_package_sources_place_is_seen_through(machine: Machine) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), LoginPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = f"deb http://127.0.0.1:{server.server_address[1]}/debian stable main"
+        machine.run("sh", "-c", f"rm -rf /etc/apt/sources.list.d/*; echo '{source}' > /etc/apt/sources.list")
+        told = machine.bring(packages=[SIMPLE], module=SIMPLE_MODULE)
+        server.shutdown()
+    assert told["error"]["code"] == "no-network", told
+    assert "login page" in told["error"]["message"]
+    assert machine.state(SIMPLE) == ""
 
 
 def test_a_stick_pulled_while_its_files_are_copied_leaves_nothing(machine: Machine, deb: Build) -> None:
