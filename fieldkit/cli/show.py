@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from fieldkit.errors import FieldkitError
+
 if TYPE_CHECKING:
     from fieldkit.signature.cells import Colours
     from fieldkit.signature.raster import Pixels
 
 Draw = Callable[[int, int], "Pixels"]  # at most so many pixels across and down
 COLUMNS, LINES = 80, 44  # a page is as clear as that; more is only slower over a line
+PICTURE = (900, 1200)  # pixels
 PLAIN = (80, 36)  # where there is no terminal to ask
 
 
@@ -29,7 +32,7 @@ def show(draw: Draw, out: TextIO | None = None, *, pictures: bool = True) -> Non
     """Print what `draw` gives to `out` (standard output). pictures: a real picture if the terminal can."""
     stream = out or sys.stdout
     terminal = stream.isatty()
-    if terminal and pictures and colours(os.environ, terminal=True) != "none" and _picture(draw):
+    if terminal and pictures and _may_ask(os.environ) and _picture(draw):
         return
     from fieldkit.signature.cells import lines
 
@@ -40,6 +43,16 @@ def show(draw: Draw, out: TextIO | None = None, *, pictures: bool = True) -> Non
     stream.flush()
 
 
+def _may_ask(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal can be asked what it can: its answer has to come before anything else is typed.
+
+    Over SSH the answer may be late, and would then stand in the person's next command.
+    """
+    remote = any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "MOSH_IP"))
+    here = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return here and not remote and colours(environment, terminal=True) != "none"
+
+
 def _picture(draw: Draw) -> bool:
     """Print it by sixels or kitty's protocol; False where the terminal has neither."""
     try:
@@ -47,12 +60,14 @@ def _picture(draw: Draw) -> bool:
         from rich.console import Console
         from textual_image.renderable import Image as Renderable  # asks the terminal, on import
         from textual_image.renderable import SixelImage, TGPImage
-    except Exception:  # it is not here, or the terminal answers nonsense: half-blocks do
+
+        if Renderable not in (SixelImage, TGPImage):
+            return False
+        drawn = draw(*PICTURE)
+        held = Image.frombytes("RGB", (drawn.width, drawn.height), drawn.rgb)
+        Console().print(Renderable(held, width=COLUMNS // 2))
+    except FieldkitError:
+        raise
+    except Exception:  # the terminal answers nonsense, or says it has no size: half-blocks do
         return False
-    if Renderable not in (SixelImage, TGPImage):
-        return False
-    drawn = draw(900, 1200)
-    Console().print(
-        Renderable(Image.frombytes("RGB", (drawn.width, drawn.height), drawn.rgb), width=COLUMNS // 2)
-    )
     return True

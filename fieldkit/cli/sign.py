@@ -16,7 +16,9 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
-from fieldkit.operator import Plan, SecretRequest
+from fieldkit.cli.sign_documents import NOT_SIGNED, jobs_for, looked_at, may_replace, pdfs
+from fieldkit.cli.sign_preview import show_draft, show_signed, show_stamps
+from fieldkit.operator import Plan
 from fieldkit.text import M, Message, Said
 
 if TYPE_CHECKING:
@@ -26,13 +28,11 @@ if TYPE_CHECKING:
     from fieldkit.secret import Secret
     from fieldkit.signature.batch import Job, Look, Outcome
     from fieldkit.signature.place import Place
-    from fieldkit.signature.preflight import Preflight
     from fieldkit.signature.sign import Level
     from fieldkit.token.model import Token
 
 LEVELS = ("b-b", "b-t", "b-lt", "b-lta")
 STAMPS = ("person", "agency", "attachment", "copy", "none")
-NOT_SIGNED = M("Nothing was signed.")
 
 
 @verb(
@@ -80,16 +80,16 @@ def sign(
 
     profiles = call.profiles()
     rules = _rules(profiles, given.pop("rules"))
-    found = _pdfs(sources)
+    found = pdfs(sources)
     if preview:
-        return _preview(call, found, _look(rules, None, **given))
+        return show_stamps(call, found, _look(rules, None, **given))
     if not token or out is None:
         raise errors.Misused(
             M("The option {option} is missing.", option="--out" if token else "--token"), unchanged=NOT_SIGNED
         )
     get_ready()
-    jobs = _jobs(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
-    jobs, password = _preflight(call, jobs, **given)
+    jobs = jobs_for(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
+    jobs, password = looked_at(call, jobs, **given)
     if all(job.problem is not None for job in jobs):
         return _reply([Outcome(job, error=job.problem) for job in jobs])
     known = material(call, profiles)
@@ -104,7 +104,7 @@ def sign(
             issuers = [each.der for each in session.certificates() if each.der != chosen.der]
         look = _look(rules, chosen.der, **given)
         _fit_to_sign(chosen.der, known, rules if given["insist"] else None)
-        overwrite = _replace(call, jobs, given["replace"])
+        overwrite = may_replace(call, jobs, given["replace"])
         _consent(call, held, jobs, look, password)
         confirmed = last_try(call, held)
         with (
@@ -132,7 +132,7 @@ def sign(
                 overwrite=overwrite,
                 insist=rules.insist if given["insist"] and rules is not None else (),
             )
-    _show_signed(call, done, look, password)
+    show_signed(call, done, look, password)
     return _reply(done)
 
 
@@ -141,103 +141,6 @@ def material(call: Call, profiles: Profiles) -> Material:
     from fieldkit.procedure.material import gather
 
     return gather(call.home, profiles, profiles.authorities)
-
-
-def _pdfs(sources: Sequence[Path]) -> list[Path]:
-    """The documents: those named, and in place of a folder those in it by name.
-
-    :raises Missing: a folder holds none.
-    """
-    found: list[Path] = []
-    for source in sources:
-        if not source.is_dir():
-            found.append(source)
-            continue
-        inside = sorted(
-            each
-            for each in source.iterdir()
-            if each.suffix.lower() == ".pdf" and not each.name.startswith(".")
-        )
-        if not inside:
-            raise errors.Missing(
-                M("There is no PDF in the folder {folder}.", folder=str(source)), unchanged=NOT_SIGNED
-            )
-        found += inside
-    return found
-
-
-def _jobs(sources: Sequence[Path], out: Path, *, several: bool) -> list[Job]:
-    """Each source with its output: `out` itself for one, files of the same names in `out` for several."""
-    from fieldkit.signature.batch import Job
-
-    if not several and not out.is_dir():
-        return [Job(sources[0], out)]
-    if len({source.name for source in sources}) < len(sources):
-        raise errors.Misused(
-            M("Two of the files have the same name."),
-            unchanged=NOT_SIGNED,
-            hint=M("Sign them in two runs, into two folders."),
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    return [Job(source, out / source.name) for source in sources]
-
-
-def _preflight(call: Call, jobs: Sequence[Job], **given: Any) -> tuple[list[Job], Secret | None]:
-    """The jobs with what keeps each from being signed, told before a PIN is asked for; and the password."""
-    from fieldkit.signature.errors import DocumentEncrypted
-    from fieldkit.signature.preflight import preflight
-
-    kind = given["stamp"]
-
-    def look(job: Job, password: Secret | None) -> Preflight:
-        return preflight(job.source, password=password, field=given["field"], kind=kind)
-
-    looked = [look(job, None) for job in jobs]
-    locked = [at for at, each in enumerate(looked) if isinstance(each.problem, DocumentEncrypted)]
-    password = _password(call, jobs[locked[0]].source) if locked else None
-    for at in locked if password is not None else ():
-        looked[at] = look(jobs[at], password)
-    rewrites = [at for at, each in enumerate(looked) if each.verdict == "rewrite"]
-    agreed = bool(rewrites) and _rewrite(call, [jobs[at].source for at in rewrites], given["rewrite"])
-    made = []
-    for at, (job, found) in enumerate(zip(jobs, looked, strict=True)):
-        rewrite = agreed and at in rewrites
-        made.append(msgspec.structs.replace(job, rewrite=rewrite, problem=None if rewrite else found.problem))
-        if not call.json:
-            for finding in found.findings:
-                if finding.severity == "warning":
-                    call.console().say(finding)
-    return made, password
-
-
-def _password(call: Call, source: Path) -> Secret | None:
-    """The password of an encrypted document, from the person or the file given; None if nobody gives one."""
-    from fieldkit.cli.console import SecretMissing
-
-    title = M("Password of the document {name}", name=source.name)
-    try:
-        return asyncio.run(call.console().secret(SecretRequest(role="password", title=title)))
-    except SecretMissing:
-        return None
-
-
-def _rewrite(call: Call, sources: Sequence[Path], agreed: bool) -> bool:
-    """Whether the person agrees that qpdf rewrites copies of these, which can be signed only then."""
-    console = call.console()
-    if not agreed and not call.yes and not console.attended:
-        return False
-    plan = Plan(
-        title=M("Rewrite {count} document(s) with qpdf, which can be signed only then", count=len(sources)),
-        steps=tuple(
-            M("A copy of {name} is written anew, then signed", name=source.name) for source in sources
-        ),
-        keeps=M("What the pages show stays the same, and the documents themselves are not changed."),
-    )
-    if agreed:
-        from fieldkit.cli.console import Console
-
-        console = Console(yes=True, secret_files={})
-    return asyncio.run(console.consent(plan))
 
 
 def _rules(profiles: Profiles, wanted: str) -> RuleSet | None:
@@ -328,18 +231,6 @@ def _tsa(profiles: Profiles) -> str | None:
     return next((each.url for one in profiles.authorities.values() for each in one.tsa if each.url), None)
 
 
-def _replace(call: Call, jobs: Sequence[Job], agreed: bool) -> bool:
-    """Whether outputs that are there already may be replaced: said by option, or asked of who is there."""
-    there = [job.out for job in jobs if job.out.exists() and job.problem is None]
-    if agreed or not there or call.yes or not call.console().attended:
-        return agreed
-    plan = Plan(
-        title=M("Replace {count} file(s) that are there already", count=len(there)),
-        steps=tuple(M("{name} is replaced by the signed document", name=str(path)) for path in there),
-    )
-    return asyncio.run(call.console().consent(plan))
-
-
 def _consent(
     call: Call, found: Token, jobs: Sequence[Job], look: Look | None, password: Secret | None
 ) -> None:
@@ -350,7 +241,7 @@ def _consent(
     ready = [job for job in jobs if job.problem is None]
     if look is not None and ready and not call.json:
         with contextlib.suppress(errors.Missing):  # without pdftoppm there is no picture of it
-            _show_draft(ready[0], look, password)
+            show_draft(ready[0], look, password)
     plan = Plan(
         title=M("Sign {count} document(s) with the token {token}", count=len(ready), token=found.name),
         steps=tuple(_step(job) for job in jobs),
@@ -389,76 +280,6 @@ def _stop_on_interrupt(count: int) -> Iterator[list[int]]:
         yield stopped
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _preview(call: Call, sources: Sequence[Path], look: Look | None) -> Reply:
-    """Show each document's page with its stamp, and where that is; nothing is signed."""
-    from fieldkit.cli import show
-    from fieldkit.signature import preview
-
-    if look is None:
-        raise errors.Misused(
-            M("There is no stamp to show."), unchanged=NOT_SIGNED, hint=M("Say which with --stamp.")
-        )
-    shapes, lines = [], []
-    for source in sources:
-        password = None
-        if _encrypted(source):
-            password = _password(call, source)
-        draft = preview.draft(source, look, password=password)
-        if not call.json:
-            easel = preview.Easel(source, look, password=password)
-            show.show(lambda width, height, e=easel, d=draft: e.pixels(d, width, height))  # type: ignore[misc]
-        lines += [draft.words(), M("The same by option: --at {place}", place=draft.option)]
-        if not draft.found:
-            lines.append(M("The name {name} was not found on any page.", name=look.name))
-        shapes.append(
-            {
-                "source": str(source),
-                "page": draft.place.page + 1,
-                "pages": len(draft.pages),
-                "box": list(draft.place.box),
-                "at": draft.option,
-                "found": draft.found,
-            }
-        )
-    return Reply(shapes[0] if len(shapes) == 1 else shapes, lines)
-
-
-def _encrypted(source: Path) -> bool:
-    from fieldkit.signature.errors import DocumentEncrypted
-    from fieldkit.signature.preflight import preflight
-
-    return isinstance(preflight(source).problem, DocumentEncrypted)
-
-
-def _show_draft(job: Job, look: Look, password: Secret | None) -> None:
-    from fieldkit.cli import show
-    from fieldkit.signature import preview
-
-    draft = preview.draft(job.source, look, password=password)
-    easel = preview.Easel(job.source, look, password=password)
-    show.show(lambda width, height: easel.pixels(draft, width, height), sys.stderr, pictures=False)
-    sys.stderr.write(f"{draft.words()}\n")
-
-
-def _show_signed(call: Call, done: Sequence[Outcome], look: Look | None, password: Secret | None) -> None:
-    """The signed page, as viewers will show it, for a person who saw it before."""
-    from fieldkit.cli import show
-    from fieldkit.signature import permission, preview
-
-    signed = next((each.signed for each in done if each.signed is not None), None)
-    if look is None or signed is None or call.json or not call.console().attended:
-        return
-    with contextlib.suppress(errors.FieldkitError):  # it is signed; a picture of it is a comfort
-        path = Path(signed.out)
-        place = permission.place_of(path, signed.field, password)
-        if place is not None:
-            show.show(
-                lambda width, height: preview.signed(path, place, width, height, password=password),
-                sys.stderr,
-                pictures=False,
-            )
 
 
 def _reply(done: Sequence[Outcome]) -> Reply:

@@ -72,12 +72,19 @@ class Look(msgspec.Struct, frozen=True):
     seal: StampRule | None = None
 
     def spot(
-        self, source: Path, password: Secret | None = None, field: Place | None = None
+        self,
+        source: Path,
+        password: Secret | None = None,
+        field: Place | None = None,
+        found: Sequence[Page] | None = None,
     ) -> tuple[Place, bool]:
-        """Where the stamp goes, and whether that is known: `field` is the place of the field to be signed."""
+        """Where the stamp goes, and whether that is known.
+
+        field: the place of the field to be signed. found: the pages, where they were read before.
+        """
         if field is not None:
             return field, True
-        found = pages(source, password)
+        found = pages(source, password) if found is None else found
         if self.place is not None:
             return _on(found, self.place), True
         person = None
@@ -138,15 +145,15 @@ def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more
         return sign(source, out, signer, **more)
     password: Secret | None = more.get("password")
     placed: list[bool] = []
+    found = pages(source, password) if look.seal is not None and not more.get("reserve") else None
 
     def drawn(field: Place | None) -> Stamp:
-        spot, known = look.spot(source, password, field)
+        spot, known = look.spot(source, password, field, found)
         placed.append(known)
         return look.on(spot)
 
-    if look.seal is not None and not more.get("reserve"):
-        found = pages(source, password)
-        spot, _ = look.spot(source, password)
+    if look.seal is not None and found is not None:
+        spot, _ = look.spot(source, password, found=found)
         seal = beside(found[spot.page], spot, look.seal.size_mm, look.seal.overlap or OVERLAP)
         more = more | {"reserve": (Reserved(permission.FIELDS["agency"], seal),)}
     signed = sign(source, out, signer, stamp=Drawing(look.rule.kind, drawn), **more)

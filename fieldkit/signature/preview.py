@@ -124,7 +124,7 @@ def draft(source: Path, look: Look, *, password: Secret | None = None, field: Pl
     held = tuple(pages(source, password))
     if not held:
         raise errors.DocumentUnfit(M("The document {name} has no pages.", name=source.name))
-    spot, found = look.spot(source, password, field)
+    spot, found = look.spot(source, password, field, held)
     return Draft(
         held,
         spot,

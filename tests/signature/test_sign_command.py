@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -260,6 +263,26 @@ def test_a_person_at_a_terminal_sees_the_stamp_on_the_page_before_agreeing(
     assert agreed.index("[y/N]") < agreed.rindex("▀▀▀▀")  # and the signed page after it
 
 
+def test_a_terminal_that_has_pictures_is_sent_one_and_over_ssh_it_is_not_asked(
+    home: Home, letter: Path
+) -> None:
+    line = [sys.executable, "-m", "fieldkit", "sign", str(letter), "--preview", "--stamp", "person"]
+    line += ["--name", papers.NAME]
+    environment = clean_environment(home) | {"TERM": "xterm-256color"}
+    for name in ("SSH_CONNECTION", "SSH_TTY", "MOSH_IP", "NO_COLOR"):
+        environment.pop(name, None)
+    answers = {b"\x1b[c": b"\x1b[?62;4c", b"\x1b[16t": b"\x1b[6;20;10t"}
+
+    local, status = _at_a_terminal(line, environment, "", answers)
+    remote, _ = _at_a_terminal(line, environment | {"SSH_CONNECTION": "::1 1 ::1 22"}, "", answers)
+
+    assert status == 0
+    assert "\x1bP" in local  # a sixel picture begins
+    assert "▀" not in local
+    assert "\x1b[c" not in remote
+    assert "▀▀▀▀" in remote
+
+
 def test_no_colour_and_no_block_is_sent_where_none_is_wanted() -> None:
     from fieldkit.cli.show import colours
 
@@ -270,13 +293,19 @@ def test_no_colour_and_no_block_is_sent_where_none_is_wanted() -> None:
     assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}, terminal=True) == "true"
 
 
-def _at_a_terminal(line: list[str], environment: dict[str, str], answer: str) -> tuple[str, int]:
-    """Run a command on a terminal of its own and answer its question; what it showed, and its status."""
+def _at_a_terminal(
+    line: list[str], environment: dict[str, str], answer: str, terminal: dict[bytes, bytes] | None = None
+) -> tuple[str, int]:
+    """Run a command on a terminal of its own and answer its question; what it showed, and its status.
+
+    terminal: what the terminal answers when it is asked about itself.
+    """
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     running = subprocess.Popen(line, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
-    answered = False
+    waiting = {b"[y/N]": answer.encode() + b"\n", **(terminal or {})}
     while True:
         try:
             read = os.read(ours, 65536)
@@ -285,8 +314,7 @@ def _at_a_terminal(line: list[str], environment: dict[str, str], answer: str) ->
         if not read:
             break
         shown += read
-        if not answered and b"[y/N]" in shown:
-            os.write(ours, answer.encode() + b"\n")
-            answered = True
+        for asked in [each for each in waiting if each in shown]:
+            os.write(ours, waiting.pop(asked))
     os.close(ours)
     return shown.decode(errors="replace"), running.wait(timeout=60)
