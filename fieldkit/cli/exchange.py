@@ -110,7 +110,27 @@ def rehearse(
     anchors, crls = _material(call, trust, crl)
     with _signer(call, token, certificate) as signer:
         done = rehearse(files, folder, _header(given), trust=anchors, crls=crls, signer=signer)
-    return _opened(done.opened, done.verdict, done.checks, package=done.packed.out, sha256=done.packed.sha256)
+    evidence = folder / f"rehearsal-{done.packed.document}.json"
+    reply = _opened(
+        done.opened,
+        done.verdict,
+        done.checks,
+        package=done.packed.out,
+        sha256=done.packed.sha256,
+        evidence=str(evidence),
+    )
+    _written(evidence, reply.result)
+    return reply
+
+
+def _written(path: Path, result: Any) -> None:
+    """Keep what a rehearsal found beside what it exchanged."""
+    import msgspec
+
+    from fieldkit.signature import document
+
+    with document.written(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
 
 
 @contextlib.contextmanager

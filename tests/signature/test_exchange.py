@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import edxml, errors, exchange, sign
+from fieldkit.signature import edxml, errors, exchange, safe_xml, sign, xml_signature
 from fieldkit.signature.edxml import Header, Organ
+from fieldkit.signature.judgement import Policy
 from tests.conftest import Run
 from tests.signature.pki import Pki, SoftwareSigner
 
@@ -123,6 +128,7 @@ def test_the_command_rehearses(fieldkit: Run, pki: Pki, signed: Path, tmp_path: 
     ran = fieldkit("exchange", "rehearse", signed, "--folder", tmp_path / "axis", "--json", *arguments)
     assert ran.status == 0, ran.out + ran.err
     assert ran.result["verdict"] == "pass"
+    assert json.loads(Path(ran.result["evidence"]).read_bytes()) == ran.result
 
 
 @pytest.fixture(params=["rsa", "ec"])
@@ -278,3 +284,48 @@ def test_an_answer_that_is_none_is_refused_in_words() -> None:
     for data in (b"", b"<edXML/>", b"<!DOCTYPE x []><x/>"):
         with pytest.raises(errors.PackageUnfit):
             edxml.read_status(data)
+
+
+def test_a_package_beyond_the_limit_is_not_even_parsed(
+    pki: Pki, signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER)
+    monkeypatch.setattr(safe_xml, "LARGEST", 10_000)
+    with pytest.raises(errors.PackageUnfit, match="too large"):
+        exchange.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors)
+
+
+def test_the_signature_of_a_package_is_never_looked_for_in_dangerous_xml() -> None:
+    for data in (b'<!DOCTYPE x [<!ENTITY a "a">]><x>&a;</x>', b"<a>" * 500 + b"</a>" * 500):
+        with pytest.raises(errors.PackageUnfit):
+            xml_signature.verify(data, trust=(), policy=Policy(), required=False)
+
+
+def test_bytes_changed_in_a_signed_package_never_pass_for_something_else(
+    pki: Pki, ec_signer: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    data = _sealed(signed, ec_signer, tmp_path)
+    original, path = edxml.read(data), tmp_path / "hurt.edxml"
+    # most of a package is one long base64 text; what matters is mostly elsewhere
+    start, end = data.index(b"<ContentTransferEncoded>"), data.index(b"</ContentTransferEncoded>")
+    places = st.one_of(st.integers(0, start), st.integers(end, len(data) - 1), st.integers(0, len(data) - 1))
+
+    @settings(max_examples=120, deadline=None, database=None, derandomize=True)
+    @given(st.dictionaries(places, st.integers(1, 255), min_size=1, max_size=3))
+    def flips(changes: dict[int, int]) -> None:
+        made = bytearray(data)
+        for at, by in changes.items():
+            made[at] ^= by
+        path.write_bytes(made)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                opened = exchange.open_package(
+                    path, Path(folder), trust=pki.anchors, crls=pki.crls(), signature=True
+                )
+            except FieldkitError:
+                return
+            if opened.verdict == "pass":
+                again = edxml.read(bytes(made))
+                assert (again.header, again.attachments) == (original.header, original.attachments)
+
+    flips()
