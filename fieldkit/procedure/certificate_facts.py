@@ -61,15 +61,10 @@ def kind(context: Context) -> Finding | None:
     profile = context.profiles.tokens.get(context.bureau.token)
     if profile is None:
         return None
-    known = explain(profile.known)
-    rules = explain(profile.pin_policy.known)
-    return Finding(
-        "token-profile",
-        "info",
-        M(
-            "Token profile {profile} ({known}); its PIN rules ({rules}).",
-            profile=profile.id,
-            known=known,
-            rules=rules,
-        ),
+    said = M(
+        "Token profile {profile} ({known}); its PIN rules ({rules}).",
+        profile=profile.id,
+        known=explain(profile.known),
+        rules=explain(profile.pin_policy.known),
     )
+    return Finding("token-profile", "info", said)

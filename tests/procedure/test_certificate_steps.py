@@ -55,6 +55,7 @@ def test_a_file_is_put_on_the_token_and_the_evidence_says_what_it_is(
     assert "key-proved" in [finding.id for finding in kept.findings]
     steps = [str(step) for step in played.plans[0].steps]
     assert any("can never leave the token" in step for step in steps)
+    assert "There is no certificate on the token yet." in steps
     assert (played.asked_for("password"), played.asked_for("pin")) == (1, 1)
     certificates, private = on(token, agents)
     assert kept.facts["sha256"] in certificates
@@ -182,6 +183,9 @@ def test_a_personalised_token_is_compared_and_proved(
     assert outcome["token-serial"] == "not-checked", "the dossier names no serial number"
     assert kept.facts["sha256"]
     assert played.asked_for("pin") == 1
+    (profile,) = [finding.message for finding in kept.findings if finding.id == "token-profile"]
+    assert "confirmed: tried by this project" in profile.render("en")
+    assert profile.render("vi") != profile.render("en")
 
 
 def test_another_persons_token_fails_and_is_never_asked_for_its_pin(
