@@ -43,6 +43,7 @@ _REASONS: tuple[tuple[str, Message], ...] = (
     ("expected key", M("The line is not indented like those it belongs to.")),
     ("expected '-' indicator", M("The line is not indented like those it belongs to.")),
     ("expected <block end>", M("The line is not indented like those it belongs to.")),
+    ("node content", M("A value is missing here, or a quote or a bracket before it is not closed.")),
     ("undefined alias", _REFERENCE),
     (
         "unknown escape",

@@ -97,6 +97,7 @@ def test_a_mistake_is_named_where_it_is(text: str, place: tuple[int, int], said:
         ("id: a: b\n", (1, 6), "has to stand in quotes"),
         ('id: "a\n', (1, 5), "not closed"),
         ("id: a\nparts: [x\n", (2, 8), "not closed"),
+        ("id: [\n", (2, 1), "A value is missing here"),
         ("id: a\n  parts: []\n", (2, 8), "has to stand in quotes"),
         ("id: a\nparts:\n  - name: x\n count: 1\n", (4, 2), "indented"),
         ("id: a\n---\nid: b\n", (2, 1), "second document"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +68,13 @@ class Form(msgspec.Struct, frozen=True):
     left_out: tuple[FormProblem, ...]
 
 
-def read_form(path: Path) -> Form:
-    """The checklist in the XLSForm at `path`.
+def read_form(path: Path, procedures: Collection[str] | None = None) -> Form:
+    """The checklist in the XLSForm at `path`. procedures: the names of those there are, to be held against.
 
     :raises FormUnreadable: no workbook. :raises FormInvalid: with every cell that is not understood.
     """
     reader = _Reader(path, read(path, SHEETS, REFUSED_SHEETS))
-    return reader.form()
+    return reader.form(procedures)
 
 
 class _Reader:
@@ -92,13 +92,13 @@ class _Reader:
         self._items: list[Item] = []
         self._open: tuple[Table, Row, Section] | None = None
 
-    def form(self) -> Form:
+    def form(self, procedures: Collection[str] | None) -> Form:
         head = self._settings()
         self._choices()
         self._survey(head["title"])
         self._stop()
         checklist = Checklist(sections=tuple(self._sections), **head)
-        for place, said, offset in wrong(checklist):
+        for place, said, offset in wrong(checklist, procedures):
             self._problems.append(
                 self._placed(place, said if isinstance(said, Message) else M(said.en), offset)
             )

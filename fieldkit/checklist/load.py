@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from fieldkit.checklist.answers import normal
@@ -49,21 +49,23 @@ def names(home: Home) -> list[str]:
     return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
-def load(path: Path) -> Checklist:
-    """The checklist in the file at `path`.
+def load(path: Path, procedures: Collection[str] | None = None) -> Checklist:
+    """The checklist in the file at `path`. procedures: the names of those there are, to be held against.
 
     :raises Unreadable: it is not there. :raises ChecklistInvalid: it is wrong, with every reason.
     """
-    return parse(text_of(path, ChecklistInvalid), str(path))
+    return parse(text_of(path, ChecklistInvalid), str(path), procedures)
 
 
-def parse(text: str, name: str) -> Checklist:
-    """The checklist in `text`; `name` is the file's, for problems.
+def parse(text: str, name: str, procedures: Collection[str] | None = None) -> Checklist:
+    """The checklist in `text`; `name` is the file's, for problems. procedures: as for `load`.
 
     :raises ChecklistInvalid: with every reason.
     """
     document = read(text, name, Checklist, ChecklistInvalid)
-    problems = [document.problem(place, said, offset) for place, said, offset in wrong(document.value)]
+    problems = [
+        document.problem(place, said, offset) for place, said, offset in wrong(document.value, procedures)
+    ]
     if problems:
         problems.sort(key=lambda problem: (problem.line, problem.column))
         raise ChecklistInvalid(problems)
@@ -73,13 +75,12 @@ def parse(text: str, name: str) -> Checklist:
 Wrong = Iterator[tuple[Place, Said, int]]
 
 
-def wrong(checklist: Checklist) -> Wrong:
+def wrong(checklist: Checklist, procedures: Collection[str] | None = None) -> Wrong:
     """What is wrong with the meaning of a checklist: where, what, and how far into the text there."""
     sections: set[str] = set()
     items: set[str] = set()
     if not _CHECKLIST_ID.fullmatch(checklist.id):
-        said = M("`{id}` is not a name for a checklist: letters, digits and _ . - only.", id=checklist.id)
-        yield ("id",), said, 0
+        yield ("id",), _bad_name(checklist.id), 0
     if not checklist.sections:
         yield ("sections",), M("A checklist needs at least one section."), 0
     for s, section in enumerate(checklist.sections):
@@ -95,6 +96,8 @@ def wrong(checklist: Checklist) -> Wrong:
             if item.id in items:
                 yield (*place, "id"), M("The item `{id}` is here twice.", id=item.id), 0
             items.add(item.id)
+            if item.procedure and procedures is not None and item.procedure not in procedures:
+                yield (*place, "procedure"), _no_procedure(item.procedure, procedures), 0
             for below, said in _item(item):
                 yield (*place, *below), said, 0
     yield from _conditions(checklist)
@@ -150,6 +153,10 @@ def _circle(id: str, needs: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
+def _bad_name(id: str) -> Message:
+    return M("`{id}` is not a name for a checklist: letters, digits and _ . - only.", id=id)
+
+
 def _bad_id(id: str) -> Message:
     return M("`{id}` is not an id: small letters, digits and _ only, a letter first.", id=id)
 
@@ -202,6 +209,16 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
             yield ("default",), error.message
     if item.constraint_message is not None and not item.constraint:
         yield ("constraint_message",), M("`constraint_message` needs a `constraint`.")
+
+
+def _no_procedure(name: str, procedures: Collection[str]) -> Message:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, procedures, 1)
+    if near:
+        return M("There is no procedure `{name}`; is `{near}` meant?", name=name, near=near[0])
+    known = ", ".join(sorted(procedures))
+    return M("There is no procedure `{name}`. Known: {known}.", name=name, known=known)
 
 
 def _unfit(key: str, item: Item) -> Message:

@@ -17,14 +17,29 @@ checklist = noun("checklist", M("Check checklists and profiles; read and write X
 @checklist.verb("list", M("The checklists that a visit can follow."))
 def list_(call: Call) -> Reply:
     from fieldkit.checklist import load
+    from fieldkit.yaml_model import Invalid
 
-    found = [(name, load.find(name, call.home)) for name in load.names(call.home)]
     result: list[dict[str, Any]] = []
     lines: list[str | Said] = []
-    for name, path in found:
-        known = load.load(path)
+    for name in load.names(call.home):
+        path = load.find(name, call.home)
+        try:
+            known = load.load(path)
+        except Invalid as error:  # one that is being written is no reason to hide the others
+            said = error.problems[0].said
+            result.append({"checklist": name, "path": str(path), "problem": str(said)})
+            lines.append(M("{name}: cannot be used: {problem}", name=name, problem=said))
+            continue
         count = sum(1 for _ in known.items())
-        result.append({"checklist": name, "version": known.version, "items": count, "path": str(path)})
+        result.append(
+            {
+                "checklist": name,
+                "version": known.version,
+                "title": str(known.title),
+                "items": count,
+                "path": str(path),
+            }
+        )
         lines.append(
             M(
                 "{name} {version}: {title}, {count} items",
@@ -60,13 +75,28 @@ def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | S
         if path.is_file() and profiles.is_profile(path):
             profiles.check(path)
         else:
-            load.load(load.find(name, call.home))
+            load.load(load.find(name, call.home), _procedures())
     except Invalid as error:
         return list(error.data["problems"]), [str(problem) for problem in error.problems]
     except FieldkitError as error:
         shape = {"file": name, "line": 0, "column": 0, "message": str(error.message)}
         return [shape], [str(line) for line in error.lines()]
     return [], []
+
+
+def _procedures() -> frozenset[str]:
+    """The names of the procedures of this release."""
+    import importlib
+    import inspect
+    import pkgutil
+
+    from fieldkit import procedure
+
+    names = [module.name for module in pkgutil.iter_modules(procedure.__path__)]
+    found = {name: importlib.import_module(f"{procedure.__name__}.{name}") for name in names}
+    return frozenset(
+        name for name, module in found.items() if inspect.iscoroutinefunction(getattr(module, "run", None))
+    )
 
 
 @checklist.verb("import", M("Make a checklist of an XLSForm workbook."))
@@ -77,7 +107,7 @@ def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist import xlsform
 
     target = out or form.with_suffix(".yaml")
-    read = xlsform.read_form(form)
+    read = xlsform.read_form(form, _procedures())
     made = xlsform.save(read, form.name, target, replace)
     result = {
         "checklist": made.id,
