@@ -5,10 +5,9 @@ It says nothing about validity. Colours are not measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,9 +16,6 @@ from fieldkit.signature import boundary, place
 from fieldkit.signature.place import Page, Place
 from fieldkit.text import M
 from fieldkit.verdict import Check
-
-if TYPE_CHECKING:
-    from fieldkit.secret import Secret
 
 MOST_PAGES = 5000
 SIZE_MM, PLACE_MM = 1.0, 12.0
@@ -47,22 +43,20 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 def stamp(
-    signature: Any,
-    path: Path,
-    rules: Sequence[RuleSet],
-    day: date,
-    name: str,
-    password: Secret | None = None,
+    signature: Any, pages: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
 ) -> Check:
-    """The stamp of one signature, made on `day` by the signer `name`; never required for a verdict."""
+    """The stamp of one signature, made on `day` by the signer `name`; never required for a verdict.
+
+    pages: the document's, looked for only where there is a stamp.
+    """
     try:
-        return _compared(signature, path, rules, day, name, password)
+        return _compared(signature, pages, rules, day, name)
     except Exception as error:  # what is wrong with a page takes nothing from a signature
         return _open(M("The stamp was not compared: its page cannot be read."), boundary.kind_of(error))
 
 
 def _compared(
-    signature: Any, path: Path, rules: Sequence[RuleSet], day: date, name: str, password: Secret | None
+    signature: Any, look: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
 ) -> Check:
     fitting = [each for each in rules if each.in_force(day)]
     if not fitting:
@@ -73,7 +67,7 @@ def _compared(
         return _open(
             M("The signature shows nothing on a page, so there is no stamp to compare."), rule_set.id
         )
-    pages = place.pages(path, password)
+    pages = look()
     page = pages[stored.page]
     box = _seen(page, stored)
     rule = _rule(rule_set, box, page)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, claims, document, looks
+from fieldkit.signature import boundary, claims, document, looks, place
 from fieldkit.signature.claims import Moment
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.online import Online
+from fieldkit.signature.place import Page
 from fieldkit.signature.stamp import VIETNAM
 from fieldkit.signature.trust import Trust, trust
 from fieldkit.text import M
@@ -40,17 +42,17 @@ NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
 class _Case(msgspec.Struct, frozen=True):
     """What every signature of one document is judged with.
 
-    stored: what the document's own store brought. given: revocation lists came from elsewhere too.
+    stored: what the document's own store brought. given: revocation lists came from elsewhere too. pages:
+    reads the document's pages, once.
     """
 
-    path: Path
     believed: Trust
     stored: Trust | None
     policy: Policy
     online: Online | None
     rules: tuple[RuleSet, ...]
     given: bool
-    password: Secret | None
+    pages: Callable[[], Sequence[Page]]
 
 
 def validate(
@@ -127,7 +129,8 @@ def _document(
     checks: list[Check] = []
     stored = _stored(reader, checks)
     both = believed if stored is None else _joined(believed, stored)
-    case = _Case(path, both, stored, policy, online, rules, bool(believed.crls), password)
+    look = functools.cache(lambda: place.pages(path, password))
+    case = _Case(both, stored, policy, online, rules, bool(believed.crls), look)
     verdicts: list[SignatureVerdict] = []
     moment = Moment(at, at)
     for signature in reversed(found):
@@ -287,7 +290,7 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
     checks += [clock] if clock is not None else []
     if case.rules:
         day = (said or outer.now).astimezone(VIETNAM).date()
-        checks.append(looks.stamp(signature, case.path, case.rules, day, _name(certificate), case.password))
+        checks.append(looks.stamp(signature, case.pages, case.rules, day, _name(certificate)))
     return SignatureVerdict(
         field=str(signature.field_name or ""),
         signer=_subject(certificate),
