@@ -57,6 +57,7 @@ _SIMPLE: dict[str, Kind] = {
 _BEGIN, _END = "begin group", "end group"
 _GROUP_TAKES = ("type", "name", "label", "relevant", "appearance")
 _SMART = str.maketrans("‘’“”", "''\"\"")  # Excel and Word put them in the place of straight quotes
+_HERE = Message("")  # a place, without anything wrong there so far
 _DJ = str.maketrans("đĐ", "dD")  # no letter with a mark, so no normal form parts them
 _QUESTIONS = ("name", "label", "relevant", "constraint", "constraint_message", "required", "default")
 
@@ -99,9 +100,8 @@ class _Reader:
         self._stop()
         checklist = Checklist(sections=tuple(self._sections), **head)
         for place, said, offset in wrong(checklist, procedures):
-            self._problems.append(
-                self._placed(place, said if isinstance(said, Message) else M(said.en), offset)
-            )
+            message = said if isinstance(said, Message) else M("{problem}", problem=str(said))
+            self._problems.append(self._placed(place, message, offset))
         self._stop()
         return Form(checklist, tuple(self._left))
 
@@ -156,7 +156,7 @@ class _Reader:
         return head | ({"form": paper} if paper else {})
 
     def _mark(self, place: Place, table: Table, row: Row, name: str) -> None:
-        self._places[place] = table.sheet.problem(row.number, table.at(name), M("."))
+        self._places[place] = table.sheet.problem(row.number, table.at(name), _HERE)
 
     # choices
 
@@ -179,8 +179,8 @@ class _Reader:
                 if table.has(name) and not list(table.filled(row, (name,))):
                     table.wrong(row.number, table.at(name), M("The `{column}` is missing.", column=name))
             if label is not None:
-                value = sheet.problem(row.number, table.at("name"), M("."))
-                said = sheet.problem(row.number, table.at("label"), M("."))
+                value = sheet.problem(row.number, table.at("name"), _HERE)
+                said = sheet.problem(row.number, table.at("label"), _HERE)
                 choice = Choice(table.word(row, "name"), label)
                 self._lists.setdefault(table.word(row, "list_name"), []).append((choice, value, said))
 
