@@ -59,7 +59,7 @@ def _pe(head: bytes) -> Header:
 
 
 def _mach(head: bytes) -> Header:
-    if head[:4] in (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"):
+    if head[:4] in (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe") and len(head) >= 8:
         machine = struct.unpack_from("<I", head, 4)[0]
         return Header("mach-o", (MACH_MACHINES.get(machine, "?"),), 64 if head[0] == 0xCF else 32)
     if head[:4] in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf") and len(head) >= 8:

@@ -1,0 +1,129 @@
+"""What a token may say of itself, in every combination: names, flags, files, frames, PINs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fieldkit.secret import Secret
+from fieldkit.token import guard, header, protocol, uri
+from fieldkit.token.model import Token
+from fieldkit.token.policy import PinRules
+
+MAGIC = [b"", b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"]
+FLAGS = st.integers(0, 2**24 - 1)
+LABEL = st.binary(max_size=32).map(lambda raw: raw.split(b"\0", 1)[0].rstrip(b" "))
+SERIAL = st.binary(max_size=16).map(lambda raw: raw.split(b"\0", 1)[0].rstrip(b" "))
+NAME = st.text(max_size=16).filter(lambda text: text == text.strip())
+
+
+def token(label: bytes = b"Sample", serial: bytes = b"12ab34cd", slot: int = 0, **more: object) -> Token:
+    named = uri.make(
+        label=label, serial=serial, model=b"M", manufacturer=b"F", slot=slot if not serial else None
+    )
+    plain = Token(
+        uri=named, label=label.decode("utf-8", "replace"), serial=serial.decode("utf-8", "replace"),
+        model="M", manufacturer="F", module="/m.so", modules=("/m.so",), slot=slot, initialized=True,
+        login_required=True, pin_state="ok", raw_label=label, raw_serial=serial,
+    )  # fmt: skip
+    return msgspec.structs.replace(plain, **more)
+
+
+@given(LABEL, SERIAL, st.integers(0, 2**31))
+def test_a_uri_names_its_token_whatever_its_label_is(label: bytes, serial: bytes, slot: int) -> None:
+    one = token(label, serial, slot)
+    pattern = uri.parse(one.uri)
+    assert one.uri.isascii()
+    assert pattern is not None
+    assert pattern.matches(one)
+
+
+@given(LABEL, SERIAL, LABEL, SERIAL)
+def test_a_uri_names_no_other_token(label: bytes, serial: bytes, label_2: bytes, serial_2: bytes) -> None:
+    one, other = token(label, serial), token(label_2, serial_2, 1)
+    pattern = uri.parse(one.uri)
+    assert pattern is not None
+    if (label or serial) and pattern.matches(other):
+        assert not label or label == label_2
+        assert not serial or serial == serial_2
+
+
+@given(st.text(max_size=80))
+def test_anything_typed_is_a_uri_or_is_none(typed: str) -> None:
+    assert uri.parse(typed) is None or typed.lower().startswith("pkcs11:")
+
+
+@given(FLAGS, st.integers(0, 20), st.integers(1, 15), st.booleans())
+def test_a_count_of_wrong_pins_never_makes_a_state_look_better(
+    flags: int, failures: int, tries: int, so: bool
+) -> None:
+    alone, counted = guard.state(flags, 0, tries, so=so), guard.state(flags, failures, tries, so=so)
+    if alone in guard.GRAVITY and counted in guard.GRAVITY:
+        assert guard.GRAVITY.index(counted) >= guard.GRAVITY.index(alone)
+    has_pin = flags & guard.TOKEN_INITIALIZED and (so or flags & guard.USER_PIN_INITIALIZED)
+    if failures >= tries - 1 and failures and alone != "locked" and has_pin:
+        assert counted == "final"
+
+
+@given(
+    st.binary(max_size=600),
+    st.sampled_from([b"", b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_has_a_header_or_none(tmp_path: Path, content: bytes, magic: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(magic + content)
+    assert header.read(path).kind in ("", "elf", "pe", "mach-o")
+
+
+@given(st.lists(st.binary(max_size=300), max_size=4), st.binary(max_size=2000))
+def test_what_goes_through_the_pipe_comes_out_and_secrets_stay_apart(
+    secrets: list[bytes], data: bytes
+) -> None:
+    pipe = io.BytesIO()
+    request = protocol.Sign(1, "ab", "ECDSA", data)
+    protocol.write(pipe, request, [Secret(each) for each in secrets])
+    pipe.seek(0)
+    found = protocol.read_request(pipe)
+    assert found is not None
+    assert found[0] == request
+    assert [bytes(each) for each in found[1]] == secrets
+
+
+@given(st.binary(max_size=60))
+def test_whatever_comes_through_the_pipe_is_a_frame_or_an_end_or_refused(data: bytes) -> None:
+    try:
+        protocol.read_request(io.BytesIO(data))
+    except (ValueError, msgspec.DecodeError):
+        pass
+
+
+@given(st.text(max_size=40), st.integers(0, 20), st.integers(0, 40), st.booleans())
+def test_a_pin_that_passes_can_be_typed_anywhere(typed: str, least: int, most: int, so: bool) -> None:
+    one = token(pin_min=least, pin_max=most)
+    rules = PinRules(min=4, classes=("digit",))
+    secret = Secret(typed.encode("utf-8", "surrogatepass"))
+    complaint = (rules.so_check(one) if so else rules.check(one))(secret)
+    if complaint is not None:
+        assert str(complaint)
+        assert ("SO PIN" in str(complaint)) == so or "SO PIN" not in str(complaint)
+        return
+    assert typed.isascii()
+    assert max(4, least) <= len(typed) <= (most or 255)
+    assert len(set(typed)) > 1
+    assert so or any(map(str.isdigit, typed))
+
+
+@pytest.mark.parametrize("so", [True, False])
+def test_a_rule_names_the_code_it_is_about(so: bool) -> None:
+    one = token()
+    rules = PinRules(forbidden=("97531864",))
+    check = rules.so_check(one) if so else rules.check(one)
+    for typed in ("1", "ế" * 8, "97531864", "12ab34cd", "77777777", "12345678"):
+        said = str(check(Secret(typed)))
+        assert ("SO PIN" in said) == so, said
