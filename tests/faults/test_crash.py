@@ -104,7 +104,7 @@ def _explore(sequences: int) -> None:
 
 
 def test_what_was_acknowledged_survives_any_sequence_of_mishaps() -> None:
-    _explore(1_000)
+    _explore(2_000)
 
 
 @pytest.mark.soak

@@ -13,7 +13,7 @@ from fieldkit.journal import checkpoint, custody
 from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.errors import StoreMissing
 from fieldkit.journal.store import Store
-from fieldkit.journal.verify import verify
+from fieldkit.journal.verify import Verified, verify
 from tests.journal.conftest import checks, flip, segment, write_a_day
 
 
@@ -29,12 +29,13 @@ def signed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def outcomes(folder: Path) -> dict[tuple[str, str], list[str]]:
-    """What `verify` said, and how often; the words and the bytes' own account aside."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for check in verify(folder).checks:
-        found.setdefault((check.id, check.verdict), []).append("")
-    return found
+ANSWERS = {"journal-000001.fkj", "device.key", "attachments"}
+"""Where a byte that changed has cost something; elsewhere it is said."""
+
+
+def outcomes(found: Verified) -> list[tuple[str, str]]:
+    """What was said, without its words."""
+    return [(check.id, check.verdict) for check in found.checks]
 
 
 def bytes_of(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -43,29 +44,25 @@ def bytes_of(folder: Path) -> Iterator[tuple[Path, int]]:
             yield from ((path, at) for at in range(path.stat().st_size))
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80], ids=hex)
-def test_every_byte_that_is_changed_is_found(signed: Path, mask: int) -> None:
-    whole = outcomes(signed)
+@pytest.mark.parametrize("mask", [0x01, 0x80], ids=hex)
+def test_every_byte_that_is_changed_is_found_and_in_an_entry_a_file_or_the_key_the_answer_is_no(
+    signed: Path, mask: int
+) -> None:
+    whole = outcomes(verify(signed))
     assert verify(signed).verdict == "pass"
     unseen = []
     kinds = set()
     for path, at in bytes_of(signed):
         flip(path, at, mask)
-        kinds.add(path.name if path.parent == signed else path.parent.parent.name)
-        if outcomes(signed) == whole:
+        kind = path.name if path.parent == signed else path.parent.parent.name
+        found = verify(signed)
+        if outcomes(found) == whole or (kind in ANSWERS and found.verdict != "fail"):
             unseen.append((path.name, at))
         flip(path, at, mask)
+        kinds.add(kind)
     assert unseen == []
-    assert kinds == {"journal-000001.fkj", "device.key", "head", "checkpoint", "reserve", "attachments"}
-    assert outcomes(signed) == whole
-
-
-def test_every_byte_of_an_entry_or_the_key_that_is_changed_makes_the_answer_no(signed: Path) -> None:
-    for path in (segment(signed), signed / "device.key", next((signed / "attachments").glob("*/*"))):
-        for at in range(path.stat().st_size):
-            flip(path, at)
-            assert verify(signed).verdict == "fail", (path.name, at)
-            flip(path, at)
+    assert kinds == {*ANSWERS, "head", "checkpoint", "reserve"}
+    assert outcomes(verify(signed)) == whole
 
 
 def test_every_change_of_a_bit_in_any_byte_of_the_journal_is_also_found_when_it_is_opened(
