@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, claims, document, looks, place
+from fieldkit.signature import boundary, brought, claims, document, looks, place
 from fieldkit.signature.claims import Moment
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.online import Online
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
     from fieldkit.profile.rules import RuleSet
     from fieldkit.secret import Secret
-
-
-NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
-"""Kinds of signatures that ISO 32000 knows and pyHanko does not judge."""
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -122,13 +118,13 @@ def _document(
         outcome = reader.decrypt(password.reveal() if password else "")
         if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
             raise boundary.needs_password(path.name)
-    found = list(_signatures(reader))
+    found = list(brought.signatures(reader))
     if not found:
         missing = Check("signed", "fail", M("There is no signature in the document."))
         return Judgement("fail", (), (missing,))
     checks: list[Check] = []
-    stored = _stored(reader, checks)
-    both = believed if stored is None else _joined(believed, stored)
+    stored = brought.stored(reader, checks)
+    both = believed if stored is None else brought.joined(believed, stored)
     look = functools.cache(lambda: place.pages(path, password))
     case = _Case(both, stored, policy, online, rules, bool(believed.crls), look)
     verdicts: list[SignatureVerdict] = []
@@ -144,97 +140,6 @@ def _document(
     return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
 
 
-def _signatures(reader: Any) -> Iterator[Any]:
-    """Every filled signature field, in the order of the revisions; one that cannot be read as its verdict."""
-    from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
-    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-
-    known = {each.value for each in SigSeedSubFilter}
-    found, unread = [], []
-    for name, value, field in enumerate_sig_fields(reader, filled_status=True):
-        held = value.get_object()
-        kind = str(held.get("/SubFilter", "")) if hasattr(held, "get") else ""
-        if kind not in known:
-            unread.append(_unreadable(name, _unknown_kind(kind), "unknown"))
-            continue
-        try:
-            found.append(EmbeddedPdfSignature(reader, field, name))
-        except Exception as error:  # damaged on purpose or not, it is one signature and has its verdict
-            unread.append(_unreadable(name, _misbuilt(error), "unknown"))
-    yield from unread
-    yield from sorted(found, key=lambda each: each.signed_revision)
-
-
-def _unknown_kind(kind: str) -> Check:
-    if kind not in NOT_JUDGED:
-        return Check(
-            "kind",
-            "fail",
-            M("The signature is of a kind that no standard knows: {kind}.", kind=kind[:80] or "?"),
-            hint=M("Ask the signer for the file again, or for a new signature."),
-        )
-    return Check(
-        "kind",
-        "not-checked",
-        M("The signature is of a kind that is not judged here: {kind}.", kind=kind),
-        hint=M("Ask the signer to sign again by PAdES, or have other software judge it."),
-    )
-
-
-def _misbuilt(error: Exception) -> Check:
-    return Check(
-        "structure",
-        "fail",
-        M("The signature is not built as it must be, so nothing it says counts."),
-        boundary.kind_of(error),
-        hint=M("Ask the signer for the file again, or for a new signature."),
-    )
-
-
-def _unreadable(name: str, check: Check, level: str) -> SignatureVerdict:
-    return SignatureVerdict(str(name or ""), "", "", level, overall((check,)), (check,))
-
-
-def _stored(reader: Any, checks: list[Check]) -> Trust | None:
-    """What the document's security store (DSS) brings: certificates, CRLs, OCSP answers; None without one."""
-    from asn1crypto import ocsp
-    from pyhanko.sign.validation.dss import DocumentSecurityStore
-    from pyhanko.sign.validation.errors import NoDSSFoundError
-
-    try:
-        store = DocumentSecurityStore.read_dss(reader)
-        return Trust(
-            others=tuple(store.load_certs()),
-            crls=tuple(each.get_object().data for each in store.crls),
-            ocsps=tuple(
-                ocsp.OCSPResponse.load(each.get_object().data)  # type: ignore[no-untyped-call]
-                for each in store.ocsps
-            ),
-        )
-    except NoDSSFoundError:
-        return None
-    except Exception as error:  # whoever appends rubbish here must not take the signatures' verdicts away
-        checks.append(
-            Check(
-                "stored",
-                "not-checked",
-                M("The validation data stored in the document cannot be read; it was not used."),
-                boundary.kind_of(error),
-                required=False,
-            )
-        )
-        return None
-
-
-def _joined(one: Trust, other: Trust) -> Trust:
-    return msgspec.structs.replace(
-        one,
-        others=(*one.others, *other.others),
-        crls=(*one.crls, *other.crls),
-        ocsps=(*one.ocsps, *other.ocsps),
-    )
-
-
 def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdict, Moment]:
     """One signature's verdict, and the moment that counts for what it covers."""
     try:
@@ -244,17 +149,17 @@ def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdi
     except FieldkitError:
         raise
     except Exception as error:  # what one signature does to the library is that signature's verdict
-        return _unreadable(signature.field_name, _misbuilt(error), "unknown"), moment
+        return brought.unreadable(signature.field_name, brought.misbuilt(error)), moment
 
 
 def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
-    inside = _inside(signature)
-    believed = _joined(case.believed, inside)
+    inside = brought.inside(signature)
+    believed = brought.joined(case.believed, inside)
     # the certificates inside are found by pyHanko itself
     without = msgspec.structs.replace(believed, others=case.believed.others)
     status, settled = _measured(signature, without, outer)
     stamp: Any = status.timestamp_validity
-    stampers = _joined(believed, _on_path(stamp))
+    stampers = brought.joined(believed, brought.on_path(stamp))
     stamped = [claims.timestamp(stamp, stampers, outer, case.policy)]
     moment = outer
     if stamped[0].verdict == "pass":
@@ -340,7 +245,7 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
     """A document timestamp's verdict, and its time if it is to be believed."""
     from pyhanko.sign.validation import async_validate_pdf_timestamp
 
-    believed = _joined(case.believed, _inside(signature))
+    believed = brought.joined(case.believed, brought.inside(signature))
     status = asyncio.run(
         async_validate_pdf_timestamp(
             signature, validation_context=believed.context(moment.at, revocation=False)
@@ -348,15 +253,15 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
     )
     certificate = status.signing_cert
     authority = claims.timestamp_revocation(certificate, believed, moment)
-    future = claims.timestamp(status, believed, moment, case.policy)
+    proof = claims.timestamp(status, believed, moment, case.policy)
     checks = [
         claims.integrity(status),
         claims.coverage(signature, status),
         claims.path(certificate, believed, moment.at),
         msgspec.structs.replace(authority, required=authority.verdict == "fail"),
     ]
-    if future.verdict != "pass":
-        checks.append(msgspec.structs.replace(future, required=True))
+    if proof.verdict != "pass" and checks[2].verdict == "pass":  # in the future, or not issued for timestamps
+        checks.append(msgspec.structs.replace(proof, required=True))
     verdict = SignatureVerdict(
         field=str(signature.field_name or ""),
         signer=_subject(certificate),
@@ -371,27 +276,6 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
         return verdict, moment
     settled = authority.verdict == "pass" and moment.settled
     return verdict, Moment(moment.now, status.timestamp, True, settled)
-
-
-def _on_path(stamp: Any) -> Trust:
-    """The authorities that a timestamp brings for its own path."""
-    path = stamp.validation_path if stamp is not None else None
-    return Trust(others=tuple(path.iter_certs(include_root=False)) if path is not None else ())
-
-
-def _inside(signature: Any) -> Trust:
-    """The certificates and the revocation data inside this signature's CMS."""
-    crls, ocsps = [], []
-    attributes = signature.signer_info["signed_attrs"]
-    for attribute in attributes:
-        if attribute["type"].native == "adobe_revocation_info_archival":
-            for value in attribute["values"]:
-                crls += [each.dump() for each in value["crl"] or ()]
-                ocsps += list(value["ocsp"] or ())
-    # taken as they stand: pyHanko looks for the signer among them by itself, which it need not do twice
-    held = signature.signed_data["certificates"]
-    others = tuple(each.chosen for each in held if each.name == "certificate")
-    return Trust(others=others, crls=tuple(crls), ocsps=tuple(ocsps))
 
 
 def _certificate(
@@ -418,7 +302,7 @@ def _certificate(
     else:
         revocation = claims.revocation(certificate, believed, at)
         if revocation.verdict == "not-checked" and case.online is not None:
-            believed = _joined(believed, case.online.revocation(certificate, believed))
+            believed = brought.joined(believed, case.online.revocation(certificate, believed))
             revocation = claims.revocation(certificate, believed, at, "network")
             if revocation.verdict == "not-checked":
                 said = case.online.said()
@@ -473,7 +357,7 @@ def _level(
         return "b-b"
     if case.stored is None:
         return "b-t"
-    own = _joined(msgspec.structs.replace(case.stored, anchors=case.believed.anchors), inside)
+    own = brought.joined(msgspec.structs.replace(case.stored, anchors=case.believed.anchors), inside)
     if not case.given and holds:
         return "b-lta" if archived else "b-lt"  # it was judged by nothing else
     if own.anchors and own.path_fault(certificate, moment.at, "require") is not None:
