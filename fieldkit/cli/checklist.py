@@ -66,18 +66,24 @@ def check(call: Call, files: tuple[str, ...]) -> Reply:
 
 def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | Said]]:
     """What is wrong with one file, for programs and for people."""
-    from fieldkit.checklist import load
+    from fieldkit.checklist import load, xlsform
+    from fieldkit.checklist.errors import FormInvalid
     from fieldkit.profile import load as profiles
     from fieldkit.yaml_model import Invalid
 
     path = Path(name)
     try:
-        if path.is_file() and profiles.is_profile(path):
+        if path.suffix.lower() == ".xlsx":
+            xlsform.read_form(path, _procedures())
+        elif path.is_file() and profiles.is_profile(path):
             profiles.check(path)
         else:
             load.load(load.find(name, call.home), _procedures())
     except Invalid as error:
         return list(error.data["problems"]), [str(problem) for problem in error.problems]
+    except FormInvalid as error:
+        shapes = [{"file": name, "line": each.row, **each.as_dict()} for each in error.problems]
+        return shapes, [problem.said for problem in error.problems]
     except FieldkitError as error:
         shape = {"file": name, "line": 0, "column": 0, "message": str(error.message)}
         return [shape], [str(line) for line in error.lines()]

@@ -86,6 +86,20 @@ def test_an_import_that_is_refused_names_the_cell_in_both_languages(fieldkit: Ru
     assert (gone.status, gone.error["code"]) == (4, "form-unreadable")
 
 
+def test_a_form_is_checked_before_it_is_imported(fieldkit: Run, tmp_path: Path) -> None:
+    workbook(tmp_path / "form.xlsx", question(("relevant", "${gone} = 1"), ("required", "maybe")))
+    ran = fieldkit("checklist", "check", "form.xlsx", "--json")
+    assert ran.status == 1
+    ((problem,),) = [each["problems"] for each in ran.result]
+    assert (problem["file"], problem["sheet"], problem["row"], problem["column"]) == (
+        "form.xlsx",
+        "survey",
+        2,
+        "E",
+    )
+    assert list(tmp_path.glob("*.yaml")) == []
+
+
 def test_what_an_import_leaves_out_is_said(fieldkit: Run, tmp_path: Path) -> None:
     workbook(
         tmp_path / "form.xlsx", (("type", "name", "label"), ("start", "start", None), ("text", "q", "Q"))

@@ -9,6 +9,7 @@ import pytest
 from fieldkit.checklist.errors import ChecklistInvalid, ChecklistNotFound
 from fieldkit.checklist.load import find, load, names, parse
 from fieldkit.home import Home, shipped
+from tests.conftest import REPOSITORY
 
 GOOD = """\
 id: short
@@ -53,6 +54,13 @@ def item(*lines: str) -> str:
 @pytest.mark.parametrize("path", sorted(shipped("checklists").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_checklists_are_in_order_and_called_as_their_files(path: Path) -> None:
     assert load(path).id == path.stem
+
+
+def test_the_example_in_the_documentation_is_in_order() -> None:
+    text = (REPOSITORY / "docs" / "forms.md").read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    checklist = parse(example, "docs/forms.md")
+    assert [item.id for item in checklist.items()] == ["speed", "why_slow"]
 
 
 def test_a_good_checklist_is_read() -> None:

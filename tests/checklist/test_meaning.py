@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from fieldkit.checklist.model import Choice, Item
 from fieldkit.checklist.value import FUNCTIONS as WORKED
 from fieldkit.checklist.value import evaluate, term
 from fieldkit.text import Message, Words
+from tests.conftest import REPOSITORY
 
 W = Words("v", "e")
 CHOICES = (Choice("a", W), Choice("b", W))
@@ -122,6 +124,12 @@ def test_the_words_for_types_are_translated_with_the_sentence(text: str) -> None
 
 def test_every_function_that_is_known_can_be_worked_out() -> None:
     assert set(FUNCTIONS) == {*WORKED, "if", "today"}
+
+
+def test_every_function_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "forms.md").read_text(encoding="utf-8")
+    table = text.partition("| about | functions |")[2].partition("\n\n")[0]
+    assert {name.partition("(")[0] for name in re.findall("`([a-z-]+)[(`]", table)} == set(FUNCTIONS)
 
 
 # Whatever passes the check can be evaluated with any answers: nothing is left to go wrong at a bureau.
