@@ -26,13 +26,13 @@ LOCK_WAIT = 30  # seconds apt waits for another installer to finish
 # apt in English and without questions; `env` carries it through sudo and pkexec, which drop the environment.
 SURROUNDINGS = ("env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8")
 QUIET = ("--yes", "--no-install-recommends", "--no-remove")
+# The status goes to standard output, which dpkg's scripts write to as well: they need the terminal that apt
+# gives them (its default), or every `echo` of theirs fails.
 OPTIONS = (
     "-o",
     "APT::Status-Fd=1",
     "-o",
     f"DPkg::Lock::Timeout={LOCK_WAIT}",
-    "-o",
-    "Dpkg::Use-Pty=0",
     "-o",
     "Dpkg::Options::=--force-confold",
 )

@@ -77,7 +77,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], FieldkitErro
             ),
         ),
         (
-            r"are you root\?|^E: .*Permission denied|requested operation requires superuser privilege",
+            r"are you root\?|^E: (?!Failed to fetch).*Permission denied"
+            r"|requested operation requires superuser privilege",
             _maker(
                 NoRights,
                 M("Installing needs an administrator's rights, and this account has none."),

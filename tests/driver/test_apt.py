@@ -30,6 +30,7 @@ COMPLAINTS = [
     ("dpkg: error processing archive /x.deb (--unpack):\n cannot copy extracted data for './usr/lib/x' to '/usr/lib/x.dpkg-new': failed to write (No space left on device)\ndpkg-deb: error: paste subprocess was killed by signal (Broken pipe)", errors.NoSpace),
     ("dpkg: error processing archive x_armhf.deb (--install):\n package architecture (armhf) does not match system (amd64)", errors.PackageForeign),
     ("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?", errors.NoRights),
+    ("E: Failed to fetch file:/srv/x.deb  File not found - /srv/x.deb (13: Permission denied)", errors.NoNetwork),
     ("E: Packages need to be removed but remove is disabled.", errors.WouldRemove),
     ("The following packages have unmet dependencies:\n x : Depends: y but it is not installable\nE: Unable to correct problems, you have held broken packages.", errors.DependenciesUnmet),
     ("E: Package 'x' has no installation candidate", errors.PackageUnknown),

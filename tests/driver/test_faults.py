@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.home import shipped
 from tests.driver.conftest import SIMPLE, SIMPLE_MODULE
 from tests.driver.machine import Machine
 
@@ -45,6 +46,17 @@ def test_a_driver_from_a_kit_is_installed_proved_and_its_copies_are_cleared_away
     log = Path(told["log"]).read_text()
     assert [line.split("$ ", 1)[1] for line in log.splitlines() if "] $ " in line] == told["commands"]
     assert not list((machine.folder / "home" / "drivers").rglob("*.deb"))
+
+
+def test_what_a_packages_scripts_say_does_not_fail_them_and_is_in_the_log(
+    machine: Machine, deb: Build
+) -> None:
+    talking = deb(postinst="set -e; echo said in passing; echo complained in passing >&2")
+    told = machine.bring(packages=[NAME], module=MODULE, files=[str(talking)])
+    assert told.get("verdict") == "pass", told
+    log = Path(told["log"]).read_text()
+    assert "said in passing" in log
+    assert "complained in passing" in log
 
 
 def test_a_corrupt_package_is_told_and_leaves_nothing(machine: Machine, deb: Build) -> None:
@@ -254,3 +266,32 @@ def test_a_driver_is_planned_agreed_to_and_installed_from_the_network(connected:
     assert planned["commands"][0] in Path(done["log"]).read_text()
     again = connected.fieldkit("driver", "install", "trial", "--json").result  # nothing to agree to
     assert again["installed"] == "already"
+
+
+def test_in_a_visit_a_failed_installation_is_evidence_with_its_log(machine: Machine, deb: Build) -> None:
+    bad = deb(postinst="echo about to fail; exit 1")
+    digest, size = hashlib.sha256(bad.read_bytes()).hexdigest(), bad.stat().st_size
+    fields = machine.run("dpkg-deb", "--field", bad).stdout
+    (machine.folder / "Packages").write_text(
+        f"{fields.rstrip()}\nFilename: ./{bad.name}\nSize: {size}\nSHA256: {digest}\n"
+    )
+    source = "deb [trusted=yes] file:/srv/trial ./"
+    machine.run("sh", "-c", f"rm -rf /etc/apt/sources.list.d/*; echo '{source}' > /etc/apt/sources.list")
+    machine.run("sh", "-c", f"mkdir -p /srv/trial && cp {bad} {machine.folder}/Packages /srv/trial")
+    profile = (shipped("profiles") / "tokens" / "softhsm2.yaml").read_text("utf-8")
+    tokens = machine.folder / "home" / "profiles" / "tokens"
+    tokens.mkdir(parents=True)
+    (tokens / "softhsm2.yaml").write_text(
+        profile.replace("packages: [softhsm2]", f"packages: [{NAME}]").replace("{softhsm2: 2.6.1}", "{}"),
+        encoding="utf-8",
+    )
+    start = ("visit", "start", "--bureau", "MAU-01", "--checklist", "handover", "--json")
+    visit = machine.fieldkit(*start).result["visit"]
+
+    machine.fieldkit("visit", "run", visit, "driver_install", "--yes", network=False)
+
+    evidence = machine.fieldkit("visit", "show", visit, "--json").result["evidence"]["driver_install"]
+    assert (evidence["verdict"], evidence["facts"]["error"]) == ("fail", "install-failed")
+    kept = machine.folder / "home" / "store" / "attachments"
+    assert any(b"about to fail" in path.read_bytes() for path in kept.rglob("*") if path.is_file())
+    assert machine.state(NAME) == ""
