@@ -420,6 +420,7 @@ def _damaged(seq: int, name: str, at: int) -> StoreDamaged:
         M("Entry {seq} of the journal is damaged ({file}, byte {at}).", seq=seq, file=name, at=at),
         unchanged=M("It is left as it is."),
         hint=M("`fieldkit store verify` says what is damaged; `fieldkit store repair` goes on without it."),
+        place=f"{name}:{at}",
     )
 
 

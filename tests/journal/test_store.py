@@ -231,8 +231,9 @@ def test_a_journal_under_another_device_key_can_only_be_read(folder: Path, tmp_p
 def test_bytes_that_change_while_the_store_is_open_are_not_read_as_an_answer(folder: Path, day: Head) -> None:
     with Store.open(folder) as store:
         flip(segment(folder), len(lines_of(folder)[0]) + 50)
-        with pytest.raises(StoreDamaged, match="Entry 2"):
+        with pytest.raises(StoreDamaged, match="Entry 2") as found:
             list(store.entries())
+        assert found.value.data["place"].startswith("journal-000001.fkj:")
         with pytest.raises(StoreDamaged):
             list(store.lines(1, day.seq))
 
