@@ -432,9 +432,14 @@ class Installer:
     def agree(self, count: int) -> None:
         """Show what will be done; go on only if the person agrees."""
         ours = (self.target / MARK).is_file()
-        if self.target.exists() and not ours and (not self.target.is_dir() or any(self.target.iterdir())):
-            said = "{target} holds something else. Name another folder with --target."
-            raise Stop(REFUSED, said, target=self.target)
+        for place in (self.target, self.earlier()):
+            if (
+                place.exists()
+                and not (place / MARK).is_file()
+                and not (place.is_dir() and not any(place.iterdir()))
+            ):
+                said = "{target} holds something else. Name another folder with --target."
+                raise Stop(REFUSED, said, target=place)
         home = self.options.home or os.environ.get("FIELDKIT_HOME")
         steps = [
             self.words("make a Python environment in {target}", target=self.target),
@@ -459,7 +464,7 @@ class Installer:
 
     def install(self, wheels: list[tuple[str, int, str]], version: str) -> None:
         """Make the environment and install into it; on failure the earlier one is put back."""
-        before = self.target.with_name(self.target.name + ".before")
+        before = self.earlier()
         if self.target.exists():
             if before.exists():
                 shutil.rmtree(before)
@@ -504,6 +509,10 @@ class Installer:
         if done.returncode:
             raise Stop(NO, "", detail=done.stdout.decode("utf-8", "replace")[-2000:])
         shutil.rmtree(folder)
+
+    def earlier(self) -> Path:
+        """Where an earlier installation waits until the new one is finished."""
+        return self.target.with_name(self.target.name + ".before")
 
     def python(self) -> Path:
         return self.target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

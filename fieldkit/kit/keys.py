@@ -50,7 +50,7 @@ def refusal(message: Message, key: str) -> KitKeyUnknown:
         message,
         unchanged=M("Nothing was taken from the kit."),
         hint=M(
-            "Ask head office for the fingerprint by another way; if it is this one, name it: --fingerprint"
+            "Ask head office for the fingerprint by another way; if it is this one: kit load --fingerprint"
         ),
         detail=install.fingerprint(key),
     )

@@ -5,7 +5,6 @@ Everything is checked before the first file is moved in; what the home had under
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from pathlib import Path
 
@@ -127,18 +126,19 @@ def load(loading: Loading, home: Home) -> None:
     moved: list[str] = []
     try:
         for path in paths:
-            if (home.path / path).exists():
-                _move(home.path / path, aside / path)
-            _move(work / path, home.path / path)
+            if path in loading.replaced:
+                (aside / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(home.path / path, aside / path)
+            (home.path / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / path).replace(home.path / path)
             moved.append(path)
         profiles.load(home)
     except (OSError, FieldkitError):
-        for path in paths:
-            if path in moved:
+        for path in moved:
+            if path in loading.replaced:
+                (aside / path).replace(home.path / path)
+            else:
                 (home.path / path).unlink()
-            if path in loading.replaced and not (home.path / path).exists():
-                with contextlib.suppress(FileNotFoundError):
-                    (aside / path).replace(home.path / path)
         raise
     shutil.rmtree(work, ignore_errors=True)
     for driver in loading.drivers:
@@ -155,11 +155,6 @@ def _keep(loading: Loading, driver: DriverFiles, home: Home) -> None:
         copy = use.take_one(loading.kit, loading.read, path, folder)
         kept.append(brought.Kept(copy.name, next(f.sha256 for f in loading.read.listed if f.path == path)))
     brought.note(home, driver.profile, brought.Brought(driver.system, tuple(kept)))
-
-
-def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
 
 
 def _shipped(path: str) -> Path:

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from fieldkit.home import Home, shipped
-from fieldkit.kit.errors import ChoiceUnknown, SourceDamaged
+from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.model import Bureau, Phase, Plan, Profiles, Task
 from fieldkit.sync import recipients
 from fieldkit.text import M
@@ -53,7 +53,15 @@ def gather(
         *_recipients(home),
         *_samples(profiles.plan.issued, samples),
     ]
-    return tuple({paper.path: paper for paper in found}.values())
+    by_path: dict[str, Paper] = {}
+    for paper in found:
+        if by_path.setdefault(paper.path, paper) != paper:  # two authorities may share an anchor's file
+            raise NameUnfit(
+                M("Two files would have one name in the kit: {path}", path=paper.path),
+                unchanged=M("The kit was not begun."),
+                hint=M("Rename one of them."),
+            )
+    return tuple(by_path.values())
 
 
 def anchorless(profiles: Profiles, chosen: Sequence[Bureau]) -> list[str]:

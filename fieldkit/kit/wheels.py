@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -66,6 +67,9 @@ def fetch(own_wheel: Path, wanted: Wanted, cache: Path, log: Path, tell: Tell) -
     paths = [found["pip"], *(found[name] for name in sorted(names - {"pip"}))]
     done = {path.name: hashed(path) for path in paths}
     (folder / DONE).write_text(json.dumps(done), "utf-8")
+    for other in cache.glob(f"{wanted.platform}-{wanted.python}-*"):
+        if other != folder:  # of other versions than those wanted now
+            shutil.rmtree(other, ignore_errors=True)
     return paths
 
 

@@ -282,12 +282,13 @@ def test_the_installer_uses_nothing_of_a_kit_that_is_not_as_it_was_signed(kit: P
     assert not technician.target.exists()
 
 
-def test_the_installer_leaves_a_folder_with_other_things_alone(kit: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["program", "program.before"])
+def test_the_installer_leaves_a_folder_with_other_things_alone(kit: Path, tmp_path: Path, name: str) -> None:
     technician = Technician(tmp_path, kit)
-    technician.target.mkdir()
-    (technician.target / "mine").write_text("mine")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").write_text("mine")
     assert technician.install("--yes").returncode == 3
-    assert [path.name for path in technician.target.iterdir()] == ["mine"]
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["mine"]
 
 
 def test_what_is_installed_is_the_kits_and_its_papers_are_in_the_home(installed: Technician) -> None:

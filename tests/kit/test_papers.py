@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fieldkit.home import Home
 from fieldkit.kit import lists, papers, targets
-from fieldkit.kit.errors import ChoiceUnknown, SourceDamaged
+from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Plan, Profiles
 from fieldkit.sample.authority import SampleAuthority, create
@@ -100,6 +100,18 @@ def test_a_sample_that_is_no_pdf_and_a_bureau_there_is_not_are_refused(home: Hom
         papers.gather(home, profiles, (), [tmp_path / "x.pdf"])
     with pytest.raises(ChoiceUnknown):
         papers.bureaus(profiles, ["MAU-99"])
+
+
+def test_two_samples_of_one_name_are_refused_and_none_is_lost_in_silence(home: Home, tmp_path: Path) -> None:
+    profiles = load(home)
+    given = [tmp_path / folder / "letter.pdf" for folder in ("one", "two")]
+    for path in given:
+        path.parent.mkdir()
+        path.write_bytes(b"%PDF-1.7 " + path.parent.name.encode())
+    with pytest.raises(NameUnfit):
+        papers.gather(home, profiles, (), given)
+    paths = [paper.path for paper in papers.gather(home, profiles, (), given[:1])]
+    assert "samples/letter.pdf" in paths
 
 
 def test_the_papers_are_the_same_bytes_each_time(home: Home) -> None:
