@@ -7,7 +7,6 @@ cannot be read at all is a verdict of its own: it is never passed over.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +75,8 @@ def validate(
     """
     believed = _parse(trust, others, crls)
     online = network if isinstance(network, Online) else Online() if network else None
-    with document.opened(path) as file, boundary.reading(path.name), quiet():
+    _quiet()
+    with document.opened(path) as file, boundary.reading(path.name):
         return _document(
             path, file, believed, at or datetime.now(UTC), policy, password, online, tuple(rules)
         )
@@ -86,18 +86,13 @@ def _parse(anchors: Sequence[bytes], others: Sequence[bytes], crls: Sequence[byt
     return trust(anchors, others, crls)
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """pyHanko logs what it dislikes, with tracebacks; all of it is said in words here."""
-    logs = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
-    before = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for log, level in zip(logs, before, strict=True):
-            log.setLevel(level)
+def _quiet() -> None:
+    """Nobody hears what pyHanko logs, tracebacks included: all of it is said in words here."""
+    for name in ("pyhanko", "pyhanko_certvalidator"):
+        log = logging.getLogger(name)
+        log.propagate = False
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
 
 
 def _document(
