@@ -118,6 +118,16 @@ def _document(
         missing = Check("signed", "fail", M("There is no signature in the document."))
         return Judgement("fail", (), (missing,))
     checks: list[Check] = []
+    if reader.xrefs.hybrid_xrefs_present:
+        checks.append(
+            Check(
+                "hybrid",
+                "not-checked",
+                M("The file has two tables of contents (hybrid): a very old viewer may show something else."),
+                required=False,
+                hint=M("Read it in a viewer of today."),
+            )
+        )
     stored = brought.stored(reader, checks)
     both = believed if stored is None else brought.joined(believed, stored)
     look = functools.cache(lambda: place.pages(path, password))

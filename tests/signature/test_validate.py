@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from fieldkit.signature.sign import Reserved
 from fieldkit.signature.stamp import draw
 from fieldkit.signature.validate import validate
 from fieldkit.text import Words
-from tests.signature import forgery
+from tests.signature import forgery, papers
 from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner, only_encipherment
 
 Change = Callable[[bytes], bytes]
@@ -408,3 +409,19 @@ def test_a_signature_made_by_other_software_is_judged_alike(
     hurt = bytearray(path.read_bytes())
     hurt[700] ^= 1
     assert validate(put(tmp_path, bytes(hurt), "hurt.pdf"), trust=pki.anchors).verdict == "fail"
+
+
+def test_a_signed_hybrid_document_is_judged_and_its_two_tables_are_told(
+    pki: Pki, rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import signers
+
+    from fieldkit.signature.signer import TokenSigner
+
+    writer = IncrementalPdfFileWriter(BytesIO(papers.hybrid()), strict=False)
+    meta = signers.PdfSignatureMetadata(field_name="S", signer_key_usage=set(), md_algorithm="sha256")
+    made = signers.sign_pdf(writer, meta, TokenSigner(rsa_signer), bytes_reserved=20000)
+    found = validate(put(tmp_path, made.getvalue()), trust=pki.anchors, crls=pki.crls())
+    assert found.verdict == "pass", found
+    assert [each.id for each in found.checks] == ["hybrid"]
