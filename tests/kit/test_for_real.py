@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 
 from fieldkit.home import Home
+from fieldkit.sample.authority import create
+from fieldkit.sample.services import serving
 from tests.conftest import Ran, clean_environment
 from tests.driver.machine import Machine
 
@@ -42,7 +44,7 @@ class HeadOffice:
             shutil.copytree(self.home.path / name, made.home.path / name)
         return made
 
-    def fieldkit(self, *arguments: str | Path, before: tuple[str, ...] = ()) -> Ran:
+    def fieldkit(self, *arguments: str | Path, before: tuple[str, ...] = (), **more: str) -> Ran:
         command = [*before, sys.executable, "-m", "fieldkit", *map(str, arguments)]
         return Ran(
             subprocess.run(
@@ -51,7 +53,7 @@ class HeadOffice:
                 text=True,
                 timeout=170,
                 cwd=self.folder,
-                env=clean_environment(self.home) | {"PIP_RETRIES": "0"},
+                env=clean_environment(self.home) | {"PIP_RETRIES": "0"} | more,
                 stdin=subprocess.DEVNULL,
             )
         )
@@ -59,8 +61,9 @@ class HeadOffice:
     def own_wheel(self) -> bytes:
         return next((self.home.path / "kit-cache/own").glob("*.whl")).read_bytes()
 
-    def build(self, name: str, *choice: str, before: tuple[str, ...] = ()) -> Ran:
-        return self.fieldkit("kit", "build", self.folder / name, *choice, "--yes", "--json", before=before)
+    def build(self, name: str, *choice: str, before: tuple[str, ...] = (), **more: str) -> Ran:
+        arguments = ("kit", "build", self.folder / name, *choice, "--yes", "--json")
+        return self.fieldkit(*arguments, before=before, **more)
 
 
 @contextlib.contextmanager
@@ -223,6 +226,18 @@ def test_packages_that_were_not_fetched_yet_cannot_be_had_without_a_network_and_
     shutil.rmtree(twin.home.path / "kit-cache/packages/archives")
     done = twin.build("stick", *CHOICE, *_pythons(kit), before=NOWHERE)
     assert (done.status, done.error["code"]) == (4, "no-network")
+    assert not (tmp_path / "stick").exists()
+
+
+def test_a_network_that_answers_everything_with_its_own_page_gives_no_wheels(
+    office: HeadOffice, kit: Path, tmp_path: Path
+) -> None:
+    twin = office.twin(tmp_path)
+    shutil.rmtree(twin.home.path / "kit-cache/wheels")
+    with serving(create(tmp_path / "authority"), "captive") as portal:
+        page = {"PIP_INDEX_URL": portal.crl, "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+        done = twin.build("stick", *CHOICE, *_pythons(kit), **page)
+    assert (done.status, done.error["code"]) == (4, "kit-wheels")
     assert not (tmp_path / "stick").exists()
 
 
