@@ -68,7 +68,7 @@ def verify(
     done = judge_each(paths, wishes.judge, **({"progress": call.console().progress} if many else {}))
     if not many and paths[0] == files[0] and done[0].error is not None and not (out or report):
         raise done[0].error
-    lines = [line for each in done for line in _lines(each)]
+    lines = [line for each in done for line in _lines(each, brief=many)]
     if many:
         lines += _table(done)
     results = [data_of(each) for each in done]
@@ -207,8 +207,14 @@ def _reported(
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
 
-def _lines(judged: Judged) -> list[str | Said]:
-    """One document for a person: what is signed by whom, then every check."""
+def _lines(judged: Judged, *, brief: bool) -> list[str | Said]:
+    """One document for a person: what is signed by whom, then every check; of many what is to be mended."""
+    if brief and judged.verdict == "pass":
+        return []
+
+    def chosen(checks: Sequence[Check]) -> list[Check]:
+        return [each for each in checks if not brief or (each.required and each.verdict != "pass")]
+
     verdict = str(WORDS[judged.verdict])
     lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
     if judged.error is not None:
@@ -226,9 +232,9 @@ def _lines(judged: Judged) -> list[str | Said]:
                 verdict=str(WORDS[each.verdict]),
             )
         )
-        lines += check_lines(each.checks)
-    lines += check_lines(judged.found.checks)
-    if judged.verdict == "indeterminate":
+        lines += check_lines(chosen(each.checks))
+    lines += check_lines(chosen(judged.found.checks))
+    if judged.verdict == "indeterminate" and not brief:
         lines.append(M("What is required and marked ? was not checked; each line says what would settle it."))
     return lines
 

@@ -94,6 +94,8 @@ def test_the_command_lists_a_folder_and_exits_with_no(
     ran = fieldkit("verify", folder, "--alone", *known)
     assert ran.status == 1
     assert "Documents: 4; valid 1, not valid 3, not settled 0." in ran.out
+    assert "What was signed has been changed since." in ran.out
+    assert "What was signed is unchanged." not in ran.out, "of many only what is to be mended"
     vietnamese = fieldkit("verify", folder / "tốt.pdf", "--alone", *known, FIELDKIT_LANG="vi")
     assert "HỢP LỆ" in vietnamese.out
 
