@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -20,6 +21,8 @@ R = TypeVar("R")
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 OTHERS = 0o077
+SCANNED = (0.01, 0.05, 0.2, 0.5, 1.0)
+"""Seconds to wait, one after the other, for a file that a virus scanner on Windows holds."""
 HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What systems say when another process has a file locked; anything else is that it cannot be locked."""
 
@@ -37,7 +40,7 @@ class FileSystem(Protocol):
     """What the store asks of a disk. Every method raises OSError as the system does."""
 
     def folder(self, path: Path) -> None:
-        """Make `path` and its parents, `path` open to its owner only; nothing if it is there."""
+        """Make `path` and its parents, durable, open to their owner only; nothing if it is there."""
 
     def names(self, path: Path) -> list[str]:
         """The names in a folder, sorted."""
@@ -94,8 +97,13 @@ class Disk:
         self._seeking = threading.Lock()  # where the system cannot read at an offset in one call
 
     def folder(self, path: Path) -> None:
-        if not path.is_dir():
-            _whole(lambda: private(path))
+        missing = [each for each in (path, *path.parents) if not each.is_dir()]
+        if not missing:
+            return
+        _whole(lambda: private(path))
+        for each in reversed(missing):
+            with contextlib.suppress(PermissionError):  # a folder that may be entered and not listed
+                self.sync_folder(each.parent)
 
     def names(self, path: Path) -> list[str]:
         return sorted(_whole(lambda: os.listdir(path)))
@@ -159,6 +167,12 @@ class Disk:
             os.close(descriptor)
 
     def replace(self, source: Path, target: Path) -> None:
+        for pause in SCANNED if sys.platform == "win32" else ():
+            try:
+                os.replace(source, target)
+                return
+            except PermissionError:  # a virus scanner or an indexer looks at one of the two
+                time.sleep(pause)
         _whole(lambda: os.replace(source, target))
 
     def remove(self, path: Path) -> None:

@@ -280,3 +280,46 @@ def test_a_store_whose_stick_was_pulled_is_closed_without_a_word_and_let_go(
     with Store.open(folder) as again:
         assert again.read_only is None
         assert again.db.table("t").all() == [{"a": 1}]
+
+
+class Naming(Disk):
+    """Notes the folders whose names were made durable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.synced: list[Path] = []
+
+    def sync_folder(self, path: Path) -> None:
+        self.synced.append(path)
+        super().sync_folder(path)
+
+
+def test_the_folders_that_are_made_for_a_store_are_durable_and_private(tmp_path: Path) -> None:
+    disk = Naming()
+    folder = tmp_path / "new" / "home" / "store"
+    Store.open(folder, files=disk).close()
+    assert disk.synced[:3] == [tmp_path, tmp_path / "new", tmp_path / "new" / "home"]
+    for path in (folder, *folder.parents[:2]):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_a_file_that_a_virus_scanner_holds_on_windows_is_replaced_when_it_lets_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys as system
+
+    refusals = [PermissionError(errno.EACCES, "held"), PermissionError(errno.EACCES, "held")]
+    replace = os.replace
+
+    def held(source: Path, target: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    (tmp_path / "a").write_text("new")
+    monkeypatch.setattr(os, "replace", held)
+    with pytest.raises(PermissionError):
+        Disk().replace(tmp_path / "a", tmp_path / "b")  # elsewhere that is an answer
+    monkeypatch.setattr(system, "platform", "win32")
+    Disk().replace(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_text() == "new"
