@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -142,26 +140,6 @@ def test_what_cannot_be_reached_or_done_is_said_to_be_so_and_never_passes(
     assert {each["name"].split("-")[0] for each in kept.facts["documents"]} == {"sample"}
 
 
-def test_a_certificate_that_the_authority_has_revoked_fails_although_the_kit_does_not_know(
-    home: Home,
-    visits: Visits,
-    own_authority: SampleAuthority,
-    services: Services,
-    token: Token,
-    tmp_path: Path,
-) -> None:
-    reached_at(home, services.tsa, f"{services.url}/root.crl", services.crl)
-    visits = Visits(visits.store, home, who="Trần Kỹ Thuật")
-    road = imported(visits, own_authority, tmp_path)
-    own_authority.revoke(own_authority.person.certificate)
-    people = People()
-
-    kept = road.run("test_signature", people)
-
-    assert kept.verdict == "fail"
-    assert severities(people)["revocation-service"] == {"fail"}
-
-
 def test_without_another_judge_the_test_is_not_passed_and_each_missing_one_is_named(
     visits: Visits,
     own_authority: SampleAuthority,
@@ -186,30 +164,6 @@ def test_without_another_judge_the_test_is_not_passed_and_each_missing_one_is_na
         assert said[f"tampering-{judge}"] == {"not-checked"}
     assert said["picture"] == {"not-checked"}
     assert not [file for file in kept.files if file["name"].endswith(".png")]
-
-
-def test_a_judge_that_does_not_notice_the_changed_copy_fails_the_test_although_the_others_do(
-    visits: Visits,
-    own_authority: SampleAuthority,
-    token: Token,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    road = imported(visits, own_authority, tmp_path)
-    blind = tmp_path / "bin" / "mutool"
-    blind.parent.mkdir()
-    blind.write_text("#!/bin/sh\necho 'The document is unchanged since signing.'\n")
-    blind.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{blind.parent}{os.pathsep}{os.environ['PATH']}")
-    assert shutil.which("mutool") == str(blind)
-    people = People()
-
-    kept = road.run("test_signature", people)
-
-    said = severities(people)
-    assert kept.verdict == "fail"
-    assert said["tampering-mutool"] == {"fail"}
-    assert said["tampering-pdfsig"] == said["tampering-openssl"] == said["tampering-fieldkit"] == {"pass"}
 
 
 def test_where_pages_can_be_shown_the_person_moves_the_stamp_before_the_pin_is_asked_for(

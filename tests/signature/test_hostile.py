@@ -88,12 +88,12 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a bomb on the page": lambda: with_objects(
         b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R>>",
-        packed(),
+        packed(size=16 << 20),
     ),
     "a bomb in a bomb": lambda: with_objects(
         b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R>>",
-        packed(b"/Filter[/FlateDecode/FlateDecode]"),
+        packed(b"/Filter[/FlateDecode/FlateDecode]", size=16 << 20),
     ),
     "a form whose fields hold themselves": lambda: with_objects(
         b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
