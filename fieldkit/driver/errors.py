@@ -71,10 +71,10 @@ class DependenciesUnmet(Missing):
     code = "dependencies-unmet"
 
 
-class KitUnreadable(Missing):
+class PackageUnreadable(Missing):
     """A file of the kit could not be read to its end: the stick was pulled, or is failing."""
 
-    code = "kit-unreadable"
+    code = "package-unreadable"
 
 
 class PackageDamaged(Failed):

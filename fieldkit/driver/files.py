@@ -17,10 +17,10 @@ from fieldkit.driver import library
 from fieldkit.driver.errors import (
     FileUnverified,
     HashWrong,
-    KitUnreadable,
     NoSpace,
     PackageForeign,
     PackageUnknown,
+    PackageUnreadable,
 )
 from fieldkit.driver.steps import Copy, Tell
 from fieldkit.errors import Cancelled, FieldkitError
@@ -154,7 +154,7 @@ def _unread(path: Path, error: OSError) -> FieldkitError:
             unchanged=NOTHING,
             hint=M("Make room on the disk of fieldkit's folder, then run this again."),
         )
-    return KitUnreadable(
+    return PackageUnreadable(
         M("{file} could not be copied from the kit: {reason}.", file=path.name, reason=error.strerror or "?"),
         unchanged=NOTHING,
         hint=M("Leave the stick plugged in until the end, then run this again."),

@@ -1,8 +1,9 @@
 """A program for the tests: installs a driver on the machine it runs on, as its job on standard input says.
 
-The job: packages (apt's), least (their versions), file (a maker's, as {kind: fields}), module, files (of a
-kit), impatient (apt does not wait for its lock), swap (a file whose bytes are out of reach once the plan is
-made), stop_at (break off once the progress is past this). Prints one JSON document: evidence or error.
+The job: profile (a shipped one's; else the next make one), packages (apt's), least (their versions), file (a
+maker's, as {kind: fields}), module; files (of a kit), impatient (apt does not wait for its lock), swap (a file
+whose bytes are out of reach once the plan is made), stop_at (break off once the progress is past this). Prints
+one JSON document: evidence or error.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fieldkit.home import Home
 from fieldkit.operator import Finding, Plan, Progress
 from fieldkit.procedure.driver import bring
 from fieldkit.profile.driver import Apt, Driver, PackageFile
+from fieldkit.profile.load import load
 from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
 from fieldkit.text import Words
 
@@ -57,7 +59,9 @@ class Agreeing:
         self.findings.append(f"{finding.id} {finding.severity} {finding.message}")
 
 
-def profile() -> TokenProfile:
+def profile(home: Home) -> TokenProfile:
+    if JOB.get("profile"):
+        return load(home).tokens[JOB["profile"]]
     module = JOB.get("module", "/nowhere.so")
     made = {
         kind: (PackageFile(**{"module": module, **fields}),) for kind, fields in JOB.get("file", {}).items()
@@ -82,7 +86,7 @@ async def main() -> dict[str, Any]:
         carry_out = install.install
         install.install = lambda plan, *more, **named: carry_out(impatient(plan), *more, **named)  # type: ignore[assignment]
     files = [Path(name) for name in JOB.get("files", ())]
-    operator.task = asyncio.ensure_future(bring(profile(), home, operator, files=files))  # type: ignore[arg-type]
+    operator.task = asyncio.ensure_future(bring(profile(home), home, operator, files=files))  # type: ignore[arg-type]
     told: dict[str, Any]
     try:
         evidence, log = await operator.task

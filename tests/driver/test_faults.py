@@ -176,7 +176,7 @@ def test_a_login_page_in_the_package_sources_place_is_seen_through(machine: Mach
 def test_a_stick_pulled_while_its_files_are_copied_leaves_nothing(machine: Machine, deb: Build) -> None:
     path = deb()
     told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], swap=str(path))
-    assert told["error"]["code"] == "kit-unreadable"
+    assert told["error"]["code"] == "package-unreadable"
     assert machine.state(NAME) == ""
     assert not list((machine.folder / "home" / "drivers").rglob("*.*"))
 

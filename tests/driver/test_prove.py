@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from fieldkit.driver import library, prove
 from fieldkit.driver.errors import ModuleUnproved
@@ -81,3 +84,18 @@ def test_a_driver_without_any_module_is_not_proved(tmp_path: Path) -> None:
     with pytest.raises(ModuleUnproved) as caught:
         prove.prove("sample", [str(tmp_path / "absent.so")], lambda module: 0)
     assert str(tmp_path) in caught.value.detail
+
+
+@given(
+    some.one_of(
+        some.binary(max_size=200),
+        some.sampled_from([b"\x7fELF", b"MZ", FAT[:8]]).flatmap(
+            lambda head: some.binary(max_size=200).map(lambda rest: head + rest)
+        ),
+    )
+)
+def test_whatever_a_file_holds_its_header_is_read_without_a_fault(data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        assert library.read(Path(file.name)).format in ("elf", "pe", "mach-o", "unknown")

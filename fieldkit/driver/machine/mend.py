@@ -23,6 +23,7 @@ class MendFailed(Missing):
     """What was to be mended could not be; nothing else was changed."""
 
     code = "mend-failed"
+    advice = M("Have an administrator do what the finding says.")
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ def _failed(detail: str) -> MendFailed:
     return MendFailed(
         M("It could not be mended."),
         unchanged=M("Nothing else was changed."),
-        hint=M("Have an administrator do what the finding says."),
+        hint=MendFailed.advice,
         detail=detail,
     )
 
