@@ -16,7 +16,7 @@ from fieldkit.procedure.context import Context
 from fieldkit.profile.model import Profiles
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
-from fieldkit.token import guard, policy
+from fieldkit.token import faults, guard, policy
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import StoredAttempts
 from fieldkit.token.errors import TokenNotFound, TokenRemoved
@@ -25,6 +25,7 @@ from fieldkit.token.session import Session, Signer
 from fieldkit.token.watch import told, wait_for, watch
 
 Result = TypeVar("Result")
+PATIENCE = 600.0  # seconds until a step without anybody in front of it ends; it can be run again
 POLL = 0.3  # seconds between looks for a token that was pulled out
 
 HOLDERS = (
@@ -175,7 +176,12 @@ def was_removal(error: FieldkitError) -> bool:
 
 
 async def back(running: Agents, operator: Operator, token: Token) -> Token:
-    """Wait until `token` is plugged in again, however long; break it off by cancelling the step."""
+    """Wait until `token` is plugged in again; break it off by cancelling the step.
+
+    :raises TokenRemoved: nobody did for ten minutes, or it has no serial number to know it again by.
+    """
+    if not token.raw_serial:
+        raise faults.removed(token)
     operator.say(
         Finding(
             "token-removed",
@@ -187,13 +193,18 @@ async def back(running: Agents, operator: Operator, token: Token) -> Token:
     )
     operator.progress(Progress(M("Waiting for the token {token}", token=token.name)))
     stop = threading.Event()
+    patience = threading.Timer(PATIENCE, stop.set)
+    patience.daemon = True
+    patience.start()
     try:
         found = await asyncio.to_thread(
             wait_for, running, lambda each: same_device(each, token), stop=stop, interval=POLL
         )
     finally:
+        patience.cancel()
         stop.set()
-    assert found is not None
+    if found is None:
+        raise faults.removed(token)
     operator.say(
         Finding("token-back", "info", M("The token {token} is back; the step goes on.", token=token.name))
     )

@@ -321,6 +321,24 @@ def test_waiting_for_a_token_can_be_broken_off(
     assert road.run("certificate_import", played).verdict == "pass"
 
 
+def test_a_token_that_nobody_puts_back_ends_the_step(
+    road: Road, file: Path, contrary: Contrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldkit.procedure import reach
+
+    monkeypatch.setattr(reach, "PATIENCE", 0.2)
+    prepared(contrary.path, tmp_path / "logs")
+    only_through(road, contrary.path)
+    road.answer("delivery", "file")
+    played = people(file)
+    played.on_progress = lambda progress: (
+        contrary.behave("empty") if "Writing the certificate" in str(progress.text) else None
+    )
+    with pytest.raises(errors.TokenRemoved):
+        road.run("certificate_import", played)
+    assert "token-removed" in played.said()
+
+
 def test_what_is_plugged_in_and_pulled_out_is_told_while_no_step_runs(
     home: Home, sample: SampleAuthority, card: PivCard, opensc: str
 ) -> None:

@@ -243,3 +243,38 @@ def test_secrets_do_not_show_in_errors_or_reprs() -> None:
     assert "975310" not in shown
     with pytest.raises(TypeError):
         __import__("pickle").dumps(secret)
+
+
+def test_making_a_key_may_take_longer_than_a_listing(
+    contrary: Contrary, contrary_token: Token, tmp_path: Path
+) -> None:
+    from fieldkit.token import protocol
+
+    deadlines: dict[type, float] = {protocol.List: 2.0, protocol.GenerateKey: 60.0}
+    with Agents([contrary.path], tmp_path / "slow", deadlines=deadlines) as running:
+        with running.session(running.find(contrary_token.serial), pin()) as session:
+            contrary.behave("slow C_GenerateKeyPair 0 2500")
+            assert session.generate_key("ec:p256", KEY, "Sample").public
+            contrary.behave("slow C_GetSlotList 0 2500")
+        assert running.tokens() == []
+        assert isinstance(running.problems[0], errors.ModuleTimeout)
+
+
+def test_opensc_is_told_of_puks_unless_somebody_settled_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldkit.token import opensc
+
+    monkeypatch.delenv("OPENSC_CONF", raising=False)
+    theirs = tmp_path / "theirs.conf"
+    theirs.write_text("app default {\n\tdebug = 0;\n}\n")
+    monkeypatch.setattr(opensc, "LINUX", theirs)
+    made = opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path)
+    text = Path(made["OPENSC_CONF"]).read_text()
+    assert text.startswith(theirs.read_text())
+    assert "set_pin_in_unlogged_session" in text
+    assert opensc.environment("/usr/lib/libother.so", tmp_path) == {}
+    theirs.write_text("user_pin_unblock_style = none;")
+    assert opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path) == {}
+    monkeypatch.setenv("OPENSC_CONF", str(theirs))
+    assert opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path) == {}

@@ -319,3 +319,15 @@ def test_no_secret_is_in_the_log_the_store_or_an_argument(desk: Desk, home: Home
     assert kept
     for secret in (PIN, SO_PIN, "999111", "864209"):
         assert not any(secret.encode() in content for content in kept)
+
+
+def test_an_attempt_whose_run_was_killed_is_counted_all_the_same(contrary_desk: Desk) -> None:
+    serial = contrary_desk.ready()
+    behave(contrary_desk, "kill-parent C_Login 1")
+    ran = contrary_desk(
+        "token", "change-pin", serial, "--yes",
+        "--pin-file", contrary_desk.secret("111222"), "--new-pin-file", contrary_desk.secret("864209"),
+    )  # fmt: skip
+    assert ran.status == -9
+    behave(contrary_desk)
+    assert contrary_desk.token(serial)["pin_state"] == "low"
