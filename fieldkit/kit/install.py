@@ -99,7 +99,30 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[Listed]]:
         if folded in seen:
             raise BadManifest("twice", file.path)
         seen.add(folded)
+    paths = {file.path for file in files}
+    for path in _named(whole):
+        if not isinstance(path, str) or path not in paths:
+            raise BadManifest("path", str(path)[:200])
     return whole, files
+
+
+def _named(whole: dict[str, Any]) -> list[str]:
+    """The files that the other parts of a manifest name."""
+    try:
+        if not isinstance(whole["version"], str) or not isinstance(whole["pip"], str):
+            raise TypeError
+        named = [whole["pip"]] if whole["pip"] else []
+        for target in whole["targets"]:
+            if not isinstance(target["python"], str) or not isinstance(target["platform"], str):
+                raise TypeError
+            named += target["wheels"]
+        for driver in whole["drivers"]:
+            if not isinstance(driver["profile"], str):
+                raise TypeError
+            named += driver["files"]
+    except (KeyError, TypeError):
+        raise BadManifest("shape", "targets") from None
+    return named
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -287,6 +310,8 @@ def _times(count: int, point: tuple[int, int, int, int]) -> tuple[int, int, int,
 DONE, NO, WRONG_USE, REFUSED, LACKING, FAULT = range(6)
 MARK = "fieldkit-kit.json"  # in what this installer made, and in nothing else
 WHEELS = ".wheels"
+# All that an environment has at its top; a folder with anything more is not replaced.
+MADE = {MARK, WHEELS, "bin", "scripts", "include", "lib", "lib64", "share", "pyvenv.cfg", ".gitignore"}
 
 VIETNAMESE = {
     "This is not a kit: {detail}": "Đây không phải bộ cài ngoại tuyến: {detail}",
@@ -432,15 +457,12 @@ class Installer:
     def agree(self, count: int) -> None:
         """Show what will be done; go on only if the person agrees."""
         ours = (self.target / MARK).is_file()
+        home = self.options.home or os.environ.get("FIELDKIT_HOME")
+        inside = home is not None and self.target in [*Path(home).expanduser().absolute().parents, Path(home)]
         for place in (self.target, self.earlier()):
-            if (
-                place.exists()
-                and not (place / MARK).is_file()
-                and not (place.is_dir() and not any(place.iterdir()))
-            ):
+            if inside or not replaceable(place):
                 said = "{target} holds something else. Name another folder with --target."
                 raise Stop(REFUSED, said, target=place)
-        home = self.options.home or os.environ.get("FIELDKIT_HOME")
         steps = [
             self.words("make a Python environment in {target}", target=self.target),
             self.words("install {count} packages from the kit into it", count=count),
@@ -537,6 +559,16 @@ class Installer:
         return DONE
 
 
+def replaceable(place: Path) -> bool:
+    """Whether nothing is lost when `place` goes: nothing is there, or only what this installer made."""
+    if not os.path.lexists(str(place)):
+        return True
+    if place.is_symlink() or not place.is_dir():
+        return False
+    names = {entry.name for entry in place.iterdir()}
+    return not names or (MARK in names and {name.lower() for name in names} <= MADE)
+
+
 def this_platform() -> str:
     """This machine as kits name it: "linux-x86_64", "windows-x86_64", "macos-arm64" …"""
     system = {"Darwin": "macos"}.get(platform.system(), platform.system().lower())
@@ -549,7 +581,9 @@ def this_platform() -> str:
 
 def main(arguments: list[str]) -> int:
     """Check the kit this file lies in, and install from it."""
-    usual = os.path.join(os.environ.get("LOCALAPPDATA") or "~/.local/lib", "fieldkit")
+    # Never where the home is: that is LOCALAPPDATA\\fieldkit on Windows, ~/.local/share/fieldkit on Linux.
+    local = os.environ.get("LOCALAPPDATA")
+    usual = os.path.join(local, "Programs", "fieldkit") if local else "~/.local/lib/fieldkit"
     parser = argparse.ArgumentParser(prog="install.py", description="Install fieldkit from this kit.")
     parser.add_argument("--target", default=usual, help="where fieldkit goes (default: %(default)s)")
     parser.add_argument("--home", help="the folder fieldkit keeps its data in")

@@ -108,19 +108,7 @@ def read(folder: Path) -> Read:
         raise unreadable(error) from None
     except msgspec.ValidationError as error:
         raise unreadable(install.BadManifest("shape", str(error)[:200])) from None
-    _within(manifest)
     return Read(manifest, data, verify(bytes.fromhex(manifest.key), signature, data))
-
-
-def _within(manifest: Manifest) -> None:
-    """What targets and drivers name are files of the manifest."""
-    paths = {file.path for file in manifest.files}
-    named = [manifest.pip] if manifest.pip else []
-    named += [path for target in manifest.targets for path in target.wheels]
-    named += [path for driver in manifest.drivers for path in driver.files]
-    for path in named:
-        if path not in paths:
-            raise unreadable(install.BadManifest("path", path[:200]))
 
 
 def _bytes(folder: Path, name: str, most: int) -> bytes:

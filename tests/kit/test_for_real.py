@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from fieldkit.home import Home
+from fieldkit.kit import install
 from fieldkit.sample.authority import create
 from fieldkit.sample.services import serving
 from tests.conftest import Ran, clean_environment
@@ -298,12 +299,25 @@ def test_the_installer_uses_nothing_of_a_kit_that_is_not_as_it_was_signed(kit: P
 
 
 @pytest.mark.parametrize("name", ["program", "program.before"])
-def test_the_installer_leaves_a_folder_with_other_things_alone(kit: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_installer_leaves_a_folder_with_other_things_alone(
+    kit: Path, tmp_path: Path, name: str, marked: bool
+) -> None:
     technician = Technician(tmp_path, kit)
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "mine").write_text("mine")
+    (tmp_path / name / "store").mkdir(parents=True)
+    (tmp_path / name / "store/journal-000001.fkj").write_text("mine")
+    if marked:  # as where somebody keeps the home in the program's folder
+        (tmp_path / name / install.MARK).write_text("{}")
     assert technician.install("--yes").returncode == 3
-    assert [path.name for path in (tmp_path / name).iterdir()] == ["mine"]
+    assert (tmp_path / name / "store/journal-000001.fkj").read_text() == "mine"
+
+
+@pytest.mark.parametrize("home", ["program", "program/home"])
+def test_the_installer_does_not_put_the_program_around_the_home(kit: Path, tmp_path: Path, home: str) -> None:
+    technician = Technician(tmp_path, kit)
+    technician.home = tmp_path / home
+    assert technician.install("--yes").returncode == 3
+    assert not technician.target.exists()
 
 
 def test_what_is_installed_is_the_kits_and_its_papers_are_in_the_home(installed: Technician) -> None:
@@ -344,10 +358,10 @@ def test_an_installation_that_fails_leaves_nothing(installed: Technician, tmp_pa
 def test_installing_again_replaces_what_this_installer_made(kit: Path, tmp_path: Path) -> None:
     technician = Technician(tmp_path, kit)
     assert technician.install("--yes").returncode == 0
-    (technician.target / "old").touch()
+    (technician.target / "lib/old").touch()
     again = technician.install("--yes")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert not (technician.target / "old").exists()
+    assert not (technician.target / "lib/old").exists()
     assert not technician.target.with_name("program.before").exists()
 
 

@@ -91,6 +91,10 @@ def test_what_is_no_manifest_is_refused_in_its_own_words(small_kit: Path) -> Non
         (_changed(whole, kind="another"), "shape"),
         (_changed(whole, format=2), "format"),
         (_changed(whole, key="00"), "shape"),
+        (_changed(whole, targets=[{"python": "3.11"}]), "shape"),
+        (_changed(whole, targets=3), "shape"),
+        (_changed(whole, pip="wheels/none.whl"), "path"),
+        (_changed(whole, drivers=[{"profile": "x", "files": [["x"]]}]), "path"),
         (_changed(whole, files=[file | {"size": -1}]), "shape"),
         (_changed(whole, files=[file | {"size": True}]), "shape"),
         (_changed(whole, files=[file | {"sha256": "XY"}]), "shape"),
@@ -105,7 +109,10 @@ def test_what_is_no_manifest_is_refused_in_its_own_words(small_kit: Path) -> Non
 
 
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(
-    lambda value: json.dumps({"kind": "fieldkit-kit", "format": 1, "key": "0" * 64, "files": value}).encode()
+    lambda value: json.dumps(
+        {"kind": "fieldkit-kit", "format": 1, "key": "0" * 64, "version": "1", "pip": "", "files": []}
+        | {"targets": value, "drivers": value}
+    ).encode()
 ))  # fmt: skip
 def test_reading_a_manifest_ends_in_one_or_in_one_error(data: bytes) -> None:
     with contextlib.suppress(install.BadManifest):
