@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # the fields of the two who sign one letter, made together by whoever signs first (a field that is added
 # to a certified document breaks the certification)
-FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Agency", "copy": "Copy"}
+FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Attachment", "copy": "Copy"}
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from fieldkit.home import Home
+from fieldkit.profile import load as profiles
 from fieldkit.profile.rules import RuleSet
-from fieldkit.signature import errors, place, quorum, sign, stamp
+from fieldkit.signature import batch, errors, place, quorum, sign, stamp
+from fieldkit.signature.sheet import Sheet
 from fieldkit.yaml_model import load
 from tests.conftest import REPOSITORY
 from tests.signature.pki import Pki, SoftwareSigner
@@ -95,3 +98,79 @@ def test_markup_in_what_was_typed_is_shown_and_not_run(rules: RuleSet) -> None:
     assert rule is not None
     spot = place.Place(0, (0, 0, 300, 60))
     assert stamp.draw(rule, spot, number='#read("/etc/passwd") $x$ *a* %s \\').form.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("day", "named"),
+    [
+        ("2019-03-09", None),
+        ("2019-03-10", "tt01-2019"),
+        ("2019-06-20", "tt01-2019"),
+        ("2020-03-04", "tt01-2019"),
+        ("2020-03-05", "nd30-2020"),
+        ("2026-11-24", "nd30-2020"),
+    ],
+)
+def test_the_rules_are_those_of_the_day(day: str, named: str | None, home: Home) -> None:
+    found = profiles.load(home).rules_at(date.fromisoformat(day))
+    assert (found.id if found else None) == named
+
+
+def test_a_copy_says_its_form_who_copied_and_when(
+    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    rules = load(REPOSITORY / "profiles" / "rules" / "nd30-2020.yaml", RuleSet)
+    assert isinstance(rules, RuleSet)
+    rule = rules.stamp("copy")
+    assert rule is not None
+    out = tmp_path / "copy.pdf"
+    look = batch.Look(
+        rule, name="Cơ quan mẫu", copy_form="SAO Y", at=datetime(2026, 1, 2, 17, 0, 5, tzinfo=UTC)
+    )
+
+    batch.sign_one(batch.Job(letter, out), rsa_signer, look=look)
+
+    shown = [word.text for word in place.pages(out)[0].words]
+    at = shown.index("SAO")
+    assert shown[at : at + 6] == ["SAO", "Y", "Cơ", "quan", "mẫu", "2026-01-03T00:00:05+07:00"]
+    assert quorum.judge(out, pki.anchors, pki.crls()).verdict == "pass"
+
+
+def words(*lines: str) -> tuple[place.Word, ...]:
+    """Lines of words, each line 20 points below the one before."""
+    return tuple(
+        place.Word(text, 100 + 60 * column, 100 + 20 * row, 150 + 60 * column, 112 + 20 * row)
+        for row, line in enumerate(lines)
+        for column, text in enumerate(line.split())
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "title", "row"),
+    [
+        (("TRƯỞNG CƠ QUAN", "", "", "Nguyễn Thị Mẫu"), NAME, "Trưởng cơ quan", 3),
+        (("KT. TRƯỞNG CƠ QUAN", "PHÓ TRƯỞNG", "", "(Nguyễn Thị Mẫu),"), NAME, "Phó Trưởng", 3),
+        (("TRƯỞNG CƠ QUAN", "", "Nguyễn Thị Mẫu"), "Nguyễn Thị Mẫu (MẪU)", "Trưởng cơ quan", 2),
+        (("Nguyễn Thị Mẫu", "TRƯỞNG CƠ QUAN", "", "TS. Nguyễn Thị Mẫu"), NAME, "Trưởng cơ quan", 3),
+    ],
+)
+def test_the_signature_is_centred_over_the_last_name_and_under_the_title(
+    lines: tuple[str, ...], name: str, title: str, row: int
+) -> None:
+    page = place.Page(Sheet(), words(*lines))
+
+    spots = place.locate([page], name=name, title=title)
+
+    left, top, right, bottom = page.sheet.seen(spots.person.box)
+    named = [word for word in page.words if word.top == 100 + 20 * row and "TS" not in word.text]
+    assert spots.found
+    assert (left + right) / 2 == pytest.approx((named[0].left + named[-1].right) / 2, abs=1)
+    assert bottom <= named[0].top + 1
+    assert top >= 110
+
+
+def test_a_name_in_decomposed_letters_is_the_same_name() -> None:
+    import unicodedata
+
+    page = place.Page(Sheet(), words("TRƯỞNG CƠ QUAN", "", NAME))
+    assert place.locate([page], name=unicodedata.normalize("NFD", NAME)).found
