@@ -101,7 +101,11 @@ def kit(office: HeadOffice) -> Path:
     with _alone(office.folder):
         if not (made / "manifest.json").exists():
             versions = sorted({f"3.{sys.version_info.minor}", _version(PYTHON)})
-            done = office.build("stick", *CHOICE, *(f"--python={version}" for version in versions))
+            choice = (*CHOICE, *(f"--python={version}" for version in versions))
+            done = office.build("stick", *choice)
+            if done.status == 4 and done.error["code"] == "package-lists-outdated":
+                subprocess.run(["apt-get", "update", "-qq"], check=True)
+                done = office.build("stick", *choice)
             assert done.status == 0, done.err + done.out
     return made
 
