@@ -264,6 +264,7 @@ def _evidence(
                     "part": one.part,
                     "sha256": one.signed.sha256,
                     "level": one.signed.level,
+                    "verdict": one.verdict,
                     "judges": list(one.judges),
                     "milliseconds": one.times,
                 }

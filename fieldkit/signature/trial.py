@@ -20,7 +20,7 @@ from fieldkit.signature import batch, boundary, errors, permission, quorum, rast
 from fieldkit.signature.judgement import Judgement, every_check
 from fieldkit.signature.sign import Level, RawSigner, Signed
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check
+from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
     from fieldkit.signature.online import Fetched
@@ -49,11 +49,13 @@ class Bench(msgspec.Struct, frozen=True):
 class Tried(msgspec.Struct, frozen=True):
     """One signed document. times: milliseconds of each part. judges: who had a word on its integrity.
 
+    verdict: of all that judged it; "fail" too where one of them did not refuse the changed copy.
     picture: the stamped page as PNG, or None where nothing here draws pages.
     """
 
     part: Part
     signed: Signed
+    verdict: Overall
     checks: tuple[Check, ...]
     times: dict[str, int]
     judges: tuple[str, ...]
@@ -115,14 +117,17 @@ def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench, place: 
     judged = _judge(out, bench)
     times["judge"] = _since(began)
     checks = [*signed.checks, *remarks, *every_check(judged)]
+    verdict = judged.verdict
     if part != "person":  # it is broken with the seal that follows
         began = time.monotonic()
-        checks += _broken(out, bench)
+        broken = _broken(out, bench)
+        checks += broken
+        verdict = "fail" if any(check.verdict == "fail" for check in broken) else verdict
         times["tamper"] = _since(began)
     began = time.monotonic()
     picture, seen = _picture(out, signed.field)
     times["picture"] = _since(began)
-    return Tried(part, signed, (*checks, seen), times, tuple(_words(judged)), picture)
+    return Tried(part, signed, verdict, (*checks, seen), times, tuple(_words(judged)), picture)
 
 
 def _sign(

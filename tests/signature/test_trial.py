@@ -48,6 +48,7 @@ def test_a_judge_that_does_not_notice_the_changed_copy_is_found_out_although_the
     said = {check.id: check.verdict for check in tried.checks}
     assert said["tampering-mutool"] == "fail"
     assert said["tampering-pdfsig"] == said["tampering-openssl"] == said["tampering-fieldkit"] == "pass"
+    assert tried.verdict == "fail"
     assert said["agreement"] == "pass", "on the good one they agree: only the changed copy tells"
 
 
