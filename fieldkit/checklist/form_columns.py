@@ -15,6 +15,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from fieldkit.checklist.model import Choice
+from fieldkit.text import Words
+
 Language = Literal["vi", "en"]
 
 SHEETS = ("survey", "choices", "settings")
@@ -60,6 +63,11 @@ LEFT_LOOKS = re.compile(
 
 PICTURE = ("jpg", "jpeg", "png", "webp", "heic")
 YES_NO = "yesno"
+YES_NO_LIST = (
+    Choice("yes", Words("Có", "Yes")),
+    Choice("no", Words("Không", "No")),
+    Choice("n/a", Words("Không áp dụng", "Not applicable")),
+)
 
 _SAME = {
     "relevance": "relevant",

@@ -22,13 +22,13 @@ from fieldkit.checklist.form_columns import (
     SHEETS,
     SURVEY,
     YES_NO,
+    YES_NO_LIST,
     Language,
     column,
     language,
 )
 from fieldkit.checklist.form_table import Table
 from fieldkit.checklist.load import Place, wrong
-from fieldkit.checklist.model import YES_NO as YES_NO_VALUES
 from fieldkit.checklist.model import Checklist, Choice, Item, Kind, Section
 from fieldkit.checklist.workbook import Row, Sheet, read
 from fieldkit.text import M, Message, Words
@@ -89,6 +89,7 @@ class _Reader:
         self._places: dict[Place, FormProblem] = {}
         self._default: Language | None = None
         self._lists: dict[str, list[tuple[Choice, FormProblem, FormProblem]]] = {}
+        self._asked: set[str] = set()
         self._sections: list[Section] = []
         self._items: list[Item] = []
         self._open: tuple[Table, Row, Section] | None = None
@@ -98,6 +99,10 @@ class _Reader:
         self._choices()
         self._survey(head["title"])
         self._stop()
+        for name, rows in self._lists.items():
+            if name not in self._asked:
+                nowhere = M("The list `{list}` is asked nowhere.", list=name)
+                self._left.append(msgspec.structs.replace(rows[0][1], message=nowhere))
         checklist = Checklist(sections=tuple(self._sections), **head)
         for place, said, offset in wrong(checklist, procedures):
             message = said if isinstance(said, Message) else M("{problem}", problem=str(said))
@@ -129,8 +134,12 @@ class _Reader:
             return head
         row = sheet.rows[0]
         for at, heading in sheet.headings.items():
-            if column(heading)[0] == "default_language" and at in row.cells:
-                self._default = language(row.cells[at])
+            written = row.cells.get(at, "").strip()
+            if column(heading)[0] == "default_language" and written.lower() not in ("", "default"):
+                self._default = language(written)
+                if self._default is None:
+                    said = M("`{language}` is neither Vietnamese nor English.", language=written)
+                    self._problems.append(sheet.problem(row.number, at, said))
         table = Table(sheet, (*SETTINGS, *LEFT_SETTINGS), self._default, self._problems)
         rows = list(table.rows())
         for extra in rows[1:]:
@@ -148,10 +157,12 @@ class _Reader:
             table.wrong(
                 row.number, table.at("form_title"), M("A text does not show the answer of an item: ${…}.")
             )
-        if spoken is not None:
-            head["title"] = spoken
-        elif plain:
-            head["title"] = Words(vi=plain, en=plain)
+        if plain or spoken:
+            shown = spoken or Words(vi=plain, en=plain)
+            head["title"] = Words(vi=plain or shown.vi, en=shown.en)
+        if plain and table.speaks("fk::title", "vi") and spoken and spoken.vi != plain:
+            said = M("The title is here twice, and not the same; leave `fk::title` in Vietnamese out.")
+            table.wrong(row.number, table.at("form_title"), said)
         paper = table.words(row, "fk::form")
         return head | ({"form": paper} if paper else {})
 
@@ -355,17 +366,22 @@ class _Reader:
             table.wrong(row.number, table.at("type"), said)
             return None
         found = self._lists.get(select["list"])
+        self._asked.add(select["list"])
         if found is None:
             said = M("The sheet choices has no list `{list}`.", list=select["list"])
             table.wrong(row.number, table.at("type"), said)
             return None
         many = "multiple" in select["how"].lower()
         if own:
-            if many or tuple(choice.value for choice, _, _ in found) != YES_NO_VALUES:
-                said = M(
-                    "A list for `fk::kind` yesno has the values {known}.", known=", ".join(YES_NO_VALUES)
+            if many or tuple(choice for choice, _, _ in found) != YES_NO_LIST:
+                known = ", ".join(
+                    f"{choice.value} ({choice.label.vi}, {choice.label.en})" for choice in YES_NO_LIST
                 )
-                table.wrong(row.number, table.at("type"), said)
+                table.wrong(
+                    row.number,
+                    table.at("type"),
+                    M("A list for `fk::kind` yesno has just these values and words: {known}.", known=known),
+                )
                 return None
             return more | {"kind": "yesno"}
         for c, (_, value, label) in enumerate(found):

@@ -65,6 +65,10 @@ class Table:
         """Whether the sheet has that column, in whatever language."""
         return name in self._columns or bool(self._spoken.get(name))
 
+    def speaks(self, name: str, spoken: Language) -> bool:
+        """Whether the sheet has that column in that language."""
+        return spoken in self._spoken.get(name, {})
+
     def at(self, name: str) -> int:
         """The number of the column, the first of its languages; 1 where there is none."""
         return self._columns.get(name) or min(self._spoken.get(name, {}).values(), default=1)

@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.checklist.errors import FormImpossible
-from fieldkit.checklist.form_columns import YES_NO
-from fieldkit.checklist.model import YES_NO as YES_NO_VALUES
+from fieldkit.checklist.form_columns import YES_NO, YES_NO_LIST
 from fieldkit.checklist.model import Checklist, Choice, Item, Kind
 from fieldkit.checklist.workbook import LONGEST, MOST_ROWS
 from fieldkit.text import M, Words
@@ -48,7 +47,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "form_id",
         "version",
         "default_language",
-        f"fk::title{VI}",
         f"fk::title{EN}",
         f"fk::form{VI}",
         f"fk::form{EN}",
@@ -62,14 +60,6 @@ _TYPES: dict[Kind, str] = {
     "note": "note",
     "procedure": "note",
 }
-_YES_NO = tuple(
-    Choice(value, words)
-    for value, words in zip(
-        YES_NO_VALUES,
-        (Words("Có", "Yes"), Words("Không", "No"), Words("Không áp dụng", "Not applicable")),
-        strict=True,
-    )
-)
 
 
 def sheets(checklist: Checklist) -> Sheets:
@@ -88,7 +78,7 @@ def sheets(checklist: Checklist) -> Sheets:
         made["survey"] += [_item(item, yes_no) for item in section.items]
         made["survey"].append({"type": "end_group", "name": section.id})
     if any(item.kind == "yesno" for item in checklist.items()):
-        made["choices"] += _list(yes_no, _YES_NO)
+        made["choices"] += _list(yes_no, YES_NO_LIST)
     for item in checklist.items():
         made["choices"] += _list(item.id, item.choices)
     _fits(made)
@@ -123,7 +113,7 @@ def _settings(checklist: Checklist) -> Cells:
         "version": checklist.version,
         "default_language": VI.removeprefix("::"),
     }
-    return cells | _words("fk::title", checklist.title) | _words("fk::form", checklist.form)
+    return cells | {f"fk::title{EN}": checklist.title.en} | _words("fk::form", checklist.form)
 
 
 def _item(item: Item, yes_no: str) -> Cells:

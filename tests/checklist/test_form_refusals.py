@@ -258,7 +258,7 @@ def test_a_workbook_that_is_no_form_says_so(tmp_path: Path) -> None:
 
 def test_a_yes_no_list_has_the_three_values(tmp_path: Path) -> None:
     survey = ((*HEAD, "fk::kind"), ("select_one c", "q", "Q", "yesno"))
-    assert "yes, no, n/a" in only(tmp_path, survey, LISTS)[3]
+    assert "yes (Có, Yes), no (Không, No), n/a" in only(tmp_path, survey, LISTS)[3]
 
 
 def test_dates_and_numbers_in_cells_are_read_as_they_are_meant(tmp_path: Path) -> None:

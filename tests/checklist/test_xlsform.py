@@ -8,6 +8,7 @@ import msgspec
 import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyxform.xls2xform import convert
 
 from fieldkit.checklist.errors import FileExists, FormImpossible, FormInvalid
@@ -47,16 +48,67 @@ def test_the_reference_converter_takes_what_is_exported(path: Path, tmp_path: Pa
         assert item.label.vi.replace("&", "&amp;") in made.xform
 
 
-@settings(
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+some = settings(deadline=None, max_examples=30, suppress_health_check=SLOW)
+many = settings(deadline=None, max_examples=1500, suppress_health_check=SLOW)
+
+
+@some
 @given(checklists())
 def test_every_checklist_comes_back_as_it_was(tmp_path: Path, checklist: Checklist) -> None:
+    _comes_back(tmp_path, checklist)
+
+
+def _comes_back(tmp_path: Path, checklist: Checklist) -> None:
     export_form(checklist, tmp_path / "form.xlsx", replace=True)
     assert import_form(tmp_path / "form.xlsx", tmp_path / "back.yaml", replace=True) == checklist
     assert load(tmp_path / "back.yaml") == checklist
+
+
+# Nothing is dropped: a form with one cell changed is another checklist, is refused, or says what it left out.
+
+
+@some
+@given(checklists(), st.data())
+def test_one_cell_changed_is_never_without_effect(
+    tmp_path: Path, checklist: Checklist, data: st.DataObject
+) -> None:
+    _one_cell_changed(tmp_path, checklist, data)
+
+
+def _one_cell_changed(tmp_path: Path, checklist: Checklist, data: st.DataObject) -> None:
+    export_form(checklist, tmp_path / "form.xlsx", replace=True)
+    book = openpyxl.load_workbook(tmp_path / "form.xlsx")
+    sheet = book[data.draw(st.sampled_from([name for name in book.sheetnames if book[name].max_row > 1]))]
+    row = data.draw(st.integers(2, sheet.max_row))
+    column = data.draw(st.integers(1, sheet.max_column))
+    heading, kind = sheet.cell(1, column).value, sheet.cell(row, 1).value
+    cell = sheet.cell(row, column)
+    cell.value = None if cell.value and data.draw(st.booleans()) else f"{cell.value or ''}x9"
+    cell.data_type = "s"
+    book.save(tmp_path / "changed.xlsx")
+    if heading == "default_language" or (kind == "end_group" and heading == "name"):
+        return  # what it says is said elsewhere too
+    try:
+        read = read_form(tmp_path / "changed.xlsx")
+    except FormInvalid as error:
+        found = error.problems
+    else:
+        found = read.left_out
+        if read.checklist != checklist:
+            return
+    assert found, (sheet.title, row, heading)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@many
+@given(checklists(), st.data())
+def test_thousands_of_checklists_and_changes(
+    tmp_path: Path, checklist: Checklist, data: st.DataObject
+) -> None:
+    _comes_back(tmp_path, checklist)
+    _one_cell_changed(tmp_path, checklist, data)
 
 
 def test_a_form_of_an_author_becomes_a_checklist(tmp_path: Path) -> None:
