@@ -128,6 +128,7 @@ async def _uninterrupted(work: Callable[[Event], T], operator: Operator) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         stop.set()
+        operator.progress(Progress(M("Breaking off safely; this may take a moment"), 0, 0))
         await asyncio.wait([task])
         error = None if task.cancelled() else task.exception()
         if isinstance(error, errors.FieldkitError) and isinstance(error.unchanged, Message):

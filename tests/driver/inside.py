@@ -1,9 +1,9 @@
 """A program for the tests: installs a driver on the machine it runs on, as its job on standard input says.
 
 The job: profile (a shipped one's; else the next make one), packages (apt's), least (their versions), file (a
-maker's, as {kind: fields}), module; files (of a kit), impatient (apt does not wait for its lock), swap (a file
-whose bytes are out of reach once the plan is made), stop_at (break off once the progress is past this). Prints
-one JSON document: evidence or error.
+maker's, as {kind: fields}), module; files (of a kit), impatient (apt does not wait for its lock), swap (a
+file whose bytes are out of reach once the plan is made), stop_at (break off once the progress is past this).
+Prints one JSON document: evidence or error.
 """
 
 from __future__ import annotations

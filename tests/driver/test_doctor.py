@@ -131,6 +131,13 @@ def test_the_reader_service_is_started_when_agreed_to(machine: Machine) -> None:
             os.kill(int(number), signal.SIGTERM)
 
 
+def test_processes_hidden_from_each_other_are_warned_of(machine: Machine) -> None:
+    if machine.run("mount", "-t", "proc", "-o", "hidepid=2", "proc", "/proc").returncode:
+        pytest.skip("this kernel does not let it be mounted so")
+    found = outcomes(machine.fieldkit("doctor", "--json").result)
+    assert found["readers-hidepid"] == "warning"
+
+
 class Refusing:
     """An operator that agrees to nothing and remembers what it was offered."""
 
