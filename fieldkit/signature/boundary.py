@@ -7,6 +7,7 @@ Damaged files make them raise almost anything (KeyError, RecursionError, Asserti
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from fieldkit.errors import FieldkitError
@@ -20,6 +21,7 @@ NOT_WRITTEN = M("No file was changed.")
 @contextlib.contextmanager
 def reading(name: str) -> Iterator[None]:
     """Around everything that parses a document called `name`; reading leaves nothing in doubt."""
+    _quiet()
     try:
         yield
     except FieldkitError:
@@ -33,6 +35,7 @@ def reading(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def signing(name: str) -> Iterator[None]:
     """Around everything that signs a document called `name`."""
+    _quiet()
     try:
         yield
     except FieldkitError:
@@ -44,6 +47,15 @@ def signing(name: str) -> Iterator[None]:
         if isinstance(error, OSError):
             raise not_finished(error, name) from None
         raise _unsigned(error, name) from error
+
+
+def _quiet() -> None:
+    """Nobody hears what the libraries log: it is said in words here, and would tear a screen."""
+    for name in ("pyhanko", "pyhanko_certvalidator"):
+        log = logging.getLogger(name)
+        log.propagate = False
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
 
 
 def not_read(error: OSError, name: str) -> FieldkitError:

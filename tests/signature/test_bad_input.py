@@ -6,14 +6,17 @@ import contextlib
 import os
 import random
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import errors, quorum, sign, validate
+from fieldkit.profile.rules import StampRule
+from fieldkit.signature import batch, errors, quorum, sign, validate
 from fieldkit.signature.preflight import preflight, rewrite
 from fieldkit.signature.ranges import signed_ranges
+from tests.signature import papers
 from tests.signature.pki import Pki, SoftwareSigner
 
 
@@ -114,3 +117,53 @@ def test_a_damaged_unsigned_document_is_offered_a_rewrite_and_then_signs(
     assert validate.validate(tmp_path / "out.pdf", trust=pki.anchors, crls=pki.crls()).verdict == "pass"
     with pytest.raises(errors.DocumentLocked):
         rewrite(tmp_path / "out.pdf", tmp_path / "again.pdf")
+
+
+def _hurt(base: bytes, chance: random.Random) -> bytes:
+    """A document hurt in a few places: bytes changed, lost, numbers slipped in, its end scribbled on."""
+    hurt = bytearray(base)
+    for _ in range(chance.randrange(1, 6)):
+        kind, at = chance.random(), chance.randrange(len(hurt))
+        if kind < 0.4:
+            hurt[at] = chance.randrange(256)
+        elif kind < 0.6:
+            del hurt[at : at + chance.randrange(1, 30)]
+        elif kind < 0.8:
+            hurt[at:at] = bytes(chance.randrange(48, 58) for _ in range(chance.randrange(1, 4)))
+        else:
+            hurt[max(0, len(hurt) - chance.randrange(1, 600))] = chance.choice(b"0123456789<>[]/ R")
+    return bytes(hurt)
+
+
+def _agreeing(seed: int, times: int, rsa_signer: SoftwareSigner, folder: Path) -> Counter[tuple[str, bool]]:
+    """How often preflight called a hurt document ready or not, and whether it was then signed."""
+    plain = papers.letter_on("210mm", "297mm")
+    bases = (plain, papers.built(folder, plain, "--object-streams=disable"), papers.hybrid())
+    chance, found = random.Random(seed), Counter[tuple[str, bool]]()
+    path, out = folder / "hurt.pdf", folder / "out.pdf"
+    look = batch.Look(StampRule("person", "handwritten", "between-title-and-name", "blue"), name=papers.NAME)
+    for _ in range(times):
+        path.write_bytes(_hurt(chance.choice(bases), chance))
+        out.unlink(missing_ok=True)
+        verdict = preflight(path, kind="person").verdict
+        with contextlib.suppress(FieldkitError):  # anything else fails the test
+            batch.sign_one(batch.Job(path, out), rsa_signer, look=look)
+        found[verdict, out.exists()] += 1
+    return found
+
+
+def test_preflight_says_before_the_pin_what_signing_then_does(
+    rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    found = _agreeing(8, 60, rsa_signer, tmp_path)
+    assert found["ready", True] > 0
+    assert found["ready", False] == found["no", True] == found["rewrite", True] == 0, found
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(20))
+def test_preflight_and_signing_agree_on_many_hurt_documents(
+    seed: int, rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    found = _agreeing(1000 + seed, 300, rsa_signer, tmp_path)
+    assert found["ready", False] == found["no", True] == found["rewrite", True] == 0, found

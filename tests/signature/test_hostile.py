@@ -228,3 +228,26 @@ def test_an_export_that_is_not_written_says_nothing_of_signing(tmp_path: Path) -
         with pytest.raises(FieldkitError) as caught, document.written(out):
             pass
         assert "igned" not in str(caught.value.unchanged)
+
+
+def test_nothing_a_library_remarks_reaches_the_terminal_where_it_would_tear_the_screen(
+    letter: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.pdf"
+    flat = papers.built(tmp_path, letter.read_bytes(), "--object-streams=disable")
+    # a blank too many before an object: the reader remarks on it, and reads on
+    at = flat.index(b"\n1 0 obj")
+    odd.write_bytes(flat[:at] + b"\n1  0 obj" + flat[at + 8 :].replace(b"\n\n", b"\n", 1))
+    script = (
+        "import sys;from pathlib import Path\n"
+        "from fieldkit.errors import FieldkitError\n"
+        "from fieldkit.signature import preflight, sign\n"
+        "from tests.signature.pki import Pki\n"
+        "print(preflight.preflight(Path(sys.argv[1])).verdict)\n"
+        "try: sign.sign(Path(sys.argv[1]), Path(sys.argv[2]), Pki().signer())\n"
+        "except FieldkitError as error: print(error.code)\n"
+    )
+    line = [sys.executable, "-c", script, odd, tmp_path / "out.pdf"]
+    ran = subprocess.run(line, capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
+    assert ran.returncode == 0
+    assert ran.stderr == ""
