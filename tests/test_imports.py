@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("textual", "pyhanko", "cryptography", "typst", "pkcs11", "aiohttp", "pyrage", "zstandard", "lxml")
+HEAVY = (
+    "textual",
+    "pyhanko",
+    "cryptography",
+    "typst",
+    "pkcs11",
+    "aiohttp",
+    "pyrage",
+    "zstandard",
+    "lxml",
+    "openpyxl",
+)
 
 
 def _loaded_by(statement: str) -> set[str]:

@@ -217,3 +217,29 @@ def test_what_yaml_writes_is_read_as_it_was(
         for key, value in options.items()
     }
     assert part == Part(unicodedata.normalize("NFC", name), count, wanted, since, None, composed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id: a\nparts:\n\t- name: x\n", "A tab is here"),
+        ("id: @home\n", "has to stand in quotes"),
+        ("id: a: b\n", "has to stand in quotes"),
+        ('id: "a\n', "not closed"),
+        ("id: a\nparts: [x\n", "not closed"),
+        ("id: [\n", "A value is missing here"),
+        ("id: a\nparts:\n  - name: x\n count: 1\n", "indented"),
+        ("id: *b\n", "references (*name) are not used here"),
+        ('id: "\\q"\n', "After \\"),
+        ("id: a\x07\n", "control character"),
+        ("id: a\n---\nid: b\n", "second document"),
+        ("[" * 5000, "nested too deeply"),
+    ],
+)
+def test_the_words_are_the_same_where_yaml_is_read_without_its_library_in_c(
+    monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    import yaml
+
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert said in only(text)[2]

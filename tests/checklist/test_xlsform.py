@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -327,3 +329,9 @@ def test_a_form_that_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_form_without_settings_is_called_by_its_file(tmp_path: Path) -> None:
     checklist = read_form(workbook(tmp_path / "Khảo sát đợt 2.xlsx", SURVEY)).checklist
     assert (checklist.id, checklist.version, checklist.title.vi) == ("Khao-sat-dot-2", "1", "Khảo sát đợt 2")
+
+
+def test_nothing_for_workbooks_is_loaded_before_one_is_read() -> None:
+    code = "import sys, fieldkit.cli.checklist, fieldkit.checklist.xlsform; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"openpyxl", "xlsxwriter", "lxml", "yaml"} & set(loaded.split())
