@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     from fieldkit import i18n
 
+    if not sys.warnoptions:
+        import warnings
+
+        warnings.simplefilter("ignore")  # libraries' remarks would be drawn over the screens
     i18n.use(_given(given, "--lang"))
     if opens_screens(given):
         from fieldkit.home import locate

@@ -13,6 +13,7 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, Message
 
 Value = TypeVar("Value")
+GUESS = "it may be encrypted with an unsupported algorithm"
 
 
 class Password:
@@ -93,7 +94,9 @@ def guarded(parse: Callable[[], Value]) -> Value:
     except UnsupportedAlgorithm as error:
         raise Unable(_brief(error)) from None
     except Exception as error:  # parsers raise what they like; the bytes are not ours
-        if "algorithm" in str(error) or "nsupported" in str(error):
+        said = str(error)
+        # GUESS is what cryptography says of any bytes that are no key, as a wrong password makes them.
+        if GUESS not in said and ("algorithm" in said or "nsupported" in said):
             raise Unable(_brief(error)) from None
         raise Wrong(_brief(error)) from None
     except BaseException as error:

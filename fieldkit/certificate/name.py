@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fieldkit.certificate.errors import SubjectInvalid
 from fieldkit.text import M, nfc
@@ -31,6 +32,10 @@ OIDS: Mapping[str, str] = {
     "UID": "0.9.2342.19200300.100.1.1",
     "E": "1.2.840.113549.1.9.1",
 }
+COMMON_NAME = "2.5.4.3"
+LONGEST_COMMON_NAME = 64
+STAND_IN: Mapping[str, str] = {COMMON_NAME: "1.3.6.1.4.1.0.64"}  # while a name is parsed: it has no limit
+MEANT: Mapping[str, str] = {stand_in: oid for oid, stand_in in STAND_IN.items()}
 SHORT: Mapping[str, str] = {oid: short for short, oid in OIDS.items()}
 SPOKEN: Mapping[str, str] = {  # other spellings, as programs and people have them
     "EMAILADDRESS": "E",
@@ -77,13 +82,7 @@ def build(wanted: Mapping[str, str]) -> x509.Name:
 
     given = {_short(key): nfc(value.strip()) for key, value in wanted.items() if value.strip()}
     try:
-        return x509.Name(
-            [
-                x509.NameAttribute(x509.ObjectIdentifier(oid), given[short])
-                for short, oid in OIDS.items()
-                if short in given
-            ]
-        )
+        return x509.Name([_attribute(oid, given[short]) for short, oid in OIDS.items() if short in given])
     except (ValueError, TypeError) as error:
         raise _invalid(", ".join(f"{key}={value}" for key, value in given.items()), str(error)) from None
 
@@ -96,19 +95,43 @@ def parse(written: str) -> x509.Name:
     from cryptography import x509
 
     wanted = nfc(written.strip())
-    known = {key: x509.ObjectIdentifier(oid) for key, oid in OIDS.items()}
+    known = {key: x509.ObjectIdentifier(STAND_IN.get(oid, oid)) for key, oid in OIDS.items()}
     spelled = re.sub(
         r"(^|(?<!\\)\s*[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=\s*",
         lambda found: f"{found[1].strip()}{_short(found[2])}=",
         wanted,
     )
     try:
-        name = x509.Name.from_rfc4514_string(spelled, known)
+        read = x509.Name.from_rfc4514_string(spelled, known)
+        name = x509.Name(
+            [
+                x509.RelativeDistinguishedName(
+                    [_attribute(MEANT.get(oid := each.oid.dotted_string, oid), each.value) for each in part]
+                )
+                for part in read.rdns
+            ]
+        )
     except (ValueError, TypeError, UnicodeError) as error:
         raise _invalid(written, str(error)) from None
     if not len(list(name)):
         raise _invalid(written, "")
     return name
+
+
+def _attribute(oid: str, value: Any) -> x509.NameAttribute[Any]:
+    """An attribute; a common name may have 64 letters (X.520), where cryptography counts bytes.
+
+    In Vietnamese that is a third fewer letters than an agency's name may have.
+    """
+    from cryptography import x509
+
+    if oid != COMMON_NAME:
+        return x509.NameAttribute(x509.ObjectIdentifier(oid), value)
+    if not 1 <= len(value) <= LONGEST_COMMON_NAME:
+        raise ValueError(f"CN has {len(value)} letters, and may have 1 to {LONGEST_COMMON_NAME}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return x509.NameAttribute(x509.ObjectIdentifier(oid), value, _validate=False)
 
 
 def visible(given: str) -> str:

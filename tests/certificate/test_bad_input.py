@@ -1,7 +1,8 @@
-"""Whatever the bytes are, the answer is contents or an error of this room: random, cut off, changed in places."""
+"""Whatever the bytes are, random, cut off or changed, the answer is contents or an error of this room."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,12 +69,15 @@ KINDS = (
 
 def survives(data: bytes, sample: SampleAuthority) -> None:
     """Read it, describe it, make an identity of it: contents, or an error with a code and words."""
+    error = None
     try:
         files.wants_password(data)
         found = files.read(data, Secret(PASSWORD), name="given")
         inspect.describe_all(found, at=NOW, anchors=sample.anchors, crls=sample.crls)
         identity.identity(found, at=NOW)
-    except FieldkitError as error:
+    except FieldkitError as raised:
+        error = raised
+    if error is not None:
         assert error.status in (1, 2, 3, 4)
         assert error.lines()
         assert PASSWORD not in " ".join(error.lines()) + error.detail
@@ -167,10 +171,8 @@ def test_nesting_without_end_is_refused() -> None:
 @relaxed
 @given(text=st.text(max_size=80))
 def test_any_text_is_a_subject_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(SubjectInvalid):
         assert name.text(name.parse(text))
-    except SubjectInvalid as error:
-        assert (error.code, error.status) == ("subject-invalid", 2)
 
 
 def test_a_certificate_with_odd_content_is_described_all_the_same(person: Issued) -> None:

@@ -1,4 +1,4 @@
-"""A certificate is judged by dates, usage, key, path and revocation; what was not checked is never called good."""
+"""A certificate is judged by dates, usage, key, path and revocation; what was not checked is never good."""
 
 from __future__ import annotations
 

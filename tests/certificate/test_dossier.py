@@ -1,4 +1,4 @@
-"""A certificate is compared with its dossier as people mean names and numbers, and every difference is told."""
+"""A certificate is compared with its dossier as people mean names and numbers, and differences are told."""
 
 from __future__ import annotations
 

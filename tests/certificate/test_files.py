@@ -387,3 +387,16 @@ def _with_rounds(data: bytes, rounds: int) -> bytes:
     version, safe, check = (_der(each.tag, each.content) for each in asn1.first(data).children())
     digest, salt, _ = (_der(each.tag, each.content) for each in asn1.first(check).children())
     return _der(0x30, version, safe, _der(0x30, digest, salt, bytes(core.Integer(rounds).dump())))
+
+
+def test_a_wrong_password_is_called_wrong_also_when_the_padding_happens_to_fit(
+    clear: dict[str, Path],
+) -> None:
+    """One wrong password in 256 decrypts to something; that is no damage and no unknown algorithm."""
+    locked = openssl(
+        *("pkcs8", "-topk8", "-v2", "aes256", "-iter", "1", "-outform", "DER"),
+        *("-in", clear["key"], "-passout", "pass:right"),
+    )
+    for number in range(2000):
+        with pytest.raises(errors.PasswordIncorrect):
+            opened(locked, f"wrong {number}")

@@ -21,6 +21,16 @@ def test_what_is_written_is_read_again(cn: str, o: str, ou: str) -> None:
     assert name.parse(name.text(made)) == made
 
 
+def test_a_vietnamese_name_has_as_many_letters_as_any_other() -> None:
+    agency = "Cơ quan thường trú Thông tấn xã Việt Nam tại thành phố Cần Thơ".ljust(64, "ơ")
+    made = name.build({"CN": agency, "C": "VN"})
+    assert len(agency.encode()) > 64
+    assert name.parse(name.text(made)) == made
+    with pytest.raises(SubjectInvalid) as caught:
+        name.parse(f"CN={agency}ơ,C=VN")
+    assert "64" in caught.value.detail
+
+
 def test_attributes_come_in_the_order_of_certificates() -> None:
     made = name.build({"CN": "Nguyễn Thị Mẫu", "C": "VN", "OU": "Phòng", "O": "Cơ quan"})
     assert [each.rfc4514_attribute_name for each in made] == ["C", "O", "OU", "CN"]

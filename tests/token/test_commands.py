@@ -321,6 +321,19 @@ def test_no_secret_is_in_the_log_the_store_or_an_argument(desk: Desk, home: Home
         assert not any(secret.encode() in content for content in kept)
 
 
+def test_a_long_vietnamese_name_is_no_remark_on_the_screen(fieldkit: Run, tmp_path: Path) -> None:
+    from fieldkit.sample import authority
+
+    agency = "Cơ quan thường trú Thông tấn xã Việt Nam tại thành phố Cần Thơ"
+    issued = authority.create(tmp_path / "authority", key="ec:p256").issue(
+        {"CN": agency, "C": "VN"}, key="ec:p256"
+    )
+    (tmp_path / "agency.cer").write_bytes(issued.certificate)
+    ran = fieldkit("certificate", "inspect", tmp_path / "agency.cer")
+    assert agency in ran.out
+    assert ran.err == ""
+
+
 def test_an_attempt_whose_run_was_killed_is_counted_all_the_same(contrary_desk: Desk) -> None:
     serial = contrary_desk.ready()
     behave(contrary_desk, "kill-parent C_Login 1")
