@@ -116,6 +116,34 @@ def test_a_slip_of_the_pen_is_found_at_its_place(text: str, at: int, said: str) 
     assert found == at
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+",
+        "([a-z]+)*",
+        "([a-zA-Z0-9]{2,4})+",
+        "(\\w+\\s?)+",
+        "(?:(?:a+))+",
+        "(a*?)*",
+        "((a+)|b)+",
+        "x(y(a+)+)?",
+    ],
+)
+def test_a_pattern_that_may_take_for_ever_is_refused(pattern: str) -> None:
+    assert "may take hours" in str(refused(f"regex(${{txt}}, '{pattern}')")[1])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[A-Z0-9]+(\\.[A-Z0-9]+)*", "([0-9]{3} ?)?[0-9]+", "(ab)+", "([0-9]{4}-)*x",
+        "[^@ ]+@[^@ ]+\\.[^@ .]+", "(a|b)+", "(([a-z])+\\.)+", "(-[0-9]{3})?", "(?=a+)b",
+    ],
+)  # fmt: skip
+def test_a_pattern_that_is_soon_settled_is_taken(pattern: str) -> None:
+    check(parse(f"regex(${{txt}}, '{pattern}')"), ITEMS)
+
+
 @pytest.mark.parametrize("text", ["selected(${num}, 'a')", "${txt} = 1", "string-length(${many}) = 1"])
 def test_the_words_for_types_are_translated_with_the_sentence(text: str) -> None:
     shown = refused(text)[1]
