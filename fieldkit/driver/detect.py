@@ -139,7 +139,7 @@ def conflicts(tokens: Iterable[Detected], profiles: Mapping[str, TokenProfile]) 
         findings += _two_claims(token, profiles)
         for name in token.profiles:
             findings += _wrong_size(profiles[name])
-            findings += _named(profiles[name])
+            findings += disturbing(profiles[name])
     return tuple({(finding.id, str(finding.message)): finding for finding in findings}.values())
 
 
@@ -286,7 +286,7 @@ def _wrong_size(profile: TokenProfile) -> list[Finding]:
     return [Finding("driver-unloadable", "fail", finding.message, finding.detail or place, finding.hint)]
 
 
-def _named(profile: TokenProfile) -> list[Finding]:
+def disturbing(profile: TokenProfile) -> list[Finding]:
     """What the profile says must not be there beside its driver, where it is there."""
     own = {PureWindowsPath(place).name for place in places(profile)}
     findings = []

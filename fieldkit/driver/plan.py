@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, windows
 from fieldkit.driver.ask import Ask, ask
+from fieldkit.driver.detect import disturbing
 from fieldkit.driver.errors import DependenciesUnmet, NoDriver, PackageForeign, PackageUnknown
 from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
 from fieldkit.driver.ways import Way, chosen, places
@@ -41,11 +44,14 @@ def plan(
         )
     asleep = services.asleep(profile.driver.services)
     if way.apt is not None:
-        return _from_packages(profile, way.apt, given, folder, prefix, asleep)
-    assert way.file is not None
-    if _works(way):
-        return _started(profile, way, asleep, prefix)
-    return from_maker(profile, way, given, folder, prefix=prefix)
+        made = _from_packages(profile, way.apt, given, folder, prefix, asleep)
+    elif _works(way):
+        made = _started(profile, way, asleep, prefix)
+    else:
+        made = from_maker(profile, way, given, folder, prefix=prefix)
+    if not made.wanted:
+        return made
+    return msgspec.structs.replace(made, warnings=(*made.warnings, *disturbing(profile)))
 
 
 def from_maker(

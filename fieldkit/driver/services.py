@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fieldkit.driver.ask import ask
 from fieldkit.driver.steps import Step
 from fieldkit.text import M
 
@@ -21,6 +23,8 @@ def asleep(units: Sequence[str]) -> tuple[str, ...]:
 
 def running(unit: str) -> bool:
     """`unit` is running; False where nothing here can tell."""
+    if sys.platform == "win32":
+        return "RUNNING" in ask(("sc", "query", unit)).out
     if not SYSTEMD.is_dir():
         return False
     return subprocess.run(["systemctl", "is-active", "--quiet", unit], timeout=20).returncode == 0

@@ -1,11 +1,13 @@
 """A program for the tests: a card in the virtual reader that answers its ATR; prints what PC/SC shows of it.
 
-Arguments: the ATR in hexadecimal. Needs pcscd with the driver vpcd running in the same namespaces.
+Arguments: the ATR in hexadecimal, and a command to run while the card is in, whose output is printed instead.
+Needs pcscd with the driver vpcd running in the same namespaces.
 """
 
 import json
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -36,4 +38,7 @@ for _ in range(100):
     if any(reader.present for reader in seen.readers):
         break
     time.sleep(0.05)
-print(json.dumps(msgspec.to_builtins(seen)))
+if sys.argv[2:]:
+    print(subprocess.run(sys.argv[2:], capture_output=True, text=True).stdout)
+else:
+    print(json.dumps(msgspec.to_builtins(seen)))

@@ -102,8 +102,8 @@ def package(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def read_card(root_and_apt: None, tmp_path: Path) -> Callable[[str], pcsc.Readers]:
-    """Puts a card with this ATR into a virtual reader of a real pcscd; gives what PC/SC shows of it."""
+def with_card(root_and_apt: None, tmp_path: Path) -> Callable[..., str]:
+    """Puts a card with this ATR into a virtual reader of a real pcscd, runs a command, gives its output."""
     if shutil.which("pcscd") is None or not Path("/etc/reader.conf.d/vpcd").is_file():
         pytest.skip("needs pcscd and vsmartcard-vpcd")
     if subprocess.run(["unshare", "-mn", "true"], capture_output=True).returncode:
@@ -115,14 +115,23 @@ def read_card(root_and_apt: None, tmp_path: Path) -> Callable[[str], pcsc.Reader
         mount -t tmpfs tmpfs /run && mkdir /run/pcscd
         pcscd -f >{tmp_path}/pcscd.log 2>&1 & service=$!
         while [ ! -S /run/pcscd/pcscd.comm ]; do sleep 0.05; done
-        {sys.executable} {Path(__file__).with_name("card.py")} "$1"; kill $service
+        {sys.executable} {Path(__file__).with_name("card.py")} "$@"; kill $service
     '''
 
-    def read(atr: str) -> pcsc.Readers:
+    def run(atr: str, *command: str) -> str:
         done = subprocess.run(
-            ["unshare", "-mn", "sh", "-c", script, "sh", atr], capture_output=True, text=True, timeout=30
+            ["unshare", "-mn", "sh", "-c", script, "sh", atr, *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0 or done.stdout, done.stderr
-        return msgspec.json.decode(done.stdout, type=pcsc.Readers)
+        return done.stdout
 
-    return read
+    return run
+
+
+@pytest.fixture
+def read_card(with_card: Callable[..., str]) -> Callable[[str], pcsc.Readers]:
+    """Puts a card with this ATR into a virtual reader; gives what PC/SC shows of it."""
+    return lambda atr: msgspec.json.decode(with_card(atr), type=pcsc.Readers)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,41 @@ def test_detect_answers_where_nothing_is_plugged_in(fieldkit: Run) -> None:
     ran = fieldkit("driver", "detect", "--json")
     assert ran.status == 0
     assert isinstance(ran.result, list)
+
+
+def detected(home: Home, with_card: Callable[..., str], atr: str) -> Any:
+    """What `driver detect` says while a card with this ATR is in a reader."""
+    environment = [f"FIELDKIT_HOME={home.path}", "FIELDKIT_LANG=en"]
+    command = [sys.executable, "-m", "fieldkit", "driver", "detect", "--json"]
+    return json.loads(with_card(atr, "env", *environment, *command))["result"]
+
+
+def test_a_token_in_the_reader_leads_to_its_profile_and_to_what_is_missing(
+    home: Home, with_card: Callable[..., str]
+) -> None:
+    (token,) = detected(home, with_card, "3BFF1800008131FE45006B150C03020101014234441031800D")
+    assert (token["by"], token["known"]) == ("atr", "hypothesis")
+    assert "Virtual PCD" in token["reader"]
+    (driver,) = token["drivers"]
+    assert (driver["profile"], driver["enough"], driver["here"]) == ("bit4id-vgca", False, [])
+    assert token["conflicts"] == []
+
+
+def test_a_token_whose_driver_is_here_is_told_with_its_version(
+    home: Home, with_card: Callable[..., str]
+) -> None:
+    (token,) = detected(home, with_card, "3B9F958131FE9F00664653051234FF71DF0000112233AA")
+    driver = next(each for each in token["drivers"] if each["profile"] == "epass2003")
+    if not driver["here"]:
+        pytest.skip("needs opensc")
+    (here,) = driver["here"]
+    assert (driver["enough"], here["package"], here["fits"]) == (True, "opensc-pkcs11", True)
+    assert here["version"] == apt.installed(["opensc-pkcs11"])["opensc-pkcs11"]
+
+
+def test_a_token_that_nobody_knows_is_told_with_its_atr(home: Home, with_card: Callable[..., str]) -> None:
+    (token,) = detected(home, with_card, "3B00")
+    assert (token["atr"], token["drivers"]) == ("3B00", [])
 
 
 def test_an_unknown_profile_is_wrong_use(fieldkit: Run) -> None:

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fieldkit.driver import apt, errors, install, rights
 from fieldkit.driver.plan import plan
 from fieldkit.driver.steps import DriverPlan
-from fieldkit.profile.driver import Apt, Driver
+from fieldkit.profile.driver import Apt, Conflict, Driver
 from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
 from fieldkit.text import M, Words
 
@@ -73,6 +74,15 @@ def test_a_kit_for_another_processor_is_told_as_such(package: Callable[..., Path
 def test_a_kit_without_the_package_is_told_as_such(package: Callable[..., Path]) -> None:
     with pytest.raises(errors.PackageUnknown):
         plan(profile("fieldkit-sample-absent"), [package("fieldkit-sample-other")])
+
+
+def test_what_may_disturb_the_driver_is_said_before_consent_is_asked(package: Callable[..., Path]) -> None:
+    plain = profile("fieldkit-sample-alone")
+    words = Words("Không dùng chung.", "They do not go together.")
+    driver = msgspec.structs.replace(plain.driver, conflicts=(Conflict("package", "dpkg", words),))
+    made = plan(msgspec.structs.replace(plain, driver=driver), [package("fieldkit-sample-alone")])
+    assert [finding.severity for finding in made.warnings] == ["warning"]
+    assert any("dpkg" in str(line) and "disturb" in str(line) for line in made.shown().steps)
 
 
 def test_a_profile_without_a_driver_for_this_system_says_so() -> None:
