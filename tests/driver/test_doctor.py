@@ -67,16 +67,13 @@ def test_over_ssh_the_way_the_terminal_comes_is_told(fieldkit: Run) -> None:
 
 
 def test_an_ordinary_account_may_look_and_is_told_that_it_may_not_install(machine: Machine) -> None:
-    machine.run(
-        "sh", "-c", f"chmod o+x /root {' '.join(map(str, Path(sys.prefix).parents))}; rm -f /usr/bin/sudo"
-    )
+    folders = " ".join(map(str, (*Path(sys.prefix).parents, *Path(sys.base_prefix).parents)))
+    machine.run("sh", "-c", f"chmod o+x {folders}; rm -f /usr/bin/sudo")
     done = machine.run(
         *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
         *("env", "-u", "FIELDKIT_HOME", "HOME=/nonexistent"),
         *(sys.executable, "-m", "fieldkit", "doctor", "--json"),
     )
-    if not done.stdout:
-        pytest.skip(f"the program cannot be read by another account: {done.stderr[-200:]}")
     found = outcomes(json.loads(done.stdout)["result"])
     assert found["rights"] == "warning"
     assert found["home"] == "fail"
