@@ -136,14 +136,25 @@ async def with_login(
     """Do `work` in a session for which the person entered the PIN; if the token is pulled out, wait for it.
 
     When the same token is back the person is asked for the PIN again, and `work` is done again: it has to
-    be such that what it did before is found and not done twice.
+    be such that what it did before is found and not done twice. A token pulled out while it judged the PIN
+    ends the step: that attempt may have counted, and no other is made unasked.
     """
+    counted = guard.key(token, False)
 
     async def once(now: Token) -> Result:
-        async with logged_in(running, operator, now) as session:
-            return await work(session)
+        before = running.attempts.count(counted)
+        try:
+            async with logged_in(running, operator, now) as session:
+                return await work(session)
+        except TokenRemoved as error:
+            if running.attempts.count(counted) > before:
+                raise _Judging(error) from error
+            raise
 
-    return await _until_done(running, operator, token, once)
+    try:
+        return await _until_done(running, operator, token, once)
+    except _Judging as ended:
+        raise ended.error from None
 
 
 async def looking(
@@ -168,6 +179,14 @@ async def _until_done(
             if not was_removal(error):
                 raise
             token = await back(running, operator, token)
+
+
+class _Judging(Exception):
+    """The token was pulled out while it judged a PIN."""
+
+    def __init__(self, error: TokenRemoved) -> None:
+        super().__init__()
+        self.error = error
 
 
 def was_removal(error: FieldkitError) -> bool:

@@ -321,6 +321,32 @@ def test_waiting_for_a_token_can_be_broken_off(
     assert road.run("certificate_import", played).verdict == "pass"
 
 
+def test_a_card_pulled_out_while_it_judges_the_pin_ends_the_step(
+    road: Road, sample: SampleAuthority, card: PivCard, card_agents: Agents, opensc: str
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    card.hold(0x9C, key, sample.issue(SUBJECT, key=key, email="mau01@example.invalid").certificate)
+    inserted(card, card_agents)
+    card_agents.close()
+    only_through(road, opensc, profile="opensc")
+    road.answer("delivery", "personalised")
+
+    def pull(instruction: int) -> None:
+        if instruction == 0x20 and card.attempts():  # not where it only asks for the counter
+            card.before = lambda later: None
+            card.remove()
+            later(card.insert)
+
+    card.before = pull
+    played = People()
+    with pytest.raises((errors.TokenRemoved, errors.ModuleFault)):
+        road.run("certificate_check", played)
+    assert played.asked_for("pin") == 1
+    assert card.attempts() == 1
+
+
 def test_a_token_that_nobody_puts_back_ends_the_step(
     road: Road, file: Path, contrary: Contrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,8 +123,8 @@ def test_two_empty_tokens_are_told_apart_by_the_slot(contrary_desk: Desk, desk: 
 def test_a_pin_is_changed_and_rules_are_told_before_anything_is_sent(desk: Desk) -> None:
     serial = desk.ready()
     change = ("token", "change-pin", serial, "--yes", "--pin-file", desk.secret(PIN), "--new-pin-file")
-    ran = desk(*change, desk.secret("12345678"))
-    assert (ran.status, "in a row" in ran.error["message"]) == (2, True)
+    ran = desk(*change, desk.secret("123"))
+    assert (ran.status, "characters" in ran.error["message"]) == (2, True)
     assert desk(*change, desk.secret("864209")).result["pin_state"] == "ok"
     wrong = desk(*change, desk.secret("975310"))
     assert (wrong.status, wrong.error["code"], wrong.error["left"]) == (1, "pin-incorrect", "low")
@@ -321,6 +321,7 @@ def test_no_secret_is_in_the_log_the_store_or_an_argument(desk: Desk, home: Home
         assert not any(secret.encode() in content for content in kept)
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")
 def test_a_long_vietnamese_name_is_no_remark_on_the_screen(fieldkit: Run, tmp_path: Path) -> None:
     from fieldkit.sample import authority
 
