@@ -6,6 +6,7 @@ A program that is missing, cannot be started, comes to no end, or cannot judge a
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -46,16 +47,44 @@ def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
 
 
 def _anchor_database(folder: Path, trust: Sequence[bytes]) -> str:
-    """Make an NSS database of the anchors; what went wrong, or ""."""
-    names = []
-    for number, certificate in enumerate(certificates(trust)):
-        name = folder / f"{number}.der"
-        name.write_bytes(certificate.dump())  # type: ignore[no-untyped-call]
-        names.append(str(name))
-    done = _run([sys.executable, "-m", "fieldkit.signature.nss", str(folder), *names])
-    if isinstance(done, Message):
-        return done.text.format_map(done.params)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["failed"])[-1]
+    """Put an NSS database of the anchors into `folder`; what went wrong, or "".
+
+    One is made for each set of anchors and run, since a process of its own makes it.
+    """
+    try:
+        found = _made_database(tuple(trust))
+    except _NotMade as error:
+        return str(error)
+    for name, data in found.items():
+        (folder / name).write_bytes(data)
+    return ""
+
+
+class _NotMade(Exception):
+    """The database could not be made; raised, so that it is tried again for the next document."""
+
+
+@functools.lru_cache(maxsize=8)
+def _made_database(trust: tuple[bytes, ...]) -> dict[str, bytes]:
+    """The files of an NSS database that trusts the anchors.
+
+    :raises _NotMade: with what went wrong.
+    """
+    with tempfile.TemporaryDirectory(prefix="fieldkit-anchors-") as place:
+        given, made = Path(place) / "given", Path(place) / "made"
+        given.mkdir()
+        made.mkdir()
+        names = []
+        for number, certificate in enumerate(certificates(trust)):
+            name = given / f"{number}.der"
+            name.write_bytes(certificate.dump())  # type: ignore[no-untyped-call]
+            names.append(str(name))
+        done = _run([sys.executable, "-m", "fieldkit.signature.nss", str(made), *names])
+        if isinstance(done, Message):
+            raise _NotMade(done.text.format_map(done.params))
+        if done.returncode != 0:
+            raise _NotMade((done.stderr.strip().splitlines() or ["failed"])[-1])
+        return {path.name: path.read_bytes() for path in made.iterdir()}
 
 
 def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
