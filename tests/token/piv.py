@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -102,10 +103,21 @@ class PivCard:
     def insert(self) -> None:
         """Put the card into the reader."""
         self._reset()
-        self._link = socket.create_connection(("127.0.0.1", self._port), timeout=10)
+        self._link = self._reader()
         self._link.settimeout(None)
         self._thread = threading.Thread(target=self._serve, args=(self._link,), daemon=True)
         self._thread.start()
+
+    def _reader(self) -> socket.socket:
+        """vpcd's end; it listens again only when pcscd has noticed that the last card is gone."""
+        end = time.monotonic() + 20
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self._port), timeout=10)
+            except ConnectionRefusedError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
 
     def remove(self) -> None:
         """Pull the card out, also in the middle of a command."""
