@@ -22,6 +22,7 @@ from fieldkit.verdict import Check, Outcome, Overall
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
     from fieldkit.signature.judgement import Judgement
+    from fieldkit.signature.online import Online
     from fieldkit.signature.published import Judged
 
 SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
@@ -86,7 +87,25 @@ def verify(
         lines.append(M("The report was written: {path}", path=str(report)))
         if not given["token"]:
             lines.append(M("The report is not signed. Add --token to have a token sign it."))
+    if wishes.online is not None:
+        lines += _requests(wishes.online)
+        if isinstance(result, dict):
+            result["requests"] = wishes.online.asked
     return Reply(result, lines, good=good)
+
+
+def _requests(online: Online) -> list[str | Said]:
+    """Every request that was made, for whoever has to find out why one fails."""
+    return [
+        M(
+            "Asked: {url}: {outcome}, {size} bytes, {milliseconds} ms",
+            url=each.url,
+            outcome=each.outcome,
+            size=each.size,
+            milliseconds=each.milliseconds,
+        )
+        for each in online.asked
+    ]
 
 
 class _Wishes(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from fieldkit.signature.online import Online
 from fieldkit.signature.sign import Level
 from fieldkit.signature.signer import HttpTimeStamper
 from fieldkit.signature.validate import validate
+from tests.conftest import Run
 from tests.signature.pki import SoftwareSigner
 
 DAY = timedelta(days=1)
@@ -287,3 +288,15 @@ def test_responders_that_do_not_help_leave_it_open_within_their_deadline(
     assert running.url in check.detail
     with services.unreachable():
         assert judged(running, path, crls=own.crls[:1], network=Online(patience=1)).verdict == "indeterminate"
+
+
+def test_the_command_asks_over_the_network_and_names_every_request(
+    fieldkit: Run, running: Services, letter: Path
+) -> None:
+    own = running.authority
+    path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
+    given = ("verify", path, "--alone", "--trust", own.root_path, "--crl", own.crl_paths[0])
+    offline, asked = fieldkit(*given, "--json"), fieldkit(*given, "--network", "--json")
+    assert (offline.status, asked.status) == (1, 0), asked.out
+    assert [each["url"] for each in asked.result["requests"]][:1] == [running.ocsp]
+    assert "Asked: " + running.ocsp in fieldkit(*given, "--network").out
