@@ -5,6 +5,7 @@ Other programs may fill in the form; they take no notice of the fk:: columns.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def write(checklist: Checklist, target: Path) -> None:
     import xlsxwriter
 
     rows = sheets(checklist)
-    with xlsxwriter.Workbook(str(target)) as book:
+    made = io.BytesIO()  # the file is written by one call, whose failure is the system's own words
+    with xlsxwriter.Workbook(made, {"in_memory": True}) as book:
         book.set_properties({"title": checklist.title.vi, "comments": f"{checklist.id} {checklist.version}"})
         head = book.add_format({"bold": True, "bg_color": "#DDDDDD", "num_format": "@"})
         text = book.add_format({"text_wrap": True, "valign": "top", "num_format": "@"})
@@ -104,6 +106,7 @@ def write(checklist: Checklist, target: Path) -> None:
                 for number, cells in enumerate(rows[name], start=1):
                     if cells.get(heading):
                         sheet.write_string(number, at, cells[heading], text)
+    target.write_bytes(made.getvalue())
 
 
 def _settings(checklist: Checklist) -> Cells:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -335,3 +337,22 @@ def test_nothing_for_workbooks_is_loaded_before_one_is_read() -> None:
     code = "import sys, fieldkit.cli.checklist, fieldkit.checklist.xlsform; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"openpyxl", "xlsxwriter", "lxml", "yaml"} & set(loaded.split())
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """No file may grow beyond 1,000 bytes, as on a disk that is nearly full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("there", [b"", b"an older one"])
+def test_a_disk_without_room_leaves_what_was_there(tmp_path: Path, no_room: None, there: bytes) -> None:
+    target = tmp_path / "out.xlsx"
+    if there:
+        target.write_bytes(there)
+    with pytest.raises(OSError, match="File too large"):
+        export_form(load(SHIPPED[0]), target, replace=True)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == ([there] if there else [])
