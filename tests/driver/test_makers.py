@@ -15,14 +15,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fieldkit.driver import errors, install, macos, rights, windows
+from fieldkit.driver import errors, install, macos, rights, ways, windows
 from fieldkit.driver.ask import Answer
 from fieldkit.driver.plan import from_maker
 from fieldkit.driver.steps import DriverPlan, Kind, Step
 from fieldkit.driver.ways import Way
 from fieldkit.errors import Cancelled, FieldkitError
+from fieldkit.home import Home
 from fieldkit.operator import Progress
 from fieldkit.profile.driver import Driver, PackageFile
+from fieldkit.profile.load import load
 from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
 from fieldkit.text import M, Words
 
@@ -302,3 +304,35 @@ def test_on_macos_an_installation_that_failed_is_told_whatever_the_exit_status(
 ) -> None:
     with pytest.raises(errors.InstallFailed):
         macos.carry_out(installer_that_says(tmp_path, "macos/failed.txt", status), tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    ("platform", "profile", "kind", "place"),
+    [
+        ("win32", "bit4id-vgca", "exe", r"C:\Windows\System32\bit4xpki.dll"),
+        ("win32", "etoken-5110", "msi", r"C:\Windows\System32\eTPKCS11.dll"),
+        ("darwin", "bit4id-vgca", "pkg", "/Library/bit4id/pkcs11/libbit4xpki.dylib"),
+    ],
+)
+def test_each_system_takes_its_own_way_and_looks_for_the_module_in_its_own_places(
+    home: Home, monkeypatch: pytest.MonkeyPatch, platform: str, profile: str, kind: str, place: str
+) -> None:
+    profiles = load(home).tokens
+    monkeypatch.setattr(sys, "platform", platform)
+    way = ways.chosen(profiles[profile])
+    assert way is not None
+    assert way.kind == kind
+    assert ways.places(profiles[profile])[0] == place
+
+
+def test_of_several_files_the_one_with_a_known_hash_is_taken(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = load(home).tokens["safenet-gca01"]
+    first, second = profile.driver.exe
+    known = msgspec.structs.replace(second, sha256=SHA256)
+    driver = msgspec.structs.replace(profile.driver, exe=(first, known))
+    monkeypatch.setattr(sys, "platform", "win32")
+    way = ways.chosen(msgspec.structs.replace(profile, driver=driver))
+    assert way is not None
+    assert way.file == known
