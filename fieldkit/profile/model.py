@@ -60,7 +60,7 @@ class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     min, max: length. classes: kinds of characters each of which it has to hold. tries: wrong PINs
     until it locks, 0 where not known. delivery_pin_must_change: the PIN it arrives with is not to be
     kept. delivery: PINs it is publicly known to arrive with, never taken as a new one. unblock: what
-    opens a locked PIN again.
+    opens a locked PIN again. guessable: it may be one character repeated, or keys in a row.
     """
 
     min: int = 4
@@ -68,6 +68,7 @@ class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     classes: tuple[Literal["upper", "lower", "digit", "other"], ...] = ()
     tries: int = 0
     delivery_pin_must_change: bool = False
+    guessable: bool = False
     delivery: tuple[str, ...] = ()
     unblock: Literal["so-pin", "puk", "authority", "unknown"] = "unknown"
     known: Known = "documented"

@@ -56,12 +56,14 @@ class PinRules(msgspec.Struct, frozen=True):
 
     min, max: characters, besides the token's own limits; max 0 is none. classes: kinds of character
     it must have ("upper", "lower", "digit", "other"). forbidden: delivery PINs that are known.
+    guessable: one character repeated, or keys in a row, will do.
     """
 
     min: int = 4
     max: int = 0
     classes: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
+    guessable: bool = True
 
     def check(self, token: Token) -> Complaint:
         """What is wrong with a new user PIN for `token`, as a function of the PIN; None if nothing is."""
@@ -93,6 +95,8 @@ class PinRules(msgspec.Struct, frozen=True):
             return said["delivery"]
         if token.serial and text.lower() in (token.serial.lower(), token.serial.lower()[-len(text) :]):
             return said["serial"]
+        if self.guessable:
+            return None
         if len(set(text)) == 1:
             return said["repeated"]
         if any(text in row for row in ROWS):
@@ -105,7 +109,13 @@ def for_profile(profile: TokenProfile | None) -> PinRules:
     if profile is None:
         return PinRules()
     given = profile.pin_policy
-    return PinRules(min=given.min, max=given.max, classes=given.classes, forbidden=given.delivery)
+    return PinRules(
+        min=given.min,
+        max=given.max,
+        classes=given.classes,
+        forbidden=given.delivery,
+        guessable=given.guessable,
+    )
 
 
 def profile_of(token: Token, profiles: Iterable[TokenProfile]) -> TokenProfile | None:

@@ -69,7 +69,7 @@ def test_no_shipped_file_can_be_run_before_somebody_writes_its_hash(home: Home) 
 
 def test_a_file_of_the_home_replaces_the_shipped_one_of_its_name_and_adds_others(home: Home) -> None:
     softhsm2 = (shipped("profiles") / "tokens" / "softhsm2.yaml").read_text("utf-8")
-    put(home, "tokens/softhsm2.yaml", softhsm2.replace("min: 6", "min: 9", 1))
+    put(home, "tokens/softhsm2.yaml", softhsm2.replace("min: 4", "min: 9", 1))
     put(home, "tokens/trial.yaml", TOKEN)
     put(home, "services.yaml", SERVICES)
     profiles = load(home)
