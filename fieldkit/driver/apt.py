@@ -24,7 +24,7 @@ from fieldkit.text import M, Message
 
 LOCK_WAIT = 30  # seconds apt waits for another installer to finish
 # apt in English and without questions; `env` carries it through sudo and pkexec, which drop the environment.
-SURROUNDINGS = ("env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8")
+SURROUNDINGS = ("env", "DEBIAN_FRONTEND=noninteractive", "LANGUAGE=", "LC_ALL=C.UTF-8")
 QUIET = ("--yes", "--no-install-recommends", "--no-remove")
 # The status goes to standard output, which dpkg's scripts write to as well: they need the terminal that apt
 # gives them (its default), or every `echo` of theirs fails.
@@ -35,6 +35,20 @@ OPTIONS = (
     f"DPkg::Lock::Timeout={LOCK_WAIT}",
     "-o",
     "Dpkg::Options::=--force-confold",
+)
+# From a kit's files only: where a package source knows the same package, apt would ask that first, and would
+# then read the file as its own user, who may not look into the home.
+FILES_ONLY = (
+    "-o",
+    "Dir::Etc::sourcelist=/dev/null",
+    "-o",
+    "Dir::Etc::sourceparts=/dev/null",
+    "-o",
+    "Dir::Cache::pkgcache=",
+    "-o",
+    "Dir::Cache::srcpkgcache=",
+    "-o",
+    "APT::Sandbox::User=root",
 )
 DPKG = Path("/var/lib/dpkg")
 LISTS = Path("/var/lib/apt/lists")

@@ -251,23 +251,21 @@ def _from_kit(
         if name in missing or name not in have  # those here are left alone
     ]
     try:
-        changes = apt.changes([str(file.path.absolute()) for file in wanted])
-    except (
-        DependenciesUnmet
-    ):  # one that is here is too old for the kit's: a machine of an earlier point release
+        changes = apt.changes([*apt.FILES_ONLY, *(str(file.path.absolute()) for file in wanted)])
+    except DependenciesUnmet:  # one that is here is too old for the kit's: an earlier point release
         wanted = [
             file
             for name, file in sorted(fitting.items())
             if name in missing or name not in have or not apt.at_least(have[name], file.version)
         ]
-        changes = apt.changes([str(file.path.absolute()) for file in wanted])
+        changes = apt.changes([*apt.FILES_ONLY, *(str(file.path.absolute()) for file in wanted)])
     copies = tuple(files.known(file.path.absolute(), folder) for file in wanted)
     sources, targets = ([str(copy.source) for copy in copies], [str(copy.target) for copy in copies])
     finish = apt.interrupted()
     prefix = way or ()
     said = M("Install {packages} from the kit.", packages=", ".join(missing))
     steps: list[Step] = [apt.finish_step(prefix)] if finish else []
-    steps.append(apt.install_step(prefix, targets, said))
+    steps.append(apt.install_step(prefix, (*apt.FILES_ONLY, *targets), said))
     return DriverPlan(
         profile.id,
         profile.title,

@@ -26,7 +26,7 @@ from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.text import M
 
-SURROUNDINGS = ("env", "LC_ALL=C.UTF-8")
+SURROUNDINGS = ("env", "LANGUAGE=", "LC_ALL=C.UTF-8")
 SHAPE = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 
 

@@ -84,9 +84,9 @@ def summary(findings: Sequence[Finding]) -> Message:
     """The findings in one sentence."""
     counts = {severity: sum(f.severity == severity for f in findings) for severity in ("fail", "warning")}
     if counts["fail"]:
-        return M("The machine is not ready: {count} faults.", count=counts["fail"])
+        return M("The machine is not ready; faults: {count}.", count=counts["fail"])
     if counts["warning"]:
-        return M("The machine is ready, with {count} warnings.", count=counts["warning"])
+        return M("The machine is ready; warnings: {count}.", count=counts["warning"])
     return M("The machine is ready.")
 
 

@@ -55,6 +55,12 @@ def test_a_simulation_names_what_would_be_new_and_changes_nothing(connected: Mac
     assert connected.state("coolkey") == ""
 
 
+def test_what_apt_says_is_understood_on_a_vietnamese_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "vi:en")  # goes before LC_ALL for every locale but plain C
+    with pytest.raises(errors.PackageUnknown):
+        apt.changes(["fieldkit-no-such-package"])
+
+
 def test_an_unknown_package_is_told_by_name() -> None:
     with pytest.raises(errors.PackageUnknown) as caught:
         apt.changes(["fieldkit-no-such-package"])

@@ -182,6 +182,19 @@ def test_a_report_that_cannot_be_written_is_told(fieldkit: Run, tmp_path: Path) 
     assert (ran.status, ran.error["code"]) == (4, "system")
 
 
+def test_profiles_that_are_wrong_are_told_with_their_place_and_nothing_is_guessed(
+    fieldkit: Run, home: Home
+) -> None:
+    path = home.profiles / "tokens" / "trial.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("id: trial\nfoo: 1\n")
+    ran = fieldkit("doctor", "--json")
+    told = next(finding for finding in ran.result if finding["id"] == "profiles")
+    assert (ran.status, told["severity"]) == (1, "fail")
+    assert f"{path}:2:1" in told["message"] + told["detail"]
+    assert outcomes(ran.result)["modules"] == "not-checked"
+
+
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_findings_come_in_the_language_asked_for(fieldkit: Run, language: str) -> None:
     ran = fieldkit("doctor", "--lang", language)

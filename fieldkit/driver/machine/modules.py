@@ -41,7 +41,14 @@ def look(subject: Subject) -> Iterable[Finding]:
         else:
             here += 1
             yield Finding("modules", finding.severity, finding.message, finding.detail, finding.hint)
-    if not here:
+    if subject.profiles is None:
+        yield Finding(
+            "modules",
+            "not-checked",
+            M("Which drivers are here was not checked: the profiles cannot be read."),
+            hint=M("Mend the profiles, then run `fieldkit doctor` again."),
+        )
+    elif not here:
         yield Finding(
             "modules",
             "info",
