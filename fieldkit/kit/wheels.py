@@ -165,7 +165,7 @@ def _pip(
 def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
     """Run a program, its output also to `log`; its lines, and at last "[exit N]". It ends when this does."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    surroundings = os.environ | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    surroundings = os.environ | {"LANGUAGE": "", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     with log.open("a", encoding="utf-8") as kept:
         kept.write(f"$ {' '.join(argv)}\n")
         child = subprocess.Popen(
