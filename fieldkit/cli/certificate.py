@@ -111,23 +111,25 @@ def import_(
 ) -> Reply:
     from fieldkit.certificate.identity import identity, joined
 
-    contents = material.read(call, file)
-    if key_file is not None:
-        contents += material.read(call, key_file)
-    # a certificate alone belongs to a key that was made on the token
-    single = not contents.keys and bool(contents.certificates)
-    holder = (
-        joined(contents, at=material.now(), pick=pick)
-        if single
-        else identity(contents, at=material.now(), pick=pick)
-    )
-    with holder.key, _reaching(call) as (running, intents):
-        described = material.described(call, holder, bureau)
-        found = running.find(name)
-        with running.session(found) as looking:
-            present = looking.certificates()
-        tokens.consent(call, _import_plan(found, holder, described, file, single, present))
-        report = _write(call, running, intents, found, holder, label, single)
+    with _reaching(call) as (running, intents):
+        running.warm()
+        contents = material.read(call, file)
+        if key_file is not None:
+            contents += material.read(call, key_file)
+        # a certificate alone belongs to a key that was made on the token
+        single = not contents.keys and bool(contents.certificates)
+        holder = (
+            joined(contents, at=material.now(), pick=pick)
+            if single
+            else identity(contents, at=material.now(), pick=pick)
+        )
+        with holder.key:
+            described = material.described(call, holder, bureau)
+            found = running.find(name)
+            with running.session(found) as looking:
+                present = looking.certificates()
+            tokens.consent(call, _import_plan(found, holder, described, file, single, present))
+            report = _write(call, running, intents, found, holder, label, single)
     result = {
         "token": found.uri,
         "id": report.id,

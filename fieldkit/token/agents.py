@@ -99,6 +99,11 @@ class Agents:
         """Every token now, each once; modules that failed are in `problems`."""
         return self._merge(list(self.listings(mechanisms=mechanisms)))
 
+    def warm(self) -> None:
+        """Have every module loaded meanwhile: it takes as long as reading a certificate file."""
+        for agent in self._agents:
+            threading.Thread(target=self._list, args=(agent, False), daemon=True).start()
+
     def listing(self, module: str) -> Listing:
         """The tokens of one module now, or its problem."""
         return self._list(next(agent for agent in self._agents if agent.module == module), mechanisms=False)
