@@ -10,7 +10,7 @@ import msgspec
 from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, windows
 from fieldkit.driver.ask import Ask, ask
 from fieldkit.driver.detect import disturbing
-from fieldkit.driver.errors import DependenciesUnmet, NoDriver, PackageForeign, PackageUnknown
+from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
 from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
 from fieldkit.driver.ways import Way, chosen, places
 from fieldkit.operator import Finding
@@ -244,23 +244,13 @@ def _from_kit(
     start: tuple[Step, ...],
 ) -> DriverPlan:
     fitting = _fitting([apt.header(path) for path in given if path.suffix == ".deb"], missing)
-    have = apt.installed(fitting)
-    wanted = [
-        file
-        for name, file in sorted(fitting.items())
-        if name in missing or name not in have  # those here are left alone
-    ]
-    try:
-        changes = apt.changes([*apt.FILES_ONLY, *(str(file.path.absolute()) for file in wanted)])
-    except DependenciesUnmet:  # one that is here is too old for the kit's: an earlier point release
-        wanted = [
-            file
-            for name, file in sorted(fitting.items())
-            if name in missing or name not in have or not apt.at_least(have[name], file.version)
-        ]
-        changes = apt.changes([*apt.FILES_ONLY, *(str(file.path.absolute()) for file in wanted)])
+    # apt chooses: a kit holds what a machine with nothing needs, and only what is lacking is to be added
+    sources = [f"--with-source={file.path.absolute()}" for _, file in sorted(fitting.items())]
+    changes = apt.changes([*apt.FILES_ONLY, *sources, *missing])
+    chosen_here = {package.name for package in (*changes.new, *changes.upgraded)}
+    wanted = [file for name, file in sorted(fitting.items()) if name in chosen_here]
     copies = tuple(files.known(file.path.absolute(), folder) for file in wanted)
-    sources, targets = ([str(copy.source) for copy in copies], [str(copy.target) for copy in copies])
+    targets = [str(copy.target) for copy in copies]
     finish = apt.interrupted()
     prefix = way or ()
     said = M("Install {packages} from the kit.", packages=", ".join(missing))
@@ -276,7 +266,10 @@ def _from_kit(
         copies=copies,
         steps=(*steps, *start),
         rights=way is not None,
-        by_hand=(*apt.by_hand(sources, finish=finish), *services.by_hand(profile.driver.services)),
+        by_hand=(
+            *apt.by_hand([str(copy.source) for copy in copies], finish=finish),
+            *services.by_hand(profile.driver.services),
+        ),
     )
 
 
