@@ -154,7 +154,7 @@ def _equal(left: Term, right: Term) -> bool:
     if isinstance(left, bool) or isinstance(right, bool):
         return truth(left) == truth(right)
     numeric = isinstance(left, Decimal | datetime.date) or isinstance(right, Decimal | datetime.date)
-    if numeric and "" not in (left, right):
+    if numeric:
         one, other = number(left), number(right)
         return one is not None and one == other
     return text(left) == text(right)

@@ -150,8 +150,7 @@ class _Reader:
         self._problems = problems
 
     def read(self) -> Sheet:
-        last_row, last_column = self._bounded()
-        self._sheet.reset_dimensions()  # what a file says of its size may be wrong either way
+        last_row, last_column = self._bounded()  # not what the file says of its size
         rows = [Row(number, cells) for number, cells in self._rows(last_row, last_column) if cells]
         headings = rows.pop(0).cells if rows and rows[0].number == 1 else {}
         return Sheet(self._file, self._sheet.title, headings, tuple(rows))

@@ -68,5 +68,4 @@ def _put(target: Path, replace: bool, fill: Callable[[Path], object]) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         part = Path(folder) / target.name
         fill(part)
-        _free(target, replace)
         os.replace(part, target)

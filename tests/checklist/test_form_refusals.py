@@ -261,6 +261,31 @@ def test_a_yes_no_list_has_the_three_values(tmp_path: Path) -> None:
     assert "yes (Có, Yes), no (Không, No), n/a" in only(tmp_path, survey, LISTS)[3]
 
 
+def test_a_procedure_is_required_in_a_column_that_other_programs_pass_over(tmp_path: Path) -> None:
+    survey = question(("required", "yes"), ("fk::procedure", "preflight"), type="note")
+    sheet, row, letters, message = only(tmp_path, survey)
+    assert (sheet, row, letters) == ("survey", 2, "D")
+    assert "fk::required" in message
+
+
+def test_a_list_that_no_question_asks_is_said_to_be_left_out(tmp_path: Path) -> None:
+    (left,) = read_form(workbook(tmp_path / "form.xlsx", (HEAD, ("text", "q", "Q")), LISTS)).left_out
+    assert (left.sheet, left.row) == ("choices", 2)
+    assert "`c` is asked nowhere" in str(left)
+
+
+def test_a_title_that_is_given_twice_is_not_chosen_from(tmp_path: Path) -> None:
+    survey = (HEAD, ("text", "q", "Q"))
+    settings = (("form_title", "fk::title::vi", "fk::title::en"), ("Một", "Hai", "Two"))
+    assert "here twice, and not the same" in only(tmp_path, survey, (), settings)[3]
+
+
+def test_a_form_in_another_language_is_refused(tmp_path: Path) -> None:
+    survey = (HEAD, ("text", "q", "Qui?"))
+    settings = (("default_language",), ("French (fr)",))
+    assert only(tmp_path, survey, (), settings)[:3] == ("settings", 2, "A")
+
+
 def test_dates_and_numbers_in_cells_are_read_as_they_are_meant(tmp_path: Path) -> None:
     form = workbook(
         tmp_path / "form.xlsx",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fieldkit.checklist.errors import FormInvalid, FormUnreadable, column_letters
 from fieldkit.checklist.workbook import LARGEST, LARGEST_UNPACKED, MOST_COLUMNS, MOST_ROWS
 from fieldkit.checklist.xlsform import read_form
+from fieldkit.text import Message
 from tests.checklist.forms import SURVEY, workbook
 
 SHEET = "xl/worksheets/sheet1.xml"
@@ -45,7 +46,8 @@ def unreadable(path: Path) -> str:
         read_form(path)
     assert str(path) in str(caught.value)
     assert caught.value.hint is not None
-    return str(caught.value)
+    assert isinstance(caught.value.message, Message)
+    return str(caught.value.message.params["problem"])
 
 
 def invalid(path: Path) -> tuple[str, int, str, str]:
