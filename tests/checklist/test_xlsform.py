@@ -54,7 +54,7 @@ def test_the_reference_converter_takes_what_is_exported(path: Path, tmp_path: Pa
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 some = settings(deadline=None, max_examples=30, suppress_health_check=SLOW)
-many = settings(deadline=None, max_examples=1500, suppress_health_check=SLOW)
+many = settings(deadline=None, max_examples=800, suppress_health_check=SLOW)
 
 
 @some
@@ -91,7 +91,8 @@ def _one_cell_changed(tmp_path: Path, checklist: Checklist, data: st.DataObject)
     cell.value = None if cell.value and data.draw(st.booleans()) else f"{cell.value or ''}x9"
     cell.data_type = "s"
     book.save(tmp_path / "changed.xlsx")
-    if heading == "default_language" or (kind == "end_group" and heading == "name"):
+    same_title = heading == "form_title" and checklist.title.vi == checklist.title.en
+    if heading == "default_language" or (kind == "end_group" and heading == "name") or same_title:
         return  # what it says is said elsewhere too
     try:
         read = read_form(tmp_path / "changed.xlsx")
