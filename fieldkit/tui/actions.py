@@ -7,7 +7,7 @@ a screen has a method `action_<id>` for each action of its scopes.
 # ruff: noqa: E501 (one action, one line)
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 Scope = Literal[
-    "app", "room", "home", "visit", "answer", "pick", "ask", "consent", "finish", "read", "run", "tell"
+    "app",
+    "room",
+    "home",
+    "visit",
+    "answer",
+    "pick",
+    "ask",
+    "consent",
+    "finish",
+    "stamp",
+    "read",
+    "run",
+    "tell",
 ]
 
 
@@ -58,6 +70,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("decide", "consent", ("enter",), M("Decide"), M("Agree or refuse, as the cursor or the typed word says.")),
     Action("close", "tell", ("enter",), M("Understood"), M("Go back to where it happened.")),
     Action("do_step", "finish", ("enter",), M("Do it"), M("Do the step under the cursor.")),
+    Action("accept", "stamp", ("enter",), M("Place it"), M("Sign with the stamp where it is.")),
+    Action("nudge", "stamp", ("left", "right", "up", "down"), M("Move"), M("Move the stamp by a millimetre; with Shift by ten.")),
+    Action("larger", "stamp", ("plus", "equals_sign"), M("Larger"), M("Make the stamp larger."), bar=False),
+    Action("smaller", "stamp", ("minus",), M("Smaller"), M("Make the stamp smaller."), bar=False),
+    Action("zoom", "stamp", ("z", "Z"), M("Nearer"), M("Show the stamp nearer, then the whole page again.")),
+    Action("page", "stamp", ("pagedown", "pageup"), M("Page"), M("Put the stamp on the page after or before.")),
+    Action("reset", "stamp", ("home", "0"), M("Put back"), M("Put the stamp back where the rules place it.")),
     Action("page_down", "read", ("ctrl+down", "pagedown"), M("Further"), M("Scroll the text down.")),
     Action("page_up", "read", ("ctrl+up", "pageup"), M("Back up"), M("Scroll the text up."), bar=False),
     Action("back", "room", ("escape",), M("Back"), M("Leave this screen; nothing is lost.")),
@@ -79,6 +98,11 @@ _KEY_NAMES = {
     "pageup": "PgUp",
     "up": "↑",
     "down": "↓",
+    "left": "←",
+    "right": "→",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
 }
 
 
@@ -88,8 +112,8 @@ def actions(scopes: Iterable[Scope]) -> Iterator[Action]:
         yield from (action for action in ACTIONS if action.scope == scope)
 
 
-def bindings(*scopes: Scope) -> list[BindingType]:
-    """Textual's bindings for `scopes`.
+def bindings(*scopes: Scope, but: Container[str] = ()) -> list[BindingType]:
+    """Textual's bindings for `scopes`, but for those actions whose keys mean different things to a screen.
 
     They have priority, so that the app runs them in the order the keys came; fields get their own
     keys before that (`fieldkit.tui.app`).
@@ -99,6 +123,7 @@ def bindings(*scopes: Scope) -> list[BindingType]:
     return [
         Binding(",".join(action.keys), action.id, str(action.id), show=False, priority=True)
         for action in actions(scopes)
+        if action.id not in but
     ]
 
 

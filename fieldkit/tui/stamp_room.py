@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.color import Color
 from rich.segment import Segment
@@ -19,7 +19,7 @@ from fieldkit.signature.cells import UPPER, Cell, runs, shade
 from fieldkit.signature.place import Place
 from fieldkit.signature.preview import ZOOMS, Draft, Easel
 from fieldkit.text import M, Said
-from fieldkit.tui.actions import Action, Scope
+from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.frame import Room
 
 if TYPE_CHECKING:
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 MOVES = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 FAR = 10  # millimetres with Shift; one without
-
-STAMP = cast(Scope, "stamp")
-ACTIONS = (
-    Action("accept", STAMP, ("enter",), M("Place it"), M("Sign with the stamp where it is.")),
-    Action("nudge", STAMP, tuple(MOVES), M("Move"), M("Move the stamp by a millimetre; with Shift by ten.")),
-    Action("larger", STAMP, ("plus", "equals_sign"), M("Larger"), M("Make the stamp larger."), bar=False),
-    Action("smaller", STAMP, ("minus",), M("Smaller"), M("Make the stamp smaller."), bar=False),
-    Action("zoom", STAMP, ("z", "Z"), M("Nearer"), M("Show the stamp nearer, then the whole page again.")),
-    Action("page", STAMP, ("pagedown", "pageup"), M("Page"), M("Put the stamp on the page after or before.")),
-    Action("reset", STAMP, ("home", "0"), M("Put back"), M("Put the stamp back where the rules place it.")),
-)  # fmt: skip
 
 
 class PagePicture(Widget):
@@ -78,18 +67,13 @@ class StampRoom(Room[Place | None]):
     """Gives the place that the person agreed to, or None when they leave it with Esc."""
 
     BINDINGS: ClassVar[list[Any]] = [
+        *bindings("stamp", "room", but=("nudge", "page")),
         *(Binding(key, f"nudge('{key}', 1)", show=False, priority=True) for key in MOVES),
         *(Binding(f"shift+{key}", f"nudge('{key}', {FAR})", show=False, priority=True) for key in MOVES),
         Binding("pagedown", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
-        *(
-            Binding(",".join(each.keys), each.id, show=False, priority=True)
-            for each in ACTIONS
-            if each.id not in ("nudge", "page")
-        ),
-        Binding("escape", "back", show=False, priority=True),
     ]
-    scopes: ClassVar[tuple[Scope, ...]] = ("room",)
+    scopes: ClassVar[tuple[Scope, ...]] = ("stamp", "room")
 
     class Drawn(Event):
         """The page was drawn for a draft: rows of cells, or why it could not be."""
@@ -127,9 +111,6 @@ class StampRoom(Room[Place | None]):
 
     def filled(self) -> None:
         self._redraw()
-
-    def hints(self) -> list[Action]:
-        return [*ACTIONS, *super().hints()]
 
     def on_resize(self) -> None:
         super().on_resize()

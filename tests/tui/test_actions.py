@@ -32,7 +32,8 @@ def rooms() -> list[type[Room[object]]]:
 def bound(room: type[Room[object]]) -> set[str]:
     """The actions that a screen's keys are bound to."""
     own = [each for each in room.mro() if each.__module__.startswith("fieldkit.")]
-    return {binding.action for each in own for binding in each.__dict__.get("BINDINGS", ())}
+    theirs = [binding for each in own for binding in each.__dict__.get("BINDINGS", ())]
+    return {binding.action.partition("(")[0] for binding in theirs}
 
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: room.__name__)
