@@ -87,7 +87,7 @@ class PinRules(msgspec.Struct, frozen=True):
         least = max(self.min, token.pin_min)
         most = min(filter(None, (self.max, token.pin_max)), default=255)
         if not least <= len(text) <= most:
-            return M(said["length"].text, least=least, most=most)
+            return Message(said["length"].text, {"least": least, "most": most})
         for name in () if so else self.classes:
             if name in CLASSES and not any(map(CLASSES[name], text)):
                 return NAMES[name]

@@ -1,4 +1,4 @@
-"""A card that is put in or pulled out while a visit is open is told at once, on whatever screen is in front."""
+"""A card put in or pulled out while a visit is open is told at once, on whatever screen is in front."""
 
 from __future__ import annotations
 
