@@ -162,7 +162,7 @@ def normal(item: Item, value: Any) -> Value:
         case "number":
             return _number(given)
         case "date":
-            return _date(given)
+            return written_day(given)
     return given
 
 
@@ -233,8 +233,11 @@ def _written(value: Decimal, given: str) -> str:
     return kept
 
 
-def _date(given: str) -> str:
-    """An ISO date, from one or from day/month/year."""
+def written_day(given: str) -> str:
+    """An ISO date, from one or from day/month/year.
+
+    :raises AnswerInvalid: it is neither.
+    """
     match = _DAY_FIRST.fullmatch(given)
     try:
         if match:

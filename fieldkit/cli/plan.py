@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from fieldkit.checklist.answers import written_day
+from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused
 from fieldkit.profile.model import Bureau, Plan
@@ -76,9 +78,9 @@ def _day(given: str) -> datetime.date:
     if not given:
         return datetime.date.today()
     try:
-        return datetime.date.fromisoformat(given)
-    except ValueError:
-        raise DayInvalid(M("`{value}` is not a day such as 2026-11-24.", value=given)) from None
+        return datetime.date.fromisoformat(written_day(given.strip()))
+    except AnswerInvalid as error:
+        raise DayInvalid(error.message) from None
 
 
 def _shown(day: datetime.date) -> str:

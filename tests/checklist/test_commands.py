@@ -161,7 +161,12 @@ def test_a_bureau_whose_visit_was_signed_off_is_waited_for_no_more(fieldkit: Run
     assert (due["B1"]["waiting"], due["B1"]["done"]) == (["MAU-02"], ["MAU-01"])
 
 
-@pytest.mark.parametrize("day", ["tomorrow", "24/11/2026", "2026-02-30"])
+def test_a_day_is_written_as_in_an_answer(fieldkit: Run) -> None:
+    first, other = (fieldkit("plan", "due", "--at", day, "--json") for day in ("01/08/2026", "2026-08-01"))
+    assert first.result == other.result != []
+
+
+@pytest.mark.parametrize("day", ["tomorrow", "2026-W48-2", "2026-02-30"])
 def test_a_day_that_is_none_is_refused(fieldkit: Run, day: str) -> None:
     ran = fieldkit("plan", "due", "--at", day, "--json")
     assert (ran.status, ran.error["code"]) == (2, "day-invalid")
