@@ -69,6 +69,14 @@ def coverage(signature: Any, status: Any) -> Check:
         )
     if whole:
         return Check("coverage", "pass", M("The signature covers the whole file."), detail)
+    if not _ends(signature.reader):
+        return Check(
+            "coverage",
+            "fail",
+            M("Something follows the end of the document that no table of contents lists."),
+            detail,
+            hint=M("Do not use this file: a viewer that mends files may show what nobody signed."),
+        )
     level = status.modification_level
     if status.docmdp_ok is False or level in (None, ModificationLevel.OTHER):
         return Check(
@@ -106,6 +114,14 @@ def _gap_fits(signature: Any) -> bool:
         and gap[-1:] == b">"
         and bytes.fromhex(gap[1:-1].decode("ascii", "replace")) == signature.pkcs7_content
     )
+
+
+def _ends(reader: Any) -> bool:
+    """Nothing but blanks follows the last revision: viewers that mend files read what is hidden there."""
+    table = reader.xrefs.get_xref_container_info(reader.xrefs.total_revisions - 1)
+    reader.stream.seek(table.end_location)
+    _, end, rest = reader.stream.read().partition(b"%%EOF")
+    return bool(end) and not rest.strip(b"\0\t\n\f\r ")
 
 
 def _later(status: Any) -> str:

@@ -425,3 +425,22 @@ def test_a_signed_hybrid_document_is_judged_and_its_two_tables_are_told(
     found = validate(put(tmp_path, made.getvalue()), trust=pki.anchors, crls=pki.crls())
     assert found.verdict == "pass", found
     assert [each.id for each in found.checks] == ["hybrid"]
+
+
+@pytest.mark.parametrize(
+    ("tail", "verdict"),
+    [
+        (b"\r\n \n", "pass"),
+        (b"1 0 obj\n<</Type/Catalog/Pages 90 0 R>>\nendobj\n", "fail"),
+        (b"1 0 obj\n<</Type/Catalog/Pages 90 0 R>>\nendobj\n%%EOF\n", "fail"),
+    ],
+)
+def test_what_is_hidden_after_the_end_is_found(
+    tail: bytes, verdict: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    path = put(tmp_path, signed_bytes + tail)
+    try:
+        found = validate(path, trust=pki.anchors, crls=pki.crls()).verdict
+    except FieldkitError:
+        found = "fail"
+    assert found == verdict
