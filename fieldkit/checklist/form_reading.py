@@ -12,7 +12,6 @@ import msgspec
 
 from fieldkit.checklist.errors import FormInvalid, FormProblem
 from fieldkit.checklist.form_columns import (
-    CHOICES,
     LEFT_LOOKS,
     LEFT_SETTINGS,
     LEFT_TYPES,
@@ -27,6 +26,7 @@ from fieldkit.checklist.form_columns import (
     column,
     language,
 )
+from fieldkit.checklist.form_lists import Listed, lists
 from fieldkit.checklist.form_table import Table
 from fieldkit.checklist.load import Place, wrong
 from fieldkit.checklist.model import Checklist, Choice, Item, Kind, Section
@@ -57,7 +57,6 @@ _SIMPLE: dict[str, Kind] = {
 _BEGIN, _END = "begin group", "end group"
 _GROUP_TAKES = ("type", "name", "label", "relevant", "appearance")
 _SMART = str.maketrans("‘’“”", "''\"\"")  # Excel and Word put them in the place of straight quotes
-_HERE = Message("")  # a place, without anything wrong there so far
 _DJ = str.maketrans("đĐ", "dD")  # no letter with a mark, so no normal form parts them
 _QUESTIONS = ("name", "label", "relevant", "constraint", "constraint_message", "required", "default")
 
@@ -88,7 +87,7 @@ class _Reader:
         self._left: list[FormProblem] = []
         self._places: dict[Place, FormProblem] = {}
         self._default: Language | None = None
-        self._lists: dict[str, list[tuple[Choice, FormProblem, FormProblem]]] = {}
+        self._lists: dict[str, list[Listed]] = {}
         self._asked: set[str] = set()
         self._sections: list[Section] = []
         self._items: list[Item] = []
@@ -96,13 +95,14 @@ class _Reader:
 
     def form(self, procedures: Collection[str] | None) -> Form:
         head = self._settings()
-        self._choices()
+        if sheet := self._sheets.get("choices"):
+            self._lists = lists(sheet, self._default, self._problems)
         self._survey(head["title"])
         self._stop()
         for name, rows in self._lists.items():
             if name not in self._asked:
                 nowhere = M("The list `{list}` is asked nowhere.", list=name)
-                self._left.append(msgspec.structs.replace(rows[0][1], message=nowhere))
+                self._left.append(msgspec.structs.replace(rows[0].value, message=nowhere))
         checklist = Checklist(sections=tuple(self._sections), **head)
         for place, said, offset in wrong(checklist, procedures):
             message = said if isinstance(said, Message) else M("{problem}", problem=str(said))
@@ -167,38 +167,7 @@ class _Reader:
         return head | ({"form": paper} if paper else {})
 
     def _mark(self, place: Place, table: Table, row: Row, name: str) -> None:
-        self._places[place] = table.sheet.problem(row.number, table.at(name), _HERE)
-
-    # choices
-
-    def _choices(self) -> None:
-        sheet = self._sheets.get("choices")
-        if sheet is None:
-            return
-        headings = {
-            at: "name" if heading.strip().lower() == "value" else heading
-            for at, heading in sheet.headings.items()
-        }
-        table = Table(
-            msgspec.structs.replace(sheet, headings=headings), CHOICES, self._default, self._problems
-        )
-        if sheet.rows:
-            self._wanted(table, ("list_name", "name", "label"))
-        for row in table.rows():
-            label = table.words(row, "label")
-            for name in ("list_name", "name", "label"):
-                if table.has(name) and not list(table.filled(row, (name,))):
-                    table.wrong(row.number, table.at(name), M("The `{column}` is missing.", column=name))
-            if label is not None:
-                value = sheet.problem(row.number, table.at("name"), _HERE)
-                said = sheet.problem(row.number, table.at("label"), _HERE)
-                choice = Choice(table.word(row, "name"), label)
-                self._lists.setdefault(table.word(row, "list_name"), []).append((choice, value, said))
-
-    def _wanted(self, table: Table, names: tuple[str, ...]) -> None:
-        for name in names:
-            if not table.has(name):
-                table.wrong(1, 1, M("The column `{column}` is missing.", column=name))
+        self._places[place] = table.place(row, name)
 
     # survey
 
@@ -209,7 +178,7 @@ class _Reader:
             self._problems.append(FormProblem(str(self._path), "survey", 1, 1, said))
             return
         table = Table(sheet, SURVEY, self._default, self._problems)
-        self._wanted(table, ("type", "name", "label"))
+        table.want("type", "name", "label")
         for row in table.rows():
             kind = re.sub(r"[\s_]+", " ", table.word(row, "type").lower())
             if not kind:
@@ -373,7 +342,7 @@ class _Reader:
             return None
         many = "multiple" in select["how"].lower()
         if own:
-            if many or tuple(choice for choice, _, _ in found) != YES_NO_LIST:
+            if many or tuple(each.choice for each in found) != YES_NO_LIST:
                 known = ", ".join(
                     f"{choice.value} ({choice.label.vi}, {choice.label.en})" for choice in YES_NO_LIST
                 )
@@ -384,11 +353,11 @@ class _Reader:
                 )
                 return None
             return more | {"kind": "yesno"}
-        for c, (_, value, label) in enumerate(found):
-            self._places[(*place, "choices", c, "value")] = value
-            self._places[(*place, "choices", c, "label")] = label
+        for c, each in enumerate(found):
+            self._places[(*place, "choices", c, "value")] = each.value
+            self._places[(*place, "choices", c, "label")] = each.label
         kind = "choices" if many else "choice"
-        return more | {"kind": kind, "choices": tuple(choice for choice, _, _ in found)}
+        return more | {"kind": kind, "choices": tuple(each.choice for each in found)}
 
     def _condition(self, table: Table, row: Row, name: str) -> str:
         return table.text(row, name).translate(_SMART)

@@ -104,6 +104,16 @@ class Table:
                     yield name, at
                     break
 
+    def want(self, *names: str) -> None:
+        """Note each of these columns that the sheet has not."""
+        for name in names:
+            if not self.has(name):
+                self.wrong(1, 1, M("The column `{column}` is missing.", column=name))
+
+    def place(self, row: Row, name: str) -> FormProblem:
+        """The cell of that column, for a problem that is not known yet."""
+        return self.sheet.problem(row.number, self.at(name), Message(""))
+
     def wrong(self, row: int, at: int, message: Message) -> None:
         """Note a problem with one cell."""
         self._problems.append(self.sheet.problem(row, at, message))

@@ -1,6 +1,6 @@
 """XLSForm in and out: a workbook made into a checklist's file, a checklist made into a workbook.
 
-    xlsform ─> form_reading ─> form_table ─> workbook      (in; what is known: form_columns)
+    xlsform ─> form_reading ─> form_lists ─> form_table ─> workbook      (in; what is known: form_columns)
             └> form_writing                                (out)
 
 Only whole files appear under their names, and none is replaced unless that is asked for.
