@@ -18,6 +18,7 @@ from msgspec import inspect
 
 from fieldkit.errors import Missing, Misused
 from fieldkit.text import M, Message, Said, Words, nfc
+from fieldkit.yaml_words import CONTROL, REFERENCE, TOO_DEEP, complaint, in_words, place
 
 T = TypeVar("T")
 Node = Any  # of yaml, which is imported when the first file is read; its stubs know no `id` and `style`
@@ -28,32 +29,6 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,15})")
 _WRONG: Any = object()
 _TOO_LARGE = M("The file is larger than {count} bytes.", count=LARGEST)
 _NOT_UTF8 = M("This is not UTF-8 text. Save the file as UTF-8.")
-_TOO_DEEP = M("The file is nested too deeply.")
-_REFERENCE = M("Write the value out again: references (*name) are not used here.")
-_CONTROL = M("The text holds a control character.")
-# What PyYAML and libyaml say, by a part of it that they share, and what that means to an author.
-_REASONS: tuple[tuple[str, Message], ...] = (
-    (
-        "mapping values are not allowed",
-        M("A value with `: ` in it has to stand in quotes, or the line is indented wrongly."),
-    ),
-    ("could not find expected ':'", M("`: ` is missing after the key, or the line is indented wrongly.")),
-    ("end of stream", M("What is opened here is not closed: a quote or a bracket.")),
-    ("expected ',' or", M("What is opened here is not closed: a quote or a bracket.")),
-    ("expected key", M("The line is not indented like those it belongs to.")),
-    ("expected '-' indicator", M("The line is not indented like those it belongs to.")),
-    ("expected <block end>", M("The line is not indented like those it belongs to.")),
-    ("node content", M("A value is missing here, or a quote or a bracket before it is not closed.")),
-    ("undefined alias", _REFERENCE),
-    (
-        "unknown escape",
-        M("After \\ in double quotes only some letters may follow. Single quotes take a text as it is."),
-    ),
-    ("control characters", _CONTROL),
-    ("special characters", _CONTROL),
-    ("another document", M("A second document begins here (---); a file has one.")),
-    ("nesting depth", _TOO_DEEP),
-)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -191,45 +166,18 @@ def _compose(text: str, name: str, error: type[Invalid]) -> Node:
     try:
         root = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as reason:
-        raise error([_unread(text, name, reason)]) from None
+        line, column, said = complaint(text, reason)
+        raise error([Problem(name, line, column, said)]) from None
     except UnicodeError as reason:
-        raise error([Problem(name, *_place(text, getattr(reason, "start", 0)), _NOT_UTF8)]) from None
+        raise error([Problem(name, *place(text, getattr(reason, "start", 0)), _NOT_UTF8)]) from None
     except yaml.YAMLError as reason:
-        place = _place(text, getattr(reason, "position", 0))
-        raise error([Problem(name, *place, _reason(str(getattr(reason, "reason", ""))))]) from None
+        line, column = place(text, getattr(reason, "position", 0))
+        raise error([Problem(name, line, column, in_words(str(getattr(reason, "reason", ""))))]) from None
     except RecursionError:
-        raise error([Problem(name, 1, 1, _TOO_DEEP)]) from None
+        raise error([Problem(name, 1, 1, TOO_DEEP)]) from None
     if root is None:
         raise error([Problem(name, 1, 1, M("The file is empty."))])
     return root
-
-
-def _unread(text: str, name: str, reason: Any) -> Problem:
-    """What keeps a text from being YAML, in words of an author."""
-    said = _reason(reason.problem or reason.context or "")
-    mark = reason.problem_mark or reason.context_mark
-    if said.text.startswith("What is opened"):
-        mark = reason.context_mark or mark
-    if mark is None:
-        return Problem(name, 1, 1, said)
-    if "cannot start any token" in (reason.problem or ""):
-        sign = "".join(text.splitlines()[mark.line : mark.line + 1])[mark.column :][:1]
-        said = M("A value that begins with `{sign}` has to stand in quotes.", sign=sign)
-        if sign == "\t":
-            said = M("A tab is here; indent with spaces.")
-    return Problem(name, mark.line + 1, mark.column + 1, said)
-
-
-def _reason(said: str) -> Message:
-    for part, message in _REASONS:
-        if part in said:
-            return message
-    return M("This is not YAML: {reason}.", reason=said) if said else M("This is not YAML.")
-
-
-def _place(text: str, position: Any) -> tuple[int, int]:
-    before = text[: position if isinstance(position, int) else 0]
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _shape(shape: type) -> inspect.Type:
@@ -260,10 +208,10 @@ class _Reader:
         shape = _present(shape)
         if node.id != "scalar":
             if id(node) in self._seen:
-                return self._wrong(node, _REFERENCE)
+                return self._wrong(node, REFERENCE)
             self._seen.add(id(node))
             if depth > DEEPEST:
-                return self._wrong(node, _TOO_DEEP)
+                return self._wrong(node, TOO_DEEP)
         match shape:
             case inspect.StructType():
                 return self._struct(node, shape, depth)
@@ -333,7 +281,7 @@ class _Reader:
         if not text and not node.style:
             return self._wrong(node, M("The value is missing."))
         if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t" for sign in text):
-            return self._wrong(node, _CONTROL)  # it would reach a terminal
+            return self._wrong(node, CONTROL)  # it would reach a terminal
         match shape:
             case inspect.StrType():
                 return text
