@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from fieldkit.errors import Internal
 from fieldkit.operator import Finding
 from fieldkit.text import M
 from fieldkit.token.agents import Agents, Listing
@@ -44,7 +45,11 @@ def watch(
     answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
 
     def ask(module: str) -> None:
-        answers.put(agents.listing(module))
+        found = Listing(module, problem=Internal(M("The module {module} could not be asked.", module=module)))
+        try:
+            found = agents.listing(module)
+        finally:
+            answers.put(found)
 
     while not stop.is_set():
         for module in agents.modules:

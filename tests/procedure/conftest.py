@@ -170,6 +170,8 @@ def takes(module: str, logs: Path, serial: str, entered: str) -> bool:
         return True
 
 
-def later(work: Callable[[], Any], seconds: float = 0.3) -> None:
+def later(work: Callable[[], Any], seconds: float = 0.3) -> threading.Timer:
     """Do `work` in a while, as a hand that plugs something in."""
-    threading.Timer(seconds, work).start()
+    timer = threading.Timer(seconds, work)
+    timer.start()
+    return timer

@@ -337,12 +337,14 @@ def test_a_card_pulled_out_while_it_judges_the_pin_ends_the_step(
         if instruction == 0x20 and card.attempts():  # not where it only asks for the counter
             card.before = lambda later: None
             card.remove()
-            later(card.insert)
+            hands.append(later(card.insert))
 
+    hands: list[threading.Timer] = []
     card.before = pull
     played = People()
     with pytest.raises((errors.TokenRemoved, errors.ModuleFault)):
         road.run("certificate_check", played)
+    hands[0].join()
     assert played.asked_for("pin") == 1
     assert card.attempts() == 1
 

@@ -52,14 +52,17 @@ def virtual_reader(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _free_port() -> int:
-    """A port that is free, and so is the next: the driver opens one for each of its two slots."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
+    """A port that is free, and so is the next: the driver opens one for each of its two slots.
+
+    Below those that systems give out by themselves, and by this process's number: other tests run beside it.
+    """
+    for attempt in range(6000):
+        port = 20000 + 2 * ((os.getpid() + attempt) % 6000)
+        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise OSError("no port is free")
 
 
 def _open(port: int) -> bool:
