@@ -91,8 +91,13 @@ def _one_cell_changed(tmp_path: Path, checklist: Checklist, data: st.DataObject)
     cell.value = None if cell.value and data.draw(st.booleans()) else f"{cell.value or ''}x9"
     cell.data_type = "s"
     book.save(tmp_path / "changed.xlsx")
-    same_title = heading == "form_title" and checklist.title.vi == checklist.title.en
-    if heading == "default_language" or (kind == "end_group" and heading == "name") or same_title:
+    same = {
+        "default_language": True,
+        "name": kind == "end_group",
+        "form_title": checklist.title.vi == checklist.title.en,
+        "version": checklist.version == "1",  # which a form without one has
+    }
+    if same.get(str(heading)):
         return  # what it says is said elsewhere too
     try:
         read = read_form(tmp_path / "changed.xlsx")
