@@ -12,8 +12,6 @@ import pytest
 
 from tests.conftest import Ran
 
-pytestmark = pytest.mark.xdist_group("demo")  # run once
-
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

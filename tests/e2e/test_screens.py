@@ -17,7 +17,6 @@ from fieldkit.home import Home
 from tests.conftest import clean_environment
 from tests.e2e.terminal import Terminal
 
-pytestmark = pytest.mark.xdist_group("screens")  # one walk for all
 PIN, SO_PIN = "13572468", "8642-7531-so"
 OFFICER, TITLE = "Nguyễn Thị Mẫu", "Trưởng cơ quan thường trú"
 PASSWORD = re.compile(r"mau-\d{4}-\d{4}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,14 +14,19 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("wheel")  # built once
-
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """fieldkit from a wheel built now, run far from the checkout; what it prints."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, REPOSITORY]
+    source = folder / "source"  # a copy: building compiles the catalogs that other tests are reading
+    for name in ("fieldkit", "checklists", "profiles"):
+        shutil.copytree(
+            REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo")
+        )
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(REPOSITORY / name, source / name)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("fieldkit-*.whl")
     site = folder / "site"
