@@ -75,7 +75,7 @@ class Agents:
 
     def close(self) -> None:
         """End every agent; sessions end with them."""
-        threads = [threading.Thread(target=agent.close) for agent in self._agents if agent.running]
+        threads = [threading.Thread(target=agent.close) for agent in self._agents]  # one may be starting
         for thread in threads:
             thread.start()
         for thread in threads:
