@@ -59,6 +59,7 @@ def verify(
     call: Call, files: tuple[Path, ...], trust: tuple[Path, ...], crl: tuple[Path, ...], **given: Any
 ) -> Reply:
     from fieldkit.record.verification import data_of
+    from fieldkit.signature.errors import DocumentUnfit
     from fieldkit.signature.published import gather, judge_each
 
     out, report = given["out"], given["report"]
@@ -67,8 +68,9 @@ def verify(
     paths = gather(files)
     many = len(paths) > 1
     done = judge_each(paths, wishes.judge, **({"progress": call.console().progress} if many else {}))
-    if not many and paths[0] == files[0] and done[0].error is not None and not (out or report):
-        raise done[0].error
+    single = not many and paths[0] == files[0] and not (out or report)
+    if single and done[0].error is not None and not isinstance(done[0].error, DocumentUnfit):
+        raise done[0].error  # what opens and is no document that can be read is judged: it fails
     lines = [line for each in done for line in _lines(each, brief=many)]
     if many:
         lines += _table(done)

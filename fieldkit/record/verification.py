@@ -253,7 +253,7 @@ def data_of(judged: Judged) -> dict[str, Any]:
         assert judged.error is not None
         found: dict[str, Any] = {
             "verdict": "fail",
-            "checks": [],
+            "checks": [{"id": "readable", "verdict": "fail", "detail": str(judged.error.message)}],
             "signatures": [],
             "error": judged.error.as_dict(),
         }

@@ -89,20 +89,20 @@ def _from_start_to_answers(walk: Walk) -> None:
     walk.password = found[0]
     walk.screens.clear()  # the sample's password is told once, before the screens open
     walk.press("Enter")
-    walk.see("Kiểm tra máy tính", "0/15")
+    walk.see("Kiểm tra máy tính", "0/16")
     walk.press("Enter")  # preflight
-    walk.see("1/15", "F3")
+    walk.see("1/16", "F3")
     walk.press("F3", "Enter")  # the driver is there already: said, proved
-    walk.see("2/15", "Trình điều khiển đã có sẵn")
+    walk.see("2/16", "Trình điều khiển đã có sẵn")
     walk.press("F3", "Enter", "Down", "Enter")  # the certificate comes in a file
-    walk.see("3/17")
+    walk.see("3/18")
     walk.press("Enter")  # initialise the token
     walk.see("Nhãn của token", "MAU-01")
     walk.press("Enter")
     walk.agree()
     walk.give(SO_PIN, title="Mã SO PIN mới", twice=True)
     walk.give(PIN, title="Mã PIN mới", twice=True)
-    walk.see("4/17", "đã được")
+    walk.see("4/18", "đã được")
     walk.press("F3", "Enter")  # import the certificate
     walk.see("Tệp chứng thư số (PKCS#12)")
     walk.terminal.type(str(walk.home.path / "sample-cert"))
@@ -112,30 +112,33 @@ def _from_start_to_answers(walk: Walk) -> None:
     walk.give(walk.password, title="Mật khẩu của tệp")
     walk.agree()
     walk.give(PIN, title="Mã PIN của token")
-    walk.see("5/17", "kiểm chứng")
+    walk.see("5/18", "kiểm chứng")
     walk.press("F3", "Enter")  # test signatures
     walk.agree()
     walk.see("sample.pdf", "▀")  # the page with its stamp, before anything is signed
     walk.press("Right", "Right", "Enter")
     walk.give(PIN, title="Mã PIN của token")
-    walk.see("6/17", "pdfsig")
+    walk.see("6/18", "pdfsig")
+    walk.press("F3", "Enter")  # the exchange, rehearsed
+    walk.agree()
+    walk.see("7/18", "gói tin")
     walk.press("F3", "Enter")
     walk.see("Ngày hướng dẫn")
     walk.enter(f"{datetime.date.today():%d/%m/%Y}")
-    walk.see("7/17", "Số người")
+    walk.see("8/18", "Số người")
     walk.enter("3")
-    for number in range(9, 14):
-        walk.see(f"{number - 1}/17", "Không áp dụng")
+    for number in range(10, 15):
+        walk.see(f"{number - 1}/18", "Không áp dụng")
         walk.press("Enter")
-    walk.see("13/17", "Không áp dụng")
+    walk.see("14/18", "Không áp dụng")
     walk.press("Down", "Down", "Enter")
-    walk.see("14/17", "Họ và tên")
+    walk.see("15/18", "Họ và tên")
     walk.enter(OFFICER)
-    walk.see("15/17", "Chức vụ")
+    walk.see("16/18", "Chức vụ")
     walk.enter(TITLE)
-    walk.see("16/17", "Tình trạng")
+    walk.see("17/18", "Tình trạng")
     walk.press("Enter")
-    walk.see("17/17", "sẵn sàng")
+    walk.see("18/18", "sẵn sàng")
 
 
 def _hand_over(walk: Walk, folder: Path) -> None:
@@ -207,7 +210,7 @@ def test_left_in_the_middle_one_comes_back_to_where_one_was(tmp_path: Path) -> N
         terminal.wait_for("1 visit(s) in this store.")
         terminal.press("Enter")
         terminal.wait_for("The machine")
-        terminal.press(*["Down"] * 6)
+        terminal.press(*["Down"] * 7)
         shown = terminal.wait_for("A number, for example")
         terminal.press("Escape")
         terminal.wait_for("1 visit(s) in this store.")

@@ -89,7 +89,7 @@ def test_a_dropped_connection_ends_the_program_and_keeps_what_was_typed(login: l
         terminal.wait_for("1 visit(s) in this store.")
         terminal.send(b"\r")
         terminal.wait_for("required items settled.")
-        terminal.send(*[b"\x1b[B"] * 6)
+        terminal.send(*[b"\x1b[B"] * 7)
         terminal.wait_for("A number, for example")
         terminal.send(b"\r")
         terminal.settle()
