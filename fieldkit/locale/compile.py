@@ -5,6 +5,7 @@ python fieldkit/locale/compile.py
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ def compile_catalogs() -> list[Path]:
         with source.open("rb") as file:
             catalog = read_po(file, locale=source.parent.parent.name)
         target = source.with_suffix(".mo")
-        with target.open("wb") as file:
+        fresh = target.with_suffix(".new")
+        with fresh.open("wb") as file:
             write_mo(file, catalog)
+        os.replace(fresh, target)  # somebody may be reading the old one
         written.append(target)
     return written
 

@@ -29,6 +29,7 @@ from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
 from fieldkit.signature.sign import RawSigner, Reserved, sign
 from fieldkit.text import M, Message
+from fieldkit.token.session import Session
 from fieldkit.verdict import Check
 from fieldkit.visit.errors import VisitNotReady
 from fieldkit.visit.model import Visit
@@ -88,14 +89,17 @@ async def hand_over(
             found = await reach.visit_token(context, running, operator)
         wanted = next((device.sha256 for device in content.devices if device.sha256), "")
         certificate = await reach.visit_certificate(context, running, found, wanted)
-        async with reach.logged_in(running, operator, found) as session:
+
+        async def signing(session: Session) -> Path:
             operator.progress(
-                Progress(M("Signing the record with the token {token}", token=found.name), 1, 4)
+                Progress(M("Signing the record with the token {token}", token=session.token.name), 1, 4)
             )
             signer = await asyncio.to_thread(reach.signer, context, session, certificate)
-            signed = await asyncio.to_thread(
+            return await asyncio.to_thread(
                 sign_record, content, rendered, signer, _folder(visits, now), material
             )
+
+        signed = await reach.with_login(running, operator, found, signing)
     operator.progress(Progress(M("Verifying the record {name}", name=content.name), 2, 4))
     judged = await asyncio.to_thread(_judged, signed, material, visits.store)
     return await _kept(visits, now, content, rendered, signed.read_bytes(), judged, out, operator)
