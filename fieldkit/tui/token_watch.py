@@ -5,14 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
-from fieldkit.text import M, Message
-
-if TYPE_CHECKING:
-    from fieldkit.token.watch import Change
+from fieldkit.text import Message
 
 
 class TokenWatch:
@@ -40,7 +35,7 @@ class TokenWatch:
 
     def _run(self) -> None:
         from fieldkit.token.agents import Agents
-        from fieldkit.token.watch import watch
+        from fieldkit.token.watch import told, watch
 
         with (
             contextlib.suppress(FieldkitError, OSError),  # told by the step that needs a token
@@ -48,9 +43,8 @@ class TokenWatch:
         ):
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):
-                said = words(change)
-                if said is not None:
-                    self._tell(said)
+                if change.kind != "changed":  # the step that changed it says so itself
+                    self._tell(told(change).message)
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load
@@ -60,12 +54,3 @@ class TokenWatch:
             for profile in load(self._home).tokens.values():
                 found += profile.installed_modules()
         return tuple(dict.fromkeys(found))
-
-
-def words(change: Change) -> Message | None:
-    """What happened to a token, in a sentence; None for what is no coming or going."""
-    if change.kind == "inserted":
-        return M("The token {token} is plugged in.", token=change.token.name)
-    if change.kind == "removed":
-        return M("The token {token} was pulled out.", token=change.token.name)
-    return None

@@ -42,11 +42,11 @@ def test_a_card_that_comes_and_goes_is_told_and_costs_nothing_in_between(
         terminal.wait_for("required items settled.")
         _wait_for_the_watch(terminal, home)
         card.insert()
-        terminal.wait_for("is plugged in.", seconds=10)
+        terminal.wait_for("oken plugged in: ", seconds=10)
         terminal.send(b"\x1b[20~")  # F9
         terminal.wait_for("Finish: ")
         card.remove()
-        terminal.wait_for("was pulled out.", seconds=10)
+        terminal.wait_for("oken pulled out: ", seconds=10)
         before = terminal.received
         terminal.settle(1.5)
         assert terminal.received == before
