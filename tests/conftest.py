@@ -1,4 +1,4 @@
-"""What many rooms' tests share: a home, a sample authority, a software token, the program as its users run it."""
+"""What many rooms' tests share: a home, a software token's place, the program as its users run it."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
 from fieldkit.text import Message

@@ -115,6 +115,7 @@ def settle(visits: Visits, signer: SoftwareSigner, token: str = "7b8b6f2a33c4d5e
             },
             files=(msgspec.to_builtins(signed),),
         ),
+        "exchange_rehearsal": Evidence("pass", M("The exchange was rehearsed.")),
     }
     visits.answer(visit, "delivery", ANSWERS["delivery"])
     for item, found in evidence.items():

@@ -1,4 +1,4 @@
-"""A visit is computed from its entries: what was answered is there again, and nothing moves after the sign-off."""
+"""A visit is computed from its entries: what was answered is there, and nothing moves after the sign-off."""
 
 from __future__ import annotations
 
