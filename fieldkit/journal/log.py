@@ -227,7 +227,11 @@ class Log:
         """Make what was read durable, and cut what is no line off its end.
 
         After a crash, or a failed fsync, the system may show bytes that are not on the disk and that no
-        later fsync writes. So the last segment is written again before anything is built on it.
+        later fsync writes. So the last segment is written again before anything is built on it; in its
+        place it cannot be, since a power cut then would take what was safe. Where there is no room for a
+        copy the store stays as it is: the error says so to whoever opens it.
+
+        :raises OSError: the copy could not be made.
         """
         if not self.index.segments:
             return
@@ -241,10 +245,7 @@ class Log:
         if torn:
             self.keep_torn(torn, last)
         good = self._files.read(path)[: last.size]
-        try:
-            keep(self._files, path, [good])
-        except OSError:  # no room for a copy, or another process reads the file on Windows
-            self._cut(path, last.size)
+        keep(self._files, path, [good])
 
     def keep_torn(self, torn: bytes, last: Segment) -> None:
         """Keep bytes that are about to be cut."""
@@ -255,14 +256,6 @@ class Log:
             name, count = f"{last.name}.{last.size}-{count}.torn", count + 1
         keep(self._files, self._folder / name, [torn])
         self.trimmed = len(torn)
-
-    def _cut(self, path: Path, size: int) -> None:
-        descriptor = self._files.open(path, write=True)
-        try:
-            self._files.truncate(descriptor, size)
-            self._files.sync(descriptor)
-        finally:
-            self._files.close(descriptor)
 
     def pass_over(self) -> list[Hole]:
         """Let the log go on behind what is lost; the holes that the next entry has to accept."""

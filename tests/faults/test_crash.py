@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 import pytest
@@ -156,3 +157,17 @@ def _every_call(fault: int | None, seeds: range) -> None:
             bench.arm(call, fault)
             _a_day(bench)
             bench.reopen(end=bench.disk.cut)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_a_failed_fsync_left_in_the_cache_is_not_built_upon_where_a_copy_has_no_room(seed: int) -> None:
+    """The system shows what is not on the disk; a later power cut would take it, and all behind it."""
+    bench = Bench(seed)
+    bench.disk.capacity = bench.disk.used + 400
+    bench.arm(6, errno.EROFS)
+    bench.answer("seen, and not on the disk")
+    bench.disk.capacity = None
+    bench.answer("behind it")
+    bench.arm(2, None)
+    bench.answer("cut off")
+    bench.check()
