@@ -173,7 +173,16 @@ _LEAVES = {
         "count-selected(${many})",
         "number(${txt})",
     ],
-    "text": ["${txt}", "${one}", "'x'", "''", "${doc}", "string(${num})", "concat(${txt}, ${day})"],
+    "text": [
+        "${txt}",
+        "${one}",
+        "'a'",
+        "concat('x', '')",
+        "''",
+        "${doc}",
+        "string(${num})",
+        "concat(${txt}, ${day})",
+    ],
     "date": ["${day}", "today()", "date('2026-11-24')", "date(${txt})", "date(${num})"],
 }
 _GROWN = {
