@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +156,12 @@ class WorkPane(Vertical):
         evidence = visit.evidence.get(item.id)
         if evidence is not None:
             text.append(Paragraph(evidence.summary, "strong"))
-            for finding in sorted(evidence.findings, key=lambda finding: URGENCY[finding.severity]):
-                text += finding_text(finding)
+            urgent_first = sorted(evidence.findings, key=lambda finding: URGENCY[finding.severity])
+            times = Counter((finding.severity, str(finding.message)) for finding in urgent_first)
+            for finding in urgent_first:
+                said = finding.severity, str(finding.message)
+                if said in times:  # what holds of several documents is said once
+                    text += finding_text(finding, times.pop(said))
         return text
 
     # --- what answers it
@@ -257,9 +262,9 @@ def answer_words(item: Item, answer: Any) -> str:
     return labels.get(str(answer), str(answer))
 
 
-def finding_text(finding: Finding) -> list[Paragraph]:
+def finding_text(finding: Finding, times: int = 1) -> list[Paragraph]:
     """A finding: its sign, what was seen and the outcome in words; what would mend it; technical detail."""
-    word = SEVERITIES[finding.severity]
+    word = f"{SEVERITIES[finding.severity]}, {times}×" if times > 1 else str(SEVERITIES[finding.severity])
     text = [Paragraph(f"{finding.message} [{word}]", "", signs.sign(finding.severity))]
     if finding.hint is not None:
         text.append(Paragraph(finding.hint, "", signs.plain("→"), 2))
