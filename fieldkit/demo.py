@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
+from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest, said
 from fieldkit.plain import finding_lines
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
@@ -83,10 +83,16 @@ def open_visit(visits: Visits) -> str:
 
 
 class Script:
-    """An operator that plays technician and officer: it agrees, knows its own secrets, tells what it sees."""
+    """An operator that plays technician and officer: it agrees, knows its own secrets, tells what it sees.
 
-    def __init__(self, tell: Callable[[str], None], answers: dict[str, str], password: str) -> None:
+    person: who is asked before a command runs on this machine, which is no play.
+    """
+
+    def __init__(
+        self, tell: Callable[[str], None], answers: dict[str, str], password: str, person: Operator
+    ) -> None:
         self._tell = tell
+        self._person = person
         self._answers = answers
         pin = f"{secrets.randbelow(10**8):08d}"
         self._secrets = {
@@ -99,11 +105,11 @@ class Script:
         self.findings: list[Finding] = []
 
     async def consent(self, plan: Plan) -> bool:
+        if plan.commands:
+            return await self._person.consent(plan)
         self._tell("? " + said(plan.title))
         for step in plan.steps:
             self._tell("    " + said(step))
-        for command in plan.commands:
-            self._tell("    $ " + command)
         return True
 
     async def secret(self, request: SecretRequest) -> Secret:
@@ -127,7 +133,7 @@ class Script:
             self._tell("  " + line)
 
 
-async def play(visits: Visits, laid: Laid, tell: Callable[[str], None]) -> Outcome:
+async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: Operator) -> Outcome:
     """The whole visit by itself: every step, the sign-off, the signed record, the bundle on a "stick"."""
     from fieldkit.record.handover import hand_over
     from fieldkit.sync.carrier import FolderCarrier
@@ -135,7 +141,7 @@ async def play(visits: Visits, laid: Laid, tell: Callable[[str], None]) -> Outco
     from fieldkit.visit.guide import guide
 
     visit = open_visit(visits)
-    script = Script(tell, answers(laid, visits.load(visit).bureau.code), laid.password)
+    script = Script(tell, answers(laid, visits.load(visit).bureau.code), laid.password, person)
     for section in visits.load(visit).checklist.sections:
         tell(f"== {section.title}")
         await guide(visits, visit, script, step=section.id)

@@ -19,19 +19,19 @@ def demo(call: Call, headless: bool) -> Reply:
     laid = sample.lay_out(home)
     with call.visits_in(home) as visits:
         if headless:
-            return _play(visits, laid, call.json)
+            return _play(call, visits, laid)
         visit = sample.open_visit(visits)
     return _show(laid, visit)
 
 
-def _play(visits: Visits, laid: sample.Laid, as_json: bool) -> Reply:
-    out = sys.stderr if as_json else sys.stdout
+def _play(call: Call, visits: Visits, laid: sample.Laid) -> Reply:
+    out = sys.stderr if call.json else sys.stdout
 
     def tell(line: str) -> None:
         out.write(line + "\n")
         out.flush()
 
-    made = asyncio.run(sample.play(visits, laid, tell))
+    made = asyncio.run(sample.play(visits, laid, tell, call.console()))
     failed = [check for check in made.checks if check["verdict"] == "fail"]
     return Reply(
         made,

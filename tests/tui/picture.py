@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from fieldkit import demo, i18n
+from fieldkit.cli.console import Console
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.tui.link import Link
@@ -28,7 +29,12 @@ async def _played(home: Home) -> str:
     with Store.open(home.store) as store:
         visits = Visits(store, home, "Cán bộ kỹ thuật MẪU")
         visit = demo.open_visit(visits)
-        script = demo.Script(lambda _: None, demo.answers(laid, demo.BUREAU), laid.password)
+        script = demo.Script(
+            lambda _: None,
+            demo.answers(laid, demo.BUREAU),
+            laid.password,
+            Console(yes=False, secret_files={}),
+        )
         for step in STEPS:
             await guide(visits, visit, script, step=step)
         visits.remember(visit, "test_signature")
