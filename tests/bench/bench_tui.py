@@ -11,6 +11,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,24 @@ def test_bytes_for_each_key(full: Home) -> None:
     for label, each in costs.items():
         print(f"{label:<8} {statistics.median(each):>6.0f} B")
     print(f"median over all keys {statistics.median(everything):.0f} B (aim <= 1000)")
+
+
+def test_the_whole_headless_demo(tmp_path: Path) -> None:
+    ours, floor = [], []
+    for number in range(3):
+        home = tmp_path / str(number)
+        for command, into in (
+            (
+                [sys.executable, "-m", "fieldkit", "demo", "--headless", "--json", "--yes", "--home", home],
+                ours,
+            ),
+            ([sys.executable, "-c", "import pyhanko.sign.signers, typst, cryptography.x509"], floor),
+        ):
+            began = time.monotonic()
+            subprocess.run(command, check=True, capture_output=True)
+            into.append(time.monotonic() - began)
+    took, least = statistics.median(ours), statistics.median(floor)
+    print(f"\nthe whole visit: {took:.1f} s (aim <= 5), {took / least:.1f} times importing its libraries")
 
 
 def median(found: dict[str, Any], name: str) -> float:
