@@ -104,16 +104,12 @@ def test_bytes_for_each_key(full: Home) -> None:
 
 
 def test_the_whole_headless_demo(tmp_path: Path) -> None:
-    ours, floor = [], []
+    ours: list[float] = []
+    floor: list[float] = []
     for number in range(3):
-        home = tmp_path / str(number)
-        for command, into in (
-            (
-                [sys.executable, "-m", "fieldkit", "demo", "--headless", "--json", "--yes", "--home", home],
-                ours,
-            ),
-            ([sys.executable, "-c", "import pyhanko.sign.signers, typst, cryptography.x509"], floor),
-        ):
+        demo = ["-m", "fieldkit", "demo", "--headless", "--json", "--yes", "--home", tmp_path / str(number)]
+        libraries = ["-c", "import pyhanko.sign.signers, typst, cryptography.x509"]
+        for arguments, into in ((demo, ours), (libraries, floor)):
             began = time.monotonic()
             subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
             into.append(time.monotonic() - began)
