@@ -24,7 +24,7 @@ def read(data: bytes, password: Password, name: str) -> Contents:
     bearable(data, name)
     try:
         boxes = list(_boxes(data))
-    except (asn1.Malformed, IndexError) as error:
+    except (ValueError, IndexError) as error:  # malformed, or a part without the parts it should have
         raise unreadable(name, M("It is a PKCS#12 file, but it is damaged."), str(error)) from None
     unable = ""
     needed: errors.PasswordNeeded | None = None

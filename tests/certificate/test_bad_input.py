@@ -179,3 +179,17 @@ def test_a_certificate_with_odd_content_is_described_all_the_same(person: Issued
     odd = pem(person.certificate) + b"\n-----BEGIN SOMETHING ELSE-----\nAAAA\n-----END SOMETHING ELSE-----\n"
     found = files.read(odd, None)
     assert found.ignored == ("SOMETHING ELSE",)
+
+
+@pytest.mark.parametrize(
+    "inside", ["3000", "30063004a0003000", "3015300b06092a864886f70d010701a006040430023000"]
+)
+def test_a_pkcs12_with_parts_that_lack_theirs_is_refused_in_words(inside: str) -> None:
+    def tagged(tag: int, content: bytes) -> bytes:
+        return bytes([tag, len(content)]) + content
+
+    data = bytes.fromhex("06092a864886f70d010701")
+    safe = tagged(0x30, bytes.fromhex(inside))
+    wrapped = tagged(0x30, data + tagged(0xA0, tagged(0x04, safe)))
+    with pytest.raises(FieldkitError):
+        files.read(tagged(0x30, b"\x02\x01\x03" + wrapped), None, name="damaged.p12")
