@@ -222,9 +222,12 @@ def _told(one: Tried) -> Iterable[Finding]:
 
 
 def finding_of(check: Check) -> Finding:
-    """A check as the finding that a person reads; what no verdict rests on warns where it would fail."""
-    lesser = not check.required and check.verdict == "fail"
-    return Finding(check.id, "warning" if lesser else check.verdict, check.message, check.detail, check.hint)
+    """A check as the finding that a person reads; a stamp beside its place is no fault of the signature.
+
+    Every other "fail" stays one, also of a judge whose silence would not matter: its no fails the step.
+    """
+    layout = check.id == "stamp" and check.verdict == "fail"
+    return Finding(check.id, "warning" if layout else check.verdict, check.message, check.detail, check.hint)
 
 
 def _evidence(

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
+from fieldkit.procedure import test_signature as site
+from fieldkit.procedure.evidence import verdict_of
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.sample.services import Services, serving, unreachable
@@ -17,7 +19,9 @@ from fieldkit.signature import permission, validate
 from fieldkit.signature.batch import Look
 from fieldkit.signature.place import Place
 from fieldkit.signature.preview import Draft
+from fieldkit.text import M
 from fieldkit.token.model import Token
+from fieldkit.verdict import Check
 from fieldkit.visit.visits import Visits
 from tests.procedure.conftest import People, Road
 from tests.signature import papers
@@ -199,3 +203,11 @@ def _ink(png: bytes) -> set[str]:
             if red > 180 and green < 60 and blue < 70:
                 found.add("red")
     return found
+
+
+def test_a_judges_no_fails_the_step_although_its_silence_would_not() -> None:
+    refused = Check("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
+    silent = Check("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
+    beside = Check("stamp", "fail", M("The stamp is beside its place."), required=False)
+    assert verdict_of([site.finding_of(refused)]) == "fail"
+    assert verdict_of([site.finding_of(silent), site.finding_of(beside)]) == "pass"
