@@ -100,10 +100,9 @@ def list_(call: Call) -> Reply:
     with call.visits() as visits:
         found = visits.list()
         lines: list[str | Said] = [heading(each) for each in found]
-        return Reply(
-            [shape(each) for each in found],
-            lines or [M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one.")],
-        )
+        if not lines and not visits.store.damage():  # what damage hides is not what never was
+            lines.append(M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one."))
+        return Reply([shape(each) for each in found], lines)
 
 
 @visit.verb("show", M("One visit: its items, answers and what is still open."))
@@ -111,7 +110,7 @@ def list_(call: Call) -> Reply:
 def show(call: Call, name: str) -> Reply:
     with call.visits() as visits:
         found = visits.load(name)
-        return Reply(shape(found), _show(found))
+        return Reply(shape(found), _show(found), damage=visits.store.damage(found.id))
 
 
 @visit.verb("answer", M("Answer one item; exits 0 only when the answer is on disk."))

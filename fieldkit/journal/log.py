@@ -17,6 +17,7 @@ import msgspec
 
 from fieldkit.journal import entry
 from fieldkit.journal.checkpoint import Checkpoint
+from fieldkit.journal.damage import Damage, Kind
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import FileSystem, keep
@@ -73,9 +74,11 @@ class Log:
         self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
         self.lost_tail: Hole | None = None
         self.open_holes: list[Hole] = []
+        self._unbelieved: list[Damage] = []
         self._judge(mark)
         if self.device and self.device != (device or self.device):
             self.read_only = M("The journal was written with another device key; it can only be read.")
+            self._unbelieved.append(Damage("key", self.read_only))
         if writable and self.read_only is None:
             self._settle(clean=mark == self.head())
 
@@ -182,11 +185,7 @@ class Log:
         """What the scan found, and what was known before it, say about writing."""
         scan = self.scan
         if scan.newer is not None:
-            self.read_only = M(
-                "A newer fieldkit wrote in this store: format {format} is needed, this one knows {known}.",
-                format=scan.newer[1],
-                known=entry.FORMAT,
-            )
+            self.read_only = _newer(scan.newer[1])
         elif scan.damage is not None:
             self.read_only = scan.damage.message
         else:
@@ -208,6 +207,7 @@ class Log:
             self.open_holes.append(hole)
         elif self.hash_of(mark.seq) not in (mark.hash, ""):
             self.read_only = M("The journal is not the one that was here when the store was last closed.")
+            self._unbelieved.append(Damage("head", self.read_only))
 
     def hash_of(self, seq: int) -> str:
         """The hash of the entry `seq`; empty if the entry is lost."""
@@ -220,6 +220,21 @@ class Log:
         if head.device != self.device or not 0 < head.seq <= self.seq:
             return head.seq == 0
         return self.hash_of(head.seq) == head.hash
+
+    def damage(self) -> Iterator[Damage]:
+        """What was found to be wrong, accepted losses included."""
+        scan = self.scan
+        if scan.newer is not None:
+            yield Damage("format", _newer(scan.newer[1]), scan.newer[0], self.seq)
+        if scan.damage is not None:
+            yield Damage("order", scan.damage.message)
+        for hole in dict.fromkeys((*scan.holes, *self.open_holes)):
+            kind: Kind = "entries" if hole.last >= hole.first else "order"
+            if hole in self.open_holes:
+                yield Damage(kind, hole.message(), hole.first, hole.last)
+            else:
+                yield Damage(kind, hole.accepted(), hole.first, hole.last, accepted=True)
+        yield from self._unbelieved
 
     # --- recovery
 
@@ -406,6 +421,14 @@ def is_segment(name: str) -> bool:
 
 def _number(name: str) -> int:
     return int(name[8:-4])
+
+
+def _newer(format: int) -> Message:
+    return M(
+        "A newer fieldkit wrote in this store: format {format} is needed, this one knows {known}.",
+        format=format,
+        known=entry.FORMAT,
+    )
 
 
 def _damaged(seq: int, name: str, at: int) -> StoreDamaged:

@@ -60,6 +60,14 @@ class Hole(msgspec.Struct, frozen=True):
             )
         return M("Foreign bytes stand in the journal ({file}, byte {at}).", file=self.segment, at=self.offset)
 
+    def accepted(self) -> Message:
+        """The same after a person accepted it, said ever after."""
+        if self.last < self.first:
+            return M("Foreign bytes before entry {seq} are passed over; that was accepted.", seq=self.first)
+        if self.last == self.first:
+            return M("Entry {seq} is lost; that was accepted.", seq=self.first)
+        return M("Entries {first} to {last} are lost; that was accepted.", first=self.first, last=self.last)
+
 
 class Damage(msgspec.Struct, frozen=True):
     """Where the log stops being readable, and why; nothing after it is believed."""

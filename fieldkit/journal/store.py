@@ -19,6 +19,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal import checkpoint, clock, entry, mark
 from fieldkit.journal.attachments import Attachment, Attachments
 from fieldkit.journal.custody import LOCK, RESERVE, RESERVED
+from fieldkit.journal.damage import Damage
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
@@ -149,6 +150,26 @@ class Store:
     def holes(self) -> list[Hole]:
         """Lost entries that nobody has accepted yet; see `accept_holes`."""
         return list(self._log.open_holes)
+
+    def damage(self, visit: str = "") -> list[Damage]:
+        """What is not as it was stored; whoever shows entries says it. Ask after they were read.
+
+        visit: what may concern this visit: its attached files too, and without entries that were lost before
+        its first one. Losses that a person accepted are among them, marked as such.
+        """
+        found = list(self._log.damage())
+        if not visit:
+            return found
+        numbers = self._log.index.of_visit(visit, 0)
+        begun = numbers[0] if numbers and self._begins(numbers[0]) else 0
+        found = [each for each in found if not 0 < each.last < begun]
+        return found + self._attachments.damage(self.entries(visit=visit))
+
+    def _begins(self, seq: int) -> bool:
+        try:
+            return entry.decode(self._log.body(seq)).kind == "start"
+        except (StoreDamaged, StoreUnavailable):
+            return False
 
     def head(self) -> Head:
         """The last entry."""

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from fieldkit.errors import FieldkitError
 from fieldkit.journal import checkpoint, custody, device, entry, mark
-from fieldkit.journal.attachments import Attachments
+from fieldkit.journal.attachments import Attachments, attached
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log, is_segment
 from fieldkit.journal.mark import Mark
-from fieldkit.journal.scan import Hole
 from fieldkit.operator import Progress
-from fieldkit.text import M, Message
+from fieldkit.text import M
 from fieldkit.verdict import Check, Overall, overall
 
 
@@ -147,7 +145,7 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
         )
     for hole in log.scan.holes:
         if hole not in log.open_holes:
-            yield Check("accepted", "not-checked", _accepted(hole), required=False)
+            yield Check("accepted", "not-checked", hole.accepted(), required=False)
     torn = log.scan.rest.rstrip(b"\0")
     if torn and not faults:
         yield Check(
@@ -159,14 +157,6 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
             ),
             required=False,
         )
-
-
-def _accepted(hole: Hole) -> Message:
-    if hole.last < hole.first:
-        return M("Foreign bytes before entry {seq} are passed over; that was accepted.", seq=hole.first)
-    if hole.last == hole.first:
-        return M("Entry {seq} is lost; that was accepted.", seq=hole.first)
-    return M("Entries {first} to {last} are lost; that was accepted.", first=hole.first, last=hole.last)
 
 
 def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:
@@ -208,7 +198,11 @@ def _attachments(
 ) -> tuple[int, list[Check]]:
     kept = Attachments(folder, files)
     held = list(kept.held())
-    wanted = {sha256 for seq in log.index.of_the_rest(0, log.readable) for sha256 in _named(log, seq)}
+    wanted = {
+        sha256
+        for seq in log.index.of_the_rest(0, log.readable)
+        for sha256, _ in attached(entry.decode(log.body(seq)))
+    }
     names = sorted({*held, *wanted})
     checks = []
     for done, sha256 in enumerate(names):
@@ -227,25 +221,6 @@ def _attachments(
         whole = M("All {count} attached files are whole.", count=len(names))
         checks.append(Check("attachment", "pass", whole if names else M("No file is attached.")))
     return len(held), checks
-
-
-def _named(log: Log, seq: int) -> Iterator[str]:
-    """The attachments that an entry names: its blob, and what in its value has the shape of one."""
-    found = entry.decode(log.body(seq))
-    if found.blob:
-        yield found.blob
-    yield from _within(found.value)
-
-
-def _within(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if {"sha256", "size", "name"} <= value.keys():
-            yield str(value["sha256"])
-        for each in value.values():
-            yield from _within(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _within(each)
 
 
 def around(folder: Path, files: FileSystem) -> Iterator[Check]:
