@@ -163,7 +163,11 @@ def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mappi
         others,
         tuple(crls),
         Online() if given["network"] else None,
-        Policy(revocation=not given["no_revocation"], timestamp=given["timestamp"]),
+        Policy(
+            revocation=not given["no_revocation"],
+            timestamp=given["timestamp"],
+            purposes=profiles.purposes(profiles.authorities),
+        ),
         tuple(profiles.rules.values()),
         given["alone"],
         not given["no_appearance"],
@@ -232,7 +236,14 @@ def _reported(
         plain = Path(name) / "report.pdf"
         plain.write_bytes(made)
         with token_signer(call, token, given["certificate"], M("The report {name}", name=out.name)) as signer:
-            signed = sign(plain, out, signer, field=verification.FIELD, overwrite=given["replace"])
+            signed = sign(
+                plain,
+                out,
+                signer,
+                field=verification.FIELD,
+                overwrite=given["replace"],
+                purposes=wishes.policy.purposes,
+            )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
 

@@ -17,7 +17,7 @@ import msgspec
 from fieldkit.errors import FieldkitError
 from fieldkit.profile.rules import RuleSet
 from fieldkit.signature import batch, boundary, errors, permission, quorum, raster, tamper
-from fieldkit.signature.judgement import Judgement, every_check
+from fieldkit.signature.judgement import Judgement, Policy, every_check
 from fieldkit.signature.sign import Level, RawSigner, Signed
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall
@@ -33,7 +33,8 @@ SKEW = 120  # seconds a clock may be off before it is worth a word
 class Bench(msgspec.Struct, frozen=True):
     """What a trial is made with. name, title: the signer's, as they stand on the page.
 
-    anchors, others, crls: DER. rules: for the stamps; none where no rule set is in force.
+    anchors, others, crls: DER. rules: for the stamps; none where no rule set is in force. purposes: see
+    `certificate.usage.may_sign`.
     """
 
     signer: RawSigner
@@ -44,6 +45,7 @@ class Bench(msgspec.Struct, frozen=True):
     name: str = ""
     title: str = ""
     tsa: str = ""
+    purposes: tuple[str, ...] = ()
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -155,6 +157,7 @@ def _sign(
             tsa=bench.tsa or None,
             anchors=bench.anchors,
             crls=bench.crls,
+            purposes=bench.purposes,
         )
 
     if not bench.tsa:
@@ -173,7 +176,8 @@ def _sign(
 
 def _judge(path: Path, bench: Bench, *, draw: bool = True) -> Judgement:
     rules = (bench.rules,) if bench.rules is not None else ()
-    return quorum.judge(path, bench.anchors, bench.crls, rules=rules, draw=draw)
+    policy = Policy(purposes=bench.purposes)
+    return quorum.judge(path, bench.anchors, bench.crls, policy=policy, rules=rules, draw=draw)
 
 
 def _words(judged: Judgement) -> dict[str, str]:
