@@ -29,6 +29,7 @@ from fieldkit.record.labels import LABELS
 from fieldkit.record.render import look, typst_version
 from fieldkit.text import Said, Words
 from fieldkit.visit.model import Visit
+from fieldkit.visit.pin import pin
 
 
 def build(
@@ -39,11 +40,12 @@ def build(
     made: datetime,
     language: Language = "vi",
 ) -> RecordContent:
-    """What the record of `visit` says, as the journal stands now.
+    """What the record of `visit` says: what was signed off, and the journal's head as it is now.
 
     made: when; it is printed and becomes the PDF's date. A visit that is not signed off gives a draft.
     """
     facts = _Facts(visit)
+    pinned = visit.pinned or pin(profiles, visit.bureau, visit.checklist.id, made.date())
     signed = store.signed_head()
     head = signed.head
     signoff = visit.signoff
@@ -55,12 +57,12 @@ def build(
         number=f"{visit.id}/BBBG{suffix}",
         title=visit.checklist.form or visit.checklist.title,
         language=language,
-        sample=_sample(visit, profiles),
+        sample=pinned.sample,
         draft=signoff is None,
         made=made.isoformat(timespec="seconds"),
         place=visit.bureau.address,
-        basis=tuple(_basis(visit, profiles, made.date())),
-        giver=_giver(visit, profiles),
+        basis=pinned.basis,
+        giver=_giver(visit, pinned.giver),
         receiver=_receiver(visit),
         devices=_devices(visit, facts),
         tests=tuple(_tests(facts)),
@@ -84,13 +86,16 @@ def build(
 
 
 class _Facts:
-    """The facts of all evidence in force, found by name; the later procedure's word counts."""
+    """The facts of what succeeded and counts, found by name; the later procedure's word counts.
+
+    They are all of one token, as it was initialised last: the visit has no others in force.
+    """
 
     def __init__(self, visit: Visit) -> None:
         self._found: list[tuple[str, Evidence]] = [
             (visit.checklist.item(item).procedure, visit.evidence[item])
             for item in visit.relevant
-            if item in visit.evidence
+            if item in visit.evidence and visit.evidence[item].verdict != "fail"
         ]
 
     def ran(self, procedure: str) -> bool:
@@ -121,30 +126,7 @@ def words(said: Said | str) -> Words:
     return Words(said.render("vi"), said.render("en"))
 
 
-def _sample(visit: Visit, profiles: Profiles) -> bool:
-    authority = profiles.authorities.get(visit.bureau.authority)
-    return visit.bureau.sample or profiles.plan.sample or (authority is not None and authority.sample)
-
-
-def _basis(visit: Visit, profiles: Profiles, day: date) -> Iterable[Words]:
-    rules = profiles.rules_at(day)
-    if rules is not None:
-        yield rules.basis
-    if profiles.plan.decision is not None:
-        yield profiles.plan.decision
-    yield profiles.plan.title
-
-
-def _giver(visit: Visit, profiles: Profiles) -> Party:
-    owner = next(
-        (
-            task.owner
-            for phase in profiles.plan.phases
-            for task in phase.tasks
-            if task.owner is not None and task.checklist == visit.checklist.id
-        ),
-        None,
-    )
+def _giver(visit: Visit, owner: Words | None) -> Party:
     technician = visit.signoff.technician if visit.signoff else visit.who
     parent = visit.bureau.dossier.subject.get("O", "")
     return Party(
@@ -169,6 +151,11 @@ def _receiver(visit: Visit) -> Party:
         email=bureau.dossier.email,
         code=bureau.agency_code,
     )
+
+
+def hands_over(visit: Visit) -> bool:
+    """Whether the record of `visit` hands a token over, and so is signed with it."""
+    return bool(_devices(visit, _Facts(visit)))
 
 
 CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "pin_change")
@@ -210,7 +197,7 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
 
 
 def _condition(visit: Visit) -> Words | None:
-    if "condition" not in visit.relevant or "condition" not in visit.answers:
+    if "condition" not in visit.answers:
         return None
     return answer_words(visit.checklist.item("condition"), visit.answers["condition"])
 
