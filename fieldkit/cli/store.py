@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Any
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused, NotConsented
+from fieldkit.home import expanded
 from fieldkit.text import M, Said
 
 store = noun("store", M("The local store: verify it, repair it, export it."))
@@ -84,7 +84,7 @@ def repair(call: Call) -> Reply:
 def export(call: Call, out: str) -> Reply:
     from fieldkit.journal import export as exporting
 
-    done = exporting.export(call.home.store, Path(out).expanduser().absolute())
+    done = exporting.export(call.home.store, expanded(out).absolute())
     result = {
         "out": str(done.out),
         "entries": done.entries,
