@@ -17,6 +17,7 @@ from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.prose import Paragraph, Prose
 
 if TYPE_CHECKING:
+    from fieldkit.journal.damage import Damage
     from fieldkit.profile.model import Bureau
     from fieldkit.visit.model import Visit
 
@@ -25,6 +26,8 @@ class HomeRoom(Room[None]):
     """The first screen. It is painted before the store is read; the visits come when they come."""
 
     DEFAULT_CSS = """
+    HomeRoom #damage { height: auto; max-height: 50%; margin: 1 3 0 3; }
+    HomeRoom.-whole #damage { display: none; }
     HomeRoom ListBox { height: auto; max-height: 60%; margin: 1 1 0 1; }
     HomeRoom #next { height: 1fr; margin: 1 3 0 3; }
     HomeRoom.-empty ListBox { display: none; }
@@ -34,18 +37,20 @@ class HomeRoom(Room[None]):
     AUTO_FOCUS = "ListBox"
 
     class Read(Event):
-        """The visits as they are in the store."""
+        """The visits as they are in the store, and what of it is damaged."""
 
-        def __init__(self, visits: list[Visit]) -> None:
+        def __init__(self, visits: list[Visit], damage: list[Damage]) -> None:
             super().__init__()
             self.visits = visits
+            self.damage = damage
 
     def __init__(self) -> None:
         super().__init__()
         self._visits: list[Visit] | None = None
         self._read_only: Said | None = None
         self._failed = False
-        self.add_class("-empty")
+        self._damage: list[Damage] = []
+        self.add_class("-empty", "-whole")
 
     @property
     def holding(self) -> bool:
@@ -55,6 +60,7 @@ class HomeRoom(Room[None]):
         return M("fieldkit: visits"), M("read only") if self._read_only else ""
 
     def body(self) -> Iterator[Widget]:
+        yield Prose(id="damage")
         yield ListBox(id="visits")
         yield Prose(id="next")
 
@@ -62,6 +68,8 @@ class HomeRoom(Room[None]):
         box = self.query_one("#visits", ListBox)
         box.show([_row(visit) for visit in self._visits or ()])
         self.set_class(not self._visits, "-empty")
+        self.set_class(not self._damage, "-whole")
+        self.query_one("#damage", Prose).show(_damage_lines(self._damage))
         if self._visits and self.focused is None:
             self.set_focus(box)
         self._say_next()
@@ -90,7 +98,9 @@ class HomeRoom(Room[None]):
         try:
             if first:
                 self._read_only = await desk.open()
-            self.post_message(self.Read(await desk.call(lambda: desk.visits.list())))
+            visits = await desk.call(lambda: desk.visits.list())
+            damage = await desk.call(lambda: desk.visits.store.damage())
+            self.post_message(self.Read(visits, [each for each in damage if not each.accepted]))
         except Exception as error:
             self._failed = True
             self.status(M("The store could not be opened. F5 tries again."))
@@ -99,6 +109,7 @@ class HomeRoom(Room[None]):
 
     def on_home_room_read(self, event: Read) -> None:
         self._visits = event.visits
+        self._damage = event.damage
         self._failed = False
         self.retell()
         self.status(self._read_only or _counted(len(event.visits)))
@@ -127,7 +138,7 @@ class HomeRoom(Room[None]):
             text = [Paragraph(M("Reading the visits…"))]
         else:
             visit = self._chosen()
-            text = _about(visit) if visit else _nothing_yet()
+            text = _about(visit) if visit else [] if self._damage else _nothing_yet()
         self.query_one("#next", Prose).show(text)
 
     # --- doing it
@@ -181,6 +192,17 @@ class HomeRoom(Room[None]):
             return
         self.fieldkit.note(M("Visit {visit} was started.", visit=visit.id))
         self._open(visit.id)
+
+
+def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
+    """What stays above the visits while the store is damaged, and what to do about it."""
+    from fieldkit.journal.damage import ADVICE
+
+    return [
+        Paragraph(M("The store is damaged."), "strong", signs.sign("fail")),
+        *(Paragraph(each.message, indent=2) for each in damage),
+        Paragraph(ADVICE, indent=2),
+    ]
 
 
 def _row(visit: Visit) -> Row:
