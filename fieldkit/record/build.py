@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
+
 from fieldkit import __version__
 from fieldkit.checklist.model import Item
 from fieldkit.journal.store import Store
@@ -24,6 +26,7 @@ from fieldkit.record.content import (
     Row,
     TestSignature,
     VisitFacts,
+    statement,
 )
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import look, typst_version
@@ -38,35 +41,50 @@ def build(
     *,
     made: datetime,
     language: Language = "vi",
+    draft: bool = False,
 ) -> RecordContent:
-    """What the record of `visit` says, as the journal stands now.
+    """What the record of `visit` says, as the journal stands now, signed by the device.
 
-    made: when; it is printed and becomes the PDF's date. A visit that is not signed off gives a draft.
+    made: when; it is printed and becomes the PDF's date. draft: only a draft is wanted; a visit that is not
+    signed off gives no more. A draft is never signed by the device.
     """
-    facts = _Facts(visit)
     signed = store.signed_head()
     head = signed.head
+    draft = draft or visit.signoff is None
+    content = RecordContent(
+        language=language,
+        sample=_sample(visit, profiles),
+        draft=draft,
+        made=made.isoformat(timespec="seconds"),
+        basis=tuple(_basis(visit, profiles, made.date())),
+        giver=_giver(visit, profiles),
+        journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
+        renderer=Renderer(__version__, typst_version(), look()),
+        **from_journal(visit),
+    )
+    if draft:
+        return content
+    return msgspec.structs.replace(content, signature=store.sign(statement(content)).hex())
+
+
+def from_journal(visit: Visit) -> dict[str, Any]:
+    """The members of a record that come from the visit's entries alone: the journal gives them again."""
+    facts = _Facts(visit)
     signoff = visit.signoff
     number = len(visit.records) + 1
     suffix = f"-{number}" if number > 1 else ""
     replaced = visit.records[-1].name if visit.records else ""
-    return RecordContent(
-        name=f"{visit.id}-record{suffix}",
-        number=f"{visit.id}/BBBG{suffix}",
-        title=visit.checklist.form or visit.checklist.title,
-        language=language,
-        sample=_sample(visit, profiles),
-        draft=signoff is None,
-        made=made.isoformat(timespec="seconds"),
-        place=visit.bureau.address,
-        basis=tuple(_basis(visit, profiles, made.date())),
-        giver=_giver(visit, profiles),
-        receiver=_receiver(visit),
-        devices=_devices(visit, facts),
-        tests=tuple(_tests(facts)),
-        parts=tuple(_parts(visit)),
-        notes=visit.notes,
-        visit=VisitFacts(
+    return {
+        "name": f"{visit.id}-record{suffix}",
+        "number": f"{visit.id}/BBBG{suffix}",
+        "title": visit.checklist.form or visit.checklist.title,
+        "place": visit.bureau.address,
+        "receiver": _receiver(visit),
+        "devices": _devices(visit, facts),
+        "tests": tuple(_tests(facts)),
+        "parts": tuple(_parts(visit)),
+        "notes": visit.notes,
+        "visit": VisitFacts(
             id=visit.id,
             bureau=visit.bureau.code,
             checklist=visit.checklist.id,
@@ -76,11 +94,9 @@ def build(
             signed_off=signoff.wall if signoff else "",
             signoff_head=signoff.head if signoff else "",
         ),
-        journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
-        renderer=Renderer(__version__, typst_version(), look()),
-        replaces=replaced,
-        reason=visit.amendment if replaced else "",
-    )
+        "replaces": replaced,
+        "reason": visit.amendment if replaced else "",
+    }
 
 
 class _Facts:
@@ -254,7 +270,13 @@ def _row(visit: Visit, item: Item) -> Row:
         outcome=evidence.verdict if evidence else "",
         notes=tuple(map(_note, evidence.findings)) if evidence else (),
         files=_files(evidence, value),
+        kind=item.kind if evidence is None and item.kind in TYPED else "",
+        value=str(value) if evidence is None and item.kind in TYPED and value is not None else "",
     )
+
+
+TYPED = ("number", "date")
+"""The kinds of items whose answers a table holds as numbers and dates."""
 
 
 def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
