@@ -128,6 +128,7 @@ def sign(
                 reason=given["reason"],
                 anchors=known.anchors,
                 crls=known.crls,
+                purposes=known.purposes,
                 password=password,
                 overwrite=overwrite,
                 insist=rules.insist if given["insist"] and rules is not None else (),
@@ -223,7 +224,9 @@ def _fit_to_sign(certificate: bytes, known: Material, insisted: RuleSet | None) 
     from fieldkit.signature.trust import trust
 
     believed = trust(known.anchors, (certificate, *known.others), known.crls)
-    may_sign(certificate, believed, insist=insisted.insist if insisted is not None else ())
+    may_sign(
+        certificate, believed, insist=insisted.insist if insisted is not None else (), purposes=known.purposes
+    )
 
 
 def _tsa(profiles: Profiles) -> str | None:

@@ -146,6 +146,7 @@ def _bench(context: Context, signer: Any) -> Bench:
         context.profiles.rules_at(date.today()),
         officer.name,
         officer.title.vi,
+        purposes=material.purposes,
     )
 
 

@@ -31,7 +31,8 @@ from fieldkit.record.content import (
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import look, typst_version
 from fieldkit.text import Said, Words
-from fieldkit.visit.model import Visit
+from fieldkit.visit.model import Pinned, Visit
+from fieldkit.visit.pin import pin
 
 
 def build(
@@ -43,24 +44,23 @@ def build(
     language: Language = "vi",
     draft: bool = False,
 ) -> RecordContent:
-    """What the record of `visit` says, as the journal stands now, signed by the device.
+    """What the record of `visit` says, signed by the device: what was signed off, and the journal's head now.
 
     made: when; it is printed and becomes the PDF's date. draft: only a draft is wanted; a visit that is not
-    signed off gives no more. A draft is never signed by the device.
+    signed off gives no more. The device signs no draft.
     """
     signed = store.signed_head()
     head = signed.head
     draft = draft or visit.signoff is None
+    pinned = visit.pinned or pin(profiles, visit.bureau, visit.checklist.id, made.date())
     content = RecordContent(
         language=language,
-        sample=_sample(visit, profiles),
         draft=draft,
         made=made.isoformat(timespec="seconds"),
-        basis=tuple(_basis(visit, profiles, made.date())),
-        giver=_giver(visit, profiles),
         journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
         renderer=Renderer(__version__, typst_version(), look()),
         **from_journal(visit),
+        **from_plan(visit, pinned),
     )
     if draft:
         return content
@@ -99,14 +99,26 @@ def from_journal(visit: Visit) -> dict[str, Any]:
     }
 
 
+def from_plan(visit: Visit, pinned: Pinned) -> dict[str, Any]:
+    """Those that come from the profiles, as the visit pinned them when it began."""
+    return {
+        "sample": pinned.sample,
+        "basis": pinned.basis,
+        "giver": _giver(visit, pinned.giver),
+    }
+
+
 class _Facts:
-    """The facts of all evidence in force, found by name; the later procedure's word counts."""
+    """The facts of what succeeded and counts, found by name; the later procedure's word counts.
+
+    They are all of one token, as it was initialised last: the visit has no others in force.
+    """
 
     def __init__(self, visit: Visit) -> None:
         self._found: list[tuple[str, Evidence]] = [
             (visit.checklist.item(item).procedure, visit.evidence[item])
             for item in visit.relevant
-            if item in visit.evidence
+            if item in visit.evidence and visit.evidence[item].verdict != "fail"
         ]
 
     def ran(self, procedure: str) -> bool:
@@ -137,30 +149,7 @@ def words(said: Said | str) -> Words:
     return Words(said.render("vi"), said.render("en"))
 
 
-def _sample(visit: Visit, profiles: Profiles) -> bool:
-    authority = profiles.authorities.get(visit.bureau.authority)
-    return visit.bureau.sample or profiles.plan.sample or (authority is not None and authority.sample)
-
-
-def _basis(visit: Visit, profiles: Profiles, day: date) -> Iterable[Words]:
-    rules = profiles.rules_at(day)
-    if rules is not None:
-        yield rules.basis
-    if profiles.plan.decision is not None:
-        yield profiles.plan.decision
-    yield profiles.plan.title
-
-
-def _giver(visit: Visit, profiles: Profiles) -> Party:
-    owner = next(
-        (
-            task.owner
-            for phase in profiles.plan.phases
-            for task in phase.tasks
-            if task.owner is not None and task.checklist == visit.checklist.id
-        ),
-        None,
-    )
+def _giver(visit: Visit, owner: Words | None) -> Party:
     technician = visit.signoff.technician if visit.signoff else visit.who
     parent = visit.bureau.dossier.subject.get("O", "")
     return Party(
@@ -185,6 +174,11 @@ def _receiver(visit: Visit) -> Party:
         email=bureau.dossier.email,
         code=bureau.agency_code,
     )
+
+
+def hands_over(visit: Visit) -> bool:
+    """Whether the record of `visit` hands a token over, and so is signed with it."""
+    return bool(_devices(visit, _Facts(visit)))
 
 
 CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "pin_change")
@@ -226,7 +220,7 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
 
 
 def _condition(visit: Visit) -> Words | None:
-    if "condition" not in visit.relevant or "condition" not in visit.answers:
+    if "condition" not in visit.answers:
         return None
     return answer_words(visit.checklist.item("condition"), visit.answers["condition"])
 

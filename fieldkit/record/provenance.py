@@ -18,7 +18,7 @@ from fieldkit.journal.entry import Entry, Head, digest
 from fieldkit.journal.errors import StoreDamaged
 from fieldkit.journal.mark import statement as head_statement
 from fieldkit.journal.store import Store
-from fieldkit.record.build import from_journal
+from fieldkit.record.build import from_journal, from_plan
 from fieldkit.record.content import FIRST_SCHEMA, RecordContent, encode, sha256, statement
 from fieldkit.text import M
 from fieldkit.verdict import Check
@@ -142,6 +142,7 @@ def _differing(content: RecordContent, entries: list[Entry], store: Store) -> tu
     visit = fold((entry for entry in entries if entry.seq <= content.journal.seq), checklist)
     if visit is None:
         return ("visit",)
-    again = msgspec.structs.replace(content, **from_journal(visit))
+    pinned = from_plan(visit, visit.pinned) if visit.pinned else {}
+    again = msgspec.structs.replace(content, **from_journal(visit), **pinned)
     was, now = (msgspec.json.decode(encode(each)) for each in (content, again))
     return tuple(sorted(name for name in was if was[name] != now[name]))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fieldkit.certificate.strength import WEAK_DIGESTS, weakness
+from fieldkit.certificate.usage import extended_key_usage, may_sign
 from fieldkit.signature import boundary
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.trust import Trust
@@ -160,18 +162,38 @@ def attributes(signature: Any) -> Check:
 
 
 def algorithm(status: Any) -> Check:
-    """No algorithm that is known to be broken."""
+    """No key and no algorithm that is known to be too weak."""
     detail = f"{status.pkcs7_signature_mechanism}, {status.md_algorithm}"
     indication = status.trust_problem_indic
-    if indication is not None and "CRYPTO" in indication.name:
+    strong = key(status.signing_cert)
+    if strong.verdict == "fail":
+        return msgspec.structs.replace(strong, detail=f"{detail}, {strong.detail}")
+    if status.md_algorithm in WEAK_DIGESTS or (indication is not None and "CRYPTO" in indication.name):
         return Check(
             "algorithm",
             "fail",
             M("The signature uses an algorithm that is no longer safe."),
             detail,
-            hint=M("Ask the signer to sign again with SHA-256 and a key of at least 2048 bits."),
+            hint=STRONGER,
         )
     return Check("algorithm", "pass", M("The algorithms of the signature are in use today."), detail)
+
+
+def key(certificate: Certificate) -> Check:
+    """The key is strong enough, and so is the digest that its authority signed the certificate over."""
+    weak = weakness(certificate.dump())  # type: ignore[no-untyped-call]
+    if weak:
+        return Check(
+            "algorithm",
+            "fail",
+            M("The signer's certificate is too weak for signatures of today: {weakness}.", weakness=weak),
+            weak,
+            hint=STRONGER,
+        )
+    return Check("algorithm", "pass", M("The signer's key is strong enough."))
+
+
+STRONGER = M("Ask the signer to sign again with SHA-256 and a key of at least 2048 bits.")
 
 
 def dates(certificate: Certificate, moment: Moment) -> Check:
@@ -212,13 +234,13 @@ def within(certificate: Certificate, moment: datetime) -> bool:
     return bool(certificate.not_valid_before <= moment <= certificate.not_valid_after)
 
 
-def usage(certificate: Certificate) -> Check:
-    """The certificate was issued for signatures."""
-    from fieldkit.signature.sign import signs
-
+def usage(certificate: Certificate, policy: Policy) -> Check:
+    """The certificate was issued for signatures of documents."""
+    der = certificate.dump()  # type: ignore[no-untyped-call]
     held = certificate.key_usage_value
-    detail = ", ".join(sorted(held.native)) if held is not None else "unrestricted"
-    if signs(certificate):
+    named = sorted(held.native) if held is not None else ["unrestricted"]
+    detail = ", ".join(filter(None, (*named, extended_key_usage(der))))
+    if may_sign(der, policy.purposes):
         return Check("usage", "pass", M("The certificate is meant for signatures."), detail)
     return Check("usage", "fail", M("The certificate was not issued for signing documents."), detail)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.signature import errors, poppler
+from fieldkit.signature.pdfium import Pixels as Pixels
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 HEAD = re.compile(rb"P6\s+(\d+)\s+(\d+)\s+255\s")
 LARGEST = 4000  # pixels a side
-
-
-class Pixels(msgspec.Struct, frozen=True):
-    """A picture: three bytes (red, green, blue) a pixel, row by row from the top."""
-
-    width: int
-    height: int
-    rgb: bytes
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -288,7 +288,7 @@ def _certificate(
 ) -> Iterator[Check]:
     """The claims on the signer's certificate. settled: path and revocation are known to hold."""
     yield claims.dates(certificate, moment)
-    yield claims.usage(certificate)
+    yield claims.usage(certificate, case.policy)
     if settled:
         yield claims.PATH_HOLDS
         yield claims.NOT_REVOKED

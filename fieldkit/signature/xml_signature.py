@@ -171,7 +171,8 @@ def _certificate(
     required = policy.revocation or revocation.verdict == "fail"
     found = [
         claims.dates(certificate, Moment(now, now)),
-        claims.usage(certificate),
+        claims.key(certificate),
+        claims.usage(certificate, policy),
         path,
         msgspec.structs.replace(revocation, required=required),
     ]
