@@ -152,7 +152,7 @@ class Pattern:
 
     def _sequence(self, parts: Iterable[Any], following: int) -> int:
         self._sequences += 1
-        if self._sequences > MOST_STATES:
+        if self._sequences > 20 * MOST_STATES:
             raise _too_large()
         for kind, given in reversed(list(parts)):
             following = self._part(str(kind), given, following)
