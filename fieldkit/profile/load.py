@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from fieldkit.home import Home, shipped
+from fieldkit.home import Home, below, shipped
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
@@ -17,7 +17,6 @@ from fieldkit.text import M, Message
 from fieldkit.yaml_model import Document, Problem, read, text_of
 
 _SERVICES = "services.yaml"
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _ATR = re.compile(r"3[BF?]([0-9A-F?]{2})+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -120,7 +119,7 @@ def _read_all(
         if document is None:
             continue
         id = document.value.id
-        if not _ID.fullmatch(id):
+        if not names.is_id(id):
             problems.append(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
@@ -234,7 +233,9 @@ def _bad_hash(value: str) -> Message:
 def _authority(authority: Authority) -> Wrong:
     for key in ("anchors", "intermediates"):
         for a, name in enumerate(getattr(authority, key)):
-            if name.startswith(("/", "\\")) or ".." in Path(name).parts or ":" in name:
+            try:
+                below(Path("/profiles"), name)
+            except ValueError:
                 yield (key, a), M("`{name}` leaves the folder of the profiles.", name=name)
     for key in ("tsa", "ocsp", "crl", "repository"):
         for e, endpoint in enumerate(getattr(authority, key)):

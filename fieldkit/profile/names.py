@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath, PureWindowsPath
 
+ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 # Debian Policy 5.6.1 and 5.6.12; apt takes a name that ends in "-" for one to remove
 PACKAGE = re.compile(r"[a-z0-9](?:[a-z0-9+.-]{0,126}[a-z0-9+.])?")
 VERSION = re.compile(r"(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]{0,126}")
@@ -19,6 +20,11 @@ SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.@-]{0,240}")
 FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.,+~()-]{0,126}")
 # where on Windows only an administrator can put a file: elsewhere any account may make the folder
 PROTECTED = (r"c:\windows", r"c:\program files", r"c:\program files (x86)")
+
+
+def is_id(name: str) -> bool:
+    """`name` can be the id of a profile."""
+    return ID.fullmatch(name) is not None
 
 
 def is_package(name: str) -> bool:
