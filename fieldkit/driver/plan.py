@@ -70,12 +70,15 @@ def from_maker(
     warned: Finding | None = None
     entry = rights.prefix() if prefix is None else prefix
     new: tuple[Package, ...] = ()
+    undoing: tuple[Step, ...] = ()
     if way.kind in ("msi", "exe"):
         warned = windows.check_publisher(file, copy.source, answer)
+        undoing = windows.undoing(file, copy.source, way.kind, answer)
         step = windows.install_step(file, copy.target, way.kind)
         by_hand = windows.install_step(file, copy.source, way.kind)
     elif way.kind == "pkg":
         warned = macos.check_publisher(file, copy.source, answer)
+        undoing = macos.undoing(file, entry or ())
         step = macos.install_step(entry or (), copy.target)
         by_hand = macos.install_step(("sudo",), copy.source)
     elif way.kind == "rpm":
@@ -98,6 +101,7 @@ def from_maker(
         rights=entry is not None,
         by_hand=(by_hand.command, *services.by_hand(profile.driver.services)),
         file=file,
+        undoing=undoing,
         warnings=(warned,) if warned is not None else (),
     )
 

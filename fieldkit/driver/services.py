@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldkit.driver.ask import ask
+from fieldkit.driver.ask import ask, system32
 from fieldkit.driver.errors import NoDriver
 from fieldkit.driver.steps import Step
 from fieldkit.profile import names
@@ -26,7 +26,7 @@ def asleep(units: Sequence[str]) -> tuple[str, ...]:
 def running(unit: str) -> bool:
     """`unit` is running; False where nothing here can tell."""
     if sys.platform == "win32":
-        return "RUNNING" in ask(("sc", "query", unit)).out
+        return "RUNNING" in ask((system32("sc.exe"), "query", unit)).out
     if not SYSTEMD.is_dir():
         return False
     return subprocess.run(["systemctl", "is-active", "--quiet", "--", unit], timeout=20).returncode == 0
