@@ -86,5 +86,5 @@ def _made(visit: Visit, record: str) -> RecordMade | None:
 
 
 def _draft(visits: Visits, visit: Visit, language: Language) -> RecordContent:
-    content = build(visit, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
-    return msgspec.structs.replace(content, draft=True)
+    made = datetime.now().astimezone()
+    return build(visit, visits.store, visits.profiles, made=made, language=language, draft=True)

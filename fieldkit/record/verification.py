@@ -19,8 +19,9 @@ import msgspec
 
 from fieldkit import __version__, i18n
 from fieldkit.record.errors import RecordNotRendered
-from fieldkit.record.render import FONTS, HERE, STANDARDS, printable
+from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, inert
+from fieldkit.record.typeset import FONTS, HERE
 from fieldkit.signature.judgement import shape
 from fieldkit.signature.published import Judged
 from fieldkit.text import M, Message, Words

@@ -78,7 +78,7 @@ def test_the_data_comes_back_as_it_was(content: RecordContent) -> None:
         data
         == json.dumps(json.loads(data), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     )
-    assert json.loads(data)["schema"] == "fieldkit.record/1"
+    assert json.loads(data)["schema"] == "fieldkit.record/2"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,8 @@ def test_the_data_comes_back_as_it_was(content: RecordContent) -> None:
     [
         lambda data: data + b" ",
         lambda data: data.replace(b":", b": ", 1),
-        lambda data: data.replace(b"fieldkit.record/1", b"fieldkit.record/9"),
+        lambda data: data.replace(b"fieldkit.record/2", b"fieldkit.record/9"),
+        lambda data: data.replace(b"fieldkit.record/2", b"fieldkit.record/1"),
         lambda data: data.replace(b'"sample":true', b'"sample":1.0'),
         lambda data: data[:-10],
         lambda data: b"[" * 100_000,
