@@ -51,7 +51,7 @@ def repair(call: Call) -> Reply:
     _verified(call, ())  # a folder without a store is said, not made into one
     with Store.open(call.home.store, whole=True) as opened:
         if opened.refusal is not None:
-            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."))
+            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."), hint=opened.advice)
         found = mends(opened)
         if found:
             plan = Plan(
