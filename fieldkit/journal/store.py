@@ -439,11 +439,15 @@ class Store:
 
     def _keep_reserve(self) -> None:
         """Make the reserve where it is not whole; on a nearly full disk, as large as there is room."""
-        held = custody.reserve_size(self.folder, self._files)
-        for size in range(custody.RESERVE_SIZE, held, -custody.RESERVE_STEP):
-            with contextlib.suppress(OSError):
-                keep(self._files, self.folder / RESERVE, [custody.reserved(size)])
-                return
+        with contextlib.suppress(OSError):
+            held = custody.reserve_size(self.folder, self._files)
+            for size in range(custody.RESERVE_SIZE, held, -custody.RESERVE_STEP):
+                try:
+                    keep(self._files, self.folder / RESERVE, [custody.reserved(size)])
+                    return
+                except OSError as error:
+                    if error.errno not in NO_SPACE:
+                        raise
 
     def _has_room(self) -> bool:
         """Whether the disk takes as much as the reserve would give; with quotas only writing tells."""
