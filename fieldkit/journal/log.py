@@ -299,6 +299,13 @@ class Log:
             return head.seq == 0
         return self.hash_of(head.seq) == head.hash
 
+    @property
+    def accepted_holes(self) -> list[Hole]:
+        """What is lost and was accepted; in a newer format's journal nobody here can tell."""
+        if self.scan.newer is not None:
+            return []
+        return [hole for hole in self.scan.holes if hole not in self.open_holes]
+
     def damage(self) -> Iterator[Damage]:
         """What was found to be wrong, accepted losses included."""
         scan = self.scan
@@ -306,10 +313,10 @@ class Log:
             yield Damage("format", _newer(scan.newer[1]), scan.newer[0], self.seq)
         for hole in dict.fromkeys((*scan.holes, *self.open_holes)):
             kind: Kind = "entries" if hole.last >= hole.first else "order"
-            if hole in self.open_holes:
-                yield Damage(kind, hole.message(), hole.first, hole.last)
-            else:
+            if hole in self.accepted_holes:
                 yield Damage(kind, hole.accepted(), hole.first, hole.last, accepted=True)
+            else:
+                yield Damage(kind, hole.message(), hole.first, hole.last)
         yield from self._unbelieved
 
     # --- recovery
