@@ -441,9 +441,11 @@ class Store:
         """Make the reserve where it is not whole; on a nearly full disk, as large as there is room."""
         with contextlib.suppress(OSError):
             held = custody.reserve_size(self.folder, self._files)
-            for size in range(custody.RESERVE_SIZE, held, -custody.RESERVE_STEP):
+            whole = custody.RESERVE_SIZE
+            content = custody.reserved(whole) if held < whole else b""
+            for size in range(whole, held, -max(1, whole // custody.RESERVE_PARTS)):
                 try:
-                    keep(self._files, self.folder / RESERVE, [custody.reserved(size)])
+                    keep(self._files, self.folder / RESERVE, [content[:size]])
                     return
                 except OSError as error:
                     if error.errno not in NO_SPACE:
