@@ -369,9 +369,12 @@ class Store:
         :raises StoreUnavailable: the disk refused; the store is as it was.
         """
         with self._guard:
-            reason = self._refusal or self.key_fault
+            reason = self._refusal or self.key_fault or self._log.disk_fault
             if reason is not None:
-                raise StoreReadOnly(reason, unchanged=M("Nothing was changed."))
+                hint = M("Copy the folder of the store to another disk, and repair it there.")
+                raise StoreReadOnly(
+                    reason, unchanged=M("Nothing was changed."), hint=hint if self._log.disk_fault else None
+                )
             if not self._log.open_holes:
                 return []
             try:
