@@ -6,6 +6,7 @@ A module's faults end here as errors with the module's name; nothing in here kno
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import re
@@ -114,13 +115,10 @@ class Agent:
 
     def _start(self) -> None:
         inspect(self.module)
-        private(self._log.parent)
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-        with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
-            log.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n".encode())
-            log.flush()
+        with self._open_log() as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "fieldkit.token.agent"],
                 stdin=subprocess.PIPE,
@@ -144,6 +142,18 @@ class Agent:
         except Broken as fault:
             self._stop()
             raise _unloadable(self.module, fault) from None
+
+    def _open_log(self) -> io.FileIO:
+        """Where the module's output goes; nowhere, if the logs cannot be written: that stops no command."""
+        began = f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n"
+        try:
+            private(self._log.parent)
+            descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+        with contextlib.suppress(OSError):  # a full disk
+            os.write(descriptor, began.encode())
+        return os.fdopen(descriptor, "ab", buffering=0)
 
     def _ask(
         self,
