@@ -56,6 +56,23 @@ def private(folder: Path) -> None:
         each.mkdir(mode=0o700, exist_ok=True)
 
 
+def below(folder: Path, name: str) -> Path:
+    """The path that `name` means below `folder`, by the rules of every system.
+
+    :raises ValueError: it leads anywhere else, by its parts or over a link.
+    """
+    parts = name.replace("\\", "/").split("/")
+    path = folder / name
+    if (
+        not set(parts).isdisjoint(("", ".", ".."))
+        or ":" in name
+        or "\0" in name
+        or not path.resolve().is_relative_to(folder.resolve())
+    ):
+        raise ValueError(name)
+    return path
+
+
 def shipped(name: str) -> Path:
     """The folder `name` ("checklists", "profiles") that came with fieldkit: wheel or checkout."""
     packed = PACKAGE / "share" / name

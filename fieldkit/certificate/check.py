@@ -110,6 +110,7 @@ def _key(certificate: x509.Certificate, der: bytes) -> Check:
         )
     if not weak and kind.startswith(TOKENS):
         return Check("key", "pass", M("Its key is of a kind and size in use: {kind}.", kind=kind), kind)
+    kind = weak or kind
     return Check(
         "key", "fail", M("Its key is of a kind that tokens do not sign with: {kind}.", kind=kind), kind
     )

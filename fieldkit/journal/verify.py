@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -20,7 +21,7 @@ from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log, is_segment
 from fieldkit.journal.mark import Mark
 from fieldkit.operator import Progress
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall, overall
 
 
@@ -51,7 +52,7 @@ def verify(
     :raises StoreMissing: there is none. :raises StoreUnavailable: it cannot be read.
     """
     try:
-        if device.KEY not in files.names(folder):
+        if not device.is_store(folder, files):
             raise FileNotFoundError
         return _verify(folder, files, known, progress)
     except (FileNotFoundError, NotADirectoryError):
@@ -80,10 +81,16 @@ def _verify(
         checks.append(_key(key))
     except FieldkitError as error:
         key = None
-        checks.append(Check("key", "fail", M("The device key of the store is damaged."), error.detail))
+        checks.append(Check("key", "fail", cast(Message, error.message), error.detail))
     noted, check = _mark(folder, files)
     checks.append(check)
-    log = Log(folder, files, writable=False, mark=noted.head if noted else None)
+    log = Log(
+        folder,
+        files,
+        writable=False,
+        device=key.id if key else "",
+        mark=mark.latest(noted, checkpoint.load(folder, files)),
+    )
     try:
         checks += _journal(log, key)
         if noted is not None and noted.signed is not None:
@@ -124,10 +131,7 @@ def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
 
 
 def _journal(log: Log, key: Device | None) -> Iterator[Check]:
-    faults = [
-        *([log.scan.damage.message] if log.scan.damage else []),
-        *(hole.message() for hole in log.open_holes),
-    ]
+    faults = [hole.message() for hole in log.open_holes]
     if log.scan.newer is not None and log.read_only is not None:
         yield Check("format", "not-checked", log.read_only)
     elif not faults and log.read_only is not None:
@@ -263,11 +267,18 @@ def around(folder: Path, files: FileSystem) -> Iterator[Check]:
             required=False,
         )
         return
-    if reserve != custody.RESERVED:
+    if reserve != custody.reserved(len(reserve)):
         yield Check(
             "reserve",
             "fail",
             M("The file that keeps room for finishing was changed; nothing is lost by it."),
+            required=False,
+        )
+    elif len(reserve) < custody.RESERVE_SIZE:
+        yield Check(
+            "reserve",
+            "fail",
+            M("Less room is kept for finishing on a full disk than is needed: the disk is nearly full."),
             required=False,
         )
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from fieldkit.home import Home, shipped
+from fieldkit.home import Home, below, shipped
+from fieldkit.profile import names
+from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
 from fieldkit.profile.model import Authority, Plan, Profiles, Services, TokenProfile
 from fieldkit.profile.rules import RuleSet
@@ -15,7 +17,6 @@ from fieldkit.text import M, Message
 from fieldkit.yaml_model import Document, Problem, read, text_of
 
 _SERVICES = "services.yaml"
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _ATR = re.compile(r"3[BF?]([0-9A-F?]{2})+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -118,7 +119,7 @@ def _read_all(
         if document is None:
             continue
         id = document.value.id
-        if not _ID.fullmatch(id):
+        if not names.is_id(id):
             problems.append(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
@@ -160,12 +161,69 @@ def _token(profile: TokenProfile) -> Wrong:
             ("pin_policy",),
             M("A PIN's `min` and `max` are between 1 and 255, and `min` is not the larger."),
         )
-    for kind in ("deb", "rpm", "msi", "exe", "pkg"):
-        for f, file in enumerate(getattr(profile.driver, kind)):
+    for system, valid in names.PATHS.items():
+        for m, module in enumerate(getattr(profile.modules, system)):
+            if not valid(module.path):
+                yield ("modules", system, m, "path"), _bad_path(module.path, system)
+    for place, said in _driver(profile.driver):
+        yield ("driver", *place), said
+
+
+_SYSTEMS = {"deb": "linux", "rpm": "linux", "msi": "windows", "exe": "windows", "pkg": "macos"}
+"""What each kind of a maker's file is for."""
+
+
+def _driver(driver: Driver) -> Wrong:
+    """What of a driver's names could be taken for something else by an installer."""
+    for s, unit in enumerate(driver.services):
+        if not names.is_unit(unit):
+            yield ("services", s), M("`{name}` is not the name of a unit of systemd.", name=unit)
+    for a, way in enumerate(driver.apt):
+        for p, package in enumerate(way.packages):
+            if not names.is_package(package):
+                yield ("apt", a, "packages", p), _bad_package(package)
+        for package, version in way.least.items():
+            if not names.is_package(package):
+                yield ("apt", a, "least", package), _bad_package(package)
+            if not names.is_version(version):
+                yield ("apt", a, "least", package), M("`{version}` is not a version.", version=version)
+        if not names.is_posix_path(way.module):
+            yield ("apt", a, "module"), _bad_path(way.module, "linux")
+    for kind, system in _SYSTEMS.items():
+        for f, file in enumerate(getattr(driver, kind)):
             if file.sha256 and not _SHA256.fullmatch(file.sha256):
-                yield ("driver", kind, f, "sha256"), _bad_hash(file.sha256)
-            if "/" in file.file or "\\" in file.file:
-                yield ("driver", kind, f, "file"), M("`file` is a name in the kit, without folders.")
+                yield (kind, f, "sha256"), _bad_hash(file.sha256)
+            if not names.is_file(file.file):
+                yield (kind, f, "file"), M("`file` is a name in the kit, without folders.")
+            if not names.PATHS[system](file.module):
+                yield (kind, f, "module"), _bad_path(file.module, system)
+            if file.removal and not names.PATHS[system](file.removal[0]):
+                yield (
+                    (kind, f, "removal"),
+                    M("`removal` begins with a program. {why}", why=str(_bad_path(file.removal[0], system))),
+                )
+    for c, conflict in enumerate(driver.conflicts):
+        if conflict.kind == "package" and not (
+            names.is_package(conflict.name) or names.is_rpm(conflict.name)
+        ):
+            yield ("conflicts", c, "name"), _bad_package(conflict.name)
+        if conflict.kind == "service" and not names.is_service(conflict.name):
+            yield ("conflicts", c, "name"), M("`{name}` is not the name of a service.", name=conflict.name)
+        if conflict.kind == "module" and not names.is_file(conflict.name):
+            yield ("conflicts", c, "name"), M("`name` is that of a file, without folders.")
+
+
+def _bad_package(name: str) -> Message:
+    return M("`{name}` is not the name of a package.", name=name)
+
+
+def _bad_path(path: str, system: str) -> Message:
+    if system == "windows":
+        return M(
+            "`{path}` is not below C:\\Windows or C:\\Program Files, where only an administrator puts files.",
+            path=path,
+        )
+    return M("`{path}` does not lead to a file from the root on.", path=path)
 
 
 def _bad_hash(value: str) -> Message:
@@ -175,7 +233,9 @@ def _bad_hash(value: str) -> Message:
 def _authority(authority: Authority) -> Wrong:
     for key in ("anchors", "intermediates"):
         for a, name in enumerate(getattr(authority, key)):
-            if name.startswith(("/", "\\")) or ".." in Path(name).parts or ":" in name:
+            try:
+                below(Path("/profiles"), name)
+            except ValueError:
                 yield (key, a), M("`{name}` leaves the folder of the profiles.", name=name)
     for key in ("tsa", "ocsp", "crl", "repository"):
         for e, endpoint in enumerate(getattr(authority, key)):

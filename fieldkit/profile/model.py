@@ -190,7 +190,8 @@ ServiceKind = Literal[
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that has to be reachable from a bureau. url: "" means not configured, so not checked.
 
-    signed: of the exchange axis: packages carry an XML signature of their own.
+    signed: of the exchange axis: packages carry an XML signature of their own, or none; not said: it is
+    for whoever opens one to decide.
     """
 
     id: str
@@ -200,7 +201,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     required: bool = False
     note: Words | None = None
     known: Known = "documented"
-    signed: bool = False
+    signed: bool | None = None
 
 
 class Services(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -14,6 +14,7 @@ from fieldkit.tui.desk import Desk
 
 if TYPE_CHECKING:
     from fieldkit.sync.status import Sent
+    from fieldkit.visit.model import Visit
 
 FORMATS = (
     Option("pdf", M("PDF: the signed record")),
@@ -23,11 +24,11 @@ FORMATS = (
 )
 
 
-async def hand_over(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
-    """Sign-off, record, signature, verification."""
+async def hand_over(desk: Desk, visit: Visit, operator: Operator) -> Sequence[Said]:
+    """Sign-off, record, signature, verification: of the visit as it was shown."""
     from fieldkit.record.handover import hand_over as make
 
-    made = await make(desk.visits, visit, operator, modules=desk.modules)
+    made = await make(desk.visits, visit.id, operator, modules=desk.modules, reviewed=visit)
     return [made.told]
 
 

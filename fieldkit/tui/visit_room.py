@@ -241,7 +241,10 @@ class VisitRoom(WorkRoom):
             return
         if not value:
             self._pane.complain(
-                M("Nothing was entered."), M("Esc goes back to the list; F7 there takes an answer back.")
+                M("Nothing is chosen yet: the arrow keys do, then Enter saves it.")
+                if self._visit.checklist.item(item).kind == "yesno"
+                else M("Nothing was entered."),
+                M("Esc goes back to the list; F7 there takes an answer back."),
             )
             return
         self._busy = True
