@@ -42,8 +42,8 @@ def ask(
     """
     line = [_path_of(program), *options]
     if password is None:
-        return _run([*line, str(path), *after], None)
-    qpdf = [_path_of("qpdf"), "--password-file=-", "--decrypt", str(path), "-"]
+        return _run([*line, str(path.absolute()), *after], None)
+    qpdf = [_path_of("qpdf"), "--password-file=-", "--decrypt", str(path.absolute()), "-"]
     document = _run(qpdf, password.reveal_bytes() + b"\n", good=(0, 3))
     return None if document is None else _run([*line, "-", *after], document)
 
