@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from fieldkit import errors, i18n
+from fieldkit import errors, i18n, operator
 from fieldkit.cli import click_words
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home, locate
-from fieldkit.text import M, Said
+from fieldkit.text import UNSEEN, M, Said, visible
 
 if TYPE_CHECKING:
     from fieldkit.cli.console import Console
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a command found: `result` for a program, `text` for a person, `good` for the exit status."""
+    """What a command found: `result` for a program, `text` for a person, `good` for the exit status.
+
+    A plain string is one line, whatever is in it; only a `Said` of our own may have several.
+    """
 
     result: Any
     text: str | Said | Sequence[str | Said] = ""
@@ -38,8 +42,8 @@ class Reply(msgspec.Struct, frozen=True):
 
     def lines(self) -> list[str]:
         if isinstance(self.text, str) or not isinstance(self.text, Sequence):
-            return [str(self.text)] if self.text else []
-        return [str(line) for line in self.text]
+            return [operator.said(self.text)] if self.text else []
+        return [operator.said(line) for line in self.text]
 
 
 class Call:
@@ -224,13 +228,34 @@ def _answer(found: Reply | Iterator[Reply], as_json: bool) -> None:
 
 
 def _json(document: Any) -> str:
-    return msgspec.json.encode(document, enc_hook=_shape).decode()
+    """`document` in one line in which a terminal finds nothing to obey; parsed, it is what it was."""
+    try:
+        encoded = msgspec.json.encode(document, enc_hook=_shape)
+    except UnicodeEncodeError:  # a name that is not UTF-8
+        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(document, enc_hook=_shape)))
+    return UNSEEN.sub(_escape, encoded.decode())
 
 
 def _shape(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON shape")
+
+
+def _encodable(value: Any) -> Any:
+    """`value` with the bytes of names that are no text written out: JSON has only text."""
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", lambda lone: visible(lone[0]), value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(member) for member in value]
+    return value
+
+
+def _escape(unseen: re.Match[str]) -> str:
+    units = unseen[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _print(line: str) -> None:
@@ -295,7 +320,7 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
+        sys.stderr.write(visible(error.format_message(), keep="\n") + "\n")
         return 2
     except click.ClickException as error:
         return tell(errors.Misused(M("{problem}", problem=error.format_message())), as_json)
@@ -321,5 +346,5 @@ def tell(error: FieldkitError, as_json: bool) -> int:
     else:
         sys.stderr.write("\n".join(error.lines()) + "\n")
         if error.detail:
-            sys.stderr.write(error.detail + "\n")
+            sys.stderr.write(visible(error.detail, keep="\n") + "\n")
     return error.status

@@ -31,6 +31,9 @@ LARGEST = 32 * 1024 * 1024  # bytes of a manifest
 CHUNK = 1 << 20
 HASHERS = min(4, os.cpu_count() or 1)
 HEX64 = re.compile("[0-9a-f]{64}")
+VERSION = re.compile("[0-9A-Za-z.+-]{1,40}")
+PROFILE = re.compile("[a-z0-9][a-z0-9-]{0,63}")
+WORD = re.compile("[0-9A-Za-z][0-9A-Za-z._+-]{0,63}")  # "3.11", "linux-x86_64", "debian-12"
 # What FAT and Windows cannot keep as a name, or keep as another.
 UNFIT = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -61,6 +64,13 @@ class BadManifest(Exception):
         self.detail = detail
 
 
+def visible(text: str) -> str:
+    """`text` with whatever would not show, or would steer the terminal, written out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
 def fits(path: str) -> bool:
     """Whether `path` is a relative path, with `/`, that stays in its folder and that FAT can keep."""
     parts = path.split("/")
@@ -68,6 +78,7 @@ def fits(path: str) -> bool:
         part not in ("", ".", "..")
         and len(part.encode("utf-16-le")) <= 2 * 255
         and not UNFIT.search(part)
+        and part.isprintable()
         and not part.endswith((".", " "))
         and not RESERVED.fullmatch(part)
         and unicodedata.normalize("NFC", part) == part
@@ -109,20 +120,24 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[Listed]]:
 def _named(whole: dict[str, Any]) -> list[str]:
     """The files that the other parts of a manifest name."""
     try:
-        if not isinstance(whole["version"], str) or not isinstance(whole["pip"], str):
+        _matching(VERSION, whole["version"])
+        if not isinstance(whole["pip"], str):
             raise TypeError
         named = [whole["pip"]] if whole["pip"] else []
         for target in whole["targets"]:
-            if not isinstance(target["python"], str) or not isinstance(target["platform"], str):
-                raise TypeError
+            _matching(WORD, target["python"], target["platform"])
             named += target["wheels"]
         for driver in whole["drivers"]:
-            if not isinstance(driver["profile"], str):
-                raise TypeError
+            _matching(PROFILE, driver["profile"])
             named += driver["files"]
     except (KeyError, TypeError):
         raise BadManifest("shape", "targets") from None
     return named
+
+
+def _matching(pattern: re.Pattern[str], *words: Any) -> None:
+    if not all(isinstance(word, str) and pattern.fullmatch(word) for word in words):
+        raise TypeError
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -393,7 +408,8 @@ class Installer:
         self.language = "en" if language.lower().startswith("en") else "vi"
 
     def words(self, text: str, **values: object) -> str:
-        return (VIETNAMESE[text] if self.language == "vi" else text).format(**values)
+        shown = {name: visible(str(value)) for name, value in values.items()}
+        return (VIETNAMESE[text] if self.language == "vi" else text).format(**shown)
 
     def say(self, text: str, **values: object) -> None:
         sys.stdout.write(self.words(text, **values) + "\n")
