@@ -56,7 +56,7 @@ class Call:
         self.json: bool = bool(given.get("json"))
         self.yes: bool = bool(given.get("yes"))
         self._profiles: Profiles | None = None
-        self.modules: tuple[str, ...] = tuple(context.params.get("module") or ())
+        self.modules: tuple[str, ...] = tuple(map(os.path.abspath, context.params.get("module") or ()))
         self._secret_files: dict[str, str] = {
             role: context.params[role.replace("-", "_") + "_file"]
             for role in ("pin", "new-pin", "so-pin", "password")
