@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(__version__ + "\n")
         return 0
     from fieldkit import i18n
+    from fieldkit.secret import keep_memory_private
 
+    keep_memory_private()
     if not sys.warnoptions:
         import warnings
 
