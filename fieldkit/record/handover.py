@@ -28,6 +28,7 @@ from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
+from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
@@ -137,6 +138,7 @@ def sign_record(
             signer,
             anchors=material.anchors,
             crls=material.crls,
+            purposes=material.purposes,
         )
     finally:
         plain.unlink(missing_ok=True)
@@ -204,7 +206,8 @@ def _judged(signed: Path, material: Material, store: Store) -> Verified:
 
     :raises RecordNotVerified: it does not hold.
     """
-    judged = verify(signed, trust=material.anchors, crls=material.crls, store=store)
+    policy = Policy(purposes=material.purposes)
+    judged = verify(signed, trust=material.anchors, crls=material.crls, policy=policy, store=store)
     if judged.verdict == "fail":
         failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
         raise RecordNotVerified(

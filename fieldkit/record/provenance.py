@@ -27,10 +27,12 @@ from fieldkit.visit.fold import fold
 ELSEWHERE = M("Verify it where it was made, or ask head office.")
 
 
-def checks(content: RecordContent, raw: bytes, store: Store | None) -> Iterator[Check]:
+def checks(
+    content: RecordContent, raw: bytes, store: Store | None, unopened: FieldkitError | None = None
+) -> Iterator[Check]:
     """Whether the device that the record names signed it, and what its journal says to it.
 
-    raw: the data as it is attached. store: the journal that is at hand.
+    raw: the data as it is attached. store: the journal that is at hand. unopened: why it cannot be read.
     """
     yield _head(content)
     compared = _journal(content, raw, store) if store is not None else None
@@ -50,6 +52,9 @@ def checks(content: RecordContent, raw: bytes, store: Store | None) -> Iterator[
         )
     if compared is not None:
         yield compared
+    elif unopened is not None:
+        closed = M("The journal here cannot be opened, so the record was not compared with it.")
+        yield Check("journal", "not-checked", closed, str(unopened.message), required=False)
 
 
 def _head(content: RecordContent) -> Check:
