@@ -60,7 +60,7 @@ class Call:
         self.yes: bool = bool(given.get("yes"))
         self._profiles: Profiles | None = None
         self.damage: list[Damage] = []
-        self.modules: tuple[str, ...] = tuple(context.params.get("module") or ())
+        self.modules: tuple[str, ...] = tuple(map(os.path.abspath, context.params.get("module") or ()))
         self._secret_files: dict[str, str] = {
             role: context.params[role.replace("-", "_") + "_file"]
             for role in ("pin", "new-pin", "so-pin", "password")

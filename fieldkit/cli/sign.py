@@ -247,8 +247,7 @@ def _consent(
         return
     ready = [job for job in jobs if job.problem is None]
     if look is not None and ready and not call.json:
-        with contextlib.suppress(errors.Missing):  # without pdftoppm there is no picture of it
-            show_draft(ready[0], look, password)
+        show_draft(ready[0], look, password)
     plan = Plan(
         title=M("Sign {count} document(s) with the token {token}", count=len(ready), token=found.name),
         steps=tuple(_step(job) for job in jobs),

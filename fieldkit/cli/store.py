@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Any
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused, NotConsented
+from fieldkit.home import expanded
 from fieldkit.text import M, Said
 
 store = noun("store", M("The local store: verify it, repair it, export it."))
@@ -51,7 +51,7 @@ def repair(call: Call) -> Reply:
     _verified(call, ())  # a folder without a store is said, not made into one
     with Store.open(call.home.store, whole=True) as opened:
         if opened.refusal is not None:
-            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."))
+            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."), hint=opened.advice)
         found = mends(opened)
         if found:
             plan = Plan(
@@ -84,7 +84,7 @@ def repair(call: Call) -> Reply:
 def export(call: Call, out: str) -> Reply:
     from fieldkit.journal import export as exporting
 
-    done = exporting.export(call.home.store, Path(out).expanduser().absolute())
+    done = exporting.export(call.home.store, expanded(out).absolute())
     result = {
         "out": str(done.out),
         "entries": done.entries,

@@ -148,6 +148,15 @@ class Store:
         return self._refusal or self.key_fault or self._log.read_only
 
     @property
+    def advice(self) -> Message:
+        """What to do about a store that can only be read."""
+        if self._refusal == HELD_ELSEWHERE:
+            return M("Close the other fieldkit, then try again. Reading and exporting still work.")
+        if self._refusal is not None:
+            return M("Check the disk and your rights to the folder. Reading and exporting still work.")
+        return M("`fieldkit store verify` says more. Reading and exporting still work.")
+
+    @property
     def key_fault(self) -> Message | None:
         """What is wrong with the device key, so that nothing can be written in its name; or None."""
         return cast(Message, self._key_fault.message) if self._key_fault else None
@@ -401,7 +410,7 @@ class Store:
             raise StoreReadOnly(
                 reason,
                 unchanged=M("Nothing was saved."),
-                hint=M("`fieldkit store verify` says more. Reading and exporting still work."),
+                hint=self.advice,
             )
 
     def _read_mark(self) -> Mark | None:
@@ -508,6 +517,7 @@ class Store:
 
 
 CLOSED = -2
+HELD_ELSEWHERE = M("Another fieldkit has this store open, so here it can only be read.")
 
 
 def _take_lock(folder: Path, disk: FileSystem) -> tuple[int, Message | None]:
@@ -521,7 +531,7 @@ def _take_lock(folder: Path, disk: FileSystem) -> tuple[int, Message | None]:
     try:
         if disk.lock(lock):
             return lock, None
-        reason = M("Another fieldkit has this store open, so here it can only be read.")
+        reason = HELD_ELSEWHERE
     except OSError as error:
         reason = M(
             "The store cannot be locked ({reason}), so here it can only be read.",

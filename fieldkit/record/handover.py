@@ -78,6 +78,20 @@ async def hand_over(
     :raises VisitNotReady: required items are open. :raises RecordNotMade: it has its record already.
     :raises VisitChanged: it was changed after it was read.
     """
+    with visits.store.finishing():  # whatever has to be written for it, also where the disk is full
+        return await _hand_over(visits, visit, operator, token, out, modules, language, reviewed)
+
+
+async def _hand_over(
+    visits: Visits,
+    visit: str,
+    operator: Operator,
+    token: str,
+    out: Path | None,
+    modules: tuple[str, ...],
+    language: Language,
+    reviewed: Visit | None,
+) -> Record:
     now = await _signed_off(visits, reviewed or visits.load(visit), operator)
     material = gather(visits.home, visits.profiles, (now.bureau.authority,))
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)

@@ -51,7 +51,7 @@ def _pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
         return [_missing("pdfsig", "poppler-utils")]
     with tempfile.TemporaryDirectory(prefix="fieldkit-nss-") as folder:
         database = _anchor_database(Path(folder), trust) if trust else ""
-        done = _run([program, "-nssdir", folder, str(path)])
+        done = _run([program, "-nssdir", folder, str(path.absolute())])
     if isinstance(done, Message):
         return [_silent("pdfsig", done)]
     return _read_pdfsig(done.stdout, database, bool(trust))
@@ -281,7 +281,7 @@ def _mutool(path: Path) -> list[Check]:
     program = shutil.which("mutool")
     if program is None:
         return [_missing("mutool", "mupdf-tools", required=False)]
-    done = _run([program, "sign", "-v", str(path)])
+    done = _run([program, "sign", "-v", str(path.absolute())])
     if isinstance(done, Message):
         return [_silent("mutool", done, required=False)]
     text = done.stdout + done.stderr

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from fieldkit.home import home_folder
 from fieldkit.operator import Operator, Option, Plan, Progress, Question, said
 from fieldkit.text import M, Said
 from fieldkit.tui import signs
@@ -39,7 +40,7 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
 
     kind = await operator.ask(Question("format", M("Which kind of file?"), FORMATS))
     name = file_name(desk.visits.load(visit))
-    place = str(Path.home() / f"{name}.{kind}")
+    place = str(home_folder() / f"{name}.{kind}")
     path = Path(
         await operator.ask(Question("out", M("Write it where?"), default=place, path=True))
     ).expanduser()

@@ -17,6 +17,7 @@ from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.prose import Paragraph, Prose
 
 if TYPE_CHECKING:
+    from fieldkit.journal.damage import Damage
     from fieldkit.profile.model import Bureau
     from fieldkit.visit.model import UnreadableVisit, Visit
     from fieldkit.visit.visits import Overview
@@ -26,6 +27,8 @@ class HomeRoom(Room[None]):
     """The first screen. It is painted before the store is read; the visits come when they come."""
 
     DEFAULT_CSS = """
+    HomeRoom #damage { height: auto; max-height: 50%; margin: 1 3 0 3; }
+    HomeRoom.-whole #damage { display: none; }
     HomeRoom ListBox { height: auto; max-height: 60%; margin: 1 1 0 1; }
     HomeRoom #next { height: 1fr; margin: 1 3 0 3; }
     HomeRoom.-empty ListBox { display: none; }
@@ -35,11 +38,12 @@ class HomeRoom(Room[None]):
     AUTO_FOCUS = "ListBox"
 
     class Read(Event):
-        """The visits as they are in the store."""
+        """The visits as they are in the store, and what of it is damaged."""
 
-        def __init__(self, overview: Overview) -> None:
+        def __init__(self, overview: Overview, damage: list[Damage]) -> None:
             super().__init__()
             self.overview = overview
+            self.damage = damage
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +51,8 @@ class HomeRoom(Room[None]):
         self._unreadable: list[UnreadableVisit] = []
         self._read_only: Said | None = None
         self._failed = False
-        self.add_class("-empty")
+        self._damage: list[Damage] = []
+        self.add_class("-empty", "-whole")
 
     @property
     def holding(self) -> bool:
@@ -57,6 +62,7 @@ class HomeRoom(Room[None]):
         return M("fieldkit: visits"), M("read only") if self._read_only else ""
 
     def body(self) -> Iterator[Widget]:
+        yield Prose(id="damage")
         yield ListBox(id="visits")
         yield Prose(id="next")
 
@@ -64,6 +70,8 @@ class HomeRoom(Room[None]):
         box = self.query_one("#visits", ListBox)
         box.show([*map(_row, self._visits or ()), *map(_unreadable_row, self._unreadable)])
         self.set_class(not box.rows, "-empty")
+        self.set_class(not self._damage, "-whole")
+        self.query_one("#damage", Prose).show(_damage_lines(self._damage))
         if box.rows and self.focused is None:
             self.set_focus(box)
         self._say_next()
@@ -92,7 +100,9 @@ class HomeRoom(Room[None]):
         try:
             if first:
                 self._read_only = await desk.open()
-            self.post_message(self.Read(await desk.call(lambda: desk.visits.overview())))
+            overview = await desk.call(lambda: desk.visits.overview())
+            damage = await desk.call(lambda: desk.visits.store.damage())
+            self.post_message(self.Read(overview, [each for each in damage if not each.accepted]))
         except Exception as error:
             self._failed = True
             self.status(M("The store could not be opened. F5 tries again."))
@@ -101,6 +111,7 @@ class HomeRoom(Room[None]):
 
     def on_home_room_read(self, event: Read) -> None:
         self._visits, self._unreadable = event.overview.visits, event.overview.unreadable
+        self._damage = event.damage
         self._failed = False
         self.retell()
         self.status(self._read_only or _counted(len(self._visits), len(self._unreadable)))
@@ -139,7 +150,7 @@ class HomeRoom(Room[None]):
             ]
         else:
             visit = self._chosen()
-            text = _about(visit) if visit else _nothing_yet()
+            text = _about(visit) if visit else [] if self._damage else _nothing_yet()
         self.query_one("#next", Prose).show(text)
 
     # --- doing it
@@ -195,6 +206,17 @@ class HomeRoom(Room[None]):
             return
         self.fieldkit.note(M("Visit {visit} was started.", visit=visit.id))
         self._open(visit.id)
+
+
+def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
+    """What stays above the visits while the store is damaged, and what to do about it."""
+    from fieldkit.journal.damage import ADVICE
+
+    return [
+        Paragraph(M("The store is damaged."), "strong", signs.sign("fail")),
+        *(Paragraph(each.message, indent=2) for each in damage),
+        Paragraph(ADVICE, indent=2),
+    ]
 
 
 def _row(visit: Visit) -> Row:

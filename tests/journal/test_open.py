@@ -29,8 +29,9 @@ def test_the_second_opener_reads_and_says_why_it_cannot_write(folder: Path, day:
         assert "Another fieldkit has this store open" in str(second.read_only)
         assert second.head() == day
         assert second.db.table("places").all()
-        with pytest.raises(StoreReadOnly):
+        with pytest.raises(StoreReadOnly) as refused:
             second.append(Draft("answer", value=1))
+        assert "Close the other fieldkit" in str(refused.value.hint)
         first.append(Draft("answer", value="while the other reads"))
         assert len(list(second.entries())) == 5
     with Store.open(folder) as store:

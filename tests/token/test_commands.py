@@ -173,7 +173,9 @@ def test_the_last_try_is_used_when_the_serial_number_was_typed(
     command = ("token", "change-pin", serial, "--yes", "--module", contrary_desk.module)
     command += ("--pin-file", str(contrary_desk.secret(PIN)))
     command += ("--new-pin-file", str(contrary_desk.secret("864209")))
-    said, got = in_a_terminal(command, home, "type its serial number", serial if typed == "serial" else typed)
+    said, got = in_a_terminal(
+        command, home, "type the token's serial number", serial if typed == "serial" else typed
+    )
     assert got == status, said
 
 

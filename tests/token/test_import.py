@@ -194,7 +194,7 @@ def outcome_of_a_failure(
         assert named
         assert bool(there) == (outcome != "clean"), number
         if outcome == "named":
-            settled = provision.settle(session, intents)
+            settled = provision.settle(session, intents, intents.open(token.serial))
             there = len(session.list_keys()) + len(session.certificates())
             assert there == (4 if settled.completed else 0), number
         session.destroy(
@@ -215,7 +215,8 @@ def test_a_module_that_crashes_in_mid_import_leaves_what_the_next_run_cleans(
     contrary.behave()
     with opened(contrary_agents, contrary_token) as session:
         assert session.list_keys()
-        report = provision.import_identity(session, identity(), "Sample", intents=intents)
+        agreed = provision.leftovers(contrary_token, intents)
+        report = provision.import_identity(session, identity(), "Sample", intents=intents, agreed=agreed)
         assert report.resumed
         assert sum(key.private for key in session.list_keys()) == 1
         assert len(session.certificates()) == 2
@@ -307,7 +308,10 @@ def test_a_join_that_fails_leaves_the_key_and_no_certificate(
         assert caught.value.data["left"]
     contrary.behave()
     with opened(contrary_agents, contrary_token) as session:
-        assert provision.import_certificate(session, certificate, "Sample", intents=intents).resumed
+        agreed = provision.leftovers(contrary_token, intents)
+        assert provision.import_certificate(
+            session, certificate, "Sample", intents=intents, agreed=agreed
+        ).resumed
         assert sum(key.private for key in session.list_keys()) == 1
         assert len(session.certificates()) == 1
     assert intents.open(contrary_token.serial) == []
