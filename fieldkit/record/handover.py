@@ -133,6 +133,12 @@ def sign_record(
     :raises WrongCertificate: the key is not the one handed over.
     """
     known = [device.sha256 for device in content.devices]
+    if known and not any(known):
+        raise WrongCertificate(
+            M("No step of the visit has settled which certificate the record hands over."),
+            unchanged=M("Nothing was signed; the visit is signed off, its record is still to be made."),
+            hint=M("Amend the visit and run its certificate step, then finish again."),
+        )
     if known and sha256(signer.certificate) not in known:
         raise WrongCertificate(
             M("The certificate on this token is not the one that the record hands over."),

@@ -15,7 +15,6 @@ from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError
 from fieldkit.journal import device
 from fieldkit.journal.entry import Entry, Head, digest
-from fieldkit.journal.errors import StoreDamaged
 from fieldkit.journal.mark import statement as head_statement
 from fieldkit.journal.store import Store
 from fieldkit.record.build import from_journal, from_plan
@@ -109,7 +108,7 @@ def _journal(content: RecordContent, raw: bytes, store: Store) -> Check:
         if same and any(entry.kind == "record" and _keeps(entry, raw) for entry in visit):
             return Check("journal", "pass", M("The journal here keeps this very record."), detail)
         differing = _differing(content, visit, store) if same else ()
-    except (StoreDamaged, msgspec.ValidationError, FieldkitError) as error:
+    except (FieldkitError, msgspec.ValidationError) as error:
         lost = M("The journal here is damaged where the record was made from it, so they were not compared.")
         return Check("journal", "not-checked", lost, str(error), required=False, hint=ELSEWHERE)
     if not same:
