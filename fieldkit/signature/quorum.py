@@ -143,14 +143,22 @@ def _optional(check: Check) -> Check:
 
 
 def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
-    """Whether all that looked at the integrity came to the same end."""
+    """Whether all that judged the integrity came to the same end, and fieldkit and openssl on the path too.
+
+    Who cannot judge something has no word on it: no anchors, no judgement on the path.
+    """
     words = {"fieldkit": _integrity(own)}
+    paths = _paths(own)
     for check in others:
         judge, _, what = check.id.partition("-")
         if what == "integrity" and check.verdict != "not-checked":
             before = words.get(judge, "pass")
             words[judge] = "fail" if "fail" in (before, check.verdict) else "pass"
+        if judge == "openssl" and "fieldkit" in paths and (what == "path" or check.verdict == "pass"):
+            paths[judge] = "fail" if "fail" in (paths.get(judge), check.verdict) else "pass"
     detail = ", ".join(f"{judge}: {word}" for judge, word in sorted(words.items()))
+    if len(set(paths.values())) > 1:
+        detail += "; path: " + ", ".join(f"{judge}: {word}" for judge, word in sorted(paths.items()))
     if len(words) == 1:
         return Check(
             "agreement",
@@ -160,7 +168,7 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
             required=False,
             hint=M("Install the package {package}.", package="poppler-utils"),
         )
-    if len(set(words.values())) == 1:
+    if len(set(words.values())) == 1 and len(set(paths.values())) < 2:
         return Check("agreement", "pass", M("All judges agree."), detail)
     return Check(
         "agreement",
@@ -172,10 +180,17 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
 
 
 def _integrity(own: Judgement) -> str:
-    outcomes = [
-        check.verdict
-        for each in own.signatures
-        for check in each.checks
-        if check.id in ("integrity", "coverage", "path", "dates", "algorithm", "structure", "kind")
-    ]
+    outcomes = _outcomes(own, ("integrity", "coverage", "structure", "kind"))
     return "fail" if "fail" in outcomes or not outcomes else "pass"
+
+
+def _paths(own: Judgement) -> dict[str, str]:
+    """fieldkit's word on paths and dates, where it has one and what was signed is whole."""
+    outcomes = _outcomes(own, ("path", "dates"))
+    if "not-checked" in outcomes or not outcomes or _integrity(own) == "fail":
+        return {}
+    return {"fieldkit": "fail" if "fail" in outcomes else "pass"}
+
+
+def _outcomes(own: Judgement, names: Sequence[str]) -> list[str]:
+    return [check.verdict for each in own.signatures for check in each.checks if check.id in names]
