@@ -9,6 +9,8 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +22,7 @@ from fieldkit.secret import Secret
 from fieldkit.sync import age
 from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header
 from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
+from fieldkit.sync.signed import LARGEST as LARGEST_HEADER
 from fieldkit.sync.signed import unframe, value_of
 from fieldkit.text import M, Message
 
@@ -47,6 +50,14 @@ def read_header(path: Path, *, device_key: bytes | None = None) -> Header:
         header, start = _header(file, device_key)
         _check_hash(file, header, start)
     return header
+
+
+def header_in(chunks: Iterator[bytes], device_key: bytes) -> Header:
+    """The header of a bundle that begins with `chunks`, its signature checked; no more of them is read."""
+    data = b""
+    while data.count(b"\n") < 3 and len(data) <= LARGEST_HEADER and (chunk := next(chunks, b"")):
+        data += chunk
+    return _header(BytesIO(data), device_key)[0]
 
 
 def open_bundle(
