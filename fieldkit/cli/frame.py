@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 class Reply(msgspec.Struct, frozen=True):
     """What a command found: `result` for a program, `text` for a person, `good` for the exit status.
 
+    problems: what could not be asked, beside what was found; a person is told in `text`.
     A plain string is one line, whatever is in it; only a `Said` of our own may have several.
     """
 
     result: Any
     text: str | Said | Sequence[str | Said] = ""
     good: bool = True
+    problems: Sequence[FieldkitError] = ()
 
     def lines(self) -> list[str]:
         if isinstance(self.text, str) or not isinstance(self.text, Sequence):
@@ -218,7 +220,10 @@ def _answer(found: Reply | Iterator[Reply], as_json: bool) -> None:
     good = True
     for reply in replies:
         if as_json:
-            _print(_json({"ok": True, "result": reply.result}))
+            document = {"ok": True, "result": reply.result}
+            if reply.problems:
+                document["problems"] = [each.as_dict() for each in reply.problems]
+            _print(_json(document))
         else:
             for line in reply.lines():
                 _print(line)

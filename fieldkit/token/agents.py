@@ -359,6 +359,7 @@ class Agents:
                 problem=Internal(
                     M("The agent for the module {module} cannot be started.", module=agent.name),
                     detail=error.strerror or type(error).__name__,
+                    module=agent.module,
                 ),
             )
         self._resting.pop(agent.module, None)

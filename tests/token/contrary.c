@@ -17,6 +17,7 @@
  *   label HEX | serial HEX | pins MIN MAX | memory BYTES
  *   extractable               every private key says that it may leave the token
  *   count                     calls so far are written into <this library>.count
+ *   refuse-false TYPE         C_GenerateKeyPair answers CKR_GENERAL_ERROR to this attribute (hexadecimal) set to false
  *   refuse-class CLASS CODE   C_CreateObject of this CKA_CLASS (hexadecimal)
  *   expect-pin HEX            C_Login answers CKR_PIN_INCORRECT to any other, without asking the backend
  *   keypad HEX | keypad-new HEX         what is typed on the device: a call without a PIN gets these
@@ -94,6 +95,13 @@ static ulong class_of(ulong attributes, ulong count) {
     for (ulong i = 0; i < count; i++)
         if (each[i].type == 0) return *(ulong *)each[i].value;
     return ~0UL;
+}
+
+static int has_false(ulong attributes, ulong count, ulong type) {
+    attribute *each = (attribute *)attributes;
+    for (ulong i = 0; i < count; i++)
+        if (each[i].type == type && each[i].length == 1 && !*(char *)each[i].value) return 1;
+    return 0;
 }
 
 static ulong used_slots(ulong list, ulong count) {
@@ -182,6 +190,11 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
         }
         if (sscanf(line, "refuse-class %lx %lx", &wanted, &code) == 2 && which == 20 && class_of(b, c) == wanted) {
             answer = code;
+            pretend = 1;
+        }
+        if (sscanf(line, "refuse-false %lx", &wanted) == 1 && which == 59 &&
+            (has_false(c, d, wanted) || has_false(e, f, wanted))) {
+            answer = 5;
             pretend = 1;
         }
         if (sscanf(line, "expect-pin %511s", text) == 1 && which == 18 && b == 1) {
