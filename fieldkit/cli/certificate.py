@@ -47,7 +47,14 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
 
     contents = material.read(call, file)
     anchors, issuers, crls = material.known(call, trust, crl)
-    found = describe_all(contents, at=material.now(), anchors=anchors, issuers=issuers, crls=crls)
+    found = describe_all(
+        contents,
+        at=material.now(),
+        anchors=anchors,
+        issuers=issuers,
+        crls=crls,
+        purposes=material.purposes(call),
+    )
     contents.wipe()
     return Reply([shape(each) for each in found], [line for each in found for line in lines(each)])
 
@@ -83,6 +90,7 @@ def check(
         material.now(),
         dossier=dossier,
         crls=(*crls, *contents.revocation_lists),
+        purposes=material.purposes(call),
     )
     checks = (*matching(contents, chosen), *judged.checks)
     contents.wipe()
@@ -119,10 +127,11 @@ def import_(
             contents += material.read(call, key_file)
         # a certificate alone belongs to a key that was made on the token
         single = not contents.keys and bool(contents.certificates)
+        purposes = material.purposes(call)
         holder = (
-            joined(contents, at=material.now(), pick=pick)
+            joined(contents, at=material.now(), pick=pick, purposes=purposes)
             if single
-            else identity(contents, at=material.now(), pick=pick)
+            else identity(contents, at=material.now(), pick=pick, purposes=purposes)
         )
         with holder.key:
             described = material.described(call, holder, bureau)
@@ -241,7 +250,7 @@ def list_(call: Call, name: str, pick: str) -> Reply:
     result: list[dict[str, Any]] = []
     said: list[str | Said] = []
     for each in stored:
-        described = material.stored(each, stored, anchors, issuers, crls)
+        described = material.stored(each, stored, anchors, issuers, crls, material.purposes(call))
         values = shape(described) if described else {"sha256": each.sha256, "verdict": "fail", "findings": []}
         result.append({"id": each.id, "label": each.label} | values)
         said.append(f"{each.label}  {each.id}")

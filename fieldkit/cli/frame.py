@@ -25,6 +25,7 @@ from fieldkit.text import UNSEEN, M, Said, visible
 
 if TYPE_CHECKING:
     from fieldkit.cli.console import Console
+    from fieldkit.journal.damage import Damage
     from fieldkit.journal.store import Store
     from fieldkit.profile.model import Profiles
     from fieldkit.visit.visits import Visits
@@ -34,6 +35,7 @@ class Reply(msgspec.Struct, frozen=True):
     """What a command found: `result` for a program, `text` for a person, `good` for the exit status.
 
     problems: what could not be asked, beside what was found; a person is told in `text`.
+    damage: what of the store it was read from is not as it was stored.
     A plain string is one line, whatever is in it; only a `Said` of our own may have several.
     """
 
@@ -41,6 +43,7 @@ class Reply(msgspec.Struct, frozen=True):
     text: str | Said | Sequence[str | Said] = ""
     good: bool = True
     problems: Sequence[FieldkitError] = ()
+    damage: Sequence[Damage] = ()
 
     def lines(self) -> list[str]:
         if isinstance(self.text, str) or not isinstance(self.text, Sequence):
@@ -58,6 +61,7 @@ class Call:
         self.json: bool = bool(given.get("json"))
         self.yes: bool = bool(given.get("yes"))
         self._profiles: Profiles | None = None
+        self.damage: list[Damage] = []
         self.modules: tuple[str, ...] = tuple(map(os.path.abspath, context.params.get("module") or ()))
         self._secret_files: dict[str, str] = {
             role: context.params[role.replace("-", "_") + "_file"]
@@ -84,9 +88,20 @@ class Call:
             self._profiles = load(self.home)
         return self._profiles
 
-    def visits(self) -> contextlib.AbstractContextManager[Visits]:
-        """The visits in the local store, until the end of the block."""
-        return self.visits_in(self.home)
+    @contextlib.contextmanager
+    def visits(self) -> Iterator[Visits]:
+        """The visits in the local store, until the end of the block; its damage is said with the answer."""
+        with self.visits_in(self.home) as visits:
+            try:
+                yield visits
+            except FieldkitError as error:
+                _say_damage(error, self._damage(visits.store))
+                raise
+            self.damage = self._damage(visits.store)
+
+    @staticmethod
+    def _damage(store: Store) -> list[Damage]:
+        return [each for each in store.damage() if not each.accepted]
 
     @staticmethod
     @contextlib.contextmanager
@@ -177,7 +192,7 @@ def verb(
             call = Call(context)
             own = {key: value for key, value in arguments.items() if key in common}
             with click_words.unspoken():
-                _answer(function(call, **own), call.json)
+                _answer(function(call, **own), call)
 
         command = Verb(name, said=said, callback=run, params=parameters)
         command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
@@ -214,22 +229,40 @@ def _module_option() -> Iterator[click.Parameter]:
     )
 
 
-def _answer(found: Reply | Iterator[Reply], as_json: bool) -> None:
+def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
     """Print one reply, or each of a stream as it comes, and leave with 1 if the last was not good."""
     replies = iter([found]) if isinstance(found, Reply) else found
     good = True
     for reply in replies:
-        if as_json:
+        damage = [*reply.damage, *(each for each in call.damage if each not in reply.damage)]
+        if call.json:
             document = {"ok": True, "result": reply.result}
             if reply.problems:
                 document["problems"] = [each.as_dict() for each in reply.problems]
+            if damage:
+                document["damage"] = [each.shape() for each in damage]
             _print(_json(document))
         else:
-            for line in reply.lines():
+            for line in (*reply.lines(), *_damage_lines(damage)):
                 _print(line)
-        good = reply.good
+        good = reply.good and all(each.accepted for each in damage)
     if not good:
         raise SystemExit(1)
+
+
+def _damage_lines(damage: Sequence[Damage]) -> list[str]:
+    """Damage as a person reads it below what was found, and what to do."""
+    from fieldkit.journal.damage import ADVICE
+
+    lines = [f"! {each.message}" for each in damage]
+    return lines if all(each.accepted for each in damage) else [*lines, str(ADVICE)]
+
+
+def _say_damage(error: FieldkitError, damage: Sequence[Damage]) -> None:
+    """An error met in a damaged store says the damage too: it may be the reason."""
+    if damage:
+        error.data = {"damage": [each.shape() for each in damage]} | error.data
+        error.detail = "\n".join(filter(None, (error.detail, *_damage_lines(damage))))
 
 
 def _json(document: Any) -> str:

@@ -42,7 +42,7 @@ def export(
             "draft": made.draft,
             "signed": made.signed,
         }
-        return Reply(result, said)
+        return Reply(result, said, damage=visits.store.damage(visits.load(name).id))
 
 
 @record.verb("verify", M("Judge a record: its signatures, its data, and that the paper says the same."))

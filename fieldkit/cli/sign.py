@@ -128,6 +128,7 @@ def sign(
                 reason=given["reason"],
                 anchors=known.anchors,
                 crls=known.crls,
+                purposes=known.purposes,
                 password=password,
                 overwrite=overwrite,
                 insist=rules.insist if given["insist"] and rules is not None else (),
@@ -223,7 +224,9 @@ def _fit_to_sign(certificate: bytes, known: Material, insisted: RuleSet | None) 
     from fieldkit.signature.trust import trust
 
     believed = trust(known.anchors, (certificate, *known.others), known.crls)
-    may_sign(certificate, believed, insist=insisted.insist if insisted is not None else ())
+    may_sign(
+        certificate, believed, insist=insisted.insist if insisted is not None else (), purposes=known.purposes
+    )
 
 
 def _tsa(profiles: Profiles) -> str | None:
@@ -240,8 +243,7 @@ def _consent(
         return
     ready = [job for job in jobs if job.problem is None]
     if look is not None and ready and not call.json:
-        with contextlib.suppress(errors.Missing):  # without pdftoppm there is no picture of it
-            show_draft(ready[0], look, password)
+        show_draft(ready[0], look, password)
     plan = Plan(
         title=M("Sign {count} document(s) with the token {token}", count=len(ready), token=found.name),
         steps=tuple(_step(job) for job in jobs),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.journal.checkpoint import Checkpoint
 from fieldkit.journal.entry import Head, canonical
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.line import body_of, line
@@ -51,6 +52,14 @@ def load(folder: Path, files: FileSystem) -> Mark | None:
     if body is None:
         raise ValueError("checksum")
     return msgspec.json.decode(body, type=Mark)
+
+
+def latest(noted: Mark | None, kept: Checkpoint | None) -> Head | None:
+    """The last entry that the mark or a checkpoint knows of."""
+    known = [noted.head] if noted is not None else []
+    if kept is not None and (noted is None or noted.head.device == kept.device):
+        known.append(kept.head)
+    return max(known, key=lambda head: head.seq, default=None)
 
 
 def save(mark: Mark, folder: Path, files: FileSystem) -> None:

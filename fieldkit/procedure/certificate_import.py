@@ -34,7 +34,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             Question(id="certificate-file", title=M("The certificate file (PKCS#12)"), path=True)
         )
     ).expanduser()
-    holder = await _read(path, operator)
+    holder = await _read(path, operator, context.material().purposes)
     with holder.key:
         found = await asyncio.to_thread(
             described, context, holder.certificate, holder.chain, has_private_key=True
@@ -96,19 +96,20 @@ def _written(
     return report
 
 
-async def _read(path: Path, operator: Operator) -> Identity:
+async def _read(path: Path, operator: Operator, purposes: tuple[str, ...]) -> Identity:
     """The file's identity; its password is asked for once, and only if the file wants one."""
     data = await asyncio.to_thread(files.load, path)
     if not files.wants_password(data):
-        return await asyncio.to_thread(_open, data, None, path.name)
+        return await asyncio.to_thread(_open, data, None, path.name, purposes)
     with await operator.secret(
         SecretRequest(role="password", title=M("Password of the file {name}", name=path.name))
     ) as password:
-        return await asyncio.to_thread(_open, data, password, path.name)
+        return await asyncio.to_thread(_open, data, password, path.name, purposes)
 
 
-def _open(data: bytes, password: Secret | None, name: str) -> Identity:
-    return identity.identity(files.read(data, password, name=name), at=datetime.now(UTC))
+def _open(data: bytes, password: Secret | None, name: str, purposes: tuple[str, ...]) -> Identity:
+    contents = files.read(data, password, name=name)
+    return identity.identity(contents, at=datetime.now(UTC), purposes=purposes)
 
 
 def _plan(

@@ -31,7 +31,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             Question(id="issued-certificate", title=M("The certificate the authority issued"), path=True)
         )
     ).expanduser()
-    holder = await asyncio.to_thread(_read, path)
+    holder = await asyncio.to_thread(_read, path, context.material().purposes)
     found = await asyncio.to_thread(described, context, holder.certificate, holder.chain)
     for finding in found.findings:
         operator.say(finding)
@@ -96,5 +96,6 @@ def _joined(
     return report
 
 
-def _read(path: Path) -> Identity:
-    return identity.joined(files.read(files.load(path), None, name=path.name), at=datetime.now(UTC))
+def _read(path: Path, purposes: tuple[str, ...]) -> Identity:
+    contents = files.read(files.load(path), None, name=path.name)
+    return identity.joined(contents, at=datetime.now(UTC), purposes=purposes)

@@ -19,15 +19,16 @@ from fieldkit.operator import Finding, Operator, Plan, Progress, Question
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.material import Material, gather
-from fieldkit.record import appearance, tables
+from fieldkit.record import tables
 from fieldkit.record.build import build, hands_over
 from fieldkit.record.content import Language, RecordContent, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWritten, WrongCertificate
 from fieldkit.record.render import Rendered, render
-from fieldkit.record.verify import GIVER, RECEIVER, Verified, verify
+from fieldkit.record.signing import sign_for
+from fieldkit.record.verify import Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
-from fieldkit.signature.sign import RawSigner, Reserved, sign
+from fieldkit.signature.sign import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
 from fieldkit.verdict import Check
@@ -76,6 +77,20 @@ async def hand_over(
     :raises VisitNotReady: required items are open. :raises RecordNotMade: it has its record already.
     :raises VisitChanged: it was changed after it was read.
     """
+    with visits.store.finishing():  # whatever has to be written for it, also where the disk is full
+        return await _hand_over(visits, visit, operator, token, out, modules, language, reviewed)
+
+
+async def _hand_over(
+    visits: Visits,
+    visit: str,
+    operator: Operator,
+    token: str,
+    out: Path | None,
+    modules: tuple[str, ...],
+    language: Language,
+    reviewed: Visit | None,
+) -> Record:
     now = await _signed_off(visits, reviewed or visits.load(visit), operator)
     material = gather(visits.home, visits.profiles, (now.bureau.authority,))
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
@@ -116,7 +131,7 @@ def sign_record(
 
     :raises WrongCertificate: the key is not the one handed over.
     """
-    known = [device.sha256 for device in content.devices if device.sha256]
+    known = [device.sha256 for device in content.devices]
     if known and sha256(signer.certificate) not in known:
         raise WrongCertificate(
             M("The certificate on this token is not the one that the record hands over."),
@@ -127,20 +142,15 @@ def sign_record(
     plain, signed = folder / f"{content.name}-unsigned.pdf", folder / f"{content.name}.pdf"
     plain.write_bytes(rendered.pdf)
     try:
-        stamp = appearance.draw(
-            content, rendered.places["receiver"], signer.certificate, datetime.now().astimezone()
-        )
-        sign(
+        sign_for(
+            "receiver",
+            content,
+            rendered.places,
             plain,
             signed,
             signer,
-            field=RECEIVER,
-            stamp=stamp,
-            reserve=(Reserved(GIVER, rendered.places["giver"]),),
-            reason=content.number,
             anchors=material.anchors,
             crls=material.crls,
-            overwrite=True,
         )
     finally:
         plain.unlink(missing_ok=True)

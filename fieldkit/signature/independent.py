@@ -13,10 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from fieldkit.signature import document
 from fieldkit.signature.ranges import SignedRange, signed_ranges
@@ -33,14 +35,23 @@ VALID = "Signature is Valid."
 UNVERIFIED = "Signature has not yet been verified."
 
 
+def by(judge: str, checks: Iterable[Check]) -> list[Check]:
+    """The checks as the word of `judge`."""
+    return [msgspec.structs.replace(check, judge=judge) for check in checks]
+
+
 def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     """What poppler's pdfsig says, with `trust` (DER or PEM) as its only anchors."""
+    return by("pdfsig", _pdfsig(path, trust))
+
+
+def _pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     program = shutil.which("pdfsig")
     if program is None:
         return [_missing("pdfsig", "poppler-utils")]
     with tempfile.TemporaryDirectory(prefix="fieldkit-nss-") as folder:
         database = _anchor_database(Path(folder), trust) if trust else ""
-        done = _run([program, "-nssdir", folder, str(path)])
+        done = _run([program, "-nssdir", folder, str(path.absolute())])
     if isinstance(done, Message):
         return [_silent("pdfsig", done)]
     return _read_pdfsig(done.stdout, database, bool(trust))
@@ -180,6 +191,16 @@ def openssl_cms(
     at: the moment to judge for. times: by field, the moment that a timestamp proves, which goes before it:
     openssl looks at no timestamp.
     """
+    return by("openssl", _openssl_cms(path, trust, at, times or {}, password))
+
+
+def _openssl_cms(
+    path: Path,
+    trust: Sequence[bytes],
+    at: datetime | None,
+    times: Mapping[str, datetime],
+    password: Secret | None,
+) -> list[Check]:
     program = shutil.which("openssl")
     if program is None:
         return [_missing("openssl", "openssl")]
@@ -199,7 +220,7 @@ def openssl_cms(
                 number,
                 each,
                 data,
-                (times or {}).get(each.field, at),
+                times.get(each.field, at),
             )
             for number, each in enumerate(found, 1)
         ]
@@ -253,10 +274,14 @@ def _openssl(
 
 def mutool(path: Path) -> list[Check]:
     """Whether MuPDF finds the document unchanged; it knows no anchors, so its word is on integrity alone."""
+    return by("mutool", _mutool(path))
+
+
+def _mutool(path: Path) -> list[Check]:
     program = shutil.which("mutool")
     if program is None:
         return [_missing("mutool", "mupdf-tools", required=False)]
-    done = _run([program, "sign", "-v", str(path)])
+    done = _run([program, "sign", "-v", str(path.absolute())])
     if isinstance(done, Message):
         return [_silent("mutool", done, required=False)]
     text = done.stdout + done.stderr
@@ -299,6 +324,7 @@ def locked(judge: str) -> list[Check]:
             ),
             required=False,
             hint=M("Ask the document's author for a copy without a password."),
+            judge=judge,
         )
     ]
 

@@ -6,6 +6,7 @@ A module's faults end here as errors with the module's name; nothing in here kno
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import re
@@ -125,7 +126,7 @@ class Agent:
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-        with self._opened_log() as log:
+        with self._open_log() as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "fieldkit.token.agent"],
                 stdin=subprocess.PIPE,
@@ -150,16 +151,17 @@ class Agent:
             self._stop()
             raise _unloadable(self.module, fault) from None
 
-    def _opened_log(self) -> IO[bytes]:
-        """The log, or nothing where none can be kept: that is no reason to do without the token."""
+    def _open_log(self) -> io.FileIO:
+        """Where the module's output goes; nowhere, if the logs cannot be written: that stops no command."""
+        began = f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n"
         try:
             private(self._log.parent)
             descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with contextlib.suppress(OSError):  # a full disk
-                os.write(descriptor, f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n".encode())
         except OSError:
             descriptor = os.open(os.devnull, os.O_WRONLY)
-        return os.fdopen(descriptor, "ab")
+        with contextlib.suppress(OSError):  # a full disk
+            os.write(descriptor, began.encode())
+        return os.fdopen(descriptor, "ab", buffering=0)
 
     def _ask(
         self,

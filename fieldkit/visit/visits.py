@@ -5,6 +5,7 @@ Every method that changes something returns only when the journal has it on disk
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import getpass
 import importlib
@@ -285,7 +286,8 @@ class Visits:
         if self.store.read_only is None:
             from tinydb import where
 
-            self.store.db.table("places").upsert({"visit": visit, "item": item}, where("visit") == visit)
+            with contextlib.suppress(FieldkitError):  # a full disk: what was saved before is saved
+                self.store.db.table("places").upsert({"visit": visit, "item": item}, where("visit") == visit)
 
     def place(self, visit: str) -> str:
         """The item the person was at last, or ""."""

@@ -217,17 +217,19 @@ def test_another_persons_token_fails_and_is_never_asked_for_its_pin(
     assert played.asked_for("pin") == 0
 
 
-def test_proving_may_be_left_for_later_and_is_then_said_to_be_open(
+def test_without_the_proof_of_the_key_a_delivered_token_is_not_checked(
     road: Road, sample: SampleAuthority, agents: Agents, token: Token
 ) -> None:
     _personalise(agents, token, sample)
     road.answer("delivery", "personalised")
     played = People()
     played.agrees = False
-    kept = road.run("certificate_check", played)
-    outcome = {finding.id: finding.severity for finding in kept.findings}
-    assert outcome["key-proved"] == "not-checked"
-    assert "did not sign yet" in str(kept.summary)
+    with pytest.raises(NotConsented):
+        road.run("certificate_check", played)
+    now = road.visits.load(road.id)
+    assert now.status("certificate_check") == "todo"
+    assert "certificate_check" in [problem.item for problem in now.problems]
+    assert [attempt.code for attempt in now.attempts["certificate_check"]] == ["not-consented"]
 
 
 def test_a_token_that_wants_its_pin_changed_first_is_proved_after_that(
@@ -241,7 +243,7 @@ def test_a_token_that_wants_its_pin_changed_first_is_proved_after_that(
     contrary.behave("fail C_Login 0 a3")  # CKR_PIN_EXPIRED
     kept = road.run("certificate_check", People())
     proved = next(finding for finding in kept.findings if finding.id == "key-proved")
-    assert (kept.verdict, proved.severity) == ("pass", "not-checked")
+    assert (kept.verdict, proved.severity) == ("not-checked", "not-checked")
     contrary.behave("fail C_Login 1 a3")
     assert road.run("pin_change", People(new_pin=["864209"])).verdict == "pass"
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from fieldkit.errors import NotConsented
 from fieldkit.record.content import decode
-from fieldkit.record.errors import RecordMissing, RecordNotMade, RecordNotWritten
+from fieldkit.record.errors import RecordMissing, RecordNotMade, RecordNotVerified, RecordNotWritten
 from fieldkit.record.export import export
 from fieldkit.record.handover import hand_over
 from fieldkit.record.verify import verify
@@ -118,6 +118,18 @@ def test_broken_off_at_the_pin_it_goes_on_without_a_second_sign_off(
     assert visits.load(visit).state == "signed"
     made = asyncio.run(hand_over(visits, visit, people))
     assert (made.signed, people.plans) == (True, [])
+
+
+def test_a_record_that_does_not_verify_is_not_kept(
+    visits: Visits, officer: SoftwareSigner, token: str, people: People
+) -> None:
+    """The evidence names another subject than the certificate on the token has."""
+    visit = settle(visits, officer, token, subject="CN=Somebody Else")
+    with pytest.raises(RecordNotVerified) as caught:
+        asyncio.run(hand_over(visits, visit, people))
+    assert (caught.value.code, "certificate" in caught.value.detail) == ("record-not-verified", True)
+    now = visits.load(visit)
+    assert (now.state, now.records) == ("signed", ())
 
 
 def test_exports_are_what_was_signed_and_a_draft_before(
