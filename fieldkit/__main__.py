@@ -55,11 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(__version__ + "\n")
         return 0
     from fieldkit import i18n
+    from fieldkit.secret import keep_memory_private
 
+    keep_memory_private()
     if not sys.warnoptions:
         import warnings
 
         warnings.simplefilter("ignore")  # libraries' remarks would be drawn over the screens
+    import logging
+
+    logging.getLogger().addHandler(logging.NullHandler())  # without one, what libraries log goes to stderr
     i18n.use(_given(given, "--lang"))
     if opens_screens(given):
         from fieldkit.home import HomeMissing, locate

@@ -92,6 +92,13 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         ) from None
 
 
+def state() -> Path:
+    """What belongs to this account on this machine, whichever home is in use. Nothing is created."""
+    from platformdirs import user_state_path
+
+    return user_state_path("fieldkit", appauthor=False)
+
+
 def private(folder: Path) -> None:
     """Make `folder`, and what is missing above it, for this account alone."""
     for each in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):

@@ -59,6 +59,7 @@ def build(
         made=made.isoformat(timespec="seconds"),
         journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
         renderer=Renderer(__version__, typst_version(), look()),
+        lost=tuple(words(damage.message) for damage in store.damage(visit.id)),
         **from_journal(visit),
         **from_plan(visit, pinned),
     )
@@ -71,12 +72,10 @@ def from_journal(visit: Visit) -> dict[str, Any]:
     """The members of a record that come from the visit's entries alone: the journal gives them again."""
     facts = _Facts(visit)
     signoff = visit.signoff
-    number = len(visit.records) + 1
-    suffix = f"-{number}" if number > 1 else ""
     replaced = visit.records[-1].name if visit.records else ""
     return {
-        "name": f"{visit.id}-record{suffix}",
-        "number": f"{visit.id}/BBBG{suffix}",
+        "name": name_of(visit),
+        "number": f"{visit.id}/BBBG{_suffix(visit)}",
         "title": visit.checklist.form or visit.checklist.title,
         "place": visit.bureau.address,
         "receiver": _receiver(visit),
@@ -97,6 +96,16 @@ def from_journal(visit: Visit) -> dict[str, Any]:
         "replaces": replaced,
         "reason": visit.amendment if replaced else "",
     }
+
+
+def name_of(visit: Visit) -> str:
+    """The name of the record that is made next."""
+    return f"{visit.id}-record{_suffix(visit)}"
+
+
+def _suffix(visit: Visit) -> str:
+    number = len(visit.records) + 1
+    return f"-{number}" if number > 1 else ""
 
 
 def from_plan(visit: Visit, pinned: Pinned) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from fieldkit.record import tables
-from fieldkit.record.build import build
+from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
 from fieldkit.record.errors import RecordMissing
 from fieldkit.record.render import render
@@ -70,6 +70,12 @@ def export(
     with document.written(out, overwrite=overwrite) as file:
         file.write(written)
     return Exported(out, content.name, format, made is None, made is not None and made.signed)
+
+
+def file_name(visit: Visit) -> str:
+    """What to call the file of a record as the visit stands, without its ending; a draft is called so."""
+    made = _made(visit, "")
+    return made.name if made is not None else f"{name_of(visit)}-draft"
 
 
 def _made(visit: Visit, record: str) -> RecordMade | None:

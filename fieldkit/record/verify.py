@@ -26,7 +26,7 @@ from fieldkit.record.content import Device, RecordContent, decode, sha256
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
-from fieldkit.signature import document
+from fieldkit.signature import appearance, document
 from fieldkit.signature.errors import DocumentMissing
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.validate import validate
@@ -66,10 +66,12 @@ def verify(
     network: bool = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     store: Store | None = None,
+    unopened: FieldkitError | None = None,
 ) -> Verified:
     """Judge the record at `path` against the anchors `trust` (DER or PEM).
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
+    unopened: why there is none, though one is here.
 
     :raises DocumentMissing: it cannot be opened. What opens and is no readable PDF fails.
     """
@@ -87,9 +89,11 @@ def verify(
     checks = [attachment]
     if content is not None:
         checks += _paper(data, raw, content, paper)
+        if signatures.signatures:
+            signatures = appearance.judged(signatures, _looked_at(path, checks))
         checks += _parties(signatures, content, paper)
-        checks += provenance.checks(content, raw, store)
-    elif not signatures.signatures:
+        checks += provenance.checks(content, raw, store, unopened)
+    if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))
     return Verified(
@@ -148,6 +152,17 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.Paper) ->
         yield Check("form", "fail", M("A signature is not written as fieldkit writes it."), paper.loose)
     else:
         yield Check("form", "pass", M("The signatures hold nothing beside what belongs in them."))
+
+
+def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
+    """What the engines see change between the signatures; nothing has to be drawn where more than they is
+    known to have been added."""
+    if all(check.id != "additions" or check.verdict == "pass" for check in checks):
+        return appearance.compare(path)
+    added = M("The pages were not drawn: more than signatures was added to the record.")
+    return appearance.Compared(
+        (Check(appearance.JUDGE, "not-checked", added, required=False, judge=appearance.JUDGE),)
+    )
 
 
 def _places(paper: pdf.Paper, again: Rendered) -> Check:

@@ -83,7 +83,7 @@ def _pictures(request: Request) -> Iterator[tuple[int, int, memoryview]]:
 def _picture(library: Any, page: Any, form: Any, request: Request) -> tuple[int, int, memoryview]:
     """The page as a viewer shows it, notes, fields and signatures too."""
     across, up = page.get_size()
-    scale = min(request.dpi / 72, request.longest / max(across, up, 1))
+    scale = min(request.dpi / 72, request.longest / max(across, up))
     full = request.full or (max(1, round(across * scale)), max(1, round(up * scale)))
     left, top, width, height = request.window or (0, 0, *full)
     raw = library.raw

@@ -36,9 +36,10 @@ async def hand_over(desk: Desk, visit: Visit, operator: Operator) -> Sequence[Sa
 async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
     """The record as a file of the kind and at the place the person says."""
     from fieldkit.record.export import export as write
+    from fieldkit.record.export import file_name
 
     kind = await operator.ask(Question("format", M("Which kind of file?"), FORMATS))
-    name = desk.visits.load(visit).records[-1].name
+    name = file_name(desk.visits.load(visit))
     place = str(home_folder() / f"{name}.{kind}")
     path = Path(
         await operator.ask(Question("out", M("Write it where?"), default=place, path=True))
@@ -50,6 +51,8 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
         return [M("Nothing was written: {path} stays as it is.", path=str(path))]
     chosen = cast(Literal["pdf", "xlsx", "csv", "json"], kind)
     made = await asyncio.to_thread(write, desk.visits, visit, chosen, path, overwrite=overwrite)
+    if made.draft:
+        return [M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))]
     return [M("Written: {path}", path=str(made.path))]
 
 
