@@ -142,10 +142,10 @@ def sign(
 
 
 def material(call: Call, profiles: Profiles) -> Material:
-    """Anchors, issuing authorities and revocation lists of all profiles, as far as they are here."""
+    """Anchors, issuing authorities and revocation lists of all profiles in force, as far as they are here."""
     from fieldkit.procedure.material import gather
 
-    return gather(call.home, profiles, profiles.authorities)
+    return gather(call.home, profiles, profiles.trusted)
 
 
 def _rules(profiles: Profiles, wanted: str) -> RuleSet | None:
