@@ -153,6 +153,17 @@ def test_anything_after_the_end_is_refused(judge: Judge, signed: bytes) -> None:
     assert judge.failed(signed + b"\n% a line more\n")
 
 
+def test_a_signature_that_does_not_say_when_it_was_made_is_refused_in_words(
+    judge: Judge, signed: bytes
+) -> None:
+    start = signed.rindex(b"/M (D\\072")
+    unsaid = signed[:start] + b"/X" + signed[start + 2 :]
+    ancient = signed[: start + 9] + b"0001" + signed[start + 13 :]
+    for data in (unsaid, ancient):
+        assert len(data) == len(signed)
+        assert judge.failed(data) == {"readable"}
+
+
 def test_a_cut_off_record_is_refused(judge: Judge, signed: bytes) -> None:
     for keep in (-1, -500, len(signed) // 2):
         assert judge(signed[:keep]).verdict == "fail"
