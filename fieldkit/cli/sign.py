@@ -87,6 +87,10 @@ def sign(
         raise errors.Misused(
             M("The option {option} is missing.", option="--out" if token else "--token"), unchanged=NOT_SIGNED
         )
+    from fieldkit.record.countersign import refuse_stamps
+
+    for source in found:
+        refuse_stamps(source, given["field"])
     get_ready()
     jobs = jobs_for(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
     jobs, password = looked_at(call, jobs, **given)
@@ -138,10 +142,10 @@ def sign(
 
 
 def material(call: Call, profiles: Profiles) -> Material:
-    """Anchors, issuing authorities and revocation lists of all profiles, as far as they are here."""
+    """Anchors, issuing authorities and revocation lists of all profiles in force, as far as they are here."""
     from fieldkit.procedure.material import gather
 
-    return gather(call.home, profiles, profiles.authorities)
+    return gather(call.home, profiles, profiles.trusted)
 
 
 def _rules(profiles: Profiles, wanted: str) -> RuleSet | None:
@@ -243,8 +247,7 @@ def _consent(
         return
     ready = [job for job in jobs if job.problem is None]
     if look is not None and ready and not call.json:
-        with contextlib.suppress(errors.Missing):  # without pdftoppm there is no picture of it
-            show_draft(ready[0], look, password)
+        show_draft(ready[0], look, password)
     plan = Plan(
         title=M("Sign {count} document(s) with the token {token}", count=len(ready), token=found.name),
         steps=tuple(_step(job) for job in jobs),

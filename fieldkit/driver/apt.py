@@ -16,10 +16,11 @@ import msgspec
 
 from fieldkit.driver import apt_errors, run
 from fieldkit.driver.ask import ask
-from fieldkit.driver.errors import PackageDamaged
+from fieldkit.driver.errors import PackageDamaged, PackageUnknown
 from fieldkit.driver.steps import DebFile, DriverPlan, Package, Step, Tell
 from fieldkit.errors import Cancelled
 from fieldkit.operator import Progress
+from fieldkit.profile import names
 from fieldkit.text import M, Message
 
 LOCK_WAIT = 30  # seconds apt waits for another installer to finish
@@ -76,9 +77,9 @@ def available() -> bool:
     return shutil.which("apt-get") is not None and shutil.which("dpkg-query") is not None
 
 
-def installed(names: Iterable[str]) -> dict[str, str]:
-    """Name to version of those of `names` that are fully installed."""
-    wanted = list(names)
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Name to version of those of `packages` that are fully installed."""
+    wanted = list(packages)
     if not wanted:
         return {}
     shape = "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n"
@@ -116,7 +117,7 @@ def _states(names: Iterable[str]) -> dict[str, str]:
 
 def owner(path: str) -> Package | None:
     """The package that brought the file at `path`."""
-    found = ask(("dpkg-query", "--search", path)).out.partition(":")[0]
+    found = ask(("dpkg-query", "--search", "--", path)).out.partition(":")[0]
     return (
         next((Package(name, version) for name, version in installed([found]).items()), None)
         if found
@@ -135,12 +136,12 @@ def lists_empty() -> bool:
     return not LISTS.is_dir() or not any("Packages" in entry.name for entry in LISTS.iterdir())
 
 
-def changes(wanted: Sequence[str]) -> Changes:
-    """What installing `wanted` (names, or paths of .deb files) would change, as apt works it out.
+def changes(wanted: Sequence[str], *options: str, files: Sequence[Path] = ()) -> Changes:
+    """What installing the packages `wanted` and the .deb `files` would change, as apt works it out.
 
     Raises the types of `errors` for what cannot be installed.
     """
-    said = _planned(wanted, ())
+    said = _planned(_arguments(wanted, files), options)
     return Changes(
         _section(said, "NEW packages will be installed"),
         _section(said, "packages will be upgraded"),
@@ -149,12 +150,24 @@ def changes(wanted: Sequence[str]) -> Changes:
 
 
 def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:
-    """The files that installing `wanted` would download."""
-    return _fetches(_planned(wanted, options))
+    """The files that installing the packages `wanted` would download."""
+    return _fetches(_planned(_arguments(wanted), options))
 
 
-def _planned(wanted: Sequence[str], options: Sequence[str]) -> str:
-    done = ask((*SURROUNDINGS, "apt-get", "install", "--print-uris", "-V", *QUIET, *options, *wanted))
+def _arguments(wanted: Sequence[str], files: Sequence[Path] = ()) -> tuple[str, ...]:
+    """What apt-get is told to install; a name that is none would be an option, a file or an address to it."""
+    for name in wanted:
+        if not names.is_package(name):
+            raise PackageUnknown(
+                M("`{name}` is not the name of a package.", name=name),
+                unchanged=M("Nothing was installed."),
+                hint=M("Mend the token's profile."),
+            )
+    return ("--", *wanted, *(str(path.absolute()) for path in files))
+
+
+def _planned(arguments: Sequence[str], options: Sequence[str]) -> str:
+    done = ask((*SURROUNDINGS, "apt-get", "install", "--print-uris", "-V", *QUIET, *options, *arguments))
     if done.status:
         raise apt_errors.recognise((done.out + done.err).splitlines())
     return done.out
@@ -208,17 +221,23 @@ def refresh_step(prefix: Sequence[str]) -> Step:
     )
 
 
-def install_step(prefix: Sequence[str], wanted: Sequence[str], said: Message) -> Step:
-    """The step that installs `wanted` (names, or paths of .deb files)."""
-    argv = (*prefix, *SURROUNDINGS, "apt-get", "install", *QUIET, *OPTIONS, *wanted)
-    return Step(said, argv, installs=True)
+def install_step(
+    prefix: Sequence[str],
+    wanted: Sequence[str],
+    said: Message,
+    *options: str,
+    files: Sequence[Path] = (),
+) -> Step:
+    """The step that installs the packages `wanted` and the .deb `files`."""
+    command = ("apt-get", "install", *QUIET, *OPTIONS, *options, *_arguments(wanted, files))
+    return Step(said, (*prefix, *SURROUNDINGS, *command), installs=True)
 
 
-def remove_step(prefix: Sequence[str], names: Sequence[str], verb: str = "purge") -> Step:
-    """The step that removes `names`, with their settings unless `verb` is "remove"."""
+def remove_step(prefix: Sequence[str], gone: Sequence[str], verb: str = "purge") -> Step:
+    """The step that removes the packages `gone`, with their settings unless `verb` is "remove"."""
     return Step(
         M("Remove again what was new."),
-        (*prefix, *SURROUNDINGS, "apt-get", verb, "--yes", *OPTIONS, *names),
+        (*prefix, *SURROUNDINGS, "apt-get", verb, "--yes", *OPTIONS, *_arguments(gone)),
     )
 
 
@@ -226,7 +245,8 @@ def expected(plan: DriverPlan) -> tuple[str, ...]:
     """The packages that carrying out `plan` would touch, asked of apt where the plan could not yet."""
     found = (*plan.new, *plan.changed)
     if not found:  # the lists were fetched only now
-        made = changes(plan.wanted)
+        files = [copy.target for copy in plan.copies]
+        made = changes((), files=files) if files else changes(plan.wanted)
         found = (*made.new, *made.upgraded)
     return tuple(package.name for package in found)
 
@@ -238,7 +258,7 @@ def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str]
     kept = [name for name in added if name in keeping]
     gone = [name for name in added if name not in keeping]
     steps = ((gone, "purge"), (kept, "remove"))
-    return tuple(remove_step(prefix, names, verb) for names, verb in steps if names)
+    return tuple(remove_step(prefix, which, verb) for which, verb in steps if which)
 
 
 def by_hand(wanted: Sequence[str], *, finish: bool = False, refresh: bool = False) -> tuple[str, ...]:

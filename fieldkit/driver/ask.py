@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import PureWindowsPath
+from typing import Protocol
 
 import msgspec
 
@@ -21,14 +25,46 @@ class Answer(msgspec.Struct, frozen=True):
     err: str = ""
 
 
-Ask = Callable[[Sequence[str]], Answer]
+class Ask(Protocol):
+    """How a program is asked: by `ask`, or by what stands in for a system that is not at hand."""
+
+    def __call__(self, argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer: ...
 
 
-def ask(argv: Sequence[str]) -> Answer:
-    """Run `argv` to its end; raises `NoInstaller` where this system has no such program."""
+def surroundings(values: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a program that is run: on Windows it looks for no program in the current folder."""
+    return {**os.environ, "NoDefaultCurrentDirectoryInExePath": "1", **(values or {})}
+
+
+def system32(name: str) -> str:
+    """The full path of a program of Windows: by its bare name the current folder's would be run first."""
+    return str(PureWindowsPath(_system_folder()) / name)
+
+
+def _system_folder() -> str:
+    if sys.platform != "win32":
+        return r"C:\Windows\System32"
+    import ctypes
+
+    buffer = ctypes.create_unicode_buffer(260)
+    ctypes.windll.kernel32.GetSystemDirectoryW(buffer, len(buffer))
+    return buffer.value
+
+
+def ask(argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer:
+    """Run `argv` to its end; raises `NoInstaller` where this system has no such program.
+
+    values: what its environment has besides, for what must not be read as a part of the command.
+    """
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=DEADLINE
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=DEADLINE,
+            env=surroundings(values),
         )
     except FileNotFoundError as error:
         raise NoInstaller(

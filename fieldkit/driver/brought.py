@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.driver import distribution
-from fieldkit.driver.errors import HashWrong
-from fieldkit.home import Home
+from fieldkit.driver.errors import HashWrong, ProfileUnknown
+from fieldkit.home import Home, below
+from fieldkit.profile import names
 from fieldkit.profile.model import this_system
 from fieldkit.text import M
 
@@ -48,8 +49,10 @@ def note(home: Home, profile: str, packages: Brought) -> None:
     """Write down what was brought for `profile`; the files are in the folder already.
 
     Packages that an earlier kit left, and no profile's driver needs any more, go.
+
+    :raises ProfileUnknown: no profile can have this name.
     """
-    path = folder(home) / f"{profile}.json"
+    path = _list(home, profile)
     fresh = path.with_suffix(".part")
     fresh.write_bytes(msgspec.json.encode(packages) + b"\n")
     fresh.replace(path)
@@ -64,12 +67,18 @@ def note(home: Home, profile: str, packages: Brought) -> None:
 def brought(home: Home, profile: str) -> tuple[Path, ...]:
     """The packages for the driver of `profile` on this system; none where no kit left any.
 
-    :raises HashWrong: one was changed since.
+    :raises HashWrong: one was changed since. :raises ProfileUnknown: no profile can have this name.
     """
-    packages = _read(folder(home) / f"{profile}.json")
+    packages = _read(_list(home, profile))
     if packages is None or packages.system not in systems():
         return ()
-    return tuple(_unchanged(folder(home) / kept.name, kept) for kept in packages.files)
+    return tuple(_unchanged(home, kept) for kept in packages.files)
+
+
+def _list(home: Home, profile: str) -> Path:
+    if not names.is_id(profile):
+        raise ProfileUnknown(M("There is no token profile {profile}.", profile=profile))
+    return folder(home) / f"{profile}.json"
 
 
 def _read(path: Path) -> Brought | None:
@@ -79,15 +88,16 @@ def _read(path: Path) -> Brought | None:
         return None
 
 
-def _unchanged(path: Path, kept: Kept) -> Path:
+def _unchanged(home: Home, kept: Kept) -> Path:
     try:
+        path = below(folder(home), kept.name)
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        found = ""
+    except (OSError, ValueError):
+        path, found = folder(home), ""
     if found != kept.sha256:
         raise HashWrong(
-            M("{file} is no longer what the kit brought.", file=path.name),
+            M("{file} is no longer what the kit brought.", file=kept.name),
             unchanged=M("Nothing was installed."),
             hint=M("Take the kit's papers again: fieldkit kit load"),
             detail=f"wanted {kept.sha256}\nfound  {found}",

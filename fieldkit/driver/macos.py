@@ -79,16 +79,23 @@ def settings_of(names: Collection[str]) -> set[str]:
     return set()
 
 
-def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
-    """The profile's own command, then forgetting the receipts; macOS itself removes no package."""
-    if plan.file is None or not plan.file.removal:
+def undoing(file: PackageFile, prefix: Sequence[str]) -> tuple[Step, ...]:
+    """The steps that would take away what the installer brings: macOS itself removes no package."""
+    return (Step(M("Remove again what was new."), (*prefix, *file.removal)),) if file.removal else ()
+
+
+def removal(
+    plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = (), answer: Ask = ask
+) -> tuple[Step, ...]:
+    """The step that the plan showed, where the module was not here before, and forgetting the receipt of the
+    package that brought the module; receipts of other packages that are new stay."""
+    if plan.file is None or plan.file.module not in added or not plan.undoing:
         return ()
     argv = next(step.argv for step in plan.steps if step.installs)
     prefix = argv[: argv.index("installer")]
-    said = M("Remove again what was new.")
-    receipts = [name for name, state in added.items() if state == "receipt"]
-    forget = (Step(said, (*prefix, "pkgutil", "--forget", name)) for name in receipts)
-    return (Step(said, (*prefix, *plan.file.removal)), *forget)
+    package, _ = owner(plan.file.module, answer)
+    forget = Step(M("Remove again what was new."), (*prefix, "pkgutil", "--forget", package))
+    return (*plan.undoing, *((forget,) if added.get(package) == "receipt" else ()))
 
 
 def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:

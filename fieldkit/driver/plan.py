@@ -70,12 +70,15 @@ def from_maker(
     warned: Finding | None = None
     entry = rights.prefix() if prefix is None else prefix
     new: tuple[Package, ...] = ()
+    undoing: tuple[Step, ...] = ()
     if way.kind in ("msi", "exe"):
         warned = windows.check_publisher(file, copy.source, answer)
+        undoing = windows.undoing(file, copy.source, way.kind, answer)
         step = windows.install_step(file, copy.target, way.kind)
         by_hand = windows.install_step(file, copy.source, way.kind)
     elif way.kind == "pkg":
         warned = macos.check_publisher(file, copy.source, answer)
+        undoing = macos.undoing(file, entry or ())
         step = macos.install_step(entry or (), copy.target)
         by_hand = macos.install_step(("sudo",), copy.source)
     elif way.kind == "rpm":
@@ -98,6 +101,7 @@ def from_maker(
         rights=entry is not None,
         by_hand=(by_hand.command, *services.by_hand(profile.driver.services)),
         file=file,
+        undoing=undoing,
         warnings=(warned,) if warned is not None else (),
     )
 
@@ -106,11 +110,11 @@ def _from_deb(
     profile: TokenProfile, file: PackageFile, copy: Copy, entry: rights.Prefix | None
 ) -> DriverPlan:
     """A maker's .deb: apt brings what else it needs from this machine's sources."""
-    changes = apt.changes([str(copy.source.absolute())])
+    changes = apt.changes((), files=[copy.source])
     said = M("Install {file}.", file=file.file)
     finish = apt.interrupted()
     steps = [apt.finish_step(entry or ())] if finish else []
-    steps.append(apt.install_step(entry or (), [str(copy.target.absolute())], said))
+    steps.append(apt.install_step(entry or (), (), said, files=[copy.target]))
     return DriverPlan(
         profile.id,
         profile.title,
@@ -246,23 +250,23 @@ def _from_kit(
     fitting = _fitting([apt.header(path) for path in given if path.suffix == ".deb"], missing)
     # apt chooses: a kit holds what a machine with nothing needs, and only what is lacking is to be added
     sources = [f"--with-source={file.path.absolute()}" for _, file in sorted(fitting.items())]
-    changes = apt.changes([*apt.FILES_ONLY, *sources, *missing])
+    changes = apt.changes(missing, *apt.FILES_ONLY, *sources)
     chosen_here = {package.name for package in (*changes.new, *changes.upgraded)}
     wanted = [file for name, file in sorted(fitting.items()) if name in chosen_here]
     copies = tuple(files.known(file.path.absolute(), folder) for file in wanted)
-    targets = [str(copy.target) for copy in copies]
+    targets = [copy.target for copy in copies]
     finish = apt.interrupted()
     prefix = way or ()
     said = M("Install {packages} from the kit.", packages=", ".join(missing))
     steps: list[Step] = [apt.finish_step(prefix)] if finish else []
-    steps.append(apt.install_step(prefix, (*apt.FILES_ONLY, *targets), said))
+    steps.append(apt.install_step(prefix, (), said, *apt.FILES_ONLY, files=targets))
     return DriverPlan(
         profile.id,
         profile.title,
         present=present,
         new=changes.new,
         changed=changes.upgraded,
-        wanted=tuple(targets),
+        wanted=tuple(map(str, targets)),
         copies=copies,
         steps=(*steps, *start),
         rights=way is not None,

@@ -33,7 +33,7 @@ SHAPE = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 def header(path: Path, answer: Ask = ask) -> Package:
     """The package in the file `path`."""
     found = answer(
-        (*SURROUNDINGS, "rpm", "--query", "--package", "--nosignature", f"--qf={SHAPE}", str(path))
+        (*SURROUNDINGS, "rpm", "--query", "--package", "--nosignature", f"--qf={SHAPE}", "--", str(path))
     )
     fields = found.out.strip().split("\t")
     if found.status or len(fields) != 3:
@@ -55,7 +55,7 @@ def installed(names: Sequence[str], answer: Ask = ask) -> dict[str, str]:
 
 def owner(path: str, answer: Ask = ask) -> Package | None:
     """The package that brought the file at `path`."""
-    found = answer((*SURROUNDINGS, "rpm", "--query", f"--qf={SHAPE}", "--file", path))
+    found = answer((*SURROUNDINGS, "rpm", "--query", f"--qf={SHAPE}", "--file", "--", path))
     fields = found.out.strip().split("\t")
     return Package(fields[0], fields[1]) if not found.status and len(fields) == 3 else None
 
@@ -64,7 +64,7 @@ def install_step(prefix: Sequence[str], path: Path) -> Step:
     """The step that installs the package in the file `path`."""
     return Step(
         M("Install {file}.", file=path.name),
-        (*prefix, *SURROUNDINGS, "rpm", "--upgrade", "--percent", str(path)),
+        (*prefix, *SURROUNDINGS, "rpm", "--upgrade", "--percent", "--", str(path)),
         installs=True,
     )
 
@@ -88,7 +88,7 @@ def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str]
     """The step that takes the packages `added` away again."""
     argv = next(step.argv for step in plan.steps if step.installs)
     prefix = argv[: argv.index(SURROUNDINGS[0])]
-    return (Step(M("Remove again what was new."), (*prefix, *SURROUNDINGS, "rpm", "--erase", *added)),)
+    return (Step(M("Remove again what was new."), (*prefix, *SURROUNDINGS, "rpm", "--erase", "--", *added)),)
 
 
 def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:

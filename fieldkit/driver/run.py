@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from fieldkit.driver.ask import surroundings
 from fieldkit.home import private
 
 POLL = 0.05
@@ -42,7 +43,12 @@ def run(
         out.flush()
         start = out.tell()
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **_apart()
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=surroundings(),
+            **_apart(),
         )
         status = _follow(child, log, start, heard, stop, may_stop)
         out.write(f"[exit {status}]\n".encode())

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldkit.driver.ask import ask
+from fieldkit.driver.ask import ask, system32
+from fieldkit.driver.errors import NoDriver
 from fieldkit.driver.steps import Step
+from fieldkit.profile import names
 from fieldkit.text import M
 
 SYSTEMD = Path("/run/systemd/system")
@@ -24,18 +26,25 @@ def asleep(units: Sequence[str]) -> tuple[str, ...]:
 def running(unit: str) -> bool:
     """`unit` is running; False where nothing here can tell."""
     if sys.platform == "win32":
-        return "RUNNING" in ask(("sc", "query", unit)).out
+        return "RUNNING" in ask((system32("sc.exe"), "query", unit)).out
     if not SYSTEMD.is_dir():
         return False
-    return subprocess.run(["systemctl", "is-active", "--quiet", unit], timeout=20).returncode == 0
+    return subprocess.run(["systemctl", "is-active", "--quiet", "--", unit], timeout=20).returncode == 0
 
 
 def start_steps(prefix: Sequence[str], units: Sequence[str]) -> tuple[Step, ...]:
     """The steps that start `units`, now and whenever the machine starts."""
+    for unit in units:
+        if not names.is_unit(unit):  # systemctl takes paths and options as well
+            raise NoDriver(
+                M("`{name}` is not the name of a unit of systemd.", name=unit),
+                unchanged=M("Nothing was installed."),
+                hint=M("Mend the token's profile."),
+            )
     if not SYSTEMD.is_dir():
         return ()
     return tuple(
-        Step(M("Start the service {unit}.", unit=unit), (*prefix, "systemctl", "enable", "--now", unit))
+        Step(M("Start the service {unit}.", unit=unit), (*prefix, "systemctl", "enable", "--now", "--", unit))
         for unit in units
     )
 

@@ -69,7 +69,8 @@ class DriverPlan(msgspec.Struct, frozen=True):
     installer is told to install. copies: files that are checked, and copied, first. steps: the
     commands, with rights in front where there is a way to them. rights: there is such a way.
     download: bytes to fetch, 0 if not known. by_hand: the same for an administrator at a prompt.
-    file: the maker's installer, where it is one. warnings: what the person should know before agreeing.
+    file: the maker's installer, where it is one. undoing: what would take away again what it brings.
+    warnings: what the person should know before agreeing.
     """
 
     profile: str
@@ -85,6 +86,7 @@ class DriverPlan(msgspec.Struct, frozen=True):
     download: int = 0
     by_hand: tuple[str, ...] = ()
     file: PackageFile | None = None
+    undoing: tuple[Step, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
     @property
@@ -110,10 +112,15 @@ class DriverPlan(msgspec.Struct, frozen=True):
         if self.download:
             said.append(M("To be downloaded: {size} kB.", size=-(-self.download // 1000)))
         said += [finding.message for finding in self.warnings]
-        if self.new:
+        if self.undoing:
+            said += [
+                M("If it fails, this removes it again: {command}", command=step.command)
+                for step in self.undoing
+            ]
+        elif self.kind in ("msi", "exe", "pkg") and self.wanted:
+            said.append(M("If it fails, what it left is named, and nothing is removed."))
+        elif self.wanted:
             said.append(M("If it fails, what was new is removed again."))
-        elif self.file is not None:
-            said.append(M("If it fails, what it left is removed as far as that can be done, or named."))
         said.append(M("Afterwards the module is loaded, to prove that it works."))
         return Plan(
             M("Install the driver: {title}", title=str(self.title)),

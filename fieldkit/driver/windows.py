@@ -15,7 +15,7 @@ from threading import Event
 import msgspec
 
 from fieldkit.driver import run
-from fieldkit.driver.ask import Ask, ask
+from fieldkit.driver.ask import Answer, Ask, ask, system32
 from fieldkit.driver.errors import (
     InstallerBusy,
     InstallFailed,
@@ -34,6 +34,7 @@ from fieldkit.text import M
 PROVIDERS = r"HKLM\SOFTWARE\Microsoft\Cryptography\Defaults\Provider"
 PROGRAMS = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 RESTART = (3010, 1641)
+MSIEXEC = system32("msiexec.exe")
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ class Program(msgspec.Struct, frozen=True):
 
 def providers(bits: int = 64, answer: Ask = ask) -> tuple[str, ...]:
     """The cryptographic providers registered for programs of so many bits."""
-    found = answer(("reg", "query", PROVIDERS, f"/reg:{bits}"))
+    found = answer((system32("reg.exe"), "query", PROVIDERS, f"/reg:{bits}"))
     below = re.compile(r"^HKEY_LOCAL_MACHINE\\.*\\Defaults\\Provider\\(.+?)\s*$", re.MULTILINE)
     return tuple(below.findall(found.out.replace("\r", "")))
 
@@ -55,7 +56,7 @@ def programs(answer: Ask = ask) -> dict[str, Program]:
     """Key to program of the list of installed programs, of both word sizes."""
     found: dict[str, Program] = {}
     for bits in (64, 32):
-        said = answer(("reg", "query", PROGRAMS, "/s", f"/reg:{bits}")).out.replace("\r", "")
+        said = answer((system32("reg.exe"), "query", PROGRAMS, "/s", f"/reg:{bits}")).out.replace("\r", "")
         for block in re.split(r"\n(?=HKEY_)", said):
             key = re.match(r"\s*HKEY_[^\n]*\\Uninstall\\([^\\\n]+?)\s*$", block, re.MULTILINE)
             if key is None:
@@ -67,24 +68,44 @@ def programs(answer: Ask = ask) -> dict[str, Program]:
 
 def file_version(path: str, answer: Ask = ask) -> str:
     """The version that the file at `path` carries; "" where it has none."""
-    quoted = path.replace("'", "''")
-    command = f"(Get-Item -LiteralPath '{quoted}').VersionInfo.FileVersion"
-    return answer(("powershell", "-NoProfile", "-NonInteractive", "-Command", command)).out.strip()
+    return _powershell(
+        "(Get-Item -LiteralPath $env:FIELDKIT_FILE).VersionInfo.FileVersion", path, answer
+    ).out.strip()
+
+
+def product_code(path: Path, answer: Ask = ask) -> str:
+    """The product that the .msi file at `path` installs; "" where it cannot be told."""
+    found = _powershell(_PRODUCT_CODE, str(path), answer).out.strip()
+    return found if re.fullmatch(r"\{[0-9A-Fa-f-]{36}\}", found) else ""
+
+
+_PRODUCT_CODE = (
+    "function of($o, $name, $how, $with) { $o.GetType().InvokeMember($name, $how, $null, $o, $with) }; "
+    "$i = New-Object -ComObject WindowsInstaller.Installer; "
+    "$d = of $i OpenDatabase InvokeMethod @($env:FIELDKIT_FILE, 0); "
+    """$v = of $d OpenView InvokeMethod "SELECT Value FROM Property WHERE Property='ProductCode'"; """
+    "of $v Execute InvokeMethod $null; $r = of $v Fetch InvokeMethod $null; of $r StringData GetProperty 1"
+)
+
+
+def _powershell(command: str, file: str, answer: Ask) -> Answer:
+    """What PowerShell answers to `command`, which reads the path `file` from $env:FIELDKIT_FILE.
+
+    In a command PowerShell takes six characters for quotes; a value of the environment is never read as one.
+    """
+    program = system32(r"WindowsPowerShell\v1.0\powershell.exe")
+    output = "[Console]::OutputEncoding = [Text.Encoding]::UTF8; "
+    argv = (program, "-NoProfile", "-NonInteractive", "-Command", output + command)
+    return answer(argv, {"FIELDKIT_FILE": file})
 
 
 def publisher(path: Path, answer: Ask = ask) -> tuple[str, str]:
     """Who signed the file: the signature's state ("Valid", "NotSigned", "HashMismatch" …) and the subject."""
-    quoted = str(path).replace("'", "''")
-    said = answer(
-        (
-            "powershell",
-            "-NoProfile",
-            "-NonInteractive",
-            "-Command",
-            "[Console]::OutputEncoding = [Text.Encoding]::UTF8; "
-            f"$s = Get-AuthenticodeSignature -LiteralPath '{quoted}'; "
-            'ConvertTo-Json @{status = "$($s.Status)"; subject = "$($s.SignerCertificate.Subject)"}',
-        )
+    said = _powershell(
+        "$s = Get-AuthenticodeSignature -LiteralPath $env:FIELDKIT_FILE; "
+        'ConvertTo-Json @{status = "$($s.Status)"; subject = "$($s.SignerCertificate.Subject)"}',
+        str(path),
+        answer,
     )
     try:
         told = json.loads(said.out.lstrip("\ufeff"))
@@ -125,7 +146,7 @@ def install_step(file: PackageFile, path: Path, kind: str) -> Step:
     """The step that runs the maker's installer at `path` without questions."""
     if kind == "msi":
         silent = file.silent or ("/qn", "/norestart")
-        argv: tuple[str, ...] = ("msiexec", "/i", str(path), *silent, "/l*v", f"{path}.log")
+        argv: tuple[str, ...] = (MSIEXEC, "/i", str(path), *silent, "/l*v", f"{path}.log")
     else:
         argv = (str(path), *file.silent)
     said = M("Install {file}.", file=file.file)
@@ -151,15 +172,26 @@ def settings_of(names: Collection[str]) -> set[str]:
     return set()
 
 
-def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
-    """The steps that take away what the installer registered; the profile's own command where it has one."""
+def undoing(file: PackageFile, path: Path, kind: str, answer: Ask = ask) -> tuple[Step, ...]:
+    """The steps that would take away what the installer at `path` brings: the profile's own command, or by
+    the product of an .msi; none where neither is known."""
     said = M("Remove again what was new.")
-    if plan.file is not None and plan.file.removal:
-        return (Step(said, plan.file.removal, quoting="cmd"),)
-    products = [key for key in added if re.fullmatch(r"\{[0-9A-Fa-f-]{36}\}", key)]
-    return tuple(
-        Step(said, ("msiexec", "/x", product, "/qn", "/norestart"), quoting="cmd") for product in products
-    )
+    if file.removal:
+        return (Step(said, file.removal, quoting="cmd"),)
+    product = product_code(path, answer) if kind == "msi" else ""
+    return (Step(said, (MSIEXEC, "/x", product, "/qn", "/norestart"), quoting="cmd"),) if product else ()
+
+
+def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
+    """The steps that the plan showed, where what they take away was not here before.
+
+    Other programs are installed on this machine too, at the same time: nothing is removed for being new.
+    """
+    if plan.file is None:
+        return ()
+    own = {plan.file.module, f"provider {plan.file.provider}"}
+    own.update(step.argv[2] for step in plan.undoing if step.argv[:2] == (MSIEXEC, "/x"))
+    return plan.undoing if own & added.keys() else ()
 
 
 def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:

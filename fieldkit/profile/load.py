@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from fieldkit.home import Home, shipped
+import msgspec
+
+from fieldkit.home import Home, below, shipped
+from fieldkit.profile import names
+from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
-from fieldkit.profile.model import Authority, Plan, Profiles, Services, TokenProfile
+from fieldkit.profile.model import Authority, Bureau, Plan, Profiles, Services, TokenProfile
 from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message
-from fieldkit.yaml_model import Document, Problem, read, text_of
+from fieldkit.yaml_model import Document, Invalid, Problem, keys_of, read, text_of
 
 _SERVICES = "services.yaml"
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _ATR = re.compile(r"3[BF?]([0-9A-F?]{2})+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}")
+_CERTIFICATE_SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]+([ :][0-9A-Fa-f]+)*")
+_TOKEN_SERIAL = re.compile(r"[0-9A-Za-z./_ -]{1,32}")
 
 Place = tuple[str | int, ...]
 Wrong = Iterator[tuple[Place, Message]]
@@ -47,13 +52,7 @@ def load(home: Home) -> Profiles:
     services = _read_one(_path(folders, _SERVICES), Services, _services, problems)
     for plan in plans.values() if not problems else ():
         for b, bureau in enumerate(plan.value.bureaus):
-            for key, id, known in (
-                ("token", bureau.token, tokens),
-                ("authority", bureau.authority, authorities),
-            ):
-                if id not in known:
-                    said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
-                    problems.append(plan.problem(("bureaus", b, key), said))
+            problems += [plan.problem(*wrong) for wrong in _no_profile(bureau, b, tokens, authorities)]
     if problems:
         raise ProfileInvalid(problems)
     chosen = max((each.value for each in plans.values()), key=lambda plan: (not plan.sample, plan.issued))
@@ -73,12 +72,38 @@ def is_profile(path: Path) -> bool:
     return _kind(path) in _KINDS
 
 
-def check(path: Path) -> None:
-    """Read one profile's file on its own, by the folder it is in.
+def kind_of(path: Path) -> str:
+    """What kind of profile a file is: by the folder it lies in, else by its own keys; "" for none."""
+    if is_profile(path):
+        return _kind(path)
+    try:
+        keys = keys_of(text_of(path), str(path))
+    except Invalid:
+        return ""
+    if "sections" in keys:
+        return ""
+    own = {kind: keys & {field.encode_name for field in msgspec.structs.fields(shape)} - {"id", "title"}
+           for kind, (shape, _) in _KINDS.items()}  # fmt: skip
+    likeliest = max(own, key=lambda kind: len(own[kind]))
+    return likeliest if own[likeliest] else ""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a plan may name besides profiles: checklists, and attributes of a subject (in capitals)."""
+
+    checklists: Collection[str]
+    attributes: Collection[str]
+
+
+def check(path: Path, kind: str = "", home: Home | None = None, known: Known | None = None) -> None:
+    """Read one profile's file on its own, as of `kind`, or by the folder it is in.
+
+    home, known: where a plan's tokens, authorities, checklists and attributes have to be found; nothing of
+    the kind is looked for unless given.
 
     :raises ProfileInvalid: with every problem of it.
     """
-    shape, wrong = _KINDS.get(_kind(path), (None, None))
+    shape, wrong = _KINDS.get(kind or _kind(path), (None, None))
     if shape is None or wrong is None:
         said = M(
             "This is no profile: it is neither {file} nor in one of the folders {names}.",
@@ -87,9 +112,51 @@ def check(path: Path) -> None:
         )
         raise ProfileInvalid([Problem(str(path), 1, 1, said)])
     problems: list[Problem] = []
-    _read_one(path, shape, wrong, problems)
+    document = _read_one(path, shape, wrong, problems)
+    if document is not None and isinstance(document.value, Plan) and home is not None and known is not None:
+        named = _unknown(document.value, path, home, known)
+        problems += [document.problem(place, said) for place, said in named]
     if problems:
-        raise ProfileInvalid(problems)
+        raise ProfileInvalid(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+
+def _unknown(plan: Plan, path: Path, home: Home, known: Known) -> Wrong:
+    """What a plan names and nobody describes, and what cannot be compared with a token or certificate."""
+    folders = (path.absolute().parent.parent, home.profiles, home.path, shipped("profiles"))
+    ignored: list[Problem] = []  # of other files, each told when it is checked itself
+    tokens = _read_all(_files(folders, "tokens"), TokenProfile, _token, ignored)
+    authorities = _read_all(_files(folders, "authorities"), Authority, _authority, ignored)
+    for p, phase in enumerate(plan.phases):
+        for t, task in enumerate(phase.tasks):
+            if task.checklist and task.checklist not in known.checklists:
+                said = M(
+                    "There is no checklist {id}. Known: {known}.",
+                    id=task.checklist,
+                    known=", ".join(sorted(known.checklists)),
+                )
+                yield ("phases", p, "tasks", t, "checklist"), said
+    for b, bureau in enumerate(plan.bureaus):
+        yield from _no_profile(bureau, b, tokens, authorities)
+        dossier = bureau.dossier
+        at: Place = ("bureaus", b, "dossier")
+        for attribute in dossier.subject:
+            if attribute.upper() not in known.attributes:
+                said = M("`{name}` is no attribute of a subject, such as CN, O, OU, L, C.", name=attribute)
+                yield (*at, "subject", attribute), said
+        for key, serial, form in (
+            ("certificate_serial", dossier.certificate_serial, _CERTIFICATE_SERIAL),
+            ("token_serial", dossier.token_serial, _TOKEN_SERIAL),
+        ):
+            if serial and not form.fullmatch(serial):
+                said = M("`{value}` cannot be a serial number; it would never be found.", value=serial)
+                yield (*at, key), said
+
+
+def _no_profile(bureau: Bureau, b: int, tokens: Collection[str], authorities: Collection[str]) -> Wrong:
+    for key, id, known in (("token", bureau.token, tokens), ("authority", bureau.authority, authorities)):
+        if id not in known:
+            said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
+            yield ("bureaus", b, key), said
 
 
 def _kind(path: Path) -> str:
@@ -118,7 +185,7 @@ def _read_all(
         if document is None:
             continue
         id = document.value.id
-        if not _ID.fullmatch(id):
+        if not names.is_id(id):
             problems.append(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
@@ -160,12 +227,69 @@ def _token(profile: TokenProfile) -> Wrong:
             ("pin_policy",),
             M("A PIN's `min` and `max` are between 1 and 255, and `min` is not the larger."),
         )
-    for kind in ("deb", "rpm", "msi", "exe", "pkg"):
-        for f, file in enumerate(getattr(profile.driver, kind)):
+    for system, valid in names.PATHS.items():
+        for m, module in enumerate(getattr(profile.modules, system)):
+            if not valid(module.path):
+                yield ("modules", system, m, "path"), _bad_path(module.path, system)
+    for place, said in _driver(profile.driver):
+        yield ("driver", *place), said
+
+
+_SYSTEMS = {"deb": "linux", "rpm": "linux", "msi": "windows", "exe": "windows", "pkg": "macos"}
+"""What each kind of a maker's file is for."""
+
+
+def _driver(driver: Driver) -> Wrong:
+    """What of a driver's names could be taken for something else by an installer."""
+    for s, unit in enumerate(driver.services):
+        if not names.is_unit(unit):
+            yield ("services", s), M("`{name}` is not the name of a unit of systemd.", name=unit)
+    for a, way in enumerate(driver.apt):
+        for p, package in enumerate(way.packages):
+            if not names.is_package(package):
+                yield ("apt", a, "packages", p), _bad_package(package)
+        for package, version in way.least.items():
+            if not names.is_package(package):
+                yield ("apt", a, "least", package), _bad_package(package)
+            if not names.is_version(version):
+                yield ("apt", a, "least", package), M("`{version}` is not a version.", version=version)
+        if not names.is_posix_path(way.module):
+            yield ("apt", a, "module"), _bad_path(way.module, "linux")
+    for kind, system in _SYSTEMS.items():
+        for f, file in enumerate(getattr(driver, kind)):
             if file.sha256 and not _SHA256.fullmatch(file.sha256):
-                yield ("driver", kind, f, "sha256"), _bad_hash(file.sha256)
-            if "/" in file.file or "\\" in file.file:
-                yield ("driver", kind, f, "file"), M("`file` is a name in the kit, without folders.")
+                yield (kind, f, "sha256"), _bad_hash(file.sha256)
+            if not names.is_file(file.file):
+                yield (kind, f, "file"), M("`file` is a name in the kit, without folders.")
+            if not names.PATHS[system](file.module):
+                yield (kind, f, "module"), _bad_path(file.module, system)
+            if file.removal and not names.PATHS[system](file.removal[0]):
+                yield (
+                    (kind, f, "removal"),
+                    M("`removal` begins with a program. {why}", why=str(_bad_path(file.removal[0], system))),
+                )
+    for c, conflict in enumerate(driver.conflicts):
+        if conflict.kind == "package" and not (
+            names.is_package(conflict.name) or names.is_rpm(conflict.name)
+        ):
+            yield ("conflicts", c, "name"), _bad_package(conflict.name)
+        if conflict.kind == "service" and not names.is_service(conflict.name):
+            yield ("conflicts", c, "name"), M("`{name}` is not the name of a service.", name=conflict.name)
+        if conflict.kind == "module" and not names.is_file(conflict.name):
+            yield ("conflicts", c, "name"), M("`name` is that of a file, without folders.")
+
+
+def _bad_package(name: str) -> Message:
+    return M("`{name}` is not the name of a package.", name=name)
+
+
+def _bad_path(path: str, system: str) -> Message:
+    if system == "windows":
+        return M(
+            "`{path}` is not below C:\\Windows or C:\\Program Files, where only an administrator puts files.",
+            path=path,
+        )
+    return M("`{path}` does not lead to a file from the root on.", path=path)
 
 
 def _bad_hash(value: str) -> Message:
@@ -175,7 +299,9 @@ def _bad_hash(value: str) -> Message:
 def _authority(authority: Authority) -> Wrong:
     for key in ("anchors", "intermediates"):
         for a, name in enumerate(getattr(authority, key)):
-            if name.startswith(("/", "\\")) or ".." in Path(name).parts or ":" in name:
+            try:
+                below(Path("/profiles"), name)
+            except ValueError:
                 yield (key, a), M("`{name}` leaves the folder of the profiles.", name=name)
     for key in ("tsa", "ocsp", "crl", "repository"):
         for e, endpoint in enumerate(getattr(authority, key)):

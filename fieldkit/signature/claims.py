@@ -12,7 +12,7 @@ import msgspec
 
 from fieldkit.certificate.strength import WEAK_DIGESTS, weakness
 from fieldkit.certificate.usage import extended_key_usage, may_sign
-from fieldkit.signature import boundary
+from fieldkit.signature import boundary, revisions
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.trust import Trust
 from fieldkit.text import M
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = timedelta(minutes=5)
 """How far two honest clocks may differ."""
+
+MENDED = M("Do not use this file: a viewer that mends files may show what nobody signed.")
 
 PADES = "/ETSI.CAdES.detached"
 
@@ -59,6 +61,8 @@ def coverage(signature: Any, status: Any) -> Check:
     from pyhanko.sign.diff_analysis import ModificationLevel
     from pyhanko.sign.validation.status import SignatureCoverageLevel
 
+    from fieldkit.signature.changes import FormEntriesChanged
+
     detail = status.coverage.name.lower()
     whole = status.coverage == SignatureCoverageLevel.ENTIRE_FILE
     if not (whole or status.coverage == SignatureCoverageLevel.ENTIRE_REVISION) or not _gap_fits(signature):
@@ -77,10 +81,31 @@ def coverage(signature: Any, status: Any) -> Check:
             "fail",
             M("Something follows the end of the document that no table of contents lists."),
             detail,
-            hint=M("Do not use this file: a viewer that mends files may show what nobody signed."),
+            hint=MENDED,
+        )
+    unlisted = revisions.unaccounted(signature.reader, _end(signature), signature.signed_revision)
+    if unlisted:
+        return Check(
+            "coverage",
+            "fail",
+            M("What was added after this signature is not built so that every viewer shows the same."),
+            unlisted,
+            hint=MENDED,
+        )
+    if isinstance(status.diff_result, FormEntriesChanged):
+        return Check(
+            "coverage",
+            "fail",
+            M("Form entries were changed after this signature, which does not stand for them."),
+            str(status.diff_result),
+            hint=M("Have the form filled in first, then signed."),
         )
     level = status.modification_level
-    if status.docmdp_ok is False or level in (None, ModificationLevel.OTHER):
+    if status.docmdp_ok is False or level not in (
+        ModificationLevel.NONE,
+        ModificationLevel.LTA_UPDATES,
+        ModificationLevel.FORM_FILLING,
+    ):
         return Check(
             "coverage",
             "fail",
@@ -88,14 +113,17 @@ def coverage(signature: Any, status: Any) -> Check:
             _later(status) or detail,
             hint=M("Ask the signer for the file as it was signed."),
         )
-    said = (
-        M("After this signature only further signatures or form entries followed.")
+    message = (
+        M("After this signature only further signatures followed.")
         if level == ModificationLevel.FORM_FILLING
-        else M("After this signature only comments followed.")
-        if level == ModificationLevel.ANNOTATIONS
         else M("After this signature only validation data followed.")
     )
-    return Check("coverage", "pass", said, detail)
+    return Check("coverage", "pass", message, detail)
+
+
+def _end(signature: Any) -> int:
+    """Where what the signature covers ends."""
+    return sum([int(number) for number in signature.byte_range][-2:])
 
 
 def _gap_fits(signature: Any) -> bool:

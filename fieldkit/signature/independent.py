@@ -13,10 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from fieldkit.errors import FieldkitError
 from fieldkit.signature import document
@@ -37,8 +39,17 @@ OCSP = bytes.fromhex("06082b06010505073001")  # id-ad-ocsp, in a certificate's a
 UNVERIFIED = "Signature has not yet been verified."
 
 
+def by(judge: str, checks: Iterable[Check]) -> list[Check]:
+    """The checks as the word of `judge`."""
+    return [msgspec.structs.replace(check, judge=judge) for check in checks]
+
+
 def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     """What poppler's pdfsig says, with `trust` (DER or PEM) as its only anchors."""
+    return by("pdfsig", _pdfsig(path, trust))
+
+
+def _pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     program = shutil.which("pdfsig")
     if program is None:
         return [_missing("pdfsig", "poppler-utils")]
@@ -208,6 +219,16 @@ def openssl_cms(
     at: the moment to judge for. times: by field, the moment that a timestamp proves, which goes before it:
     openssl looks at no timestamp.
     """
+    return by("openssl", _openssl_cms(path, trust, at, times or {}, password))
+
+
+def _openssl_cms(
+    path: Path,
+    trust: Sequence[bytes],
+    at: datetime | None,
+    times: Mapping[str, datetime],
+    password: Secret | None,
+) -> list[Check]:
     program = shutil.which("openssl")
     if program is None:
         return [_missing("openssl", "openssl")]
@@ -229,7 +250,7 @@ def openssl_cms(
                 number,
                 each,
                 data,
-                (times or {}).get(each.field, at),
+                times.get(each.field, at),
             )
         ]
 
@@ -298,6 +319,10 @@ def _moment(at: datetime | None) -> list[str]:
 
 def mutool(path: Path) -> list[Check]:
     """Whether MuPDF finds the document unchanged; it knows no anchors, so its word is on integrity alone."""
+    return by("mutool", _mutool(path))
+
+
+def _mutool(path: Path) -> list[Check]:
     program = shutil.which("mutool")
     if program is None:
         return [_missing("mutool", "mupdf-tools", required=False)]
@@ -344,6 +369,7 @@ def locked(judge: str) -> list[Check]:
             ),
             required=False,
             hint=M("Ask the document's author for a copy without a password."),
+            judge=judge,
         )
     ]
 

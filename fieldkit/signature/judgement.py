@@ -58,6 +58,7 @@ def check_shape(check: Check) -> dict[str, Any]:
         "detail": f"{said} ({check.detail})" if check.detail else said,
         "required": check.required,
         "hint": str(check.hint) if check.hint else "",
+        "judge": check.judge or "fieldkit",
     }
 
 

@@ -1,7 +1,6 @@
 """Poppler's programs, asked about a document: they run apart, so that a damaged one takes nothing with it.
 
-pdftoppm draws pages here, rather than a library in the process: it comes with pdfsig and pdftotext, which are
-needed anyway, can be given a time limit, and a document that crashes it crashes nothing else.
+A program can be given a time limit, and a document that crashes it crashes nothing else.
 """
 
 from __future__ import annotations

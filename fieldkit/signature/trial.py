@@ -174,9 +174,10 @@ def _sign(
         return sign("b-b"), [note]
 
 
-def _judge(path: Path, bench: Bench) -> Judgement:
+def _judge(path: Path, bench: Bench, *, draw: bool = True) -> Judgement:
     rules = (bench.rules,) if bench.rules is not None else ()
-    return quorum.judge(path, bench.anchors, bench.crls, policy=Policy(purposes=bench.purposes), rules=rules)
+    policy = Policy(purposes=bench.purposes)
+    return quorum.judge(path, bench.anchors, bench.crls, policy=policy, rules=rules, draw=draw)
 
 
 def _words(judged: Judgement) -> dict[str, str]:
@@ -187,26 +188,22 @@ def _words(judged: Judgement) -> dict[str, str]:
         for check in each.checks
         if check.id in ("integrity", "coverage")
     ]
-    words = {"fieldkit": "fail" if "fail" in own or not own else "pass"}
-    for check in judged.checks:
-        judge, _, what = check.id.partition("-")
-        if what == "integrity" and check.verdict != "not-checked":
-            words[judge] = "fail" if "fail" in (words.get(judge), check.verdict) else "pass"
-    return words
+    return {"fieldkit": "fail" if "fail" in own or not own else "pass"} | quorum.integrity_words(
+        judged.checks
+    )
 
 
 def _broken(path: Path, bench: Bench) -> list[Check]:
     """Whether each judge that is here refuses a copy with one byte changed; one that is not is named too."""
     copy = path.with_name(f"{path.stem}-changed.pdf")
     tamper.flip(path, copy)
-    judged = _judge(copy, bench)
+    judged = _judge(copy, bench, draw=False)
     words = _words(judged)
     found = [_refused(judge, word) for judge, word in sorted(words.items())]
     for check in judged.checks:
-        judge, _, what = check.id.partition("-")
-        if what == "integrity" and judge not in words:
-            found.append(msgspec.structs.replace(check, id=f"tampering-{judge}", required=False))
-            words[judge] = ""
+        if check.id == f"{check.judge}-integrity" and check.judge not in words:
+            found.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
+            words[check.judge] = ""
     return found
 
 

@@ -18,6 +18,8 @@ from tests.driver.machine import Machine
 # A small package with a PKCS#11 module that nothing on a test machine needs.
 SIMPLE = "p11-kit-modules"
 SIMPLE_MODULE = "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-trust.so"
+# What tests install from the network, and so must not find on the machine they run on.
+BROUGHT = (SIMPLE, "coolkey", "libckyapplet1")
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def connected(root_and_apt: None, tmp_path: Path, request: pytest.FixtureRequest
     try:
         if not made.works:
             pytest.skip("this system gives no mount namespace or overlay to work in")
+        made.without(*BROUGHT)
         made.run("rm", "-f", "/etc/apt/apt.conf.d/docker-clean")  # images' apt reads its lists anew each time
         yield made
     finally:

@@ -73,6 +73,13 @@ class Machine:
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 
+    def without(self, *packages: str) -> None:
+        """Take packages away that the machine underneath may have, whatever else needs them there."""
+        here = [package for package in packages if self.state(package)]
+        if here:
+            done = self.run("dpkg", "--purge", "--force-all", *here)
+            assert not any(map(self.state, here)), done.stderr
+
     def state(self, package: str) -> str:
         """dpkg's state of `package` in the machine; "" where it knows nothing of it."""
         told = self.run("dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package).stdout.strip()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_a_simulation_names_what_would_be_new_and_changes_nothing(connected: Mac
     told = connected.run(sys.executable, "-c", ask)
     assert set(told.stdout.split()) == {"coolkey", "libckyapplet1"}, told.stderr
     assert connected.state("coolkey") == ""
+
+
+def test_a_machine_of_the_tests_has_not_what_the_one_underneath_may_have(
+    machine: Machine, package: Callable[..., Path]
+) -> None:
+    name = "fieldkit-sample-there"
+    needing = package("fieldkit-sample-needing", depends=name)
+    files = [shutil.copy(path, machine.folder) for path in (package(name), needing)]
+    machine.run("dpkg", "--install", *files)
+    assert machine.state(name) == "ii"
+    machine.without(name, "fieldkit-no-such-package")
+    assert machine.state(name) == ""
 
 
 def test_what_apt_says_is_understood_on_a_vietnamese_desktop(monkeypatch: pytest.MonkeyPatch) -> None:

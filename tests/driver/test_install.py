@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fieldkit.driver import apt, errors, install, rights
+from fieldkit.driver import apt, errors, install, rights, services
 from fieldkit.driver.plan import plan
 from fieldkit.driver.steps import DriverPlan
 from fieldkit.profile.driver import Apt, Conflict, Driver
@@ -42,6 +42,23 @@ def test_what_is_installed_already_is_recognised_and_nothing_would_run() -> None
 def test_a_version_that_is_too_old_is_not_enough(package: Callable[..., Path]) -> None:
     with pytest.raises(errors.PackageUnknown):  # the kit has no newer one
         plan(profile("dpkg", least={"dpkg": "999"}), [package("fieldkit-sample-other")])
+
+
+@pytest.mark.parametrize("name", ["-oDir::Bin::apt-key=x", "./evil.deb", "/x/evil.deb", "dpkg-"])
+def test_what_is_no_name_of_a_package_never_reaches_apt(tmp_path: Path, name: str) -> None:
+    evil = tmp_path / "dpkg"
+    evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    evil.chmod(0o755)
+    for profile_ in (profile(name), profile(f"-oDir::Bin::dpkg={evil}"), profile("dpkg", name)):
+        with pytest.raises(errors.PackageUnknown):
+            plan(profile_)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("unit", ["/x/evil.service", "--root=/x", "pcscd"])
+def test_what_is_no_name_of_a_unit_is_never_started(unit: str) -> None:
+    with pytest.raises(errors.NoDriver):
+        services.start_steps((), [unit])
 
 
 def test_without_rights_the_commands_for_an_administrator_are_handed_over(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from fieldkit.driver import errors, install, macos, rights, ways, windows
-from fieldkit.driver.ask import Answer
+from fieldkit.driver import errors, install, macos, rights, run, ways, windows
+from fieldkit.driver.ask import Answer, ask
 from fieldkit.driver.plan import from_maker
 from fieldkit.driver.steps import DriverPlan, Kind, Step
 from fieldkit.driver.ways import Way
@@ -28,6 +28,8 @@ from fieldkit.profile.load import load
 from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
 from fieldkit.text import M, Words
 
+MSIEXEC = r"C:\Windows\System32\msiexec.exe"
+CODE = "{0F2E4A5C-1111-2222-3333-444455556666}"
 SAID = Path(__file__).with_name("said")
 BYTES = b"an installer"
 SHA256 = hashlib.sha256(BYTES).hexdigest()
@@ -36,7 +38,7 @@ SHA256 = hashlib.sha256(BYTES).hexdigest()
 def says(**by_word: str) -> object:
     """A system whose program with a word of `by_word` in its command prints that file of `said/`."""
 
-    def answer(argv: Sequence[str]) -> Answer:
+    def answer(argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer:
         for word, name in by_word.items():
             if any(word in part for part in argv):
                 return Answer(0, (SAID / name).read_bytes().decode())
@@ -87,7 +89,7 @@ def test_an_msi_is_installed_without_questions_and_without_a_restart_by_itself(s
     made = planned(stick, "msi")
     path = str(made.copies[0].target)
     (step,) = made.steps
-    assert step.argv == ("msiexec", "/i", path, "/qn", "/norestart", "/l*v", f"{path}.log")
+    assert step.argv == (MSIEXEC, "/i", path, "/qn", "/norestart", "/l*v", f"{path}.log")
     assert made.shown().commands == (step.command,)
 
 
@@ -199,23 +201,90 @@ def test_installed_programs_are_read_with_their_versions() -> None:
     assert found["bit4id_xpki"].name == "Bit4id - Universal Middleware"
 
 
-def test_what_an_msi_added_is_taken_away_by_its_product_code(stick: Path) -> None:
-    added = {"{0F2E4A5C-1111-2222-3333-444455556666}": "X 1", "provider X": "registered"}
-    (step,) = windows.removal(planned(stick, "msi"), added)
-    assert step.command == "msiexec /x {0F2E4A5C-1111-2222-3333-444455556666} /qn /norestart"
+def test_what_an_msi_added_is_taken_away_by_its_own_product_code_and_by_no_other(stick: Path) -> None:
+    made = planned(stick, "msi", says(powershell="windows/product-code.txt"))
+    command = f"{MSIEXEC} /x {CODE} /qn /norestart"
+    assert f"If it fails, this removes it again: {command}" in map(str, made.shown().steps)
+    others = {"{AAAAAAAA-1111-2222-3333-444455556666}": "somebody else's, at the same time"}
+    (step,) = windows.removal(made, {CODE: "X 1", **others})
+    assert step.command == command
+    assert windows.removal(made, others) == ()
 
 
-def test_the_removal_that_a_profile_names_comes_first(stick: Path) -> None:
+def test_an_msi_that_does_not_say_its_product_is_not_removed_and_the_plan_says_so(stick: Path) -> None:
+    made = planned(stick, "msi")
+    assert "If it fails, what it left is named, and nothing is removed." in map(str, made.shown().steps)
+    assert windows.removal(made, {CODE: "X 1", "/nowhere/module": "file"}) == ()
+
+
+def test_the_removal_that_a_profile_names_is_shown_before_and_run_only_for_what_is_new(stick: Path) -> None:
     removal = ("C:\\Program Files\\X\\uninst.exe", "/S")
-    (step,) = windows.removal(planned(stick, "exe", removal=removal), {"X": ""})
-    assert step.command == '"C:\\Program Files\\X\\uninst.exe" /S'
+    made = planned(stick, "exe", removal=removal, provider="X")
+    assert any('"C:\\Program Files\\X\\uninst.exe" /S' in str(line) for line in made.shown().steps)
+    for new in ("/nowhere/module", "provider X"):
+        (step,) = windows.removal(made, {new: ""})
+        assert step.argv == removal
+    assert windows.removal(made, {"somebody else's": ""}) == ()
 
 
-def test_on_macos_files_go_by_the_profiles_command_and_receipts_are_forgotten(stick: Path) -> None:
-    made = planned(stick, "pkg", removal=("rm", "-r", "/Library/bit4id"))
-    steps = macos.removal(made, {"com.bit4id.x": "receipt", "/Library/bit4id/x.dylib": "file"})
-    assert [step.command for step in steps] == ["rm -r /Library/bit4id", "pkgutil --forget com.bit4id.x"]
-    assert macos.removal(planned(stick, "pkg"), {"com.bit4id.x": "receipt"}) == ()
+def test_on_macos_files_go_by_the_profiles_command_and_only_its_own_receipt_is_forgotten(stick: Path) -> None:
+    made = planned(stick, "pkg", removal=("/bin/rm", "-r", "/Library/bit4id"), prefix=("sudo", "-n"))
+    assert any("sudo -n /bin/rm -r /Library/bit4id" in str(line) for line in made.shown().steps)
+    answer = says(**{"--file-info": "macos/owner.txt"})
+    own = "com.bit4id.universalmiddleware"
+    added = {own: "receipt", "com.other.x": "receipt", "/nowhere/module": "file"}
+    steps = macos.removal(made, added, answer=answer)  # type: ignore[arg-type]
+    assert [step.command for step in steps] == [
+        "sudo -n /bin/rm -r /Library/bit4id", f"sudo -n pkgutil --forget {own}",
+    ]  # fmt: skip
+    assert macos.removal(made, {own: "receipt"}, answer=answer) == ()  # type: ignore[arg-type]
+    assert macos.removal(planned(stick, "pkg"), added, answer=answer) == ()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", ["‘;calc;’", "‚x‛", "'; calc; '", "$(calc)", "`calc`", '"; calc; "', "hồ sơ"]
+)
+def test_a_path_is_never_a_part_of_what_powershell_is_told(name: str) -> None:
+    asked: list[tuple[Sequence[str], Mapping[str, str] | None]] = []
+
+    def answer(argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer:
+        asked.append((argv, values))
+        return Answer(0, "")
+
+    path = f"C:\\kit\\{name}.msi"
+    windows.file_version(path, answer)
+    windows.publisher(Path(path), answer)
+    windows.product_code(Path(path), answer)
+    assert len(asked) == 3
+    for argv, values in asked:
+        assert values == {"FIELDKIT_FILE": path}
+        assert not any("kit" in word or name in word for word in argv)
+
+
+def test_windows_own_programs_are_run_from_its_system_folder_only(stick: Path) -> None:
+    asked: list[str] = []
+
+    def answer(argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer:
+        asked.append(argv[0])
+        return Answer(0, "")
+
+    windows.programs(answer)
+    windows.providers(64, answer)
+    windows.publisher(Path("x"), answer)
+    asked.append(planned(stick, "msi").steps[0].argv[0])
+    assert all(
+        program.startswith("C:\\Windows\\System32\\") and program.endswith(".exe") for program in asked
+    )
+
+
+def test_a_program_that_is_run_looks_for_none_in_the_current_folder(tmp_path: Path) -> None:
+    show = (
+        "import os; print(os.environ['NoDefaultCurrentDirectoryInExePath'], os.environ.get('FIELDKIT_FILE'))"
+    )
+    heard: list[str] = []
+    assert ask((sys.executable, "-c", show), {"FIELDKIT_FILE": "x"}).out == "1 x\n"
+    assert run.run((sys.executable, "-c", show), tmp_path / "log", heard=heard.append) == 0
+    assert heard == ["1 None"]
 
 
 def test_on_macos_a_module_is_known_by_the_package_that_brought_it() -> None:

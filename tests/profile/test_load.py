@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,7 @@ atr:
 driver:
   exe:
     - file: setup.exe
-      module: trial.dll
+      module: 'C:\\Windows\\System32\\trial.dll'
 pin_policy: {min: 4, max: 8}
 """
 SERVICES = "services:\n  - {id: one, kind: tsa, url: 'http://tsa.example/', title: {vi: Một, en: One}}\n"
@@ -100,7 +101,7 @@ def test_one_id_in_two_files_is_told_in_the_second(home: Home) -> None:
         ("min: 4, max: 8", "min: four, max: 8", (15, 19), "whole number"),
         ("known: hypothesis", "known: certainly", (3, 8), "is not one of"),
         ("file: setup.exe", "file: ../setup.exe", (13, 13), "without folders"),
-        ("module: trial.dll", "module: trial.dll\n      sha256: ABC", (15, 15), "not a SHA-256"),
+        ("file: setup.exe", "file: setup.exe\n      sha256: ABC", (14, 15), "not a SHA-256"),
         ("title: {vi: Thử, en: Trial}", "title: {vi: Thử}", (2, 8), "`en` is missing"),
         ("atr:\n  - {value: 3B00}", "atr:\n  - {value: 3B00}\n  - {value: 3B00", (11, 5), "not closed"),
     ],
@@ -189,3 +190,133 @@ def test_the_command_tells_a_profiles_mistakes_and_ends_with_wrong_use(fieldkit:
     shutil.copyfile(shipped("profiles") / "tokens" / "softhsm2.yaml", path.with_name("softhsm2.yaml"))
     path.unlink()
     assert fieldkit("driver", "list", "--json").status == 0
+
+
+def complaints(home: Home, driver: str) -> list[tuple[str, int]]:
+    """What is said of a token's profile with this `driver:`, and the lines of it."""
+    head, _, tail = TOKEN.partition("driver:\n")
+    path = put(
+        home, "tokens/trial.yaml", f"{head}driver:\n{driver}pin_policy:{tail.partition('pin_policy:')[2]}"
+    )
+    with pytest.raises(ProfileInvalid) as caught:
+        check(path)
+    first = head.count("\n") + 2
+    return [(str(problem.message), problem.line - first) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-oDir::Bin::dpkg=/tmp/evil", "--reinstall", "/x/evil.deb", "./evil.deb", "evil.deb/../x",
+        "softhsm2-", "softhsm2=1.0", "softhsm2/stable", "softhsm2:i386", "?installed", "task^", "Softhsm2",
+        "s*", "", "a b", "x\u202e",
+    ],
+)  # fmt: skip
+def test_only_a_name_of_a_package_can_be_one(home: Home, name: str) -> None:
+    listed = complaints(
+        home, f"  apt:\n    - module: /usr/lib/x.so\n      packages: [opensc, {json.dumps(name)}]\n"
+    )
+    assert [line for _, line in listed] == [2]
+    assert "name of a package" in listed[0][0]
+
+
+@pytest.mark.parametrize(
+    "name", ["opensc", "libengine-pkcs11-openssl", "libstdc++6", "g++", "python3.11", "0ad", "7zip"]
+)
+def test_every_name_that_debian_allows_can_be_one(home: Home, name: str) -> None:
+    way = f"module: /usr/lib/x.so, packages: [{json.dumps(name)}], least: {{{name}: '1:2.0~rc1+b1-3'}}"
+    driver = f"  apt:\n    - {{{way}}}\n"
+    put(home, "tokens/trial.yaml", TOKEN.replace("  exe:\n", driver + "  exe:\n"))
+    assert load(home).tokens["trial"].driver.apt[0].packages == (name,)
+
+
+@pytest.mark.parametrize(
+    ("driver", "part"),
+    [
+        ("  services: [/x/evil.service]\n", "a unit of systemd"),
+        ("  services: [--root=/x]\n", "a unit of systemd"),
+        ("  services: ['../evil.service']\n", "a unit of systemd"),
+        ("  services: [pcscd]\n", "a unit of systemd"),
+        ("  apt: [{module: /usr/lib/x.so, packages: [opensc], least: {opensc: -oX=1}}]\n", "a version"),
+        ("  apt: [{module: /usr/lib/x.so, packages: [opensc], least: {-oX: '1'}}]\n", "name of a package"),
+        ("  apt: [{module: x.so, packages: [opensc]}]\n", "from the root on"),
+        ("  apt: [{module: /usr/lib/../../tmp/x.so, packages: [opensc]}]\n", "from the root on"),
+        ("  deb: [{module: lib/x.so, file: x.deb}]\n", "from the root on"),
+        ("  deb: [{module: /usr/lib/x.so, file: -x.deb}]\n", "without folders"),
+        ("  deb: [{module: /usr/lib/x.so, file: ../x.deb}]\n", "without folders"),
+        ("  exe: [{module: x.dll, file: x.exe}]\n", "where only an administrator"),
+        ("  msi: [{module: 'C:\\Vendor\\x.dll', file: x.msi}]\n", "where only an administrator"),
+        ("  pkg: [{module: x.dylib, file: x.pkg}]\n", "from the root on"),
+        ("  conflicts: [{kind: package, name: --root=/x, text: {vi: a, en: b}}]\n", "name of a package"),
+        ("  conflicts: [{kind: service, name: -x, text: {vi: a, en: b}}]\n", "a service"),
+        ("  conflicts: [{kind: module, name: /x/y, text: {vi: a, en: b}}]\n", "without folders"),
+        ("  exe: [{module: 'C:\\Windows\\x.dll', file: x.exe, removal: [uninst.exe]}]\n", "removal"),
+    ],
+)  # fmt: skip
+def test_what_a_driver_names_can_be_nothing_but_what_it_is_named_as(
+    home: Home, driver: str, part: str
+) -> None:
+    listed = complaints(home, driver)
+    assert [(part in said, line) for said, line in listed] == [(True, 0)], listed
+
+
+@pytest.mark.parametrize(
+    ("system", "path"),
+    [
+        ("linux", "opensc-pkcs11.so"), ("linux", "lib/opensc-pkcs11.so"), ("linux", "//server/x.so"),
+        ("linux", "/usr/lib/../../tmp/x.so"), ("macos", "x.dylib"), ("windows", "eTPKCS11.dll"),
+        ("windows", "C:\\SoftHSM2\\lib\\softhsm2-x64.dll"), ("windows", "C:x.dll"),
+        ("windows", "\\\\server\\share\\x.dll"), ("windows", "C:\\Windows\\..\\x\\y.dll"),
+        ("windows", "/usr/x.dll"),
+        ("windows", "C:\\Windowsx\\y.dll"),
+    ],
+)  # fmt: skip
+def test_a_module_is_loaded_only_from_where_no_other_account_can_put_one(
+    home: Home, system: str, path: str
+) -> None:
+    text = TOKEN.replace(
+        "  linux:\n    - {path: /usr/lib/trial.so", f"  {system}:\n    - {{path: {json.dumps(path)}"
+    )
+    with pytest.raises(ProfileInvalid) as caught:
+        check(put(home, "tokens/trial.yaml", text))
+    assert [problem.line for problem in caught.value.problems] == [6]
+
+
+PLAN = (shipped("profiles") / "plan" / "sample.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("token: softhsm2", "token: softhsm9", "There is no profile `softhsm9`"),
+        ("authority: sample", "authority: nobody", "There is no profile `nobody`"),
+        ("checklist: survey", "checklist: surveys", "There is no checklist surveys"),
+        ("        CN: Nguyễn", "        NC: Nguyễn", "`NC` is no attribute"),
+        (
+            "      subject:\n",
+            "      certificate_serial: 12-XY\n      subject:\n",
+            "cannot be a serial number",
+        ),
+    ],
+)
+def test_what_a_plan_names_and_nobody_knows_is_told_wherever_the_plan_lies(
+    fieldkit: Run, tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    path = tmp_path / "north.yaml"
+    path.write_text(PLAN, encoding="utf-8")
+    assert fieldkit("checklist", "check", path).status == 0
+    assert before in PLAN
+    path.write_text(PLAN.replace(before, after, 1), encoding="utf-8")
+    ran = fieldkit("checklist", "check", path, "--json")
+    assert ran.status == 1
+    (problem,) = ran.document["result"][0]["problems"]
+    assert said in problem["message"]
+    assert PLAN.replace(before, after, 1).splitlines()[problem["line"] - 1].strip()
+
+
+def test_problems_beyond_the_first_hundred_are_counted(fieldkit: Run, tmp_path: Path) -> None:
+    path = tmp_path / "north.yaml"
+    path.write_text("id: a\nphases: []\nbureaus: []\n" + "".join(f"k{n}: 1\n" for n in range(250)))
+    problems = fieldkit("checklist", "check", path, "--json").document["result"][0]["problems"]
+    assert len(problems) == 100
+    assert "not listed: 154" in problems[-1]["message"]  # 250 keys and three that are missing, but for 99

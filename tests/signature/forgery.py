@@ -272,3 +272,49 @@ class Sha1(TokenSigner):
             return bytes(512)
         key = self.raw.key  # type: ignore[attr-defined]
         return bytes(await asyncio.to_thread(key.sign, data, padding.PKCS1v15(), hashes.SHA1()))
+
+
+def with_empty_field(
+    data: bytes, rect: tuple[float, ...] = (500, 700, 20, 20), picture: bytes = b"1 0 0 rg 0 0 600 842 re f"
+) -> bytes:
+    """Evil field: an empty signature field is added whose appearance is a picture over the page."""
+
+    def change(writer: IncrementalPdfFileWriter) -> None:
+        page_ref, _ = writer.find_page_for_modification(0)
+        page = page_ref.get_object()
+        field = writer.add_object(
+            generic.DictionaryObject(
+                {
+                    pdf_name("/Type"): pdf_name("/Annot"),
+                    pdf_name("/Subtype"): pdf_name("/Widget"),
+                    pdf_name("/FT"): pdf_name("/Sig"),
+                    pdf_name("/T"): generic.pdf_string("Later"),
+                    pdf_name("/F"): generic.NumberObject(4),
+                    pdf_name("/Rect"): generic.ArrayObject([generic.FloatObject(each) for each in rect]),
+                    pdf_name("/P"): page_ref,
+                    pdf_name("/AP"): generic.DictionaryObject(
+                        {pdf_name("/N"): writer.add_object(drawing(picture))}
+                    ),
+                }
+            )
+        )
+        before = [page["/Annots"].raw_get(at) for at in range(len(page.get("/Annots", ())))]
+        page[pdf_name("/Annots")] = generic.ArrayObject([*before, field])
+        writer.mark_update(page_ref)
+        form = writer.root["/AcroForm"]
+        held = form["/Fields"]
+        form[pdf_name("/Fields")] = generic.ArrayObject([*map(held.raw_get, range(len(held))), field])
+        writer.update_container(form)
+
+    return later(data, change)
+
+
+def drawing(content: bytes, width: int = 600, height: int = 842) -> generic.StreamObject:
+    """A form XObject that draws `content`."""
+    box = generic.ArrayObject([generic.NumberObject(each) for each in (0, 0, width, height)])
+    entries = {
+        pdf_name("/Type"): pdf_name("/XObject"),
+        pdf_name("/Subtype"): pdf_name("/Form"),
+        pdf_name("/BBox"): box,
+    }
+    return generic.StreamObject(entries, stream_data=content)
