@@ -49,7 +49,7 @@ def note(home: Home, profile: str, packages: Brought) -> None:
 
     Packages that an earlier kit left, and no profile's driver needs any more, go.
     """
-    path = folder(home) / f"{profile}.json"
+    path = _listing(home, profile)
     fresh = path.with_suffix(".part")
     fresh.write_bytes(msgspec.json.encode(packages) + b"\n")
     fresh.replace(path)
@@ -66,10 +66,17 @@ def brought(home: Home, profile: str) -> tuple[Path, ...]:
 
     :raises HashWrong: one was changed since.
     """
-    packages = _read(folder(home) / f"{profile}.json")
+    packages = _read(_listing(home, profile))
     if packages is None or packages.system not in systems():
         return ()
     return tuple(_unchanged(folder(home) / kept.name, kept) for kept in packages.files)
+
+
+def _listing(home: Home, profile: str) -> Path:
+    path = folder(home) / f"{profile}.json"
+    if path.parent != folder(home) or path.name != f"{profile}.json":
+        raise ValueError(profile)  # a name that leaves the folder
+    return path
 
 
 def _read(path: Path) -> Brought | None:
