@@ -318,6 +318,7 @@ def test_a_link_on_the_stick_is_never_read_for_a_receipt(
 MOUNTS = """
 import os, subprocess, sys
 from pathlib import Path
+from fieldkit import i18n
 from fieldkit.errors import FieldkitError
 from fieldkit.journal.store import Store
 from fieldkit.journal.entry import Draft
@@ -326,6 +327,7 @@ from fieldkit.sync.carrier import FolderCarrier
 from fieldkit.sync.pull import pull
 from fieldkit.sync.status import status
 
+i18n.use("en")
 folder, keys = Path(sys.argv[1]), tuple(sys.argv[2:4])
 stick = folder / "stick"
 stick.mkdir()
@@ -457,6 +459,27 @@ def test_a_target_on_this_computers_own_disk_is_said_before_it_is_agreed_to(
     plan = announce(store, FolderCarrier(tmp_path / "folder"), recipients)
     assert plan is not None
     assert any("own disk" in str(step) for step in plan.steps) == (os.name != "nt")
+
+
+@POSIX
+def test_a_new_folder_on_a_stick_is_not_taken_for_this_computers_own_disk(
+    tmp_path: Path, recipients: Keys
+) -> None:
+    out = mounting(
+        tmp_path,
+        recipients,
+        """
+        mount()
+        plan = pushing.announce(store, FolderCarrier(stick / "new"), keys)
+        print(any("own disk" in str(step) for step in plan.steps))
+        """,
+    )
+    assert out.splitlines() == ["False"]
+
+
+def test_a_folder_in_the_outbox_is_left_alone(store: Store, stick: FolderCarrier, recipients: Keys) -> None:
+    (store.folder / pushing.OUTBOX / "thư mục").mkdir(parents=True)
+    assert push(store, stick, recipients).first == 1
 
 
 def test_bytes_that_do_not_read_back_as_they_were_written_are_damage_and_go_again(
