@@ -24,6 +24,7 @@ from fieldkit.checklist.model import Checklist, Item
 from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, Entry
+from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator
 from fieldkit.procedure.context import Context
@@ -184,6 +185,13 @@ class Visits:
         now = self._changeable(visit)
         wanted = self._item(now, item)
         procedure = _procedure(wanted)
+        if self.store.read_only is not None:
+            raise StoreReadOnly(
+                M("The step was not run: what it does could not be kept. {reason}",
+                  reason=self.store.read_only),
+                unchanged=M("Nothing was changed."),
+                hint=M("`fieldkit store verify` says more. Reading and exporting still work."),
+            )  # fmt: skip
         folder = self.home.visit(now.id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = now.answered.get(item)
