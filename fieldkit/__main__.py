@@ -62,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import warnings
 
         warnings.simplefilter("ignore")  # libraries' remarks would be drawn over the screens
+    import logging
+
+    logging.getLogger().addHandler(logging.NullHandler())  # without one, what libraries log goes to stderr
     i18n.use(_given(given, "--lang"))
     if opens_screens(given):
         from fieldkit.home import HomeMissing, locate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from fieldkit.certificate import name
+from fieldkit.certificate import files, name
 from fieldkit.certificate.boundary import parsed
 from fieldkit.certificate.check import check, stamp
 from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
@@ -62,12 +62,9 @@ def describe(
 
     :raises FileUnreadable: it is not a certificate.
     """
-    from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    loaded = parsed(
-        lambda: x509.load_der_x509_certificate(certificate), "", M("A certificate in it is damaged.")
-    )
+    loaded = files.certificate(certificate)
     judged = check(certificate, chain, anchors, at, dossier=dossier, crls=crls, purposes=purposes)
     findings = [finding(each) for each in judged.checks]
     findings += _remarks(loaded, at.astimezone(UTC))

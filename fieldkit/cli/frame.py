@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 class Reply(msgspec.Struct, frozen=True):
     """What a command found: `result` for a program, `text` for a person, `good` for the exit status.
 
+    problems: what could not be asked, beside what was found; a person is told in `text`.
     damage: what of the store it was read from is not as it was stored.
     A plain string is one line, whatever is in it; only a `Said` of our own may have several.
     """
@@ -41,6 +42,7 @@ class Reply(msgspec.Struct, frozen=True):
     result: Any
     text: str | Said | Sequence[str | Said] = ""
     good: bool = True
+    problems: Sequence[FieldkitError] = ()
     damage: Sequence[Damage] = ()
 
     def lines(self) -> list[str]:
@@ -234,8 +236,12 @@ def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
     for reply in replies:
         damage = [*reply.damage, *(each for each in call.damage if each not in reply.damage)]
         if call.json:
-            shapes = {"damage": [each.shape() for each in damage]} if damage else {}
-            _print(_json({"ok": True, "result": reply.result} | shapes))
+            document = {"ok": True, "result": reply.result}
+            if reply.problems:
+                document["problems"] = [each.as_dict() for each in reply.problems]
+            if damage:
+                document["damage"] = [each.shape() for each in damage]
+            _print(_json(document))
         else:
             for line in (*reply.lines(), *_damage_lines(damage)):
                 _print(line)

@@ -87,6 +87,10 @@ def sign(
         raise errors.Misused(
             M("The option {option} is missing.", option="--out" if token else "--token"), unchanged=NOT_SIGNED
         )
+    from fieldkit.record.countersign import refuse_stamps
+
+    for source in found:
+        refuse_stamps(source, given["field"])
     get_ready()
     jobs = jobs_for(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
     jobs, password = looked_at(call, jobs, **given)
@@ -138,10 +142,10 @@ def sign(
 
 
 def material(call: Call, profiles: Profiles) -> Material:
-    """Anchors, issuing authorities and revocation lists of all profiles, as far as they are here."""
+    """Anchors, issuing authorities and revocation lists of all profiles in force, as far as they are here."""
     from fieldkit.procedure.material import gather
 
-    return gather(call.home, profiles, profiles.authorities)
+    return gather(call.home, profiles, profiles.trusted)
 
 
 def _rules(profiles: Profiles, wanted: str) -> RuleSet | None:

@@ -13,7 +13,7 @@ from fieldkit.cli.frame import Call, Reply, noun
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
-    from fieldkit.sync.status import Sent
+    from fieldkit.sync.status import Gap, Sent
 
 sync = noun("sync", M("Send this device's work to head office, and see what arrived."))
 
@@ -21,7 +21,7 @@ sync = noun("sync", M("Send this device's work to head office, and see what arri
 @sync.verb("push", M("Put what the target does not have yet, encrypted, into bundles there."))
 @click.argument("target")
 def push(call: Call, target: str) -> Reply:
-    from fieldkit.sync.push import announce
+    from fieldkit.sync.push import announce, lost_words
     from fieldkit.sync.push import push as put
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
@@ -42,6 +42,8 @@ def push(call: Call, target: str) -> Reply:
         lines.append(M("Head office gets the entries up to {last}.", last=done.last))
     else:
         lines.append(M("Nothing new: the target has everything already."))
+    lines += [M("Damaged there, so its entries were put again: {name}", name=name) for name in done.damaged]
+    lines += map(lost_words, done.lost)
     if done.missing:
         lines.append(
             M("Attachments that are damaged or gone here and were not put: {count}.", count=len(done.missing))
@@ -53,6 +55,8 @@ def push(call: Call, target: str) -> Reply:
         "last": done.last,
         "size": done.size,
         "missing": done.missing,
+        "damaged": done.damaged,
+        "lost": [_range(gap) for gap in done.lost],
         "waiting": [shape(each) for each in done.waiting],
     }
     return Reply(result, [*lines, *_waiting(done.waiting)])
@@ -73,12 +77,17 @@ def pull(call: Call, target: str) -> Reply:
     lines += [
         M("Not taken: {name}. {reason}", name=each.name, reason=str(each.reason)) for each in done.refused
     ]
+    lines += [
+        M("Entry {seq} is lost here: only head office's signature says that it has it.", seq=seq)
+        for seq in done.unproved
+    ]
     if done.received:
         lines.append(M("Head office has every entry up to {seq}.", seq=done.received))
     result = {
         "taken": [{"seq": each.seq, "hash": each.hash, "issued": each.issued} for each in done.taken],
         "refused": [{"name": each.name, "reason": str(each.reason)} for each in done.refused],
         "received": done.received,
+        "unproved": done.unproved,
         "waiting": [shape(each) for each in done.waiting],
     }
     return Reply(result, [*lines, *_waiting(done.waiting)], good=not done.refused)
@@ -87,12 +96,24 @@ def pull(call: Call, target: str) -> Reply:
 @sync.verb("status", M("What was put, what waits for a receipt, what is not at the target yet."))
 @click.argument("target", default="")
 def status(call: Call, target: str) -> Reply:
+    from fieldkit.sync.push import lost_words
     from fieldkit.sync.status import status as look
     from fieldkit.sync.target import carrier
 
     with call.store() as store:
         now = look(store, carrier(target) if target else None)
-    lines: list[str | Said] = [
+    lines: list[str | Said] = []
+    if now.forked:
+        lines += [
+            M("At {target} there are entries of this device that this store never wrote.", target=target),
+            *(f"  {name}" for name in now.forked),
+            M("This store was copied or brought back from a backup. Ask head office before working on."),
+        ]
+    if now.damaged:
+        lines += [M("Damaged at {target}: {name}", target=target, name=each.bundle) for each in now.damaged]
+        lines.append(M("`fieldkit sync push` puts their entries there again."))
+    lines += map(lost_words, now.gaps)
+    lines += [
         M("Entries not put yet: {count}.", count=now.pending),
         M("Head office has every entry up to {seq}.", seq=now.received)
         if now.received
@@ -105,8 +126,15 @@ def status(call: Call, target: str) -> Reply:
         "sent": [shape(each) for each in now.sent],
         "waiting": [shape(each) for each in now.waiting],
         "here": [each.bundle for each in now.here],
+        "damaged": [shape(each) for each in now.damaged],
+        "forked": now.forked,
+        "lost": [_range(gap) for gap in now.gaps],
     }
-    return Reply(result, [*lines, *_waiting(now.waiting)])
+    return Reply(result, [*lines, *_waiting(now.waiting)], good=not now.damaged and not now.forked)
+
+
+def _range(gap: Gap) -> dict[str, int]:
+    return {"first": gap.first, "last": gap.last}
 
 
 def shape(sent: Sent) -> dict[str, Any]:

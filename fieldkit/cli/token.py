@@ -107,14 +107,22 @@ def line(found: Token) -> str:
 
 
 @token.verb("list", M("The tokens that are here."), modules=True)
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> Iterator[Reply]:
     with agents(call) as running:
         found = running.tokens()
-        if not found and running.problems:
-            raise running.problems[0]
-        lines: list[str | Said] = [line(each) for each in found]
-        lines += [f"! {problem}" for problem in running.problems]
-        return Reply([shape(each) for each in found], lines or [M("There is no token here.")])
+        problems = running.problems
+        asked_for = [each for each in problems if each.data.get("module") in call.modules]
+        failed = asked_for or ([] if found else problems)
+        if not (failed and call.json):
+            lines: list[str | Said] = [line(each) for each in found]
+            lines += [f"! {problem}" for problem in problems if problem not in failed[:1]]
+            if not failed:
+                lines = lines or [M("There is no token here.")]
+            yield Reply([shape(each) for each in found], lines, problems=problems)
+        if failed:  # whoever named a module is not to take the others' answer for its own
+            failed[0].data["tokens"] = [shape(each) for each in found]
+            failed[0].data["problems"] = [each.as_dict() for each in problems if each is not failed[0]]
+            raise failed[0]
 
 
 CHANGES: dict[str, Said] = {

@@ -16,7 +16,8 @@ from fieldkit.journal.log import is_segment
 LOCK = "lock"
 RESERVE = "reserve"
 RESERVE_SIZE = 1024 * 1024
-RESERVE_STEP = RESERVE_SIZE // 16
+RESERVE_PARTS = 16
+"""Where there is no room for all of it, as many sixteenths are kept as there is room for."""
 
 PART = ".part"
 TORN = ".torn"
@@ -68,7 +69,9 @@ def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
 
 
 def reserved(size: int) -> bytes:
-    """What a reserve of that size holds: bytes that no file system can store in less room than they are."""
+    """What a reserve of that size holds: bytes that no file system can store in less room; of a smaller one,
+    the first of them.
+    """
     return hashlib.shake_256(b"fieldkit reserve").digest(size)
 
 

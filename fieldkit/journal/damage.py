@@ -8,7 +8,7 @@ import msgspec
 
 from fieldkit.text import M, Message
 
-Kind = Literal["entries", "order", "head", "key", "attachment", "format"]
+Kind = Literal["entries", "order", "head", "key", "attachment", "format", "disk"]
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -16,7 +16,8 @@ class Damage(msgspec.Struct, frozen=True):
 
     kind: "entries" are lost, `first` to `last`; "order": lines that do not belong where they are, with
     nothing lost by it; "head": the journal is not the one that was closed; "key": the device key;
-    "attachment": the file of that `sha256`; "format": entries of a newer fieldkit.
+    "attachment": the file of that `sha256`; "format": entries of a newer fieldkit; "disk": it does not give
+    all of a segment.
     accepted: a person knew of it and repaired the store; it is said for ever, and no longer an error.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class Device:
     def __init__(self, folder: Path, files: FileSystem, *, writable: bool) -> None:
         path = folder / KEY
         if KEY in files.names(folder):
-            held = files.read(path)
+            held = _read(path, files)
         elif holds_work(folder, files):
             raise _missing()
         elif writable:
@@ -107,6 +108,15 @@ def holds_work(folder: Path, files: FileSystem) -> bool:
 def is_store(folder: Path, files: FileSystem) -> bool:
     """Whether there is a store in the folder, or what is left of one."""
     return KEY in files.names(folder) or holds_work(folder, files)
+
+
+def _read(path: Path, files: FileSystem) -> bytes:
+    try:
+        return files.read(path)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise _damaged() from error
+        raise
 
 
 def _missing() -> StoreDamaged:

@@ -35,6 +35,8 @@ MOST_PADDING = 1024 * 1024
 """A save into bytes that are there already is twice as fast as one that makes the file longer."""
 
 DESCRIPTORS = 64
+BLOCK = 4096
+"""What is given up of a segment at once where the disk has a bad spot."""
 
 
 class Log:
@@ -43,7 +45,7 @@ class Log:
     device: whose log it is; empty in a new one until the first entry. seq, hash, hlc: its head.
     read_only: why nothing may be written, if so. scan: what was wrong when it was read.
     trimmed: bytes cut from a torn tail and kept aside. readable: the last entry this release understands.
-    unplaced: whole lines that are no entries of this journal.
+    unplaced: whole lines that are no entries of this journal. disk_fault: it has a bad spot in a segment.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Log:
         self.trimmed = 0
         self.resumed = 0
         self.read_only: Message | None = None
+        self.disk_fault: Message | None = None
+        self._unbelieved: list[Damage] = []
         self.scan = self._read(checkpoint, device)
         self.device = self.scan.device
         self.seq = self.scan.seq
@@ -79,7 +83,7 @@ class Log:
         self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
         self.lost_tail: Hole | None = None
         self.open_holes: list[Hole] = []
-        self._unbelieved: list[Damage] = []
+        self.read_only = self.disk_fault
         self._judge(mark)
         if self.device and self.device != (device or self.device):
             self.read_only = M("The journal was written with another device key; it can only be read.")
@@ -164,30 +168,36 @@ class Log:
                 self.unplaced.append(place)
             elif self.hash_of(found.seq) != entry.digest(body):
                 lines.setdefault(found.seq, {})[entry.digest(body)] = place, found
-        numbers = sorted(lines, reverse=True)
-        while chosen := next(filter(None, (self._choice(seq, lines[seq]) for seq in numbers)), None):
-            place, found = lines[chosen[0]].pop(chosen[1])
-            self.index.restore(found, place)
-            numbers.remove(found.seq)
-            if found.kind == REPAIR:
-                scan.repairs.append(found.seq)
-            if found.v > entry.FORMAT:
-                scan.newer = min(scan.newer or (found.seq, found.v), (found.seq, found.v))
+        settled = False
+        while not settled:
+            settled = True
+            for seq in (*sorted(lines, reverse=True), *sorted(lines)):  # each way one names the next
+                hash = self._choice(seq, lines[seq])
+                if hash:
+                    self._take_in(*lines[seq].pop(hash))
+                    settled = False
         self.unplaced += [place for named in lines.values() for place, _ in named.values()]
         scan.holes = [left for hole in scan.holes for left in self._left(hole)]
         with contextlib.suppress(StoreDamaged):
             self.hlc = hlc_of(self.body(self.seq))
 
-    def _choice(self, seq: int, lines: dict[str, tuple[Place, Link]]) -> tuple[int, str] | None:
-        """Which of the lines is the lost entry `seq`, if the chain says so or nothing speaks against it."""
-        if self.index.place(seq).length:
-            return None
+    def _take_in(self, place: Place, found: Link) -> None:
+        self.index.restore(found, place)
+        if found.kind == REPAIR:
+            self.scan.repairs.append(found.seq)
+        if found.v > entry.FORMAT:
+            self.scan.newer = min(self.scan.newer or (found.seq, found.v), (found.seq, found.v))
+
+    def _choice(self, seq: int, lines: dict[str, tuple[Place, Link]]) -> str:
+        """The hash of that line which is the lost entry `seq`, if the chain or nothing else says so."""
+        if not lines or self.index.place(seq).length:
+            return ""
         after = self._named_by(seq + 1)
         if after:
-            return (seq, after) if after in lines else None
+            return after if after in lines else ""
         before = self.hash_of(seq - 1) if seq > 1 else entry.GENESIS
         fitting = [hash for hash, (_, found) in lines.items() if not before or found.prev == before]
-        return (seq, fitting[0]) if len(fitting) == 1 else None
+        return fitting[0] if len(fitting) == 1 else ""
 
     def _named_by(self, seq: int) -> str:
         """The hash by which the entry `seq` names the one before; empty if it is lost."""
@@ -226,17 +236,47 @@ class Log:
     def _read_ahead(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
         """Segments whole, each read while the one before is looked at."""
         if len(names) < 2:
-            yield from ((name, self._files.read(self._folder / name)) for name in names)
+            yield from ((name, self._read_segment(name)) for name in names)
             return
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._files.read, self._folder / names[0])
+            coming = reader.submit(self._read_segment, names[0])
             for name, following in zip(names, [*names[1:], None], strict=True):
                 data = coming.result()
                 if following is not None:
-                    coming = reader.submit(self._files.read, self._folder / following)
+                    coming = reader.submit(self._read_segment, following)
                 yield name, data
+
+    def _read_segment(self, name: str) -> bytes:
+        """A segment; where the disk has bad spots, with zeros in their places.
+
+        :raises OSError: nothing of it is given.
+        """
+        path = self._folder / name
+        try:
+            return self._files.read(path)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            given = False
+            blocks = []
+            descriptor = self._files.open(path)
+            try:
+                size = self._files.status(path).size
+                for offset in range(0, size, BLOCK):
+                    try:
+                        blocks.append(self._files.read_at(descriptor, offset, min(BLOCK, size - offset)))
+                        given = True
+                    except OSError:
+                        blocks.append(bytes(min(BLOCK, size - offset)))
+            finally:
+                self._files.close(descriptor)
+            if not given:
+                raise
+            self.disk_fault = M("The disk does not give all of {file}.", file=name)
+            self._unbelieved.append(Damage("disk", self.disk_fault))
+            return b"".join(blocks)
 
     def _resume(self, checkpoint: Checkpoint, names: list[str]) -> Scan | None:
         """A scan that goes on where the checkpoint ends, if all before it is as it was.
@@ -299,6 +339,13 @@ class Log:
             return head.seq == 0
         return self.hash_of(head.seq) == head.hash
 
+    @property
+    def accepted_holes(self) -> list[Hole]:
+        """What is lost and was accepted; in a newer format's journal nobody here can tell."""
+        if self.scan.newer is not None:
+            return []
+        return [hole for hole in self.scan.holes if hole not in self.open_holes]
+
     def damage(self) -> Iterator[Damage]:
         """What was found to be wrong, accepted losses included."""
         scan = self.scan
@@ -306,10 +353,10 @@ class Log:
             yield Damage("format", _newer(scan.newer[1]), scan.newer[0], self.seq)
         for hole in dict.fromkeys((*scan.holes, *self.open_holes)):
             kind: Kind = "entries" if hole.last >= hole.first else "order"
-            if hole in self.open_holes:
-                yield Damage(kind, hole.message(), hole.first, hole.last)
-            else:
+            if hole in self.accepted_holes:
                 yield Damage(kind, hole.accepted(), hole.first, hole.last, accepted=True)
+            else:
+                yield Damage(kind, hole.message(), hole.first, hole.last)
         yield from self._unbelieved
 
     # --- recovery
@@ -516,7 +563,8 @@ class Log:
 
 def is_segment(name: str) -> bool:
     """Whether a file's name is a segment's."""
-    return name.startswith("journal-") and name.endswith(".fkj") and name[8:-4].isdigit()
+    number = name[8:-4]
+    return name.startswith("journal-") and name.endswith(".fkj") and number.isascii() and number.isdigit()
 
 
 def _number(name: str) -> int:

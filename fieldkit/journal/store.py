@@ -369,9 +369,12 @@ class Store:
         :raises StoreUnavailable: the disk refused; the store is as it was.
         """
         with self._guard:
-            reason = self._refusal or self.key_fault
+            reason = self._refusal or self.key_fault or self._log.disk_fault
             if reason is not None:
-                raise StoreReadOnly(reason, unchanged=M("Nothing was changed."))
+                hint = M("Copy the folder of the store to another disk, and repair it there.")
+                raise StoreReadOnly(
+                    reason, unchanged=M("Nothing was changed."), hint=hint if self._log.disk_fault else None
+                )
             if not self._log.open_holes:
                 return []
             try:
@@ -439,11 +442,17 @@ class Store:
 
     def _keep_reserve(self) -> None:
         """Make the reserve where it is not whole; on a nearly full disk, as large as there is room."""
-        held = custody.reserve_size(self.folder, self._files)
-        for size in range(custody.RESERVE_SIZE, held, -custody.RESERVE_STEP):
-            with contextlib.suppress(OSError):
-                keep(self._files, self.folder / RESERVE, [custody.reserved(size)])
-                return
+        with contextlib.suppress(OSError):
+            held = custody.reserve_size(self.folder, self._files)
+            whole = custody.RESERVE_SIZE
+            content = custody.reserved(whole) if held < whole else b""
+            for size in range(whole, held, -max(1, whole // custody.RESERVE_PARTS)):
+                try:
+                    keep(self._files, self.folder / RESERVE, [content[:size]])
+                    return
+                except OSError as error:
+                    if error.errno not in NO_SPACE:
+                        raise
 
     def _has_room(self) -> bool:
         """Whether the disk takes as much as the reserve would give; with quotas only writing tells."""

@@ -92,7 +92,7 @@ def _verify(
         mark=mark.latest(noted, checkpoint.load(folder, files)),
     )
     try:
-        checks += _journal(log, key)
+        checks += _journal(log)
         if noted is not None and noted.signed is not None:
             checks.append(_signature(noted.signed, log, key))
         checks += [_known(head, log) for head in known]
@@ -130,16 +130,12 @@ def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
     return found, Check("mark", "pass", M("The head was noted at entry {seq}.", seq=found.head.seq))
 
 
-def _journal(log: Log, key: Device | None) -> Iterator[Check]:
-    faults = [hole.message() for hole in log.open_holes]
+def _journal(log: Log) -> Iterator[Check]:
+    faults = [each for each in log.damage() if not each.accepted and each.kind != "format"]
     if log.scan.newer is not None and log.read_only is not None:
         yield Check("format", "not-checked", log.read_only)
-    elif not faults and log.read_only is not None:
-        faults = [log.read_only]
-    if key is not None and log.device and log.device != key.id:
-        faults.append(M("The journal was written with another device key; it can only be read."))
     for fault in faults:
-        yield Check("journal", "fail", fault)
+        yield Check("journal", "fail", fault.message)
     if not faults:
         yield Check(
             "journal",
@@ -147,9 +143,8 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
             M("{count} entries are whole and in order.", count=log.index.readable),
             log.hash,
         )
-    for hole in log.scan.holes:
-        if hole not in log.open_holes:
-            yield Check("accepted", "not-checked", hole.accepted(), required=False)
+    for hole in log.accepted_holes:
+        yield Check("accepted", "not-checked", hole.accepted(), required=False)
     torn = log.scan.rest.rstrip(b"\0")
     if torn and not faults:
         yield Check(

@@ -62,7 +62,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         ),
         findings=(
             Finding(
-                "token-initialised", "pass", M("Initialised: {model}", model=made.model or "?"), made.uri
+                "token-initialised", "pass", M("Initialised: {model}", model=made.model or "?"), made.serial
             ),
             Finding("pin-set", "pass", M("The PIN was set by the person; it is kept nowhere.")),
         ),

@@ -328,6 +328,13 @@ class Profiles(msgspec.Struct, frozen=True):
         fitting = [rules for rules in self.rules.values() if rules.in_force(day)]
         return max(fitting, key=lambda rules: rules.valid_from, default=None)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The authorities that are believed where nobody names one: samples only under a sample plan."""
+        return tuple(
+            name for name, authority in self.authorities.items() if self.plan.sample or not authority.sample
+        )
+
     def anchors(self, authority: str) -> tuple[Path, ...]:
         """The anchor files of an authority that are there; empty where none was put in place yet."""
         found = self.authorities.get(authority)

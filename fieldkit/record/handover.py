@@ -28,6 +28,7 @@ from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
+from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
@@ -132,6 +133,12 @@ def sign_record(
     :raises WrongCertificate: the key is not the one handed over.
     """
     known = [device.sha256 for device in content.devices]
+    if known and not any(known):
+        raise WrongCertificate(
+            M("No step of the visit has settled which certificate the record hands over."),
+            unchanged=M("Nothing was signed; the visit is signed off, its record is still to be made."),
+            hint=M("Amend the visit and run its certificate step, then finish again."),
+        )
     if known and sha256(signer.certificate) not in known:
         raise WrongCertificate(
             M("The certificate on this token is not the one that the record hands over."),
@@ -151,6 +158,7 @@ def sign_record(
             signer,
             anchors=material.anchors,
             crls=material.crls,
+            purposes=material.purposes,
         )
     finally:
         plain.unlink(missing_ok=True)
@@ -218,7 +226,8 @@ def _judged(signed: Path, material: Material, store: Store) -> Verified:
 
     :raises RecordNotVerified: it does not hold.
     """
-    judged = verify(signed, trust=material.anchors, crls=material.crls, store=store)
+    policy = Policy(purposes=material.purposes)
+    judged = verify(signed, trust=material.anchors, crls=material.crls, policy=policy, store=store)
     if judged.verdict == "fail":
         failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
         raise RecordNotVerified(

@@ -97,9 +97,11 @@ def _fields(reader: Any) -> Iterator[Field]:
 
 def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
     """Each signature, the first one first, with the bytes appended for it."""
-    start = data.index(END) + len(END)
+    start = -1
     for signature in sorted(reader.embedded_signatures, key=lambda each: int(each.signed_revision)):
         _, _, end = _gap(signature)
+        if start < 0:  # what people wrote may hold the mark too, so the last one before its own counts
+            start = data.rindex(END, 0, end - len(END) - 1) + len(END)
         at = signature.self_reported_timestamp
         certificate = bytes(signature.signer_cert.dump())
         yield Revision(str(signature.field_name), start, end, at, certificate)

@@ -15,7 +15,6 @@ from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError
 from fieldkit.journal import device
 from fieldkit.journal.entry import Entry, Head, digest
-from fieldkit.journal.errors import StoreDamaged
 from fieldkit.journal.mark import statement as head_statement
 from fieldkit.journal.store import Store
 from fieldkit.record.build import from_journal, from_plan
@@ -27,10 +26,12 @@ from fieldkit.visit.fold import fold
 ELSEWHERE = M("Verify it where it was made, or ask head office.")
 
 
-def checks(content: RecordContent, raw: bytes, store: Store | None) -> Iterator[Check]:
+def checks(
+    content: RecordContent, raw: bytes, store: Store | None, unopened: FieldkitError | None = None
+) -> Iterator[Check]:
     """Whether the device that the record names signed it, and what its journal says to it.
 
-    raw: the data as it is attached. store: the journal that is at hand.
+    raw: the data as it is attached. store: the journal that is at hand. unopened: why it cannot be read.
     """
     yield _head(content)
     compared = _journal(content, raw, store) if store is not None else None
@@ -50,6 +51,9 @@ def checks(content: RecordContent, raw: bytes, store: Store | None) -> Iterator[
         )
     if compared is not None:
         yield compared
+    elif unopened is not None:
+        closed = M("The journal here cannot be opened, so the record was not compared with it.")
+        yield Check("journal", "not-checked", closed, str(unopened.message), required=False)
 
 
 def _head(content: RecordContent) -> Check:
@@ -104,7 +108,7 @@ def _journal(content: RecordContent, raw: bytes, store: Store) -> Check:
         if same and any(entry.kind == "record" and _keeps(entry, raw) for entry in visit):
             return Check("journal", "pass", M("The journal here keeps this very record."), detail)
         differing = _differing(content, visit, store) if same else ()
-    except (StoreDamaged, msgspec.ValidationError, FieldkitError) as error:
+    except (FieldkitError, msgspec.ValidationError) as error:
         lost = M("The journal here is damaged where the record was made from it, so they were not compared.")
         return Check("journal", "not-checked", lost, str(error), required=False, hint=ELSEWHERE)
     if not same:

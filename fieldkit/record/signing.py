@@ -57,6 +57,7 @@ def sign_for(
     *,
     anchors: Sequence[bytes] = (),
     crls: Sequence[bytes] = (),
+    purposes: Sequence[str] = (),
     shown: bytes = b"",
     at: datetime | None = None,
     insist: bool = False,
@@ -82,6 +83,7 @@ def sign_for(
         reason=content.number,
         anchors=anchors,
         crls=crls,
+        purposes=purposes,
         overwrite=True,
         insist=insist,
     )

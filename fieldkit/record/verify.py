@@ -66,10 +66,12 @@ def verify(
     network: bool = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     store: Store | None = None,
+    unopened: FieldkitError | None = None,
 ) -> Verified:
     """Judge the record at `path` against the anchors `trust` (DER or PEM).
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
+    unopened: why there is none, though one is here.
 
     :raises DocumentMissing: it cannot be opened. What opens and is no readable PDF fails.
     """
@@ -90,7 +92,7 @@ def verify(
         if signatures.signatures:
             signatures = appearance.judged(signatures, _looked_at(path, checks))
         checks += _parties(signatures, content, paper)
-        checks += provenance.checks(content, raw, store)
+        checks += provenance.checks(content, raw, store, unopened)
     if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))

@@ -227,6 +227,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
+    """End the processes that wait for work; the next document starts them anew."""
     while _idle:
         _end(_idle.pop())

@@ -164,9 +164,20 @@ def _optional(check: Check) -> Check:
 
 
 def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
-    """Whether all that looked at the integrity came to the same end."""
+    """Whether all that judged the integrity came to the same end, and fieldkit and openssl on the path too.
+
+    Who cannot judge something has no word on it: no anchors, no judgement on the path.
+    """
+    others = tuple(others)
     words = {"fieldkit": _integrity(own)} | integrity_words(others)
+    paths = _paths(own)
+    for check in others:
+        judges_path = check.id == "openssl-path" or check.verdict == "pass"
+        if check.judge == "openssl" and "fieldkit" in paths and judges_path:
+            paths[check.judge] = "fail" if "fail" in (paths.get(check.judge), check.verdict) else "pass"
     detail = ", ".join(f"{judge}: {word}" for judge, word in sorted(words.items()))
+    if len(set(paths.values())) > 1:
+        detail += "; path: " + ", ".join(f"{judge}: {word}" for judge, word in sorted(paths.items()))
     if len(words) == 1:
         return Check(
             "agreement",
@@ -176,7 +187,7 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
             required=False,
             hint=M("Install the package {package}.", package="poppler-utils"),
         )
-    if len(set(words.values())) == 1:
+    if len(set(words.values())) == 1 and len(set(paths.values())) < 2:
         return Check("agreement", "pass", M("All judges agree."), detail)
     return Check(
         "agreement",
@@ -197,10 +208,17 @@ def integrity_words(checks: Iterable[Check]) -> dict[str, str]:
 
 
 def _integrity(own: Judgement) -> str:
-    outcomes = [
-        check.verdict
-        for each in own.signatures
-        for check in each.checks
-        if check.id in ("integrity", "coverage", "path", "dates", "algorithm", "structure", "kind")
-    ]
+    outcomes = _outcomes(own, ("integrity", "coverage", "structure", "kind"))
     return "fail" if "fail" in outcomes or not outcomes else "pass"
+
+
+def _paths(own: Judgement) -> dict[str, str]:
+    """fieldkit's word on paths and dates, where it has one and what was signed is whole."""
+    outcomes = _outcomes(own, ("path", "dates"))
+    if "not-checked" in outcomes or not outcomes or _integrity(own) == "fail":
+        return {}
+    return {"fieldkit": "fail" if "fail" in outcomes else "pass"}
+
+
+def _outcomes(own: Judgement, names: Sequence[str]) -> list[str]:
+    return [check.verdict for each in own.signatures for check in each.checks if check.id in names]

@@ -9,22 +9,26 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from fieldkit.journal.device import name_of
-from fieldkit.journal.entry import GENESIS, digest
+from fieldkit.journal.entry import GENESIS, LARGEST_ENTRY, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
 from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header
 from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
+from fieldkit.sync.signed import LARGEST as LARGEST_HEADER
 from fieldkit.sync.signed import unframe, value_of
 from fieldkit.text import M, Message
 
 LARGEST_BODY = 4 * 1024**3  # bytes unpacked; more than a device can mean to send
 LARGEST_ENTRIES = 256 * 1024 * 1024
+SMALLEST_ENTRY = 3  # bytes: "{}" and the end of the line
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -47,6 +51,14 @@ def read_header(path: Path, *, device_key: bytes | None = None) -> Header:
         header, start = _header(file, device_key)
         _check_hash(file, header, start)
     return header
+
+
+def header_in(chunks: Iterator[bytes], device_key: bytes) -> Header:
+    """The header of a bundle that begins with `chunks`, its signature checked; no more of them is read."""
+    data = b""
+    while data.count(b"\n") < 3 and len(data) <= LARGEST_HEADER and (chunk := next(chunks, b"")):
+        data += chunk
+    return _header(BytesIO(data), device_key)[0]
 
 
 def open_bundle(
@@ -73,7 +85,6 @@ def open_bundle(
         with _Unpacking(header, into) as unpacking:
             age.unpack(file, unpacking, identity)
             entries = unpacking.finish()
-            _check_chain(header, entries)
             return Opened(header, entries, unpacking.publish())
 
 
@@ -117,19 +128,14 @@ def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
             unchanged=M("Nothing was taken from it."),
             hint=M("Keep the file and find out where it came from."),
         )
-    hashes = (
-        header.sha256,
-        header.prev,
-        header.hash,
-        *header.missing,
-        *(blob.sha256 for blob in header.blobs),
-    )
+    attachments = [*header.missing, *(blob.sha256 for blob in header.blobs)]
     if (
         header.cipher != CIPHER
         or not 0 < header.first <= header.last
-        or min((header.entries, header.size, *(blob.size for blob in header.blobs))) < 0
-        or not all(map(HASH.fullmatch, hashes))
-        or len({blob.sha256 for blob in header.blobs}) != len(header.blobs)
+        or header.entries < SMALLEST_ENTRY * (header.last - header.first + 1)
+        or min((header.size, *(blob.size for blob in header.blobs))) < 0
+        or not all(map(HASH.fullmatch, (header.sha256, header.prev, header.hash, *attachments)))
+        or len(set(attachments)) != len(attachments)
         or (header.first == 1) != (header.prev == GENESIS)
     ):
         raise BundleUnreadable(M("The header of the bundle contradicts itself."))
@@ -147,23 +153,6 @@ def _check_hash(file: BinaryIO, header: Header, start: int) -> None:
         raise _damaged(M("Bytes of the bundle changed on the way."))
 
 
-def _check_chain(header: Header, entries: tuple[bytes, ...]) -> None:
-    """Each entry follows the one before it, and they are those the header names."""
-    if len(entries) != header.last - header.first + 1:
-        raise _damaged(M("The bundle does not hold the entries that its header names."))
-    prev = header.prev
-    for number, body in enumerate(entries, header.first):
-        try:
-            at = msgspec.json.decode(body, type=_Link)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _damaged(M("Entry {seq} of the bundle cannot be read.", seq=number)) from None
-        if (at.dev, at.seq, at.prev) != (header.device, number, prev):
-            raise _damaged(M("Entry {seq} of the bundle does not follow the one before it.", seq=number))
-        prev = digest(body)
-    if prev != header.hash:
-        raise _damaged(M("The bundle does not hold the entries that its header names."))
-
-
 class _Link(msgspec.Struct):
     """What of an entry the chain is checked with."""
 
@@ -173,14 +162,16 @@ class _Link(msgspec.Struct):
 
 
 class _Unpacking:
-    """Takes the unpacked bytes apart as they come: entries into memory, attachments into files, never more
-    than the header says. Files get their names only when all is checked."""
+    """Takes the unpacked bytes apart as they come: entries into memory, each checked when it is whole,
+    attachments into files, never more than the header says. Files get their names when all is checked."""
 
     def __init__(self, header: Header, into: Path | None) -> None:
         self._header = header
         self._into = into
-        self._entries = bytearray()
-        self._blobs = iter(header.blobs)
+        self._entries: list[bytes] = []
+        self._line = bytearray()
+        self._prev = header.prev
+        self._blobs = list(reversed(header.blobs))
         self._blob: Blob | None = None
         self._left = header.entries
         self._digest = hashlib.sha256()
@@ -207,7 +198,7 @@ class _Unpacking:
             piece, rest = rest[: self._left], rest[self._left :]
             self._left -= len(piece)
             if self._blob is None:
-                self._entries += piece
+                self._take(bytes(piece))
             else:
                 self._digest.update(piece)
                 if self._file is not None:
@@ -217,12 +208,36 @@ class _Unpacking:
     def flush(self) -> None:
         pass
 
+    def _take(self, piece: bytes) -> None:
+        """Some bytes of the entries."""
+        start = 0
+        while (end := piece.find(b"\n", start)) >= 0:
+            self._line += piece[start:end]
+            self._entry(bytes(self._line))
+            self._line.clear()
+            start = end + 1
+        self._line += piece[start:]
+        if len(self._line) > LARGEST_ENTRY:
+            raise _damaged(M("The bundle does not hold the entries that its header names."))
+
+    def _entry(self, body: bytes) -> None:
+        """The next entry follows the one before it."""
+        seq = self._header.first + len(self._entries)
+        try:
+            at = msgspec.json.decode(body, type=_Link)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise _damaged(M("Entry {seq} of the bundle cannot be read.", seq=seq)) from None
+        if (at.dev, at.seq, at.prev) != (self._header.device, seq, self._prev):
+            raise _damaged(M("Entry {seq} of the bundle does not follow the one before it.", seq=seq))
+        self._prev = digest(body)
+        self._entries.append(body)
+
     def _next(self) -> None:
         """Go on to the next attachment; beyond the last there may be nothing."""
         self._close_blob()
-        self._blob = next(self._blobs, None)
-        if self._blob is None:
+        if not self._blobs:
             raise _damaged(M("The bundle holds more than its header says."))
+        self._blob = self._blobs.pop()
         self._left = self._blob.size
         self._digest = hashlib.sha256()
         if self._into is not None:
@@ -241,14 +256,15 @@ class _Unpacking:
 
     def finish(self) -> tuple[bytes, ...]:
         """All bytes came: the entries."""
-        while self._left == 0 and self._blob != (self._header.blobs[-1] if self._header.blobs else None):
+        while self._left == 0 and self._blobs:
             self._next()
         if self._left:
             raise _damaged(M("The bundle holds less than its header says."))
         self._close_blob()
-        if self._entries[-1:] != b"\n":
+        count = self._header.last - self._header.first + 1
+        if self._line or (len(self._entries), self._prev) != (count, self._header.hash):
             raise _damaged(M("The bundle does not hold the entries that its header names."))
-        return tuple(bytes(self._entries[:-1]).split(b"\n"))
+        return tuple(self._entries)
 
     def publish(self) -> dict[str, Path]:
         """Give the attachments their names."""

@@ -12,7 +12,7 @@ from fieldkit.journal.store import Store
 from fieldkit.sync import receipt
 from fieldkit.sync.carrier import Carrier, Stored
 from fieldkit.sync.errors import HubKeyMissing, JournalForked, ReceiptInvalid
-from fieldkit.sync.status import Sent, status
+from fieldkit.sync.status import Sent, check_mounted, hash_of, status
 from fieldkit.text import M, Said
 
 
@@ -25,12 +25,14 @@ class Turned(msgspec.Struct, frozen=True):
 
 class Pulled(msgspec.Struct, frozen=True):
     """What a pull did. taken: receipts that were new. refused: those that do not hold. received: head
-    office has all entries up to this number. waiting: bundles still without a receipt."""
+    office has all entries up to this number. waiting: bundles still without a receipt. unproved: numbers of
+    receipts for entries that are lost here: nothing but head office's signature speaks for them."""
 
     taken: tuple[receipt.Receipt, ...]
     refused: tuple[Turned, ...]
     received: int
     waiting: tuple[Sent, ...]
+    unproved: tuple[int, ...] = ()
 
 
 def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
@@ -41,6 +43,8 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
     :raises HubKeyMissing: there are receipts, and no key to check them with.
     :raises JournalForked: head office has other entries than this store.
     """
+    before = status(store)
+    check_mounted(carrier, before.sent)
     found = [each for each in carrier.list() if each.complete and receipt.is_for(each.name, store.device)]
     if found and not hub_keys:
         raise HubKeyMissing(
@@ -50,7 +54,7 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
         )
     if store.read_only is not None:
         raise StoreReadOnly(store.read_only, unchanged=M("Nothing was taken."))
-    known = set(status(store).receipts)
+    known = set(before.receipts)
     taken: list[receipt.Receipt] = []
     refused: list[Turned] = []
     for each in found:
@@ -69,7 +73,8 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
         store.append(Draft(kind="receipt", value=value, blob=kept.sha256))
         taken.append(read)
     now = status(store)
-    return Pulled(tuple(taken), tuple(refused), now.received, now.waiting)
+    unproved = tuple(read.seq for read in taken if hash_of(store, read.seq) is None)
+    return Pulled(tuple(taken), tuple(refused), now.received, now.waiting, unproved)
 
 
 def _fetch(carrier: Carrier, stored: Stored) -> bytes:

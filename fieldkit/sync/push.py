@@ -6,22 +6,23 @@ A bundle that was broken off is kept and gone on with; the same thing twice chan
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal.entry import Draft, decode, digest
+from fieldkit.journal.entry import Draft, decode
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
 from fieldkit.operator import Plan, Progress
 from fieldkit.sync import bundle, opening
-from fieldkit.sync.carrier import Carrier
+from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
 from fieldkit.sync.recipients import checked, identifier
-from fieldkit.sync.status import Sent, covered, news, runs, status
-from fieldkit.text import M
+from fieldkit.sync.status import Gap, Sent, check_fork, covered, hash_of, news, runs, status
+from fieldkit.text import M, Message, Said
 
 LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
 OUTBOX = "outbox"
@@ -34,7 +35,8 @@ class Pushed(msgspec.Struct, frozen=True):
     """What a push did. bundle: the (last) file that was put, "" when the target had everything already.
 
     first, last: the entries in it. waiting: everything put so far, here or elsewhere, without a receipt.
-    missing: attachments that entries name and that are damaged or gone here.
+    missing: attachments that entries name and that are damaged or gone here. damaged: bundles that were no
+    longer there as they were put, and whose entries were put again. lost: entries that are lost here.
     """
 
     bundle: str
@@ -44,21 +46,43 @@ class Pushed(msgspec.Struct, frozen=True):
     bundles: tuple[str, ...] = ()
     size: int = 0
     missing: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    lost: tuple[Gap, ...] = ()
 
 
 def announce(store: Store, carrier: Carrier, recipients: Sequence[str]) -> Plan | None:
-    """What a push would put there, for a person to agree to; None when the target has everything."""
+    """What a push would put there, for a person to agree to; None when the target has everything.
+
+    :raises JournalForked: other entries of this device are there.
+    """
     now = status(store, carrier)
+    check_fork(now, carrier)
     if not now.pending:
         return None
     first = covered(now.received, now.here, now.gaps) + 1
+    more: list[Said] = [
+        M("{name} is damaged there: its entries are put again.", name=each.bundle) for each in now.damaged
+    ]
+    more += [lost_words(gap) for gap in now.gaps if gap.last >= first]
+    if not carrier.mounted and os.name != "nt":  # a drive of Windows that is not plugged in has no path
+        more.append(M("This folder is on this computer's own disk, not on a stick or share."))
     return Plan(
         title=M("Put this device's work into {target} for head office", target=carrier.label),
         steps=(
             M("Entries {first} to {last} of the journal, with their attachments", first=first, last=now.last),
             M("Encrypted to {count} recipients and signed by this device", count=len(checked(recipients))),
+            *more,
         ),
         keeps=M("Everything stays here too, until head office's receipt has arrived."),
+    )
+
+
+def lost_words(gap: Gap) -> Message:
+    """That entries are lost here."""
+    if gap.first == gap.last:
+        return M("Entry {first} is lost here, and cannot be put.", first=gap.first)
+    return M(
+        "The entries {first} to {last} are lost here, and cannot be put.", first=gap.first, last=gap.last
     )
 
 
@@ -70,12 +94,14 @@ def push(
     recipients: age public keys, at least two.
 
     :raises StoreReadOnly: what was put could not be noted. :raises TargetMissing, TargetFull: as said.
+    :raises JournalForked: other entries of this device are there.
     """
     tell = progress or (lambda _: None)
     keys = checked(recipients)
     if store.read_only is not None:
         raise StoreReadOnly(store.read_only, unchanged=M("Nothing was put."))
     before = status(store, carrier)
+    check_fork(before, carrier)
     at = covered(before.received, before.here, before.gaps) + 1
     outbox = store.folder / OUTBOX
     made: list[bundle.Made] = []
@@ -91,7 +117,7 @@ def push(
         at = ready.header.last + 1
     after = status(store)
     if not made:
-        return Pushed("", 0, 0, after.waiting)
+        return Pushed("", 0, 0, after.waiting, lost=after.gaps)
     return Pushed(
         bundle=made[-1].name,
         first=made[-1].header.first,
@@ -100,13 +126,15 @@ def push(
         bundles=tuple(each.name for each in made),
         size=sum(each.size for each in made),
         missing=tuple(sha256 for each in made for sha256 in each.header.missing),
+        damaged=tuple(each.bundle for each in before.damaged),
+        lost=after.gaps,
     )
 
 
 def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
     """Put one bundle, going on where an earlier attempt was broken off."""
     there = {(each.name, each.complete): each.size for each in carrier.list()}
-    if there.get((made.name, True)) == made.size and _same(carrier, made):
+    if there.get((made.name, True)) == made.size and sha256_at(carrier, made.name) == made.sha256:
         return
     begun = there.get((made.name, False), 0)
     offset = begun if begun <= made.size else 0
@@ -116,13 +144,6 @@ def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
         if offset == 0:
             raise
         carrier.put(made.name, 0, _chunks(made, 0, tell), made.size, made.sha256)
-
-
-def _same(carrier: Carrier, made: bundle.Made) -> bool:
-    found = hashlib.sha256()
-    for chunk in carrier.get(made.name):
-        found.update(chunk)
-    return found.hexdigest() == made.sha256
 
 
 def _chunks(made: bundle.Made, offset: int, tell: Tell) -> Iterator[bytes]:
@@ -146,6 +167,7 @@ def _note(store: Store, carrier: Carrier, made: bundle.Made) -> None:
                 "last": made.header.last,
                 "size": made.size,
                 "target": carrier.label,
+                "mounted": carrier.mounted,
             },
         )
     )
@@ -184,7 +206,7 @@ def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> b
             and (made.header.device, made.header.first) == (store.device, first)
             and made.header.recipients == wanted
             and made.header.last <= store.head().seq
-            and made.header.hash == digest(next(store.lines(made.header.last, made.header.last)))
+            and made.header.hash == hash_of(store, made.header.last)
         ):
             found = made
         else:

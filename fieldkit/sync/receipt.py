@@ -14,6 +14,7 @@ from fieldkit.journal.store import Store
 from fieldkit.sync.errors import JournalForked, ReceiptInvalid
 from fieldkit.sync.recipients import identifier
 from fieldkit.sync.signed import frame, unframe, value_of
+from fieldkit.sync.status import hash_of
 from fieldkit.text import M
 
 KIND = "fieldkit-receipt 1"
@@ -54,6 +55,8 @@ def is_for(name: str, device: str) -> bool:
 def read(data: bytes, hub_keys: Sequence[bytes], store: Store) -> Receipt:
     """The receipt in `data`, signed by one of `hub_keys` and true of the journal in `store`.
 
+    Of an entry that is lost here, head office's signature alone is what there is to go by.
+
     :raises ReceiptInvalid: it is not. :raises JournalForked: head office has other entries than this journal.
     """
     file = BytesIO(data)
@@ -67,8 +70,7 @@ def read(data: bytes, hub_keys: Sequence[bytes], store: Store) -> Receipt:
         raise _invalid()
     if receipt.device != store.device or receipt.hub != identifier(signer) or receipt.seq < 1:
         raise _invalid(receipt.device[:40])
-    head = store.head()
-    if receipt.seq > head.seq or digest(next(store.lines(receipt.seq, receipt.seq))) != receipt.hash:
+    if receipt.seq > store.head().seq or hash_of(store, receipt.seq) not in (receipt.hash, None):
         raise JournalForked(
             M("Head office has another entry {seq} of this device than this store.", seq=receipt.seq),
             unchanged=M("Nothing was changed."),

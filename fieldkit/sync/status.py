@@ -6,16 +6,22 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from fieldkit.errors import FieldkitError
+from fieldkit.journal.entry import GENESIS, decode, digest
+from fieldkit.journal.errors import StoreDamaged
 from fieldkit.journal.scan import REPAIR
 from fieldkit.journal.store import Store
-from fieldkit.sync.carrier import Carrier
+from fieldkit.sync import bundle, opening
+from fieldkit.sync.carrier import Carrier, sha256_at
+from fieldkit.sync.errors import JournalForked, TargetMissing
+from fieldkit.text import M
 
 BOOKKEEPING = ("sent", "receipt", "table")
 """Kinds of entries that alone are no reason to put a bundle: putting one adds such an entry itself."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A bundle that was put. target: where, as the person called it. wall: when."""
+    """A bundle that was put. target: where. wall: when. mounted: on another file system than the root's."""
 
     bundle: str
     first: int
@@ -23,6 +29,7 @@ class Sent(msgspec.Struct, frozen=True):
     size: int
     target: str
     wall: str
+    mounted: bool = False
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -35,10 +42,12 @@ class Gap(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """Where this device's entries are.
 
-    received: head office has all up to this number. sent: every bundle that was put. waiting: those
-    without a receipt. here: those of them at the target asked about. pending: entries not at that
-    target yet (without a target: not put anywhere), those that only keep such accounts left out.
-    last: the newest entry's number. gaps: numbers of entries that were lost, and whose loss was accepted.
+    received: head office has all up to this number. sent: every bundle that was put. waiting: those without
+    a receipt, of several with the same entries the last. here: those of them at the target asked about, as
+    they were put. damaged: those there that are not, and are missed. forked: bundles there that this device's
+    key signed and this journal did not write. pending: entries not at that target yet (without a target: not
+    put anywhere), those that only keep such accounts left out. last: the newest entry's number. gaps: numbers
+    of entries that were lost, and whose loss was accepted.
     """
 
     received: int
@@ -49,6 +58,8 @@ class Status(msgspec.Struct, frozen=True):
     last: int
     receipts: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    damaged: tuple[Sent, ...] = ()
+    forked: tuple[str, ...] = ()
 
 
 def status(store: Store, carrier: Carrier | None = None) -> Status:
@@ -65,19 +76,107 @@ def status(store: Store, carrier: Carrier | None = None) -> Status:
             receipts.append(entry.blob)
         elif entry.kind == REPAIR:
             lost += [Gap(first, last) for first, last, _ in entry.value["holes"] if first <= last]
-    there = None if carrier is None else {each.name: each.size for each in carrier.list() if each.complete}
-    here = tuple(each for each in sent if there is None or there.get(each.bundle) == each.size)
     last = store.head().seq
     gaps = tuple(sorted(lost, key=lambda gap: gap.first))
+    here = tuple(sent)
+    changed: tuple[Sent, ...] = ()
+    forked: tuple[str, ...] = ()
+    if carrier is not None:
+        check_mounted(carrier, sent)
+        there = {stored.name: stored.size for stored in carrier.list() if stored.complete}
+        whole = {name for name in there if _as_put(carrier, name, there[name], sent, received)}
+        here = tuple(each for each in sent if each.bundle in whole)
+        changed = tuple(each for each in sent if each.bundle in there.keys() - whole)
+        known = {each.bundle for each in sent}
+        forked = tuple(name for name in sorted(there.keys() - known) if _is_foreign(store, carrier, name))
+    upto = covered(received, here, gaps)
     return Status(
         received=received,
         sent=tuple(sent),
-        waiting=tuple(each for each in sent if each.last > received),
+        waiting=_waiting(sent, received),
         here=here,
-        pending=news(store, covered(received, here, gaps) + 1, last, gaps),
+        pending=news(store, upto + 1, last, gaps),
         last=last,
         receipts=tuple(receipts),
         gaps=gaps,
+        damaged=tuple({each.bundle: each for each in changed if each.last > upto}.values()),
+        forked=forked,
+    )
+
+
+def check_mounted(carrier: Carrier, sent: Iterable[Sent]) -> None:
+    """Raise where a target that was a stick or a share is now a folder of this machine's own disk."""
+    if not carrier.mounted and any(each.mounted and each.target == carrier.label for each in sent):
+        raise TargetMissing(
+            M("{target} was a stick or a share, and nothing is mounted there now.", target=carrier.label),
+            unchanged=M("What was saved here is still there. Nothing was put."),
+            hint=M("Plug the stick in, wait until it shows, check the path, then push again."),
+        )
+
+
+def check_fork(now: Status, carrier: Carrier) -> None:
+    """Raise where the target has other entries of this device than this journal."""
+    if now.forked:
+        raise JournalForked(
+            M(
+                "At {target} there are entries of this device that this store never wrote.",
+                target=carrier.label,
+            ),
+            unchanged=M("Nothing was put, and nothing there was changed."),
+            hint=M("This store was copied or brought back from a backup. Ask head office before working on."),
+            detail="\n".join(now.forked),
+            bundles=list(now.forked),
+        )
+
+
+def hash_of(store: Store, seq: int) -> str | None:
+    """The hash of an entry, by itself or by the one that follows it; None where both are lost."""
+    try:
+        return digest(next(store.lines(seq, seq)))
+    except (StoreDamaged, StopIteration):
+        pass
+    try:
+        return decode(next(store.lines(seq + 1, seq + 1))).prev
+    except (StoreDamaged, StopIteration):
+        return None
+
+
+def _as_put(carrier: Carrier, name: str, size: int, sent: Iterable[Sent], received: int) -> bool:
+    """A bundle is at the target as it was put; those that head office has need not be read for it."""
+    put = [each for each in sent if each.bundle == name]
+    known = bundle.named(name)
+    if known is None or size not in {each.size for each in put}:
+        return False
+    return known.last <= received or sha256_at(carrier, name).startswith(known.sha12)
+
+
+def _is_foreign(store: Store, carrier: Carrier, name: str) -> bool:
+    """A bundle at the target is signed by this device's key, and has other entries than this journal."""
+    known = bundle.named(name)
+    if known is None or known.device != store.device:
+        return False
+    try:
+        header = opening.header_in(carrier.get(name), store.public_key)
+    except FieldkitError:  # damaged, or made by somebody else: no entry of this device
+        return False
+    ends = ((header.last, header.hash), (header.first - 1, header.prev))
+    own = [(hash_of(store, seq) if seq else GENESIS, hash) for seq, hash in ends]
+    return header.last > store.head().seq or any(one not in (None, other) for one, other in own)
+
+
+def _waiting(sent: Iterable[Sent], received: int) -> tuple[Sent, ...]:
+    """Of bundles whose entries are all in another one too, only the other; of equal ones the last put."""
+    waiting = [each for each in sent if each.last > received]
+    return tuple(
+        each
+        for at, each in enumerate(waiting)
+        if not any(
+            other.first <= each.first
+            and each.last <= other.last
+            and ((other.first, other.last) != (each.first, each.last) or number > at)
+            for number, other in enumerate(waiting)
+            if number != at
+        )
     )
 
 

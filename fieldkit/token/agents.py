@@ -359,6 +359,7 @@ class Agents:
                 problem=Internal(
                     M("The agent for the module {module} cannot be started.", module=agent.name),
                     detail=error.strerror or type(error).__name__,
+                    module=agent.module,
                 ),
             )
         self._resting.pop(agent.module, None)
@@ -464,8 +465,8 @@ def _same(merged: Sequence[Token], token: Token) -> int | None:
 
 def _listing_failed(agent: Agent, fault: Broken) -> FieldkitError:
     return errors.ModuleFault(
-        M("The module {module} cannot list its tokens: {code}.", module=agent.name, code=fault.name),
+        M("The module {module} cannot list its tokens.", module=agent.name),
         hint=M("Is the smart-card service running? If it is, install the driver anew."),
-        detail=fault.detail,
+        detail=" ".join(filter(None, (fault.name, fault.detail))),
         module=agent.module,
     )

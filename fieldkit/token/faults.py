@@ -84,7 +84,7 @@ def meaning(fault: Broken, token: Token, *, present: bool = True) -> FieldkitErr
             detail=name,
         )
     return errors.ModuleFault(
-        M("The token {token} refused: {code}.", token=token.name, code=name),
+        M("The token {token} refused, and its driver does not say why.", token=token.name),
         hint=M("Pull the token out, plug it in again and repeat the step."),
         detail=" ".join(filter(None, (name, fault.detail, token.module))),
     )

@@ -497,7 +497,7 @@ def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: 
     except Broken as fault:
         agent.restart()
         raise errors.PinPolicy(
-            M("The token was initialised, but it refused the user PIN ({code}).", code=fault.name),
+            M("The token was initialised, but it refused the user PIN."),
             unchanged=M("The token is empty and has its SO PIN, but no user PIN."),
             hint=M("Choose another PIN and set it with `fieldkit token unblock`."),
             detail=fault.name,

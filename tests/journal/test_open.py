@@ -366,3 +366,63 @@ def test_a_file_that_a_virus_scanner_holds_on_windows_is_replaced_when_it_lets_g
     monkeypatch.setattr(system, "platform", "win32")
     Disk().replace(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_text() == "new"
+
+
+class BadSpot(Disk):
+    """A disk that gives no bytes of one file, from one place to another."""
+
+    def __init__(self, name: str, first: int, last: int) -> None:
+        super().__init__()
+        self._name, self._first, self._last = name, first, last
+        self._open: dict[int, str] = {}
+
+    def read(self, path: Path) -> bytes:
+        if path.name == self._name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(path)
+
+    def open(self, path: Path, *, write: bool = False) -> int:
+        descriptor = super().open(path, write=write)
+        self._open[descriptor] = path.name
+        return descriptor
+
+    def read_at(self, descriptor: int, offset: int, size: int) -> bytes:
+        if self._open[descriptor] == self._name and offset < self._last and offset + size > self._first:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read_at(descriptor, offset, size)
+
+
+@pytest.mark.parametrize("spot", ["in the middle", "at the end"])
+def test_a_bad_spot_in_the_journal_costs_what_lies_there_and_no_more(folder: Path, spot: str) -> None:
+    write_a_day(folder, answers=60)
+    lines = segment(folder).read_bytes().rstrip(b"\0").splitlines(True)
+    size = sum(map(len, lines))
+    first, last = (4096, 8192) if spot == "in the middle" else (size - 100, size)
+    for path in (folder / "head", folder / "checkpoint"):
+        path.unlink(missing_ok=True)
+    disk = BadSpot(segment(folder).name, first, last)
+    begins = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
+    block = first // 4096 * 4096
+    whole = [
+        number + 1
+        for number in range(61)
+        if begins[number + 1] <= block or begins[number] >= (last + 4095) // 4096 * 4096
+    ]
+    with Store.open(folder, files=disk) as store:
+        assert [entry.seq for entry in store.entries()] == whole
+        assert "disk" in {each.kind for each in store.damage()}
+        assert "The disk does not give all of" in str(store.read_only)
+        with pytest.raises(StoreReadOnly):
+            store.accept_holes()
+
+
+@pytest.mark.parametrize("name", ["device.key", "head"])
+def test_a_bad_spot_beside_the_journal_does_not_hide_it(folder: Path, day: Head, name: str) -> None:
+    with Store.open(folder, files=BadSpot(name, 0, 10**6)) as store:
+        assert len(list(store.entries())) == 5
+
+
+def test_only_segments_that_fieldkit_could_have_named_are_taken_for_such(folder: Path, day: Head) -> None:
+    (folder / "journal-²²²²²².fkj").write_bytes(b"foreign")
+    with Store.open(folder) as store:
+        assert store.append(Draft("answer")).seq == day.seq + 1

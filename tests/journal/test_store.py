@@ -289,3 +289,16 @@ def test_after_a_kill_what_was_said_before_and_what_comes_next_are_both_read(
         made = store.append(Draft("answer", value="after it"))
         assert [entry.value for entry in store.entries()][-2:] == ["before the kill", "after it"]
         assert len(list(store.lines(1, made.seq))) == made.seq
+
+
+def test_what_is_lost_before_the_entries_of_a_newer_fieldkit_is_said_too(folder: Path, day: Head) -> None:
+    from fieldkit.journal.verify import verify
+
+    stored = lines_of(folder)
+    segment(folder).write_bytes(b"".join([stored[0], *stored[2:-1], rewritten(stored[-1][9:-1], v=9)]))
+    with Store.open(folder) as store:
+        assert [entry.seq for entry in store.entries()] == [1, 3, 4, 5]
+        found = [(each.kind, each.first, each.last, each.accepted) for each in store.damage()]
+        assert found == [("format", 6, 6, False), ("entries", 2, 2, False)]
+        assert store.holes == []  # nothing is mended in a format that is not known
+    assert verify(folder).verdict == "fail"

@@ -171,6 +171,23 @@ def test_a_request_broken_off_by_a_pulled_token_goes_on_with_the_key_it_made(
     assert private == [kept.facts["key_id"]], "one key, not two"
 
 
+def test_a_request_that_was_written_and_not_recorded_makes_no_second_key(
+    road: Road, agents: Agents, token: Token
+) -> None:
+    road.answer("delivery", "request")
+    played = People()
+
+    def end(finding: object) -> None:
+        raise RuntimeError("the program ends before the evidence is kept")
+
+    played.on_finding = end
+    with pytest.raises(RuntimeError):
+        road.run("certificate_request", played)
+    kept = road.run("certificate_request", People())
+    with agents.session(token, pin()) as session:
+        assert [key.id for key in session.list_keys() if key.private] == [kept.facts["key_id"]]
+
+
 def test_a_personalised_token_is_compared_and_proved(
     road: Road, sample: SampleAuthority, agents: Agents, token: Token
 ) -> None:
@@ -271,26 +288,26 @@ def _personalise(running: Agents, token: Token, sample: SampleAuthority, *, agen
         provision.import_identity(session, holder, "officer")
 
 
-def test_an_import_that_is_cancelled_is_still_whole_and_the_next_run_finds_it_done(
+def test_an_import_that_is_stopped_half_way_comes_to_its_end_and_is_recorded(
     road: Road, file: Path, agents: Agents, token: Token
 ) -> None:
     road.answer("delivery", "file")
     played = people(file)
 
-    async def cancelled() -> None:
+    async def stopped() -> None:
         step = asyncio.ensure_future(road.visits.run(road.id, "certificate_import", played))
 
-        def cancel(progress: object) -> None:
+        def stop(progress: object) -> None:
             if "Writing the certificate" in str(getattr(progress, "text", "")):
                 step.get_loop().call_soon_threadsafe(step.cancel)
 
-        played.on_progress = cancel
-        with pytest.raises(asyncio.CancelledError):
-            await step
+        played.on_progress = stop
+        await step
 
-    asyncio.run(cancelled())
+    asyncio.run(stopped())
     certificates, private = on(token, agents)
     assert (len(certificates), private) == (3, 1), "nothing is left half made"
+    assert road.visits.load(road.id).evidence["certificate_import"].verdict == "pass"
     kept = road.run("certificate_import", people(file))
     assert kept.verdict == "pass"
     assert on(token, agents) == (certificates, private)

@@ -376,6 +376,24 @@ def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
     assert judge(signed).verdict == "indeterminate"
 
 
+def test_what_people_wrote_may_hold_the_marks_of_a_pdf(
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+) -> None:
+    odd = sealed(msgspec.structs.replace(content, notes=("%%EOF\nstartxref\n0\n%%EOF\n1 0 obj", "endstream")))
+    signed = sign_record(odd, render(odd), officer, tmp_path, material).read_bytes()
+    assert judge(signed).verdict == "pass"
+
+
+def test_a_token_without_a_certificate_signs_no_record(
+    content: RecordContent, rendered: Rendered, officer: SoftwareSigner, material: Material, tmp_path: Path
+) -> None:
+    (device,) = content.devices
+    nothing = msgspec.structs.replace(content, devices=(msgspec.structs.replace(device, sha256=""),))
+    with pytest.raises(WrongCertificate):
+        sign_record(nothing, rendered, officer, tmp_path, material)
+    assert list(tmp_path.glob("*")) == []
+
+
 def test_a_signed_draft_is_no_record(
     judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
 ) -> None:

@@ -51,15 +51,21 @@ def signed(
     return bytes(made.getvalue())
 
 
-def by_openssl(data: bytes, signer: SoftwareSigner, folder: Path, *options: str) -> bytes:
-    """`data` with a signature whose CMS was made by `openssl cms -sign`, as other software makes it."""
+def by_openssl(data: bytes, signer: SoftwareSigner, folder: Path, *options: str, time: str = "") -> bytes:
+    """`data` with a signature whose CMS was made by `openssl cms -sign`, as other software makes it.
+
+    time: what stands in the document as the time of signing.
+    """
     from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
     from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
     place = fields.SigSeedSubFilter.ADOBE_PKCS7_DETACHED
     steps = PdfCMSEmbedder().write_cms("Foreign", IncrementalPdfFileWriter(BytesIO(data)))
     next(steps)
-    steps.send(SigObjSetup(SignatureObject(bytes_reserved=ROOM, subfilter=place)))
+    held = SignatureObject(bytes_reserved=ROOM, subfilter=place)
+    if time:
+        held[pdf_name("/M")] = generic.pdf_string(time)
+    steps.send(SigObjSetup(held))
     digest, output = steps.send(SigIOSetup(md_algorithm="sha256", in_place=True))
     whole = output.getvalue()
     content, key, certificate = folder / "content", folder / "key.pem", folder / "certificate.pem"

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -70,6 +70,7 @@ class Pki:
         usage: x509.KeyUsage | None = None,
         purposes: Sequence[x509.ObjectIdentifier] = (),
         key: Any = None,
+        services: str = "",
         more: Sequence[tuple[x509.ObjectIdentifier, str]] = (),
     ) -> SoftwareSigner:
         key = key or (
@@ -85,6 +86,10 @@ class Pki:
         )
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), False)
+        if services:  # an address below which nothing need answer
+            named = x509.UniformResourceIdentifier(f"{services}/ocsp")
+            responder = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, named)
+            builder = builder.add_extension(x509.AuthorityInformationAccess([responder]), False)
         certificate = builder.sign(self.issuing_key, hashes.SHA256())
         return SoftwareSigner(key, certificate, (self.issuing,))
 

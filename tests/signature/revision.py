@@ -50,6 +50,7 @@ def appended(
     size: int | None = None,
     trailer: bytes = b"",
     root: bytes | None = None,
+    known: int | None = None,
     shifted: int = 0,
 ) -> bytes:
     """`data` and a revision of these objects, right unless told otherwise.
@@ -57,10 +58,13 @@ def appended(
     packed: objects in an object stream. unlisted: objects that lie before the listed ones and that no table
     lists; unlisted_packed: the same in the object stream. free: given up, with their generation. between:
     bytes before each object. off: how far from an object its entry points. start: where startxref points.
+    known: the size of the document's table, where it cannot be read any more.
     shifted: how many bytes too far the whole table points.
     """
-    reader = read(data)
-    known = int(reader.trailer["/Size"])
+    if known is None or root is None:
+        reader = read(data)
+        known = known or int(reader.trailer["/Size"])
+        root = root or _root(reader)
     numbers = {*objects, *(packed or {}), *(unlisted or {}), *(unlisted_packed or {}), known}
     spare = max(numbers) + 1
     made = data if data.endswith(b"\n") else data + b"\n"
@@ -88,7 +92,7 @@ def appended(
         entries[number] = (0, 0, generation)
     made += before_table
     previous = last_table(data) if prev is None else prev
-    whole = (spare + 1 if size is None else size, root or _root(reader), previous, trailer)
+    whole = (spare + 1 if size is None else size, root, previous, trailer)
     extra = b"/Size %d/Root %s/Prev %d%s" % whole
     if kind == "stream":
         table = len(made)
