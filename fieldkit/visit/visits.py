@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from fieldkit.checklist import answers, load
+from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.checklist.model import Checklist, Item
 from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.home import Home
@@ -317,6 +318,8 @@ class Visits:
         """
         try:
             folded = fold(entries, self._checklist)
+        except ChecklistInvalid as error:  # the checklist is in the store, so nobody can mend it
+            raise _unreadable(visit, error.message, detail=error.detail) from error
         except FieldkitError as error:
             raise _unreadable(visit, error.message, error.hint, error.detail) from error
         except Exception as error:  # entries of other makers: any value may stand where another belongs
