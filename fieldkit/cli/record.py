@@ -132,8 +132,21 @@ def _journal(call: Call) -> Iterator[tuple[Store | None, FieldkitError | None]]:
 )
 @option("--network", is_flag=True, said=M("Ask the authorities' servers about revocation."))
 @option("--no-revocation", is_flag=True, said=M("Do without knowing whether a certificate is revoked."))
+@option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="KEY",
+    said=M("The key of a device that may have made it, 64 hexadecimal digits; may be repeated."),
+)
 def verify(
-    call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ...], network: bool, no_revocation: bool
+    call: Call,
+    file: Path,
+    trust: tuple[Path, ...],
+    crl: tuple[Path, ...],
+    network: bool,
+    no_revocation: bool,
+    devices: tuple[str, ...],
 ) -> Reply:
     from fieldkit.cli.sign import material
     from fieldkit.record.verify import verify as judge
@@ -149,7 +162,14 @@ def verify(
     policy = Policy(revocation=not no_revocation, purposes=here.purposes)
     with _journal(call) as (store, fault):
         found = judge(
-            file, trust=anchors, crls=crls, network=network, policy=policy, store=store, unopened=fault
+            file,
+            trust=anchors,
+            crls=crls,
+            network=network,
+            policy=policy,
+            store=store,
+            unopened=fault,
+            devices=devices,
         )
     content = found.content
     result = {"file": str(file), "sha256": found.sha256} | shape(found.judgement)

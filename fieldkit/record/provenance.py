@@ -5,7 +5,7 @@ Without the journal nobody can tell whose device it was: a key that is not known
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -27,33 +27,39 @@ ELSEWHERE = M("Verify it where it was made, or ask head office.")
 
 
 def checks(
-    content: RecordContent, raw: bytes, store: Store | None, unopened: FieldkitError | None = None
+    content: RecordContent,
+    raw: bytes,
+    store: Store | None,
+    unopened: FieldkitError | None = None,
+    devices: Collection[str] = (),
 ) -> Iterator[Check]:
     """Whether the device that the record names signed it, and what its journal says to it.
 
     raw: the data as it is attached. store: the journal that is at hand. unopened: why it cannot be read.
+    devices: the keys (hexadecimal) of those that may have made it, where the person knows them.
     """
     yield _head(content)
     compared = _journal(content, raw, store) if store is not None else None
     vouched = compared is not None and compared.verdict == "pass"
     yield _signed(content, required=not vouched)
-    if not vouched:
-        yield Check(
-            "device",
-            "not-checked",
-            M(
-                "Whether the device {device} is one of head office's cannot be told here.",
-                device=content.journal.device,
-            ),
-            content.journal.key,
-            required=False,
-            hint=ELSEWHERE,
-        )
+    if devices or not vouched:
+        yield _device(content, devices)
     if compared is not None:
         yield compared
     elif unopened is not None:
         closed = M("The journal here cannot be opened, so the record was not compared with it.")
         yield Check("journal", "not-checked", closed, str(unopened.message), required=False)
+
+
+def _device(content: RecordContent, devices: Collection[str]) -> Check:
+    """Whether the device is one of those that may have made the record."""
+    name, key = content.journal.device, content.journal.key
+    if not devices:
+        unknown = M("Whether the device {device} is one of head office's cannot be told here.", device=name)
+        return Check("device", "not-checked", unknown, key, required=False, hint=ELSEWHERE)
+    if key.casefold() in {known.casefold() for known in devices}:
+        return Check("device", "pass", M("A device that was named made the record."), key)
+    return Check("device", "fail", M("The record was made by another device than was named."), key)
 
 
 def _head(content: RecordContent) -> Check:

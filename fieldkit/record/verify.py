@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -67,11 +67,13 @@ def verify(
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     store: Store | None = None,
     unopened: FieldkitError | None = None,
+    devices: Collection[str] = (),
 ) -> Verified:
     """Judge the record at `path` against the anchors `trust` (DER or PEM).
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
-    unopened: why there is none, though one is here.
+    unopened: why there is none, though one is here. devices: the keys (hexadecimal) of those that may have
+    made it; without them, and without the store, whose device it was is not checked.
 
     :raises DocumentMissing: it cannot be opened. What opens and is no readable PDF fails.
     """
@@ -92,7 +94,7 @@ def verify(
         if signatures.signatures:
             signatures = appearance.judged(signatures, _looked_at(path, checks))
         checks += _parties(signatures, content, paper)
-        checks += provenance.checks(content, raw, store, unopened)
+        checks += provenance.checks(content, raw, store, unopened, devices)
     if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -59,12 +60,12 @@ def signed(
 
 
 @pytest.fixture(scope="session")
-def judge(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], Verified]:
+def judge(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Verified]:
     path = tmp_path_factory.mktemp("judged") / "record.pdf"
 
-    def judged(data: bytes) -> Verified:
+    def judged(data: bytes, **known: Any) -> Verified:
         path.write_bytes(data)
-        return verify(path, trust=material.anchors, crls=material.crls)
+        return verify(path, trust=material.anchors, crls=material.crls, **known)
 
     return judged
 
@@ -166,18 +167,30 @@ def test_the_appended_objects_stand_where_the_table_says(
 
 
 def test_a_device_of_ones_own_is_not_taken_for_a_known_one(
-    judge: Callable[[bytes], Verified], content: RecordContent, attacker: SoftwareSigner, tmp_path: Path
+    judge: Callable[..., Verified], content: RecordContent, attacker: SoftwareSigner, tmp_path: Path
 ) -> None:
     """Without the journal nobody can tell whose device it is; that it is not known is said, with its key."""
     own = msgspec.structs.replace(handing_over(attacker.certificate), journal=head(57, "9f" * 32, OWN_DEVICE))
-    judged = judge(forged(sealed(own, OWN_DEVICE), attacker, tmp_path))
+    record = forged(sealed(own, OWN_DEVICE), attacker, tmp_path)
+    judged = judge(record)
     (device,) = [check for check in judged.checks if check.id == "device"]
     assert (device.verdict, device.detail) == (
         "not-checked",
         OWN_DEVICE.public_key().public_bytes_raw().hex(),
     )
+    assert judge(record, devices=[content.journal.key]).verdict == "fail"
     stolen = msgspec.structs.replace(own, journal=content.journal)  # the known device's name, another key
     assert judge(forged(sealed(stolen, OWN_DEVICE), attacker, tmp_path)).verdict == "fail"
+
+
+def test_a_record_of_a_device_that_is_named_says_so(
+    judge: Callable[..., Verified], content: RecordContent, signed: bytes
+) -> None:
+    judged = judge(signed, devices=["00" * 32, content.journal.key.upper()])
+    assert (judged.verdict, {check.id: check.verdict for check in judged.checks}["device"]) == (
+        "pass",
+        "pass",
+    )
 
 
 class TestWithTheJournalAtHand:
