@@ -252,10 +252,9 @@ def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
 
 def _damage_lines(damage: Sequence[Damage]) -> list[str]:
     """Damage as a person reads it below what was found, and what to do."""
-    from fieldkit.journal.damage import ADVICE
+    from fieldkit.journal.damage import advice
 
-    lines = [f"! {each.message}" for each in damage]
-    return lines if all(each.accepted for each in damage) else [*lines, str(ADVICE)]
+    return [*(f"! {each.message}" for each in damage), *map(str, advice(damage))]
 
 
 def _say_damage(error: FieldkitError, damage: Sequence[Damage]) -> None:

@@ -91,6 +91,7 @@ def export(call: Call, out: str) -> Reply:
         "lost": done.lost,
         "attachments": done.attachments,
         "unread": list(done.unread),
+        "strays": done.strays,
         "size": done.size,
     }
     lines: list[str | Said] = [
@@ -104,6 +105,10 @@ def export(call: Call, out: str) -> Reply:
     if done.lost:
         lines.append(
             M("{count} entries could not be read; the segments are in it as they are.", count=done.lost)
+        )
+    if done.strays:
+        lines.append(
+            M("{count} whole lines that are no entries of this journal are in it too.", count=done.strays)
         )
     if done.unread:
         lines.append(M("The disk did not give these files: {names}.", names=", ".join(done.unread)))
@@ -135,7 +140,7 @@ def _verified(call: Call, heads: tuple[str, ...]) -> Reply:
             "Head: entry {seq}, {hash}, device {device}.",
             seq=found.head.seq,
             hash=found.head.hash,
-            device=device,
+            device=found.head.device,
         )
     )
     return Reply(result, lines, good=found.verdict == "pass")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -40,8 +41,32 @@ class Damage(msgspec.Struct, frozen=True):
         }
 
 
-ADVICE = M(
-    "Answers may be missing from what is shown. `fieldkit store verify` says more, `fieldkit store export` "
-    "takes out all that can be read, `fieldkit store repair` goes on without what is lost."
-)
-"""What a person can do about damage that nobody accepted yet."""
+LOST = ("entries", "head", "attachment", "disk")
+
+
+def advice(damage: Sequence[Damage]) -> list[Message]:
+    """What a person can do about damage; nothing about what was accepted."""
+    kinds = {each.kind for each in damage if not each.accepted}
+    said = []
+    if kinds & set(LOST):
+        said.append(
+            M(
+                "Answers may be missing from what is shown. `fieldkit store verify` says more, "
+                "`fieldkit store export` takes out all that can be read, "
+                "`fieldkit store repair` goes on without what is lost."
+            )
+        )
+    elif "order" in kinds:
+        said.append(
+            M(
+                "Nothing is missing from what is shown. "
+                "`fieldkit store repair` passes over what does not belong there, and asks."
+            )
+        )
+    if "key" in kinds:
+        said.append(
+            M("Bring device.key back from a copy; `fieldkit store export` takes out all that can be read.")
+        )
+    if "format" in kinds:
+        said.append(M("Take the newer fieldkit to see all of it."))
+    return said

@@ -31,13 +31,18 @@ TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What was taken out. lost: entries that could not be read. unread: files the disk did not give."""
+    """What was taken out.
+
+    lost: entries that could not be read. unread: files the disk did not give. strays: lines that are whole
+    and no entries of this journal.
+    """
 
     out: Path
     entries: int
     lost: int
     attachments: int
     unread: tuple[str, ...]
+    strays: int
     size: int
 
 
@@ -98,7 +103,7 @@ def _fill(
     folder: Path,
     files: FileSystem,
     progress: Callable[[Progress], None] | None,
-) -> tuple[int, int, int, tuple[str, ...]]:
+) -> tuple[int, int, int, tuple[str, ...], int]:
     log = _log(folder, files)
     attachments = Attachments(folder, files)
     names = [name for name in files.names(folder) if is_segment(name)]
@@ -108,9 +113,9 @@ def _fill(
     unread: list[str] = []
     try:
         lost = _entries(archive, log)
-        strays = b"".join(body + b"\n" for body in log.strays())
+        strays = list(log.strays())
         if strays:
-            _put(archive, STRAYS, strays)
+            _put(archive, STRAYS, b"\n".join((*strays, b"")))
         for done, (member, path) in enumerate(wanted.items(), 1):
             _tell(progress, done, len(wanted) + 1)
             try:
@@ -124,7 +129,7 @@ def _fill(
     finally:
         log.close()
     taken = len(held) - sum(member.startswith(FOLDER) for member in unread)
-    return log.seq - sum(seq <= log.seq for seq in lost), len(lost), taken, tuple(unread)
+    return log.seq - sum(seq <= log.seq for seq in lost), len(lost), taken, tuple(unread), len(strays)
 
 
 def _log(folder: Path, files: FileSystem) -> Log:

@@ -210,12 +210,12 @@ class HomeRoom(Room[None]):
 
 def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
     """What stays above the visits while the store is damaged, and what to do about it."""
-    from fieldkit.journal.damage import ADVICE
+    from fieldkit.journal.damage import advice
 
     return [
         Paragraph(M("The store is damaged."), "strong", signs.sign("fail")),
         *(Paragraph(each.message, indent=2) for each in damage),
-        Paragraph(ADVICE, indent=2),
+        *(Paragraph(said, indent=2) for said in advice(damage)),
     ]
 
 

@@ -74,6 +74,28 @@ def test_entries_that_stand_out_of_their_order_are_read_all_and_that_is_said(
     assert read(folder) == [*whole, 7, 8]
 
 
+@pytest.mark.parametrize(
+    ("order", "damage"),
+    [
+        ((1, 2, 5, 4, 6), [("entries", 3, 3), ("order", 6, 5)]),
+        ((1, 2, 5, 3, 6), [("entries", 4, 4), ("order", 6, 5)]),
+        ((1, 2, 6, 4), [("entries", 3, 3), ("entries", 5, 5), ("order", 7, 6)]),
+        ((1, 2, 4, 3, 5, 6), [("order", 4, 3), ("order", 5, 4)]),
+        ((1, 1, 2, 3, 4, 5, 6, 6), [("order", 2, 1), ("order", 7, 6)]),
+        ((4, 2, 6), [("entries", 1, 1), ("entries", 3, 3), ("entries", 5, 5)]),
+    ],
+    ids=str,
+)
+def test_what_is_lost_is_told_from_what_only_stands_elsewhere(
+    folder: Path, order: tuple[int, ...], damage: list[tuple[str, int, int]]
+) -> None:
+    write_a_day(folder)
+    rewrite(folder, lambda lines: [lines[seq - 1] for seq in order])
+    with Store.open(folder) as store:
+        assert [(each.kind, each.first, each.last) for each in store.damage()] == damage
+        assert [entry.seq for entry in store.entries()] == sorted({*order} - {6})
+
+
 def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path, tmp_path: Path) -> None:
     write_a_day(folder)
     write_a_day(tmp_path / "other")
@@ -88,7 +110,7 @@ def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path,
         assert read(folder) == [1, 2, 3, 4, 5]
         (tmp_path / "out.zip").unlink(missing_ok=True)
         taken = export(folder, tmp_path / "out.zip")
-        assert (taken.entries, taken.lost) == (6, 0)
+        assert (taken.entries, taken.lost, taken.strays) == (6, 0, len(change([])))
         with zipfile.ZipFile(taken.out) as archive:
             strays = archive.read("strays.jsonl").splitlines()
         assert strays
