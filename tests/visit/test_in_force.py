@@ -145,3 +145,22 @@ def test_a_step_builds_on_what_succeeded_before_it_and_counts(
     test, setup, imported = (dict(context.evidence) for context in seen)
     assert (list(test), list(setup), list(imported)) == (["token_setup"], [], ["token_setup"])
     assert imported["token_setup"].facts["serial"] == "B2"
+
+
+def test_evidence_of_a_token_that_nobody_named_counts_still(
+    visits: Visits, begin: Begin, steps: Steps
+) -> None:
+    visit = begin(TOKEN)
+    steps.run(visit, "test_signature", Evidence("pass", M("Done.")))  # as release 0.1 kept it
+    steps.run(visit, "token_setup", about("A1"))
+    assert visits.load(visit).outdated == ()
+
+
+def test_what_a_look_at_the_machine_says_of_tokens_settles_on_none(
+    visits: Visits, begin: Begin, steps: Steps
+) -> None:
+    visit = begin(TOKEN)
+    steps.run(visit, "token_setup", about("A1"))
+    steps.run(visit, "preflight", about("B2"))
+    steps.run(visit, "test_signature", Evidence("pass", M("Done.")))
+    assert visits.load(visit).outdated == ()

@@ -181,3 +181,12 @@ def test_a_form_that_hands_nothing_over_promises_no_signature_and_finishes(
     ran = fieldkit("visit", "finish", visit, "--yes", "--json")
     assert (ran.status, ran.result["checks"]) == (0, [])
     assert fieldkit("visit", "show", visit, "--json").result["state"] == "recorded"
+
+
+def test_a_record_of_release_0_1_is_the_one_of_the_sign_off_before_it(visits: Visits, visit: str) -> None:
+    visits.answer(visit, "staff", "5")
+    assert visits.load(visit).answered["staff"].changes == 1
+    visits.sign_off(visit, *OFFICER)
+    made = {"name": "r", "pdf": "", "json": "", "signed": False, "replaces": ""}
+    visits.store.append(Draft(kind="record", visit=visit, value=made))
+    assert visits.load(visit).state == "recorded"
