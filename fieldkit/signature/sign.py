@@ -259,7 +259,8 @@ def _sign(
     size = file.seek(0, 2)
     file.seek(0)
     source = BytesIO(file.read()) if size <= IN_MEMORY else file
-    writer = IncrementalPdfFileWriter(source)
+    # as patient as viewers are; what comes of it is read again before it is given out
+    writer = IncrementalPdfFileWriter(source, strict=False)
     if writer.prev.encrypted:
         _unlock(writer, title, password)
     found = permission.standing(writer.prev, title)
@@ -322,12 +323,13 @@ def _reopened(
 
     source: the document as it was, where it was signed before; every signature that held there still does.
     """
-    from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign import fields
 
-    def read(file: BinaryIO) -> PdfFileReader:
+    from fieldkit.signature.reader import patient
+
+    def read(file: BinaryIO) -> Any:
         file.seek(0)
-        reader = PdfFileReader(file)
+        reader = patient(file)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
         return reader
