@@ -256,6 +256,8 @@ def _sign(
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields, signers
 
+    from fieldkit.signature.form import nothing
+
     size = file.seek(0, 2)
     file.seek(0)
     source = BytesIO(file.read()) if size <= IN_MEMORY else file
@@ -296,7 +298,7 @@ def _sign(
         meta,
         token,
         timestamper=stamper,
-        stamp_style=stamp.style() if stamp else None,
+        stamp_style=stamp.style() if stamp else nothing(),
         new_field_spec=spec,
     )
     pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
