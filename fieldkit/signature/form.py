@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from pyhanko.pdf_utils.content import PdfContent
+from pyhanko.pdf_utils.content import PdfContent, RawContent
 from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.stamp import StaticStampStyle
@@ -23,6 +23,12 @@ class Form(PdfContent):  # type: ignore[misc, unused-ignore]
         left, bottom, right, top = page.get_object()["/BBox"]
         self.box = BoxConstraints(width=abs(right - left), height=abs(top - bottom))
         return b"/FieldkitStamp Do"
+
+
+def nothing() -> StaticStampStyle:
+    """The style that shows nothing: without one pyHanko writes English words over a field that has room."""
+    empty = RawContent(b"", box=BoxConstraints(width=100, height=100))
+    return StaticStampStyle(background=empty, border_width=0)
 
 
 def style(form: bytes) -> StaticStampStyle:

@@ -29,11 +29,15 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A document's fields in order, its number of signatures, and whether one certifies it."""
+    """A document's fields in order, its number of signatures, and whether one certifies it.
+
+    hybrid: it has two tables of contents, which viewers read differently.
+    """
 
     fields: tuple[Field, ...] = ()
     signatures: int = 0
     certified: bool = False
+    hybrid: bool = False
 
     @property
     def empty(self) -> tuple[str, ...]:
@@ -66,7 +70,8 @@ def standing(reader: Any, name: str) -> Standing:
         Field(str(each), value is not None, places.get(reference.reference if reference else None))
         for each, value, reference in fields.enumerate_sig_fields(reader)
     )
-    return Standing(found, len(list(reader.embedded_signatures)), certified is not None)
+    signatures = len(list(reader.embedded_signatures))
+    return Standing(found, signatures, certified is not None, bool(reader.xrefs.hybrid_xrefs_present))
 
 
 def place_of(path: Path, field: str, password: Secret | None = None) -> Place | None:
@@ -101,7 +106,7 @@ def _places(reader: Any) -> dict[Any, Place]:
         for at in range(len(annotations)):
             reference = annotations.raw_get(at)  # type: ignore[attr-defined]
             widget = annotations[at]
-            if not hasattr(reference, "reference") or "/Rect" not in widget:
+            if not hasattr(reference, "reference") or not isinstance(widget, dict) or "/Rect" not in widget:
                 continue
             x1, y1, x2, y2 = (round(float(widget["/Rect"][each])) for each in range(4))
             box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
@@ -116,6 +121,8 @@ def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], nam
 
     :raises FieldUnfit: it is signed already. :raises DocumentLocked: it may not be added.
     """
+    if found.hybrid and not found.signatures:  # a signed one stays as its first signer agreed to it
+        raise _hybrid(name)
     chosen = wanted
     if not chosen and FIELDS.get(kind) in found.empty:
         chosen = FIELDS[kind]
@@ -144,6 +151,17 @@ def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], nam
             else M("Ask its signer for a copy with a field for this signature."),
         )
     return chosen
+
+
+def _hybrid(name: str) -> errors.DocumentLocked:
+    return errors.DocumentLocked(
+        M(
+            "The file {name} holds two tables of contents (hybrid), which viewers read differently.",
+            name=name,
+        ),
+        unchanged=boundary.UNCHANGED,
+        hint=M("Save it as PDF again, or agree to have it rewritten before it is signed."),
+    )
 
 
 def invisible(field: str, name: str) -> errors.FieldUnfit:

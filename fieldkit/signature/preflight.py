@@ -64,7 +64,7 @@ def _look(
 ) -> Preflight:
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    reader = PdfFileReader(file)
+    reader = PdfFileReader(file, strict=False)
     findings = []
     if reader.encrypted:
         unlock(reader, name, password)
@@ -73,8 +73,6 @@ def _look(
                 "document-encrypted", "info", M("The document is encrypted; it can be signed all the same.")
             )
         )
-    if reader.xrefs.hybrid_xrefs_present:
-        raise _hybrid(name)
     found = permission.standing(reader, name)
     if found.certified:
         findings.append(
@@ -94,7 +92,8 @@ def _look(
     pages = int(reader.root["/Pages"]["/Count"])
     if pages < 1:
         raise errors.DocumentUnfit(M("The document {name} has no pages.", name=name))
-    if "/AcroForm" in reader.root and "/XFA" in reader.root["/AcroForm"]:
+    form = reader.root.get("/AcroForm", None)
+    if isinstance(form, dict) and "/XFA" in form:
         findings.append(
             Finding(
                 "document-xfa",
@@ -130,13 +129,13 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
 
     with boundary.signing(name), tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
         file.seek(0)
-        writer = IncrementalPdfFileWriter(file)
+        writer = IncrementalPdfFileWriter(file, strict=False)
         if writer.prev.encrypted:
             writer.encrypt(password.reveal() if password else "")  # type: ignore[no-untyped-call]
         fields.append_signature_field(writer, fields.SigFieldSpec(field))
         writer.write(copy)  # type: ignore[no-untyped-call]
         copy.seek(0)
-        reader = PdfFileReader(copy)
+        reader = PdfFileReader(copy, strict=False)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
         if field not in [each for each, _, _ in fields.enumerate_sig_fields(reader)]:
@@ -145,17 +144,6 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
                 unchanged=boundary.UNCHANGED,
                 hint=M("Save it again as PDF, or agree to have it rewritten before it is signed."),
             )
-
-
-def _hybrid(name: str) -> FieldkitError:
-    return errors.DocumentLocked(
-        M(
-            "The file {name} holds two tables of contents (hybrid), which viewers read differently.",
-            name=name,
-        ),
-        unchanged=boundary.UNCHANGED,
-        hint=M("Save it as PDF again, or agree to have it rewritten before it is signed."),
-    )
 
 
 def _refused(error: FieldkitError, path: Path) -> Preflight:

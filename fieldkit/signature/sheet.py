@@ -85,7 +85,8 @@ def leaves(root: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         own = inherited | {key: node[key] for key in INHERITED if key in node}
         if "/Kids" in node:
             kids = node["/Kids"]  # by index: iteration would give references
-            waiting += [(kids[at], own) for at in range(len(kids) - 1, -1, -1)]
+            inside = (kids[at] for at in range(len(kids) - 1, -1, -1))
+            waiting += [(kid, own) for kid in inside if isinstance(kid, dict)]  # others are no pages
         else:
             yield node, own
 

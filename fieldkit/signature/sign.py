@@ -256,10 +256,13 @@ def _sign(
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields, signers
 
+    from fieldkit.signature.form import nothing
+
     size = file.seek(0, 2)
     file.seek(0)
     source = BytesIO(file.read()) if size <= IN_MEMORY else file
-    writer = IncrementalPdfFileWriter(source)
+    # as patient as viewers are; what comes of it is read again before it is given out
+    writer = IncrementalPdfFileWriter(source, strict=False)
     if writer.prev.encrypted:
         _unlock(writer, title, password)
     found = permission.standing(writer.prev, title)
@@ -295,7 +298,7 @@ def _sign(
         meta,
         token,
         timestamper=stamper,
-        stamp_style=stamp.style() if stamp else None,
+        stamp_style=stamp.style() if stamp else nothing(),
         new_field_spec=spec,
     )
     pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
@@ -322,12 +325,13 @@ def _reopened(
 
     source: the document as it was, where it was signed before; every signature that held there still does.
     """
-    from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign import fields
 
-    def read(file: BinaryIO) -> PdfFileReader:
+    from fieldkit.signature.reader import patient
+
+    def read(file: BinaryIO) -> Any:
         file.seek(0)
-        reader = PdfFileReader(file)
+        reader = patient(file)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
         return reader

@@ -106,9 +106,10 @@ def _document(
     rules: tuple[RuleSet, ...],
 ) -> Judgement:
     from pyhanko.pdf_utils.crypt import AuthStatus
-    from pyhanko.pdf_utils.reader import PdfFileReader
 
-    reader = PdfFileReader(file, strict=False)
+    from fieldkit.signature.reader import patient
+
+    reader = patient(file)
     if reader.encrypted:
         outcome = reader.decrypt(password.reveal() if password else "")
         if getattr(outcome, "status", outcome) == AuthStatus.FAILED:

@@ -36,6 +36,7 @@ def signed(
     certify: fields.MDPPerm | None = None,
     digest: str = "sha256",
     subfilter: fields.SigSeedSubFilter = fields.SigSeedSubFilter.PADES,
+    strict: bool = True,
 ) -> bytes:
     """`data` signed by pyHanko itself, with what fieldkit's own signing does not offer."""
     meta = signers.PdfSignatureMetadata(
@@ -46,7 +47,7 @@ def signed(
         docmdp_permissions=certify or fields.MDPPerm.FILL_FORMS,
         signer_key_usage=set(),
     )
-    writer = IncrementalPdfFileWriter(BytesIO(data))
+    writer = IncrementalPdfFileWriter(BytesIO(data), strict=strict)
     made = signers.sign_pdf(writer, meta, by or TokenSigner(signer), bytes_reserved=ROOM)
     return bytes(made.getvalue())
 

@@ -15,6 +15,7 @@ from fieldkit.signature import batch, errors, place, quorum, sign, stamp
 from fieldkit.signature.sheet import Sheet
 from fieldkit.yaml_model import load
 from tests.conftest import REPOSITORY
+from tests.signature import papers
 from tests.signature.pki import Pki, SoftwareSigner
 
 NAME, TITLE = "Nguyễn Thị Mẫu", "Trưởng cơ quan thường trú"
@@ -174,3 +175,16 @@ def test_a_name_in_decomposed_letters_is_the_same_name() -> None:
 
     page = place.Page(Sheet(), words("TRƯỞNG CƠ QUAN", "", NAME))
     assert place.locate([page], name=unicodedata.normalize("NFD", NAME)).found
+
+
+def test_without_a_stamp_a_field_that_has_room_shows_nothing(
+    rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    letter.write_bytes(papers.fields(letter.read_bytes(), "Room", box=(60, 60, 300, 160)))
+    signed = tmp_path / "signed.pdf"
+    sign.sign(letter, signed, rsa_signer, field="Room")
+    before, after = (
+        subprocess.run(["pdftoppm", "-r", "40", path], capture_output=True, check=True).stdout
+        for path in (letter, signed)
+    )
+    assert before == after
