@@ -2,8 +2,8 @@
 
 Versions and hashes are those of the list that fieldkit was tested with; without it, the versions installed
 here. pip's settings stay in force: they may say where packages are to be had, and the hashes say which. pip
-judges markers by the Python it runs on, so what a target needs beyond that is found in the wheels' own metadata
-and fetched after.
+judges markers by the Python it runs on, so what a target needs beyond that is found in the wheels' own
+metadata and fetched after.
 """
 
 from __future__ import annotations
