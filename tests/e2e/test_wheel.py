@@ -24,7 +24,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         shutil.copytree(
             REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo")
         )
-    for name in ("pyproject.toml", "README.md"):
+    (source / ".ci").mkdir()
+    for name in ("pyproject.toml", "README.md", ".ci/lock.txt"):
         shutil.copy(REPOSITORY / name, source / name)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source]
     subprocess.run(build, check=True, capture_output=True)

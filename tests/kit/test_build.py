@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from fieldkit.home import Home
 from fieldkit.kit import build, install, own
@@ -134,3 +137,17 @@ def test_the_installer_says_everything_in_both_languages() -> None:
             said.add(node.value.value)
     assert len(said) > 15
     assert said - {"changed: {path}"} <= set(install.VIETNAMESE)
+
+
+def test_the_tested_list_has_a_version_and_hashes_for_everything_that_is_installed_or_goes_into_a_kit() -> (
+    None
+):
+    text = (REPOSITORY / ".ci/lock.txt").read_text("utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        assert re.match(r"[a-z0-9.-]+==\S+", line), line
+        assert re.findall(r"--hash=sha256:[0-9a-f]{64}", line), line
+    names = {line.partition("==")[0] for line in text.splitlines()}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["test"]]
+    assert {canonicalize_name(Requirement(each).name) for each in wanted} <= names
+    assert {"pip", "colorama", "tzdata"} <= names  # the last two on Windows only
