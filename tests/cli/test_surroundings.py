@@ -57,7 +57,7 @@ def test_what_is_typed_under_another_locale_is_stored_as_it_was_typed(home: Home
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become an account that nobody made")
 def test_an_account_without_a_home_is_told_to_name_a_folder(tmp_path: Path) -> None:
     lonely = """
-import os, sys
+import os, resource, sys
 import platformdirs.unix
 from fieldkit import cli, i18n
 from fieldkit.__main__ import main
