@@ -162,7 +162,7 @@ def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mappi
         tuple(anchors),
         others,
         tuple(crls),
-        Online() if given["network"] else None,
+        Online(named=profiles.addresses) if given["network"] else None,
         Policy(
             revocation=not given["no_revocation"],
             timestamp=given["timestamp"],

@@ -21,6 +21,7 @@ from fieldkit.driver.ask import surroundings
 from fieldkit.home import private
 
 POLL = 0.05
+UNSTARTED = 127
 
 
 def run(
@@ -34,7 +35,8 @@ def run(
     """Run `argv`, appending its output to `log`; return its exit status.
 
     heard: gets each line as it is written. stop: when set, the command is interrupted, but only
-    while `may_stop` says that this is safe; else it runs to its end.
+    while `may_stop` says that this is safe; else it runs to its end. A command that cannot be started at all
+    ends with the system's number for it on Windows (740: it needs an administrator), elsewhere with 127.
     """
     private(log.parent)
     with log.open("ab") as out:
@@ -42,15 +44,21 @@ def run(
         out.write(f"$ {shlex.join(argv)}\n".encode())
         out.flush()
         start = out.tell()
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=surroundings(),
-            **_apart(),
-        )
-        status = _follow(child, log, start, heard, stop, may_stop)
+        try:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=surroundings(),
+                **_apart(),
+            )
+        except OSError as error:
+            status = getattr(error, "winerror", None) or UNSTARTED
+            out.write(f"{error}\n".encode())
+            heard(str(error))
+        else:
+            status = _follow(child, log, start, heard, stop, may_stop)
         out.write(f"[exit {status}]\n".encode())
     return status
 

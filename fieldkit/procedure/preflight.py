@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fieldkit import errors
 from fieldkit.driver import distribution
 from fieldkit.driver.machine import preflight
-from fieldkit.driver.machine.mend import MendFailed, carry_out, offers
+from fieldkit.driver.machine.mend import carry_out, offers
 from fieldkit.driver.machine.probe import Probe, Subject, examine
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator
@@ -55,13 +55,11 @@ async def mend(
     for offer in await asyncio.to_thread(offers, subject, wanted):
         if not await operator.consent(offer.plan):
             continue
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                await asyncio.to_thread(carry_out, offer, Path(folder) / "mend.log")
-        except MendFailed as error:
-            told = Finding("mend", "warning", M("It could not be mended."), error.detail, error.advice)
-            operator.say(told)
-            now.append(told)
+        with tempfile.TemporaryDirectory() as folder:
+            failed = await asyncio.to_thread(carry_out, offer, Path(folder) / "mend.log")
+        if failed is not None:
+            operator.say(failed)
+            now.append(failed)
             continue
         again = await asyncio.to_thread(examine, subject, (offer.probe,), operator.say)
         ids = {finding.id for finding in again}

@@ -345,6 +345,16 @@ class Profiles(msgspec.Struct, frozen=True):
         found = self.authorities.get(authority)
         return tuple(filter(None, map(self.file, found.intermediates))) if found else ()
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address that a profile names."""
+        endpoints = (
+            each.url
+            for one in self.authorities.values()
+            for each in (*one.tsa, *one.ocsp, *one.crl, *one.repository)
+        )
+        return tuple(filter(None, (*endpoints, *(each.url for each in self.services))))
+
     def purposes(self, authorities: Iterable[str]) -> tuple[str, ...]:
         """The extended key usages that these authorities' certificates for documents may name besides."""
         known = (self.authorities.get(each) for each in authorities)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from fieldkit.certificate import name as names
 from fieldkit.record.content import LARGEST
 from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.signing import Revision
@@ -21,6 +22,7 @@ from fieldkit.text import M
 
 DEEPEST = 16
 END = b"%%EOF"
+EARLIEST = 2000  # a year; what says it was signed before that is not told the time by any machine
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -104,8 +106,22 @@ def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
             start = data.rindex(END, 0, end - len(END) - 1) + len(END)
         at = signature.self_reported_timestamp
         certificate = bytes(signature.signer_cert.dump())
+        _read_through(certificate)
+        if at is None or at.tzinfo is None or at.year < EARLIEST:
+            raise RecordUnreadable(M("A signature on the record does not say when it was made."))
         yield Revision(str(signature.field_name), start, end, at, certificate)
         start = end
+
+
+def _read_through(certificate: bytes) -> None:
+    """Whether every part of the certificate (DER) that is looked at later can be read."""
+    from cryptography import x509
+
+    held = x509.load_der_x509_certificate(certificate)
+    held.public_key()
+    names.text(held.subject)
+    names.text(held.issuer)
+    assert held.not_valid_before_utc < held.not_valid_after_utc
 
 
 def _loose(reader: Any, data: bytes) -> str:

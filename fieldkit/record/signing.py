@@ -147,11 +147,11 @@ _VARIABLE: tuple[tuple[re.Pattern[bytes], bytes], ...] = (
     (re.compile(rb' xmp:ModifyDate="[0-9T:+-]{19,25}Z?"'), b""),
     (re.compile(rb"/ID \[ (<[0-9a-f]*>) <[0-9a-f]{32}> \]"), rb"/ID \1"),
 )
-_OBJECT = re.compile(rb"(\d+) 0 obj\b")
+_OBJECT = re.compile(rb"(\d{1,10}) 0 obj\b")
 _ENTRY = re.compile(rb"(\d{10}) 00000 n ")
-_START = re.compile(rb"startxref\n(\d+)\n")
+_START = re.compile(rb"startxref\n(\d{1,20})\n")
 _METADATA = re.compile(
-    rb"/Length (\d+)\n/Type /Metadata\n/Subtype /XML\n>>\nstream\n(.*?)\nendstream\n", re.S
+    rb"/Length (\d{1,10})\n/Type /Metadata\n/Subtype /XML\n>>\nstream\n(.*?)\nendstream\n", re.S
 )
 
 

@@ -158,7 +158,14 @@ def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
     """What the engines see change between the signatures; nothing has to be drawn where more than they is
     known to have been added."""
     if all(check.id != "additions" or check.verdict == "pass" for check in checks):
-        return appearance.compare(path)
+        try:
+            return appearance.compare(path)
+        except FieldkitError as error:
+            undrawn = M("The pages could not be drawn, so nobody looked at them.")
+            detail = str(error.message)
+            return appearance.Compared(
+                (Check(appearance.JUDGE, "not-checked", undrawn, detail, judge=appearance.JUDGE),)
+            )
     added = M("The pages were not drawn: more than signatures was added to the record.")
     return appearance.Compared(
         (Check(appearance.JUDGE, "not-checked", added, required=False, judge=appearance.JUDGE),)

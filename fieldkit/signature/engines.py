@@ -60,7 +60,7 @@ def _pdfium(view: View) -> Drawing:
 
 def _poppler(view: View) -> Drawing:
     # without smoothing it is ten times as fast, and more dots make up for it; the other two smooth
-    line = ["pdftoppm", "-q", "-r", f"{view.dpi * 1.5:.2f}", "-cropbox", "-aa", "no", str(view.path)]
+    line = ["pdftoppm", "-q", "-r", f"{view.dpi * 1.2:.2f}", "-cropbox", "-aa", "no", str(view.path)]
     return _by_program("poppler", "poppler-utils", line, view)
 
 

@@ -77,7 +77,8 @@ class FolderCarrier:
 
     @property
     def mounted(self) -> bool:
-        return self.folder.is_dir() and _device(self.folder) != _device(Path(self.folder.anchor))
+        above = next(path for path in (self.folder, *self.folder.parents) if _device(path) or not path.name)
+        return _device(above) != _device(Path(self.folder.anchor))
 
     def list(self) -> list[Stored]:
         found = []
@@ -254,7 +255,7 @@ def _unplugged(folder: Path) -> bool:
 
 
 def _device(path: Path) -> int:
-    """The file system that `path` is on; 0 where nothing is there."""
+    """The file system that `path` is on; 0 where nothing can be told of it."""
     try:
         return os.stat(path).st_dev
     except OSError:

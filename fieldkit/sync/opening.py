@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from fieldkit.journal.device import name_of
-from fieldkit.journal.entry import GENESIS, LARGEST_ENTRY, digest
+from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
 from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header
@@ -217,8 +217,6 @@ class _Unpacking:
             self._line.clear()
             start = end + 1
         self._line += piece[start:]
-        if len(self._line) > LARGEST_ENTRY:
-            raise _damaged(M("The bundle does not hold the entries that its header names."))
 
     def _entry(self, body: bytes) -> None:
         """The next entry follows the one before it."""

@@ -209,7 +209,7 @@ def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> b
             and made.header.hash == hash_of(store, made.header.last)
         ):
             found = made
-        else:
+        elif not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
     return found
 

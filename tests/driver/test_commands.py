@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -92,3 +93,22 @@ def test_preflight_sums_its_findings_up(home: Home) -> None:
     assert str(preflight.summary(findings)).startswith("The machine is")
     outcomes = preflight.facts(findings)["outcomes"]
     assert outcomes["disk"] in ("pass", "warning", "fail")
+
+
+def test_a_system_without_the_program_that_knows_its_packages_is_told_so(
+    home: Home, fieldkit: Run, tmp_path: Path
+) -> None:
+    folder = home.profiles / "tokens"
+    folder.mkdir(parents=True)
+    (folder / "trial.yaml").write_text(
+        "id: trial\ntitle: {vi: Thử, en: Trial}\nknown: hypothesis\nmodules: {}\n"
+        "pin_policy: {min: 4, max: 8}\n"
+        "driver: {apt: [{packages: [dpkg], module: /usr/lib/x.so, least: {dpkg: '1'}}]}\n"
+    )
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("apt-get", "dpkg-query"):  # dpkg itself is missing
+        (programs / name).symlink_to(str(shutil.which(name)))
+    ran = fieldkit("driver", "plan", "trial", "--json", PATH=str(programs))
+    assert (ran.status, ran.error["code"]) == (4, "installer-missing")
+    assert "dpkg" in ran.error["message"]

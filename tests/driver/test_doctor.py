@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fieldkit.driver.machine import readers
+from fieldkit.driver.machine import mend, readers
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Plan
 from fieldkit.procedure import preflight
@@ -126,6 +126,28 @@ def test_the_reader_service_is_started_when_agreed_to(machine: Machine) -> None:
         number = machine.run("cat", "/run/pcscd/pcscd.pid").stdout.strip("\0 \n")
         if number:
             os.kill(int(number), signal.SIGTERM)
+
+
+def test_a_reader_service_that_does_not_start_is_said_with_its_reason(machine: Machine) -> None:
+    if readers.daemon() is None:
+        pytest.skip("needs pcscd")
+    broken = f"rm -rf /run/pcscd; printf '#!/bin/sh\\necho no bus; exit 1\\n' > {readers.daemon()}"
+    machine.run("sh", "-c", broken)
+    found = machine.fieldkit("doctor", "--mend", "--yes", "--json").result
+    failed = next(finding for finding in found if finding["id"] == "mend")
+    assert (failed["severity"], failed["detail"]) == ("warning", "no bus")
+    assert outcomes(found)["reader-service"] == "warning"
+
+
+def test_a_home_that_went_away_cannot_be_closed_and_that_is_said(home: Home, tmp_path: Path) -> None:
+    home.path.mkdir(mode=0o755)
+    home.path.chmod(0o755)
+    warned = [Finding("home", "warning", preflight.summary(()))]
+    (offer,) = mend.offers(preflight.of(home, load(home)), warned)
+    home.path.rmdir()
+    failed = mend.carry_out(offer, tmp_path / "log")
+    assert failed is not None
+    assert (failed.id, failed.detail) == ("mend", "No such file or directory")
 
 
 def test_processes_hidden_from_each_other_are_warned_of(machine: Machine) -> None:

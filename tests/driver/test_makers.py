@@ -351,6 +351,20 @@ def test_what_msiexec_logs_is_kept_with_the_log(tmp_path: Path) -> None:
         windows.carry_out(step(5), log)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="asks for rights by other means")
+def test_an_installer_that_cannot_even_be_started_is_told_and_is_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    unfit = tmp_path / "driver.exe"
+    unfit.write_bytes(b"MZ no program of this system")
+    unfit.chmod(0o755)
+    for path in (unfit, tmp_path / "nowhere.exe"):
+        with pytest.raises(errors.InstallFailed) as caught:
+            windows.carry_out(Step(M("Run."), (str(path),), installs=True, quoting="cmd"), log)
+        assert path.name in caught.value.detail
+    assert "Exec format error" in log.read_text()
+    assert "No such file" in log.read_text()
+
+
 def installer_that_says(tmp_path: Path, name: str, status: int) -> Step:
     script = program(
         tmp_path / "installer", f"import sys; print(open({str(SAID / name)!r}).read()); sys.exit({status})"

@@ -21,6 +21,7 @@ SETUP = b"MZ a maker's setup"
 
 def _maker(home: Home, sha256: str, kind: str = "exe") -> None:
     """A token whose driver comes in its maker's file."""
+    module = r"C:\Windows\System32\maker.dll" if kind in ("exe", "msi") else "/usr/lib/maker.so"
     (home.profiles / "tokens").mkdir(parents=True)
     (home.profiles / "tokens/maker.yaml").write_text(
         f"""
@@ -31,7 +32,7 @@ modules:
   windows: [{{path: 'C:\\Windows\\System32\\maker.dll'}}]
 driver:
   {kind}:
-    - {{file: maker-setup.{kind}, module: 'C:\\Windows\\System32\\maker.dll', sha256: '{sha256}'}}
+    - {{file: maker-setup.{kind}, module: '{module}', sha256: '{sha256}'}}
 pin_policy: {{min: 6, max: 8}}
 """,
         "utf-8",

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from fieldkit.record.build import build
-from fieldkit.record.content import RecordContent, encode
+from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.errors import WrongCertificate
 from fieldkit.record.handover import Material, sign_record
 from fieldkit.record.render import Rendered, render
@@ -21,6 +21,7 @@ from fieldkit.signature.errors import DocumentMissing
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import sign
 from fieldkit.visit.visits import Visits
+from tests.record import forging
 from tests.record.conftest import ANSWERS
 from tests.record.sample import handing_over, sample, sealed
 from tests.signature.pki import Pki, SoftwareSigner
@@ -93,6 +94,23 @@ def test_a_signed_record_verifies(judge: Judge, signed: bytes, content: RecordCo
     assert (outcomes["giver"], outcomes["device"]) == ("not-checked", "not-checked")
 
 
+def test_each_check_of_a_record_says_what_it_rests_on(
+    judge: Judge, signed: bytes, content: RecordContent
+) -> None:
+    judged = judge(signed)
+    details = {check.id: check.detail for check in judged.checks}
+    device = content.journal.device
+    assert judged.sha256 == sha256(signed)
+    assert details["attachment"] == sha256(encode(content))
+    assert details["rendering"] == f"fieldkit 0.1.0, Typst {content.renderer.typst}"
+    assert details["receiver"] == "CN=Nguyễn Thị Mẫu,O=SAMPLE / MẪU,C=VN"
+    assert details["certificate"] == content.devices[0].sha256
+    assert (details["journal-head"], details["content"]) == (f"{device}:57", device)
+    assert details["device"] == content.journal.key
+    looked = next(check for check in judged.checks if check.id == "appearance")
+    assert (looked.verdict, looked.judge) == ("pass", "appearance")
+
+
 def test_the_first_revision_is_the_rendering_byte_for_byte(signed: bytes, rendered: Rendered) -> None:
     assert signed.startswith(rendered.pdf)
 
@@ -133,6 +151,17 @@ def test_the_signatures_own_bytes_are_accounted_for(judge: Judge, signed: bytes)
 
 def test_anything_after_the_end_is_refused(judge: Judge, signed: bytes) -> None:
     assert judge.failed(signed + b"\n% a line more\n")
+
+
+def test_a_signature_that_does_not_say_when_it_was_made_is_refused_in_words(
+    judge: Judge, signed: bytes
+) -> None:
+    start = signed.rindex(b"/M (D\\072")
+    unsaid = signed[:start] + b"/X" + signed[start + 2 :]
+    ancient = signed[: start + 9] + b"0001" + signed[start + 13 :]
+    for data in (unsaid, ancient):
+        assert len(data) == len(signed)
+        assert judge.failed(data) == {"readable"}
 
 
 def test_a_cut_off_record_is_refused(judge: Judge, signed: bytes) -> None:
@@ -202,8 +231,10 @@ def test_the_giving_party_may_sign_afterwards_and_is_named(
     judged = judge(given(signed, content, rendered, technician, tmp_path))
     assert judged.verdict == "pass", judged.checks
     assert [each.field for each in judged.judgement.signatures] == ["Receiver", "Giver"]
-    (giver,) = [check for check in judged.checks if check.id == "giver"]
-    assert (giver.verdict, "CN=Nguyễn Thị Mẫu" in str(giver.message)) == ("pass", True)
+    checks = {check.id: check for check in judged.checks}
+    assert (checks["giver"].verdict, "CN=Nguyễn Thị Mẫu" in str(checks["giver"].message)) == ("pass", True)
+    assert checks["giver"].detail == sha256(technician.certificate)
+    assert checks["pdfium-appearance"].verdict == "pass"
 
 
 def test_the_receivers_certificate_does_not_sign_for_the_giver(
@@ -241,7 +272,15 @@ def test_a_signature_in_a_third_field_is_refused(
     first, second = tmp_path / "first.pdf", tmp_path / "second.pdf"
     first.write_bytes(signed)
     sign(first, second, technician, field="Witness")
-    assert {"additions", "signatures"} <= judge.failed(second.read_bytes())
+    judged = judge(second.read_bytes())
+    failed = {check.id: check.detail for check in judged.checks if check.verdict == "fail"}
+    assert {id: failed[id] for id in ("places", "additions", "signatures")} == {
+        "places": "Witness",
+        "additions": "Witness",
+        "signatures": "Witness",
+    }
+    looked = next(check for check in judged.checks if check.id == "appearance")
+    assert (looked.verdict, looked.required, looked.judge) == ("not-checked", False, "appearance")
 
 
 def test_another_certificate_than_the_one_handed_over_does_not_sign(
@@ -276,6 +315,31 @@ def test_a_signed_letter_is_no_record(judge: Judge, officer: SoftwareSigner, tmp
     plain.write_bytes(typst.compile(b"A letter"))
     sign(plain, out, officer)
     assert judge.failed(out.read_bytes()) == {"attachment"}
+
+
+def test_a_record_whose_words_nobody_can_read_stays_undecided(
+    judge: Judge,
+    content: RecordContent,
+    officer: SoftwareSigner,
+    material: Material,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renderer = msgspec.structs.replace(content.renderer, typst="0.14.0")
+    older = sealed(msgspec.structs.replace(content, renderer=renderer))
+    rendered = render(older)
+    rewritten = msgspec.structs.replace(rendered, pdf=_rewritten(rendered.pdf))
+    signed = sign_record(older, rewritten, officer, tmp_path, material).read_bytes()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    judged = judge(signed)
+    outcomes = {check.id: check.verdict for check in judged.checks}
+    assert (outcomes["text"], judged.verdict) == ("not-checked", "indeterminate")
+
+
+def test_a_file_attached_beside_the_data_is_named(judge: Judge, signed: bytes) -> None:
+    judged = judge(forging.appended(signed, forging.second_attachment))
+    attachment = next(check for check in judged.checks if check.id == "attachment")
+    assert (attachment.verdict, attachment.detail) == ("fail", "fieldkit-record.json, other.json")
 
 
 def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecided(
@@ -416,5 +480,7 @@ def test_what_is_no_pdf_is_said_so(judge: Judge, tmp_path: Path) -> None:
         judged = judge(data)
         assert judged.verdict == "fail"
         assert [check.id for check in judged.checks] == ["readable"]
+        assert "record.pdf" in str(judged.checks[0].message)
+        assert (judged.sha256, judged.content) == (sha256(data), None)
     with pytest.raises(DocumentMissing):
         verify(tmp_path / "nowhere.pdf", trust=())

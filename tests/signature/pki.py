@@ -70,7 +70,7 @@ class Pki:
         usage: x509.KeyUsage | None = None,
         purposes: Sequence[x509.ObjectIdentifier] = (),
         key: Any = None,
-        services: str = "",
+        services: str | Sequence[str] = (),
         more: Sequence[tuple[x509.ObjectIdentifier, str]] = (),
     ) -> SoftwareSigner:
         key = key or (
@@ -87,9 +87,14 @@ class Pki:
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), False)
         if services:  # an address below which nothing need answer
-            named = x509.UniformResourceIdentifier(f"{services}/ocsp")
-            responder = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, named)
-            builder = builder.add_extension(x509.AuthorityInformationAccess([responder]), False)
+            named = [services] if isinstance(services, str) else services
+            responders = [
+                x509.AccessDescription(
+                    AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{each}/ocsp")
+                )
+                for each in named
+            ]
+            builder = builder.add_extension(x509.AuthorityInformationAccess(responders), False)
         certificate = builder.sign(self.issuing_key, hashes.SHA256())
         return SoftwareSigner(key, certificate, (self.issuing,))
 

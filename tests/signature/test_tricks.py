@@ -81,6 +81,11 @@ def tricks(draw: some.DrawFn, target: Target) -> dict[int, bytes]:
     text = b"<</Type/Annot/Subtype/FreeText/F 4/Contents(1.000)/DA(/Helv 20 Tf)/Rect%s>>" % rect
     stamp = b"<</Type/Annot/Subtype/Stamp/F 4/Rect%s/AP<</N %d 0 R>>>>" % (rect, size + 1)
     seen = {size + 1: shown}
+    bare = widget[: widget.index(b"/AP")]
+    hidden = b"/Type/Annot/Subtype/Widget/F 6/P %d 0 R/Rect[0 0 0 0]/AP<</N %d 0 R>>" % (
+        target.page,
+        size + 1,
+    )
     script = b"<</S/JavaScript/JS(app.alert\\(1\\))>>"
     script_tree = b"<</JavaScript<</Names[(a) %s]>>>>" % script
     made = draw(
@@ -125,7 +130,25 @@ def tricks(draw: some.DrawFn, target: Target) -> dict[int, bytes]:
                     size: b"<</Type/Pages/Count 1/Kids[%d 0 R]>>" % (size + 1),
                     size + 1: b"<</Type/Page/Parent %d 0 R/MediaBox[0 0 595 842]>>" % size,
                 },
+                target.noted(b"<<%s/FT/Sig/T(Later)>>" % hidden, field=True) | seen,
+                target.noted(
+                    b"<<%s/FT/Sig/T(Later)/AP<</N<</On %d 0 R>>>>/AS/On>>" % (bare, size + 1), field=True
+                )
+                | seen,
+                target.noted(b"<<%s/FT/Sig/T(Later)/MK<</BG[1 0 0]/BC[0 0 0]>>>>" % bare, field=True),
+                target.noted(b"<<%s/FT/Sig/T(Later)/BS<</W 30>>/Border[0 0 30]>>" % bare, field=True),
+                target.noted(b"<</FT/Sig/T(Later)/Kids[%d 0 R]>>" % (size + 2), field=True)
+                | {size + 2: b"<<%s/Parent %d 0 R>>" % (widget, size)}
+                | seen,
+                target.page_with(Annots=b"%d 0 R" % size)
+                | {size: target.page_entries["/Annots"].replace(b"]", b" %d 0 R]" % target.fields[1])},
+                target.catalog_with(Version=b"/2.0", Extensions=b"<<>>", MarkInfo=b"<</Marked false>>"),
+                target.catalog_with(DSS=b"<</Certs[%d 0 R]>>" % size) | {size: picture},
+                target.catalog_with(DSS=b"<</Certs[%d 0 R]>>" % target.contents) | {target.contents: picture},
                 {size: b"<<>>"},
+                {size: picture, size + 1: b"[%d 0 R]" % target.page},
+                {target.page: _written(target.page_entries, {})},
+                {target.root: _written(target.catalog, {})},
                 target.catalog_with(DSS=b"<</Type/DSS/Certs[]>>"),
             )
         )

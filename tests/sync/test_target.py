@@ -318,6 +318,7 @@ def test_a_link_on_the_stick_is_never_read_for_a_receipt(
 MOUNTS = """
 import os, subprocess, sys
 from pathlib import Path
+from fieldkit import i18n
 from fieldkit.errors import FieldkitError
 from fieldkit.journal.store import Store
 from fieldkit.journal.entry import Draft
@@ -326,6 +327,7 @@ from fieldkit.sync.carrier import FolderCarrier
 from fieldkit.sync.pull import pull
 from fieldkit.sync.status import status
 
+i18n.use("en")
 folder, keys = Path(sys.argv[1]), tuple(sys.argv[2:4])
 stick = folder / "stick"
 stick.mkdir()
@@ -457,3 +459,57 @@ def test_a_target_on_this_computers_own_disk_is_said_before_it_is_agreed_to(
     plan = announce(store, FolderCarrier(tmp_path / "folder"), recipients)
     assert plan is not None
     assert any("own disk" in str(step) for step in plan.steps) == (os.name != "nt")
+
+
+@POSIX
+def test_a_new_folder_on_a_stick_is_not_taken_for_this_computers_own_disk(
+    tmp_path: Path, recipients: Keys
+) -> None:
+    out = mounting(
+        tmp_path,
+        recipients,
+        """
+        mount()
+        plan = pushing.announce(store, FolderCarrier(stick / "new"), keys)
+        print(any("own disk" in str(step) for step in plan.steps))
+        """,
+    )
+    assert out.splitlines() == ["False"]
+
+
+def test_a_folder_in_the_outbox_is_left_alone(store: Store, stick: FolderCarrier, recipients: Keys) -> None:
+    (store.folder / pushing.OUTBOX / "thư mục").mkdir(parents=True)
+    assert push(store, stick, recipients).first == 1
+
+
+def test_bytes_that_do_not_read_back_as_they_were_written_are_damage_and_go_again(
+    store: Store, stick: FolderCarrier
+) -> None:
+    name = f"fk1-{store.device}-1-2-{'b' * 12}.fkb"
+    with pytest.raises(errors.TargetDamaged) as caught:
+        stick.put(name, 0, [b"y" * 50], 50, "0" * 64)
+    assert caught.value.code == "target-damaged"
+    assert list(stick.folder.iterdir()) == []
+
+
+def test_a_bundle_that_cannot_be_written_here_is_said_and_nothing_is_put(
+    store: Store, stick: FolderCarrier, recipients: Keys
+) -> None:
+    (store.folder / pushing.OUTBOX).write_text("a file where the folder should be")
+    with pytest.raises(errors.BundleNotMade) as caught:
+        push(store, stick, recipients)
+    assert caught.value.code == "bundle-not-made"
+    assert list(stick.folder.iterdir()) == []
+
+
+@POSIX
+def test_a_stick_that_is_write_protected_is_said_to_be(tmp_path: Path, recipients: Keys) -> None:
+    out = mounting(
+        tmp_path,
+        recipients,
+        """
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(stick)], check=True)
+        print(put(stick), put(stick / "below"), left(), len(status(store).sent))
+        """,
+    )
+    assert out.splitlines() == ["target-read-only target-read-only [] 0"]

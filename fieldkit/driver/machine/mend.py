@@ -14,16 +14,8 @@ from fieldkit.driver import rights, run, services
 from fieldkit.driver.machine import disk, readers
 from fieldkit.driver.machine.probe import Probe, Subject
 from fieldkit.driver.steps import Step
-from fieldkit.errors import Missing
 from fieldkit.operator import Finding, Plan
 from fieldkit.text import M
-
-
-class MendFailed(Missing):
-    """What was to be mended could not be; nothing else was changed."""
-
-    code = "mend-failed"
-    advice = M("Have an administrator do what the finding says.")
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -45,17 +37,18 @@ def offers(subject: Subject, findings: Iterable[Finding]) -> tuple[Offer, ...]:
     return tuple(offer for offer in made if offer is not None)
 
 
-def carry_out(offer: Offer, log: Path) -> None:
-    """Do what the plan of `offer` says; raises `MendFailed` with what the command answered."""
+def carry_out(offer: Offer, log: Path) -> Finding | None:
+    """Do what the plan of `offer` says; a finding where that failed, with what the command answered."""
     if offer.work is not None:
         try:
             offer.work()
         except OSError as error:
-            raise _failed(error.strerror or "") from None
+            return _failed(error.strerror or "")
     heard: list[str] = []
     for step in offer.steps:
         if run.run(step.argv, log, heard=heard.append):
-            raise _failed("\n".join(heard[-5:]))
+            return _failed("\n".join(heard[-5:]))
+    return None
 
 
 def commands(made: Sequence[Offer]) -> dict[str, list[str]]:
@@ -63,13 +56,9 @@ def commands(made: Sequence[Offer]) -> dict[str, list[str]]:
     return {offer.probe.id: list(offer.plan.commands) for offer in made}
 
 
-def _failed(detail: str) -> MendFailed:
-    return MendFailed(
-        M("It could not be mended."),
-        unchanged=M("Nothing else was changed."),
-        hint=MendFailed.advice,
-        detail=detail,
-    )
+def _failed(detail: str) -> Finding:
+    hint = M("Have an administrator do what the finding says.")
+    return Finding("mend", "warning", M("It could not be mended."), detail, hint)
 
 
 def _close_home(subject: Subject) -> Offer | None:
