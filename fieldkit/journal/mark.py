@@ -6,7 +6,6 @@ interrupted. With it that is damage, and is said.
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import msgspec
@@ -49,10 +48,6 @@ def load(folder: Path, files: FileSystem) -> Mark | None:
         held = files.read(folder / NAME)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        if error.errno == errno.EIO:
-            raise ValueError("bad spot") from error
-        raise
     body = body_of(held[:-1]) if held.endswith(b"\n") else None
     if body is None:
         raise ValueError("checksum")

@@ -62,6 +62,8 @@ import platformdirs.unix
 from fieldkit import cli, i18n
 from fieldkit.__main__ import main
 from fieldkit.cli import frame, visit
+from fieldkit.secret import keep_memory_private
+keep_memory_private()
 os.setuid(54321)
 sys.exit(main(sys.argv[1:]))
 """

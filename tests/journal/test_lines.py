@@ -243,6 +243,10 @@ def explore(worked: tuple[Path, Lines, list[bytes]], mishaps: list[str], seed: i
                 path.unlink()
             else:
                 path.write_bytes(b"".join(lines))
+        strangers = sum(line in foreign for lines in segments for line in lines)
+        own = sum(line in original for lines in segments for line in lines)
+        if own <= strangers and not (folder / "device.key").exists() and not (folder / "head").exists():
+            return  # whose store it was, nothing says any more
         # what a reader that knows nothing but the lines finds
         wanted = sorted({original[line] for lines in segments for line in lines if line in original})
         headless = not (folder / "head").exists()

@@ -184,3 +184,16 @@ def test_a_repair_that_was_refused_is_made_in_the_same_run_when_the_disk_takes_i
         assert store.accept_holes() == holes
         assert store.append(Draft("answer")).seq == day.seq + 2
     assert verify(folder).verdict == "pass"
+
+
+def test_what_was_accepted_by_an_earlier_and_by_a_later_repair_stays_accepted(
+    folder: Path, day: Head
+) -> None:
+    for lost in (2, 4):
+        spoil(folder, lost)
+        mend(folder)
+    assert verify(folder).verdict == "pass"
+    with Store.open(folder) as store:
+        assert store.read_only is None
+        accepted = [(each.first, each.last, each.accepted) for each in store.damage()]
+        assert accepted == [(2, 2, True), (4, 4, True)]

@@ -302,3 +302,15 @@ def test_what_is_lost_before_the_entries_of_a_newer_fieldkit_is_said_too(folder:
         assert found == [("format", 6, 6, False), ("entries", 2, 2, False)]
         assert store.holes == []  # nothing is mended in a format that is not known
     assert verify(folder).verdict == "fail"
+
+
+def test_a_closed_store_takes_nothing_more_and_leaves_what_another_writes_alone(folder: Path) -> None:
+    store = Store.open(folder)
+    store.append(Draft("answer", value=1))
+    store.close()
+    with pytest.raises(StoreReadOnly):
+        store.append(Draft("answer", value="after the end"))
+    with Store.open(folder) as another:
+        with pytest.raises(StoreReadOnly):
+            store.append(Draft("answer", value="beside it"))
+        assert another.append(Draft("answer", value=2)).seq == 2
