@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,8 +19,35 @@ def _given(arguments: Sequence[str], name: str) -> str | None:
     return None
 
 
+def _open_streams() -> None:
+    """Standard streams that were closed lead nowhere: a file opened later must not get their numbers.
+
+    What is there speaks UTF-8 whatever the locale is; a letter that cannot be written stops no command.
+    """
+    for descriptor, mode in ((0, "r"), (1, "w"), (2, "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        name = ("stdin", "stdout", "stderr")[descriptor]
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=stream.errors if stream is sys.stdin else "replace")
+
+
+def _speak_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale has another encoding: names are typed in UTF-8."""
+    if os.name == "posix" and codecs.lookup(sys.getfilesystemencoding()).name != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 (itself)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `fieldkit` with `arguments` (without the program's name); return the exit status."""
+    if arguments is None:
+        _speak_utf8()
+        _open_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         from fieldkit import __version__
@@ -25,17 +55,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(__version__ + "\n")
         return 0
     from fieldkit import i18n
+    from fieldkit.secret import keep_memory_private
 
+    keep_memory_private()
     if not sys.warnoptions:
         import warnings
 
         warnings.simplefilter("ignore")  # libraries' remarks would be drawn over the screens
+    import logging
+
+    logging.getLogger().addHandler(logging.NullHandler())  # without one, what libraries log goes to stderr
     i18n.use(_given(given, "--lang"))
     if opens_screens(given):
-        from fieldkit.home import locate
+        from fieldkit.home import HomeMissing, locate
+
+        try:
+            home = locate(_given(given, "--home"))
+        except HomeMissing as error:
+            from fieldkit.cli.frame import tell
+
+            return tell(error, as_json=False)
         from fieldkit.tui.start import run as run_screens
 
-        return run_screens(locate(_given(given, "--home")), lang=_given(given, "--lang"))
+        return run_screens(home, lang=_given(given, "--lang"))
     from fieldkit.cli.frame import run
 
     return run(given)

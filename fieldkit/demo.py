@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.errors import Refused
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest, said
 from fieldkit.plain import finding_lines
@@ -22,6 +23,7 @@ from fieldkit.text import M
 from fieldkit.visit.visits import Visits
 
 BUREAU = "MAU-01"
+MARK = "sample-home"  # a home with this file is the demo's own
 CHECKLIST = "handover"
 
 
@@ -32,6 +34,12 @@ class Laid(msgspec.Struct, frozen=True):
     authority: SampleAuthority
     certificate_file: Path
     password: str
+
+
+class HomeTaken(Refused):
+    """The home for the sample visit is in use, and not by the demo."""
+
+    code = "demo-home-taken"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -48,10 +56,21 @@ def lay_out(home: Home) -> Laid:
     """Make the sample authority, the certificate file and an empty SoftHSM2 token store in `home`.
 
     The PKCS#12 password is new each time and only returned: it is written nowhere.
+    :raises HomeTaken: there is something in `home` that is not the demo's.
     """
     from fieldkit.sample import authority
 
+    if not _own(home):
+        raise HomeTaken(
+            M(
+                "{home} is in use, and the sample's keys would take the place of its own.",
+                home=str(home.path),
+            ),
+            unchanged=M("Nothing there was changed."),
+            hint=M("Name a new folder for the sample visit with --home."),
+        )
     home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home.path / MARK).touch()
     folder = home.path / "sample-authority"
     made = authority.load(folder) if folder.is_dir() else authority.create(folder)
     password = f"mau-{secrets.randbelow(10**4):04d}-{secrets.randbelow(10**4):04d}"
@@ -61,6 +80,21 @@ def lay_out(home: Home) -> Laid:
     _fresh_token_store(home)
     made.install(home)
     return Laid(home, made, certificate, password)
+
+
+def _own(home: Home) -> bool:
+    """Whether the demo may lay out `home`: it did before, or nothing is there."""
+    from fieldkit.sample import authority
+    from fieldkit.sync import recipients
+
+    if (home.path / MARK).is_file() or not any(path.is_file() for path in home.path.rglob("*")):
+        return True
+    # Release 0.1 left no mark: it is the demo's where every key and paper is.
+    folder = home.path / "sample-authority"
+    if not folder.is_dir() or any(home.profiles.rglob("*.yaml")) or any(home.checklists.rglob("*")):
+        return False
+    keys = {path.read_text("utf-8", "replace").strip() for path in recipients.folder(home).iterdir()}
+    return keys == set(authority.load(folder).recipients())
 
 
 def _fresh_token_store(home: Home) -> None:
@@ -145,9 +179,9 @@ async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: 
     for section in visits.load(visit).checklist.sections:
         tell(f"== {section.title}")
         await guide(visits, visit, script, step=section.id)
-    tell(f"== {M('Handover record')}")
+    tell("== " + said(M("Handover record")))
     record = await hand_over(visits, visit, script)
-    tell(f"== {M('Bundle for head office')}")
+    tell("== " + said(M("Bundle for head office")))
     stick = laid.home.path / "stick"
     pushed = push(visits.store, FolderCarrier(stick), laid.authority.recipients())
     now = visits.load(visit)

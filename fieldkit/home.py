@@ -7,7 +7,16 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.errors import Missing
+from fieldkit.text import M
+
 PACKAGE = Path(__file__).parent
+
+
+class HomeMissing(Missing):
+    """The system knows no folder of the person's own, and none was named."""
+
+    code = "home-missing"
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -41,13 +50,53 @@ class Home(msgspec.Struct, frozen=True):
 
 
 def locate(given: str | os.PathLike[str] | None = None) -> Home:
-    """The home given, else FIELDKIT_HOME, else the user's data folder. Nothing is created."""
+    """The home given, else FIELDKIT_HOME, else the user's data folder. Nothing is created.
+
+    :raises HomeMissing: there is no such folder.
+    """
     chosen = given or os.environ.get("FIELDKIT_HOME")
     if chosen:
-        return Home(Path(chosen).expanduser().absolute())
+        return Home(expanded(chosen).absolute())
     from platformdirs import user_data_path
 
-    return Home(user_data_path("fieldkit", appauthor=False))
+    try:
+        return Home(user_data_path("fieldkit", appauthor=False))
+    except RuntimeError:
+        raise HomeMissing(
+            M("This account has no folder of its own, so fieldkit does not know where to keep its data."),
+            unchanged=M("Nothing was changed."),
+            hint=M("Name a folder with --home, or in FIELDKIT_HOME."),
+        ) from None
+
+
+def home_folder() -> Path:
+    """The person's own folder; where the system knows none, the one in which fieldkit was started."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path.cwd()
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path as a person wrote it, `~` put in full.
+
+    :raises HomeMissing: nobody knows what it stands for.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise HomeMissing(
+            M("The folder that `~` stands for is not known: {path}.", path=str(path)),
+            unchanged=M("Nothing was changed."),
+            hint=M("Write the path in full."),
+        ) from None
+
+
+def state() -> Path:
+    """What belongs to this account on this machine, whichever home is in use. Nothing is created."""
+    from platformdirs import user_state_path
+
+    return user_state_path("fieldkit", appauthor=False)
 
 
 def private(folder: Path) -> None:

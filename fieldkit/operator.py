@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from fieldkit.secret import Secret
-from fieldkit.text import Message, Said, Words
+from fieldkit.text import Message, Said, Words, visible
 
 Severity = Literal["pass", "info", "warning", "fail", "not-checked"]
 
@@ -104,5 +104,5 @@ class Operator(Protocol):
 
 
 def said(text: Said | str) -> str:
-    """`text` in the language in force, whatever kind it is."""
-    return str(text) if isinstance(text, Message | Words) else text
+    """`text` in the language in force, whatever kind it is; a plain text is one line."""
+    return str(text) if isinstance(text, Message | Words) else visible(text)

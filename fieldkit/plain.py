@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fieldkit.operator import Finding, Plan, said
-from fieldkit.text import M, Message, Said
+from fieldkit.text import M, Message, Said, visible
 
 SYMBOLS = {"pass": "✓", "info": "·", "warning": "!", "fail": "✗", "not-checked": "?"}
 SEVERITIES: Mapping[str, Message] = {
@@ -30,7 +30,7 @@ def plan_lines(plan: Plan) -> list[str]:
     """A plan as lines: its title, what will happen, each command, and what stays as it is."""
     lines = [said(plan.title)]
     lines += [f"  {number}. {said(step)}" for number, step in enumerate(plan.steps, 1)]
-    lines += [f"  $ {command}" for command in plan.commands]
+    lines += [f"  $ {visible(command)}" for command in plan.commands]
     if plan.keeps:
         lines.append("  " + said(plan.keeps))
     return lines

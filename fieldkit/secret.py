@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
+
+
+def keep_memory_private() -> None:
+    """No core dump of this process and those it starts, and no other process of its account may read it.
+
+    For every process that is going to hold a secret, before it does.
+    """
+    if sys.platform == "win32":
+        import ctypes
+
+        ctypes.windll.kernel32.SetErrorMode(0x8003)  # no crash dialog: it would hang whoever waits
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # where a program takes dumps, the limit is not asked
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
 
 
 class Secret:

@@ -17,6 +17,14 @@ from fieldkit import i18n
 
 Parameter = Union[str, int, "Message"]
 DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)( \d\d:\d\d)?")
+MARK = re.compile(r"\{\{|\}\}|\{(\w+)\}")
+# What draws nothing of its own, or steers what draws the rest: controls, surrogates, line separators, marks
+# of direction and of joining, fillers, variation selectors, tags.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -24,7 +32,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
     text: English, and the id in the catalogs; `{name}` marks a parameter.
     params: what stands in for the marks: text, a number, another message, or a day ("2026-11-24", also
-    with an hour), which is written in the language's own order. Never a secret.
+    with an hour), which is written in the language's own order. Never a secret. Text comes from anywhere
+    (labels, names, files), so it is shown in one line with `visible`; our own pattern may have several.
     """
 
     text: str
@@ -35,14 +44,13 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def render(self, language: str) -> str:
         """The sentence in `language` ("vi" or "en"); English where a catalog lacks it."""
-        pattern = i18n.translate(self.text, language)
+        pattern = visible(i18n.translate(self.text, language), keep="\n")
         if not self.params:
             return pattern
+        shown = {key: _shown(key, value, language) for key, value in self.params.items()}
         try:
-            return pattern.format_map(
-                {key: _shown(key, value, language) for key, value in self.params.items()}
-            )
-        except (KeyError, IndexError, ValueError):  # a journal from another release
+            return MARK.sub(lambda mark: shown[mark[1]] if mark[1] else mark[0][0], pattern)
+        except KeyError:  # a journal from another release
             return pattern
 
 
@@ -57,7 +65,7 @@ class Words(msgspec.Struct, frozen=True):
 
     def render(self, language: str) -> str:
         """The text in `language` ("vi" or "en")."""
-        return self.en if language == "en" else self.vi
+        return visible(self.en if language == "en" else self.vi, keep="\n")
 
 
 Said = Message | Words
@@ -68,14 +76,26 @@ def M(text: str, /, **params: Parameter) -> Message:
     return Message(text, params)
 
 
-def _shown(key: str, value: Parameter, language: str) -> str | int:
+def visible(text: str, *, keep: str = "") -> str:
+    """`text` with all that does not show, or steers the terminal, written out: `\\x1b`, `\\u202e`.
+
+    keep: of them those that stay, such as a newline between lines of our own.
+    """
+    return UNSEEN.sub(lambda unseen: unseen[0] if unseen[0] in keep else _notation(unseen), text)
+
+
+def _notation(unseen: re.Match[str]) -> str:
+    return unseen[0].encode("unicode_escape").decode()
+
+
+def _shown(key: str, value: Parameter, language: str) -> str:
     if isinstance(value, Message):
         return value.render(language)
     if key == "reason" and isinstance(value, str):  # the operating system's answer, see `fieldkit.reasons`
-        return i18n.translate(value, language)
+        return visible(i18n.translate(value, language))
     if language == "vi" and isinstance(value, str) and (day := DAY.fullmatch(value)):
         return f"{day[3]}/{day[2]}/{day[1]}{day[4] or ''}"
-    return value
+    return visible(str(value))
 
 
 def nfc(text: str) -> str:

@@ -18,6 +18,7 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: stable, kebab-case. message: the finding in words; of a "not-checked" one, the reason.
     detail: technical text. required: the verdict depends on it. hint: what would mend or settle it.
+    judge: whose word it is, where it is not fieldkit's own.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     required: bool = True
     hint: Message | None = None
+    judge: str = ""
 
 
 def overall(checks: Iterable[Check]) -> Overall:

@@ -153,8 +153,21 @@ def read(text: str, name: str, shape: type[T], error: type[Invalid] = Invalid) -
     value = reader.read(root, _shape(shape), 0)
     if reader.problems:
         reader.problems.sort(key=lambda problem: (problem.line, problem.column))
+        if reader.untold:
+            last = root.end_mark
+            said = M("Further problems, which are not listed: {count}.", count=reader.untold + 1)
+            reader.problems[-1:] = [Problem(name, last.line + 1, last.column + 1, said)]
         raise error(reader.problems)
     return Document(value, name, root)
+
+
+def keys_of(text: str, name: str) -> set[str]:
+    """The keys that the mapping in `text` begins with, whatever is below them; none of anything else.
+
+    :raises Invalid: it is no YAML.
+    """
+    root = _compose(text, name, Invalid)
+    return {str(key.value) for key, _ in root.value} if root.id == "mapping" else set()
 
 
 def _compose(text: str, name: str, error: type[Invalid]) -> Node:
@@ -202,6 +215,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self.name = name
         self.problems: list[Problem] = []
+        self.untold = 0
         self._seen: set[int] = set()
 
     def read(self, node: Node, shape: inspect.Type, depth: int) -> Any:
@@ -338,6 +352,8 @@ class _Reader:
         if len(self.problems) < TOLD:
             mark = node.start_mark
             self.problems.append(Problem(self.name, mark.line + 1, mark.column + 1, message))
+        else:
+            self.untold += 1
         return _WRONG
 
 

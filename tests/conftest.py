@@ -32,6 +32,19 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_state_of_this_account(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What this account keeps on this machine is not touched, by fixtures that many tests share either."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What belongs to this account on this machine, of this test alone."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "fieldkit"
+
+
 class Ran:
     """What a run of the program left: status, standard output and error, and the JSON document in it."""
 

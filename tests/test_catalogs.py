@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import string
 
 import pytest
 from babel.messages.pofile import read_po
 
 from fieldkit.locale import refresh
+from tests.conftest import REPOSITORY
 
 
 def _catalog(language: str) -> dict[str, str]:
@@ -43,3 +45,13 @@ def test_vietnamese_is_composed() -> None:
     from fieldkit.text import nfc
 
     assert all(said == nfc(said) for said in _catalog("vi").values())
+
+
+def test_no_message_stands_inside_an_f_string_where_not_every_python_finds_it() -> None:
+    for path in (REPOSITORY / "fieldkit").rglob("*.py"):
+        for formatted in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(formatted, ast.JoinedStr):
+                inside = [node.func for node in ast.walk(formatted) if isinstance(node, ast.Call)]
+                assert not [
+                    call for call in inside if isinstance(call, ast.Name) and call.id in ("M", "Message")
+                ], f"{path}:{formatted.lineno}"

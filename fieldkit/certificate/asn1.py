@@ -118,23 +118,57 @@ def kind(data: bytes) -> Kind:
     return "unknown"
 
 
-def rounds(data: bytes, depth: int = 0) -> int:
-    """The most rounds of a password's derivation that `data` asks for; 0 where none is found.
+class Work(msgspec.Struct, frozen=True):
+    """What deriving keys from a password asks of a machine. rounds: of all. memory: at most, in bytes."""
 
-    Every derivation in use keeps them after its salt: SEQUENCE { OCTET STRING, INTEGER, … }.
+    rounds: int = 0
+    memory: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.rounds + other.rounds, max(self.memory, other.memory))
+
+
+def work(data: bytes, depth: int = 0, under: int = 0) -> Work:
+    """The work of every derivation that `data` asks for.
+
+    Every one in use keeps its numbers after its salt, which is the first of its parts, or the second after
+    the digest that it is for: SEQUENCE { OCTET STRING, INTEGER, … }. scrypt has three numbers, the others
+    at most two.
+
+    :raises Malformed: it is not ASN.1, so that another parser may see more in it.
     """
-    most = 0
-    try:
-        inside = list(elements(data))
-    except Malformed:
-        return 0
+    if depth > DEEPEST:
+        raise Malformed("nested too deeply")
+    found = Work()
+    inside = list(elements(data))
     for at, element in enumerate(inside):
-        after = inside[at + 1] if at + 1 < len(inside) else None
-        if element.tag == OCTET_STRING and after is not None and after.tag == INTEGER:
-            most = max(most, int.from_bytes(after.content[:16], "big"))
-        if depth < DEEPEST and (element.constructed or element.content[:1] == b"\x30"):
-            most = max(most, rounds(element.content, depth + 1))
-    return most
+        if element.tag not in (OCTET_STRING, OCTET_STRING | CONSTRUCTED):
+            if element.constructed:
+                found += work(element.content, depth + 1, element.tag)
+            continue
+        if at == 0 or (at == 1 and inside[0].tag == SEQUENCE):
+            found += _derivation(inside[at + 1 :])
+        content = octets(element)
+        if content[:1] == b"\x30":
+            try:
+                found += work(content, depth + 1)
+            except Malformed:
+                if under == CONTEXT_0:  # what stands there is read as ASN.1; elsewhere it may be anything
+                    raise
+    return found
+
+
+def _derivation(after: list[Element]) -> Work:
+    """What the numbers after a salt ask for."""
+    numbers = []
+    for element in after:
+        if element.tag != INTEGER:
+            break
+        numbers.append(int.from_bytes(element.content[:16], "big"))
+    if len(numbers) < 3:
+        return Work(numbers[0] if numbers else 0)
+    cost, block, parallel = numbers[:3]
+    return Work(cost * block * parallel, 128 * cost * block)
 
 
 def _header(data: bytes, offset: int) -> tuple[int, int, int | None]:

@@ -5,7 +5,7 @@ Nothing is taken on trust: what cannot be checked is "not-checked", with what wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,16 @@ import msgspec
 from fieldkit.certificate import path
 from fieldkit.certificate.dossier import compare
 from fieldkit.certificate.identity import day
-from fieldkit.certificate.usage import is_authority, key_usage, kind_of, may_sign
+from fieldkit.certificate.strength import LEAST_RSA, WEAK_DIGESTS, weakness
+from fieldkit.certificate.usage import extended_key_usage, is_authority, key_usage, kind_of, may_sign
 from fieldkit.text import M
 from fieldkit.verdict import Check, Overall, overall
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-LEAST_RSA = 2048
-CURVES = ("p256", "p384", "p521")
+TOKENS = ("rsa", "ec:p256", "ec:p384", "ec:p521")
+"""The kinds of keys that tokens sign with."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -40,17 +41,18 @@ def check(
     *,
     dossier: Mapping[str, Any] | msgspec.Struct | None = None,
     crls: Sequence[bytes] = (),
+    purposes: Collection[str] = (),
 ) -> Verdict:
     """Judge a certificate (DER) as it stands at `at`.
 
     chain: authorities' certificates that may be needed. anchors: what is trusted. crls: revocation lists.
-    dossier: what was asked of the authority; see `dossier.compare`.
+    dossier: what was asked of the authority; see `dossier.compare`. purposes: see `usage.may_sign`.
     """
     from cryptography import x509
 
     loaded = x509.load_der_x509_certificate(certificate)
     moment = at.astimezone(UTC)
-    checks = [_dates(loaded, moment), _usage(loaded), _key(loaded)]
+    checks = [_dates(loaded, moment), _usage(loaded, certificate, purposes), _key(loaded, certificate)]
     # outside its own dates the path is judged at their end, so that one fault is told once
     inside = min(max(moment, loaded.not_valid_before_utc), loaded.not_valid_after_utc)
     checks += _path(certificate, chain, anchors, inside, crls)
@@ -69,21 +71,21 @@ def _dates(certificate: x509.Certificate, at: datetime) -> Check:
     return Check("dates", "pass", M("It is valid until {day}.", day=day(end)), detail)
 
 
-def _usage(certificate: x509.Certificate) -> Check:
-    allowed = key_usage(certificate)
-    detail = ", ".join(allowed or ())
+def _usage(certificate: x509.Certificate, der: bytes, purposes: Collection[str]) -> Check:
+    allowed, extended = key_usage(certificate), extended_key_usage(der)
+    detail = ", ".join(filter(None, (*(allowed or ()), extended)))
     if is_authority(certificate):
         if allowed is not None and "keyCertSign" not in allowed:
             return Check(
                 "usage", "fail", M("It calls itself an authority and may not issue certificates."), detail
             )
         return Check("usage", "pass", M("It is an authority's certificate, not a person's."), detail)
+    if not may_sign(der, purposes):
+        return Check("usage", "fail", M("It was not issued for signatures."), detail)
     if allowed is None:
         return Check(
             "usage", "pass", M("It names no key usage, so signatures are allowed."), "keyUsage: absent"
         )
-    if not may_sign(certificate):
-        return Check("usage", "fail", M("It was not issued for signatures."), detail)
     if "nonRepudiation" not in allowed:
         return Check(
             "usage",
@@ -94,13 +96,21 @@ def _usage(certificate: x509.Certificate) -> Check:
     return Check("usage", "pass", M("It was issued for signatures that bind (nonRepudiation)."), detail)
 
 
-def _key(certificate: x509.Certificate) -> Check:
-    kind = kind_of(certificate)
+def _key(certificate: x509.Certificate, der: bytes) -> Check:
+    kind, weak = kind_of(certificate), weakness(der)
     family, _, size = kind.partition(":")
     if family == "rsa" and int(size) < LEAST_RSA:
         return Check("key", "fail", M("Its RSA key of {bits} bits is too short.", bits=int(size)), kind)
-    if (family == "rsa" and int(size) >= LEAST_RSA) or (family == "ec" and size in CURVES):
+    if weak in WEAK_DIGESTS:
+        return Check(
+            "key",
+            "fail",
+            M("Its authority signed it over a digest that is not safe any more: {digest}.", digest=weak),
+            kind,
+        )
+    if not weak and kind.startswith(TOKENS):
         return Check("key", "pass", M("Its key is of a kind and size in use: {kind}.", kind=kind), kind)
+    kind = weak or kind
     return Check(
         "key", "fail", M("Its key is of a kind that tokens do not sign with: {kind}.", kind=kind), kind
     )

@@ -12,13 +12,16 @@ import stat
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldkit.certificate import asn1, errors, pkcs12
 from fieldkit.certificate.boundary import Password, parsed, unreadable
 from fieldkit.certificate.contents import Contents, PrivateKey, private_key
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 LARGEST = 8 * 1024 * 1024  # a national authority's revocation list has some megabytes
 LARGEST_LOCKED = 1024 * 1024
@@ -182,13 +185,22 @@ def _signed_thing(der: bytes, name: str) -> Contents:
 
 
 def _certificate(der: bytes, name: str) -> bytes:
+    certificate(der, name)
+    return der
+
+
+def certificate(der: bytes, name: str = "") -> x509.Certificate:
+    """A certificate every part of which can be read.
+
+    :raises FileUnreadable: it is damaged, or says what cannot be (a year that is none).
+    """
     from cryptography import x509
 
-    def parse() -> bytes:
+    def parse() -> x509.Certificate:
         loaded = x509.load_der_x509_certificate(der)
-        return _looked_at(
-            loaded, der, "subject", "issuer", "not_valid_after_utc", "serial_number", "extensions"
-        )
+        dates = ("not_valid_before_utc", "not_valid_after_utc")
+        _looked_at(loaded, der, "subject", "issuer", *dates, "serial_number", "extensions")
+        return loaded
 
     return parsed(parse, name, M("A certificate in it is damaged."))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from fieldkit.certificate.boundary import Unable, Wrong, guarded
 from fieldkit.certificate.contents import Contents, PrivateKey, public_key
 from fieldkit.certificate.name import common_name
 from fieldkit.certificate.path import ordered
+from fieldkit.certificate.strength import weakness
 from fieldkit.certificate.usage import is_authority, may_sign
 from fieldkit.errors import FieldkitError
 from fieldkit.secret import Secret
@@ -39,11 +40,13 @@ class Identity(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-def identity(contents: Contents, *, at: datetime | None = None, pick: str = "") -> Identity:
+def identity(
+    contents: Contents, *, at: datetime | None = None, pick: str = "", purposes: Collection[str] = ()
+) -> Identity:
     """The identity in `contents`: key and certificate matched by the public key, and usable at `at`.
 
     at: None leaves dates unchecked. pick: which one is meant where there are several: SHA-256, serial number
-    (hexadecimal) or common name. The keys of the others are wiped.
+    (hexadecimal) or common name. The keys of the others are wiped. purposes: see `usage.may_sign`.
     :raises KeyWithoutCertificate, CertificateWithoutKey, KeyMismatch: there is no pair.
     :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, KeyUnsupported: it must not be used.
     """
@@ -63,7 +66,7 @@ def identity(contents: Contents, *, at: datetime | None = None, pick: str = "") 
             candidates=[_candidate(held[at_]) for _, at_ in pairs],
         )
     key, chosen = _newest(pairs, held, at)
-    usable(held[chosen], at)
+    usable(held[chosen], at, purposes)
     if not key.kind.startswith(FIT):
         raise errors.KeyUnsupported(
             M("Keys of the kind {kind} cannot be put on a token.", kind=key.kind),
@@ -82,16 +85,18 @@ def identity(contents: Contents, *, at: datetime | None = None, pick: str = "") 
     )
 
 
-def joined(contents: Contents, *, at: datetime | None = None, pick: str = "") -> Identity:
+def joined(
+    contents: Contents, *, at: datetime | None = None, pick: str = "", purposes: Collection[str] = ()
+) -> Identity:
     """A certificate alone, for a key that is on a token already; the identity's key is empty.
 
-    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage: it must not be used.
+    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, KeyUnsupported: it must not be used.
     """
     from cryptography import x509
 
     chosen = leaf(contents, pick)
     loaded = x509.load_der_x509_certificate(chosen)
-    usable(loaded, at)
+    usable(loaded, at, purposes)
     rest = [der for der in contents.certificates if der != chosen]
     return Identity(Secret(b""), chosen, ordered(chosen, rest), common_name(loaded.subject))
 
@@ -138,11 +143,14 @@ def matching(contents: Contents, certificate: bytes) -> tuple[Check, ...]:
     return (Check("key-match", "fail", M("The private key and the certificate do not belong together.")),)
 
 
-def usable(certificate: x509.Certificate, at: datetime | None) -> None:
-    """Whether signatures may be made with a certificate at `at`.
+def usable(certificate: x509.Certificate, at: datetime | None, purposes: Collection[str] = ()) -> None:
+    """Whether signatures may be made with a certificate at `at`. purposes: see `usage.may_sign`.
 
-    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage: they may not.
+    :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, KeyUnsupported: they may not.
     """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    der = certificate.public_bytes(Encoding.DER)
     who = common_name(certificate.subject)
     if at is not None and at.astimezone(UTC) > certificate.not_valid_after_utc:
         raise errors.CertificateExpired(
@@ -164,7 +172,17 @@ def usable(certificate: x509.Certificate, at: datetime | None) -> None:
             unchanged=UNCHANGED,
             hint=M("Check this machine's clock first; else wait until that day."),
         )
-    if not may_sign(certificate):
+    if weak := weakness(der):
+        raise errors.KeyUnsupported(
+            M(
+                "The certificate of {who} is too weak for signatures of today: {weakness}.",
+                who=who,
+                weakness=weak,
+            ),
+            unchanged=UNCHANGED,
+            hint=M("Ask the authority for a certificate with an RSA key of 2048 bits or a P-256 key."),
+        )
+    if not may_sign(der, purposes):
         raise errors.CertificateUsage(
             M("The certificate of {who} was not issued for signatures.", who=who),
             unchanged=UNCHANGED,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from fieldkit.certificate import name
+from fieldkit.certificate import files, name
 from fieldkit.certificate.boundary import parsed
 from fieldkit.certificate.check import check, stamp
 from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
@@ -56,18 +56,16 @@ def describe(
     crls: Sequence[bytes] = (),
     has_private_key: bool = False,
     dossier: Mapping[str, Any] | msgspec.Struct | None = None,
+    purposes: Collection[str] = (),
 ) -> Description:
     """Describe and judge a certificate (DER) as it stands at `at`; see `check.check` for what is judged.
 
     :raises FileUnreadable: it is not a certificate.
     """
-    from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    loaded = parsed(
-        lambda: x509.load_der_x509_certificate(certificate), "", M("A certificate in it is damaged.")
-    )
-    judged = check(certificate, chain, anchors, at, dossier=dossier, crls=crls)
+    loaded = files.certificate(certificate)
+    judged = check(certificate, chain, anchors, at, dossier=dossier, crls=crls, purposes=purposes)
     findings = [finding(each) for each in judged.checks]
     findings += _remarks(loaded, at.astimezone(UTC))
     return Description(
@@ -92,6 +90,7 @@ def describe_all(
     anchors: Sequence[bytes] = (),
     issuers: Sequence[bytes] = (),
     crls: Sequence[bytes] = (),
+    purposes: Collection[str] = (),
 ) -> list[Description]:
     """Everything a file holds: its certificates, then keys without one, requests and revocation lists.
 
@@ -110,6 +109,7 @@ def describe_all(
             chain=[each for each in (*contents.certificates, *issuers) if each != der],
             crls=(*crls, *contents.revocation_lists),
             has_private_key=half in halves,
+            purposes=purposes,
         )
         halves.pop(half, None)
         found.append(described)

@@ -94,6 +94,8 @@ async def _validated(
     def loaded(many: Sequence[bytes]) -> list[Any]:
         return [Certificate.load(each, strict=True) for each in many]  # type: ignore[no-untyped-call]
 
+    from fieldkit.certificate.strength import policy
+
     context = ValidationContext(
         trust_manager=SimpleTrustManager.build(trust_roots=loaded(anchors)),
         other_certs=loaded(chain),
@@ -102,6 +104,7 @@ async def _validated(
         allow_fetching=False,
         revocation_mode="soft-fail" if crls is None else "require",
         retroactive_revinfo=True,
+        algorithm_usage_policy=policy(),
     )
     (own,) = loaded((certificate,))
     validator = CertificateValidator(own, intermediate_certs=loaded(chain), validation_context=context)

@@ -11,6 +11,7 @@ from fieldkit.certificate.contents import Contents, PrivateKey, private_key, uni
 from fieldkit.text import M
 
 MOST_ROUNDS = 10_000_000  # some seconds of work; the most that is in use is about a million
+MOST_MEMORY = 256 * 1024**2  # of scrypt; the most that is in use is half of it
 DATA = bytes.fromhex("2a864886f70d010701")
 KEY_BAG = bytes.fromhex("2a864886f70d010c0a0101")
 SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
@@ -57,8 +58,14 @@ def read(data: bytes, password: Password, name: str) -> Contents:
 
 
 def bearable(data: bytes, name: str) -> None:
-    """:raises FileUnreadable: opening it would take this machine minutes; no honest file does."""
-    if asn1.rounds(data) > MOST_ROUNDS:
+    """:raises FileUnreadable: opening it would take minutes, or all memory, and no honest file does; or it
+    is damaged, so that nobody can tell.
+    """
+    try:
+        needed = asn1.work(data)
+    except asn1.Malformed as error:
+        raise unreadable(name, M("It is cut off or damaged."), str(error)) from None
+    if needed.rounds > MOST_ROUNDS or needed.memory > MOST_MEMORY:
         raise unreadable(name, M("It asks for more work to open it than any honest file does."))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from fieldkit.certificate.contents import key_kind
@@ -18,6 +19,15 @@ NAMES = {  # RFC 5280 §4.2.1.3; the second bit is contentCommitment there and n
     "key_cert_sign": "keyCertSign",
     "crl_sign": "cRLSign",
 }
+SIGNING = frozenset({"digital_signature", "non_repudiation"})
+DOCUMENTS = {
+    "2.5.29.37.0": "anyExtendedKeyUsage",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.36": "documentSigning",  # RFC 9336
+    "1.3.6.1.4.1.311.10.3.12": "msDocumentSigning",
+    "1.2.840.113583.1.1.5": "adobeAuthenticDocuments",
+}
+"""The extended key usages for documents: where a certificate names any, it names one of these."""
 
 
 def key_usage(certificate: x509.Certificate) -> tuple[str, ...] | None:
@@ -37,12 +47,33 @@ def is_authority(certificate: x509.Certificate) -> bool:
     return bool(found is not None and found.ca)
 
 
-def may_sign(certificate: x509.Certificate) -> bool:
-    """Whether documents may be signed with it. An authority's certificate is not for that."""
-    allowed = key_usage(certificate)
-    if is_authority(certificate):
+def may_sign(certificate: bytes, purposes: Collection[str] = ()) -> bool:
+    """Whether documents may be signed with a certificate (DER). An authority's certificate is not for that.
+
+    purposes: extended key usages that its authority's profile allows besides `DOCUMENTS`.
+    """
+    from asn1crypto.x509 import Certificate
+
+    try:
+        loaded: Any = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        allowed, extended = loaded.key_usage_value, loaded.extended_key_usage_value
+        if loaded.ca or (allowed is not None and not SIGNING & set(allowed.native)):
+            return False
+        return extended is None or any(each.dotted in (*DOCUMENTS, *purposes) for each in extended)
+    except (ValueError, TypeError, KeyError):  # extensions that cannot be read allow nothing
         return False
-    return allowed is None or "digitalSignature" in allowed or "nonRepudiation" in allowed
+
+
+def extended_key_usage(certificate: bytes) -> str:
+    """The extended key usages of a certificate (DER) for a person who helps; "" where it names none."""
+    from asn1crypto.x509 import Certificate
+
+    try:
+        loaded: Any = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        held = loaded.extended_key_usage_value or ()
+    except (ValueError, TypeError, KeyError):  # then `may_sign` says what that means
+        return ""
+    return ", ".join(DOCUMENTS.get(each.dotted, each.native) for each in held)
 
 
 def kind_of(certificate: x509.Certificate) -> str:

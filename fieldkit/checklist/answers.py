@@ -48,11 +48,15 @@ def check_answer(
     :raises AnswerInvalid: the value does not fit the item, or breaks its constraint.
     """
     stored = normal(item, value)
+    today = datetime.date.today()
+    others: Callable[[str], Term]
+    if not item.constraint:
+        return stored
     if checklist is None:
-        others: Callable[[str], Term] = lambda name: term_by_shape(answers.get(name))  # noqa: E731
+        others = lambda name: term_by_shape(answers.get(name))  # noqa: E731
     else:
-        others = _Answers(checklist, answers, None).term
-    broken = _broken(item, stored, others, datetime.date.today())
+        others = Answers(checklist, answers, today).term
+    broken = _broken(item, stored, others, today)
     if broken is not None:
         raise AnswerInvalid(broken, unchanged=M("The answer was not saved."))
     return stored
@@ -62,8 +66,7 @@ def relevant(
     checklist: Checklist, answers: Mapping[str, Any], today: datetime.date | None = None
 ) -> list[str]:
     """The ids of the items in force, in order."""
-    known = _Answers(checklist, answers, today)
-    return [item.id for item in checklist.items() if known.in_force(item.id)]
+    return Answers(checklist, answers, today or datetime.date.today()).relevant()
 
 
 def problems(
@@ -72,42 +75,44 @@ def problems(
     verdicts: Mapping[str, str],
     today: datetime.date | None = None,
 ) -> list[Problem]:
-    """What keeps the visit open, in the order of the items.
-
-    verdicts: the outcome of each procedure's item that was run: "pass", "fail" or "not-checked".
-    """
-    known = _Answers(checklist, answers, today)
-    found = ((item.id, known.problem(item, verdicts)) for item in checklist.items())
-    return [Problem(id, said) for id, said in found if said is not None]
+    """What keeps the visit open, in the order of the items; `verdicts` as for `Answers.problems`."""
+    return Answers(checklist, answers, today or datetime.date.today()).problems(verdicts)
 
 
-class _Answers:
-    """The answers of one visit, as expressions see them."""
+class Answers:
+    """The answers of one visit as expressions see them on a day, and what they put in force."""
 
-    def __init__(self, checklist: Checklist, answers: Mapping[str, Any], today: datetime.date | None) -> None:
+    def __init__(self, checklist: Checklist, answers: Mapping[str, Any], today: datetime.date) -> None:
         self._checklist = checklist
         self._answers = answers
-        self._today = today or datetime.date.today()
-        self._in_force: dict[str, bool] = {}
+        self._today = today
+        self._off: set[str] = set()
+        for id, conditions in checklist.relevance.items():  # what a condition looks at is settled before it
+            if not all(truth(evaluate(condition, self.term, today)) for condition in conditions):
+                self._off.add(id)
 
-    def in_force(self, id: str) -> bool:
-        if id not in self._in_force:
-            self._in_force[id] = True  # where a checklist that was never checked goes in a circle
-            conditions = (self._checklist.section_of(id).relevant, self._checklist.item(id).relevant)
-            self._in_force[id] = all(
-                truth(evaluate(parse(condition), self.term, self._today))
-                for condition in conditions
-                if condition
-            )
-        return self._in_force[id]
+    def relevant(self) -> list[str]:
+        """The ids of the items in force, in order."""
+        return [item.id for item in self._checklist.items() if item.id not in self._off]
+
+    def problems(self, verdicts: Mapping[str, str]) -> list[Problem]:
+        """What keeps the visit open, in the order of the items.
+
+        verdicts: the outcome of each procedure's item that was run: "pass", "fail", "not-checked", or
+        "outdated" where it was about a token that is no more the visit's.
+        """
+        reasons = (
+            (item.id, self._problem(item, verdicts))
+            for item in self._checklist.items()
+            if item.id not in self._off
+        )
+        return [Problem(id, reason) for id, reason in reasons if reason is not None]
 
     def term(self, id: str) -> Term:
-        item = self._checklist.item(id)
-        return term(item.kind, self._answers.get(id) if self.in_force(id) else None)
+        """The value of an item in expressions; that of no answer where it is not in force."""
+        return term(self._checklist.item(id).kind, None if id in self._off else self._answers.get(id))
 
-    def problem(self, item: Item, verdicts: Mapping[str, str]) -> Said | None:
-        if not self.in_force(item.id):
-            return None
+    def _problem(self, item: Item, verdicts: Mapping[str, str]) -> Said | None:
         if item.kind == "procedure":
             return _unproven(item, verdicts.get(item.id))
         answer = self._answers.get(item.id)
@@ -119,6 +124,10 @@ class _Answers:
 def _unproven(item: Item, verdict: str | None) -> Said | None:
     if verdict == "fail":
         return M("This step failed. Mend what it found and run it again.")
+    if verdict == "outdated" and item.required:
+        return M(
+            "This step was done with another token, or before the token was initialised anew. Run it again."
+        )
     if verdict is None and item.required:
         return M("This step has not been run.")
     return None

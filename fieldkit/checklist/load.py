@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fieldkit.checklist.answers import normal
@@ -12,6 +12,7 @@ from fieldkit.checklist.expression import parse as parse_expression
 from fieldkit.checklist.expression import references
 from fieldkit.checklist.meaning import check
 from fieldkit.checklist.model import Checklist, Item
+from fieldkit.checklist.order import circle, ordered
 from fieldkit.home import Home, shipped
 from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import read, text_of
@@ -20,6 +21,8 @@ _CHECKLIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
 _ACCEPT = re.compile(r"[a-z0-9]{1,8}")
+
+MOST_SHOWN = 12
 
 Place = tuple[str | int, ...]
 
@@ -118,11 +121,19 @@ def _conditions(checklist: Checklist) -> Wrong:
             yield from _condition(item.relevant, items, None, (*place, "relevant"), own)
             yield from _condition(item.constraint, items, item, (*place, "constraint"), set())
             places[item.id] = (*place, "relevant") if item.relevant else at
-    for id in needs:
-        circle = _circle(id, needs)
-        if circle:
-            said = M("Whether `{id}` is asked depends on itself: {circle}.", id=id, circle=" → ".join(circle))
-            yield places[id], said, 0
+    position = {id: number for number, id in enumerate(needs)}
+    for group in ordered(needs):
+        first = min(group, key=position.__getitem__)
+        if len(group) == 1 and first not in needs[first]:
+            continue
+        way = circle(first, needs, group)
+        said = M("Whether `{id}` is asked depends on itself: {circle}.", id=first, circle=_shown(way))
+        yield places[first], said, 0
+
+
+def _shown(way: Sequence[str]) -> str:
+    """The items of a circle; of a long one its two ends."""
+    return " → ".join(way if len(way) <= MOST_SHOWN else (*way[:4], "…", *way[-4:]))
 
 
 def _condition(
@@ -136,21 +147,6 @@ def _condition(
         check(tree, items, this)
     except ExpressionInvalid as error:
         yield place, error.message, error.at
-
-
-def _circle(id: str, needs: Mapping[str, set[str]]) -> list[str]:
-    """The shortest way from an item over what it needs back to itself, or nothing."""
-    ways = [[id]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop(0)
-        for need in sorted(needs.get(way[-1], ())):
-            if need == id:
-                return [*way, id]
-            if need not in seen:
-                seen.add(need)
-                ways.append([*way, need])
-    return []
 
 
 def _bad_name(id: str) -> Message:

@@ -5,15 +5,14 @@ So that a slip of the pen ("flie" for "file") is found when the checklist is rea
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 from typing import Literal as OneOf
 
 from fieldkit.checklist.errors import ExpressionInvalid
 from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
 from fieldkit.checklist.model import YES_NO, Item
+from fieldkit.checklist.pattern import PatternInvalid, compiled
 from fieldkit.checklist.value import day, number
 from fieldkit.text import M, Message
 
@@ -27,7 +26,6 @@ _CALLED: dict[Type, Message] = {
     "date": M("a date"),
     "choices": M("several choices"),
 }
-_REPEATS = ("MAX_REPEAT", "MIN_REPEAT")
 _MANY = 100
 _ANY: tuple[Type, ...] = ("text", "number", "truth", "date", "choices")
 _TEXT: tuple[Type, ...] = ("text", "number", "date")
@@ -243,50 +241,10 @@ def _is_empty(node: Node) -> bool:
 
 
 def _pattern(node: Node) -> None:
-    """Nothing, if the pattern is one that an answer is soon held against."""
+    """Nothing, if the pattern is one that answers can be held against."""
     if not isinstance(node, Literal):
         raise ExpressionInvalid(M("The pattern of regex() is a text in quotes."), node.at)
-    from re import _parser  # type: ignore[attr-defined]  # what re itself reads patterns with
-
     try:
-        re.compile(str(node.value))
-        parts = _parser.parse(str(node.value))
-    except (re.error, OverflowError, RecursionError) as error:
-        said = M("This is not a regular expression: {reason}.", reason=str(error))
-        raise ExpressionInvalid(said, node.at) from None
-    if _repeats_what_repeats(parts):
-        said = M(
-            "The pattern repeats what varies already, as in ([a-z]+)+: a wrong answer may take hours. "
-            "Write one repetition, [a-z]+."
-        )
-        raise ExpressionInvalid(said, node.at)
-
-
-def _repeats_what_repeats(parts: Any) -> bool:
-    """Whether a repetition's every part is of varying length, so that a text is split in countless ways."""
-    for kind, given in parts:
-        below = [each for each in _below(given) if len(each)]
-        if str(kind) in _REPEATS and given[1] > 1 and any(all(map(_varies, each)) for each in below):
-            return True
-        if any(_repeats_what_repeats(each) for each in below):
-            return True
-    return False
-
-
-def _varies(part: Any) -> bool:
-    kind, given = part
-    if str(kind) in _REPEATS and given[0] != given[1]:
-        return True
-    below = [each for each in _below(given) if len(each)]
-    return bool(below) and any(all(map(_varies, each)) for each in below)
-
-
-def _below(given: Any) -> Iterator[Any]:
-    """The sequences inside one part of a pattern."""
-    from re import _parser  # type: ignore[attr-defined]
-
-    if isinstance(given, _parser.SubPattern):
-        yield given
-    elif isinstance(given, list | tuple):
-        for each in given:
-            yield from _below(each)
+        compiled(str(node.value))
+    except PatternInvalid as error:
+        raise ExpressionInvalid(error.message, node.at) from None

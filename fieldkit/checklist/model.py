@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from fieldkit.checklist.expression import Node, parse, references
+from fieldkit.checklist.order import ordered
 from fieldkit.text import Words
 
 Kind = Literal["yesno", "text", "choice", "choices", "number", "date", "file", "note", "procedure"]
@@ -85,6 +87,24 @@ class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def section_of(self, id: str) -> Section:
         """The section the item of that id is in, or KeyError."""
         return self._sections[id]
+
+    @functools.cached_property
+    def relevance(self) -> dict[str, tuple[Node, ...]]:
+        """The conditions under which each item is in force, its section's first; ids in an order in which
+        each comes after those that its conditions look at.
+
+        :raises ExpressionInvalid: one of a checklist that was never checked cannot be understood.
+        """
+        conditions = {
+            item.id: tuple(parse(text) for text in (section.relevant, item.relevant) if text)
+            for section in self.sections
+            for item in section.items
+        }
+        needs = {
+            id: dict.fromkeys(reference.name for node in nodes for reference in references(node))
+            for id, nodes in conditions.items()
+        }
+        return {id: conditions[id] for group in ordered(needs) for id in group}
 
     @functools.cached_property
     def _by_id(self) -> dict[str, Item]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
 from fieldkit.checklist.model import Kind
+from fieldkit.checklist.pattern import compiled
 
 Term = str | Decimal | bool | datetime.date | tuple[str, ...] | None
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
@@ -189,7 +190,7 @@ def _selected(chosen: Term, value: Term) -> bool:
 
 
 def _matches(value: Term, pattern: Term) -> bool:
-    return re.fullmatch(text(pattern), text(value)) is not None
+    return compiled(text(pattern)).matches(text(value))
 
 
 def _coalesce(*values: Term) -> Term:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
     from fieldkit.certificate.inspect import Description
     from fieldkit.token.agents import Agents
-    from fieldkit.token.intents import Intents
+    from fieldkit.token.intents import Intent, Intents
     from fieldkit.token.model import StoredCertificate, Token
     from fieldkit.token.provision import ImportReport
 
@@ -47,7 +47,14 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
 
     contents = material.read(call, file)
     anchors, issuers, crls = material.known(call, trust, crl)
-    found = describe_all(contents, at=material.now(), anchors=anchors, issuers=issuers, crls=crls)
+    found = describe_all(
+        contents,
+        at=material.now(),
+        anchors=anchors,
+        issuers=issuers,
+        crls=crls,
+        purposes=material.purposes(call),
+    )
     contents.wipe()
     return Reply([shape(each) for each in found], [line for each in found for line in lines(each)])
 
@@ -83,6 +90,7 @@ def check(
         material.now(),
         dossier=dossier,
         crls=(*crls, *contents.revocation_lists),
+        purposes=material.purposes(call),
     )
     checks = (*matching(contents, chosen), *judged.checks)
     contents.wipe()
@@ -110,6 +118,7 @@ def import_(
     call: Call, file: Path, key_file: Path | None, name: str, label: str, pick: str, bureau: str
 ) -> Reply:
     from fieldkit.certificate.identity import identity, joined
+    from fieldkit.token import provision
 
     with _reaching(call) as (running, intents):
         running.warm()
@@ -118,18 +127,20 @@ def import_(
             contents += material.read(call, key_file)
         # a certificate alone belongs to a key that was made on the token
         single = not contents.keys and bool(contents.certificates)
+        purposes = material.purposes(call)
         holder = (
-            joined(contents, at=material.now(), pick=pick)
+            joined(contents, at=material.now(), pick=pick, purposes=purposes)
             if single
-            else identity(contents, at=material.now(), pick=pick)
+            else identity(contents, at=material.now(), pick=pick, purposes=purposes)
         )
         with holder.key:
             described = material.described(call, holder, bureau)
             found = running.find(name)
             with running.session(found) as looking:
                 present = looking.certificates()
-            tokens.consent(call, _import_plan(found, holder, described, file, single, present))
-            report = _write(call, running, intents, found, holder, label, single)
+            leftovers = provision.leftovers(found, intents)
+            tokens.consent(call, _import_plan(found, holder, described, file, single, present, leftovers))
+            report = _write(call, running, intents, leftovers, found, holder, label, single)
     result = {
         "token": found.uri,
         "id": report.id,
@@ -232,14 +243,14 @@ def list_(call: Call, name: str, pick: str) -> Reply:
     from fieldkit.certificate.inspect import shape
 
     anchors, issuers, crls = material.known(call)
-    with _reaching(call) as (running, _):
+    with tokens.agents(call) as running:
         found = running.find(name)
         with running.session(found) as session:
             stored = [session.certificate(pick)] if pick else session.certificates()
     result: list[dict[str, Any]] = []
     said: list[str | Said] = []
     for each in stored:
-        described = material.stored(each, stored, anchors, issuers, crls)
+        described = material.stored(each, stored, anchors, issuers, crls, material.purposes(call))
         values = shape(described) if described else {"sha256": each.sha256, "verdict": "fail", "findings": []}
         result.append({"id": each.id, "label": each.label} | values)
         said.append(f"{each.label}  {each.id}")
@@ -258,7 +269,7 @@ def list_(call: Call, name: str, pick: str) -> Reply:
 def export(call: Call, name: str, pick: str, out: Path) -> Reply:
     from fieldkit.certificate.files import pem
 
-    with _reaching(call) as (running, _):
+    with tokens.agents(call) as running:
         found = running.find(name)
         with running.session(found) as session:
             stored = [session.certificate(pick)] if pick else session.certificates()
@@ -285,7 +296,7 @@ def remove(call: Call, name: str, pick: str, more: str) -> Reply:
     from fieldkit.token.errors import CertificateNotFound
 
     wanted = pick or more
-    with _reaching(call) as (running, _):
+    with tokens.agents(call) as running:
         found = running.find(name)
         target, who = wanted, wanted
         with running.session(found) as session:
@@ -347,9 +358,11 @@ def _import_plan(
     file: Path,
     single: bool,
     present: Sequence[StoredCertificate],
+    leftovers: Sequence[Intent],
 ) -> Plan:
     from fieldkit.certificate.inspect import valid
     from fieldkit.procedure.certificate_facts import on_it
+    from fieldkit.token.provision import removal
 
     return Plan(
         title=M("Import a certificate onto the token {name}", name=found.name),
@@ -371,6 +384,7 @@ def _import_plan(
             ),
             M("The key then signs once, and the certificate must verify it."),
             on_it(present),
+            *map(removal, leftovers),
         ),
         keeps=M("If anything fails, what was written is removed and you are told."),
     )
@@ -380,6 +394,7 @@ def _write(
     call: Call,
     running: Agents,
     intents: Intents,
+    agreed: Sequence[Intent],
     found: Token,
     holder: Identity,
     label: str,
@@ -396,29 +411,24 @@ def _write(
     ):
         if single:
             return provision.import_certificate(
-                session, holder.certificate, label, holder.chain, intents=intents
+                session, holder.certificate, label, holder.chain, intents=intents, agreed=agreed
             )
-        return provision.import_identity(session, holder, label, intents=intents, progress=console.progress)
+        return provision.import_identity(
+            session, holder, label, intents=intents, agreed=agreed, progress=console.progress
+        )
 
 
 @contextlib.contextmanager
 def _reaching(call: Call) -> Iterator[tuple[Agents, Intents]]:
-    """The agents of all modules, and where imports under way are kept: in the store, if it is ours."""
-    from fieldkit.token import policy
-    from fieldkit.token.agents import Agents
-    from fieldkit.token.attempts import CopiedAttempts, StoredAttempts
+    """The agents of all modules, and where imports under way are kept: in the store, if it can be written."""
+    from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
     from fieldkit.token.intents import MemoryIntents, StoredIntents
 
-    known = call.profiles().tokens.values()
-    with call.store() as store:
-        counted = StoredAttempts(store.db)
-        ours = store.read_only is None
-        attempts = counted if ours else CopiedAttempts(counted)
-        with Agents(
-            tokens.modules(call),
-            call.home.logs,
-            attempts,
-            tries=policy.tries(known),
-            unblock=policy.unblock(known),
-        ) as running:
-            yield running, StoredIntents(store.db) if ours else MemoryIntents()
+    with contextlib.ExitStack() as open_:
+        running = open_.enter_context(tokens.agents(call))
+        intents: Intents = MemoryIntents()
+        with contextlib.suppress(StoreDamaged, StoreUnavailable):
+            store = open_.enter_context(call.store())
+            if store.read_only is None:
+                intents = StoredIntents(store.db)
+        yield running, intents

@@ -70,6 +70,12 @@ def known(
     return anchors, issuers, lists
 
 
+def purposes(call: Call) -> tuple[str, ...]:
+    """The extended key usages that the profiles of all authorities allow for documents."""
+    profiles = call.profiles()
+    return profiles.purposes(profiles.authorities)
+
+
 def bureau(call: Call, code: str) -> Bureau:
     """The bureau with this code in the plan."""
     found = next((each for each in call.profiles().plan.bureaus if each.code == code), None)
@@ -98,6 +104,7 @@ def described(call: Call, holder: Identity, code: str) -> Description:
         crls=crls,
         has_private_key=bool(holder.key),
         dossier=bureau(call, code).dossier if code else None,
+        purposes=purposes(call),
     )
     admit(found, holder.name)
     return found
@@ -109,6 +116,7 @@ def stored(
     anchors: Sequence[bytes],
     issuers: Sequence[bytes],
     crls: Sequence[bytes],
+    purposes: Sequence[str],
 ) -> Description | None:
     """A certificate on a token, judged; None where it is none."""
     from fieldkit.certificate.errors import FileUnreadable
@@ -124,6 +132,7 @@ def stored(
                 chain=chain,
                 crls=crls,
                 has_private_key=stored.has_private_key,
+                purposes=purposes,
             )
         except FileUnreadable:
             continue

@@ -66,6 +66,7 @@ def check(call: Call, files: tuple[str, ...]) -> Reply:
 
 def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | Said]]:
     """What is wrong with one file, for programs and for people."""
+    from fieldkit.certificate.name import OIDS, SPOKEN
     from fieldkit.checklist import load, xlsform
     from fieldkit.checklist.errors import FormInvalid
     from fieldkit.profile import load as profiles
@@ -75,8 +76,9 @@ def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | S
     try:
         if path.suffix.lower() == ".xlsx":
             xlsform.read_form(path, _procedures())
-        elif path.is_file() and profiles.is_profile(path):
-            profiles.check(path)
+        elif path.is_file() and (kind := profiles.kind_of(path)):
+            known = profiles.Known(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
+            profiles.check(path, kind, call.home, known)
         else:
             load.load(load.find(name, call.home), _procedures())
     except Invalid as error:

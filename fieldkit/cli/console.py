@@ -16,7 +16,7 @@ from fieldkit import errors
 from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
 from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.secret import Secret
-from fieldkit.text import M, nfc
+from fieldkit.text import M, nfc, visible
 
 
 class SecretMissing(errors.Missing):
@@ -114,8 +114,10 @@ class Console:
                 hint=M("Run it in a terminal."),
             )
         for number, option in enumerate(question.options, 1):
-            self._print(f"  {number}. {said(option.label)}" + (f"  {option.detail}" if option.detail else ""))
-        prompt = said(question.title) + (f" [{question.default}]" if question.default else "") + ":"
+            self._print(
+                f"  {number}. {said(option.label)}" + (f"  {visible(option.detail)}" if option.detail else "")
+            )
+        prompt = said(question.title) + (f" [{visible(question.default)}]" if question.default else "") + ":"
         while True:
             typed = await self._line(prompt) or question.default
             if not question.options:
@@ -148,7 +150,7 @@ class Console:
         return nfc(line.strip())
 
     def _print(self, *lines: str) -> None:
-        sys.stderr.write("".join(line + "\n" for line in lines))
+        sys.stderr.write("".join(visible(line, keep="\n") + "\n" for line in lines))
         sys.stderr.flush()
 
 

@@ -8,7 +8,7 @@ import sys
 from fieldkit import demo as sample
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.home import Home
-from fieldkit.text import M
+from fieldkit.text import M, visible
 from fieldkit.visit.visits import Visits
 
 
@@ -28,7 +28,7 @@ def _play(call: Call, visits: Visits, laid: sample.Laid) -> Reply:
     out = sys.stderr if call.json else sys.stdout
 
     def tell(line: str) -> None:
-        out.write(line + "\n")
+        out.write(visible(line) + "\n")
         out.flush()
 
     made = asyncio.run(sample.play(visits, laid, tell, call.console()))

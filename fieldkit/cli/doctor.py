@@ -92,9 +92,11 @@ def _report(findings: Sequence[Finding]) -> str:
 
 def impersonal(text: str) -> str:
     """`text` with the person's home as `~`, their account as `<user>`, and logins in addresses gone."""
-    home = Path.home()
-    text = text.replace(str(home), "~").replace(str(home).replace("\\", "\\\\"), "~")
-    names = {home.name}
+    names: set[str] = set()
+    with contextlib.suppress(RuntimeError):  # an account without a home
+        home = Path.home()
+        text = text.replace(str(home), "~").replace(str(home).replace("\\", "\\\\"), "~")
+        names.add(home.name)
     with contextlib.suppress(OSError, KeyError, ImportError):
         names.add(getpass.getuser())
     for name in names - {"root", ""}:

@@ -14,8 +14,10 @@ from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.profile.model import Dossier
     from fieldkit.signature.edxml import Header
     from fieldkit.signature.exchange import Opened
+    from fieldkit.signature.judgement import Policy
     from fieldkit.signature.sign import RawSigner
     from fieldkit.verdict import Check, Overall
 
@@ -71,13 +73,32 @@ def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate
     "--crl", multiple=True, type=click.Path(path_type=Path), said=M("A revocation list; may be repeated.")
 )
 @option("--receiver", default="", said=M("The receiving agency's code."))
+@option("--require-signature", is_flag=True, said=M("Refuse a package that is not signed itself."))
+@option("--accept-unsigned", is_flag=True, said=M("Agree to a package that is not signed itself."))
 def open_(
-    call: Call, package: Path, out: Path, trust: tuple[Path, ...], crl: tuple[Path, ...], receiver: str
+    call: Call,
+    package: Path,
+    out: Path,
+    trust: tuple[Path, ...],
+    crl: tuple[Path, ...],
+    receiver: str,
+    require_signature: bool,
+    accept_unsigned: bool,
 ) -> Reply:
     from fieldkit.signature.exchange import open_package
 
     anchors, crls = _material(call, trust, crl)
-    opened = open_package(package, out, trust=anchors, crls=crls, receiver=receiver, signature=_asked(call))
+    asked = _asked(call)
+    opened = open_package(
+        package,
+        out,
+        trust=anchors,
+        crls=crls,
+        receiver=receiver,
+        policy=_policy(call),
+        signature=True if asked or require_signature else False if accept_unsigned else asked,
+        senders=_senders(call),
+    )
     return _opened(opened, opened.verdict, opened.checks)
 
 
@@ -109,7 +130,16 @@ def rehearse(
 
     anchors, crls = _material(call, trust, crl)
     with _signer(call, token, certificate) as signer:
-        done = rehearse(files, folder, _header(given), trust=anchors, crls=crls, signer=signer)
+        done = rehearse(
+            files,
+            folder,
+            _header(given),
+            trust=anchors,
+            crls=crls,
+            policy=_policy(call),
+            signer=signer,
+            senders=_senders(call),
+        )
     evidence = folder / f"rehearsal-{done.packed.document}.json"
     reply = _opened(
         done.opened,
@@ -145,9 +175,26 @@ def _signer(call: Call, token: str, certificate: str) -> Iterator[RawSigner | No
         yield signer
 
 
-def _asked(call: Call) -> bool:
-    """Whether the profile of the exchange axis asks for packages that are signed themselves."""
-    return any(each.kind == "axis" and each.signed for each in call.profiles().services)
+def _asked(call: Call) -> bool | None:
+    """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
+    said = {each.signed for each in call.profiles().services if each.kind == "axis"}
+    return True if True in said else False if False in said else None
+
+
+def _policy(call: Call) -> Policy:
+    from fieldkit.signature.judgement import Policy
+
+    profiles = call.profiles()
+    return Policy(purposes=profiles.purposes(profiles.authorities))
+
+
+def _senders(call: Call) -> dict[str, list[Dossier]]:
+    """By the code of each agency in the plan, what was asked for its certificates."""
+    known: dict[str, list[Dossier]] = {}
+    for bureau in call.profiles().plan.bureaus:
+        if bureau.agency_code:
+            known.setdefault(bureau.agency_code, []).append(bureau.dossier)
+    return known
 
 
 def _header(given: dict[str, str]) -> Header:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,30 +17,38 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from fieldkit import errors, i18n
+from fieldkit import errors, i18n, operator
 from fieldkit.cli import click_words
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home, locate
-from fieldkit.text import M, Said
+from fieldkit.text import UNSEEN, M, Said, visible
 
 if TYPE_CHECKING:
     from fieldkit.cli.console import Console
+    from fieldkit.journal.damage import Damage
     from fieldkit.journal.store import Store
     from fieldkit.profile.model import Profiles
     from fieldkit.visit.visits import Visits
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a command found: `result` for a program, `text` for a person, `good` for the exit status."""
+    """What a command found: `result` for a program, `text` for a person, `good` for the exit status.
+
+    problems: what could not be asked, beside what was found; a person is told in `text`.
+    damage: what of the store it was read from is not as it was stored.
+    A plain string is one line, whatever is in it; only a `Said` of our own may have several.
+    """
 
     result: Any
     text: str | Said | Sequence[str | Said] = ""
     good: bool = True
+    problems: Sequence[FieldkitError] = ()
+    damage: Sequence[Damage] = ()
 
     def lines(self) -> list[str]:
         if isinstance(self.text, str) or not isinstance(self.text, Sequence):
-            return [str(self.text)] if self.text else []
-        return [str(line) for line in self.text]
+            return [operator.said(self.text)] if self.text else []
+        return [operator.said(line) for line in self.text]
 
 
 class Call:
@@ -52,7 +61,8 @@ class Call:
         self.json: bool = bool(given.get("json"))
         self.yes: bool = bool(given.get("yes"))
         self._profiles: Profiles | None = None
-        self.modules: tuple[str, ...] = tuple(context.params.get("module") or ())
+        self.damage: list[Damage] = []
+        self.modules: tuple[str, ...] = tuple(map(os.path.abspath, context.params.get("module") or ()))
         self._secret_files: dict[str, str] = {
             role: context.params[role.replace("-", "_") + "_file"]
             for role in ("pin", "new-pin", "so-pin", "password")
@@ -78,9 +88,20 @@ class Call:
             self._profiles = load(self.home)
         return self._profiles
 
-    def visits(self) -> contextlib.AbstractContextManager[Visits]:
-        """The visits in the local store, until the end of the block."""
-        return self.visits_in(self.home)
+    @contextlib.contextmanager
+    def visits(self) -> Iterator[Visits]:
+        """The visits in the local store, until the end of the block; its damage is said with the answer."""
+        with self.visits_in(self.home) as visits:
+            try:
+                yield visits
+            except FieldkitError as error:
+                _say_damage(error, self._damage(visits.store))
+                raise
+            self.damage = self._damage(visits.store)
+
+    @staticmethod
+    def _damage(store: Store) -> list[Damage]:
+        return [each for each in store.damage() if not each.accepted]
 
     @staticmethod
     @contextlib.contextmanager
@@ -171,7 +192,7 @@ def verb(
             call = Call(context)
             own = {key: value for key, value in arguments.items() if key in common}
             with click_words.unspoken():
-                _answer(function(call, **own), call.json)
+                _answer(function(call, **own), call)
 
         command = Verb(name, said=said, callback=run, params=parameters)
         command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
@@ -208,29 +229,70 @@ def _module_option() -> Iterator[click.Parameter]:
     )
 
 
-def _answer(found: Reply | Iterator[Reply], as_json: bool) -> None:
+def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
     """Print one reply, or each of a stream as it comes, and leave with 1 if the last was not good."""
     replies = iter([found]) if isinstance(found, Reply) else found
     good = True
     for reply in replies:
-        if as_json:
-            _print(_json({"ok": True, "result": reply.result}))
+        damage = [*reply.damage, *(each for each in call.damage if each not in reply.damage)]
+        if call.json:
+            document = {"ok": True, "result": reply.result}
+            if reply.problems:
+                document["problems"] = [each.as_dict() for each in reply.problems]
+            if damage:
+                document["damage"] = [each.shape() for each in damage]
+            _print(_json(document))
         else:
-            for line in reply.lines():
+            for line in (*reply.lines(), *_damage_lines(damage)):
                 _print(line)
-        good = reply.good
+        good = reply.good and all(each.accepted for each in damage)
     if not good:
         raise SystemExit(1)
 
 
+def _damage_lines(damage: Sequence[Damage]) -> list[str]:
+    """Damage as a person reads it below what was found, and what to do."""
+    from fieldkit.journal.damage import advice
+
+    return [*(f"! {each.message}" for each in damage), *map(str, advice(damage))]
+
+
+def _say_damage(error: FieldkitError, damage: Sequence[Damage]) -> None:
+    """An error met in a damaged store says the damage too: it may be the reason."""
+    if damage:
+        error.data = {"damage": [each.shape() for each in damage]} | error.data
+        error.detail = "\n".join(filter(None, (error.detail, *_damage_lines(damage))))
+
+
 def _json(document: Any) -> str:
-    return msgspec.json.encode(document, enc_hook=_shape).decode()
+    """`document` in one line in which a terminal finds nothing to obey; parsed, it is what it was."""
+    try:
+        encoded = msgspec.json.encode(document, enc_hook=_shape)
+    except UnicodeEncodeError:  # a name that is not UTF-8
+        encoded = msgspec.json.encode(_encodable(msgspec.to_builtins(document, enc_hook=_shape)))
+    return UNSEEN.sub(_escape, encoded.decode())
 
 
 def _shape(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON shape")
+
+
+def _encodable(value: Any) -> Any:
+    """`value` with the bytes of names that are no text written out: JSON has only text."""
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", lambda lone: visible(lone[0]), value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(member) for member in value]
+    return value
+
+
+def _escape(unseen: re.Match[str]) -> str:
+    units = unseen[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _print(line: str) -> None:
@@ -295,7 +357,7 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
+        sys.stderr.write(visible(error.format_message(), keep="\n") + "\n")
         return 2
     except click.ClickException as error:
         return tell(errors.Misused(M("{problem}", problem=error.format_message())), as_json)
@@ -321,5 +383,5 @@ def tell(error: FieldkitError, as_json: bool) -> int:
     else:
         sys.stderr.write("\n".join(error.lines()) + "\n")
         if error.detail:
-            sys.stderr.write(error.detail + "\n")
+            sys.stderr.write(visible(error.detail, keep="\n") + "\n")
     return error.status

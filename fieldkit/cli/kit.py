@@ -12,7 +12,7 @@ import click
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.plain import finding_lines
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -136,7 +136,7 @@ def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
         lines += finding_lines(finding)
         if finding.id == "files":
             for problem in found.problems:
-                said = str(KINDS[problem.kind]).format(path=problem.path)
+                said = Message(KINDS[problem.kind].text, {"path": problem.path})
                 lines.append(f"    {said}" + (f" ({problem.detail})" if problem.detail else ""))
     result: dict[str, Any] = {
         "verdict": "pass" if found.good else "fail",

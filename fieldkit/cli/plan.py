@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from fieldkit.checklist.answers import written_day
 from fieldkit.checklist.errors import AnswerInvalid
@@ -13,6 +16,10 @@ from fieldkit.profile.model import Bureau, Plan
 from fieldkit.profile.schedule import Due, Standing, due
 from fieldkit.text import M, Said
 
+if TYPE_CHECKING:
+    from fieldkit.visit.model import Visit
+    from fieldkit.visit.visits import Overview
+
 plan = noun("plan", M("The plan: its tasks, its bureaus, what is due."))
 
 STANDINGS: dict[Standing, Said] = {
@@ -21,6 +28,7 @@ STANDINGS: dict[Standing, Said] = {
     "soon": M("soon"),
     "later": M("later"),
     "done": M("done"),
+    "no-evidence": M("past, no evidence"),
 }
 
 
@@ -44,8 +52,10 @@ def show(call: Call) -> Reply:
 def due_(call: Call, at: str, everything: bool) -> Reply:
     day = _day(at)
     profiles = call.profiles()
-    standings = STANDINGS if everything else ("late", "now", "soon")
-    found = [each for each in due(profiles.plan, day, _finished(call)) if each.standing in standings]
+    standings = STANDINGS if everything else ("late", "now", "soon", "no-evidence")
+    overview = _overview(call)
+    tasks = due(profiles.plan, day, _finished(overview.visits))
+    found = [task for task in tasks if task.standing in standings]
     lines: list[str | Said] = []
     for each in found:
         lines.append(
@@ -59,19 +69,30 @@ def due_(call: Call, at: str, everything: bool) -> Reply:
             )
         )
         lines += [f"    {bureau.code}  {bureau.name}" for bureau in each.waiting]
-    return Reply([_due_shape(each) for each in found], lines or M("Nothing is due."))
+    from fieldkit.cli.visit import unreadable_lines
+
+    for unreadable in overview.unreadable:  # it may be one of those that a task waits for
+        for line in unreadable_lines(unreadable):
+            click.echo(line, err=True)
+    return Reply(
+        [_due_shape(each) for each in found], lines or M("Nothing is due."), good=not overview.unreadable
+    )
 
 
-def _finished(call: Call) -> set[tuple[str, str]]:
-    """The bureau and the checklist of every visit in this store that was signed off."""
+def _overview(call: Call) -> Overview:
+    from fieldkit.visit.visits import Overview
+
     if not call.home.store.is_dir():
-        return set()
+        return Overview([], [])
     with call.visits() as visits:
-        return {
-            (visit.bureau.code, visit.checklist.id)
-            for visit in visits.list()
-            if visit.state in ("signed", "recorded")
-        }
+        return visits.overview()
+
+
+def _finished(visits: Sequence[Visit]) -> set[tuple[str, str]]:
+    """The bureau and the checklist of every visit that was signed off."""
+    return {
+        (visit.bureau.code, visit.checklist.id) for visit in visits if visit.state in ("signed", "recorded")
+    }
 
 
 def _day(given: str) -> datetime.date:

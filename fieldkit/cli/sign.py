@@ -87,6 +87,10 @@ def sign(
         raise errors.Misused(
             M("The option {option} is missing.", option="--out" if token else "--token"), unchanged=NOT_SIGNED
         )
+    from fieldkit.record.countersign import refuse_stamps
+
+    for source in found:
+        refuse_stamps(source, given["field"])
     get_ready()
     jobs = jobs_for(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
     jobs, password = looked_at(call, jobs, **given)
@@ -128,6 +132,7 @@ def sign(
                 reason=given["reason"],
                 anchors=known.anchors,
                 crls=known.crls,
+                purposes=known.purposes,
                 password=password,
                 overwrite=overwrite,
                 insist=rules.insist if given["insist"] and rules is not None else (),
@@ -137,10 +142,10 @@ def sign(
 
 
 def material(call: Call, profiles: Profiles) -> Material:
-    """Anchors, issuing authorities and revocation lists of all profiles, as far as they are here."""
+    """Anchors, issuing authorities and revocation lists of all profiles in force, as far as they are here."""
     from fieldkit.procedure.material import gather
 
-    return gather(call.home, profiles, profiles.authorities)
+    return gather(call.home, profiles, profiles.trusted)
 
 
 def _rules(profiles: Profiles, wanted: str) -> RuleSet | None:
@@ -223,7 +228,9 @@ def _fit_to_sign(certificate: bytes, known: Material, insisted: RuleSet | None) 
     from fieldkit.signature.trust import trust
 
     believed = trust(known.anchors, (certificate, *known.others), known.crls)
-    may_sign(certificate, believed, insist=insisted.insist if insisted is not None else ())
+    may_sign(
+        certificate, believed, insist=insisted.insist if insisted is not None else (), purposes=known.purposes
+    )
 
 
 def _tsa(profiles: Profiles) -> str | None:
@@ -240,8 +247,7 @@ def _consent(
         return
     ready = [job for job in jobs if job.problem is None]
     if look is not None and ready and not call.json:
-        with contextlib.suppress(errors.Missing):  # without pdftoppm there is no picture of it
-            show_draft(ready[0], look, password)
+        show_draft(ready[0], look, password)
     plan = Plan(
         title=M("Sign {count} document(s) with the token {token}", count=len(ready), token=found.name),
         steps=tuple(_step(job) for job in jobs),

@@ -72,7 +72,11 @@ def looked_at(call: Call, jobs: Sequence[Job], **given: Any) -> tuple[list[Job],
         return preflight(job.source, password=password, field=given["field"], kind=kind)
 
     looked = [look(job, None) for job in jobs]
-    locked = [at for at, each in enumerate(looked) if isinstance(each.problem, DocumentEncrypted)]
+    locked = [
+        at
+        for at, each in enumerate(looked)
+        if isinstance(each.problem, DocumentEncrypted) and each.problem.data.get("password", True)
+    ]
     password = password_of(call, jobs[locked[0]].source) if locked else None
     for at in locked if password is not None else ():
         looked[at] = look(jobs[at], password)

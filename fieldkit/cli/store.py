@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Any
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused, NotConsented
+from fieldkit.home import expanded
 from fieldkit.text import M, Said
 
 store = noun("store", M("The local store: verify it, repair it, export it."))
@@ -45,12 +45,13 @@ def verify(call: Call, heads: tuple[str, ...]) -> Reply:
 def repair(call: Call) -> Reply:
     from fieldkit.journal.errors import StoreReadOnly
     from fieldkit.journal.repair import mends
+    from fieldkit.journal.store import Store
     from fieldkit.operator import Plan
 
     _verified(call, ())  # a folder without a store is said, not made into one
-    with call.store() as opened:
+    with Store.open(call.home.store, whole=True) as opened:
         if opened.refusal is not None:
-            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."))
+            raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."), hint=opened.advice)
         found = mends(opened)
         if found:
             plan = Plan(
@@ -67,8 +68,15 @@ def repair(call: Call) -> Reply:
     done: list[Said] = [mend.message for mend in found]
     if trimmed:
         done.append(M("The remains of an interrupted save ({count} bytes) were set aside.", count=trimmed))
-    lines: list[str | Said] = [*(done or [M("There was nothing to mend.")]), *reply.lines()]
-    return Reply(reply.result | {"mended": [str(each) for each in done]}, lines, good=reply.good)
+    mended = [str(each) for each in done]
+    if not done and reply.good:
+        done.append(M("There was nothing to mend."))
+    elif not reply.good:
+        done.append(
+            M("What is left cannot be mended here; `fieldkit store export` takes out all that is read.")
+        )
+    lines: list[str | Said] = [*done, *reply.lines()]
+    return Reply(reply.result | {"mended": mended}, lines, good=reply.good)
 
 
 @store.verb("export", M("Write every entry and every attached file to one ZIP file."))
@@ -76,13 +84,14 @@ def repair(call: Call) -> Reply:
 def export(call: Call, out: str) -> Reply:
     from fieldkit.journal import export as exporting
 
-    done = exporting.export(call.home.store, Path(out).expanduser().absolute())
+    done = exporting.export(call.home.store, expanded(out).absolute())
     result = {
         "out": str(done.out),
         "entries": done.entries,
         "lost": done.lost,
         "attachments": done.attachments,
         "unread": list(done.unread),
+        "strays": done.strays,
         "size": done.size,
     }
     lines: list[str | Said] = [
@@ -96,6 +105,10 @@ def export(call: Call, out: str) -> Reply:
     if done.lost:
         lines.append(
             M("{count} entries could not be read; the segments are in it as they are.", count=done.lost)
+        )
+    if done.strays:
+        lines.append(
+            M("{count} whole lines that are no entries of this journal are in it too.", count=done.strays)
         )
     if done.unread:
         lines.append(M("The disk did not give these files: {names}.", names=", ".join(done.unread)))
@@ -127,7 +140,7 @@ def _verified(call: Call, heads: tuple[str, ...]) -> Reply:
             "Head: entry {seq}, {hash}, device {device}.",
             seq=found.head.seq,
             hash=found.head.hash,
-            device=device,
+            device=found.head.device,
         )
     )
     return Reply(result, lines, good=found.verdict == "pass")

@@ -46,32 +46,36 @@ def modules(call: Call) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def agents(call: Call) -> Iterator[Agents]:
-    """The agents of all modules; wrong PINs are counted in the local store."""
+    """The agents of all modules."""
     from fieldkit.token import policy
     from fieldkit.token.agents import Agents
 
     known = call.profiles().tokens.values()
-    with (
-        _attempts(call) as attempts,
-        Agents(
-            modules(call),
-            call.home.logs,
-            attempts,
-            tries=policy.tries(known),
-            unblock=policy.unblock(known),
-        ) as running,
-    ):
+    with Agents(
+        modules(call),
+        call.home.logs,
+        attempts(call),
+        tries=policy.tries(known),
+        unblock=policy.unblock(known),
+        named=call.modules,
+    ) as running:
         yield running
 
 
-@contextlib.contextmanager
-def _attempts(call: Call) -> Iterator[Attempts]:
-    """The count of wrong PINs: in the store; of this run where another fieldkit holds the store."""
-    from fieldkit.token.attempts import CopiedAttempts, StoredAttempts
+def attempts(call: Call) -> Attempts:
+    """The count of wrong PINs, with what release 0.1 kept of it in the local store."""
+    from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
+    from fieldkit.token.attempts import Attempts, recorded
 
-    with call.store() as store:
-        stored = StoredAttempts(store.db)
-        yield stored if store.read_only is None else CopiedAttempts(stored)
+    def earlier() -> dict[str, int]:
+        with call.store() as store:
+            return recorded(store.db)
+
+    counted = Attempts()
+    if call.home.store.is_dir():
+        with contextlib.suppress(StoreDamaged, StoreUnavailable):
+            counted.adopt(str(call.home.store), earlier)
+    return counted
 
 
 def shape(found: Token) -> dict[str, Any]:
@@ -103,14 +107,22 @@ def line(found: Token) -> str:
 
 
 @token.verb("list", M("The tokens that are here."), modules=True)
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> Iterator[Reply]:
     with agents(call) as running:
         found = running.tokens()
-        if not found and running.problems:
-            raise running.problems[0]
-        lines: list[str | Said] = [line(each) for each in found]
-        lines += [f"! {problem}" for problem in running.problems]
-        return Reply([shape(each) for each in found], lines or [M("There is no token here.")])
+        problems = running.problems
+        asked_for = [each for each in problems if each.data.get("module") in call.modules]
+        failed = asked_for or ([] if found else problems)
+        if not (failed and call.json):
+            lines: list[str | Said] = [line(each) for each in found]
+            lines += [f"! {problem}" for problem in problems if problem not in failed[:1]]
+            if not failed:
+                lines = lines or [M("There is no token here.")]
+            yield Reply([shape(each) for each in found], lines, problems=problems)
+        if failed:  # whoever named a module is not to take the others' answer for its own
+            failed[0].data["tokens"] = [shape(each) for each in found]
+            failed[0].data["problems"] = [each.as_dict() for each in problems if each is not failed[0]]
+            raise failed[0]
 
 
 CHANGES: dict[str, Said] = {
@@ -205,10 +217,11 @@ def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
 @option("--slot", type=int, said=M("The slot of the token; needed where more than one could be meant."))
 @option("--label", required=True, said=M("The token's new label."))
 def init(call: Call, slot: int | None, label: str) -> Reply:
-    from fieldkit.token import provision
+    from fieldkit.token import policy, provision
 
     with agents(call) as running:
         found = _meant(running, slot, call.modules)
+        policy.may_initialise(found, call.profiles().tokens.values())
         rules = _rules(call, found)
         consent(call, _init_plan(found, label))
         confirmed = last_try(call, found, so=True)

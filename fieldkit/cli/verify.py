@@ -48,6 +48,7 @@ WORDS: dict[Overall, Said] = {
 @option("--no-revocation", is_flag=True, said=M("Do without knowing whether a certificate is revoked."))
 @option("--timestamp", is_flag=True, said=M("Ask for a trusted timestamp in every signature."))
 @option("--alone", is_flag=True, said=M("Do not ask the other programs."))
+@option("--no-appearance", is_flag=True, said=M("Do not draw the pages to see what was changed on them."))
 @option(
     "--out", type=click.Path(path_type=Path), said=M("Write a table too: a name that ends in .xlsx or .csv.")
 )
@@ -120,10 +121,12 @@ class _Wishes(msgspec.Struct, frozen=True):
     policy: Any
     rules: tuple[Any, ...]
     alone: bool
+    draw: bool
     password: Any
 
     def judge(self, path: Path) -> Judgement:
         """Have one document judged."""
+        from fieldkit.signature import appearance
         from fieldkit.signature.quorum import judge
         from fieldkit.signature.validate import validate
 
@@ -135,8 +138,12 @@ class _Wishes(msgspec.Struct, frozen=True):
             "rules": self.rules,
         }
         if self.alone:
-            return validate(path, trust=self.anchors, crls=self.crls, **options)
-        return judge(path, self.anchors, self.crls, **options)
+            own = validate(path, trust=self.anchors, crls=self.crls, **options)
+            compared = appearance.left_out()
+            if self.draw:  # PDFium comes with fieldkit: it is no other program
+                compared = appearance.compare(path, password=self.password, asked=("pdfium",))
+            return appearance.judged(own, compared)
+        return judge(path, self.anchors, self.crls, draw=self.draw, **options)
 
 
 def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]) -> _Wishes:
@@ -155,10 +162,15 @@ def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mappi
         tuple(anchors),
         others,
         tuple(crls),
-        Online() if given["network"] else None,
-        Policy(revocation=not given["no_revocation"], timestamp=given["timestamp"]),
+        Online(named=profiles.addresses) if given["network"] else None,
+        Policy(
+            revocation=not given["no_revocation"],
+            timestamp=given["timestamp"],
+            purposes=profiles.purposes(profiles.authorities),
+        ),
         tuple(profiles.rules.values()),
         given["alone"],
+        not given["no_appearance"],
         _password(call),
     )
 
@@ -224,7 +236,14 @@ def _reported(
         plain = Path(name) / "report.pdf"
         plain.write_bytes(made)
         with token_signer(call, token, given["certificate"], M("The report {name}", name=out.name)) as signer:
-            signed = sign(plain, out, signer, field=verification.FIELD, overwrite=given["replace"])
+            signed = sign(
+                plain,
+                out,
+                signer,
+                field=verification.FIELD,
+                overwrite=given["replace"],
+                purposes=wishes.policy.purposes,
+            )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
 

@@ -11,7 +11,7 @@ import click
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.plain import SYMBOLS
 from fieldkit.text import M, Said
-from fieldkit.visit.model import State, Status, Visit
+from fieldkit.visit.model import CHANGED, State, Status, UnreadableVisit, Visit
 
 visit = noun("visit", M("Start a visit, answer its checklist, finish it."))
 
@@ -47,7 +47,7 @@ def shape(found: Visit) -> dict[str, Any]:
         "state": found.state,
         "started": found.started,
         "who": found.who,
-        "answers": found.answers,
+        "answers": found.answers | found.set_aside,
         "evidence": {
             item: {"verdict": evidence.verdict, "summary": str(evidence.summary), "facts": evidence.facts}
             for item, evidence in found.evidence.items()
@@ -57,7 +57,44 @@ def shape(found: Visit) -> dict[str, Any]:
         "done": found.done,
         "total": found.total,
         "records": [{"name": record.name, "pdf": record.pdf} for record in found.records],
+        "notes": [*found.notes, *found.later_notes],
+        "outdated": list(found.outdated),
+        "attempts": [
+            {"item": item, "code": each.code, "message": str(each.message), "when": each.wall}
+            for item, made in found.attempts.items()
+            for each in made
+        ],
     }
+
+
+def _unreadable_shape(unreadable: UnreadableVisit) -> dict[str, Any]:
+    """A visit that cannot be read, with the members that the others have, and why."""
+    return {
+        "visit": unreadable.id,
+        "bureau": "",
+        "checklist": "",
+        "version": "",
+        "state": "unreadable",
+        "started": "",
+        "who": "",
+        "answers": {},
+        "evidence": {},
+        "relevant": [],
+        "problems": [],
+        "done": 0,
+        "total": 0,
+        "records": [],
+        "notes": [],
+        "outdated": [],
+        "attempts": [],
+        "error": unreadable.error.as_dict(),
+    }
+
+
+def unreadable_lines(unreadable: UnreadableVisit) -> list[str]:
+    """A visit that cannot be read: which one, what is wrong, what to do."""
+    first, *rest = unreadable.error.lines()
+    return [f"! {first}", *(f"    {line}" for line in rest)]
 
 
 def heading(found: Visit) -> str:
@@ -80,6 +117,15 @@ def _show(found: Visit) -> list[str]:
                 answer = answer.get("name", "")
             said = str(evidence.summary) if evidence else str(answer)
             lines.append(f"  {SIGNS[status]} {item.label}  [{item.id}: {STATUSES[status]}]  {said}".rstrip())
+    for name, made in found.attempts.items():
+        for attempt in (each for each in made if each is made[-1] or each.code == CHANGED):
+            lines.append(f"{SYMBOLS['warning']} {name}: {attempt.message} ({attempt.wall[:16]})")
+    if found.notes:
+        lines.append(str(M("Notes, which go into the record:")))
+        lines += [f"  {note}" for note in found.notes]
+    if found.later or found.later_notes:
+        lines.append(str(M("After the sign-off, in no record unless the visit is amended:")))
+        lines += [f"  {said}" for said in (*found.later, *found.later_notes)]
     lines += [f"! {problem.item}: {problem.message}" for problem in found.problems]
     return lines
 
@@ -98,11 +144,16 @@ def start(call: Call, bureau: str, checklist: str, who: str) -> Reply:
 @visit.verb("list", M("The visits in this store."))
 def list_(call: Call) -> Reply:
     with call.visits() as visits:
-        found = visits.list()
-        lines: list[str | Said] = [heading(each) for each in found]
+        overview = visits.overview()
+        lines: list[str | Said] = [heading(each) for each in overview.visits]
+        for unreadable in overview.unreadable:
+            lines += unreadable_lines(unreadable)
+        if not lines and not visits.store.damage():  # what damage hides is not what never was
+            lines.append(M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one."))
         return Reply(
-            [shape(each) for each in found],
-            lines or [M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one.")],
+            [*map(shape, overview.visits), *map(_unreadable_shape, overview.unreadable)],
+            lines,
+            good=not overview.unreadable,
         )
 
 
@@ -111,7 +162,7 @@ def list_(call: Call) -> Reply:
 def show(call: Call, name: str) -> Reply:
     with call.visits() as visits:
         found = visits.load(name)
-        return Reply(shape(found), _show(found))
+        return Reply(shape(found), _show(found), damage=visits.store.damage(found.id))
 
 
 @visit.verb("answer", M("Answer one item; exits 0 only when the answer is on disk."))
@@ -125,6 +176,9 @@ def answer(call: Call, name: str, item: str, value: str) -> Reply:
             {"visit": found.id, "item": item, "value": found.answers.get(item)},
             M("Saved: {item}.", item=item),
         )
+
+
+answer.ignore_unknown_options = True  # a number below zero is an answer, not an option
 
 
 @visit.verb("attach", M("Answer a file item with a file."))
@@ -168,7 +222,7 @@ def run(call: Call, name: str, step: str) -> Reply:
 
 @visit.verb(
     "finish",
-    M("Have the officer sign off, make the handover record and sign it with the token."),
+    M("Have the officer sign off, make the record and sign it with the token, if one is handed over."),
     secrets=("pin",),
     modules=True,
 )
@@ -185,7 +239,7 @@ def finish(call: Call, name: str, token: str, out: Path | None) -> Reply:
         return Reply(
             {"visit": made.visit, "record": str(made.pdf), "json": str(made.json), "checks": made.checks},
             made.told,
-            good=made.verdict == "pass",
+            good=made.verdict == "pass" or not made.signed,
         )
 
 

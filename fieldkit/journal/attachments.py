@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from fieldkit.journal.damage import Damage
+from fieldkit.journal.entry import Entry
 from fieldkit.journal.errors import AttachmentDamaged, AttachmentMissing, StoreFull, StoreUnavailable
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.log import NO_SPACE
@@ -77,6 +80,25 @@ class Attachments:
             )
         return data
 
+    def damage(self, entries: Iterable[Entry]) -> list[Damage]:
+        """What is not there, or not of its size, of the files that entries name; `get` reads it all."""
+        wanted: dict[str, int] = {}
+        for entry in entries:
+            for sha256, size in attached(entry):
+                wanted[sha256] = max(size, wanted.get(sha256, -1))
+        return [damage for sha256, size in wanted.items() if (damage := self._missed(sha256, size))]
+
+    def _missed(self, sha256: str, size: int) -> Damage | None:
+        try:
+            held = self._files.status(self.path(sha256)).size
+        except (OSError, AttachmentMissing):
+            message = M("An attached file is missing from the store ({name}…).", name=sha256[:12])
+        else:
+            if size in (held, -1):
+                return None
+            message = M("An attached file changed on the disk ({name}…).", name=sha256[:12])
+        return Damage("attachment", message, sha256=sha256)
+
     def held(self) -> Iterator[str]:
         """The hashes under which files are kept, sorted; whether the files are right is not looked at."""
         for path, foreign in self._walk():
@@ -126,6 +148,25 @@ class Attachments:
                     hint=M("Free some space, then attach it again."),
                 ) from error
             raise _unavailable(error) from error
+
+
+def attached(entry: Entry) -> Iterator[tuple[str, int]]:
+    """The attachments an entry names, with their sizes (-1: not said): its blob, and such in its value."""
+    if entry.blob:
+        yield entry.blob, -1
+    yield from _within(entry.value)
+
+
+def _within(value: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(value, dict):
+        if {"sha256", "size", "name"} <= value.keys():
+            size = value["size"]
+            yield str(value["sha256"]), size if isinstance(size, int) else -1
+        for each in value.values():
+            yield from _within(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _within(each)
 
 
 def _chunks(source: Path | bytes) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.journal.entry import Head
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.index import NUMBER, Columns
 
@@ -51,6 +52,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     hlc: str
     columns: Columns
     tables: Tables | None = None
+
+    @property
+    def head(self) -> Head:
+        """The last entry it knows."""
+        return Head(self.device, len(self.columns.lengths) // array(NUMBER).itemsize, self.hash)
 
 
 def load(folder: Path, files: FileSystem) -> Checkpoint | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from fieldkit.journal.log import is_segment
 
 LOCK = "lock"
 RESERVE = "reserve"
-RESERVED = b"\xff" * 1024 * 1024
-"""What the reserve holds; nothing of it is ever read but to see that it is whole."""
+RESERVE_SIZE = 1024 * 1024
+RESERVE_PARTS = 16
+"""Where there is no room for all of it, as many sixteenths are kept as there is room for."""
 
 PART = ".part"
 TORN = ".torn"
@@ -64,6 +66,25 @@ def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
         if status.mode & OTHERS:
             found.append(Exposure(path, status.mode))
     return found
+
+
+def reserved(size: int) -> bytes:
+    """What a reserve of that size holds: bytes that no file system can store in less room; of a smaller one,
+    the first of them.
+    """
+    return hashlib.shake_256(b"fieldkit reserve").digest(size)
+
+
+def reserve_size(folder: Path, files: FileSystem) -> int:
+    """How many bytes of the reserve are there; none of one that a compressing file system would not store."""
+    if RESERVE not in files.names(folder):
+        return 0
+    descriptor = files.open(folder / RESERVE)
+    try:
+        begins = files.read_at(descriptor, 0, 64) == reserved(64)
+    finally:
+        files.close(descriptor)
+    return files.status(folder / RESERVE).size if begins else 0
 
 
 def _ours(name: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldkit.journal import checkpoint, mark
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
 from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.log import is_segment
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ PUBLIC_SIZE = 32
 
 
 class Device:
-    """The key in `folder`: seed and public key, 64 bytes, made on first use.
+    """The key in `folder`: seed and public key, 64 bytes, made on first use; never beside an old journal.
 
     id: what entries name the device by; from the public key, so that whoever has that can check it.
     public_key: raw Ed25519. Cryptography is loaded only to make the key and to sign.
@@ -28,7 +31,9 @@ class Device:
     def __init__(self, folder: Path, files: FileSystem, *, writable: bool) -> None:
         path = folder / KEY
         if KEY in files.names(folder):
-            held = files.read(path)
+            held = _read(path, files)
+        elif holds_work(folder, files):
+            raise _missing()
         elif writable:
             held = _generate()
             keep(files, path, [held])
@@ -90,6 +95,36 @@ def _generate() -> bytes:
 
     private = Ed25519PrivateKey.generate()
     return private.private_bytes_raw() + private.public_key().public_bytes_raw()
+
+
+def holds_work(folder: Path, files: FileSystem) -> bool:
+    """Whether something was kept in the folder, key or no key: an entry, or a note of one."""
+    names = files.names(folder)
+    if mark.NAME in names or checkpoint.NAME in names:
+        return True
+    return any(is_segment(name) and files.status(folder / name).size for name in names)
+
+
+def is_store(folder: Path, files: FileSystem) -> bool:
+    """Whether there is a store in the folder, or what is left of one."""
+    return KEY in files.names(folder) or holds_work(folder, files)
+
+
+def _read(path: Path, files: FileSystem) -> bytes:
+    try:
+        return files.read(path)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise _damaged() from error
+        raise
+
+
+def _missing() -> StoreDamaged:
+    return StoreDamaged(
+        M("The device key of the store is missing ({file}); the store can only be read.", file=KEY),
+        unchanged=M("No new key was made beside the journal that is there."),
+        hint=M("Bring {file} back from a copy, or export the store and begin a new one.", file=KEY),
+    )
 
 
 def _damaged() -> StoreDamaged:

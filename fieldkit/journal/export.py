@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fieldkit.journal import device, mark
+from fieldkit.journal import checkpoint, device, mark
 from fieldkit.journal.attachments import FOLDER, Attachments
 from fieldkit.journal.device import Device
 from fieldkit.journal.errors import ExportRefused, StoreDamaged, StoreMissing, StoreUnavailable
@@ -23,19 +23,26 @@ from fieldkit.operator import Progress
 from fieldkit.text import M
 
 ENTRIES = "entries.jsonl"
+STRAYS = "strays.jsonl"
+"""Whole lines in the segments that are no entries of this journal, if there are such."""
 MANIFEST = "manifest.json"
 TIME = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same store gives the same file."""
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What was taken out. lost: entries that could not be read. unread: files the disk did not give."""
+    """What was taken out.
+
+    lost: entries that could not be read. unread: files the disk did not give. strays: lines that are whole
+    and no entries of this journal.
+    """
 
     out: Path
     entries: int
     lost: int
     attachments: int
     unread: tuple[str, ...]
+    strays: int
     size: int
 
 
@@ -57,7 +64,7 @@ def export(
             unchanged=M("Nothing was changed."),
             hint=M("Choose another name."),
         )
-    if not folder.is_dir() or device.KEY not in files.names(folder):
+    if not folder.is_dir() or not device.is_store(folder, files):
         raise StoreMissing(
             M("There is no store in {folder}.", folder=str(folder)),
             hint=M("Choose the folder fieldkit keeps its data in with --home."),
@@ -96,8 +103,8 @@ def _fill(
     folder: Path,
     files: FileSystem,
     progress: Callable[[Progress], None] | None,
-) -> tuple[int, int, int, tuple[str, ...]]:
-    log = Log(folder, files, writable=False)
+) -> tuple[int, int, int, tuple[str, ...], int]:
+    log = _log(folder, files)
     attachments = Attachments(folder, files)
     names = [name for name in files.names(folder) if is_segment(name)]
     held = list(attachments.held())
@@ -106,6 +113,9 @@ def _fill(
     unread: list[str] = []
     try:
         lost = _entries(archive, log)
+        strays = list(log.strays())
+        if strays:
+            _put(archive, STRAYS, b"\n".join((*strays, b"")))
         for done, (member, path) in enumerate(wanted.items(), 1):
             _tell(progress, done, len(wanted) + 1)
             try:
@@ -119,7 +129,22 @@ def _fill(
     finally:
         log.close()
     taken = len(held) - sum(member.startswith(FOLDER) for member in unread)
-    return log.seq - len(lost), len(lost), taken, tuple(unread)
+    return log.seq - sum(seq <= log.seq for seq in lost), len(lost), taken, tuple(unread), len(strays)
+
+
+def _log(folder: Path, files: FileSystem) -> Log:
+    """The journal, read whole, with what is known of its end."""
+    try:
+        key = Device(folder, files, writable=False).id
+    except (StoreDamaged, StoreUnavailable, OSError):
+        key = ""
+    try:
+        noted = mark.load(folder, files)
+    except (ValueError, OSError):
+        noted = None
+    return Log(
+        folder, files, writable=False, device=key, mark=mark.latest(noted, checkpoint.load(folder, files))
+    )
 
 
 def _entries(archive: zipfile.ZipFile, log: Log) -> list[int]:
@@ -131,7 +156,8 @@ def _entries(archive: zipfile.ZipFile, log: Log) -> list[int]:
                 file.write(log.body(seq) + b"\n")
             except (StoreDamaged, StoreUnavailable):
                 lost.append(seq)
-    return lost
+    missing = log.lost_tail
+    return lost + (list(range(missing.first, missing.last + 1)) if missing else [])
 
 
 def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dict[str, Any]:
@@ -140,7 +166,7 @@ def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dic
     try:
         found["public_key"] = Device(folder, files, writable=False).public_key.hex()
         noted = mark.load(folder, files)
-    except (StoreDamaged, ValueError):
+    except (StoreDamaged, StoreUnavailable, ValueError, OSError):
         return found
     if noted is not None and noted.signed is not None:
         found["signed"] = noted.signed

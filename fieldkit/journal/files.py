@@ -23,6 +23,8 @@ PRIVATE_FILE = 0o600
 OTHERS = 0o077
 SCANNED = (0.01, 0.05, 0.2, 0.5, 1.0)
 """Seconds to wait, one after the other, for a file that a virus scanner on Windows holds."""
+NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP)
+"""What shares say that have no such call for folders."""
 HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What systems say when another process has a file locked; anything else is that it cannot be locked."""
 
@@ -185,7 +187,7 @@ class Disk:
         try:
             os.fsync(descriptor)
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EBADF):  # some shares have no such call for folders
+            if error.errno not in NO_FOLDER_SYNC:
                 raise
         finally:
             self.close(descriptor)

@@ -23,7 +23,7 @@ from fieldkit.verdict import Check
 def look(folder: Path, *, files: FileSystem = OS) -> Iterator[Finding]:
     """What is seen of the store in `folder`: the journal first, then what stands about it."""
     try:
-        if device.KEY not in files.names(folder):
+        if not device.is_store(folder, files):
             raise FileNotFoundError
         yield from _look(folder, files)
     except (FileNotFoundError, NotADirectoryError):
@@ -51,14 +51,8 @@ def _look(folder: Path, files: FileSystem) -> Iterator[Finding]:
         noted = mark.load(folder, files)
     except ValueError:
         noted = None
-    log = Log(
-        folder,
-        files,
-        writable=False,
-        device=key.id,
-        mark=noted.head if noted else None,
-        checkpoint=checkpoint.load(folder, files),
-    )
+    kept = checkpoint.load(folder, files)
+    log = Log(folder, files, writable=False, device=key.id, mark=mark.latest(noted, kept), checkpoint=kept)
     try:
         if log.read_only is None:
             yield Finding(

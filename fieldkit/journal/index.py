@@ -61,6 +61,7 @@ class Index:
         self._kind_numbers: dict[str, int] = {}
         self._visit_numbers: dict[str, int] = {"": 0}
         self._by_visit: dict[int, array[int]] | None = None
+        self._moved: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -81,6 +82,15 @@ class Index:
         """The entry `seq` is lost after all: what stands in its place is not what was said."""
         self._lengths[seq - 1] = 0
 
+    def restore(self, link: Link, place: Place) -> None:
+        """A lost entry is there after all, at a place that is not its own."""
+        at = link.seq - 1
+        self._starts[at], self._lengths[at] = place.start, place.length
+        self._kinds[at] = self._kind_numbers.setdefault(link.kind, len(self._kind_numbers))
+        self._visits[at] = self._visit_numbers.setdefault(link.visit, len(self._visit_numbers))
+        self._moved[link.seq] = place.segment
+        self._by_visit = None
+
     def cut(self, segment: Segment) -> None:
         """Forget the last segment and what is in it, to have it read again."""
         self.segments.remove(segment)
@@ -94,7 +104,7 @@ class Index:
 
     def place(self, seq: int) -> Place:
         """Where the entry `seq` is."""
-        segment = bisect_right(self.segments, seq, key=lambda each: each.first) - 1
+        segment = self._moved.get(seq, bisect_right(self.segments, seq, key=lambda each: each.first) - 1)
         return Place(segment, self._starts[seq - 1], self._lengths[seq - 1])
 
     def of_visit(self, visit: str, after: int) -> list[int]:

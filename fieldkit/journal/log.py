@@ -11,18 +11,20 @@ import errno
 import threading
 from binascii import crc32
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
 from fieldkit.journal import entry
 from fieldkit.journal.checkpoint import Checkpoint
+from fieldkit.journal.damage import Damage, Kind
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import FileSystem, keep
-from fieldkit.journal.index import Index, Segment
-from fieldkit.journal.line import PREFIX, Link, line
-from fieldkit.journal.scan import Hole, Scan, unaccepted
+from fieldkit.journal.index import Index, Place, Segment
+from fieldkit.journal.line import PREFIX, Link, hlc_of, line, link
+from fieldkit.journal.scan import REPAIR, Hole, Scan, unaccepted
 from fieldkit.text import M, Message
 
 SEGMENT_SIZE = 8 * 1024 * 1024
@@ -33,6 +35,8 @@ MOST_PADDING = 1024 * 1024
 """A save into bytes that are there already is twice as fast as one that makes the file longer."""
 
 DESCRIPTORS = 64
+BLOCK = 4096
+"""What is given up of a segment at once where the disk has a bad spot."""
 
 
 class Log:
@@ -41,6 +45,7 @@ class Log:
     device: whose log it is; empty in a new one until the first entry. seq, hash, hlc: its head.
     read_only: why nothing may be written, if so. scan: what was wrong when it was read.
     trimmed: bytes cut from a torn tail and kept aside. readable: the last entry this release understands.
+    unplaced: whole lines that are no entries of this journal. disk_fault: it has a bad spot in a segment.
     """
 
     def __init__(
@@ -64,18 +69,25 @@ class Log:
         self.trimmed = 0
         self.resumed = 0
         self.read_only: Message | None = None
-        self.scan = self._read(checkpoint)
+        self.disk_fault: Message | None = None
+        self._unbelieved: list[Damage] = []
+        self.scan = self._read(checkpoint, device)
         self.device = self.scan.device
         self.seq = self.scan.seq
         self.hash = self.scan.hash
         self.hlc = self.scan.hlc
         self.index = self.scan.index
+        self.unplaced: list[Place] = []
+        if self.scan.strays:
+            self._restore(self.scan)
         self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
         self.lost_tail: Hole | None = None
         self.open_holes: list[Hole] = []
+        self.read_only = self.disk_fault
         self._judge(mark)
         if self.device and self.device != (device or self.device):
             self.read_only = M("The journal was written with another device key; it can only be read.")
+            self._unbelieved.append(Damage("key", self.read_only))
         if writable and self.read_only is None:
             self._settle(clean=mark == self.head())
 
@@ -91,11 +103,9 @@ class Log:
         :raises StoreDamaged: the entry is lost, or its bytes changed since the store was opened.
         """
         place = self.index.place(seq)
-        if place.length:
-            held = self._bytes(place.segment, place.start - PREFIX, place.length + PREFIX)
-            body = held[PREFIX:]
-            if len(body) == place.length and held[:PREFIX] == b"%08x " % crc32(body):
-                return body
+        body = self._at(place) if place.length else None
+        if body is not None:
+            return body
         raise _damaged(seq, self.index.segments[place.segment].name, place.start)
 
     def part(self, seq: int, start: int, length: int, checksum: int) -> bytes:
@@ -127,33 +137,146 @@ class Log:
             descriptor = self._reading[segment] = self._files.open(path)
         return descriptor
 
-    def _read(self, checkpoint: Checkpoint | None) -> Scan:
+    def _read(self, checkpoint: Checkpoint | None, device: str) -> Scan:
         """Scan the segments: all of them, or what follows a checkpoint that still holds."""
         names = [name for name in self._files.names(self._folder) if is_segment(name)]
         scan = self._resume(checkpoint, names) if checkpoint is not None else None
         if scan is None:
-            scan = Scan()
+            scan = Scan(device=device)
         self.resumed = scan.seq
+        self._feed(scan, names)
+        own = scan.index.readable
+        if scan.others and (not own or not device) and (foreign := scan.others.most_common(1)[0])[1] > own:
+            scan = Scan(device=foreign[0])  # the journal is another device's; it can be read
+            self._feed(scan, names)
+        return scan
+
+    def _feed(self, scan: Scan, names: list[str]) -> None:
         for name, data in self._read_ahead(names[len(scan.index.segments) :]):
             scan.segment(name, data)
-            if scan.damage is not None:
-                break
-        return scan
+
+    def _restore(self, scan: Scan) -> None:
+        """Take whole lines that stand out of their order for the entries they are.
+
+        Of several for one number the chain says which: the next entry names it, or it names the one before.
+        """
+        lines: dict[int, dict[str, tuple[Place, Link]]] = {}
+        for place in scan.strays:
+            body = self._at(place)
+            found = link(body) if body is not None else None
+            if body is None or found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
+                self.unplaced.append(place)
+            elif self.hash_of(found.seq) != entry.digest(body):
+                lines.setdefault(found.seq, {})[entry.digest(body)] = place, found
+        settled = False
+        while not settled:
+            settled = True
+            for seq in (*sorted(lines, reverse=True), *sorted(lines)):  # each way one names the next
+                hash = self._choice(seq, lines[seq])
+                if hash:
+                    self._take_in(*lines[seq].pop(hash))
+                    settled = False
+        self.unplaced += [place for named in lines.values() for place, _ in named.values()]
+        scan.holes = [left for hole in scan.holes for left in self._left(hole)]
+        with contextlib.suppress(StoreDamaged):
+            self.hlc = hlc_of(self.body(self.seq))
+
+    def _take_in(self, place: Place, found: Link) -> None:
+        self.index.restore(found, place)
+        if found.kind == REPAIR:
+            self.scan.repairs.append(found.seq)
+        if found.v > entry.FORMAT:
+            self.scan.newer = min(self.scan.newer or (found.seq, found.v), (found.seq, found.v))
+
+    def _choice(self, seq: int, lines: dict[str, tuple[Place, Link]]) -> str:
+        """The hash of that line which is the lost entry `seq`, if the chain or nothing else says so."""
+        if not lines or self.index.place(seq).length:
+            return ""
+        after = self._named_by(seq + 1)
+        if after:
+            return after if after in lines else ""
+        before = self.hash_of(seq - 1) if seq > 1 else entry.GENESIS
+        fitting = [hash for hash, (_, found) in lines.items() if not before or found.prev == before]
+        return fitting[0] if len(fitting) == 1 else ""
+
+    def _named_by(self, seq: int) -> str:
+        """The hash by which the entry `seq` names the one before; empty if it is lost."""
+        if seq > self.seq or not self.index.place(seq).length:
+            return ""
+        found = link(self.body(seq))
+        return found.prev if found is not None else ""
+
+    def _left(self, hole: Hole) -> Iterator[Hole]:
+        """What is left of a hole now that some of its entries were found elsewhere."""
+        lost = [seq for seq in range(hole.first, hole.last + 1) if not self.index.place(seq).length]
+        if len(lost) == hole.last - hole.first + 1:
+            yield hole
+            return
+        if not lost:
+            following = self._named_by(hole.last + 1) or hole.prev
+            yield msgspec.structs.replace(hole, first=hole.last + 1, prev=following, strays=True)
+        for _, run in groupby(enumerate(lost), key=lambda pair: pair[1] - pair[0]):
+            numbers = [seq for _, seq in run]
+            prev = self._named_by(numbers[-1] + 1) or hole.prev
+            yield msgspec.structs.replace(hole, first=numbers[0], last=numbers[-1], prev=prev)
+
+    def _at(self, place: Place) -> bytes | None:
+        """The stored JSON at a place; None if its bytes changed since."""
+        held = self._bytes(place.segment, place.start - PREFIX, place.length + PREFIX)
+        body = held[PREFIX:]
+        return body if len(body) == place.length and held[:PREFIX] == b"%08x " % crc32(body) else None
+
+    def strays(self) -> Iterator[bytes]:
+        """The JSON of whole lines that are no entries of this journal."""
+        for place in self.unplaced:
+            body = self._at(place)
+            if body is not None:
+                yield body
 
     def _read_ahead(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
         """Segments whole, each read while the one before is looked at."""
         if len(names) < 2:
-            yield from ((name, self._files.read(self._folder / name)) for name in names)
+            yield from ((name, self._read_segment(name)) for name in names)
             return
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._files.read, self._folder / names[0])
+            coming = reader.submit(self._read_segment, names[0])
             for name, following in zip(names, [*names[1:], None], strict=True):
                 data = coming.result()
                 if following is not None:
-                    coming = reader.submit(self._files.read, self._folder / following)
+                    coming = reader.submit(self._read_segment, following)
                 yield name, data
+
+    def _read_segment(self, name: str) -> bytes:
+        """A segment; where the disk has bad spots, with zeros in their places.
+
+        :raises OSError: nothing of it is given.
+        """
+        path = self._folder / name
+        try:
+            return self._files.read(path)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            given = False
+            blocks = []
+            descriptor = self._files.open(path)
+            try:
+                size = self._files.status(path).size
+                for offset in range(0, size, BLOCK):
+                    try:
+                        blocks.append(self._files.read_at(descriptor, offset, min(BLOCK, size - offset)))
+                        given = True
+                    except OSError:
+                        blocks.append(bytes(min(BLOCK, size - offset)))
+            finally:
+                self._files.close(descriptor)
+            if not given:
+                raise
+            self.disk_fault = M("The disk does not give all of {file}.", file=name)
+            self._unbelieved.append(Damage("disk", self.disk_fault))
+            return b"".join(blocks)
 
     def _resume(self, checkpoint: Checkpoint, names: list[str]) -> Scan | None:
         """A scan that goes on where the checkpoint ends, if all before it is as it was.
@@ -182,19 +305,13 @@ class Log:
         """What the scan found, and what was known before it, say about writing."""
         scan = self.scan
         if scan.newer is not None:
-            self.read_only = M(
-                "A newer fieldkit wrote in this store: format {format} is needed, this one knows {known}.",
-                format=scan.newer[1],
-                known=entry.FORMAT,
-            )
-        elif scan.damage is not None:
-            self.read_only = scan.damage.message
+            self.read_only = _newer(scan.newer[1])
         else:
             self._judge_mark(mark)
             accepted = [entry.decode(self.body(seq)) for seq in scan.repairs] if scan.holes else []
             self.open_holes += unaccepted(scan.holes, accepted)
             if scan.pending is not None:
-                self.open_holes.append(Hole(self.seq + 1, self.seq, self.hash, *scan.pending))
+                self.open_holes.append(scan.pending)
             if self.open_holes and self.read_only is None:
                 self.read_only = self.open_holes[0].message()
 
@@ -208,6 +325,7 @@ class Log:
             self.open_holes.append(hole)
         elif self.hash_of(mark.seq) not in (mark.hash, ""):
             self.read_only = M("The journal is not the one that was here when the store was last closed.")
+            self._unbelieved.append(Damage("head", self.read_only))
 
     def hash_of(self, seq: int) -> str:
         """The hash of the entry `seq`; empty if the entry is lost."""
@@ -220,6 +338,26 @@ class Log:
         if head.device != self.device or not 0 < head.seq <= self.seq:
             return head.seq == 0
         return self.hash_of(head.seq) == head.hash
+
+    @property
+    def accepted_holes(self) -> list[Hole]:
+        """What is lost and was accepted; in a newer format's journal nobody here can tell."""
+        if self.scan.newer is not None:
+            return []
+        return [hole for hole in self.scan.holes if hole not in self.open_holes]
+
+    def damage(self) -> Iterator[Damage]:
+        """What was found to be wrong, accepted losses included."""
+        scan = self.scan
+        if scan.newer is not None:
+            yield Damage("format", _newer(scan.newer[1]), scan.newer[0], self.seq)
+        for hole in dict.fromkeys((*scan.holes, *self.open_holes)):
+            kind: Kind = "entries" if hole.last >= hole.first else "order"
+            if hole in self.accepted_holes:
+                yield Damage(kind, hole.accepted(), hole.first, hole.last, accepted=True)
+            else:
+                yield Damage(kind, hole.message(), hole.first, hole.last)
+        yield from self._unbelieved
 
     # --- recovery
 
@@ -257,16 +395,40 @@ class Log:
         keep(self._files, self._folder / name, [torn])
         self.trimmed = len(torn)
 
-    def pass_over(self) -> list[Hole]:
-        """Let the log go on behind what is lost; the holes that the next entry has to accept."""
-        holes, self.open_holes, self.read_only = self.open_holes, [], None
+    @contextlib.contextmanager
+    def passing_over(self) -> Iterator[list[Hole]]:
+        """Let the log go on behind what is lost: the holes that one entry, appended within, has to accept.
+
+        Without that entry they are open again, and the log is read-only.
+
+        :raises OSError: the end could not be made durable; nothing was changed.
+        """
+        self._settle(clean=False)
+        holes, reason = self.open_holes, self.read_only
         if self.lost_tail is not None:
             self.index.lose(self.lost_tail.last - self.seq)
             self.seq, self.hash = self.lost_tail.last, self.lost_tail.prev
             self.lost_tail = None
-        self._settle(clean=False)
         self.readable = self.seq
-        return holes
+        self.open_holes, self.read_only = [], None
+        try:
+            yield holes
+        except BaseException:
+            self.open_holes, self.read_only = holes, self.read_only or reason
+            raise
+
+    def lose(self, seq: int) -> None:
+        """An entry cannot be read any more: its bytes changed since the checkpoint, or since the opening."""
+        place = self.index.place(seq)
+        if not place.length:
+            return
+        self.index.forget(seq)
+        prev = self.hash if seq == self.seq else ""
+        with contextlib.suppress(StoreDamaged):
+            prev = prev or self._named_by(seq + 1)
+        name = self.index.segments[place.segment].name
+        self.open_holes.append(Hole(seq, seq, prev, name, place.start - PREFIX))
+        self.read_only = self.read_only or self.open_holes[0].message()
 
     # --- writing
 
@@ -401,11 +563,20 @@ class Log:
 
 def is_segment(name: str) -> bool:
     """Whether a file's name is a segment's."""
-    return name.startswith("journal-") and name.endswith(".fkj") and name[8:-4].isdigit()
+    number = name[8:-4]
+    return name.startswith("journal-") and name.endswith(".fkj") and number.isascii() and number.isdigit()
 
 
 def _number(name: str) -> int:
     return int(name[8:-4])
+
+
+def _newer(format: int) -> Message:
+    return M(
+        "A newer fieldkit wrote in this store: format {format} is needed, this one knows {known}.",
+        format=format,
+        known=entry.FORMAT,
+    )
 
 
 def _damaged(seq: int, name: str, at: int) -> StoreDamaged:

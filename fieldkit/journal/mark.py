@@ -6,10 +6,12 @@ interrupted. With it that is damage, and is said.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import msgspec
 
+from fieldkit.journal.checkpoint import Checkpoint
 from fieldkit.journal.entry import Head, canonical
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.line import body_of, line
@@ -47,10 +49,22 @@ def load(folder: Path, files: FileSystem) -> Mark | None:
         held = files.read(folder / NAME)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise ValueError("bad spot") from error
+        raise
     body = body_of(held[:-1]) if held.endswith(b"\n") else None
     if body is None:
         raise ValueError("checksum")
     return msgspec.json.decode(body, type=Mark)
+
+
+def latest(noted: Mark | None, kept: Checkpoint | None) -> Head | None:
+    """The last entry that the mark or a checkpoint knows of."""
+    known = [noted.head] if noted is not None else []
+    if kept is not None and (noted is None or noted.head.device == kept.device):
+        known.append(kept.head)
+    return max(known, key=lambda head: head.seq, default=None)
 
 
 def save(mark: Mark, folder: Path, files: FileSystem) -> None:

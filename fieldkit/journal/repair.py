@@ -11,6 +11,7 @@ import msgspec
 from fieldkit.journal import attachments, custody
 from fieldkit.journal.errors import StoreUnavailable
 from fieldkit.journal.files import PRIVATE_FILE, PRIVATE_FOLDER
+from fieldkit.journal.scan import Hole
 from fieldkit.journal.store import Store
 from fieldkit.text import M, Message
 
@@ -40,7 +41,7 @@ def _mends(store: Store, who: str) -> Iterator[Mend]:
                 M("Let only you read {path}.", path=str(each.path)),
                 partial(_done, each.path, partial(files.protect, each.path, mode)),
             )
-    if store.refusal is not None:
+    if store.refusal is not None or store.key_fault is not None:
         return
     for path in custody.leftovers(folder, files):
         yield Mend(
@@ -49,7 +50,7 @@ def _mends(store: Store, who: str) -> Iterator[Mend]:
         )
     if store.holes:
         for hole in store.holes:
-            yield Mend(_going_on(hole.first, hole.last), _nothing)
+            yield Mend(_going_on(hole), _nothing)
         yield Mend(
             M("Add an entry that says which entries are lost; the rest stays as it is."),
             partial(store.accept_holes, who),
@@ -70,7 +71,10 @@ def _nothing() -> None:
     """The entry added at the end is what is done about each hole."""
 
 
-def _going_on(first: int, last: int) -> Message:
+def _going_on(hole: Hole) -> Message:
+    first, last = hole.first, hole.last
+    if last < first and hole.strays:
+        return M("Pass over lines before entry {seq} that do not belong there.", seq=first)
     if last < first:
         return M("Pass over foreign bytes before entry {seq}.", seq=first)
     if last == first:

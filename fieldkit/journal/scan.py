@@ -6,12 +6,13 @@ It only looks. What follows from it (cutting a torn tail, refusing to write) is 
 from __future__ import annotations
 
 from binascii import crc32
+from collections import Counter
 from hashlib import sha256
 
 import msgspec
 
 from fieldkit.journal import entry
-from fieldkit.journal.index import Index, Segment
+from fieldkit.journal.index import Index, Place, Segment
 from fieldkit.journal.line import KIND, PREFIX, PREV, VISIT, WALL, Link, hlc_of, link, next_line, visit_of
 from fieldkit.text import M, Message
 
@@ -28,6 +29,7 @@ class Hole(msgspec.Struct, frozen=True):
     """Entries that are lost, `first` to `last` (none if last < first: only foreign bytes lie there).
 
     prev: the hash by which the next entry names the last of them. segment, offset: where it was seen.
+    strays: what lies there are whole lines that do not belong there.
     """
 
     first: int
@@ -35,6 +37,7 @@ class Hole(msgspec.Struct, frozen=True):
     prev: str
     segment: str
     offset: int
+    strays: bool = False
 
     @property
     def key(self) -> tuple[int, int, str]:
@@ -58,22 +61,35 @@ class Hole(msgspec.Struct, frozen=True):
                 file=self.segment,
                 at=self.offset,
             )
+        if self.strays:
+            return M(
+                "Lines of the journal stand where they do not belong ({file}, byte {at}).",
+                file=self.segment,
+                at=self.offset,
+            )
         return M("Foreign bytes stand in the journal ({file}, byte {at}).", file=self.segment, at=self.offset)
 
-
-class Damage(msgspec.Struct, frozen=True):
-    """Where the log stops being readable, and why; nothing after it is believed."""
-
-    segment: str
-    offset: int
-    message: Message
+    def accepted(self) -> Message:
+        """The same after a person accepted it, said ever after."""
+        if self.last < self.first and self.strays:
+            return M(
+                "Lines that do not belong before entry {seq} are passed over; that was accepted.",
+                seq=self.first,
+            )
+        if self.last < self.first:
+            return M("Foreign bytes before entry {seq} are passed over; that was accepted.", seq=self.first)
+        if self.last == self.first:
+            return M("Entry {seq} is lost; that was accepted.", seq=self.first)
+        return M("Entries {first} to {last} are lost; that was accepted.", first=self.first, last=self.last)
 
 
 class Scan:
     """What was read so far: feed it every segment's bytes, in order.
 
-    seq, hash, hlc: of the last good entry. newer: the first entry of a later format, and that format.
-    holes, damage: what is wrong. repairs: numbers of acceptances. rest: what follows the last good line.
+    device: whose lines are taken in; of the first line, unless known. seq, hash, hlc: of the last good entry.
+    newer: the first entry of a later format, and that format. holes: what is wrong. strays: whole lines
+    that do not follow the ones before them. others: how many lines other devices have.
+    repairs: numbers of acceptances. rest: what follows the last good line.
     """
 
     def __init__(self, index: Index | None = None, device: str = "", hash: str = entry.GENESIS) -> None:
@@ -83,10 +99,11 @@ class Scan:
         self.hlc = ""
         self.newer: tuple[int, int] | None = None
         self.holes: list[Hole] = []
-        self.damage: Damage | None = None
+        self.strays: list[Place] = []
+        self.others: Counter[str] = Counter()
         self.repairs: list[int] = []
         self.rest = b""
-        self._gap: tuple[str, int] | None = None
+        self._gap: tuple[str, int, bool] | None = None
         self._own = b"\n"
         self._kinds: dict[bytes, int] = {}
         self._visits: dict[bytes, int] = {}
@@ -96,15 +113,15 @@ class Scan:
         return len(self.index)
 
     @property
-    def pending(self) -> tuple[str, int] | None:
-        """Where bytes that are no line stand before a segment without any entry; None if nowhere."""
-        return self._gap
+    def pending(self) -> Hole | None:
+        """What stands behind the last entry and is more than a torn end."""
+        return Hole(self.seq + 1, self.seq, self.hash, *self._gap) if self._gap else None
 
     def segment(self, name: str, data: bytes) -> None:
         """Take in the next segment."""
         if self.rest.strip(b"\0"):
             last = self.index.segments[-1]
-            self._gap = self._gap or (last.name, last.size)
+            self._pass_over(last.name, last.size)
         here = Segment(name, self.seq + 1, self.hash)
         self.index.segments.append(here)
         find, put, kinds, visits = data.find, self.index.put, self._kinds, self._visits
@@ -116,7 +133,7 @@ class Scan:
                 start = next_line(data, at + 1)
                 if start < 0:
                     break
-                self._gap = self._gap or (name, at)
+                self._pass_over(name, at)
                 at = start
                 continue
             # Nearly every entry follows the last one and is about what was met before: nothing of such a one
@@ -131,14 +148,12 @@ class Scan:
                     visit = 0
             if kind is not None and visit is not None and body.startswith(own) and self._gap is None:
                 put(at + PREFIX, end - at - PREFIX, kind, visit)
+                known = sha256(body).hexdigest()
+                count += 1
             else:
                 self.hash = known
                 self._examine(body, name, at)
-                if self.damage is not None:
-                    break
-                count, own = self.seq, self._own
-            known = sha256(body).hexdigest()
-            count += 1
+                known, count, own = self.hash, self.seq + 1, self._own
             at = good = end + 1
         self.hash = known
         here.size = good
@@ -146,21 +161,22 @@ class Scan:
             self.hlc = hlc_of(data[data.rfind(b"\n", 0, good - 1) + 1 + PREFIX : good - 1])
         self.rest = data[good:]
 
+    def _pass_over(self, name: str, at: int, *, stray: bool = False) -> None:
+        """What stands at `at` is no line, or not the next one."""
+        self._gap = self._gap or (name, at, True)
+        self._gap = (*self._gap[:2], self._gap[2] and stray)
+
     def _examine(self, body: bytes, name: str, at: int) -> None:
-        """Take in an entry by what it says, or say why not."""
+        """Take in an entry by what it says; one that does not follow is passed over and remembered."""
         found = link(body)
-        if found is None:
-            self.damage = Damage(name, at, M("An entry of the journal cannot be read."))
+        if found is None or not self._follows(found, name, at):
+            self._pass_over(name, at, stray=True)
+            if found is not None:
+                self.strays.append(Place(len(self.index.segments) - 1, at + PREFIX, len(body)))
+                if found.dev != self.device:
+                    self.others[found.dev] += 1
             return
-        if self._gap or found.prev != self.hash or found.seq != self.seq + 1:
-            self._misfit(found, name, at)
-            if self.damage is not None:
-                return
-        if found.dev != self.device:
-            if self.device:
-                self.damage = Damage(name, at, M("The journal holds an entry of another device."))
-                return
-            self.device = found.dev
+        self.hash = sha256(body).hexdigest()
         if found.v > entry.FORMAT and self.newer is None:
             self.newer = found.seq, found.v
         if found.kind == REPAIR:
@@ -175,23 +191,32 @@ class Scan:
             if visit and about.startswith(VISIT) and about.endswith(WALL):
                 self._visits[about] = visit
 
-    def _misfit(self, found: Link, name: str, at: int) -> None:
-        """The entry does not follow the one before it: what lies between is lost, or it is foreign."""
-        where = self._gap or (name, at)
+    def _follows(self, found: Link, name: str, at: int) -> bool:
+        """Whether the entry comes behind the last one; what lies between the two is then lost."""
+        self.device = self.device or found.dev
         expected = self.seq + 1
+        fits = found.prev == self.hash
+        if found.dev != self.device or not 0 <= found.seq - expected <= WIDEST_HOLE:
+            return False
+        if found.seq == expected == 1 and not fits:
+            return False
+        if found.seq == expected and fits and self._gap is None:
+            return True
+        where = self._gap or (name, at, True)
         self._gap = None
-        if found.seq == expected and found.prev != self.hash and expected > 1:
+        first = expected
+        if found.seq == expected and not fits:
             # the entry before is whole, but is not the one this one was written after
-            self.index.forget(expected - 1)
-            self.holes.append(Hole(expected - 1, expected - 1, found.prev, *where))
-        elif found.prev == self.hash if found.seq == expected else 0 < found.seq - expected <= WIDEST_HOLE:
-            self.index.lose(found.seq - expected)
-            self.holes.append(Hole(expected, found.seq - 1, found.prev, *where))
-        else:
-            self.damage = Damage(name, at, M("Entry {seq} does not follow the one before it.", seq=found.seq))
+            first = expected - 1
+            if self.index.place(first).length:
+                self.strays.append(self.index.place(first))
+            self.index.forget(first)
+        self.index.lose(found.seq - expected)
+        self.holes.append(Hole(first, found.seq - 1, found.prev, *where))
+        return True
 
 
 def unaccepted(holes: list[Hole], acceptances: list[entry.Entry]) -> list[Hole]:
     """Those holes that nobody has accepted yet."""
-    known = {(first, last, prev) for accepted in acceptances for first, last, prev in accepted.value["holes"]}
+    known = {tuple(key) for accepted in acceptances for key in accepted.value["holes"]}
     return [hole for hole in holes if hole.key not in known]

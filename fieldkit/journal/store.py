@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal import checkpoint, clock, entry, mark
+from fieldkit.journal import checkpoint, clock, custody, entry, mark
 from fieldkit.journal.attachments import Attachment, Attachments
-from fieldkit.journal.custody import LOCK, RESERVE, RESERVED
+from fieldkit.journal.custody import LOCK, PART, RESERVE
+from fieldkit.journal.damage import Damage
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
@@ -32,6 +33,9 @@ from fieldkit.text import M, Message
 if TYPE_CHECKING:
     from fieldkit.journal.database import Change, Database
 
+ROOM = RESERVE + PART
+"""A file that is written to see whether there is room, and removed."""
+
 FINISHING = ("signoff", "record", "sent")
 """Kinds of entries that end a visit: the reserve is for them, and after them the head is signed."""
 
@@ -43,23 +47,35 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, disk: FileSystem, now: clock.Now, lock: int, refusal: Message | None
+        self,
+        folder: Path,
+        disk: FileSystem,
+        now: clock.Now,
+        lock: int,
+        refusal: Message | None,
+        *,
+        whole: bool = False,
     ) -> None:
         self.folder = folder
         self._files = disk
         self._lock = lock
         self._refusal = refusal
         self._guard = threading.RLock()
-        writable = refusal is None
-        self._device = Device(folder, disk, writable=writable)
+        self._device: Device | None = None
+        self._key_fault: StoreDamaged | None = None
+        try:
+            self._device = Device(folder, disk, writable=refusal is None)
+        except StoreDamaged as error:
+            self._key_fault = error
         self._mark = self._read_mark()
-        self._checkpoint = checkpoint.load(folder, disk)
+        kept = checkpoint.load(folder, disk)
+        self._checkpoint = None if whole else kept
         self._log = Log(
             folder,
             disk,
-            writable=writable,
-            device=self._device.id,
-            mark=self._mark.head if self._mark else None,
+            writable=refusal is None and self._device is not None,
+            device=self._device.id if self._device else "",
+            mark=mark.latest(self._mark, kept),
             checkpoint=self._checkpoint,
         )
         self._attachments = Attachments(folder, disk)
@@ -71,28 +87,31 @@ class Store:
             self._keep_reserve()
 
     @classmethod
-    def open(cls, folder: Path, *, files: FileSystem = OS, now: clock.Now = clock.system) -> Store:
+    def open(
+        cls, folder: Path, *, files: FileSystem = OS, now: clock.Now = clock.system, whole: bool = False
+    ) -> Store:
         """Open the store in `folder`, making it where there is none.
 
-        A second opener gets it read only; so does everyone when the journal is damaged or the folder
-        cannot be written.
+        A second opener gets it read only; so does everyone when the journal or the device key is damaged,
+        the key is missing, or the folder cannot be written.
+
+        whole: read every entry, whatever the checkpoint vouches for.
 
         :raises StoreUnavailable: the folder can be neither made nor read.
-        :raises StoreDamaged: the device key is.
         """
         lock, refusal = -1, None
         try:
             lock, refusal = _take_lock(folder, files)
             try:
-                return cls(folder, files, now, lock, refusal)
+                return cls(folder, files, now, lock, refusal, whole=whole)
             except OSError as error:
                 if refusal is not None:
                     raise
                 if error.errno in NO_SPACE and RESERVE in files.names(folder):
                     files.remove(folder / RESERVE)  # what an interrupted save left is mended with its room
                     with contextlib.suppress(OSError):
-                        return cls(folder, files, now, lock, None)
-                return cls(folder, files, now, lock, _unwritable(error))
+                        return cls(folder, files, now, lock, None, whole=whole)
+                return cls(folder, files, now, lock, _unwritable(error), whole=whole)
         except OSError as error:
             _close(files, lock)
             raise StoreUnavailable(
@@ -112,18 +131,35 @@ class Store:
 
     @property
     def device(self) -> str:
-        """The device's id."""
-        return self._device.id
+        """The device's id; of a store that lost its key, as the journal has it."""
+        return self._device.id if self._device else self._log.device
 
     @property
     def public_key(self) -> bytes:
-        """The device's raw Ed25519 public key."""
-        return self._device.public_key
+        """The device's raw Ed25519 public key.
+
+        :raises StoreDamaged: it is missing or damaged.
+        """
+        return self._key.public_key
 
     @property
     def read_only(self) -> Message | None:
         """Why nothing may be written, or None."""
-        return self._refusal or self._log.read_only
+        return self._refusal or self.key_fault or self._log.read_only
+
+    @property
+    def advice(self) -> Message:
+        """What to do about a store that can only be read."""
+        if self._refusal == HELD_ELSEWHERE:
+            return M("Close the other fieldkit, then try again. Reading and exporting still work.")
+        if self._refusal is not None:
+            return M("Check the disk and your rights to the folder. Reading and exporting still work.")
+        return M("`fieldkit store verify` says more. Reading and exporting still work.")
+
+    @property
+    def key_fault(self) -> Message | None:
+        """What is wrong with the device key, so that nothing can be written in its name; or None."""
+        return cast(Message, self._key_fault.message) if self._key_fault else None
 
     @property
     def files(self) -> FileSystem:
@@ -150,6 +186,30 @@ class Store:
         """Lost entries that nobody has accepted yet; see `accept_holes`."""
         return list(self._log.open_holes)
 
+    def damage(self, visit: str = "") -> list[Damage]:
+        """What is not as it was stored; whoever shows entries says it. Ask after they were read.
+
+        visit: what may concern this visit: its attached files too, and without entries that were lost before
+        its first one. Losses that a person accepted are among them, marked as such.
+        """
+        found = [Damage("key", self.key_fault)] if self.key_fault else []
+        found += self._log.damage()
+        if not found and not self._log.seq and any(self._attachments.held()):
+            message = M("The journal is empty, yet attached files are here: entries may be lost.")
+            found.append(Damage("head", message))
+        if not visit:
+            return found
+        numbers = self._log.index.of_visit(visit, 0)
+        begun = numbers[0] if numbers and self._begins(numbers[0]) else 0
+        found = [each for each in found if not 0 < each.last < begun]
+        return found + self._attachments.damage(self.entries(visit=visit))
+
+    def _begins(self, seq: int) -> bool:
+        try:
+            return entry.decode(self._log.body(seq)).kind == "start"
+        except (StoreDamaged, StoreUnavailable):
+            return False
+
     def head(self) -> Head:
         """The last entry."""
         return Head(self.device, self._log.seq, self._log.hash)
@@ -166,8 +226,23 @@ class Store:
                 numbers = log.index.of_the_rest(after, log.readable)
             else:
                 numbers = [seq for seq in log.index.of_visit(visit, after) if seq <= log.readable]
+        for _, body in self._bodies(numbers):
+            yield entry.decode(body)
+
+    def _bodies(self, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Entries' JSON by their numbers; one that cannot be read any more is left out from then on.
+
+        The store is then read-only, and `damage` says it.
+        """
         for seq in numbers:
-            yield entry.decode(log.body(seq))
+            try:
+                yield seq, self._log.body(seq)
+            except StoreDamaged:
+                with self._guard:
+                    self._log.lose(seq)
+                    if self._refusal is None:
+                        with contextlib.suppress(OSError):  # it vouched for what is not so
+                            self._files.remove(self.folder / checkpoint.NAME)
 
     def lines(self, first: int, last: int) -> Iterator[bytes]:
         """The stored JSON of all entries from `first` to `last`, both included, the chain checked.
@@ -191,7 +266,14 @@ class Store:
 
     def sign(self, data: bytes) -> bytes:
         """The device's Ed25519 signature over `data`."""
-        return self._device.sign(data)
+        return self._key.sign(data)
+
+    @property
+    def _key(self) -> Device:
+        if self._device is None:
+            assert self._key_fault is not None
+            raise self._key_fault
+        return self._device
 
     def signed_head(self) -> SignedHead:
         """The head with the device's signature over `mark.statement(head)`; noted in the store."""
@@ -199,8 +281,10 @@ class Store:
             head = self.head()
             signed = SignedHead(head, self.sign(mark.statement(head)).hex())
             if self.read_only is None:
-                self._note(Mark(head, signed))
-                self._to_sign = False
+                self._to_sign = True  # noted at the closing, if it cannot be now
+                with contextlib.suppress(OSError):
+                    self._note(Mark(head, signed))
+                    self._to_sign = False
             return signed
 
     @property
@@ -261,27 +345,55 @@ class Store:
         """Where an attachment's file is."""
         return self._attachments.path(sha256)
 
+    @contextlib.contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Within, a visit is finished: where the disk has no room for that, the reserve is given up before.
+
+        It is made again afterwards, as large as the room that is left.
+        """
+        with self._guard:
+            if self.read_only is None and not self._has_room():
+                self._spend_reserve()
+        try:
+            yield
+        finally:
+            with self._guard:
+                if self.read_only is None:
+                    self._keep_reserve()
+
     def accept_holes(self, who: str = "") -> list[Hole]:
         """Go on without what is lost: an entry says which numbers that are, and by what hash they are known.
 
         Nothing that is there is changed, and no number is used twice.
+
+        :raises StoreUnavailable: the disk refused; the store is as it was.
         """
         with self._guard:
-            if self._refusal is not None:
-                raise StoreReadOnly(self._refusal, unchanged=M("Nothing was changed."))
-            holes = self._log.pass_over()
-            if holes:
-                self._append(Draft(REPAIR, who=who, value={"holes": [list(hole.key) for hole in holes]}))
-                self._keep_reserve()
+            reason = self._refusal or self.key_fault or self._log.disk_fault
+            if reason is not None:
+                hint = M("Copy the folder of the store to another disk, and repair it there.")
+                raise StoreReadOnly(
+                    reason, unchanged=M("Nothing was changed."), hint=hint if self._log.disk_fault else None
+                )
+            if not self._log.open_holes:
+                return []
+            try:
+                with self._log.passing_over() as holes:
+                    self._append(Draft(REPAIR, who=who, value={"holes": [list(hole.key) for hole in holes]}))
+            except OSError as error:
+                raise StoreUnavailable(
+                    M("The store could not be repaired: {reason}.", reason=error.strerror or ""),
+                    unchanged=M("Nothing was changed."),
+                    hint=M("Free some space, or check the disk that holds it, then try again."),
+                ) from error
+            self._keep_reserve()
             return holes
 
     # --- the source of TinyDB's tables
 
     def table_bodies(self, after: int) -> Iterator[tuple[int, bytes]]:
         """The entries of kind "table" after a number, with their numbers."""
-        for seq in self._log.index.of_tables(after):
-            if seq <= self._log.readable:
-                yield seq, self._log.body(seq)
+        return self._bodies(seq for seq in self._log.index.of_tables(after) if seq <= self._log.readable)
 
     def part(self, seq: int, start: int, length: int, checksum: int) -> bytes:
         """A part of the JSON of the entry `seq`, checked."""
@@ -301,7 +413,7 @@ class Store:
             raise StoreReadOnly(
                 reason,
                 unchanged=M("Nothing was saved."),
-                hint=M("`fieldkit store verify` says more. Reading and exporting still work."),
+                hint=self.advice,
             )
 
     def _read_mark(self) -> Mark | None:
@@ -309,7 +421,8 @@ class Store:
             found = mark.load(self.folder, self._files)
         except ValueError:  # `verify` says so; the next closing notes the head anew
             return None
-        return found if found is None or found.head.device == self._device.id else None
+        own = self._device is None or found is None or found.head.device == self._device.id
+        return found if own else None
 
     def _believed_tables(self) -> checkpoint.Tables | None:
         """TinyDB's tables as the checkpoint has them, if the journal still says so."""
@@ -319,13 +432,44 @@ class Store:
         return tables if tables.seq == 0 or self._log.hash_of(tables.seq) == tables.hash else None
 
     def _note(self, noted: Mark) -> None:
-        mark.save(noted, self.folder, self._files)
+        try:
+            mark.save(noted, self.folder, self._files)
+        except OSError as error:
+            if error.errno not in NO_SPACE or not self._spend_reserve():
+                raise
+            mark.save(noted, self.folder, self._files)
         self._mark = noted
 
     def _keep_reserve(self) -> None:
-        if RESERVE not in self._files.names(self.folder):
-            with contextlib.suppress(OSError):  # a full disk already; finishing then needs space made
-                keep(self._files, self.folder / RESERVE, [RESERVED])
+        """Make the reserve where it is not whole; on a nearly full disk, as large as there is room."""
+        with contextlib.suppress(OSError):
+            held = custody.reserve_size(self.folder, self._files)
+            whole = custody.RESERVE_SIZE
+            content = custody.reserved(whole) if held < whole else b""
+            for size in range(whole, held, -max(1, whole // custody.RESERVE_PARTS)):
+                try:
+                    keep(self._files, self.folder / RESERVE, [content[:size]])
+                    return
+                except OSError as error:
+                    if error.errno not in NO_SPACE:
+                        raise
+
+    def _has_room(self) -> bool:
+        """Whether the disk takes as much as the reserve would give; with quotas only writing tells."""
+        files, path = self._files, self.folder / ROOM
+        try:
+            descriptor = files.open(path, write=True)
+            try:
+                files.write_at(descriptor, 0, custody.reserved(custody.RESERVE_SIZE))
+                files.sync(descriptor)
+            finally:
+                files.close(descriptor)
+        except OSError as error:
+            return error.errno not in NO_SPACE
+        finally:
+            with contextlib.suppress(OSError):
+                files.remove(path)
+        return True
 
     def _spend_reserve(self) -> bool:
         if RESERVE not in self._files.names(self.folder):
@@ -368,6 +512,7 @@ class Store:
             if writable and self._log.seq:
                 with contextlib.suppress(OSError, FieldkitError):
                     self._take_leave(tables)
+                    self._keep_reserve()
             _close(self._files, self._lock)
             self._lock = CLOSED
 
@@ -381,6 +526,7 @@ class Store:
 
 
 CLOSED = -2
+HELD_ELSEWHERE = M("Another fieldkit has this store open, so here it can only be read.")
 
 
 def _take_lock(folder: Path, disk: FileSystem) -> tuple[int, Message | None]:
@@ -394,7 +540,7 @@ def _take_lock(folder: Path, disk: FileSystem) -> tuple[int, Message | None]:
     try:
         if disk.lock(lock):
             return lock, None
-        reason = M("Another fieldkit has this store open, so here it can only be read.")
+        reason = HELD_ELSEWHERE
     except OSError as error:
         reason = M(
             "The store cannot be locked ({reason}), so here it can only be read.",

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import msgspec
 
 from fieldkit.errors import FieldkitError
 from fieldkit.journal import checkpoint, custody, device, entry, mark
-from fieldkit.journal.attachments import Attachments
+from fieldkit.journal.attachments import Attachments, attached
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log, is_segment
 from fieldkit.journal.mark import Mark
-from fieldkit.journal.scan import Hole
 from fieldkit.operator import Progress
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall, overall
@@ -53,7 +52,7 @@ def verify(
     :raises StoreMissing: there is none. :raises StoreUnavailable: it cannot be read.
     """
     try:
-        if device.KEY not in files.names(folder):
+        if not device.is_store(folder, files):
             raise FileNotFoundError
         return _verify(folder, files, known, progress)
     except (FileNotFoundError, NotADirectoryError):
@@ -82,12 +81,18 @@ def _verify(
         checks.append(_key(key))
     except FieldkitError as error:
         key = None
-        checks.append(Check("key", "fail", M("The device key of the store is damaged."), error.detail))
+        checks.append(Check("key", "fail", cast(Message, error.message), error.detail))
     noted, check = _mark(folder, files)
     checks.append(check)
-    log = Log(folder, files, writable=False, mark=noted.head if noted else None)
+    log = Log(
+        folder,
+        files,
+        writable=False,
+        device=key.id if key else "",
+        mark=mark.latest(noted, checkpoint.load(folder, files)),
+    )
     try:
-        checks += _journal(log, key)
+        checks += _journal(log)
         if noted is not None and noted.signed is not None:
             checks.append(_signature(noted.signed, log, key))
         checks += [_known(head, log) for head in known]
@@ -125,19 +130,12 @@ def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
     return found, Check("mark", "pass", M("The head was noted at entry {seq}.", seq=found.head.seq))
 
 
-def _journal(log: Log, key: Device | None) -> Iterator[Check]:
-    faults = [
-        *([log.scan.damage.message] if log.scan.damage else []),
-        *(hole.message() for hole in log.open_holes),
-    ]
+def _journal(log: Log) -> Iterator[Check]:
+    faults = [each for each in log.damage() if not each.accepted and each.kind != "format"]
     if log.scan.newer is not None and log.read_only is not None:
         yield Check("format", "not-checked", log.read_only)
-    elif not faults and log.read_only is not None:
-        faults = [log.read_only]
-    if key is not None and log.device and log.device != key.id:
-        faults.append(M("The journal was written with another device key; it can only be read."))
     for fault in faults:
-        yield Check("journal", "fail", fault)
+        yield Check("journal", "fail", fault.message)
     if not faults:
         yield Check(
             "journal",
@@ -145,9 +143,8 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
             M("{count} entries are whole and in order.", count=log.index.readable),
             log.hash,
         )
-    for hole in log.scan.holes:
-        if hole not in log.open_holes:
-            yield Check("accepted", "not-checked", _accepted(hole), required=False)
+    for hole in log.accepted_holes:
+        yield Check("accepted", "not-checked", hole.accepted(), required=False)
     torn = log.scan.rest.rstrip(b"\0")
     if torn and not faults:
         yield Check(
@@ -159,14 +156,6 @@ def _journal(log: Log, key: Device | None) -> Iterator[Check]:
             ),
             required=False,
         )
-
-
-def _accepted(hole: Hole) -> Message:
-    if hole.last < hole.first:
-        return M("Foreign bytes before entry {seq} are passed over; that was accepted.", seq=hole.first)
-    if hole.last == hole.first:
-        return M("Entry {seq} is lost; that was accepted.", seq=hole.first)
-    return M("Entries {first} to {last} are lost; that was accepted.", first=hole.first, last=hole.last)
 
 
 def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:
@@ -208,7 +197,11 @@ def _attachments(
 ) -> tuple[int, list[Check]]:
     kept = Attachments(folder, files)
     held = list(kept.held())
-    wanted = {sha256 for seq in log.index.of_the_rest(0, log.readable) for sha256 in _named(log, seq)}
+    wanted = {
+        sha256
+        for seq in log.index.of_the_rest(0, log.readable)
+        for sha256, _ in attached(entry.decode(log.body(seq)))
+    }
     names = sorted({*held, *wanted})
     checks = []
     for done, sha256 in enumerate(names):
@@ -227,25 +220,6 @@ def _attachments(
         whole = M("All {count} attached files are whole.", count=len(names))
         checks.append(Check("attachment", "pass", whole if names else M("No file is attached.")))
     return len(held), checks
-
-
-def _named(log: Log, seq: int) -> Iterator[str]:
-    """The attachments that an entry names: its blob, and what in its value has the shape of one."""
-    found = entry.decode(log.body(seq))
-    if found.blob:
-        yield found.blob
-    yield from _within(found.value)
-
-
-def _within(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if {"sha256", "size", "name"} <= value.keys():
-            yield str(value["sha256"])
-        for each in value.values():
-            yield from _within(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _within(each)
 
 
 def around(folder: Path, files: FileSystem) -> Iterator[Check]:
@@ -288,11 +262,18 @@ def around(folder: Path, files: FileSystem) -> Iterator[Check]:
             required=False,
         )
         return
-    if reserve != custody.RESERVED:
+    if reserve != custody.reserved(len(reserve)):
         yield Check(
             "reserve",
             "fail",
             M("The file that keeps room for finishing was changed; nothing is lost by it."),
+            required=False,
+        )
+    elif len(reserve) < custody.RESERVE_SIZE:
+        yield Check(
+            "reserve",
+            "fail",
+            M("Less room is kept for finishing on a full disk than is needed: the disk is nearly full."),
             required=False,
         )
 

@@ -1,27 +1,35 @@
-"""The installer on the stick: `python3 install.py`. One file, standard library only, no network.
+"""The installer on the stick: `python3 -I install.py`. One file, standard library only, no network.
 
 Long, but one file, so that whoever is to trust it can read it and compare its hash; it cannot vouch for
 itself (`docs/head-office.md` says what it proves). fieldkit imports its checks: they are written once.
 """
 
-from __future__ import annotations
+import sys
+
+# Python looks beside a script for modules first, and nothing that lies beside this one was checked yet. With
+# -I it does not; without, nothing but `sys`, which is built in, may be imported before this.
+if __name__ == "__main__":
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        sys.path[:] = [place for place in sys.path[1:] if place not in ("", sys.path[0])]
+    if tuple(sys.version_info) < (3, 11):
+        sys.exit("Python 3.11 or newer is needed.")
 
 import argparse
+import contextlib
 import hashlib
+import itertools
 import json
 import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
-import sys
 import unicodedata
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -31,6 +39,9 @@ LARGEST = 32 * 1024 * 1024  # bytes of a manifest
 CHUNK = 1 << 20
 HASHERS = min(4, os.cpu_count() or 1)
 HEX64 = re.compile("[0-9a-f]{64}")
+VERSION = re.compile("[0-9A-Za-z.+-]{1,40}")
+PROFILE = re.compile("[a-z0-9][a-z0-9-]{0,63}")
+WORD = re.compile("[0-9A-Za-z][0-9A-Za-z._+-]{0,63}")  # "3.11", "linux-x86_64", "debian-12"
 # What FAT and Windows cannot keep as a name, or keep as another.
 UNFIT = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -61,6 +72,13 @@ class BadManifest(Exception):
         self.detail = detail
 
 
+def visible(text: str) -> str:
+    """`text` with whatever would not show, or would steer the terminal, written out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
+
+
 def fits(path: str) -> bool:
     """Whether `path` is a relative path, with `/`, that stays in its folder and that FAT can keep."""
     parts = path.split("/")
@@ -68,6 +86,7 @@ def fits(path: str) -> bool:
         part not in ("", ".", "..")
         and len(part.encode("utf-16-le")) <= 2 * 255
         and not UNFIT.search(part)
+        and part.isprintable()
         and not part.endswith((".", " "))
         and not RESERVED.fullmatch(part)
         and unicodedata.normalize("NFC", part) == part
@@ -109,20 +128,24 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[Listed]]:
 def _named(whole: dict[str, Any]) -> list[str]:
     """The files that the other parts of a manifest name."""
     try:
-        if not isinstance(whole["version"], str) or not isinstance(whole["pip"], str):
+        _matching(VERSION, whole["version"])
+        if not isinstance(whole["pip"], str):
             raise TypeError
         named = [whole["pip"]] if whole["pip"] else []
         for target in whole["targets"]:
-            if not isinstance(target["python"], str) or not isinstance(target["platform"], str):
-                raise TypeError
+            _matching(WORD, target["python"], target["platform"])
             named += target["wheels"]
         for driver in whole["drivers"]:
-            if not isinstance(driver["profile"], str):
-                raise TypeError
+            _matching(PROFILE, driver["profile"])
             named += driver["files"]
     except (KeyError, TypeError):
         raise BadManifest("shape", "targets") from None
     return named
+
+
+def _matching(pattern: re.Pattern[str], *words: Any) -> None:
+    if not all(isinstance(word, str) and pattern.fullmatch(word) for word in words):
+        raise TypeError
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -309,9 +332,27 @@ def _times(count: int, point: tuple[int, int, int, int]) -> tuple[int, int, int,
 
 DONE, NO, WRONG_USE, REFUSED, LACKING, FAULT = range(6)
 MARK = "fieldkit-kit.json"  # in what this installer made, and in nothing else
+VERSIONS = "versions"  # each an environment that stays where it was made; the program starts one of them
 WHEELS = ".wheels"
-# All that an environment has at its top; a folder with anything more is not replaced.
-MADE = {MARK, WHEELS, "bin", "scripts", "include", "lib", "lib64", "share", "pyvenv.cfg", ".gitignore"}
+PYTHON = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+PROGRAM = ("Scripts", "fieldkit.exe") if os.name == "nt" else ("bin", "fieldkit")
+# All that an installation, of whichever release, has at its top; a folder with anything more is left alone.
+MADE = {
+    MARK,
+    VERSIONS,
+    WHEELS,
+    "bin",
+    "scripts",
+    "include",
+    "lib",
+    "lib64",
+    "share",
+    "pyvenv.cfg",
+    ".gitignore",
+}
+# Runs pip out of its wheel: a Python without pip or ensurepip (Debian's) will do. Under the name "pip" it
+# would refuse, on Windows, to install a pip.
+PIP = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pip._internal.cli.main import main; exit(main())"
 
 VIETNAMESE = {
     "This is not a kit: {detail}": "Đây không phải bộ cài ngoại tuyến: {detail}",
@@ -351,7 +392,10 @@ VIETNAMESE = {
         "đưa hồ sơ cấu hình, danh mục kiểm tra, kế hoạch và hồ sơ thuê bao của bộ cài vào {home}"
     ),
     "fieldkit's folder of this user": "thư mục dữ liệu fieldkit của người dùng này",
-    "the fieldkit that is there is replaced": "thay bản fieldkit đang có ở đó",
+    "replace the fieldkit that is there; it works until the new one does": (
+        "thay bản fieldkit đang có ở đó; bản đó vẫn dùng được cho đến khi bản mới chạy được"
+    ),
+    "remove what an earlier installation left: {place}": "xóa những gì lần cài trước để lại: {place}",
     "Do this? [y/N] ": "Thực hiện? [c/K] ",
     "Nothing was installed: not agreed to.": "Chưa cài gì cả: chưa được đồng ý.",
     "Nothing was installed: nobody is here to agree. Add --yes.": (
@@ -363,6 +407,11 @@ VIETNAMESE = {
     "Installing {count} packages …": "Đang cài {count} gói …",
     "It failed, and what was made was removed again: {detail}": (
         "Không thành công, những gì đã tạo đã được gỡ bỏ: {detail}"
+    ),
+    "Broken off. Nothing was installed.": "Đã dừng giữa chừng. Chưa cài gì cả.",
+    "Another installation into {target} is under way.": "Một lần cài khác vào {target} đang chạy.",
+    "fieldkit is running, so it cannot be replaced. Close it, then repeat. Nothing was changed.": (
+        "fieldkit đang chạy nên chưa thay được. Hãy đóng fieldkit rồi chạy lại. Chưa thay đổi gì."
     ),
     "fieldkit is installed, but the kit's papers were not taken; repeat: {command}": (
         "Đã cài fieldkit, nhưng chưa đưa được hồ sơ của bộ cài vào; hãy chạy lại: {command}"
@@ -389,11 +438,13 @@ class Installer:
         self.kit = Path(__file__).absolute().parent
         self.options = options
         self.target = Path(options.target).expanduser().absolute()
+        self.version: Path | None = None
         language = options.lang or os.environ.get("FIELDKIT_LANG") or "vi"
         self.language = "en" if language.lower().startswith("en") else "vi"
 
     def words(self, text: str, **values: object) -> str:
-        return (VIETNAMESE[text] if self.language == "vi" else text).format(**values)
+        shown = {name: visible(str(value)) for name, value in values.items()}
+        return (VIETNAMESE[text] if self.language == "vi" else text).format(**shown)
 
     def say(self, text: str, **values: object) -> None:
         sys.stdout.write(self.words(text, **values) + "\n")
@@ -456,23 +507,27 @@ class Installer:
 
     def agree(self, count: int) -> None:
         """Show what will be done; go on only if the person agrees."""
-        ours = (self.target / MARK).is_file()
         home = self.options.home or os.environ.get("FIELDKIT_HOME")
         inside = home is not None and self.target in [*Path(home).expanduser().absolute().parents, Path(home)]
-        for place in (self.target, self.earlier()):
-            if inside or not replaceable(place):
-                said = "{target} holds something else. Name another folder with --target."
-                raise Stop(REFUSED, said, target=place)
+        if inside or not ours(self.target):
+            said = "{target} holds something else. Name another folder with --target."
+            raise Stop(REFUSED, said, target=self.target)
         steps = [
             self.words("make a Python environment in {target}", target=self.target),
             self.words("install {count} packages from the kit into it", count=count),
+        ]
+        if self.program().exists():
+            steps.append(self.words("replace the fieldkit that is there; it works until the new one does"))
+        steps += [
+            self.words("remove what an earlier installation left: {place}", place=place)
+            for place in self.leftovers()
+        ]
+        steps.append(
             self.words(
                 "take the kit's profiles, checklists, plan and dossiers into {home}",
                 home=home or self.words("fieldkit's folder of this user"),
-            ),
-        ]
-        if ours:
-            steps.insert(0, self.words("the fieldkit that is there is replaced"))
+            )
+        )
         self.say("To be done, without a network:")
         for number, step in enumerate(steps, 1):
             sys.stdout.write(f"  {number}. {step}\n")
@@ -485,70 +540,118 @@ class Installer:
             raise Stop(REFUSED, "Nothing was installed: not agreed to.")
 
     def install(self, wheels: list[tuple[str, int, str]], version: str) -> None:
-        """Make the environment and install into it; on failure the earlier one is put back."""
-        before = self.earlier()
-        if self.target.exists():
-            if before.exists():
-                shutil.rmtree(before)
-            self.target.rename(before)
+        """Install beside what is there, then have the program start the new one: by one rename.
+
+        Until then the earlier one works as before. What a run that was killed leaves the next one removes.
+        """
         try:
-            self.make(wheels)
-            (self.target / MARK).write_text(json.dumps({"version": version}), "utf-8")
+            self.target.mkdir(parents=True, exist_ok=True)
+            with held(self.target / MARK) as mark:
+                self.make(wheels)
+                self.switch()
+                with contextlib.suppress(OSError):
+                    mark.truncate(0)
+                    mark.write(json.dumps({"version": version}).encode())
+                for place in self.leftovers():
+                    remove(place)
+        except BlockingIOError:
+            said = "Another installation into {target} is under way."
+            raise Stop(REFUSED, said, target=self.target) from None
         except BaseException as error:
-            shutil.rmtree(self.target, ignore_errors=True)
-            if before.exists():
-                before.rename(self.target)
-            if isinstance(error, (OSError, subprocess.SubprocessError, Stop)):
-                detail = error.values.get("detail") if isinstance(error, Stop) else error
+            listen(signal.SIG_IGN)
+            if self.version is not None and self.version not in self.used():
+                remove(self.version)
+            if not self.program().exists():
+                remove(self.target)
+            if isinstance(error, OSError):
                 said = "It failed, and what was made was removed again: {detail}"
-                raise Stop(NO, said, detail=detail) from None
+                raise Stop(NO, said, detail=error) from None
             raise
-        if before.exists():
-            shutil.rmtree(before)
+        listen(_end)
 
     def make(self, wheels: list[tuple[str, int, str]]) -> None:
+        """Make a new version that works, beside the one in use."""
         import venv
 
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(str(self.target))
-        folder = self.target / WHEELS
+        versions = self.target / VERSIONS
+        versions.mkdir(exist_ok=True)
+        numbers = (versions / str(number) for number in itertools.count(1))
+        version = self.version = next(place for place in numbers if not os.path.lexists(place))
+        venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt").create(str(version))
+        folder = version / WHEELS
         folder.mkdir()
         copies = []
         for path, size, sha256 in wheels:
             copy = folder / path.rpartition("/")[2]
             if not copy.exists() and hashed(self.kit / path, copy) != (size, sha256):
-                raise Stop(NO, "changed: {path}", path=path, detail=path)
+                raise OSError(self.words("changed: {path}", path=path))
             copies.append(str(copy))
-        self.say("Installing {count} packages …", count=len(copies) - 1)
-        # pip runs from inside its wheel: a Python without pip or ensurepip (Debian's) will do.
-        pip = [str(self.python()), "-I", os.path.join(copies[0], "pip"), "install", "--no-index", "--no-deps"]
+        self.say("Installing {count} packages …", count=len(set(copies)))
         quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-warn-script-location"]
-        surroundings = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
-        surroundings["PIP_CONFIG_FILE"] = os.devnull
-        done = subprocess.run(
-            pip + quiet + copies[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=surroundings
-        )
-        if done.returncode:
-            raise Stop(NO, "", detail=done.stdout.decode("utf-8", "replace")[-2000:])
+        offline = ["install", "--isolated", "--no-index", "--no-deps"]
+        start(version, "-c", PIP, copies[0], *offline, *quiet, *sorted(set(copies)))
         shutil.rmtree(folder)
+        start(version, "-m", "fieldkit", "--version")
 
-    def earlier(self) -> Path:
-        """Where an earlier installation waits until the new one is finished."""
-        return self.target.with_name(self.target.name + ".before")
+    def switch(self) -> None:
+        """Have the program start the new version."""
+        assert self.version is not None
+        program = self.program()
+        program.parent.mkdir(exist_ok=True)
+        fresh = program.with_name(program.name + ".part")
+        shutil.copy2(self.version.joinpath(*PROGRAM), fresh)
+        if hasattr(os, "sync"):
+            os.sync()  # all of it is on the disk before anything starts it
+        listen(signal.SIG_IGN)
+        try:
+            fresh.replace(program)
+        except PermissionError:
+            fresh.unlink()
+            if os.name != "nt":
+                raise
+            said = (
+                "fieldkit is running, so it cannot be replaced. Close it, then repeat. Nothing was changed."
+            )
+            raise Stop(REFUSED, said) from None
 
-    def python(self) -> Path:
-        return self.target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    def program(self) -> Path:
+        return self.target.joinpath(*PROGRAM)
+
+    def used(self) -> list[Path]:
+        """The version that the program starts; none where there is none, or it is one of release 0.1."""
+        try:
+            program = self.program().read_bytes()
+        except OSError:
+            return []
+        versions = children(self.target / VERSIONS)
+        return [version for version in versions if os.fsencode(f"{version}{os.sep}") in program]
+
+    def leftovers(self) -> list[Path]:
+        """Parts of installations that another one followed, or that came to nothing."""
+        used = self.used()
+        places = [version for version in children(self.target / VERSIONS) if version not in used]
+        if used or not self.program().exists():  # else it is one of release 0.1: the folder itself
+            places += [place for place in children(self.program().parent) if place != self.program()]
+            kept = (MARK, VERSIONS, PROGRAM[0].lower())
+            places += [place for place in children(self.target) if place.name.lower() not in kept]
+        before = self.target.with_name(self.target.name + ".before")  # release 0.1 put the earlier one there
+        return [*places, before] if os.path.lexists(before) and ours(before) else places
 
     def take_papers(self, whole: dict[str, Any]) -> int:
         """Let the fieldkit just installed check the kit once more, by its own means, and take its papers."""
         home = ["--home", str(Path(self.options.home).expanduser().absolute())] if self.options.home else []
-        start = [str(self.python()), "-I", "-m", "fieldkit", "--lang", self.language, *home]
+        assert self.version is not None
+        start = [str(self.version.joinpath(*PYTHON)), "-I", "-m", "fieldkit"]
         key = fingerprint(whole["key"]).replace(" ", "")
-        command = [*start, "kit", "load", str(self.kit), "--fingerprint", key, "--yes"]
-        if subprocess.run(command).returncode:
+        load = [*home, "kit", "load", str(self.kit), "--fingerprint", key]
+        try:
+            taken = subprocess.run([*start, "--lang", self.language, *load, "--yes"]).returncode == 0
+        except KeyboardInterrupt:
+            taken = False
+        program = self.program()
+        if not taken:
             said = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
-            raise Stop(NO, said, command=" ".join(command))
-        program = self.target / ("Scripts/fieldkit.exe" if os.name == "nt" else "bin/fieldkit")
+            raise Stop(NO, said, command=" ".join([str(program), *load]))
         self.say("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
         drivers = sorted({driver["profile"] for driver in whole["drivers"]})
         if drivers:
@@ -559,14 +662,90 @@ class Installer:
         return DONE
 
 
-def replaceable(place: Path) -> bool:
-    """Whether nothing is lost when `place` goes: nothing is there, or only what this installer made."""
+def start(version: Path, *arguments: str) -> None:
+    """Run the new version's Python, which hears of no setting of this machine's; it has to succeed."""
+    surroundings = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
+    surroundings["PIP_CONFIG_FILE"] = os.devnull
+    command = [str(version.joinpath(*PYTHON)), "-I", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=surroundings)
+    if done.returncode:
+        raise OSError(reason(done.stdout.decode("utf-8", "replace")))
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[Any]:
+    """The file at `path`, which says whose the folder is, and is one installation's at a time.
+
+    :raises BlockingIOError: another has it.
+    """
+    with path.open("ab") as file:
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                file.seek(0)
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except PermissionError:
+            raise BlockingIOError from None
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            pass
+        yield file
+
+
+def ours(place: Path) -> bool:
+    """Whether nothing is lost when `place` goes: nothing is there, or only what an installer of ours made.
+
+    That of release 0.1 put its mark last: what it was killed over is an environment with the kit's wheels in
+    it, or with nothing yet, or one that waits for the earlier one, or was that.
+    """
     if not os.path.lexists(str(place)):
         return True
     if place.is_symlink() or not place.is_dir():
         return False
-    names = {entry.name for entry in place.iterdir()}
-    return not names or (MARK in names and {name.lower() for name in names} <= MADE)
+    names = {path.name.lower() for path in children(place)}
+    if not names <= MADE:
+        return False
+    earlier = place.name.endswith(".before")
+    beside = place.with_name(place.name[:-7] if earlier else place.name + ".before")
+    marked = MARK in names or (beside / MARK).is_file()
+    return marked or WHEELS in names or not any(place.glob("[Ll]ib/**/site-packages/*"))
+
+
+def children(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def remove(place: Path) -> None:
+    """Take `place` away; what is in use (Windows) stays for the next time."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            place.unlink()
+
+
+def reason(output: str) -> str:
+    """What a program that failed says of why, short enough to be read."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return " ".join(line[:300] for line in (errors or lines)[-3:]) or "?"
+
+
+def listen(answer: Any) -> None:
+    """What happens when this is to end: `answer`, a handler of signals."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), answer)
+
+
+def _end(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def this_platform() -> str:
@@ -579,29 +758,35 @@ def this_platform() -> str:
     return f"{system}-{machine}" + ("" if sys.maxsize > 2**32 else "-32bit")
 
 
-def main(arguments: list[str]) -> int:
-    """Check the kit this file lies in, and install from it."""
+def parser() -> argparse.ArgumentParser:
+    """What may be said to this installer."""
     # Never where the home is: that is LOCALAPPDATA\\fieldkit on Windows, ~/.local/share/fieldkit on Linux.
     local = os.environ.get("LOCALAPPDATA")
     usual = os.path.join(local, "Programs", "fieldkit") if local else "~/.local/lib/fieldkit"
-    parser = argparse.ArgumentParser(prog="install.py", description="Install fieldkit from this kit.")
-    parser.add_argument("--target", default=usual, help="where fieldkit goes (default: %(default)s)")
-    parser.add_argument("--home", help="the folder fieldkit keeps its data in")
-    parser.add_argument("--fingerprint", help="the fingerprint of the key that must have signed the kit")
-    parser.add_argument("--check", action="store_true", help="only check the kit")
-    parser.add_argument("--lang", choices=["vi", "en"], help="the language")
-    parser.add_argument("--yes", action="store_true", help="agree in advance")
-    installer = Installer(parser.parse_args(arguments))
+    made = argparse.ArgumentParser(prog="install.py", description="Install fieldkit from this kit.")
+    made.add_argument("--target", default=usual, help="where fieldkit goes (default: %(default)s)")
+    made.add_argument("--home", help="the folder fieldkit keeps its data in")
+    made.add_argument("--fingerprint", help="the fingerprint of the key that must have signed the kit")
+    made.add_argument("--check", action="store_true", help="only check the kit")
+    made.add_argument("--lang", choices=["vi", "en"], help="the language")
+    made.add_argument("--yes", action="store_true", help="agree in advance")
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Check the kit this file lies in, and install from it."""
+    installer = Installer(parser().parse_args(arguments))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(encoding="utf-8" if os.name == "nt" else None, errors="replace")
+    listen(_end)
     try:
         return installer.run()
     except Stop as stop:
         sys.stderr.write(installer.words(stop.text, **stop.values) + "\n")
         return stop.status
     except KeyboardInterrupt:
-        sys.stderr.write("\n" + installer.words("Nothing was installed: not agreed to.") + "\n")
+        sys.stderr.write("\n" + installer.words("Broken off. Nothing was installed.") + "\n")
         return REFUSED
 
 

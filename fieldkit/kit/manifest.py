@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from fieldkit.kit import install
 from fieldkit.kit.errors import KitMissing, KitUnreadable
 from fieldkit.kit.stick import gone
-from fieldkit.text import M, Message
+from fieldkit.text import M, Message, visible
+
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z._+-]{0,64}\Z")]
 
 
 class File(msgspec.Struct, frozen=True):
@@ -32,8 +35,8 @@ class DriverFiles(msgspec.Struct, frozen=True):
     """A token's driver packages. system: "debian-12", "windows", "macos"; architecture: in its words."""
 
     profile: str
-    system: str
-    architecture: str
+    system: Word
+    architecture: Word
     files: tuple[str, ...]
 
 
@@ -51,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True):
     pip: str
     targets: tuple[Target, ...]
     drivers: tuple[DriverFiles, ...]
-    bureaus: tuple[str, ...]
+    bureaus: tuple[Word, ...]
     files: tuple[File, ...]
 
     @property
@@ -143,5 +146,5 @@ def unreadable(error: install.BadManifest) -> KitUnreadable:
         Message(said.text, {"detail": error.detail}),
         unchanged=M("Nothing was taken from the kit."),
         hint=M("Get the kit from head office again."),
-        detail=error.detail,
+        detail=visible(error.detail),
     )

@@ -50,7 +50,7 @@ def gather(
     found = [
         *_profiles(home, profiles, chosen),
         *_checklists(home),
-        *_recipients(home),
+        *_recipients(home, profiles),
         *_samples(profiles.plan.issued, samples),
     ]
     by_path: dict[str, Paper] = {}
@@ -77,7 +77,7 @@ def _profiles(home: Home, profiles: Profiles, chosen: Sequence[Bureau]) -> Itera
     services = profiles.file("services.yaml")
     if services is not None:
         yield Paper("profiles/services.yaml", services.read_bytes())
-    for authority in profiles.authorities.values():
+    for authority in (profiles.authorities[name] for name in profiles.trusted):
         for name in (*authority.anchors, *authority.intermediates):
             certificate = profiles.file(name)
             if certificate is not None:
@@ -137,10 +137,24 @@ def _checklists(home: Home) -> Iterator[Paper]:
         yield Paper(f"checklists/{path.name}", path.read_bytes())
 
 
-def _recipients(home: Home) -> Iterator[Paper]:
+def _recipients(home: Home, profiles: Profiles) -> Iterator[Paper]:
     folder = recipients.folder(home)
+    samples = () if profiles.plan.sample else _sample_keys(home)
     for path in sorted((*folder.glob("*.age"), *folder.glob("*.hub"))):
-        yield Paper(f"recipients/{path.name}", _public(path))
+        content = _public(path)
+        if any(key in content for key in samples):
+            raise SourceDamaged(
+                M("{file} is the sample authority's key, whose other half lies open.", file=path.name),
+                unchanged=M("The kit was not begun."),
+                hint=M("Put head office's own public key in its place, and build again."),
+            )
+        yield Paper(f"recipients/{path.name}", content)
+
+
+def _sample_keys(home: Home) -> list[bytes]:
+    """The public keys of a sample authority that lies in this home, or in the demo's inside it."""
+    folders = (home.path / "sample-authority", home.path / "demo" / "sample-authority")
+    return [path.read_bytes().strip() for folder in folders for path in folder.glob("*.age")]
 
 
 def _samples(day: date, given: Sequence[Path]) -> Iterator[Paper]:

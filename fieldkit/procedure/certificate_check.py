@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from fieldkit import errors
 from fieldkit.certificate import inspect
 from fieldkit.operator import Finding, Operator, Option, Plan, Question
 from fieldkit.procedure import reach
@@ -48,8 +49,8 @@ async def run(context: Context, operator: Operator) -> Evidence:
     findings.append(proved)
     if proved.severity == "not-checked":
         said = M("Token and certificate are those of the dossier; the key did not sign yet.")
-    else:
-        said = M("Token and certificate are those of the dossier, and the key signs.")
+        return Evidence("not-checked", said, tuple(findings), known)
+    said = M("Token and certificate are those of the dossier, and the key signs.")
     return Evidence("pass", said, tuple(findings), known)
 
 
@@ -109,20 +110,21 @@ def _device(context: Context, token: Token) -> Finding:
 
 
 async def _proved(operator: Operator, token: Token, own: StoredCertificate, running: Agents) -> Finding:
-    """The key signs once and the certificate verifies it, unless the person leaves that for later."""
+    """The key signs once and the certificate verifies it; without that the step is not done.
+
+    :raises NotConsented: the person did not agree to it.
+    """
     plan = Plan(
         title=M("Prove the key on the token {name}", name=token.name),
         steps=(M("The key signs once, and the certificate must verify it."),),
         keeps=M("Nothing is written to the token."),
     )
-    later = Finding(
-        "key-proved",
-        "not-checked",
-        M("The key was not asked to sign."),
-        hint=M("The test signature proves it."),
-    )
     if not await operator.consent(plan):
-        return later
+        raise errors.NotConsented(
+            M("The key was not asked to sign, so the token is not checked yet."),
+            unchanged=M("The step is still to be done; nothing was written to the token."),
+            hint=M("Run the step again when the officer can enter the PIN."),
+        )
     try:
         await reach.with_login(
             running, operator, token, lambda session: asyncio.to_thread(provision.prove, session, own)

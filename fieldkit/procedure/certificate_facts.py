@@ -28,6 +28,7 @@ def described(
         crls=material.crls,
         has_private_key=has_private_key,
         dossier=context.bureau.dossier,
+        purposes=material.purposes,
     )
 
 

@@ -21,7 +21,7 @@ from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import provision
 from fieldkit.token.errors import DuplicateKey
-from fieldkit.token.intents import StoredIntents
+from fieldkit.token.intents import Intent, StoredIntents
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.provision import ImportReport
 from fieldkit.token.session import Session
@@ -34,7 +34,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             Question(id="certificate-file", title=M("The certificate file (PKCS#12)"), path=True)
         )
     ).expanduser()
-    holder = await _read(path, operator)
+    holder = await _read(path, operator, context.material().purposes)
     with holder.key:
         found = await asyncio.to_thread(
             described, context, holder.certificate, holder.chain, has_private_key=True
@@ -45,7 +45,10 @@ async def run(context: Context, operator: Operator) -> Evidence:
         async with reach.agents(context) as running:
             token = await reach.visit_token(context, running, operator)
             present = await reach.looking(running, operator, token, lambda session: session.certificates())
-            if not await operator.consent(_plan(token, path, found, len(holder.chain), present)):
+            intents = StoredIntents(context.store.db)
+            leftovers = await asyncio.to_thread(provision.leftovers, token, intents)
+            plan = _plan(token, path, found, len(holder.chain), present, leftovers)
+            if not await operator.consent(plan):
                 raise errors.NotConsented(
                     M("The certificate was not imported: not agreed to."),
                     unchanged=M("The token is as it was."),
@@ -54,7 +57,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 running,
                 operator,
                 token,
-                lambda session: reach.whole(_written, context, operator, session, holder),
+                lambda session: reach.whole(_written, context, operator, session, holder, intents, leftovers),
             )
     proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
     operator.say(proved)
@@ -66,14 +69,22 @@ async def run(context: Context, operator: Operator) -> Evidence:
     )
 
 
-def _written(context: Context, operator: Operator, session: Session, holder: Identity) -> ImportReport:
+def _written(
+    context: Context,
+    operator: Operator,
+    session: Session,
+    holder: Identity,
+    intents: StoredIntents,
+    agreed: Sequence[Intent],
+) -> ImportReport:
     """The import; where an earlier run had finished it and was then broken off, what that left."""
     try:
-        return provision.import_identity(
+        report = provision.import_identity(
             session,
             holder,
             context.bureau.code,
-            intents=StoredIntents(context.store.db),
+            intents=intents,
+            agreed=agreed,
             progress=operator.progress,
         )
     except DuplicateKey:
@@ -81,25 +92,33 @@ def _written(context: Context, operator: Operator, session: Session, holder: Ide
         if done is None:
             raise
         return done
+    context.changed(M("The certificate of {subject} is on the token and proved.", subject=holder.name))
+    return report
 
 
-async def _read(path: Path, operator: Operator) -> Identity:
+async def _read(path: Path, operator: Operator, purposes: tuple[str, ...]) -> Identity:
     """The file's identity; its password is asked for once, and only if the file wants one."""
     data = await asyncio.to_thread(files.load, path)
     if not files.wants_password(data):
-        return await asyncio.to_thread(_open, data, None, path.name)
+        return await asyncio.to_thread(_open, data, None, path.name, purposes)
     with await operator.secret(
         SecretRequest(role="password", title=M("Password of the file {name}", name=path.name))
     ) as password:
-        return await asyncio.to_thread(_open, data, password, path.name)
+        return await asyncio.to_thread(_open, data, password, path.name, purposes)
 
 
-def _open(data: bytes, password: Secret | None, name: str) -> Identity:
-    return identity.identity(files.read(data, password, name=name), at=datetime.now(UTC))
+def _open(data: bytes, password: Secret | None, name: str, purposes: tuple[str, ...]) -> Identity:
+    contents = files.read(data, password, name=name)
+    return identity.identity(contents, at=datetime.now(UTC), purposes=purposes)
 
 
 def _plan(
-    token: Token, path: Path, found: Description, chain: int, present: Sequence[StoredCertificate]
+    token: Token,
+    path: Path,
+    found: Description,
+    chain: int,
+    present: Sequence[StoredCertificate],
+    leftovers: Sequence[Intent],
 ) -> Plan:
     return Plan(
         title=M("Import a certificate onto the token {name}", name=token.name),
@@ -116,6 +135,7 @@ def _plan(
             ),
             M("The key then signs once, and the certificate must verify it."),
             on_it(present),
+            *map(provision.removal, leftovers),
         ),
         keeps=M("If anything fails, what was written is removed and you are told."),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
 from fieldkit.token import provision
 from fieldkit.token.errors import DuplicateKey
-from fieldkit.token.intents import StoredIntents
+from fieldkit.token.intents import Intent, StoredIntents
 from fieldkit.token.provision import ImportReport
 from fieldkit.token.session import Session
 
@@ -30,7 +31,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             Question(id="issued-certificate", title=M("The certificate the authority issued"), path=True)
         )
     ).expanduser()
-    holder = await asyncio.to_thread(_read, path)
+    holder = await asyncio.to_thread(_read, path, context.material().purposes)
     found = await asyncio.to_thread(described, context, holder.certificate, holder.chain)
     for finding in found.findings:
         operator.say(finding)
@@ -38,6 +39,8 @@ async def run(context: Context, operator: Operator) -> Evidence:
     async with reach.agents(context) as running:
         token = await reach.visit_token(context, running, operator)
         present = await reach.looking(running, operator, token, lambda session: session.certificates())
+        intents = StoredIntents(context.store.db)
+        leftovers = await asyncio.to_thread(provision.leftovers, token, intents)
         plan = Plan(
             title=M("Import a certificate onto the token {name}", name=token.name),
             steps=(
@@ -47,6 +50,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 M("Written from {file}: the certificate, for the key on the token.", file=path.name),
                 M("The key then signs once, and the certificate must verify it."),
                 on_it(present),
+                *map(provision.removal, leftovers),
             ),
             keeps=M("If anything fails, what was written is removed and you are told."),
         )
@@ -58,7 +62,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             running,
             operator,
             token,
-            lambda session: reach.whole(_joined, context, session, holder),
+            lambda session: reach.whole(_joined, context, session, holder, intents, leftovers),
         )
     proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
     operator.say(proved)
@@ -70,22 +74,28 @@ async def run(context: Context, operator: Operator) -> Evidence:
     )
 
 
-def _joined(context: Context, session: Session, holder: Identity) -> ImportReport:
+def _joined(
+    context: Context, session: Session, holder: Identity, intents: StoredIntents, agreed: Sequence[Intent]
+) -> ImportReport:
     """The join; where an earlier run had finished it and was then broken off, what that left."""
     try:
-        return provision.import_certificate(
+        report = provision.import_certificate(
             session,
             holder.certificate,
             context.bureau.code,
             holder.chain,
-            intents=StoredIntents(context.store.db),
+            intents=intents,
+            agreed=agreed,
         )
     except DuplicateKey:
         done = provision.there_already(session, holder.certificate)
         if done is None:
             raise
         return done
+    context.changed(M("The certificate of {subject} is on the token and proved.", subject=holder.name))
+    return report
 
 
-def _read(path: Path) -> Identity:
-    return identity.joined(files.read(files.load(path), None, name=path.name), at=datetime.now(UTC))
+def _read(path: Path, purposes: tuple[str, ...]) -> Identity:
+    contents = files.read(files.load(path), None, name=path.name)
+    return identity.joined(contents, at=datetime.now(UTC), purposes=purposes)

@@ -57,7 +57,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         intents = StoredIntents(context.store.db)
 
         def make(session: Session) -> request.Made:
-            return provision.requested(
+            made = provision.requested(
                 session,
                 intents,
                 lambda key_id, begin: request.make(
@@ -70,7 +70,10 @@ async def run(context: Context, operator: Operator) -> Evidence:
                     email=dossier.email,
                     begin=begin,
                 ),
+                owner=f"{context.visit}/{context.item.id}",
             )
+            context.changed(M("A key was made on the token {token}.", token=token.name))
+            return made
 
         made = await reach.with_login(running, operator, token, lambda session: reach.whole(make, session))
     kept = await asyncio.to_thread(context.attach, Path(out), out.name)

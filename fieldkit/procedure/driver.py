@@ -21,7 +21,6 @@ from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message
 from fieldkit.token.agents import Agents
-from fieldkit.token.attempts import MemoryAttempts
 
 if TYPE_CHECKING:
     from fieldkit.procedure.context import Context
@@ -108,7 +107,7 @@ def tokens_of(module: str, logs: Path) -> int:
 
     logs: the folder for what it prints.
     """
-    with Agents([module], logs, MemoryAttempts()) as agents:
+    with Agents([module], logs) as agents:
         found = agents.tokens()
         if agents.problems:
             raise agents.problems[0]

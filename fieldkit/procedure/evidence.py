@@ -11,6 +11,21 @@ from fieldkit.operator import Finding
 from fieldkit.text import Message
 from fieldkit.verdict import Outcome
 
+INITIALISING = frozenset({"token_setup"})
+ABOUT_TOKEN = INITIALISING | {
+    "certificate_check",
+    "certificate_import",
+    "certificate_join",
+    "certificate_request",
+    "exchange_rehearsal",
+    "pin_change",
+    "test_signature",
+}
+"""The procedures whose evidence is about one token, and counts only while the visit is about that one.
+
+Its fact "serial" says which; without it, the token that the evidence before it was about.
+"""
+
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer of a procedure, kept in the journal.

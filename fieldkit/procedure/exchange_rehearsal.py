@@ -104,12 +104,22 @@ def _documents(context: Context, folder: Path) -> list[Path]:
 
 def _rehearsed(context: Context, sources: Sequence[Path], folder: Path, signer: RawSigner | None) -> _Done:
     from fieldkit.signature.exchange import rehearse
+    from fieldkit.signature.judgement import Policy
 
     material = context.material()
     header = _header(context)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     began = time.monotonic()
-    rehearsed = rehearse(sources, folder, header, trust=material.anchors, crls=material.crls, signer=signer)
+    rehearsed = rehearse(
+        sources,
+        folder,
+        header,
+        trust=material.anchors,
+        crls=material.crls,
+        policy=Policy(purposes=material.purposes),
+        signer=signer,
+        senders={header.sender.code: [context.bureau.dossier]},
+    )
     took = round(1000 * (time.monotonic() - began))
     return _Done(rehearsed, _change_noticed(rehearsed, folder, material.anchors, material.crls), took)
 

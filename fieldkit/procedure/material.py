@@ -12,11 +12,12 @@ from fieldkit.profile.model import Profiles
 
 
 class Material(msgspec.Struct, frozen=True):
-    """All in DER. others: issuing authorities' certificates, for paths."""
+    """All in DER. others: issuing authorities' certificates, for paths. purposes: see `usage.may_sign`."""
 
     anchors: tuple[bytes, ...] = ()
     others: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
+    purposes: tuple[str, ...] = ()
 
 
 def gather(home: Home, profiles: Profiles, authorities: Iterable[str]) -> Material:
@@ -43,4 +44,5 @@ def gather(home: Home, profiles: Profiles, authorities: Iterable[str]) -> Materi
             for path in lists
             for der in files.read(files.load(path), None, name=path.name).revocation_lists
         ),
+        purposes=profiles.purposes(names),
     )

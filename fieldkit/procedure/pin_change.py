@@ -12,6 +12,7 @@ from fieldkit.procedure.evidence import Evidence
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import policy, provision
+from fieldkit.token.model import Token
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
@@ -43,9 +44,15 @@ async def run(context: Context, operator: Operator) -> Evidence:
                     SecretRequest(role="new-pin", title=M("New PIN"), new=True, check=rules.check(token))
                 )
             )
-            after = await reach.whole(
-                provision.change_pin, running, token, old, new, rules=rules, confirmed_last_try=confirmed
-            )
+
+            def change() -> Token:
+                after = provision.change_pin(
+                    running, token, old, new, rules=rules, confirmed_last_try=confirmed
+                )
+                context.changed(M("The PIN of {token} was changed.", token=token.name))
+                return after
+
+            after = await reach.whole(change)
     changed = Finding("pin-changed", "pass", M("The token accepted the new PIN; it is kept nowhere."))
     operator.say(changed)
     return Evidence(

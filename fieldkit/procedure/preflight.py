@@ -106,7 +106,7 @@ def _tokens(subject: Subject) -> Iterable[Finding]:
 
     known = subject.profiles.tokens.values() if subject.profiles is not None else ()
     here = dict.fromkeys((*subject.modules, *(path for each in known for path in each.installed_modules())))
-    with _logs(subject.home) as logs, Agents(list(here), logs) as agents:
+    with _logs(subject.home) as logs, Agents(list(here), logs, named=subject.modules) as agents:
         for listing in agents.listings(mechanisms=False):
             yield _loaded(listing)
 

@@ -11,16 +11,17 @@ from typing import Any, Literal, TypeVar
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
+from fieldkit.journal.errors import StoreDamaged
 from fieldkit.operator import Finding, Operator, Option, Progress, Question, SecretRequest
 from fieldkit.procedure.context import Context
 from fieldkit.profile.model import Profiles
 from fieldkit.secret import Secret
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said
 from fieldkit.token import faults, guard, policy
 from fieldkit.token.agents import Agents
-from fieldkit.token.attempts import StoredAttempts
+from fieldkit.token.attempts import Attempts, recorded
 from fieldkit.token.errors import TokenNotFound, TokenRemoved
-from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.token.model import StoredCertificate, Token, Unblock
 from fieldkit.token.session import Session, Signer
 from fieldkit.token.watch import told, wait_for, watch
 
@@ -49,12 +50,16 @@ def modules(context: Context) -> tuple[str, ...]:
 @contextlib.asynccontextmanager
 async def agents(context: Context) -> AsyncIterator[Agents]:
     """The agents for the visit's modules, ended with the block."""
+    attempts = Attempts()
+    with contextlib.suppress(StoreDamaged):
+        attempts.adopt(str(context.home.store), lambda: recorded(context.store.db))
     running = Agents(
         modules(context),
         context.home.logs,
-        StoredAttempts(context.store.db),
+        attempts,
         tries=policy.tries(context.profiles.tokens.values()),
         unblock=policy.unblock(context.profiles.tokens.values()),
+        named=context.modules,
     )
     try:
         yield running
@@ -70,7 +75,7 @@ def plugged(
     It blocks: run it in a thread of its own, and not while a step of the visit uses the same modules.
     """
     here = [path for profile in profiles.tokens.values() for path in profile.installed_modules()]
-    with Agents(tuple(dict.fromkeys((*modules, *here))), home.logs) as running:
+    with Agents(tuple(dict.fromkeys((*modules, *here))), home.logs, named=modules) as running:
         for change in watch(running, stop=stop):
             yield told(change)
 
@@ -139,15 +144,13 @@ async def with_login(
     be such that what it did before is found and not done twice. A token pulled out while it judged the PIN
     ends the step: that attempt may have counted, and no other is made unasked.
     """
-    counted = guard.key(token, False)
 
     async def once(now: Token) -> Result:
-        before = running.attempts.count(counted)
         try:
             async with logged_in(running, operator, now) as session:
                 return await work(session)
         except TokenRemoved as error:
-            if running.attempts.count(counted) > before:
+            if error.data.get("counted"):
                 raise _Judging(error) from error
             raise
 
@@ -176,7 +179,7 @@ async def _until_done(
         try:
             return await once(token)
         except FieldkitError as error:
-            if not was_removal(error):
+            if not was_removal(error) or error.data.get("stopped"):
                 raise
             token = await back(running, operator, token)
 
@@ -236,12 +239,24 @@ def same_device(one: Token, other: Token) -> bool:
 
 
 async def whole(work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
-    """Do in a thread what must not be broken off half way: a cancellation waits for its end."""
+    """Do in a thread what must not be broken off half way.
+
+    A cancellation waits for its end; what was done then is told and recorded as if nobody had stopped it.
+    """
     task = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    stopped = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            stopped = True
+            if (current := asyncio.current_task()) is not None:
+                current.uncancel()
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
+        return task.result()
+    except FieldkitError as error:
+        if stopped:
+            error.data["stopped"] = True
         raise
 
 
@@ -293,28 +308,45 @@ async def ask_unblocking_code(operator: Operator, token: Token) -> Secret:
     )
 
 
+LAST_PIN: dict[Unblock, Message] = {
+    "so-pin": M(
+        "This is the last attempt: one more wrong PIN locks the PIN, and then only the SO PIN unblocks it."
+    ),
+    "puk": M(
+        "This is the last attempt: one more wrong PIN locks the PIN, and then only the PUK unblocks it."
+    ),
+    "authority": M(
+        "This is the last attempt: one more wrong PIN locks the PIN, "
+        "and then only the token's issuer unblocks it."
+    ),
+    "unknown": M(
+        "This is the last attempt: one more wrong PIN locks the PIN, "
+        "and then only the SO PIN or PUK unblocks it."
+    ),
+}
+LAST_CODE: dict[guard.Code, Message] = {
+    "so-pin": M("This is the last attempt: one more wrong SO PIN locks it for good."),
+    "puk": M("This is the last attempt: one more wrong PUK locks it for good."),
+}
+
+
 async def confirm_last_try(operator: Operator, token: Token, *, so: bool = False) -> bool:
     """On a token's last attempt, True only if the person typed the token's serial number to go on."""
     if (token.so_pin_state if so else token.pin_state) != "final":
         return False
-    title = {
-        "pin": M(
-            "This is the last attempt: one more wrong PIN locks the token for good. "
-            "To go on, type its serial number {serial}",
-            serial=token.serial,
-        ),
-        "so-pin": M(
-            "This is the last attempt: one more wrong SO PIN locks it for good. "
-            "To go on, type the token's serial number {serial}",
-            serial=token.serial,
-        ),
-        "puk": M(
-            "This is the last attempt: one more wrong PUK locks it for good. "
-            "To go on, type the token's serial number {serial}",
-            serial=token.serial,
-        ),
-    }[guard.code(token, so)]
+    wanted = token.serial or token.name
+    asked = guard.code(token, so)
+    if token.uncounted:
+        warning = M(
+            "Wrong PINs for the token {token} cannot be counted here ({reason}): "
+            "this may be its last attempt.",
+            token=token.name,
+            reason=token.uncounted,
+        )
+    else:
+        warning = LAST_PIN[token.unblock] if asked == "pin" else LAST_CODE[asked]
+    title = M("{warning} To go on, type the token's serial number {serial}", warning=warning, serial=wanted)
     with contextlib.suppress(errors.Missing):  # nobody is here: the token's guard will refuse
         typed = await operator.ask(Question(id="confirm-last-try", title=title))
-        return bool(token.serial) and typed.strip() == token.serial
+        return typed.strip() == wanted
     return False

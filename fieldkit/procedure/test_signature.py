@@ -54,7 +54,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
 
         async def work(session: Session) -> Evidence:
             signer = await asyncio.to_thread(reach.signer, context, session, certificate)
-            return await _tried(context, operator, _bench(context, signer), papers)
+            return await _tried(context, operator, _bench(context, signer), papers, session.token.serial)
 
         return await reach.with_login(running, operator, token, work)
 
@@ -146,10 +146,13 @@ def _bench(context: Context, signer: Any) -> Bench:
         context.profiles.rules_at(date.today()),
         officer.name,
         officer.title.vi,
+        purposes=material.purposes,
     )
 
 
-async def _tried(context: Context, operator: Operator, bench: Bench, papers: list[_Paper]) -> Evidence:
+async def _tried(
+    context: Context, operator: Operator, bench: Bench, papers: list[_Paper], serial: str
+) -> Evidence:
     authority = context.profiles.authorities.get(context.bureau.authority)
     total = len(papers) + 2
     operator.progress(Progress(M("Asking the timestamp authority"), 0, total))
@@ -177,7 +180,7 @@ async def _tried(context: Context, operator: Operator, bench: Bench, papers: lis
         tried += made
         findings += told
     operator.progress(Progress(M("Documents signed and judged: {count}", count=len(tried)), total, total))
-    return _evidence(context, tried, findings, (time, status))
+    return _evidence(context, tried, findings, (time, status), serial)
 
 
 def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
@@ -231,7 +234,11 @@ def finding_of(check: Check) -> Finding:
 
 
 def _evidence(
-    context: Context, tried: list[Tried], findings: list[Finding], outside: tuple[Outside, ...]
+    context: Context,
+    tried: list[Tried],
+    findings: list[Finding],
+    outside: tuple[Outside, ...],
+    serial: str,
 ) -> Evidence:
     others = sorted({judge for one in tried for judge in one.judges} - {"fieldkit"})
     unchecked = sum(1 for finding in findings if finding.severity == "not-checked")
@@ -261,6 +268,7 @@ def _evidence(
         summary=summary,
         findings=tuple(findings),
         facts={
+            "serial": serial,
             "documents": [
                 {
                     "name": Path(one.signed.out).name,

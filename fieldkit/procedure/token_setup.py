@@ -18,25 +18,14 @@ from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules
 
 
-class InitialisationNotAllowed(errors.Refused):
-    """The token's profile says that only its issuer may initialise it."""
-
-    code = "initialise-not-allowed"
-
-
 async def run(context: Context, operator: Operator) -> Evidence:
     """Choose a token, show what will be erased, then initialise it with its SO PIN and a new user PIN."""
     profile = context.profiles.tokens.get(context.bureau.token)
-    if profile is not None and not profile.init:
-        raise InitialisationNotAllowed(
-            M("Tokens of this kind are initialised by the authority that issues them."),
-            unchanged=M("Nothing was changed."),
-            hint=M("Answer that the token came personalised, and check it instead."),
-        )
     async with reach.agents(context) as running:
         found = await asyncio.to_thread(running.tokens)
         blank = [token for token in found if not token.initialized]
         token = await reach.choose(blank or found, operator, M("Which token is to be initialised?"))
+        policy.may_initialise(token, context.profiles.tokens.values(), profile)
         label = await operator.ask(
             Question(id="token-label", title=M("Label of the token"), default=context.bureau.code)
         )
@@ -45,7 +34,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 M("The token was not initialised: not agreed to."), unchanged=M("Nothing was changed.")
             )
         rules = policy.for_profile(profile)
-        confirmed = token.initialized and await reach.confirm_last_try(operator, token, so=True)
+        confirmed = await reach.confirm_last_try(operator, token, so=True)
         with (
             await _so_pin(operator, token, rules) as so_pin,
             await _pin(operator, token, rules) as pin,
@@ -60,6 +49,9 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 pin,
                 rules=rules,
                 confirmed_last_try=confirmed,
+                erased=lambda: context.changed(
+                    M("The token {token} was initialised.", token=label), erased=token.serial
+                ),
             )
     return Evidence(
         verdict="pass",
@@ -70,7 +62,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         ),
         findings=(
             Finding(
-                "token-initialised", "pass", M("Initialised: {model}", model=made.model or "?"), made.uri
+                "token-initialised", "pass", M("Initialised: {model}", model=made.model or "?"), made.serial
             ),
             Finding("pin-set", "pass", M("The PIN was set by the person; it is kept nowhere.")),
         ),

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from fieldkit.home import Home, below, shipped
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
-from fieldkit.profile.model import Authority, Plan, Profiles, Services, TokenProfile
+from fieldkit.profile.model import Authority, Bureau, Plan, Profiles, Services, TokenProfile
 from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message
-from fieldkit.yaml_model import Document, Problem, read, text_of
+from fieldkit.yaml_model import Document, Invalid, Problem, keys_of, read, text_of
 
 _SERVICES = "services.yaml"
 _USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _ATR = re.compile(r"3[BF?]([0-9A-F?]{2})+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}")
+_CERTIFICATE_SERIAL = re.compile(r"(0x)?[0-9A-Fa-f]+([ :][0-9A-Fa-f]+)*")
+_TOKEN_SERIAL = re.compile(r"[0-9A-Za-z./_ -]{1,32}")
 
 Place = tuple[str | int, ...]
 Wrong = Iterator[tuple[Place, Message]]
@@ -48,13 +52,7 @@ def load(home: Home) -> Profiles:
     services = _read_one(_path(folders, _SERVICES), Services, _services, problems)
     for plan in plans.values() if not problems else ():
         for b, bureau in enumerate(plan.value.bureaus):
-            for key, id, known in (
-                ("token", bureau.token, tokens),
-                ("authority", bureau.authority, authorities),
-            ):
-                if id not in known:
-                    said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
-                    problems.append(plan.problem(("bureaus", b, key), said))
+            problems += [plan.problem(*wrong) for wrong in _no_profile(bureau, b, tokens, authorities)]
     if problems:
         raise ProfileInvalid(problems)
     chosen = max((each.value for each in plans.values()), key=lambda plan: (not plan.sample, plan.issued))
@@ -74,12 +72,38 @@ def is_profile(path: Path) -> bool:
     return _kind(path) in _KINDS
 
 
-def check(path: Path) -> None:
-    """Read one profile's file on its own, by the folder it is in.
+def kind_of(path: Path) -> str:
+    """What kind of profile a file is: by the folder it lies in, else by its own keys; "" for none."""
+    if is_profile(path):
+        return _kind(path)
+    try:
+        keys = keys_of(text_of(path), str(path))
+    except Invalid:
+        return ""
+    if "sections" in keys:
+        return ""
+    own = {kind: keys & {field.encode_name for field in msgspec.structs.fields(shape)} - {"id", "title"}
+           for kind, (shape, _) in _KINDS.items()}  # fmt: skip
+    likeliest = max(own, key=lambda kind: len(own[kind]))
+    return likeliest if own[likeliest] else ""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a plan may name besides profiles: checklists, and attributes of a subject (in capitals)."""
+
+    checklists: Collection[str]
+    attributes: Collection[str]
+
+
+def check(path: Path, kind: str = "", home: Home | None = None, known: Known | None = None) -> None:
+    """Read one profile's file on its own, as of `kind`, or by the folder it is in.
+
+    home, known: where a plan's tokens, authorities, checklists and attributes have to be found; nothing of
+    the kind is looked for unless given.
 
     :raises ProfileInvalid: with every problem of it.
     """
-    shape, wrong = _KINDS.get(_kind(path), (None, None))
+    shape, wrong = _KINDS.get(kind or _kind(path), (None, None))
     if shape is None or wrong is None:
         said = M(
             "This is no profile: it is neither {file} nor in one of the folders {names}.",
@@ -88,9 +112,51 @@ def check(path: Path) -> None:
         )
         raise ProfileInvalid([Problem(str(path), 1, 1, said)])
     problems: list[Problem] = []
-    _read_one(path, shape, wrong, problems)
+    document = _read_one(path, shape, wrong, problems)
+    if document is not None and isinstance(document.value, Plan) and home is not None and known is not None:
+        named = _unknown(document.value, path, home, known)
+        problems += [document.problem(place, said) for place, said in named]
     if problems:
-        raise ProfileInvalid(problems)
+        raise ProfileInvalid(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+
+def _unknown(plan: Plan, path: Path, home: Home, known: Known) -> Wrong:
+    """What a plan names and nobody describes, and what cannot be compared with a token or certificate."""
+    folders = (path.absolute().parent.parent, home.profiles, home.path, shipped("profiles"))
+    ignored: list[Problem] = []  # of other files, each told when it is checked itself
+    tokens = _read_all(_files(folders, "tokens"), TokenProfile, _token, ignored)
+    authorities = _read_all(_files(folders, "authorities"), Authority, _authority, ignored)
+    for p, phase in enumerate(plan.phases):
+        for t, task in enumerate(phase.tasks):
+            if task.checklist and task.checklist not in known.checklists:
+                said = M(
+                    "There is no checklist {id}. Known: {known}.",
+                    id=task.checklist,
+                    known=", ".join(sorted(known.checklists)),
+                )
+                yield ("phases", p, "tasks", t, "checklist"), said
+    for b, bureau in enumerate(plan.bureaus):
+        yield from _no_profile(bureau, b, tokens, authorities)
+        dossier = bureau.dossier
+        at: Place = ("bureaus", b, "dossier")
+        for attribute in dossier.subject:
+            if attribute.upper() not in known.attributes:
+                said = M("`{name}` is no attribute of a subject, such as CN, O, OU, L, C.", name=attribute)
+                yield (*at, "subject", attribute), said
+        for key, serial, form in (
+            ("certificate_serial", dossier.certificate_serial, _CERTIFICATE_SERIAL),
+            ("token_serial", dossier.token_serial, _TOKEN_SERIAL),
+        ):
+            if serial and not form.fullmatch(serial):
+                said = M("`{value}` cannot be a serial number; it would never be found.", value=serial)
+                yield (*at, key), said
+
+
+def _no_profile(bureau: Bureau, b: int, tokens: Collection[str], authorities: Collection[str]) -> Wrong:
+    for key, id, known in (("token", bureau.token, tokens), ("authority", bureau.authority, authorities)):
+        if id not in known:
+            said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
+            yield ("bureaus", b, key), said
 
 
 def _kind(path: Path) -> str:

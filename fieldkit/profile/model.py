@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -161,7 +162,8 @@ class Authority(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sample: made for demonstration; whatever shows its certificates says so.
     anchors, intermediates: PEM files, relative to the home or to `profiles/`; see `Profiles.anchors`.
-    tsa, ocsp, crl, repository: addresses; none means "not configured".
+    tsa, ocsp, crl, repository: addresses; none means "not configured". extended_key_usage: numbers that
+    its certificates for documents name besides the usual ones (document signing, e-mail protection).
     """
 
     id: str
@@ -173,6 +175,7 @@ class Authority(msgspec.Struct, frozen=True, omit_defaults=True):
     ocsp: tuple[Endpoint, ...] = ()
     crl: tuple[Endpoint, ...] = ()
     repository: tuple[Endpoint, ...] = ()
+    extended_key_usage: tuple[str, ...] = ()
     subject: SubjectRule = SubjectRule()
     certificates: tuple[KnownCertificate, ...] = ()
     requests: tuple[Endpoint, ...] = ()
@@ -187,7 +190,8 @@ ServiceKind = Literal[
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that has to be reachable from a bureau. url: "" means not configured, so not checked.
 
-    signed: of the exchange axis: packages carry an XML signature of their own.
+    signed: of the exchange axis: packages carry an XML signature of their own, or none; not said: it is
+    for whoever opens one to decide.
     """
 
     id: str
@@ -197,7 +201,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     required: bool = False
     note: Words | None = None
     known: Known = "documented"
-    signed: bool = False
+    signed: bool | None = None
 
 
 class Services(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -324,6 +328,13 @@ class Profiles(msgspec.Struct, frozen=True):
         fitting = [rules for rules in self.rules.values() if rules.in_force(day)]
         return max(fitting, key=lambda rules: rules.valid_from, default=None)
 
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The authorities that are believed where nobody names one: samples only under a sample plan."""
+        return tuple(
+            name for name, authority in self.authorities.items() if self.plan.sample or not authority.sample
+        )
+
     def anchors(self, authority: str) -> tuple[Path, ...]:
         """The anchor files of an authority that are there; empty where none was put in place yet."""
         found = self.authorities.get(authority)
@@ -333,6 +344,21 @@ class Profiles(msgspec.Struct, frozen=True):
         """The files of an authority's issuing CAs that are there."""
         found = self.authorities.get(authority)
         return tuple(filter(None, map(self.file, found.intermediates))) if found else ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address that a profile names."""
+        endpoints = (
+            each.url
+            for one in self.authorities.values()
+            for each in (*one.tsa, *one.ocsp, *one.crl, *one.repository)
+        )
+        return tuple(filter(None, (*endpoints, *(each.url for each in self.services))))
+
+    def purposes(self, authorities: Iterable[str]) -> tuple[str, ...]:
+        """The extended key usages that these authorities' certificates for documents may name besides."""
+        known = (self.authorities.get(each) for each in authorities)
+        return tuple(number for one in known if one is not None for number in one.extended_key_usage)
 
     def file(self, name: str) -> Path | None:
         """The file that a profile calls `name`, in the first folder that has it."""

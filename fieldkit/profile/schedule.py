@@ -10,15 +10,15 @@ import msgspec
 
 from fieldkit.profile.model import Bureau, Plan, Task
 
-Standing = Literal["late", "now", "soon", "later", "done"]
+Standing = Literal["late", "now", "soon", "later", "done", "no-evidence"]
 SOON = datetime.timedelta(days=14)
 
 
 class Due(msgspec.Struct, frozen=True):
     """A task on a day. waiting: its bureaus that are not done; settled: those that are.
 
-    standing: by its dates, and "done" once every bureau finished its checklist. A task without one
-    leaves nothing to tell by: after its last day it counts as done.
+    standing: by its dates, and "done" once every bureau finished its checklist. A task without a
+    checklist leaves nothing to tell by: after its last day it has "no-evidence".
     """
 
     task: Task
@@ -43,7 +43,7 @@ def _stand(plan: Plan, task: Task, day: datetime.date, done: Collection[tuple[st
     if bureaus and not waiting:
         standing = "done"
     elif day > task.ends:
-        standing = "late" if task.checklist else "done"
+        standing = "late" if task.checklist else "no-evidence"
     elif day >= task.starts:
         standing = "now"
     else:

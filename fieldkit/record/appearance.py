@@ -8,7 +8,8 @@ from datetime import datetime
 from fieldkit.record.content import RecordContent
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import label
-from fieldkit.record.render import FONTS, HERE, printable
+from fieldkit.record.render import printable
+from fieldkit.record.typeset import FONTS, HERE
 from fieldkit.signature.place import Place
 from fieldkit.signature.stamp import Stamp
 from fieldkit.text import M

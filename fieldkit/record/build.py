@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
+
 from fieldkit import __version__
 from fieldkit.checklist.model import Item
 from fieldkit.journal.store import Store
@@ -24,11 +26,13 @@ from fieldkit.record.content import (
     Row,
     TestSignature,
     VisitFacts,
+    statement,
 )
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import look, typst_version
 from fieldkit.text import Said, Words
-from fieldkit.visit.model import Visit
+from fieldkit.visit.model import Pinned, Visit
+from fieldkit.visit.pin import pin
 
 
 def build(
@@ -38,35 +42,48 @@ def build(
     *,
     made: datetime,
     language: Language = "vi",
+    draft: bool = False,
 ) -> RecordContent:
-    """What the record of `visit` says, as the journal stands now.
+    """What the record of `visit` says, signed by the device: what was signed off, and the journal's head now.
 
-    made: when; it is printed and becomes the PDF's date. A visit that is not signed off gives a draft.
+    made: when; it is printed and becomes the PDF's date. draft: only a draft is wanted; a visit that is not
+    signed off gives no more. The device signs no draft.
     """
-    facts = _Facts(visit)
     signed = store.signed_head()
     head = signed.head
-    signoff = visit.signoff
-    number = len(visit.records) + 1
-    suffix = f"-{number}" if number > 1 else ""
-    replaced = visit.records[-1].name if visit.records else ""
-    return RecordContent(
-        name=f"{visit.id}-record{suffix}",
-        number=f"{visit.id}/BBBG{suffix}",
-        title=visit.checklist.form or visit.checklist.title,
+    draft = draft or visit.signoff is None
+    pinned = visit.pinned or pin(profiles, visit.bureau, visit.checklist.id, made.date())
+    content = RecordContent(
         language=language,
-        sample=_sample(visit, profiles),
-        draft=signoff is None,
+        draft=draft,
         made=made.isoformat(timespec="seconds"),
-        place=visit.bureau.address,
-        basis=tuple(_basis(visit, profiles, made.date())),
-        giver=_giver(visit, profiles),
-        receiver=_receiver(visit),
-        devices=_devices(visit, facts),
-        tests=tuple(_tests(facts)),
-        parts=tuple(_parts(visit)),
-        notes=visit.notes,
-        visit=VisitFacts(
+        journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
+        renderer=Renderer(__version__, typst_version(), look()),
+        lost=tuple(words(damage.message) for damage in store.damage(visit.id)),
+        **from_journal(visit),
+        **from_plan(visit, pinned),
+    )
+    if draft:
+        return content
+    return msgspec.structs.replace(content, signature=store.sign(statement(content)).hex())
+
+
+def from_journal(visit: Visit) -> dict[str, Any]:
+    """The members of a record that come from the visit's entries alone: the journal gives them again."""
+    facts = _Facts(visit)
+    signoff = visit.signoff
+    replaced = visit.records[-1].name if visit.records else ""
+    return {
+        "name": name_of(visit),
+        "number": f"{visit.id}/BBBG{_suffix(visit)}",
+        "title": visit.checklist.form or visit.checklist.title,
+        "place": visit.bureau.address,
+        "receiver": _receiver(visit),
+        "devices": _devices(visit, facts),
+        "tests": tuple(_tests(facts)),
+        "parts": tuple(_parts(visit)),
+        "notes": visit.notes,
+        "visit": VisitFacts(
             id=visit.id,
             bureau=visit.bureau.code,
             checklist=visit.checklist.id,
@@ -76,21 +93,41 @@ def build(
             signed_off=signoff.wall if signoff else "",
             signoff_head=signoff.head if signoff else "",
         ),
-        journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
-        renderer=Renderer(__version__, typst_version(), look()),
-        replaces=replaced,
-        reason=visit.amendment if replaced else "",
-    )
+        "replaces": replaced,
+        "reason": visit.amendment if replaced else "",
+    }
+
+
+def name_of(visit: Visit) -> str:
+    """The name of the record that is made next."""
+    return f"{visit.id}-record{_suffix(visit)}"
+
+
+def _suffix(visit: Visit) -> str:
+    number = len(visit.records) + 1
+    return f"-{number}" if number > 1 else ""
+
+
+def from_plan(visit: Visit, pinned: Pinned) -> dict[str, Any]:
+    """Those that come from the profiles, as the visit pinned them when it began."""
+    return {
+        "sample": pinned.sample,
+        "basis": pinned.basis,
+        "giver": _giver(visit, pinned.giver),
+    }
 
 
 class _Facts:
-    """The facts of all evidence in force, found by name; the later procedure's word counts."""
+    """The facts of what succeeded and counts, found by name; the later procedure's word counts.
+
+    They are all of one token, as it was initialised last: the visit has no others in force.
+    """
 
     def __init__(self, visit: Visit) -> None:
         self._found: list[tuple[str, Evidence]] = [
             (visit.checklist.item(item).procedure, visit.evidence[item])
             for item in visit.relevant
-            if item in visit.evidence
+            if item in visit.evidence and visit.evidence[item].verdict != "fail"
         ]
 
     def ran(self, procedure: str) -> bool:
@@ -121,30 +158,7 @@ def words(said: Said | str) -> Words:
     return Words(said.render("vi"), said.render("en"))
 
 
-def _sample(visit: Visit, profiles: Profiles) -> bool:
-    authority = profiles.authorities.get(visit.bureau.authority)
-    return visit.bureau.sample or profiles.plan.sample or (authority is not None and authority.sample)
-
-
-def _basis(visit: Visit, profiles: Profiles, day: date) -> Iterable[Words]:
-    rules = profiles.rules_at(day)
-    if rules is not None:
-        yield rules.basis
-    if profiles.plan.decision is not None:
-        yield profiles.plan.decision
-    yield profiles.plan.title
-
-
-def _giver(visit: Visit, profiles: Profiles) -> Party:
-    owner = next(
-        (
-            task.owner
-            for phase in profiles.plan.phases
-            for task in phase.tasks
-            if task.owner is not None and task.checklist == visit.checklist.id
-        ),
-        None,
-    )
+def _giver(visit: Visit, owner: Words | None) -> Party:
     technician = visit.signoff.technician if visit.signoff else visit.who
     parent = visit.bureau.dossier.subject.get("O", "")
     return Party(
@@ -169,6 +183,11 @@ def _receiver(visit: Visit) -> Party:
         email=bureau.dossier.email,
         code=bureau.agency_code,
     )
+
+
+def hands_over(visit: Visit) -> bool:
+    """Whether the record of `visit` hands a token over, and so is signed with it."""
+    return bool(_devices(visit, _Facts(visit)))
 
 
 CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "pin_change")
@@ -210,7 +229,7 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
 
 
 def _condition(visit: Visit) -> Words | None:
-    if "condition" not in visit.relevant or "condition" not in visit.answers:
+    if "condition" not in visit.answers:
         return None
     return answer_words(visit.checklist.item("condition"), visit.answers["condition"])
 
@@ -254,7 +273,13 @@ def _row(visit: Visit, item: Item) -> Row:
         outcome=evidence.verdict if evidence else "",
         notes=tuple(map(_note, evidence.findings)) if evidence else (),
         files=_files(evidence, value),
+        kind=item.kind if evidence is None and item.kind in TYPED else "",
+        value=str(value) if evidence is None and item.kind in TYPED and value is not None else "",
     )
+
+
+TYPED = ("number", "date")
+"""The kinds of items whose answers a table holds as numbers and dates."""
 
 
 def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:

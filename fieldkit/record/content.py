@@ -1,25 +1,35 @@
 """What a handover record says, as one value: attached to the PDF as canonical JSON, and printed from it.
 
-No clock, catalog or profile is asked after it is built, so the same content is the same record for good.
+No clock, catalog or profile is asked after it is built, so the same content is the same record for good. The
+device it was made on signs all of it. In the first form it signed the head of its journal alone; records of
+that form are still read.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
 from fieldkit.journal.entry import canonical
+from fieldkit.journal.errors import NotStorable
 from fieldkit.operator import Severity
-from fieldkit.record.errors import RecordUnreadable
+from fieldkit.record.errors import RecordTooLarge, RecordUnreadable
 from fieldkit.text import M, Words
 from fieldkit.verdict import Outcome
 
-SCHEMA = "fieldkit.record/1"
+SCHEMA = "fieldkit.record/2"
+FIRST_SCHEMA = "fieldkit.record/1"
+CONTEXT = b"fieldkit record\n"
+"""What the device's signature over a content begins with, so that it can stand for nothing else."""
 Language = Literal["vi", "en", "both"]
 LANGUAGES: tuple[Language, ...] = ("vi", "en", "both")
-LARGEST = 16 * 1024 * 1024  # bytes of JSON
+LARGEST = 2 * 1024 * 1024  # bytes of JSON
+MOST_ROWS = 1_000
+MOST_TEXTS = 20_000
+LONGEST_TEXT = 50_000  # characters
 
 
 class Party(msgspec.Struct, frozen=True):
@@ -77,7 +87,10 @@ class TestSignature(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One item of the checklist with its answer. outcome: of a procedure; "" where a person answered."""
+    """One item of the checklist with its answer. outcome: of a procedure; "" where a person answered.
+
+    kind, value: of an answer that is a number or a date, as the checklist has them.
+    """
 
     item: str
     label: Words
@@ -87,6 +100,8 @@ class Row(msgspec.Struct, frozen=True):
     outcome: Outcome | Literal[""] = ""
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
+    kind: str = ""
+    value: str = ""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -135,7 +150,8 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
 
     name: of its files. number: as it stands on the paper. made: RFC 3339. basis: what it rests on.
     replaces, reason: the older record it takes the place of, and why. draft: before the sign-off.
-    sample: for an invented bureau; it is marked so on every page.
+    sample: for an invented bureau; it is marked so on every page. lost: what of the visit cannot be read.
+    signature: the device's Ed25519 signature over `statement`, hexadecimal; a draft has none.
     """
 
     schema: str = SCHEMA
@@ -159,28 +175,73 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
     renderer: Renderer
     replaces: str = ""
     reason: str = ""
+    lost: tuple[Words, ...] = ()
+    signature: str = ""
 
 
 def encode(content: RecordContent) -> bytes:
     """The canonical JSON: sorted ASCII keys, no fractions, composed text, one line."""
-    return canonical(msgspec.to_builtins(content))
+    members = msgspec.to_builtins(content)
+    if content.schema == FIRST_SCHEMA:
+        del members["lost"], members["signature"]
+        for row in (row for part in members["parts"] for row in part["rows"]):
+            del row["kind"], row["value"]
+    return canonical(members)
+
+
+def statement(content: RecordContent) -> bytes:
+    """What the device signs: it stands for the whole content but the signature itself."""
+    return CONTEXT + sha256(encode(msgspec.structs.replace(content, signature=""))).encode()
+
+
+def check_size(content: RecordContent) -> None:
+    """Whether it is of a size that a record has; a much larger one could not be laid out any more.
+
+    :raises RecordTooLarge: it is not.
+    """
+    texts = list(_texts(msgspec.to_builtins(content)))
+    rows = sum(len(part.rows) for part in content.parts)
+    if rows > MOST_ROWS or len(texts) > MOST_TEXTS or max(map(len, texts), default=0) > LONGEST_TEXT:
+        raise RecordTooLarge(
+            M(
+                "The record holds more than a record can: {rows} rows, {texts} texts.",
+                rows=rows,
+                texts=len(texts),
+            ),
+            unchanged=M("Nothing was changed."),
+            hint=M("Attach long texts to the visit as files, and divide a long checklist."),
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for member in value.values():
+            yield from _texts(member)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            yield from _texts(member)
 
 
 def decode(data: bytes) -> RecordContent:
     """The record that `data` says.
 
     :raises RecordUnreadable: it is no record, of another release, or not in its one canonical form.
+    :raises RecordTooLarge: it holds more than a record can.
     """
+    if len(data) > LARGEST:
+        raise RecordUnreadable(M("The machine-readable record is too large."))
     try:
         schema = msgspec.json.decode(data, type=_Schema).schema
-        if schema != SCHEMA:
+        if schema not in (SCHEMA, FIRST_SCHEMA):
             raise RecordUnreadable(
                 M("The record is of a form this release does not know: {schema}.", schema=schema[:60]),
                 hint=M("Read it with the release of fieldkit that made it, or a newer one."),
             )
         content = msgspec.json.decode(data, type=RecordContent)
-        again: Any = canonical(msgspec.json.decode(data))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        again = encode(content)
+    except (msgspec.DecodeError, NotStorable, RecursionError, UnicodeDecodeError) as error:
         raise RecordUnreadable(
             M("The machine-readable record cannot be read."),
             hint=M("Ask for the record again from where it came."),
@@ -191,6 +252,7 @@ def decode(data: bytes) -> RecordContent:
             M("The machine-readable record is not in the form fieldkit writes; something else wrote it."),
             hint=M("Ask for the record again from where it came."),
         )
+    check_size(content)
     return content
 
 

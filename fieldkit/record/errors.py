@@ -17,6 +17,12 @@ class RecordUnreadable(errors.Misused):
     code = "record-unreadable"
 
 
+class RecordTooLarge(errors.Refused):
+    """The record would hold, or holds, more than a record can."""
+
+    code = "record-too-large"
+
+
 class RecordNotRendered(errors.Internal):
     """The PDF could not be made from the content."""
 

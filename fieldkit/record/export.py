@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from fieldkit.record import tables
-from fieldkit.record.build import build
+from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
 from fieldkit.record.errors import RecordMissing
 from fieldkit.record.render import render
@@ -72,6 +72,12 @@ def export(
     return Exported(out, content.name, format, made is None, made is not None and made.signed)
 
 
+def file_name(visit: Visit) -> str:
+    """What to call the file of a record as the visit stands, without its ending; a draft is called so."""
+    made = _made(visit, "")
+    return made.name if made is not None else f"{name_of(visit)}-draft"
+
+
 def _made(visit: Visit, record: str) -> RecordMade | None:
     """The record meant; None for a visit that has none as it stands now."""
     if not record:
@@ -86,5 +92,5 @@ def _made(visit: Visit, record: str) -> RecordMade | None:
 
 
 def _draft(visits: Visits, visit: Visit, language: Language) -> RecordContent:
-    content = build(visit, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
-    return msgspec.structs.replace(content, draft=True)
+    made = datetime.now().astimezone()
+    return build(visit, visits.store, visits.profiles, made=made, language=language, draft=True)

@@ -19,21 +19,22 @@ from fieldkit.operator import Finding, Operator, Plan, Progress, Question
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.material import Material, gather
-from fieldkit.record import appearance, tables
-from fieldkit.record.build import build
+from fieldkit.record import tables
+from fieldkit.record.build import build, hands_over
 from fieldkit.record.content import Language, RecordContent, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWritten, WrongCertificate
 from fieldkit.record.render import Rendered, render
-from fieldkit.record.verify import GIVER, RECEIVER, Verified, verify
+from fieldkit.record.signing import sign_for
+from fieldkit.record.verify import Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.errors import OutputNotWritten
-from fieldkit.signature.sign import RawSigner, Reserved, sign
+from fieldkit.signature.judgement import Policy
+from fieldkit.signature.sign import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
 from fieldkit.verdict import Check
-from fieldkit.visit.errors import VisitNotReady
 from fieldkit.visit.model import Visit
-from fieldkit.visit.visits import Visits
+from fieldkit.visit.visits import Visits, must_be_ready
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -66,15 +67,32 @@ async def hand_over(
     out: Path | None = None,
     modules: tuple[str, ...] = (),
     language: Language = "vi",
+    reviewed: Visit | None = None,
 ) -> Record:
     """Sign the visit off if that is still to be done, then make, sign, verify and keep its record.
 
-    token: a token's URI, label or serial; the visit's own unless given. out: where the files are
-    written besides the store, the visit's folder unless given.
+    reviewed: the visit as the officer read it; as it stands when this begins unless given. token: a token's
+    URI, label or serial; the visit's own unless given. out: where the files are written besides the store,
+    the visit's folder unless given.
 
     :raises VisitNotReady: required items are open. :raises RecordNotMade: it has its record already.
+    :raises VisitChanged: it was changed after it was read.
     """
-    now = await _signed_off(visits, visits.load(visit), operator)
+    with visits.store.finishing():  # whatever has to be written for it, also where the disk is full
+        return await _hand_over(visits, visit, operator, token, out, modules, language, reviewed)
+
+
+async def _hand_over(
+    visits: Visits,
+    visit: str,
+    operator: Operator,
+    token: str,
+    out: Path | None,
+    modules: tuple[str, ...],
+    language: Language,
+    reviewed: Visit | None,
+) -> Record:
+    now = await _signed_off(visits, reviewed or visits.load(visit), operator)
     material = gather(visits.home, visits.profiles, (now.bureau.authority,))
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
     operator.progress(Progress(M("Making the record {name}", name=content.name), 0, 4))
@@ -114,7 +132,13 @@ def sign_record(
 
     :raises WrongCertificate: the key is not the one handed over.
     """
-    known = [device.sha256 for device in content.devices if device.sha256]
+    known = [device.sha256 for device in content.devices]
+    if known and not any(known):
+        raise WrongCertificate(
+            M("No step of the visit has settled which certificate the record hands over."),
+            unchanged=M("Nothing was signed; the visit is signed off, its record is still to be made."),
+            hint=M("Amend the visit and run its certificate step, then finish again."),
+        )
     if known and sha256(signer.certificate) not in known:
         raise WrongCertificate(
             M("The certificate on this token is not the one that the record hands over."),
@@ -125,20 +149,16 @@ def sign_record(
     plain, signed = folder / f"{content.name}-unsigned.pdf", folder / f"{content.name}.pdf"
     plain.write_bytes(rendered.pdf)
     try:
-        stamp = appearance.draw(
-            content, rendered.places["receiver"], signer.certificate, datetime.now().astimezone()
-        )
-        sign(
+        sign_for(
+            "receiver",
+            content,
+            rendered.places,
             plain,
             signed,
             signer,
-            field=RECEIVER,
-            stamp=stamp,
-            reserve=(Reserved(GIVER, rendered.places["giver"]),),
-            reason=content.number,
             anchors=material.anchors,
             crls=material.crls,
-            overwrite=True,
+            purposes=material.purposes,
         )
     finally:
         plain.unlink(missing_ok=True)
@@ -155,13 +175,7 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
         )
     if visit.state == "signed":
         return visit
-    if visit.state == "open":
-        raise VisitNotReady(
-            M("{count} item(s) still keep the visit from being finished.", count=len(visit.problems)),
-            unchanged=M("Nothing was signed off."),
-            hint=M("Settle them first; `fieldkit visit show` lists them."),
-            detail="\n".join(f"{problem.item}: {problem.message}" for problem in visit.problems),
-        )
+    must_be_ready(visit)
     bureau = visit.bureau.officer
     officer = str(visit.answers.get("officer_name") or "") or await operator.ask(
         Question("officer_name", M("Full name of the receiving officer"), default=bureau.name)
@@ -175,7 +189,9 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
             M("The officer has read the answers: {done} of {total} required items are settled.",
               done=visit.done, total=visit.total),
             M("The sign-off is written to the journal."),
-            M("The record is made as PDF, signed with the token handed over, and verified."),
+            M("The record is made as PDF, signed with the token handed over, and verified.")
+            if hands_over(visit)
+            else M("The record is made as PDF. No token is handed over, so it is not signed by one."),
         ),
         keeps=M("After the sign-off nothing changes but by an amendment with its reason."),
     )  # fmt: skip
@@ -183,7 +199,7 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
         raise errors.NotConsented(
             M("The visit was not signed off: not agreed to."), unchanged=M("Nothing was signed off.")
         )
-    return visits.sign_off(visit.id, officer, title)
+    return visits.sign_off(visit.id, officer, title, visit)
 
 
 def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
@@ -210,7 +226,8 @@ def _judged(signed: Path, material: Material, store: Store) -> Verified:
 
     :raises RecordNotVerified: it does not hold.
     """
-    judged = verify(signed, trust=material.anchors, crls=material.crls, store=store)
+    policy = Policy(purposes=material.purposes)
+    judged = verify(signed, trust=material.anchors, crls=material.crls, policy=policy, store=store)
     if judged.verdict == "fail":
         failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
         raise RecordNotVerified(
@@ -244,6 +261,7 @@ async def _kept(
             "json": data.sha256,
             "signed": judged is not None,
             "replaces": content.replaces,
+            "signoff": content.visit.signoff_head,
         },
         kept.sha256,
     )

@@ -16,6 +16,10 @@ LABELS: dict[str, Words] = {
         "SAMPLE: agency, people and certificates are invented; without legal effect",
     ),
     "draft": Words("DỰ THẢO", "DRAFT"),
+    "lost": Words(
+        "KHÔNG ĐẦY ĐỦ: một phần dữ liệu của chuyến triển khai bị mất hoặc hỏng",
+        "NOT COMPLETE: something of the visit is lost or damaged",
+    ),
     "replaces": Words("Biên bản này thay thế biên bản", "This record replaces the record"),
     "reason": Words("Lý do", "Reason"),
     "basis": Words("Căn cứ", "On the basis of"),

@@ -1,4 +1,4 @@
-"""What a record's PDF holds besides its text: the attachment, what was added later, its fields.
+"""What a record's PDF holds besides its text: the attachment, its fields, the signatures and their revisions.
 
 Whether that is as it should be is judged in `verify`.
 """
@@ -13,38 +13,40 @@ from typing import Any
 
 import msgspec
 
+from fieldkit.certificate import name as names
 from fieldkit.record.content import LARGEST
 from fieldkit.record.errors import RecordUnreadable
+from fieldkit.record.signing import Revision
 from fieldkit.signature import boundary
-from fieldkit.signature.place import Place
 from fieldkit.text import M
 
 DEEPEST = 16
+END = b"%%EOF"
+EARLIEST = 2000  # a year; what says it was signed before that is not told the time by any machine
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A signature field and its place; a name of "" is something else that stands over a page."""
+    """Something that stands over a page: a signature field, or anything else where name is "".
+
+    box: left, bottom, right, top as they are written, swapped or without any height if so.
+    """
 
     name: str
-    place: Place
-
-    @property
-    def shows(self) -> bool:
-        left, bottom, right, top = self.place.box
-        return right > left and top > bottom
+    page: int
+    box: tuple[float, ...]
 
 
 class Paper(msgspec.Struct, frozen=True):
     """A record's PDF, taken apart.
 
-    attached: name and content of every file in it. added: what the revisions after the first changed
-    besides adding signatures, or "". fields: everything that stands over a page. loose: which signature's
-    bytes could be other than they are, or "".
+    attached: name and content of every file in it. fields: everything that stands over a page. revisions:
+    each signature with what came with it, the first one first. loose: which signature's bytes could be
+    other than they are, or "".
     """
 
     attached: tuple[tuple[str, bytes], ...]
-    added: str
     fields: tuple[Field, ...]
+    revisions: tuple[Revision, ...]
     loose: str
 
 
@@ -59,8 +61,8 @@ def read(data: bytes, name: str) -> Paper:
         reader = PdfFileReader(BytesIO(data))
         return Paper(
             attached=tuple(_attached(reader)),
-            added=_added(reader),
             fields=tuple(_fields(reader)),
+            revisions=tuple(_revisions(reader, data)),
             loose=_loose(reader, data),
         )
 
@@ -85,69 +87,41 @@ def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
     yield from zip(flat[::2], flat[1::2], strict=True)
 
 
-# what a signature adds to objects that were there before; everything else has to stay as it was rendered
-MAY_CHANGE: dict[str, frozenset[str]] = {
-    "catalog": frozenset(("/AcroForm", "/DSS", "/Extensions", "/Version")),
-    "page": frozenset(("/Annots",)),
-    "information": frozenset(("/ModDate", "/Producer")),
-}
-FORM_KEYS = frozenset(("/Fields", "/SigFlags"))
-
-
-def _added(reader: Any) -> str:
-    """What revisions after the first changed besides adding signatures, or "" for nothing.
-
-    pyHanko's own comparison wants a form in the older revision, and a record has none before it is signed.
-    """
-    base = reader.get_historical_resolver(0)
-    known = sorted(reader.xrefs.explicit_refs_in_revision(0), key=lambda ref: int(ref.idnum))
-    for revision in range(1, reader.xrefs.total_revisions):
-        now = reader.get_historical_resolver(revision)
-        for name in ("/Root", "/Info"):
-            if now.trailer_view.raw_get(name) != base.trailer_view.raw_get(name):
-                return f"revision {revision}: {name}"
-        if "/Encrypt" in now.trailer_view:
-            return f"revision {revision}: /Encrypt"
-        for ref in known:
-            if not _same(base.get_object(ref), now.get_object(ref), _role(base, ref)):
-                return f"revision {revision}: object {ref.idnum}"
-    form = _seen(reader.root.get("/AcroForm", {}))
-    strange = set(form) - FORM_KEYS
-    return f"form: {', '.join(sorted(strange))}" if strange else ""
-
-
-def _role(base: Any, ref: Any) -> str:
-    if ref == base.trailer_view.raw_get("/Root").reference:
-        return "catalog"
-    if ref == base.trailer_view.raw_get("/Info").reference:
-        return "information"
-    kind = getattr(base.get_object(ref), "get", lambda _: "")("/Type")
-    return {"/Page": "page", "/Metadata": "metadata"}.get(str(kind), "")
-
-
-def _same(before: Any, after: Any, role: str) -> bool:
-    if type(before) is not type(after):
-        return False
-    if role == "metadata":  # the XMP is written anew, with the new date
-        return bool(after.get("/Type") == before.get("/Type"))
-    if not hasattr(before, "keys"):
-        return bool(before == after)
-    free = MAY_CHANGE.get(role, frozenset())
-    kept = set(before) - free
-    if kept != set(after) - free or any(before.raw_get(key) != after.raw_get(key) for key in kept):
-        return False
-    return not hasattr(before, "encoded_data") or bool(before.encoded_data == after.encoded_data)
-
-
 def _fields(reader: Any) -> Iterator[Field]:
-    """Everything that stands over a page: its annotations, of which only signatures' are looked for."""
+    """Everything that stands over a page."""
     for number in range(int(reader.root["/Pages"]["/Count"])):
         page = _seen(reader.find_page_for_modification(number)[0])
         for annotation in map(_seen, _seen(page.get("/Annots", ()))):
-            left, bottom, right, top = (round(float(value)) for value in annotation["/Rect"])
             signature = annotation.get("/Subtype") == "/Widget" and annotation.get("/FT") == "/Sig"
             name = str(annotation.get("/T", "")) if signature else ""
-            yield Field(name, Place(number, (left, bottom, right, top)))
+            yield Field(name, number, tuple(float(value) for value in annotation["/Rect"]))
+
+
+def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
+    """Each signature, the first one first, with the bytes appended for it."""
+    start = -1
+    for signature in sorted(reader.embedded_signatures, key=lambda each: int(each.signed_revision)):
+        _, _, end = _gap(signature)
+        if start < 0:  # what people wrote may hold the mark too, so the last one before its own counts
+            start = data.rindex(END, 0, end - len(END) - 1) + len(END)
+        at = signature.self_reported_timestamp
+        certificate = bytes(signature.signer_cert.dump())
+        _read_through(certificate)
+        if at is None or at.tzinfo is None or at.year < EARLIEST:
+            raise RecordUnreadable(M("A signature on the record does not say when it was made."))
+        yield Revision(str(signature.field_name), start, end, at, certificate)
+        start = end
+
+
+def _read_through(certificate: bytes) -> None:
+    """Whether every part of the certificate (DER) that is looked at later can be read."""
+    from cryptography import x509
+
+    held = x509.load_der_x509_certificate(certificate)
+    held.public_key()
+    names.text(held.subject)
+    names.text(held.issuer)
+    assert held.not_valid_before_utc < held.not_valid_after_utc
 
 
 def _loose(reader: Any, data: bytes) -> str:

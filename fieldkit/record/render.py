@@ -10,29 +10,28 @@ import functools
 import hashlib
 import json
 import re
-import shutil
-import tempfile
+import subprocess
+import sys
 from datetime import datetime, tzinfo
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.record.content import RecordContent, encode
+from fieldkit.record.content import RecordContent, check_size, encode
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import LABELS
+from fieldkit.record.typeset import FONTS, HERE, typeset
 from fieldkit.signature.place import Place
 from fieldkit.text import M, nfc
 
-HERE = Path(__file__).parent
 TEMPLATE = HERE / "handover.typ"
-FONTS = HERE / "fonts"
 ATTACHMENT = "fieldkit-record.json"
 STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
 FORM = 1
 """Raised when this module prints the same content differently."""
 
+PATIENCE = 60.0  # seconds; a record takes one
 LONGEST_RUN = 28
 # what the fonts have; anything else would stop a PDF/A, so it is printed by its number
 PRINTABLE = re.compile(
@@ -53,44 +52,64 @@ class Rendered(msgspec.Struct, frozen=True):
 def render(content: RecordContent) -> Rendered:
     """The record as it is printed and attached.
 
-    :raises RecordNotRendered: Typst refused it.
+    :raises RecordTooLarge: it holds more than a record can. :raises RecordNotRendered: Typst refused it.
     """
-    return render_json(encode(content), content)
+    check_size(content)
+    data = encode(content)
+    try:
+        return _rendered(data, *typeset(**_job(data, content)))
+    except Exception as error:  # typst raises its own and Rust's
+        raise _refused(str(error) or type(error).__name__) from None
 
 
-def render_json(data: bytes, content: RecordContent) -> Rendered:
-    """The same from the attached bytes, `data`, and what they decode to."""
-    import typst
+def render_apart(data: bytes, content: RecordContent) -> Rendered:
+    """The same from bytes of strangers, `data`, and what they decode to: in a process of its own.
 
-    inputs = {
-        "data": data.decode(),
-        "shown": json.dumps(_shown(content), ensure_ascii=False),
-        "attachment": ATTACHMENT,
+    :raises RecordNotRendered: it was refused, or needed more memory or time than any record does.
+    """
+    try:
+        job = json.dumps(_job(data, content)).encode()
+        done = subprocess.run(
+            [sys.executable, "-I", str(HERE / "typeset.py")], input=job, capture_output=True, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        raise _refused("timeout") from None
+    except (OSError, ValueError, OverflowError) as error:  # moments that are none, years beyond the calendar
+        raise _refused(str(error)) from None
+    if done.returncode:
+        raise _refused(done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "killed")
+    places, _, pdf = done.stdout.partition(b"\n")
+    return _rendered(data, pdf, json.loads(places))
+
+
+def _job(data: bytes, content: RecordContent) -> dict[str, Any]:
+    return {
+        "template": TEMPLATE.name,
+        "inputs": {
+            "data": data.decode(),
+            "shown": json.dumps(_shown(content), ensure_ascii=False),
+            "attachment": ATTACHMENT,
+        },
+        "timestamp": int(datetime.fromisoformat(content.made).timestamp()),
+        "standards": STANDARDS,
     }
-    moment = datetime.fromisoformat(content.made)
-    with tempfile.TemporaryDirectory(prefix="fieldkit-record-") as name:
-        main = Path(name) / TEMPLATE.name
-        shutil.copyfile(TEMPLATE, main)
-        settings: dict[str, Any] = {
-            "root": name,
-            "font_paths": [str(FONTS)],
-            "ignore_system_fonts": True,
-            "sys_inputs": inputs,
-        }
-        try:
-            pdf = typst.compile(
-                str(main), timestamp=int(moment.timestamp()), pdf_standards=[*STANDARDS], **settings
-            )
-            found = json.loads(typst.query(str(main), "<signature>", field="value", **settings))
-        except Exception as error:  # typst raises its own and Rust's
-            raise RecordNotRendered(
-                M("The record could not be laid out."),
-                unchanged=M("The visit is as it was."),
-                hint=M("Send the report of `fieldkit doctor` to head office."),
-                detail=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
-            ) from None
-    assert isinstance(pdf, bytes)
-    return Rendered(pdf, data, {each["party"]: _place(each) for each in found})
+
+
+def _rendered(data: bytes, pdf: bytes, places: list[dict[str, Any]]) -> Rendered:
+    return Rendered(pdf, data, {each["party"]: _place(each) for each in places})
+
+
+def _refused(detail: str) -> RecordNotRendered:
+    return RecordNotRendered(
+        M("The record could not be laid out."),
+        unchanged=M("The visit is as it was."),
+        hint=M("Send the report of `fieldkit doctor` to head office."),
+        detail=detail.splitlines()[0][:200] if detail else "",
+    )
+
+
+EARLIER_LOOKS = ("aadaba2808c6930e3212963481161c9941a66e19f5f0df25395497936b7e472c",)
+"""Of earlier releases' records, which are still printed to the same bytes."""
 
 
 @functools.cache

@@ -1,13 +1,19 @@
-"""The record as tables: an XLSX workbook, a CSV, and its JSON. Text stays text: nothing is ever a formula."""
+"""The record as tables: an XLSX workbook, a CSV, and its JSON. Text stays text: nothing is ever a formula.
+
+A workbook has numbers and dates as such. A CSV has no types, so spreadsheets guess: what they would take for
+a number or a date and write otherwise begins with a tab there, which keeps it as it is and does not show.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
 
-from fieldkit.record.content import RecordContent, encode
+from fieldkit.record.content import RecordContent, Row, encode
 from fieldkit.record.labels import LABELS, label, shown
 from fieldkit.text import Words
 
@@ -15,6 +21,13 @@ LONGEST_CELL = 32_767  # characters, the limit of the XLSX form
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 COLUMNS = ("section", "item-id", "item", "answer", "outcome", "who", "when", "files")
+ANSWER = COLUMNS.index("answer")
+FIRST_DAY = date(1900, 3, 1)  # before it a workbook counts days wrongly
+MOST_DIGITS = 15  # of a number that a workbook keeps
+GUESSED = re.compile(r"[\d.,/:\s]*\d[\d.,/:\s-]*(?:e[+-]?\d+)?%?(?:\s*[ap]m)?", re.IGNORECASE)
+"""What a spreadsheet takes for a number, a date or a time when it opens a CSV."""
+PLAIN = re.compile(r"0|[1-9]\d{0,14}")
+"""Whole numbers that stay the same when it does."""
 
 
 def to_json(content: RecordContent) -> bytes:
@@ -31,7 +44,7 @@ def to_csv(content: RecordContent) -> bytes:
     writer.writerow([inert(label(name, language)) for name in names])
     for row in rows(content):
         start = (content.name, content.visit.id, content.visit.bureau)
-        writer.writerow([inert(cell) for cell in (*start, *row)])
+        writer.writerow([as_it_is(cell) for cell in (*start, *row)])
     return "\ufeff".encode() + out.getvalue().encode()
 
 
@@ -55,7 +68,11 @@ def to_xlsx(content: RecordContent) -> bytes:
         }
     )
     head = book.add_format({"bold": True, "bg_color": "#EDEDED", "border": 1, "text_wrap": True})
-    text = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "num_format": "@"})
+    top = {"text_wrap": True, "valign": "top", "border": 1}
+    text = book.add_format({**top, "num_format": "@"})
+    number_form = book.add_format({**top, "align": "left"})
+    day_form = book.add_format({**top, "align": "left", "num_format": "dd/mm/yyyy"})
+    typed = [row for part in content.parts for row in part.rows]
     sheets: tuple[tuple[str, Sequence[str], Sequence[Sequence[str]], Sequence[int]], ...] = (
         ("record", ("fact", "value"), facts(content), (36, 90)),
         ("checklist", COLUMNS, rows(content), (24, 18, 44, 44, 14, 20, 26, 40)),
@@ -72,7 +89,13 @@ def to_xlsx(content: RecordContent) -> bytes:
             sheet.write_string(0, at, label(column, language), head)
         for number, line in enumerate(lines, 1):
             for at, cell in enumerate(line):
-                sheet.write_string(number, at, cell[:LONGEST_CELL], text)
+                value = typed_value(typed[number - 1]) if (name, at) == ("checklist", ANSWER) else None
+                if isinstance(value, date):
+                    sheet.write_datetime(number, at, datetime.combine(value, time()), day_form)
+                elif value is not None:
+                    sheet.write_number(number, at, value, number_form)
+                else:
+                    sheet.write_string(number, at, cell[:LONGEST_CELL], text)
     book.close()
     return out.getvalue()
 
@@ -90,6 +113,7 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
         found.append(line("sample", LABELS["sample-line"]))
     if content.draft:
         found.append(line("draft", LABELS["yes"]))
+    found += [line("lost", each) for each in content.lost]
     if content.replaces:
         found += [line("replaces", content.replaces), line("reason", content.reason)]
     found += [line("basis", each) for each in content.basis]
@@ -177,6 +201,29 @@ def findings(content: RecordContent) -> list[tuple[str, ...]]:
 def inert(cell: str) -> str:
     """A CSV cell that no spreadsheet takes for a formula."""
     return "'" + cell if cell.lstrip(" \u00a0\ufeff").startswith(FORMULA_STARTS) else cell
+
+
+def as_it_is(cell: str) -> str:
+    """A CSV cell that a spreadsheet neither runs nor changes: 0912 keeps its zero, 1E5 its letter."""
+    text = inert(cell)
+    if text == cell and GUESSED.fullmatch(text) and not PLAIN.fullmatch(text):
+        return "\t" + text
+    return text
+
+
+def typed_value(row: Row) -> float | date | None:
+    """The answer as a number or a day, where it is one that a workbook keeps exactly."""
+    try:
+        if row.kind == "number":
+            number = Decimal(row.value)
+            exact = number.is_finite() and len(number.normalize().as_tuple().digits) <= MOST_DIGITS
+            return float(number) if exact and abs(number) < 10**MOST_DIGITS else None
+        if row.kind == "date":
+            day = date.fromisoformat(row.value)
+            return day if day >= FIRST_DAY else None
+    except (ValueError, InvalidOperation):
+        pass
+    return None
 
 
 def _outcome(name: str, language: str) -> str:

@@ -19,8 +19,9 @@ import msgspec
 
 from fieldkit import __version__, i18n
 from fieldkit.record.errors import RecordNotRendered
-from fieldkit.record.render import FONTS, HERE, STANDARDS, printable
-from fieldkit.record.tables import LONGEST_CELL, inert
+from fieldkit.record.render import STANDARDS, printable
+from fieldkit.record.tables import LONGEST_CELL, as_it_is
+from fieldkit.record.typeset import FONTS, HERE
 from fieldkit.signature.judgement import shape
 from fieldkit.signature.published import Judged
 from fieldkit.text import M, Message, Words
@@ -131,7 +132,7 @@ def to_csv(done: Sequence[Judged]) -> bytes:
         start = _document(judged)[:-1]
         rows = list(_signatures(judged)) or [("",) * (len(_SIGNATURE) - 1) + (_document(judged)[-1],)]
         for row in rows:
-            writer.writerow([inert(cell) for cell in (*start, *row[1:-1], row[-1])])
+            writer.writerow([as_it_is(cell) for cell in (*start, *row[1:-1], row[-1])])
     return "\ufeff".encode() + out.getvalue().encode()
 
 

@@ -1,7 +1,9 @@
 """Whether a handover record holds: its signatures, its data, and that the paper says what the data says.
 
 A record is rendered to the same bytes each time, so the paper is rendered again from the data inside it
-and has to be the file's first revision, byte for byte; after that only signatures may have been added.
+and has to be the file's first revision, byte for byte. What a signature adds is known too, so nothing else
+may have been added. The data is the device's: it signed all of it, and its journal, where it is at hand,
+has to give the same again.
 """
 
 from __future__ import annotations
@@ -16,24 +18,20 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.certificate import name
 from fieldkit.errors import FieldkitError
 from fieldkit.journal.store import Store
-from fieldkit.record import pdf
-from fieldkit.record.content import RecordContent, decode, sha256
-from fieldkit.record.errors import RecordUnreadable
+from fieldkit.record import pdf, provenance, signing
+from fieldkit.record.content import Device, RecordContent, decode, sha256
 from fieldkit.record.labels import LABELS
-from fieldkit.record.render import ATTACHMENT, Rendered, look, render_json, typst_version
-from fieldkit.signature import document
-from fieldkit.signature.errors import DocumentEncrypted, DocumentUnfit
+from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
+from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
+from fieldkit.signature import appearance, document
+from fieldkit.signature.errors import DocumentMissing
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.signature.validate import validate
-from fieldkit.text import M, Message
+from fieldkit.text import M, Message, nfc
 from fieldkit.verdict import Check, overall
-
-RECEIVER = "Receiver"
-GIVER = "Giver"
-FIELDS = {"receiver": RECEIVER, "giver": GIVER}
-"""Party to the name of its signature field."""
 
 PATIENCE = 30.0
 PAGES = re.compile(r"\d+/\d+")
@@ -68,10 +66,12 @@ def verify(
     network: bool = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     store: Store | None = None,
+    unopened: FieldkitError | None = None,
 ) -> Verified:
     """Judge the record at `path` against the anchors `trust` (DER or PEM).
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
+    unopened: why there is none, though one is here.
 
     :raises DocumentMissing: it cannot be opened. What opens and is no readable PDF fails.
     """
@@ -80,19 +80,20 @@ def verify(
         data = document.read(path)
         paper = pdf.read(data, path.name)
         signatures = validate(path, trust=trust, crls=crls, at=at, network=network, policy=policy)
-    except (DocumentUnfit, DocumentEncrypted) as error:  # a record is never encrypted
-        said = error.message if isinstance(error.message, Message) else M("It cannot be read as a PDF.")
-        unread = Check("readable", "fail", said, error.detail)
+    except DocumentMissing:
+        raise
+    except FieldkitError as error:  # a record is never encrypted, and never so large that it is dangerous
+        unread = Check("readable", "fail", _words(error, M("It cannot be read as a PDF.")), error.detail)
         return Verified(Judgement("fail", (), (unread,)), sha256(data))
     content, raw, attachment = _attachment(paper)
     checks = [attachment]
     if content is not None:
         checks += _paper(data, raw, content, paper)
-        checks += _signed(signatures, content)
-        checks.append(_head(content))
-        if store is not None:
-            checks.append(_journal(content, store))
-    elif not signatures.signatures:
+        if signatures.signatures:
+            signatures = appearance.judged(signatures, _looked_at(path, checks))
+        checks += _parties(signatures, content, paper)
+        checks += provenance.checks(content, raw, store, unopened)
+    if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))
     return Verified(
@@ -100,93 +101,112 @@ def verify(
     )
 
 
+def _words(error: FieldkitError, otherwise: Message) -> Message:
+    return error.message if isinstance(error.message, Message) else otherwise
+
+
 def _attachment(paper: pdf.Paper) -> tuple[RecordContent | None, bytes, Check]:
     """The data in the record, read; and what is to be said of it."""
-    found = [content for name, content in paper.attached if name == ATTACHMENT]
-    if len(found) != 1 or len(paper.attached) != 1:
-        return (
-            None,
-            b"",
-            Check(
-                "attachment",
-                "fail",
-                M("The record's data is not attached to it as it should be."),
-                ", ".join(name for name, _ in paper.attached),
-            ),
-        )
+    names = ", ".join(each for each, _ in paper.attached)
+    if len(paper.attached) != 1 or paper.attached[0][0] != ATTACHMENT:
+        missing = M("The record's data is not attached to it as it should be.")
+        return None, b"", Check("attachment", "fail", missing, names)
+    raw = paper.attached[0][1]
     try:
-        content = decode(found[0])
-    except RecordUnreadable as error:
-        said = error.message
-        message = said if isinstance(said, Message) else M("The machine-readable record cannot be read.")
-        return None, b"", Check("attachment", "fail", message, error.detail)
-    return (
-        content,
-        found[0],
-        Check("attachment", "pass", M("The record's data is attached to it."), sha256(found[0])),
-    )
+        content = decode(raw)
+    except FieldkitError as error:
+        unread = _words(error, M("The machine-readable record cannot be read."))
+        return None, b"", Check("attachment", "fail", unread, error.detail)
+    attached = M("The record's data is attached to it.")
+    return content, raw, Check("attachment", "pass", attached, sha256(raw))
 
 
 def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.Paper) -> Iterator[Check]:
-    """Whether the paper is what the data says, and nothing was put over it."""
+    """Whether the paper is what the data says, and nothing was put on it but the parties' signatures."""
+    if content.draft:
+        yield Check("draft", "fail", M("It is a draft and no record."))
     try:
-        again = render_json(raw, content)
-    except (FieldkitError, ValueError) as error:
-        yield Check("rendering", "fail", M("The record's data cannot be rendered."), str(error))
+        again = render_apart(raw, content)
+    except FieldkitError as error:
+        yield Check("rendering", "fail", M("The record's data cannot be rendered."), error.detail)
         return
     made = content.renderer
     detail = f"fieldkit {made.fieldkit}, Typst {made.typst}"
     if data.startswith(again.pdf):
-        yield Check(
-            "rendering",
-            "pass",
-            M("The paper says what the data says: rendered again, it is the same."),
-            detail,
-        )
+        same = M("The paper says what the data says: rendered again, it is the same.")
+        yield Check("rendering", "pass", same, detail)
         yield _places(paper, again)
-    elif (made.typst, made.look) == (typst_version(), look()):
+        yield _additions(data, content, paper, again)
+    elif made.typst == typst_version() and made.look in (look(), *EARLIER_LOOKS):
         yield Check("rendering", "fail", M("The paper does not say what the data says."), detail)
-        return
     else:
         yield Check(
             "rendering",
             "not-checked",
-            M("The record was rendered by another release, so its text is compared instead."),
+            M("The record was rendered by another release, so only its text is compared."),
             detail,
-            required=False,
+            hint=M("Verify it with the release of fieldkit that made it."),
         )
-        yield _text(data, again.pdf)
-    if paper.added:
-        yield Check("additions", "fail", M("More than signatures was added to the record."), paper.added)
-    else:
-        yield Check("additions", "pass", M("Nothing but signatures was added to the record."))
+        yield _text(data[: paper.revisions[0].start] if paper.revisions else data, again.pdf)
     if paper.loose:
         yield Check("form", "fail", M("A signature is not written as fieldkit writes it."), paper.loose)
     else:
         yield Check("form", "pass", M("The signatures hold nothing beside what belongs in them."))
 
 
+def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
+    """What the engines see change between the signatures; nothing has to be drawn where more than they is
+    known to have been added."""
+    if all(check.id != "additions" or check.verdict == "pass" for check in checks):
+        try:
+            return appearance.compare(path)
+        except FieldkitError as error:
+            undrawn = M("The pages could not be drawn, so nobody looked at them.")
+            detail = str(error.message)
+            return appearance.Compared(
+                (Check(appearance.JUDGE, "not-checked", undrawn, detail, judge=appearance.JUDGE),)
+            )
+    added = M("The pages were not drawn: more than signatures was added to the record.")
+    return appearance.Compared(
+        (Check(appearance.JUDGE, "not-checked", added, required=False, judge=appearance.JUDGE),)
+    )
+
+
 def _places(paper: pdf.Paper, again: Rendered) -> Check:
-    """Nothing stands over the page but the parties' signatures, each in its own place."""
-    wanted = {FIELDS[party]: place for party, place in again.places.items()}
-    strange = [
-        field.name or "?"
-        for field in paper.fields
-        if not field.name or (field.shows and wanted.get(field.name) != field.place)
-    ]
-    if strange:
-        return Check(
-            "places",
-            "fail",
-            M("Something stands on the record outside the signatures' places."),
-            ", ".join(strange),
-        )
-    return Check("places", "pass", M("The signatures stand in their places."))
+    """On the pages stand the parties' fields, each exactly in its own place, and nothing else."""
+    wanted = {
+        (FIELDS[party], place.page, tuple(map(float, place.box))) for party, place in again.places.items()
+    }
+    standing = [(field.name, field.page, field.box) for field in paper.fields]
+    if len(standing) == len(set(standing)) and set(standing) == (wanted if paper.revisions else set()):
+        return Check("places", "pass", M("The signatures stand in their places."))
+    return Check(
+        "places",
+        "fail",
+        M("Something stands on the record outside the signatures' places."),
+        ", ".join(each[0] or "?" for each in standing if each not in wanted),
+    )
+
+
+def _additions(data: bytes, content: RecordContent, paper: pdf.Paper, again: Rendered) -> Check:
+    """After the paper comes what the receiver's signature brings, then what the giver's does, and no more."""
+    at = len(again.pdf)
+    fault = "" if len(paper.revisions) <= len(FIELDS) else f"revision {len(FIELDS) + 1}"
+    for revision, (party, field) in zip(paper.revisions, FIELDS.items(), strict=False):
+        if fault or (revision.start, revision.field) != (at, field):
+            fault = fault or revision.field
+            break
+        fault = signing.difference(data, revision, party, content, again.places)
+        at = revision.end
+    if fault or at != len(data):
+        more = M("More than signatures was added to the record.")
+        return Check("additions", "fail", more, fault or f"byte {at}")
+    return Check("additions", "pass", M("Nothing but signatures was added to the record."))
 
 
 def _text(paper: bytes, again: bytes) -> Check:
     """Whether every word of the data stands on the paper, by what pdftotext reads; fixed words may differ."""
-    there, wanted = _words(paper), _words(again)
+    there, wanted = _words_of(paper), _words_of(again)
     if there is None or wanted is None:
         return Check(
             "text",
@@ -194,14 +214,14 @@ def _text(paper: bytes, again: bytes) -> Check:
             M("The record's text could not be compared: pdftotext is not here or cannot read it."),
         )
     fixed = {word for each in LABELS.values() for text in (each.vi, each.en) for word in text.split()}
-    missing = {word for word in wanted - there - fixed if not PAGES.fullmatch(word)}
-    if missing:
-        shown = " ".join(sorted(missing))[:200]
+    strange = {word for word in wanted ^ there if word not in fixed and not PAGES.fullmatch(word)}
+    if strange:
+        shown = " ".join(sorted(strange))[:200]
         return Check("text", "fail", M("The paper does not say what the data says."), shown)
-    return Check("text", "pass", M("Every word of the data stands on the paper."))
+    return Check("text", "pass", M("Every word of the data stands on the paper, and no other."))
 
 
-def _words(data: bytes) -> set[str] | None:
+def _words_of(data: bytes) -> set[str] | None:
     program = shutil.which("pdftotext")
     if program is None:
         return None
@@ -220,76 +240,114 @@ def _words(data: bytes) -> set[str] | None:
     return set(done.stdout.decode("utf-8", "replace").split()) if done.returncode == 0 else None
 
 
-def _signed(signatures: Judgement, content: RecordContent) -> Iterator[Check]:
-    """Whether the receiving officer signed, with the certificate that the record hands over."""
-    found = next((each for each in signatures.signatures if each.field == RECEIVER), None)
-    if found is None:
-        if signatures.signatures or content.devices:
-            yield Check("receiver", "fail", M("The receiving officer's signature is missing."))
-        else:
-            yield Check(
-                "receiver",
-                "not-checked",
-                M("The record hands over no certificate and is not signed; only its text was compared."),
-            )
-        return
-    yield Check("receiver", "pass", M("The receiving officer signed the record."), found.signer)
-    yield _handed_over(found, content)
+def _parties(signatures: Judgement, content: RecordContent, paper: pdf.Paper) -> Iterator[Check]:
+    """Who signed for which party, and whether it was theirs to sign."""
+    by_field = {verdict.field: verdict for verdict in signatures.signatures}
+    if len(by_field) != len(signatures.signatures) or not set(by_field) <= set(FIELDS.values()):
+        others = ", ".join(sorted(set(by_field) - set(FIELDS.values())))
+        yield Check("signatures", "fail", M("There is a signature of neither party on the record."), others)
+    receiver = by_field.get(RECEIVER)
+    if receiver is not None:
+        yield Check("receiver", "pass", M("The receiving officer signed the record."), receiver.signer)
+        yield _handed_over(receiver, content, paper)
+    elif signatures.signatures or content.devices:
+        yield Check("receiver", "fail", M("The receiving officer's signature is missing."))
+    else:
+        yield Check(
+            "receiver",
+            "not-checked",
+            M("The record hands over no certificate and is not signed; only its text was compared."),
+        )
+    yield _giver(by_field, content, paper)
 
 
-def _handed_over(found: SignatureVerdict, content: RecordContent) -> Check:
-    known = [device.sha256 for device in content.devices if device.sha256]
-    if not known:
+def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.Paper) -> Check:
+    """Whether the receiver signed with the certificate handed over, and the record describes it truly."""
+    if not content.devices:
         return Check(
             "certificate",
             "not-checked",
-            M("The record names no certificate to compare the signature's with."),
-            required=False,
+            M("The record hands over no certificate, so nothing says whose signature it should be."),
+            receiver.signer,
         )
-    if found.sha256 in known:
+    device = next((each for each in content.devices if each.sha256 == receiver.sha256), None)
+    if device is None:
         return Check(
-            "certificate", "pass", M("It is signed with the certificate it hands over."), found.sha256
+            "certificate",
+            "fail",
+            M("It is signed with another certificate than the one it hands over."),
+            receiver.sha256,
+        )
+    held = next(each.certificate for each in paper.revisions if each.field == RECEIVER)
+    wrong = _misdescribed(device, held)
+    if wrong:
+        return Check(
+            "certificate",
+            "fail",
+            M("The record describes the certificate it hands over otherwise than the certificate itself."),
+            ", ".join(wrong),
         )
     return Check(
-        "certificate",
-        "fail",
-        M("It is signed with another certificate than the one it hands over."),
-        found.sha256,
+        "certificate", "pass", M("It is signed with the certificate it hands over."), receiver.sha256
     )
 
 
-def _head(content: RecordContent) -> Check:
-    """Whether the device that the record names signed the head of its journal."""
-    from fieldkit.journal.device import name_of
-    from fieldkit.journal.device import verify as signed_by
-    from fieldkit.journal.entry import Head
-    from fieldkit.journal.mark import statement
+def _misdescribed(device: Device, certificate: bytes) -> list[str]:
+    """What the record says otherwise of the certificate (DER) than it is."""
+    from cryptography import x509
 
-    head = content.journal
-    detail = f"{head.device}:{head.seq}"
+    held = x509.load_der_x509_certificate(certificate)
+    told = {
+        "subject": (device.subject, nfc(name.text(held.subject))),
+        "issuer": (device.issuer, nfc(name.text(held.issuer))),
+        "serial number": (device.certificate_serial.lower(), f"{held.serial_number:x}"),
+        "from": (_moment(device.not_before), held.not_valid_before_utc),
+        "until": (_moment(device.not_after), held.not_valid_after_utc),
+    }
+    return [f"{member}: {there}" for member, (said, there) in told.items() if said != there]
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        key, signature = bytes.fromhex(head.key), bytes.fromhex(head.signature)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        key = signature = b""
-    said = statement(Head(head.device, head.seq, head.hash))
-    if name_of(key) == head.device and signed_by(key, signature, said):
-        return Check("journal-head", "pass", M("The device signed the head of the journal."), detail)
-    return Check("journal-head", "fail", M("The device's signature over the journal does not hold."), detail)
+        return None
+    return moment if moment.tzinfo else None
 
 
-def _journal(content: RecordContent, store: Store) -> Check:
-    """Whether the journal here still has the entry that the record was made from."""
-    from fieldkit.journal.entry import digest
-
-    head = content.journal
-    detail = f"{head.device}:{head.seq}"
-    if store.device != head.device:
+def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, paper: pdf.Paper) -> Check:
+    """Who signed for the giving party, if anyone did."""
+    giver, receiver = signatures.get(GIVER), signatures.get(RECEIVER)
+    if giver is None:
+        return Check("giver", "not-checked", M("Nobody signed for the handing-over party."), required=False)
+    theirs = {device.sha256 for device in content.devices}
+    if giver.sha256 in theirs or (receiver is not None and giver.sha256 == receiver.sha256):
         return Check(
-            "journal", "not-checked", M("The record was made on another device."), detail, required=False
+            "giver",
+            "fail",
+            M("The handing-over party's signature was made with the certificate of the receiving one."),
+            giver.signer,
         )
-    now = store.head()
-    if head.seq > now.seq or digest(next(store.lines(head.seq, head.seq))) != head.hash:
+    party = content.giver
+    expected = {nfc(said).casefold() for said in (party.person, party.agency.vi, party.agency.en) if said}
+    if not expected & set(_common_names(next(r.certificate for r in paper.revisions if r.field == GIVER))):
         return Check(
-            "journal", "fail", M("The journal here is not the one the record was made from."), detail
+            "giver",
+            "not-checked",
+            M(
+                "Who signed for the handing-over party is named otherwise than the record has it: {signer}.",
+                signer=giver.signer,
+            ),
+            party.person,
+            hint=M("Ask the handing-over party whether this is their signature."),
         )
-    return Check("journal", "pass", M("The journal here still has what the record was made from."), detail)
+    return Check(
+        "giver", "pass", M("{signer} signed for the handing-over party.", signer=giver.signer), giver.sha256
+    )
+
+
+def _common_names(certificate: bytes) -> list[str]:
+    from cryptography import x509
+
+    held = name.attributes(x509.load_der_x509_certificate(certificate).subject)
+    return [each.casefold() for each in held.get("CN", ())]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.errors import Cancelled, FieldkitError
+from fieldkit.errors import Cancelled, FieldkitError, unexpected
 from fieldkit.operator import Progress
 from fieldkit.profile.rules import StampRule
 from fieldkit.signature import errors, permission
@@ -197,6 +197,8 @@ def sign_each(
         except FieldkitError as error:
             done.append(Outcome(job, error=error))
             fatal = error if _of_all(error) else None
+        except Exception as error:  # what was signed before stays told, and what comes is tried
+            done.append(Outcome(job, error=unexpected(error)))
     if progress is not None:
         signed = sum(1 for each in done if each.signed)
         progress(Progress(M("Signed documents: {count}", count=signed), len(jobs), len(jobs)))

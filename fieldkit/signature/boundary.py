@@ -7,6 +7,7 @@ Damaged files make them raise almost anything (KeyError, RecursionError, Asserti
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from collections.abc import Iterator
 
@@ -27,6 +28,8 @@ def reading(name: str) -> Iterator[None]:
     except FieldkitError:
         raise
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a place in the file that cannot be: the document sent us there
+            raise _unreadable(error, name) from error
         raise not_read(error, name) from None
     except Exception as error:
         raise _unreadable(error, name) from error
@@ -44,7 +47,7 @@ def signing(name: str) -> Iterator[None]:
         own = _own(error)
         if own is not None:
             raise own from None
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise not_finished(error, name) from None
         raise _unsigned(error, name) from error
 
@@ -98,6 +101,8 @@ def _unreadable(error: Exception, name: str) -> FieldkitError:
         )
     if type(error).__name__ in ("PdfKeyNotAvailableError", "PdfKeyNotAvailable"):
         return needs_password(name)
+    if isinstance(error, PdfError) and "ecurity handler" in str(error):
+        return _needs_key(error, name)
     if isinstance(error, SigningError):
         return _unsigned(error, name)
     return errors.DocumentUnfit(
@@ -114,6 +119,16 @@ def needs_password(name: str) -> FieldkitError:
     return errors.DocumentEncrypted(
         M("The file {name} is encrypted, and no password that fits was given.", name=name),
         hint=M("Give its password with --password-file, or ask its author for a copy without one."),
+    )
+
+
+def _needs_key(error: Exception, name: str) -> FieldkitError:
+    """The document is encrypted in a way that no password opens: for the keys of its receivers, mostly."""
+    return errors.DocumentEncrypted(
+        M("The file {name} is encrypted for the keys of its receivers; no password opens it.", name=name),
+        hint=M("Ask its author for a copy without encryption, or with a password."),
+        detail=kind_of(error),
+        password=False,
     )
 
 

@@ -5,6 +5,7 @@ them. A signature that cannot be read comes as its verdict: it is never passed o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,11 +20,28 @@ NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
 """Kinds of signatures that ISO 32000 knows and pyHanko does not judge."""
 
 
+def _embedded() -> Any:
+    """pyHanko's signature, whose own time is taken as it is meant, or as none; it decides nothing."""
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+
+    class Embedded(EmbeddedPdfSignature):  # type: ignore[misc, unused-ignore]
+        @property
+        def self_reported_timestamp(self) -> datetime | None:
+            try:
+                said = super().self_reported_timestamp
+            except Exception:  # not a date, or a day that no month has
+                return None
+            # a PDF's date may leave its zone open (ISO 32000-1 §7.9.4)
+            return said.replace(tzinfo=UTC) if said is not None and said.tzinfo is None else said
+
+    return Embedded
+
+
 def signatures(reader: Any) -> Iterator[Any]:
     """Every filled signature field, in the order of the revisions; one that cannot be read as its verdict."""
     from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
-    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
+    embedded = _embedded()
     known = {each.value for each in SigSeedSubFilter}
     found, unread = [], []
     for name, value, field in enumerate_sig_fields(reader, filled_status=True):
@@ -33,7 +51,7 @@ def signatures(reader: Any) -> Iterator[Any]:
             unread.append(unreadable(name, _unknown_kind(kind)))
             continue
         try:
-            found.append(EmbeddedPdfSignature(reader, field, name))
+            found.append(embedded(reader, field, name))
         except Exception as error:  # damaged on purpose or not, it is one signature and has its verdict
             unread.append(unreadable(name, misbuilt(error)))
     yield from unread

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.signature import boundary
+from fieldkit.certificate.strength import WEAK_DIGESTS, weakness
+from fieldkit.certificate.usage import extended_key_usage, may_sign
+from fieldkit.signature import boundary, revisions
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.trust import Trust
 from fieldkit.text import M
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = timedelta(minutes=5)
 """How far two honest clocks may differ."""
+
+MENDED = M("Do not use this file: a viewer that mends files may show what nobody signed.")
 
 PADES = "/ETSI.CAdES.detached"
 
@@ -57,6 +61,8 @@ def coverage(signature: Any, status: Any) -> Check:
     from pyhanko.sign.diff_analysis import ModificationLevel
     from pyhanko.sign.validation.status import SignatureCoverageLevel
 
+    from fieldkit.signature.changes import FormEntriesChanged
+
     detail = status.coverage.name.lower()
     whole = status.coverage == SignatureCoverageLevel.ENTIRE_FILE
     if not (whole or status.coverage == SignatureCoverageLevel.ENTIRE_REVISION) or not _gap_fits(signature):
@@ -75,10 +81,31 @@ def coverage(signature: Any, status: Any) -> Check:
             "fail",
             M("Something follows the end of the document that no table of contents lists."),
             detail,
-            hint=M("Do not use this file: a viewer that mends files may show what nobody signed."),
+            hint=MENDED,
+        )
+    unlisted = revisions.unaccounted(signature.reader, _end(signature), signature.signed_revision)
+    if unlisted:
+        return Check(
+            "coverage",
+            "fail",
+            M("What was added after this signature is not built so that every viewer shows the same."),
+            unlisted,
+            hint=MENDED,
+        )
+    if isinstance(status.diff_result, FormEntriesChanged):
+        return Check(
+            "coverage",
+            "fail",
+            M("Form entries were changed after this signature, which does not stand for them."),
+            str(status.diff_result),
+            hint=M("Have the form filled in first, then signed."),
         )
     level = status.modification_level
-    if status.docmdp_ok is False or level in (None, ModificationLevel.OTHER):
+    if status.docmdp_ok is False or level not in (
+        ModificationLevel.NONE,
+        ModificationLevel.LTA_UPDATES,
+        ModificationLevel.FORM_FILLING,
+    ):
         return Check(
             "coverage",
             "fail",
@@ -86,14 +113,17 @@ def coverage(signature: Any, status: Any) -> Check:
             _later(status) or detail,
             hint=M("Ask the signer for the file as it was signed."),
         )
-    said = (
-        M("After this signature only further signatures or form entries followed.")
+    message = (
+        M("After this signature only further signatures followed.")
         if level == ModificationLevel.FORM_FILLING
-        else M("After this signature only comments followed.")
-        if level == ModificationLevel.ANNOTATIONS
         else M("After this signature only validation data followed.")
     )
-    return Check("coverage", "pass", said, detail)
+    return Check("coverage", "pass", message, detail)
+
+
+def _end(signature: Any) -> int:
+    """Where what the signature covers ends."""
+    return sum([int(number) for number in signature.byte_range][-2:])
 
 
 def _gap_fits(signature: Any) -> bool:
@@ -160,18 +190,38 @@ def attributes(signature: Any) -> Check:
 
 
 def algorithm(status: Any) -> Check:
-    """No algorithm that is known to be broken."""
+    """No key and no algorithm that is known to be too weak."""
     detail = f"{status.pkcs7_signature_mechanism}, {status.md_algorithm}"
     indication = status.trust_problem_indic
-    if indication is not None and "CRYPTO" in indication.name:
+    strong = key(status.signing_cert)
+    if strong.verdict == "fail":
+        return msgspec.structs.replace(strong, detail=f"{detail}, {strong.detail}")
+    if status.md_algorithm in WEAK_DIGESTS or (indication is not None and "CRYPTO" in indication.name):
         return Check(
             "algorithm",
             "fail",
             M("The signature uses an algorithm that is no longer safe."),
             detail,
-            hint=M("Ask the signer to sign again with SHA-256 and a key of at least 2048 bits."),
+            hint=STRONGER,
         )
     return Check("algorithm", "pass", M("The algorithms of the signature are in use today."), detail)
+
+
+def key(certificate: Certificate) -> Check:
+    """The key is strong enough, and so is the digest that its authority signed the certificate over."""
+    weak = weakness(certificate.dump())  # type: ignore[no-untyped-call]
+    if weak:
+        return Check(
+            "algorithm",
+            "fail",
+            M("The signer's certificate is too weak for signatures of today: {weakness}.", weakness=weak),
+            weak,
+            hint=STRONGER,
+        )
+    return Check("algorithm", "pass", M("The signer's key is strong enough."))
+
+
+STRONGER = M("Ask the signer to sign again with SHA-256 and a key of at least 2048 bits.")
 
 
 def dates(certificate: Certificate, moment: Moment) -> Check:
@@ -212,13 +262,13 @@ def within(certificate: Certificate, moment: datetime) -> bool:
     return bool(certificate.not_valid_before <= moment <= certificate.not_valid_after)
 
 
-def usage(certificate: Certificate) -> Check:
-    """The certificate was issued for signatures."""
-    from fieldkit.signature.sign import signs
-
+def usage(certificate: Certificate, policy: Policy) -> Check:
+    """The certificate was issued for signatures of documents."""
+    der = certificate.dump()  # type: ignore[no-untyped-call]
     held = certificate.key_usage_value
-    detail = ", ".join(sorted(held.native)) if held is not None else "unrestricted"
-    if signs(certificate):
+    named = sorted(held.native) if held is not None else ["unrestricted"]
+    detail = ", ".join(filter(None, (*named, extended_key_usage(der))))
+    if may_sign(der, policy.purposes):
         return Check("usage", "pass", M("The certificate is meant for signatures."), detail)
     return Check("usage", "fail", M("The certificate was not issued for signing documents."), detail)
 

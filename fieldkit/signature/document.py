@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from fieldkit.journal.files import OS
 from fieldkit.signature import boundary, errors
 from fieldkit.text import M
 
@@ -104,12 +105,7 @@ def _publish(beside: str, out: Path, overwrite: bool) -> None:
             os.replace(beside, out)
         else:
             os.unlink(beside)
-    if os.name != "nt":
-        folder = os.open(out.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    OS.sync_folder(out.parent)
 
 
 def _umask() -> int:

@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
@@ -61,11 +62,13 @@ class Attached(msgspec.Struct, frozen=True):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A whole message. faults: of one that was read, where it is not built as it has to be."""
+    """A whole message. faults: of one that was read, where it is not built as it has to be. receivers: the
+    codes of all it is for."""
 
     header: Header
     attachments: tuple[Attached, ...]
     faults: tuple[str, ...] = ()
+    receivers: tuple[str, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -155,7 +158,9 @@ def read(data: bytes) -> Envelope:
         kind=nfc(head.value("DocumentType", "TypeName")),
         sent=trace.value("Timestamp") if trace else "",
     )
-    return Envelope(header, attachments, tuple(_faults(root, envelope, head, references, encoded)))
+    receivers = tuple(each.value("OrganId") for each in head.children if each.name == "To")
+    faults = tuple(_faults(root, envelope, head, references, encoded))
+    return Envelope(header, attachments, faults, receivers)
 
 
 def _faults(
@@ -169,6 +174,7 @@ def _faults(
     for element in (root, envelope):
         if element.namespace != NAMESPACE:
             yield f"{element.name}: namespace {element.namespace or 'none'}"
+    yield from _doubled(root, head, encoded)
     for path, form in FORMS.items():
         names = path.split("/")
         parent = head.find(*names[:-1]) if len(names) > 1 else head
@@ -186,6 +192,49 @@ def _faults(
         yield "Attachment/ContentId: missing, or twice the same"
     if sorted(listed) != sorted(held):
         yield "edXMLManifest: does not list exactly the attachments"
+    called = {_content_id(each): nfc(each.value("AttachmentName")) for each in references}
+    names = []
+    for each in encoded.children:
+        names.append(nfc(each.value("AttachmentName")))
+        counts = Counter(child.name for child in each.children)
+        if each.name != "Attachment" or counts["ContentTransferEncoded"] != 1 or max(counts.values()) > 1:
+            yield f"{each.name}: not one content, with one name"
+        if called.get(_content_id(each), "") not in ("", names[-1]):
+            yield f"Attachment/AttachmentName: {names[-1][:40]!r} is another one in the manifest"
+    if not all(names) or len(set(names)) < len(names):
+        yield "Attachment/AttachmentName: missing, or twice the same"
+
+
+ONCE = (
+    "edXML",
+    "edXMLEnvelope",
+    "edXMLHeader",
+    "MessageHeader",
+    "TraceHeaderList",
+    "edXMLBody",
+    "edXMLManifest",
+    "AttachmentEncoded",
+)
+"""What a message has once, wherever it stands: two would be two messages, of which readers show either."""
+REPEATED = ("To", "Bussiness", "BussinessDocumentInfo", "ResponseFor", "Responsefor", "ToPlaces")
+"""What a MessageHeader may have several times."""
+
+
+def _doubled(root: safe_xml.Element, head: safe_xml.Element, encoded: safe_xml.Element) -> Iterator[str]:
+    """What is there twice, or where it is not read, so that another reader might take it for the message."""
+    count = Counter(each.name for each in root.all())
+    yield from (f"{name}: {count[name]} times" for name in ONCE if count[name] > 1)
+    inside = Counter(each.name for each in head.children)
+    yield from (
+        f"MessageHeader/{name}: {times} times"
+        for name, times in inside.items()
+        if times > 1 and name not in REPEATED
+    )
+    if count["Attachment"] != len(encoded.children):
+        yield "Attachment: one stands outside AttachmentEncoded"
+    yield from (
+        f"{each.name}: a comment in its text" for each in root.all() if each.commented and each.text.strip()
+    )
 
 
 FORMS = {
@@ -202,10 +251,11 @@ FORMS = {
 
 def _content_id(element: safe_xml.Element) -> str:
     """What joins an attachment to its place in the manifest: an element, an attribute, or the link."""
-    found = (
-        element.value("ContentId") or element.attributes.get("ContentId") or element.attributes.get("href")
-    )
-    return (found or "").removeprefix("cid:")
+    given = (element.value("ContentId"), element.attributes.get("ContentId", ""))
+    named = {each.removeprefix("cid:") for each in given if each} or {
+        element.attributes.get("href", "").removeprefix("cid:")
+    }
+    return named.pop() if len(named) == 1 else ""  # one that contradicts itself names nothing
 
 
 def _attached(element: safe_xml.Element, digests: dict[str, str]) -> Attached:

@@ -5,26 +5,34 @@ Nothing is sent anywhere: a folder stands for the way between two agencies, in b
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from fieldkit.certificate import name
+from fieldkit.certificate.dossier import alike
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, document, edxml, errors, xml_signature
-from fieldkit.signature.edxml import Attached, Envelope, Header
-from fieldkit.signature.judgement import Policy, every_check
+from fieldkit.signature import boundary, document, edxml, errors, quorum, xml_signature
+from fieldkit.signature.edxml import Attached, Envelope, Header, Organ
+from fieldkit.signature.judgement import Judgement, Policy, every_check
 from fieldkit.signature.sign import RawSigner
 from fieldkit.signature.stamp import VIETNAM
-from fieldkit.signature.validate import validate
 from fieldkit.text import M
 from fieldkit.verdict import Check, Overall, overall
 
+if TYPE_CHECKING:
+    from fieldkit.profile.model import Dossier
+
+Judge = Callable[[Path], Judgement]
 RECEIVED, REFUSED = "03", "02"
+NOBODY: Mapping[str, Sequence[Dossier]] = {}
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -101,30 +109,44 @@ def open_package(
     crls: Sequence[bytes] = (),
     receiver: str = "",
     policy: Policy = Policy(),  # noqa: B008 (frozen)
-    signature: bool = False,
+    signature: bool | None = None,
+    senders: Mapping[str, Sequence[Dossier]] = NOBODY,
+    judge: Judge | None = None,
 ) -> Opened:
     """Read `package`, judge all of it, put the attachments and the answer into `folder`.
 
     receiver: the code of the agency that opens it; a package for another is refused. signature: the package
-    itself has to be signed.
+    itself has to be signed (True), or need not be (False); None: without a signature the verdict stays open.
+    senders: by the code of an agency what was asked for its certificates. judge: who judges the documents;
+    every judge that is here unless given.
 
     :raises PackageUnfit: it is no such package; nothing of it was used.
     """
     data = document.read(package)
     message = edxml.read(data)
-    checks = [_built(message), _header(message.header, receiver)]
-    checks += xml_signature.verify(data, trust=trust, crls=crls, policy=policy, required=signature)
+    sender = message.header.sender
+    checks = [_built(message), _header(message, receiver)]
+    checks += xml_signature.verify(
+        data,
+        trust=trust,
+        crls=crls,
+        policy=policy,
+        required=signature,
+        sender=lambda certificate: _sender(certificate, sender, senders.get(sender.code, ())),
+    )
+    if judge is None:
+        judge = functools.partial(quorum.judge, trust=trust, crls=crls, policy=policy)
     if not message.attachments:
         checks.append(Check("attachments", "fail", M("The package holds no document.")))
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    with tempfile.TemporaryDirectory(prefix=".opening-", dir=folder) as name:
-        beside = Path(name)
+    with tempfile.TemporaryDirectory(prefix=".opening-", dir=folder) as opening:
+        beside = Path(opening)
         for number, each in enumerate(message.attachments, 1):
             path = beside / f"{number:02d}-{_safe(each.name)}"
             path.write_bytes(each.content)
             checks.append(_digest(each))
-            checks += _signatures(path, each, trust, crls, policy)
+            checks += _signatures(path, each, judge)
             files.append(path)
         verdict = overall(checks)
         kept = [] if verdict == "fail" else [_kept(path, folder / path.name) for path in files]
@@ -164,6 +186,7 @@ def rehearse(
     crls: Sequence[bytes] = (),
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     signer: RawSigner | None = None,
+    senders: Mapping[str, Sequence[Dossier]] = NOBODY,
 ) -> Rehearsed:
     """Both sides in one: pack as the sender, open as the receiver, read the answer, through `folder`."""
     for side in ("outbox", "inbox"):
@@ -177,6 +200,7 @@ def rehearse(
         receiver=header.receiver.code,
         policy=policy,
         signature=signer is not None,
+        senders=senders,
     )
     return Rehearsed(packed, opened, _heard(packed, opened, header))
 
@@ -204,10 +228,11 @@ def _built(message: Envelope) -> Check:
     return Check("package", "pass", M("The package is well-formed and has what it must have."))
 
 
-def _header(header: Header, receiver: str) -> Check:
+def _header(message: Envelope, receiver: str) -> Check:
+    header = message.header
     missing = [
-        name
-        for name, value in (
+        part
+        for part, value in (
             ("From/OrganId", header.sender.code),
             ("To/OrganId", header.receiver.code),
             ("CodeNumber", header.number),
@@ -218,9 +243,63 @@ def _header(header: Header, receiver: str) -> Check:
     ]
     if missing:
         return Check("header", "fail", M("The package's header is incomplete."), ", ".join(missing))
-    if receiver and receiver != header.receiver.code:
-        return Check("header", "fail", M("The package is for another agency."), header.receiver.code)
+    if receiver and receiver not in message.receivers:
+        return Check("header", "fail", M("The package is for another agency."), ", ".join(message.receivers))
     return Check("header", "pass", M("The package's header is complete."), header.document)
+
+
+def _sender(certificate: bytes, sender: Organ, asked: Sequence[Dossier]) -> Check:
+    """Whether who signed the package is who it says it is from: anybody with a certificate can sign one.
+
+    asked: what was asked for the agency's certificates, as far as it is known here.
+    """
+    from cryptography import x509
+
+    try:
+        subject = x509.load_der_x509_certificate(certificate).subject
+        held, who = name.attributes(subject), name.text(subject)
+    except ValueError:  # a certificate that only the more patient parser reads
+        held, who = {}, "?"
+    agency = sender.name or sender.code
+    named = any(sender.code == value for values in held.values() for value in values)
+    comparable = [wanted for each in asked if (wanted := _organisation(each))]
+    if named or any(
+        all(any(alike(value, one) for one in held.get(short, ())) for short, value in wanted.items())
+        for wanted in comparable
+    ):
+        return Check(
+            "package-sender", "pass", M("The package was signed by the agency that it is from."), who
+        )
+    if comparable:
+        return Check(
+            "package-sender",
+            "fail",
+            M(
+                "The package says that it is from {agency}, and {signer} signed it.",
+                agency=agency,
+                signer=who,
+            ),
+            sender.code,
+            hint=M("Do not use it. Ask the agency by another way whether it sent it."),
+        )
+    return Check(
+        "package-sender",
+        "not-checked",
+        M(
+            "Whether {signer}, who signed the package, may send for {agency} is not known here.",
+            signer=who,
+            agency=agency,
+        ),
+        sender.code,
+        required=False,
+        hint=M("The plan tells it of the bureaus that have their agency_code and dossier in it."),
+    )
+
+
+def _organisation(asked: Dossier) -> dict[str, str]:
+    """What of a certificate's subject says whose it is; an officer's own name may be another one's by now."""
+    telling = ("O", "OU", "CN") if asked.holder == "agency" else ("O", "OU")
+    return {short: value for short, value in asked.subject.items() if value and short in telling}
 
 
 def _digest(each: Attached) -> Check:
@@ -239,12 +318,10 @@ def _digest(each: Attached) -> Check:
     )
 
 
-def _signatures(
-    path: Path, each: Attached, trust: Sequence[bytes], crls: Sequence[bytes], policy: Policy
-) -> list[Check]:
+def _signatures(path: Path, each: Attached, judge: Judge) -> list[Check]:
     """What is to be said of one document: a summary, then each thing that is not as it should be."""
     try:
-        judged = validate(path, trust=trust, crls=crls, policy=policy)
+        judged = judge(path)
     except FieldkitError as error:
         said = M("The file {name} cannot be judged.", name=each.name)
         hint = M("Ask the sender for it again.")

@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from fieldkit.errors import FieldkitError
 from fieldkit.signature import document
 from fieldkit.signature.ranges import SignedRange, signed_ranges
 from fieldkit.signature.trust import certificates
@@ -30,20 +33,45 @@ if TYPE_CHECKING:
 PATIENCE = 60.0  # seconds for one program and one document
 TRUSTED = "Certificate is Trusted."
 VALID = "Signature is Valid."
+UNTRUSTED = "certificate verify error"
+UNKNOWN = "Unknown Validation Failure."
+OCSP = bytes.fromhex("06082b06010505073001")  # id-ad-ocsp, in a certificate's authority information access
 UNVERIFIED = "Signature has not yet been verified."
+
+
+def by(judge: str, checks: Iterable[Check]) -> list[Check]:
+    """The checks as the word of `judge`."""
+    return [msgspec.structs.replace(check, judge=judge) for check in checks]
 
 
 def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     """What poppler's pdfsig says, with `trust` (DER or PEM) as its only anchors."""
+    return by("pdfsig", _pdfsig(path, trust))
+
+
+def _pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
     program = shutil.which("pdfsig")
     if program is None:
         return [_missing("pdfsig", "poppler-utils")]
     with tempfile.TemporaryDirectory(prefix="fieldkit-nss-") as folder:
-        database = _anchor_database(Path(folder), trust) if trust else ""
-        done = _run([program, "-nssdir", folder, str(path)])
+        # without anchors too: pdfsig judges nothing at all without a database
+        database = _anchor_database(Path(folder), trust)
+        offline = ["-no-ocsp"] if _names_responder(path) else []
+        done = _run([program, "-nssdir", folder, *offline, str(path.absolute())])
     if isinstance(done, Message):
         return [_silent("pdfsig", done)]
     return _read_pdfsig(done.stdout, database, bool(trust))
+
+
+def _names_responder(path: Path) -> bool:
+    """Whether a certificate in the document names an OCSP responder, which pdfsig would ask by itself.
+
+    Where none does, that is not forbidden, since some releases then have no word on the certificate.
+    """
+    try:
+        return any(OCSP in each.cms for each in signed_ranges(path))
+    except FieldkitError:
+        return True
 
 
 def _anchor_database(folder: Path, trust: Sequence[bytes]) -> str:
@@ -108,6 +136,17 @@ def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
                     "not-checked",
                     M("pdfsig cannot judge signature {number}: it is a timestamp.", number=number),
                     validity,
+                    required=False,
+                )
+            )
+            continue
+        if database and validity == UNKNOWN:
+            checks.append(
+                Check(
+                    "pdfsig-integrity",
+                    "not-checked",
+                    M("pdfsig could not judge signature {number}: it got no database.", number=number),
+                    database,
                     required=False,
                 )
             )
@@ -180,6 +219,16 @@ def openssl_cms(
     at: the moment to judge for. times: by field, the moment that a timestamp proves, which goes before it:
     openssl looks at no timestamp.
     """
+    return by("openssl", _openssl_cms(path, trust, at, times or {}, password))
+
+
+def _openssl_cms(
+    path: Path,
+    trust: Sequence[bytes],
+    at: datetime | None,
+    times: Mapping[str, datetime],
+    password: Secret | None,
+) -> list[Check]:
     program = shutil.which("openssl")
     if program is None:
         return [_missing("openssl", "openssl")]
@@ -192,16 +241,17 @@ def openssl_cms(
         anchors = folder / "anchors.pem"
         anchors.write_text(_pem(trust))
         return [
-            _openssl(
+            check
+            for number, each in enumerate(found, 1)
+            for check in _openssl(
                 program,
                 folder,
                 anchors if trust else None,
                 number,
                 each,
                 data,
-                (times or {}).get(each.field, at),
+                times.get(each.field, at),
             )
-            for number, each in enumerate(found, 1)
         ]
 
 
@@ -213,50 +263,70 @@ def _openssl(
     signed: SignedRange,
     data: bytes,
     at: datetime | None,
-) -> Check:
+) -> list[Check]:
+    """Its word on the signature's bytes; one of its own on the path, where that alone is at fault."""
     if signed.timestamp:
-        return Check(
-            "openssl-integrity",
-            "not-checked",
-            M("openssl cms does not judge signature {number}: it is a timestamp.", number=number),
-            required=False,
-        )
+        return [
+            Check(
+                "openssl-integrity",
+                "not-checked",
+                M("openssl cms does not judge signature {number}: it is a timestamp.", number=number),
+                required=False,
+            )
+        ]
     cms, content = folder / f"{number}.cms", folder / f"{number}.bin"
     cms.write_bytes(signed.cms)
     content.write_bytes(signed.content(data))
     line = [program, "cms", "-verify", "-inform", "DER", "-binary", "-in", str(cms)]
     line += ["-content", str(content), "-out", os.devnull, "-purpose", "any", "-no-CApath", "-no-CAstore"]
-    line += ["-CAfile", str(anchors)] if anchors else ["-noverify", "-no-CAfile"]
-    if at is not None:
-        line += ["-attime", str(int(at.timestamp()))]
-    done = _run(line)
+    alone = ["-noverify", "-no-CAfile"]
+    # an anchor need not be a root: it is what the person trusts
+    done = _run([*line, *(["-CAfile", str(anchors), "-partial_chain", *_moment(at)] if anchors else alone)])
+    detail = "" if isinstance(done, Message) else (done.stderr.strip().splitlines() or [""])[-1][:200]
+    path_fault = not isinstance(done, Message) and done.returncode != 0 and UNTRUSTED in done.stderr
+    if path_fault:
+        done = _run([*line, *alone])
     content.unlink()
     if isinstance(done, Message):
-        return _silent("openssl", done)
-    detail = (done.stderr.strip().splitlines() or [""])[-1][:200]
-    if done.returncode == 0:
-        return Check(
-            "openssl-integrity",
-            "pass",
-            M("openssl: signature {number} is valid, and its path too.", number=number)
-            if anchors
-            else M(
-                "openssl: signature {number} is valid; without anchors its path was not looked at.",
-                number=number,
+        return [_silent("openssl", done)]
+    if done.returncode != 0:
+        wrong = M("openssl: signature {number} is not valid.", number=number)
+        return [Check("openssl-integrity", "fail", wrong, detail)]
+    if path_fault:
+        return [
+            Check("openssl-integrity", "pass", M("openssl: signature {number} is valid.", number=number)),
+            Check(
+                "openssl-path",
+                "fail",
+                M("openssl: the certificate of signature {number} is not trusted.", number=number),
+                detail,
+                required=False,
             ),
-            detail,
+        ]
+    good = (
+        M("openssl: signature {number} is valid, and its path too.", number=number)
+        if anchors
+        else M(
+            "openssl: signature {number} is valid; without anchors its path was not looked at.", number=number
         )
-    return Check(
-        "openssl-integrity", "fail", M("openssl: signature {number} is not valid.", number=number), detail
     )
+    return [Check("openssl-integrity", "pass", good, detail)]
+
+
+def _moment(at: datetime | None) -> list[str]:
+    return [] if at is None else ["-attime", str(int(at.timestamp()))]
 
 
 def mutool(path: Path) -> list[Check]:
     """Whether MuPDF finds the document unchanged; it knows no anchors, so its word is on integrity alone."""
+    return by("mutool", _mutool(path))
+
+
+def _mutool(path: Path) -> list[Check]:
     program = shutil.which("mutool")
     if program is None:
         return [_missing("mutool", "mupdf-tools", required=False)]
-    done = _run([program, "sign", "-v", str(path)])
+    done = _run([program, "sign", "-v", str(path.absolute())])
     if isinstance(done, Message):
         return [_silent("mutool", done, required=False)]
     text = done.stdout + done.stderr
@@ -299,6 +369,7 @@ def locked(judge: str) -> list[Check]:
             ),
             required=False,
             hint=M("Ask the document's author for a copy without a password."),
+            judge=judge,
         )
     ]
 

@@ -13,11 +13,13 @@ class Policy(msgspec.Struct, frozen=True):
     """What a verdict of "pass" needs besides integrity, path, dates and usage.
 
     revocation: the certificates' status must be known; without it what cannot be looked up leaves the
-    verdict "indeterminate". timestamp: a trusted timestamp must be there.
+    verdict "indeterminate". timestamp: a trusted timestamp must be there. purposes: extended key usages
+    that the authorities' profiles allow for documents besides the usual ones.
     """
 
     revocation: bool = True
     timestamp: bool = False
+    purposes: tuple[str, ...] = ()
 
 
 class SignatureVerdict(msgspec.Struct, frozen=True):
@@ -56,6 +58,7 @@ def check_shape(check: Check) -> dict[str, Any]:
         "detail": f"{said} ({check.detail})" if check.detail else said,
         "required": check.required,
         "hint": str(check.hint) if check.hint else "",
+        "judge": check.judge or "fieldkit",
     }
 
 

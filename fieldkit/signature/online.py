@@ -1,6 +1,7 @@
 """Ask the authorities' servers what a document leaves open: issuing certificates, OCSP answers, CRLs.
 
-Every request has a deadline and a limit, is made once per run, and is written down with its outcome.
+Every request has a deadline and a limit, is made once per run, and is written down with its outcome. What a
+certificate names is chosen by whoever made it: few addresses each, none inside unless a profile names it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.signature import boundary
+from fieldkit.signature import boundary, opener
 from fieldkit.signature.trust import Trust
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LARGEST = 32 * 1024 * 1024  # bytes; national revocation lists do grow to several megabytes
 LONGEST_CHAIN = 6
+MOST_URLS = 4
+"""So many addresses of one certificate are asked."""
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -37,10 +40,15 @@ class Online:
     """The network, with a memory for one run. asked: every request in order.
 
     patience: seconds for one server, however slowly it answers; one that let it run out is not asked again.
+    All that one certificate names has twice as long. named: the addresses of profiles, which may lie inside
+    the network; None where every one may.
     """
 
-    def __init__(self, *, patience: float = 8.0) -> None:
+    def __init__(self, *, patience: float = 8.0, named: Iterable[str] | None = ()) -> None:
         self.patience = patience
+        self._opener = opener.opener(None if named is None else opener.places(named))
+        self._chosen: dict[bytes, list[str]] = {}
+        self._ends: dict[bytes, float] = {}
         self.asked: list[Fetched] = []
         self._known: dict[tuple[str, bytes | None], Any] = {}
         self._silent: set[str] = set()
@@ -57,7 +65,7 @@ class Online:
         for _ in range(LONGEST_CHAIN):
             if at.issuer.dump() in here or at.self_issued:
                 break
-            answers = (self._ask(url, _certificate) for url in _issuer_urls(at))
+            answers = (self._ask(url, _certificate, of=at) for url in _issuer_urls(at))
             fetched = next(
                 (each for each in answers if each and each.subject.dump() == at.issuer.dump()), None
             )
@@ -74,14 +82,15 @@ class Online:
         for at, issuer in _path(certificate, believed):
             request = _ocsp_request(at, issuer)
             answers = (
-                self._ask(url, _ocsp_answer, request, "application/ocsp-request") for url in at.ocsp_urls
+                self._ask(url, _ocsp_answer, request, "application/ocsp-request", of=at)
+                for url in at.ocsp_urls
             )
             answer = next((each for each in answers if each is not None), None)
             if answer is not None:
                 ocsps.append(answer)
                 continue
             for point in at.crl_distribution_points:
-                listed = self._ask(point.url, _revocation_list) if point.url else None
+                listed = self._ask(point.url, _revocation_list, of=at) if point.url else None
                 if listed is not None:
                     crls.append(listed)
         return Trust(crls=tuple(crls), ocsps=tuple(ocsps))
@@ -91,12 +100,24 @@ class Online:
         fetched = (self._ask(url, _revocation_list) for url in urls)
         return Trust(crls=tuple(each for each in fetched if each is not None))
 
-    def _ask(self, url: str, read: Callable[[bytes], Any], body: bytes | None = None, kind: str = "") -> Any:
-        """What `read` makes of the answer, asked for once; None where there is none, or not such a one."""
+    def _ask(
+        self,
+        url: str,
+        read: Callable[[bytes], Any],
+        body: bytes | None = None,
+        kind: str = "",
+        *,
+        of: Certificate | None = None,
+    ) -> Any:
+        """What `read` makes of the answer, asked for once; None where there is none, or not such a one.
+
+        of: the certificate that names the address; None where a profile does.
+        """
         key = (url, body)
         if key not in self._known:
             began = time.monotonic()
-            data, outcome = self._fetched(url, body, kind)
+            refused, end = self._bounds(url, of)
+            data, outcome = (None, refused) if refused else self._fetched(url, body, kind, end)
             took = round(1000 * (time.monotonic() - began))
             found = None
             if data is not None:
@@ -109,20 +130,33 @@ class Online:
             self._known[key] = found
         return self._known[key]
 
-    def _fetched(self, url: str, body: bytes | None, kind: str) -> tuple[bytes | None, str]:
+    def _bounds(self, url: str, of: Certificate | None) -> tuple[str, float]:
+        """Why the address is not asked, or ""; and until when an answer is waited for."""
+        now = time.monotonic()
+        if of is None:
+            return "", now + self.patience
+        name = of.sha256
+        chosen = self._chosen.setdefault(name, [])
+        if url not in chosen:
+            if len(chosen) >= MOST_URLS:
+                return "not asked: the certificate names too many addresses", now
+            chosen.append(url)
+        end = self._ends.setdefault(name, now + 2 * self.patience)
+        return ("not asked: no time is left", now) if end <= now else ("", min(end, now + self.patience))
+
+    def _fetched(self, url: str, body: bytes | None, kind: str, end: float) -> tuple[bytes | None, str]:
         if not url.lower().startswith(("http://", "https://")):
             return None, "not an http address"
         server = url.split("/")[2]
         if server in self._silent:
             return None, "not asked again: it let the deadline pass"
-        end = time.monotonic() + self.patience
         parts: list[bytes] = []
         size = 0
         try:
             request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
                 url, data=body, headers={"Content-Type": kind} if kind else {}
             )
-            with urllib.request.urlopen(request, timeout=self.patience) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=max(end - time.monotonic(), 0.1)) as answer:
                 while chunk := answer.read1(65536):
                     size += len(chunk)
                     if size > LARGEST:

@@ -63,7 +63,7 @@ def standing(reader: Any, name: str) -> Standing:
         )
     places = _places(reader)
     found = tuple(
-        Field(each, value is not None, places.get(reference.reference if reference else None))
+        Field(str(each), value is not None, places.get(reference.reference if reference else None))
         for each, value, reference in fields.enumerate_sig_fields(reader)
     )
     return Standing(found, len(list(reader.embedded_signatures)), certified is not None)

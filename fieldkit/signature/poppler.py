@@ -1,7 +1,6 @@
 """Poppler's programs, asked about a document: they run apart, so that a damaged one takes nothing with it.
 
-pdftoppm draws pages here, rather than a library in the process: it comes with pdfsig and pdftotext, which are
-needed anyway, can be given a time limit, and a document that crashes it crashes nothing else.
+A program can be given a time limit, and a document that crashes it crashes nothing else.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ def ask(
     """
     line = [_path_of(program), *options]
     if password is None:
-        return _run([*line, str(path), *after], None)
-    qpdf = [_path_of("qpdf"), "--password-file=-", "--decrypt", str(path), "-"]
+        return _run([*line, str(path.absolute()), *after], None)
+    qpdf = [_path_of("qpdf"), "--password-file=-", "--decrypt", str(path.absolute()), "-"]
     document = _run(qpdf, password.reveal_bytes() + b"\n", good=(0, 3))
     return None if document is None else _run([*line, "-", *after], document)
 

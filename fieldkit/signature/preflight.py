@@ -215,7 +215,7 @@ def rewrite(source: Path, out: Path) -> None:
     with document.written(out) as file:
         try:
             done = subprocess.run(
-                [program, "--warning-exit-0", "--object-streams=disable", str(source), "-"],
+                [program, "--warning-exit-0", "--object-streams=disable", str(source.absolute()), "-"],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.PIPE,

@@ -152,7 +152,7 @@ class Easel:
     def pixels(self, draft: Draft, width: int, height: int, *, zoom: int = 1) -> Pixels:
         """The page with the stamp in at most so many pixels; zoomed, the part around the stamp.
 
-        :raises ToolMissing: pdftoppm is not here. :raises DocumentUnfit: the page cannot be drawn.
+        :raises DocumentUnfit: the page cannot be drawn.
         """
         page = draft.page
         scale = zoom * min(width / page.width, height / page.height)
@@ -167,17 +167,17 @@ class Easel:
         )
         place = Window(left - window.left, top - window.top, max(right - left, 1), max(bottom - top, 1))
         with self._drawing:
-            drawn = self._page(draft.place.page, full, page.sheet.turn, window)
+            drawn = self._page(draft.place.page, full, window)
             stamp = self._stamp(draft, place.width, place.height)
         return raster.framed(raster.printed(drawn, stamp, place.left, place.top), place, FRAME)
 
-    def _page(self, number: int, full: tuple[int, int], turn: int, window: Window) -> Pixels:
+    def _page(self, number: int, full: tuple[int, int], window: Window) -> Pixels:
         key = (number, *full, window)
         if key not in self._pages:
             if len(self._pages) > 16:
                 self._pages.clear()
             self._pages[key] = raster.page(
-                self._source, number, *full, turn=turn, window=window, password=self._password
+                self._source, number, *full, window=window, password=self._password
             )
         return self._pages[key]
 
@@ -199,7 +199,7 @@ def signed(path: Path, place: Place, width: int, height: int, *, password: Secre
     page = pages(path, password)[place.page]
     scale = min(width / page.width, height / page.height)
     size = max(1, round(page.width * scale)), max(1, round(page.height * scale))
-    return raster.page(path, place.page, *size, turn=page.sheet.turn, password=password)
+    return raster.page(path, place.page, *size, password=password)
 
 
 def _around(middle: int, room: int, whole: int) -> int:

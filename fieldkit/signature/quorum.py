@@ -1,4 +1,7 @@
-"""Every judge on one document: fieldkit, pdfsig, openssl and mutool; disagreement is a finding of its own."""
+"""Every judge on one document: fieldkit, pdfsig, openssl, mutool, and one that draws its pages.
+
+Disagreement is a finding of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, document, independent
+from fieldkit.signature import appearance, boundary, document, independent
+from fieldkit.signature.appearance import Compared
+from fieldkit.signature.errors import DocumentChanged
 from fieldkit.signature.judgement import Judgement as Judgement
-from fieldkit.signature.judgement import Policy, every_check
+from fieldkit.signature.judgement import Policy
 from fieldkit.signature.online import Online
 from fieldkit.signature.ranges import signed_ranges
 from fieldkit.signature.validate import validate
 from fieldkit.text import M
-from fieldkit.verdict import Check, overall
+from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.profile.rules import RuleSet
@@ -36,11 +41,13 @@ def judge(
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     password: Secret | None = None,
     rules: Sequence[RuleSet] = (),
+    draw: bool = True,
 ) -> Judgement:
     """Have every judge look at `path` at the same time; the verdict needs all that are here to agree.
 
-    The options are those of `validate`. A program that is missing is "not-checked" and does not keep the
-    verdict from "pass": what one judge needs is its own word, and the list says who was asked.
+    The options are those of `validate`. draw: have the pages drawn, to compare what they show.
+    A program that is missing is "not-checked" and does not keep the verdict from "pass": what one judge needs
+    is its own word, and the list says who was asked.
     """
     # pyHanko's modules import each other in a circle, which two threads must not enter at the same time
     import pyhanko.sign.validation  # noqa: F401
@@ -48,11 +55,10 @@ def judge(
     # held open from the first to the last word, so that all judge the same file; a named pipe or an endless
     # device is refused here, since programs would wait for it
     with document.opened(path):
-        own, heard = _asked(path, trust, crls, others, at, network, policy, password, rules)
+        own, heard, compared = _asked(path, trust, crls, others, at, network, policy, password, rules, draw)
     words = tuple(_optional(check) for check in heard)
     checks = (*own.checks, *words, _agreement(own, words))
-    judged = Judgement("pass", own.signatures, checks)
-    return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
+    return appearance.judged(msgspec.structs.replace(own, checks=checks), compared)
 
 
 def _asked(
@@ -65,14 +71,16 @@ def _asked(
     policy: Policy,
     password: Secret | None,
     rules: Sequence[RuleSet],
-) -> tuple[Judgement, list[Check]]:
+    draw: bool,
+) -> tuple[Judgement, list[Check], Compared]:
     """fieldkit's own judgement, and what the other judges said meanwhile."""
     closed = password is not None and not _opens(path)
     judges: dict[str, Callable[[], list[Check]]] = {
         "pdfsig": lambda: independent.locked("pdfsig") if closed else independent.pdfsig(path, trust),
         "mutool": lambda: independent.locked("mutool") if closed else independent.mutool(path),
     }
-    with ThreadPoolExecutor(len(judges), "fieldkit-judge") as pool:
+    with ThreadPoolExecutor(len(judges) + 1, "fieldkit-judge") as pool:
+        drawing = pool.submit(_compared, path, password) if draw else None
         waiting = [pool.submit(_heard, name, ask) for name, ask in judges.items()]
         own = validate(
             path,
@@ -90,7 +98,18 @@ def _asked(
             "openssl",
             lambda: independent.openssl_cms(path, trust, at=at, times=times, password=password),
         )
-        return own, [*(check for each in waiting for check in each.result()), *asked]
+        words = [*(check for task in waiting for check in task.result()), *asked]
+        return own, words, drawing.result() if drawing is not None else appearance.left_out()
+
+
+def _compared(path: Path, password: Secret | None) -> Compared:
+    """What the pages show; a document that cannot be taken apart was not looked at."""
+    try:
+        return appearance.compare(path, password=password)
+    except DocumentChanged:
+        raise
+    except FieldkitError as error:
+        return Compared((_stumbled(appearance.JUDGE, f"{error.code}: {error.detail}", required=True),))
 
 
 def _proven(own: Judgement) -> dict[str, datetime]:
@@ -127,13 +146,15 @@ def _heard(judge: str, ask: Callable[[], list[Check]]) -> list[Check]:
         return [_stumbled(judge, boundary.kind_of(error))]
 
 
-def _stumbled(judge: str, detail: str) -> Check:
+def _stumbled(judge: str, detail: str, *, required: bool = False) -> Check:
     return Check(
-        f"{judge}-integrity",
+        judge if judge == appearance.JUDGE else f"{judge}-integrity",
         "not-checked",
         M("{judge} could not judge the document: its signatures cannot be read.", judge=judge),
         detail,
+        required=required,
         hint=M("What fieldkit itself says of the document tells what is wrong with it."),
+        judge=judge,
     )
 
 
@@ -143,14 +164,20 @@ def _optional(check: Check) -> Check:
 
 
 def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
-    """Whether all that looked at the integrity came to the same end."""
-    words = {"fieldkit": _integrity(own)}
+    """Whether all that judged the integrity came to the same end, and fieldkit and openssl on the path too.
+
+    Who cannot judge something has no word on it: no anchors, no judgement on the path.
+    """
+    others = tuple(others)
+    words = {"fieldkit": _integrity(own)} | integrity_words(others)
+    paths = _paths(own)
     for check in others:
-        judge, _, what = check.id.partition("-")
-        if what == "integrity" and check.verdict != "not-checked":
-            before = words.get(judge, "pass")
-            words[judge] = "fail" if "fail" in (before, check.verdict) else "pass"
+        judges_path = check.id == "openssl-path" or check.verdict == "pass"
+        if check.judge == "openssl" and "fieldkit" in paths and judges_path:
+            paths[check.judge] = "fail" if "fail" in (paths.get(check.judge), check.verdict) else "pass"
     detail = ", ".join(f"{judge}: {word}" for judge, word in sorted(words.items()))
+    if len(set(paths.values())) > 1:
+        detail += "; path: " + ", ".join(f"{judge}: {word}" for judge, word in sorted(paths.items()))
     if len(words) == 1:
         return Check(
             "agreement",
@@ -160,7 +187,7 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
             required=False,
             hint=M("Install the package {package}.", package="poppler-utils"),
         )
-    if len(set(words.values())) == 1:
+    if len(set(words.values())) == 1 and len(set(paths.values())) < 2:
         return Check("agreement", "pass", M("All judges agree."), detail)
     return Check(
         "agreement",
@@ -171,11 +198,27 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
     )
 
 
+def integrity_words(checks: Iterable[Check]) -> dict[str, str]:
+    """By judge, its word on the integrity of all signatures; of those that have one."""
+    words: dict[str, str] = {}
+    for check in checks:
+        if check.id == f"{check.judge}-integrity" and check.verdict != "not-checked":
+            words[check.judge] = "fail" if "fail" in (words.get(check.judge), check.verdict) else "pass"
+    return words
+
+
 def _integrity(own: Judgement) -> str:
-    outcomes = [
-        check.verdict
-        for each in own.signatures
-        for check in each.checks
-        if check.id in ("integrity", "coverage", "path", "dates", "algorithm", "structure", "kind")
-    ]
+    outcomes = _outcomes(own, ("integrity", "coverage", "structure", "kind"))
     return "fail" if "fail" in outcomes or not outcomes else "pass"
+
+
+def _paths(own: Judgement) -> dict[str, str]:
+    """fieldkit's word on paths and dates, where it has one and what was signed is whole."""
+    outcomes = _outcomes(own, ("path", "dates"))
+    if "not-checked" in outcomes or not outcomes or _integrity(own) == "fail":
+        return {}
+    return {"fieldkit": "fail" if "fail" in outcomes else "pass"}
+
+
+def _outcomes(own: Judgement, names: Sequence[str]) -> list[str]:
+    return [check.verdict for each in own.signatures for check in each.checks if check.id in names]

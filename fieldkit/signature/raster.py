@@ -1,30 +1,23 @@
-"""Pages as pixels, drawn by pdftoppm: small ones for a terminal, a PNG to keep as evidence."""
+"""Pages as pixels, drawn by PDFium: small ones for a terminal, a PNG to keep as evidence."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fieldkit.signature import errors, poppler
+from fieldkit.signature import engines, errors
+from fieldkit.signature.pdfium import Pixels as Pixels
+from fieldkit.signature.pdfium import Request
 from fieldkit.text import M
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
 
-HEAD = re.compile(rb"P6\s+(\d+)\s+(\d+)\s+255\s")
 LARGEST = 4000  # pixels a side
-
-
-class Pixels(msgspec.Struct, frozen=True):
-    """A picture: three bytes (red, green, blue) a pixel, row by row from the top."""
-
-    width: int
-    height: int
-    rgb: bytes
+CLOSEST = 72_000  # dots an inch: the longest side alone sets the size
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -42,50 +35,46 @@ def page(
     width: int,
     height: int,
     *,
-    turn: int = 0,
     window: Window | None = None,
     password: Secret | None = None,
 ) -> Pixels:
     """The page (from 0) as a viewer shows it, signatures too, as `width` by `height` pixels.
 
-    turn: how far the page is turned; pdftoppm scales it before it turns it. window: only this part of
-    that picture.
+    window: only this part of that picture.
 
-    :raises ToolMissing: pdftoppm is not here. :raises DocumentUnfit: it cannot draw the page.
+    :raises DocumentUnfit: the page cannot be drawn.
     """
-    across, up = (height, width) if turn in (90, 270) else (width, height)
-    options = ["-scale-to-x", str(min(across, LARGEST)), "-scale-to-y", str(min(up, LARGEST))]
-    if window is not None:
-        sides = ("-x", window.left), ("-y", window.top), ("-W", window.width), ("-H", window.height)
-        options += [part for name, value in sides for part in (name, str(value))]
-    return _read(_draw(path, number, options, password), path.name)
+    full = min(width, LARGEST), min(height, LARGEST)
+    part = msgspec.structs.astuple(window) if window is not None else None
+    return _draw(path, Request(str(path), number=number, full=full, window=part), password)
 
 
 def png(path: Path, number: int = 0, *, longest: int = 1000, password: Secret | None = None) -> bytes:
     """The page as a PNG whose longer side has `longest` pixels; the same errors as `page`."""
-    return _draw(path, number, ["-png", "-scale-to", str(min(longest, LARGEST))], password)
+    from PIL import Image
+
+    drawn = _draw(
+        path, Request(str(path), number=number, dpi=CLOSEST, longest=min(longest, LARGEST)), password
+    )
+    out = BytesIO()
+    Image.frombytes("RGB", (drawn.width, drawn.height), drawn.rgb).save(out, "PNG")
+    return out.getvalue()
 
 
-def _draw(path: Path, number: int, options: Sequence[str], password: Secret | None) -> bytes:
-    which = ["-cropbox", "-f", str(number + 1), "-l", str(number + 1), "-singlefile"]
-    drawn = poppler.ask("pdftoppm", [*which, *options], path, password)
-    if not drawn:
+def _draw(path: Path, request: Request, password: Secret | None) -> Pixels:
+    if password is not None:
+        request = msgspec.structs.replace(request, password=password.reveal())
+    try:
+        with engines.by_pdfium(request) as drawn:
+            (picture,) = drawn
+    except engines.Undrawn as error:
+        number = request.number or 0
         raise errors.DocumentUnfit(
             M("Page {page} of {name} cannot be drawn.", page=number + 1, name=path.name),
             hint=M("Look at it in a viewer."),
-        )
-    return drawn
-
-
-def _read(ppm: bytes, name: str) -> Pixels:
-    head = HEAD.match(ppm)
-    if head is None:
-        raise errors.DocumentUnfit(M("The file {name} cannot be drawn.", name=name))
-    width, height = int(head[1]), int(head[2])
-    rgb = ppm[head.end() : head.end() + 3 * width * height]
-    if len(rgb) != 3 * width * height:
-        raise errors.DocumentUnfit(M("The file {name} cannot be drawn.", name=name))
-    return Pixels(width, height, rgb)
+            detail=str(error),
+        ) from None
+    return picture
 
 
 def printed(under: Pixels, over: Pixels, left: int, top: int) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.parsers import expat
 
 import msgspec
@@ -16,13 +17,23 @@ LARGEST = 256 * 1024 * 1024  # bytes
 
 
 class Element(msgspec.Struct):
-    """An element: name without namespace, namespace, attributes, own text, children."""
+    """An element: name without namespace, namespace, attributes, own text, children.
+
+    commented: a comment stands in its text, which no signature covers and some readers end the text at.
+    """
 
     name: str
     namespace: str
     attributes: dict[str, str]
     text: str = ""
     children: list[Element] = []
+    commented: bool = False
+
+    def all(self) -> Iterator[Element]:
+        """It, and every element below it."""
+        yield self
+        for each in self.children:
+            yield from each.all()
 
     def find(self, *path: str) -> Element | None:
         """The first element down `path`, by names without namespace."""
@@ -68,12 +79,17 @@ def parse(data: bytes) -> Element:
     def text(part: str) -> None:
         texts[-1].append(part)
 
+    def comment(_: str) -> None:
+        if stack:
+            stack[-1].commented = True
+
     def refuse(*_: object) -> int:
         raise _unfit(M("The package declares a document type, which is dangerous and never needed."))
 
     reader.StartElementHandler = start
     reader.EndElementHandler = end
     reader.CharacterDataHandler = text
+    reader.CommentHandler = comment
     reader.StartDoctypeDeclHandler = refuse
     reader.EntityDeclHandler = refuse
     reader.ExternalEntityRefHandler = refuse

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 import msgspec
 
+from fieldkit.certificate import usage
+from fieldkit.certificate.strength import weakness
 from fieldkit.errors import Refused
 from fieldkit.operator import Progress
 from fieldkit.signature import boundary, document, errors, permission
@@ -86,6 +88,7 @@ def sign(
     overwrite: bool = False,
     insist: bool | Sequence[str] = False,
     network: bool = True,
+    purposes: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Signed:
     """Sign `source` into `out`, which appears complete or not at all.
@@ -95,9 +98,11 @@ def sign(
     empty fields to make with it. tsa: the timestamp authority's address, needed above B-B. anchors,
     crls: DER or PEM, needed above B-T. overwrite: `out` may be there already, even be `source`.
     insist: sign with a certificate that is expired, not yet valid or not meant for signatures (True, or
-    the codes of those that the rules allow); never with a revoked one.
+    the codes of those that the rules allow); never with a revoked one, or one with a weak key. purposes:
+    see `certificate.usage.may_sign`.
 
     :raises Refused: the certificate may not sign, or the document may not be signed.
+    :raises KeyUnsupported: the certificate is too weak.
     """
     from fieldkit.signature.trust import trust
 
@@ -112,7 +117,7 @@ def sign(
     believed = trust(
         anchors, (signer.certificate, *signer.chain), crls, network=network and level in ("b-lt", "b-lta")
     )
-    checks = may_sign(signer.certificate, believed, insist=insist)
+    checks = may_sign(signer.certificate, believed, insist=insist, purposes=purposes)
     with boundary.signing(source.name):
         from fieldkit.signature.signer import HttpTimeStamper, TokenSigner
 
@@ -143,14 +148,24 @@ def sign(
     return Signed(str(out), name, level, digest, tuple(checks))
 
 
-def may_sign(holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = False) -> list[Check]:
+def may_sign(
+    holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = False, purposes: Sequence[str] = ()
+) -> list[Check]:
     """Whether the certificate `holder` (DER) may sign now, before any key is used.
 
     :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, CertificateRevoked: it may not.
+    :raises KeyUnsupported: it is too weak.
     """
+    from fieldkit.certificate.errors import KeyUnsupported
     from fieldkit.signature.trust import certificates
 
     (certificate,) = certificates((holder,))
+    if weak := weakness(holder):
+        raise KeyUnsupported(
+            M("The certificate is too weak for signatures of today: {weakness}.", weakness=weak),
+            unchanged=boundary.UNCHANGED,
+            hint=M("Ask the authority for a certificate with an RSA key of 2048 bits or a P-256 key."),
+        )
     now = datetime.now(UTC)
     checks = [
         Check("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
@@ -158,7 +173,7 @@ def may_sign(holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = F
             "certificate-usage", "pass", M("The certificate is meant for signatures."), _usage(certificate)
         ),
     ]
-    fault = _unfit(certificate, now)
+    fault = _unfit(certificate, now, purposes)
     if fault is not None:
         allowed = ANYTHING if insist is True else insist or ()
         if fault.code not in allowed:
@@ -171,7 +186,7 @@ def may_sign(holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = F
     return checks
 
 
-def _unfit(certificate: Certificate, now: datetime) -> Refused | None:
+def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> Refused | None:
     """Why dates or usage forbid a signature, or None."""
     if now > certificate.not_valid_after:
         return errors.CertificateExpired(
@@ -185,21 +200,13 @@ def _unfit(certificate: Certificate, now: datetime) -> Refused | None:
             unchanged=boundary.UNCHANGED,
             hint=M("Look at this machine's clock, or wait for that day."),
         )
-    if not signs(certificate):
+    if not usage.may_sign(certificate.dump(), purposes):  # type: ignore[no-untyped-call]
         return errors.CertificateUsage(
             M("The certificate was not issued for signing documents."),
             unchanged=boundary.UNCHANGED,
             hint=M("Use another certificate; this one's usage is: {usage}.", usage=_usage(certificate)),
         )
     return None
-
-
-def signs(certificate: Certificate) -> bool:
-    """Whether the key usage allows document signatures: non-repudiation or digital signature, or no limit."""
-    usage = certificate.key_usage_value
-    return not certificate.ca and (
-        usage is None or bool({"non_repudiation", "digital_signature"} & set(usage.native))
-    )
 
 
 def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Check:
@@ -358,5 +365,7 @@ def _day(moment: datetime) -> str:
 
 
 def _usage(certificate: Certificate) -> str:
-    usage = certificate.key_usage_value
-    return ", ".join(sorted(usage.native)) if usage is not None else "unrestricted"
+    held = certificate.key_usage_value
+    named = sorted(held.native) if held is not None else ["unrestricted"]
+    extended = usage.extended_key_usage(certificate.dump())  # type: ignore[no-untyped-call]
+    return ", ".join(filter(None, (*named, extended)))

@@ -17,7 +17,7 @@ import msgspec
 from fieldkit.errors import FieldkitError
 from fieldkit.profile.rules import RuleSet
 from fieldkit.signature import batch, boundary, errors, permission, quorum, raster, tamper
-from fieldkit.signature.judgement import Judgement, every_check
+from fieldkit.signature.judgement import Judgement, Policy, every_check
 from fieldkit.signature.sign import Level, RawSigner, Signed
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall
@@ -33,7 +33,8 @@ SKEW = 120  # seconds a clock may be off before it is worth a word
 class Bench(msgspec.Struct, frozen=True):
     """What a trial is made with. name, title: the signer's, as they stand on the page.
 
-    anchors, others, crls: DER. rules: for the stamps; none where no rule set is in force.
+    anchors, others, crls: DER. rules: for the stamps; none where no rule set is in force. purposes: see
+    `certificate.usage.may_sign`.
     """
 
     signer: RawSigner
@@ -44,6 +45,7 @@ class Bench(msgspec.Struct, frozen=True):
     name: str = ""
     title: str = ""
     tsa: str = ""
+    purposes: tuple[str, ...] = ()
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -155,6 +157,7 @@ def _sign(
             tsa=bench.tsa or None,
             anchors=bench.anchors,
             crls=bench.crls,
+            purposes=bench.purposes,
         )
 
     if not bench.tsa:
@@ -171,9 +174,10 @@ def _sign(
         return sign("b-b"), [note]
 
 
-def _judge(path: Path, bench: Bench) -> Judgement:
+def _judge(path: Path, bench: Bench, *, draw: bool = True) -> Judgement:
     rules = (bench.rules,) if bench.rules is not None else ()
-    return quorum.judge(path, bench.anchors, bench.crls, rules=rules)
+    policy = Policy(purposes=bench.purposes)
+    return quorum.judge(path, bench.anchors, bench.crls, policy=policy, rules=rules, draw=draw)
 
 
 def _words(judged: Judgement) -> dict[str, str]:
@@ -184,26 +188,22 @@ def _words(judged: Judgement) -> dict[str, str]:
         for check in each.checks
         if check.id in ("integrity", "coverage")
     ]
-    words = {"fieldkit": "fail" if "fail" in own or not own else "pass"}
-    for check in judged.checks:
-        judge, _, what = check.id.partition("-")
-        if what == "integrity" and check.verdict != "not-checked":
-            words[judge] = "fail" if "fail" in (words.get(judge), check.verdict) else "pass"
-    return words
+    return {"fieldkit": "fail" if "fail" in own or not own else "pass"} | quorum.integrity_words(
+        judged.checks
+    )
 
 
 def _broken(path: Path, bench: Bench) -> list[Check]:
     """Whether each judge that is here refuses a copy with one byte changed; one that is not is named too."""
     copy = path.with_name(f"{path.stem}-changed.pdf")
     tamper.flip(path, copy)
-    judged = _judge(copy, bench)
+    judged = _judge(copy, bench, draw=False)
     words = _words(judged)
     found = [_refused(judge, word) for judge, word in sorted(words.items())]
     for check in judged.checks:
-        judge, _, what = check.id.partition("-")
-        if what == "integrity" and judge not in words:
-            found.append(msgspec.structs.replace(check, id=f"tampering-{judge}", required=False))
-            words[judge] = ""
+        if check.id == f"{check.judge}-integrity" and check.judge not in words:
+            found.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
+            words[check.judge] = ""
     return found
 
 
@@ -295,7 +295,7 @@ def revocation(bench: Bench, lists: Sequence[str] = ()) -> Outside:
 
     believed = trust(bench.anchors, (bench.signer.certificate, *bench.signer.chain, *bench.others))
     (certificate,) = certificates((bench.signer.certificate,))
-    online = Online()
+    online = Online(named=None)  # the token's own authority may well answer inside
     fetched = online.revocation(certificate, believed)
     if not online.asked and lists:
         fetched = online.lists(lists)

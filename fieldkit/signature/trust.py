@@ -88,6 +88,8 @@ class Trust(msgspec.Struct, frozen=True):
         from pyhanko_certvalidator import ValidationContext
         from pyhanko_certvalidator.registry import SimpleTrustManager
 
+        from fieldkit.certificate.strength import policy
+
         moment = None if self.network and at is None else (at or datetime.now(UTC))
         return ValidationContext(
             trust_manager=SimpleTrustManager.build(trust_roots=list(self.anchors)),
@@ -98,6 +100,7 @@ class Trust(msgspec.Struct, frozen=True):
             allow_fetching=self.network and moment is None and revocation,
             revocation_mode=mode,
             retroactive_revinfo=True,
+            algorithm_usage_policy=policy(),
         )
 
     def path_fault(self, certificate: Certificate, at: datetime | None, mode: Mode) -> Exception | None:

@@ -223,6 +223,8 @@ def _measured(signature: Any, believed: Trust, moment: Moment) -> tuple[Any, boo
     from pyhanko.sign.validation import async_validate_pdf_signature
     from pyhanko.sign.validation.settings import KeyUsageConstraints
 
+    from fieldkit.signature.changes import StrictPolicy
+
     def measured(*, revocation: bool) -> Any:
         contexts = (
             believed.context(moment.at, "require" if revocation else "soft-fail", revocation=revocation)
@@ -234,6 +236,7 @@ def _measured(signature: Any, believed: Trust, moment: Moment) -> tuple[Any, boo
                 signature,
                 signer_validation_context=signer,
                 ts_validation_context=stamper,
+                diff_policy=StrictPolicy(),
                 key_usage_settings=KeyUsageConstraints(key_usage=set(), match_all_key_usages=False),
             )
         )
@@ -250,10 +253,14 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
     """A document timestamp's verdict, and its time if it is to be believed."""
     from pyhanko.sign.validation import async_validate_pdf_timestamp
 
+    from fieldkit.signature.changes import StrictPolicy
+
     believed = brought.joined(case.believed, brought.inside(signature))
     status = asyncio.run(
         async_validate_pdf_timestamp(
-            signature, validation_context=believed.context(moment.at, revocation=False)
+            signature,
+            validation_context=believed.context(moment.at, revocation=False),
+            diff_policy=StrictPolicy(),
         )
     )
     certificate = status.signing_cert
@@ -288,7 +295,7 @@ def _certificate(
 ) -> Iterator[Check]:
     """The claims on the signer's certificate. settled: path and revocation are known to hold."""
     yield claims.dates(certificate, moment)
-    yield claims.usage(certificate)
+    yield claims.usage(certificate, case.policy)
     if settled:
         yield claims.PATH_HOLDS
         yield claims.NOT_REVOKED

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,10 +93,15 @@ def verify(
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
     policy: Policy,
-    required: bool,
+    required: bool | None,
     at: datetime | None = None,
+    sender: Callable[[bytes], Check] | None = None,
 ) -> list[Check]:
-    """What is to be said of the package's own signature. required: there has to be one."""
+    """What is to be said of the package's own signature.
+
+    required: there has to be one; None: without one the verdict stays open; False: there need be none.
+    sender: whether the signer (DER) is who the package says it is from.
+    """
     root = _parsed(data)
     found = list(root.iter(f"{{{DSIG}}}Signature"))
     if not found:
@@ -104,9 +109,9 @@ def verify(
             Check(
                 "package-signature",
                 "fail" if required else "not-checked",
-                M("The package itself is not signed."),
-                required=required,
-                hint=M("Pack it with a token, which signs it."),
+                M("The package itself is not signed: who sent it, to whom and with what is not protected."),
+                required=required is not False,
+                hint=M("Ask the sender for a signed package, or agree to unsigned ones (--accept-unsigned)."),
             )
         ]
     if len(found) > 1 or not str(found[0].getparent().tag).endswith("}edXMLHeader"):
@@ -134,7 +139,8 @@ def verify(
         M("The package is unchanged since it was signed."),
         "-".join(parts.method),
     )
-    return [good, *_certificate(parts.certificates, trust, crls, policy, at)]
+    bound = [sender(parts.certificates[0])] if sender is not None else []
+    return [good, *bound, *_certificate(parts.certificates, trust, crls, policy, at)]
 
 
 class _Strange(Exception):
@@ -171,7 +177,8 @@ def _certificate(
     required = policy.revocation or revocation.verdict == "fail"
     found = [
         claims.dates(certificate, Moment(now, now)),
-        claims.usage(certificate),
+        claims.key(certificate),
+        claims.usage(certificate, policy),
         path,
         msgspec.structs.replace(revocation, required=required),
     ]
@@ -227,6 +234,8 @@ def _taken_apart(signature: Any) -> _Parts:
 
     :raises _Strange: it is of another.
     """
+    if strange := _unsigned(signature):
+        raise _Strange(strange)
     info = _only(signature, "SignedInfo")
     if _only(info, "CanonicalizationMethod").get("Algorithm") != C14N:
         raise _Strange("CanonicalizationMethod")
@@ -250,6 +259,14 @@ def _taken_apart(signature: Any) -> _Parts:
         _bytes(_only(signature, "SignatureValue")),
         tuple(held),
     )
+
+
+def _unsigned(signature: Any) -> str:
+    """What stands in a signature beside its own parts, where nothing is signed: a place to hide a message."""
+    own = {_name(each) for each in ("SignedInfo", "SignatureValue", "KeyInfo")}
+    inside = (each.tag for each in signature if each.tag not in own)
+    within = (each.tag for each in signature.iter() if not str(each.tag).startswith(f"{{{DSIG}}}"))
+    return ", ".join(str(each) for each in (*inside, *within))[:200]
 
 
 def _only(parent: Any, name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
+from fieldkit.secret import keep_memory_private
 from fieldkit.token import protocol
 from fieldkit.token.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, size, text
 
@@ -87,6 +88,7 @@ class Worker:
         try:
             self._native = Cryptoki(request.path)
             self._library = pkcs11.lib(request.path)
+            self._native.follow(self._library)
         except (OSError, AttributeError) as error:
             raise Unloadable(str(error)) from None
         except UnicodeDecodeError:
@@ -175,11 +177,14 @@ class Worker:
     def _login(self, request: protocol.Login, secrets: list[bytearray]) -> None:
         opened = self._session(request.session)
         pin = secrets[0] if secrets else None
+        user = CKU_SO if request.so else CKU_USER
         try:
-            self.native.login(opened.session.handle, CKU_SO if request.so else CKU_USER, pin)
+            self.native.login(opened.session.handle, user, pin)
         except Rejected as error:
             if error.name != "CKR_USER_ALREADY_LOGGED_IN":
                 raise
+            self.native.logout(opened.session.handle)  # of an earlier session: this PIN was not judged
+            self.native.login(opened.session.handle, user, pin)
         opened.logged_in = True
         if pin is not None and not request.so:
             from fieldkit.token.objects import wants_pin_each_time
@@ -225,6 +230,8 @@ class Worker:
         return stored_keys(self._session(request.session).session)
 
     def _sign(self, request: protocol.Sign, _: list[bytearray]) -> bytes:
+        from pkcs11.exceptions import PinIncorrect
+
         from fieldkit.token import objects
 
         opened = self._session(request.session)
@@ -235,7 +242,12 @@ class Worker:
                 raise LookupError
             opened.keys[request.id] = key
         pin = opened.pin.decode() if opened.pin and _each_time(key) else None
-        return objects.sign(key, request.mechanism, request.data, opened.mechanisms, pin)
+        try:
+            return objects.sign(key, request.mechanism, request.data, opened.mechanisms, pin)
+        except PinIncorrect:  # it was changed since the login: it is never sent again
+            opened.pin[:] = bytes(len(opened.pin))
+            opened.pin.clear()
+            raise
 
     def _create_key(self, request: protocol.CreateKey, secrets: list[bytearray]) -> protocol.Written:
         from fieldkit.token.objects import create_key
@@ -358,26 +370,10 @@ def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
     return os.fdopen(requests, "rb", buffering=0), os.fdopen(replies, "wb", buffering=0)
 
 
-def _keep_memory_private() -> None:
-    """No core dump, and no other process of this user may read this one's memory."""
-    if sys.platform == "win32":
-        import ctypes
-
-        ctypes.windll.kernel32.SetErrorMode(0x8003)  # no crash dialog: it would hang the client
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-
-
 def main() -> None:
     """Read requests until the client closes the pipe; the worker answers them."""
     requests, replies = _private_pipes()
-    _keep_memory_private()
+    keep_memory_private()
     waiting: queue.SimpleQueue[tuple[protocol.Request, list[bytearray]] | None] = queue.SimpleQueue()
 
     def work() -> None:

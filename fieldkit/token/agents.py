@@ -5,6 +5,7 @@ One agent per module, asked at the same time, so that a module that hangs does n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -17,9 +18,9 @@ import msgspec
 
 from fieldkit.errors import FieldkitError, Internal
 from fieldkit.secret import Secret
-from fieldkit.text import M, nfc
+from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
-from fieldkit.token.attempts import Attempts, MemoryAttempts
+from fieldkit.token.attempts import Attempts, identify
 from fieldkit.token.model import Token, Unblock
 from fieldkit.token.process import KEYPAD, Agent, Broken
 from fieldkit.token.session import Session
@@ -41,8 +42,9 @@ class Agents:
     """Every module's agent. Use it as a context manager, or call `close`.
 
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
-    logs: the folder for what modules print. attempts: where wrong PINs are counted. tries: how many
-    wrong PINs a module's tokens allow; three where nobody knows better. unblock: what opens their locked PIN.
+    logs: the folder for what modules print. attempts: where wrong PINs are counted; the account's own counts
+    unless given. tries: how many wrong PINs a module's tokens allow; three where nobody knows better.
+    unblock: what opens their locked PIN. named: those that the person named, who answers for them.
     """
 
     def __init__(
@@ -53,13 +55,16 @@ class Agents:
         *,
         tries: Mapping[str, int] | None = None,
         unblock: Mapping[str, Unblock] | None = None,
+        named: Sequence[str] = (),
         deadlines: dict[type, float] | None = None,
     ) -> None:
-        unique = {os.path.realpath(module): module for module in reversed(list(modules))}
+        places = [os.path.abspath(module) for module in modules]  # looked at and loaded: the same file
+        unique = {os.path.realpath(place): place for place in reversed(places)}
+        by_hand = {os.path.realpath(module) for module in named}
         self._agents = [
-            Agent(module, logs, deadlines=deadlines) for module in reversed(list(unique.values()))
+            Agent(unique[real], logs, named=real in by_hand, deadlines=deadlines) for real in reversed(unique)
         ]
-        self.attempts: Attempts = attempts or MemoryAttempts()
+        self.attempts = attempts or Attempts()
         self.problems: list[FieldkitError] = []
         self._tries = tries or {}
         self._unblock = unblock or {}
@@ -186,33 +191,63 @@ class Agents:
         :raises PinIncorrect: the token refused the PIN. :raises PinLocked: no PIN can be tried.
         :raises PinFinalTry: one attempt is left, and it was not confirmed.
         """
-        now = self.again(token)
+        if pin is None:
+            now = self.again(token)
+            return Session(self, self._agent(now), now, self._open(self._agent(now), now), logged_in=False)
+        with self.attempt(token, so=so, confirmed_last_try=confirmed_last_try) as attempt:
+            now = attempt.token
+            keypad = not pin and now.protected_path
+            if not pin and not keypad:
+                raise errors.PinNeeded(
+                    M("No PIN was entered."), unchanged=M("The PIN was not sent to the token.")
+                )
+            attempt.begin()
+            return self._logged_in(attempt, pin, so=so, keypad=keypad)
+
+    @contextlib.contextmanager
+    def attempt(self, token: Token, *, so: bool, confirmed_last_try: bool) -> Iterator[guard.Attempt]:
+        """Have `token` for one PIN: nobody else sends it one until the end of the block.
+
+        Its flags are read after everybody else was shut out. An error that leaves the attempt counted says
+        so: `data`: `counted`.
+
+        :raises PinInUse: somebody else enters a PIN for it. :raises TokenRemoved: it is not there any more.
+        """
+        with self.attempts.held(identify(token)) as held:
+            now = self.again(token)
+            tries = self._tries.get(now.module) or guard.TRIES
+            attempt = guard.Attempt(now, held, tries, so=so, confirmed_last_try=confirmed_last_try)
+            try:
+                yield attempt
+            except FieldkitError as error:
+                if attempt.counted:
+                    error.data["counted"] = True
+                raise
+
+    def pin_was_set(self, token: Token) -> None:
+        """Its user PIN is a new one: what was counted of the old one is over."""
+        with self.attempts.held(identify(token)) as held:
+            held.clear(so=False)
+
+    def _logged_in(self, attempt: guard.Attempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
+        now = attempt.token
         agent = self._agent(now)
-        keypad = pin is not None and not pin and now.protected_path
-        if pin is not None and not pin and not keypad:
-            raise errors.PinNeeded(
-                M("No PIN was entered."), unchanged=M("The PIN was not sent to the token.")
-            )
-        if pin is not None:
-            guard.admit(now, self.attempts, so=so, confirmed_last_try=confirmed_last_try)
         try:
             number = self._open(agent, now)
         except FieldkitError:
-            if pin is not None:
-                guard.not_tried(now, self.attempts, so=so)
+            attempt.not_judged()
             raise
-        session = Session(self, agent, now, number, logged_in=pin is not None)
-        if pin is not None:
-            try:
-                agent.call(
-                    protocol.Login(number, so),
-                    type(None),
-                    () if keypad else (pin,),
-                    deadline=KEYPAD if keypad else None,
-                )
-            except Broken as fault:
-                raise self._login_refused(agent, now, fault, so) from None
-            guard.accepted(now, self.attempts, so=so)
+        session = Session(self, agent, now, number, logged_in=True)
+        try:
+            agent.call(
+                protocol.Login(number, so),
+                type(None),
+                () if keypad else (pin,),
+                deadline=KEYPAD if keypad else None,
+            )
+        except Broken as fault:
+            raise self._login_refused(agent, attempt, fault, so) from None
+        attempt.accepted()
         return session
 
     def agent(self, token: Token) -> Agent:
@@ -246,28 +281,32 @@ class Agents:
         except Broken as fault:
             raise faults.meaning(fault, token) from None
 
-    def _login_refused(self, agent: Agent, token: Token, fault: Broken, so: bool) -> FieldkitError:
+    def _login_refused(self, agent: Agent, attempt: guard.Attempt, fault: Broken, so: bool) -> FieldkitError:
         """What a failed login means. The agent starts anew: its session is in no state to be used."""
+        token = attempt.token
         agent.restart()
         if fault.name == "CKR_PIN_LOCKED":
             return guard.locked(token, so=so)
         if fault.name == "CKR_USER_PIN_NOT_INITIALIZED":
-            guard.not_tried(token, self.attempts, so=so)
+            attempt.not_judged()
             return errors.TokenNotInitialized(
                 M("The token {token} has no PIN yet.", token=token.name),
                 unchanged=guard.NOTHING_CHANGED,
                 hint=M("Initialise it first, or have its issuer set a PIN."),
             )
         if fault.name == "CKR_PIN_EXPIRED":
-            guard.accepted(token, self.attempts, so=so)
+            attempt.accepted()
             return errors.PinChangeNeeded(
                 M("The PIN is right, but the token {token} wants it changed first.", token=token.name),
                 unchanged=guard.NOTHING_CHANGED,
                 hint=M("Change it: `fieldkit token change-pin`."),
             )
         if fault.name == "CKR_FUNCTION_CANCELED":
-            guard.not_tried(token, self.attempts, so=so)
+            attempt.not_judged()
             return errors.PinNeeded(M("No PIN was entered."), unchanged=guard.NOTHING_CHANGED)
+        if fault.name in faults.NOT_JUDGED:
+            attempt.not_judged()
+            return faults.meaning(fault, token)
         if fault.name not in faults.WRONG_PIN | faults.VAGUE:
             return faults.meaning(fault, token)
         try:
@@ -320,6 +359,7 @@ class Agents:
                 problem=Internal(
                     M("The agent for the module {module} cannot be started.", module=agent.name),
                     detail=error.strerror or type(error).__name__,
+                    module=agent.module,
                 ),
             )
         self._resting.pop(agent.module, None)
@@ -327,7 +367,8 @@ class Agents:
 
     def _token(self, agent: Agent, raw: protocol.SlotToken) -> Token:
         label, serial, model, manufacturer = (
-            field.decode("utf-8", "replace") for field in (raw.label, raw.serial, raw.model, raw.manufacturer)
+            visible(field.decode("utf-8", "replace"))
+            for field in (raw.label, raw.serial, raw.model, raw.manufacturer)
         )
         initialized = bool(raw.flags & guard.TOKEN_INITIALIZED)
         named = uri.make(
@@ -338,8 +379,7 @@ class Agents:
             slot=None if raw.serial and initialized else raw.slot,
         )
         tries = self._tries.get(agent.module) or guard.TRIES
-        counted = serial or named
-        return Token(
+        listed = Token(
             uri=named,
             label=label,
             serial=serial,
@@ -350,8 +390,7 @@ class Agents:
             slot=raw.slot,
             initialized=initialized,
             login_required=bool(raw.flags & guard.LOGIN_REQUIRED),
-            pin_state=guard.state(raw.flags, self.attempts.count(counted), tries),
-            so_pin_state=guard.state(raw.flags, self.attempts.count(counted + ":so"), tries, so=True),
+            pin_state="unknown",
             protected_path=bool(raw.flags & guard.PROTECTED_PATH),
             write_protected=bool(raw.flags & guard.WRITE_PROTECTED),
             pin_min=raw.pin_min,
@@ -363,6 +402,15 @@ class Agents:
             raw_serial=raw.serial,
             flags=raw.flags,
             unblock=self._unblock.get(agent.module, "unknown"),
+        )
+        count = self.attempts.count(identify(listed))
+        so_flags = raw.flags if initialized else guard.TOKEN_INITIALIZED
+        so = guard.state(so_flags, count.of(so=True), tries, so=True)
+        return msgspec.structs.replace(
+            listed,
+            pin_state=guard.state(raw.flags, count.of(so=False), tries),
+            so_pin_state=so if initialized or so == "final" else "unset",
+            uncounted=count.trouble,
         )
 
     def _merge(self, listings: Sequence[Listing]) -> list[Token]:
@@ -417,8 +465,8 @@ def _same(merged: Sequence[Token], token: Token) -> int | None:
 
 def _listing_failed(agent: Agent, fault: Broken) -> FieldkitError:
     return errors.ModuleFault(
-        M("The module {module} cannot list its tokens: {code}.", module=agent.name, code=fault.name),
+        M("The module {module} cannot list its tokens.", module=agent.name),
         hint=M("Is the smart-card service running? If it is, install the driver anew."),
-        detail=fault.detail,
+        detail=" ".join(filter(None, (fault.name, fault.detail))),
         module=agent.module,
     )

@@ -133,9 +133,23 @@ class Cryptoki:
         rv = self._library.C_GetFunctionList(byref(table))
         if rv or not table:
             raise Rejected(rv or 6, "C_GetFunctionList")
+        again = POINTER(_FunctionList)()
+        self._library.C_GetFunctionList(byref(again))
+        self._own_each = ctypes.addressof(table.contents) != (
+            ctypes.addressof(again.contents) if again else 0
+        )
         self._table = table.contents
         self._tolerant: list[Any] = []
         self._replaced: dict[str, int] = {}  # the module's own functions, where its table has ours
+
+    def follow(self, library: Any) -> None:
+        """Use the table that python-pkcs11 uses, where each asking gives another (p11-kit's modules do that).
+
+        Its lib object begins with that table's address, and shows it to nobody.
+        """
+        if self._own_each:
+            address = c_void_p.from_address(id(library) + object.__basicsize__).value
+            self._table = _FunctionList.from_address(address or 0)
 
     def slots(self) -> list[int]:
         """The slots that hold a token now."""

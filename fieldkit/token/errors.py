@@ -89,6 +89,12 @@ class PinFinalTry(Refused):
     code = "pin-final-try"
 
 
+class PinInUse(Refused):
+    """Another fieldkit is entering a PIN for the same token."""
+
+    code = "pin-in-use"
+
+
 class PinPolicy(Misused):
     """A new PIN is not one that the token or its profile allows."""
 
@@ -105,6 +111,12 @@ class PinChangeNeeded(Refused):
     """The PIN was right, but the token wants it changed before anything else."""
 
     code = "pin-change-needed"
+
+
+class InitialisationNotAllowed(Refused):
+    """The token's profile says that only its issuer may initialise it."""
+
+    code = "initialise-not-allowed"
 
 
 class KeyImportRefused(Failed):

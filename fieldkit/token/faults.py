@@ -18,6 +18,11 @@ REMOVED = {
     "CKR_SESSION_HANDLE_INVALID",
 }
 WRONG_PIN = {"CKR_PIN_INCORRECT", "CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE"}
+NOT_JUDGED = {  # answers to a login that say nothing of the PIN
+    "CKR_USER_ANOTHER_ALREADY_LOGGED_IN",
+    "CKR_SESSION_READ_ONLY_EXISTS",
+    "CKR_USER_TYPE_INVALID",
+}
 JUDGED = {"CKR_PIN_INCORRECT", "CKR_PIN_LOCKED"}
 NEW_PIN = {"CKR_PIN_INVALID", "CKR_PIN_LEN_RANGE"}
 VAGUE = {"CKR_GENERAL_ERROR", "CKR_FUNCTION_FAILED", "CKR_DEVICE_ERROR"}
@@ -79,7 +84,7 @@ def meaning(fault: Broken, token: Token, *, present: bool = True) -> FieldkitErr
             detail=name,
         )
     return errors.ModuleFault(
-        M("The token {token} refused: {code}.", token=token.name, code=name),
+        M("The token {token} refused, and its driver does not say why.", token=token.name),
         hint=M("Pull the token out, plug it in again and repeat the step."),
         detail=" ".join(filter(None, (name, fault.detail, token.module))),
     )

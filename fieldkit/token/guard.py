@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message
 from fieldkit.token import errors
-from fieldkit.token.attempts import Attempts
+from fieldkit.token.attempts import Held
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -27,8 +27,8 @@ NOTHING_CHANGED = M("Nothing was changed on the token.")
 Code = Literal["pin", "so-pin", "puk"]
 WRONG: dict[Code, dict[PinState, Message]] = {
     "pin": {
-        "final": M("The PIN is wrong. One attempt is left; after that the token locks."),
-        "low": M("The PIN is wrong. Few attempts are left before the token locks."),
+        "final": M("The PIN is wrong. One attempt is left; after that the PIN is locked."),
+        "low": M("The PIN is wrong. Few attempts are left before the PIN is locked."),
         "ok": M("The PIN is wrong. More attempts are left, but the token does not say how many."),
     },
     "so-pin": {
@@ -59,8 +59,11 @@ OPENS: dict[Unblock, Message] = {
 }
 
 
-def state(flags: int, failures: int, tries: int = TRIES, *, so: bool = False) -> PinState:
-    """The state of the user PIN (or the SO PIN) from a token's flags and the failures counted here."""
+def state(flags: int, failures: int | None, tries: int = TRIES, *, so: bool = False) -> PinState:
+    """The state of the user PIN (or the SO PIN) from a token's flags and the failures counted here.
+
+    failures: None where they are not known, or no more can be counted: any attempt may be the last.
+    """
     shift = SO_SHIFT if so else 0
     if not flags & TOKEN_INITIALIZED:
         return "unset"
@@ -69,32 +72,85 @@ def state(flags: int, failures: int, tries: int = TRIES, *, so: bool = False) ->
         return "unset" if flags & LOGIN_REQUIRED else "ok"
     if flags & LOCKED << shift:
         return "locked"
-    if flags & FINAL_TRY << shift or (failures and failures >= tries - 1):
+    if failures is None or flags & FINAL_TRY << shift or failures >= tries - 1:
         return "final"
     if flags & COUNT_LOW << shift or failures:
         return "low"
     return "default" if flags & TO_BE_CHANGED << shift else "ok"
 
 
-def admit(token: Token, attempts: Attempts, *, so: bool, confirmed_last_try: bool) -> None:
-    """Let an attempt pass, or say why not.
+class Attempt:
+    """One PIN on its way to a token, while nobody else may send that token one.
 
-    :raises PinLocked: too many wrong PINs were given.
-    :raises PinFinalTry: it would be the last attempt, and nobody confirmed it.
-    :raises TokenNotInitialized: there is no PIN yet.
+    token: as it was listed after everybody else was shut out. held: its count. tries: how many wrong PINs it
+    allows. Unless the token took the PIN, or never judged it, the attempt stays counted.
     """
-    current = token.so_pin_state if so else token.pin_state
-    if current == "locked":
-        raise locked(token, so=so)
-    if current == "unset":
-        raise errors.TokenNotInitialized(
-            M("The token {token} has no PIN yet.", token=token.name),
-            unchanged=NOTHING_CHANGED,
-            hint=M("Initialise it first, or have its issuer set a PIN."),
-        )
-    if current == "final" and not confirmed_last_try:
-        raise _final(token, so=so)
-    attempts.set(key(token, so), attempts.count(key(token, so)) + 1)
+
+    def __init__(self, token: Token, held: Held, tries: int, *, so: bool, confirmed_last_try: bool) -> None:
+        self.token = token
+        self.counted = False
+        self._held = held
+        self._tries = tries
+        self._so = so
+        self._confirmed = confirmed_last_try
+
+    def begin(self, *, blank: bool = False) -> None:
+        """Let the attempt pass and count it, or say why not. blank: the token may have no structure yet.
+
+        :raises PinLocked: too many wrong PINs were given.
+        :raises PinFinalTry: it would be the last attempt, for all that is known, and nobody confirmed it.
+        :raises TokenNotInitialized: there is no PIN yet.
+        """
+        token, so = self.token, self._so
+        flags = token.flags if token.initialized or not blank else TOKEN_INITIALIZED  # its own mean nothing
+        current = state(flags, self._held.failures(so=so), self._tries, so=so)
+        if current == "locked":
+            raise locked(token, so=so)
+        if current == "unset":
+            raise errors.TokenNotInitialized(
+                M("The token {token} has no PIN yet.", token=token.name),
+                unchanged=NOTHING_CHANGED,
+                hint=M("Initialise it first, or have its issuer set a PIN."),
+            )
+        if current == "final" and not self._confirmed:
+            raise _uncounted(token, self._held.trouble) if self._held.trouble else _final(token, so=so)
+        try:
+            self._held.add(so=so)
+        except OSError as error:
+            if not self._confirmed:
+                raise _uncounted(token, error.strerror or type(error).__name__) from None
+        self.counted = True
+
+    def accepted(self) -> None:
+        """The token took the PIN: the count starts again.
+
+        Who typed the serial number said which token it is, by whatever other name it was counted.
+        """
+        self._held.clear(so=self._so, everywhere=self._confirmed)
+        self.counted = False
+
+    def not_judged(self) -> None:
+        """The token never judged the PIN: the attempt does not count."""
+        if self.counted:
+            self._held.take_back(so=self._so)
+        self.counted = False
+
+
+def _uncounted(token: Token, trouble: Message | str) -> errors.PinFinalTry:
+    """How often a wrong PIN was given is not known, or cannot be kept: it may be the last attempt."""
+    return errors.PinFinalTry(
+        M(
+            "Wrong PINs for the token {token} cannot be counted here ({reason}): "
+            "this may be its last attempt.",
+            token=token.name,
+            reason=trouble,
+        ),
+        unchanged=M("The PIN was not sent to the token."),
+        hint=M(
+            "Make room on the disk or mend the folder, or confirm the attempt by typing the serial number."
+        ),
+        serial=token.serial,
+    )
 
 
 def _final(token: Token, *, so: bool) -> errors.PinFinalTry:
@@ -121,16 +177,6 @@ def _final(token: Token, *, so: bool) -> errors.PinFinalTry:
     }
     message, unsent, hint = said[code(token, so)]
     return errors.PinFinalTry(message, unchanged=unsent, hint=hint, serial=token.serial)
-
-
-def accepted(token: Token, attempts: Attempts, *, so: bool) -> None:
-    """The token took the PIN: the count starts again."""
-    attempts.set(key(token, so), 0)
-
-
-def not_tried(token: Token, attempts: Attempts, *, so: bool) -> None:
-    """The token never judged the PIN: the attempt does not count."""
-    attempts.set(key(token, so), max(0, attempts.count(key(token, so)) - 1))
 
 
 def incorrect(token: Token, *, so: bool) -> errors.PinIncorrect | errors.PinLocked:
@@ -189,11 +235,6 @@ def code(token: Token, so: bool) -> Code:
     if not so:
         return "pin"
     return "puk" if token.unblock == "puk" else "so-pin"
-
-
-def key(token: Token, so: bool) -> str:
-    """Under what the attempts of a token are counted."""
-    return (token.serial or token.uri) + (":so" if so else "")
 
 
 GRAVITY: tuple[PinState, ...] = ("ok", "low", "final", "locked")

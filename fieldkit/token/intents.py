@@ -16,13 +16,17 @@ class Intent(msgspec.Struct, frozen=True):
     """An import onto the token `serial`, or a key made there for a request. Nothing of it was there before.
 
     key_id: CKA_ID of key and certificate. certificates: SHA-256 of each that is written; the first
-    is the key's own; none for a request. joined: the key was on the token before, and stays.
+    is the key's own; none for a request. joined: the key was on the token before, and stays. owner: the step
+    of a visit that a request belongs to. label: what its objects are called; "" where
+    that is not known.
     """
 
     serial: str
     key_id: str
     certificates: tuple[str, ...] = ()
     joined: bool = False
+    owner: str = ""
+    label: str = ""
 
 
 class Intents(Protocol):
@@ -74,4 +78,5 @@ class StoredIntents:
         from tinydb import where
 
         here = (where("serial") == intent.serial) & (where("key_id") == intent.key_id)
-        self._db.table(TABLE).remove(here)
+        mine = where("certificates").test(lambda kept: tuple(kept) == intent.certificates)
+        self._db.table(TABLE).remove(here & mine)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from fieldkit.text import Message
+
 PinState = Literal["ok", "low", "final", "locked", "unset", "unknown", "default"]
 Unblock = Literal["so-pin", "puk", "authority", "unknown"]
 
@@ -18,7 +20,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     the attempts counted here: "default" means that a delivery PIN is still in place.
     protected_path: the PIN is typed on the device. raw_label, raw_serial: the bytes as the module
     gave them, which need not be UTF-8. free_memory: bytes for public objects, -1 if it does not
-    say. flags: those of CK_TOKEN_INFO. unblock: what opens a locked PIN of this kind of token.
+    say. flags: those of CK_TOKEN_INFO. unblock: what opens a locked PIN of this kind of token. uncounted:
+    why wrong PINs cannot be counted here; its state is then as if one attempt were left.
     """
 
     uri: str
@@ -44,6 +47,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     raw_serial: bytes = b""
     flags: int = 0
     unblock: Unblock = "unknown"
+    uncounted: Message | str = ""
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.attributes import AttributeMapper, handle_bytes, handle_ulong
+from pkcs11.constants import DEFAULT
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.util.ec import encode_ecdsa_signature
 
@@ -220,14 +221,15 @@ def create_key(
     return made, _spki(key.public_key())
 
 
-PRIVATE_RULES = {
-    Attribute.PRIVATE: True,
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
-    Attribute.SIGN: True,
-    Attribute.DECRYPT: False,
-    Attribute.UNWRAP: False,
-}
+SECRECY = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
+PRIVATE_RULES = SECRECY | {Attribute.SIGN: True, Attribute.DECRYPT: False, Attribute.UNWRAP: False}
+UNSAID = (  # what python-pkcs11 would say of a key that is made: some modules take no "false" here
+    Attribute.ENCRYPT,
+    Attribute.DECRYPT,
+    Attribute.WRAP,
+    Attribute.UNWRAP,
+    Attribute.DERIVE,
+)
 
 
 def create_certificate(session: Any, key_id: bytes, label: str, der: bytes, authority: bool) -> int:
@@ -255,8 +257,9 @@ def create_certificate(session: Any, key_id: bytes, label: str, der: bytes, auth
 def generate_key(session: Any, key_id: bytes, label: str, kind: str) -> tuple[list[int], bytes]:
     """Make a key pair on the token; handles and SubjectPublicKeyInfo."""
     family, _, variant = kind.partition(":")
-    private = mapper.checked({**PRIVATE_RULES, Attribute.TOKEN: True})
     usage = pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY
+    public = mapper.checked({Attribute.PRIVATE: False}) | dict.fromkeys(UNSAID, DEFAULT)
+    private = mapper.checked({**SECRECY, Attribute.TOKEN: True}) | dict.fromkeys(UNSAID, DEFAULT)
     if family == "rsa":
         public_key, key = session.generate_keypair(
             KeyType.RSA,
@@ -265,7 +268,7 @@ def generate_key(session: Any, key_id: bytes, label: str, kind: str) -> tuple[li
             label=label,
             store=True,
             capabilities=usage,
-            public_template=mapper.checked({Attribute.PRIVATE: False}),
+            public_template=public,
             private_template=private,
         )
     else:
@@ -277,7 +280,7 @@ def generate_key(session: Any, key_id: bytes, label: str, kind: str) -> tuple[li
             label=label,
             store=True,
             capabilities=usage,
-            public_template=mapper.checked({Attribute.PRIVATE: False}),
+            public_template=public,
             private_template=private,
         )
     return [key.handle, public_key.handle], _stored_key(public_key, False).public

@@ -22,7 +22,8 @@ app opensc-pkcs11 {
 def environment(module: str, folder: Path) -> dict[str, str]:
     """The environment for `module`: for OpenSC's, its configuration with PUKs allowed, kept in `folder`.
 
-    Where somebody has settled that already, or named another configuration, nothing is added.
+    Where somebody has settled that already, or named another configuration, or `folder` cannot be written,
+    nothing is added.
     """
     if "opensc-pkcs11" not in Path(module).name or "OPENSC_CONF" in os.environ or sys.platform == "win32":
         return {}
@@ -34,7 +35,11 @@ def environment(module: str, folder: Path) -> dict[str, str]:
         return {}
     ours = folder / "opensc.conf"
     fresh = ours.with_name(f"{ours.name}.{os.getpid()}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(theirs + BLOCK)
-    fresh.replace(ours)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(theirs + BLOCK)
+        fresh.replace(ours)
+    except OSError:  # it then takes no PUK; everything else works
+        return {}
     return {"OPENSC_CONF": str(ours)}

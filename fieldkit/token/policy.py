@@ -127,6 +127,22 @@ def profile_of(token: Token, profiles: Iterable[TokenProfile]) -> TokenProfile |
     return None
 
 
+def may_initialise(
+    token: Token, profiles: Iterable[TokenProfile], expected: TokenProfile | None = None
+) -> None:
+    """Let a token be initialised. expected: the kind of token that the bureau is to have.
+
+    :raises InitialisationNotAllowed: tokens of its kind are initialised by their issuer alone.
+    """
+    for profile in (profile_of(token, profiles), expected):
+        if profile is not None and not profile.init:
+            raise errors.InitialisationNotAllowed(
+                M("Tokens of this kind are initialised by the authority that issues them."),
+                unchanged=M("Nothing was changed."),
+                hint=M("Answer that the token came personalised, and check it instead."),
+            )
+
+
 def tries(profiles: Iterable[TokenProfile]) -> dict[str, int]:
     """How many wrong PINs the tokens of each installed module allow, where a profile knows."""
     return {

@@ -6,6 +6,7 @@ A module's faults end here as errors with the module's name; nothing in here kno
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import re
@@ -23,6 +24,7 @@ from fieldkit.home import private
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import errors, header, opensc, protocol
+from fieldkit.token.ownership import changeable_by_others
 
 Value = TypeVar("Value")
 
@@ -40,6 +42,9 @@ LOOKING = (protocol.Load, protocol.List)  # calls that change nothing, wherever 
 KEYPAD = 120.0  # somebody types a PIN on the device
 TICK = 0.25  # how often a silent agent is looked at
 TAIL = 4096  # bytes of the log that may explain a crash
+TALKATIVE = ("PKCS11SPY", "OPENSC_DEBUG", "P11_KIT_DEBUG", "PKCS11_PROVIDER_DEBUG")
+SPY = b"PKCS11SPY_OUTPUT"  # what OpenSC's pkcs11-spy asks its environment for, whatever its file is called
+SPY_SIZE = 1024 * 1024  # bytes looked at: it is a small library
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 
 
@@ -55,11 +60,15 @@ class Broken(Exception):
 class Agent:
     """One module in its own process. Calls from several threads wait for one another.
 
-    deadlines: seconds by type of request; `object` stands for every other.
+    named: the person named it, and answers for it. deadlines: seconds by type of request; `object` stands for
+    every other.
     """
 
-    def __init__(self, module: str, logs: Path, *, deadlines: dict[type, float] | None = None) -> None:
+    def __init__(
+        self, module: str, logs: Path, *, named: bool = False, deadlines: dict[type, float] | None = None
+    ) -> None:
         self.module = module
+        self.named = named
         self.name = Path(module).name
         self.library: protocol.Library | None = None
         self.generation = 0  # counts starts: sessions of an earlier process are gone
@@ -113,21 +122,18 @@ class Agent:
         return self._process is not None
 
     def _start(self) -> None:
-        inspect(self.module)
-        private(self._log.parent)
+        inspect(self.module, named=self.named)
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-        with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
-            log.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n".encode())
-            log.flush()
+        with self._open_log() as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "fieldkit.token.agent"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
-                env=os.environ | opensc.environment(self.module, self._log.parent),
+                env=environment(self.module, self._log.parent),
                 **flags,
             )
         self.generation += 1
@@ -144,6 +150,18 @@ class Agent:
         except Broken as fault:
             self._stop()
             raise _unloadable(self.module, fault) from None
+
+    def _open_log(self) -> io.FileIO:
+        """Where the module's output goes; nowhere, if the logs cannot be written: that stops no command."""
+        began = f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n"
+        try:
+            private(self._log.parent)
+            descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+        with contextlib.suppress(OSError):  # a full disk
+            os.write(descriptor, began.encode())
+        return os.fdopen(descriptor, "ab", buffering=0)
 
     def _ask(
         self,
@@ -248,15 +266,24 @@ class Agent:
             process.wait(2.0)
 
 
-def inspect(module: str) -> None:
-    """Look at a module's file before anything loads it.
+def environment(module: str, logs: Path) -> dict[str, str]:
+    """What an agent gets of this process's environment: nothing that has a module write down what it gets."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(TALKATIVE)}
+    return own | {"OPENSC_DEBUG": "0"} | opensc.environment(module, logs)
 
-    :raises ModuleMissing: it is not there. :raises ModuleUnusable: this machine cannot load it.
+
+def inspect(module: str, *, named: bool = False) -> None:
+    """Look at a module's file before anything loads it. named: the person named it.
+
+    :raises ModuleMissing: it is not there. :raises ModuleUnusable: this machine cannot, or must not, load it.
     """
     path = Path(module)
     name = path.name
     try:
         found = header.read(path)
+        with path.open("rb") as file:
+            spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
+        open_to = None if named else changeable_by_others(path)
     except FileNotFoundError:
         raise errors.ModuleMissing(
             M("The module {module} is not there.", module=module),
@@ -272,7 +299,20 @@ def inspect(module: str) -> None:
         ) from None
     kind, machine, bits = header.here()
     said = f"{found.kind or '?'} {'/'.join(found.machines)} {found.bits or ''}".strip()
-    if "pkcs11-spy" in name:
+    if open_to is not None:
+        raise errors.ModuleUnusable(
+            M(
+                "The module {module} is not used: others may change {place}.",
+                module=module,
+                place=str(open_to),
+            ),
+            hint=M(
+                "Have an administrator install it where only the system may write, or name it with --module."
+            ),
+            detail=str(open_to),
+            module=module,
+        )
+    if spies:
         raise errors.ModuleUnusable(
             M("The module {module} writes PINs into a log and is not used.", module=name), module=module
         )

@@ -15,7 +15,7 @@ import msgspec
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.secret import Secret
-from fieldkit.text import M, Message, nfc
+from fieldkit.text import M, Message, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol
 from fieldkit.token.agents import Agents
 from fieldkit.token.intents import Intent, Intents, MemoryIntents
@@ -52,7 +52,7 @@ class ImportReport(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What became of earlier imports. completed: found whole and proved, each with the mechanism used."""
+    """What became of earlier imports. completed: proved, each with its mechanism. count: those settled."""
 
     completed: tuple[tuple[Intent, str], ...]
     count: int
@@ -77,8 +77,11 @@ def initialise(
     *,
     rules: PinRules | None = None,
     confirmed_last_try: bool = False,
+    erased: Callable[[], None] = lambda: None,
 ) -> Token:
     """Erase `token`, give it a label and a user PIN. One that is in use already wants its present SO PIN.
+
+    erased: called as soon as what was on it is gone.
 
     :raises PinPolicy: the PINs do not meet the rules; nothing was changed.
     :raises PinIncorrect: the SO PIN is not the token's; nothing was changed.
@@ -94,18 +97,29 @@ def initialise(
     demand(rules.check(now), pin)
     if not now.initialized:
         demand(rules.so_check(now), so_pin)
-    else:
-        guard.admit(now, agents.attempts, so=True, confirmed_last_try=confirmed_last_try)
+    with agents.attempt(now, so=True, confirmed_last_try=confirmed_last_try) as attempt:
+        attempt.begin(blank=True)  # some have an SO PIN before they have anything else
+        made = _erased(agents, attempt.token, name, so_pin)
+        attempt.accepted()
+    erased()
+    _first_pin(agents, now, made, so_pin, pin)
+    fresh = agents.fresh(made.serial, now.module)
+    agents.pin_was_set(fresh)
+    return agents.again(fresh)
+
+
+def _erased(agents: Agents, now: Token, label: str, so_pin: Secret) -> protocol.SlotToken:
+    """C_InitToken: the token as it is then, empty."""
     agent = agents.agent(now)
     request = protocol.InitToken(
         slot=now.slot,
         serial=now.raw_serial,
         old_label=now.raw_label,
         initialized=now.initialized,
-        label=name.encode(),
+        label=label.encode(),
     )
     try:
-        made = agent.call(request, protocol.SlotToken, (so_pin,) if so_pin else ())
+        return agent.call(request, protocol.SlotToken, (so_pin,) if so_pin else ())
     except Broken as fault:
         agent.restart()
         if fault.name == "CKR_PIN_LOCKED":
@@ -113,12 +127,6 @@ def initialise(
         if fault.name in faults.WRONG_PIN:
             raise guard.incorrect(agents.again(now), so=True) from None
         raise faults.meaning(fault, now) from None
-    if now.initialized:
-        guard.accepted(now, agents.attempts, so=True)
-    _first_pin(agents, now, made, so_pin, pin)
-    fresh = agents.fresh(made.serial, now.module)
-    guard.accepted(fresh, agents.attempts, so=False)
-    return agents.again(fresh)
 
 
 def change_pin(
@@ -144,13 +152,18 @@ def change_pin(
         session = agents.session(token, old, so=so, confirmed_last_try=confirmed_last_try)
     except errors.PinChangeNeeded:
         session = agents.session(token)  # C_SetPIN needs no login, and this token allows none before it
-    with session:
+    with session, agents.attempt(token, so=so, confirmed_last_try=confirmed_last_try) as attempt:
+        attempt.begin()  # the old PIN is judged again, and on some tokens typed again
         try:
             session.set_pin(old, new)
         except Broken as fault:
             if fault.name in faults.JUDGED:
                 raise guard.incorrect(agents.again(token), so=so) from None
             raise faults.meaning(fault, token) from None
+        except errors.PinPolicy:
+            attempt.not_judged()
+            raise
+        attempt.accepted()
     return agents.again(token)
 
 
@@ -171,30 +184,31 @@ def unblock(
     if token.unblock != "puk" or not _by_puk(agents, token, code, new, confirmed_last_try):
         with agents.session(token, code, so=True, confirmed_last_try=confirmed_last_try) as session:
             session.init_pin(new)
-    guard.accepted(token, agents.attempts, so=False)
+    agents.pin_was_set(token)
     return agents.again(token)
 
 
 def _by_puk(agents: Agents, token: Token, puk: Secret, new: Secret, confirmed: bool) -> bool:
     """C_SetPIN without a login, by which modules take a PUK; False, if this one cannot: nothing was tried."""
-    now = agents.again(token)
-    if not puk and not now.protected_path:
-        raise errors.PinNeeded(M("No PUK was entered."), unchanged=guard.NOTHING_CHANGED)
-    guard.admit(now, agents.attempts, so=True, confirmed_last_try=confirmed)
-    try:
-        with agents.session(now) as session:
-            session.set_pin(puk, new)
-    except Broken as fault:
-        if fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
-            guard.not_tried(now, agents.attempts, so=True)
-            return False
-        if fault.name == "CKR_PIN_LOCKED":
-            raise guard.locked(now, so=True) from None
-        raise guard.incorrect(agents.again(now), so=True) from None
-    except errors.PinPolicy:
-        guard.not_tried(now, agents.attempts, so=True)
-        raise
-    guard.accepted(now, agents.attempts, so=True)
+    with agents.attempt(token, so=True, confirmed_last_try=confirmed) as attempt:
+        now = attempt.token
+        if not puk and not now.protected_path:
+            raise errors.PinNeeded(M("No PUK was entered."), unchanged=guard.NOTHING_CHANGED)
+        attempt.begin()
+        try:
+            with agents.session(now) as session:
+                session.set_pin(puk, new)
+        except Broken as fault:
+            if fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
+                attempt.not_judged()
+                return False
+            if fault.name == "CKR_PIN_LOCKED":
+                raise guard.locked(now, so=True) from None
+            raise guard.incorrect(agents.again(now), so=True) from None
+        except errors.PinPolicy:
+            attempt.not_judged()
+            raise
+        attempt.accepted()
     return True
 
 
@@ -204,9 +218,12 @@ def import_identity(
     label: str,
     *,
     intents: Intents | None = None,
+    agreed: Sequence[Intent] = (),
     progress: Told | None = None,
 ) -> ImportReport:
     """Put a key, its certificate and its chain onto the token, and prove the key by a signature.
+
+    agreed: imports that were broken off, of which the person agreed that what they left is removed.
 
     :raises ForeignCertificate, DuplicateKey, TokenFull: found before anything was written.
     :raises KeyImportRefused: the token takes no private keys; nothing is left on it.
@@ -215,7 +232,7 @@ def import_identity(
     intents = intents or MemoryIntents()
     tell = progress or (lambda _: None)
     tell(Progress(M("Looking at what is on the token"), 0, STEPS))
-    settled = settle(session, intents)
+    settled = settle(session, intents, agreed, (identity.certificate, *identity.chain))
     spki = public_key(identity.certificate)
     if _public_of(identity.key) != spki:
         raise errors.ForeignCertificate(
@@ -232,7 +249,8 @@ def import_identity(
     there = {each.sha256 for each in present}
     chain = [der for der in dict.fromkeys(identity.chain) if _sha256(der) not in there]
     _space(session.token, [identity.certificate, *chain], len(identity.key))
-    intent = Intent(session.token.serial, ours, tuple(_sha256(der) for der in (identity.certificate, *chain)))
+    digests = tuple(_sha256(der) for der in (identity.certificate, *chain))
+    intent = Intent(session.token.serial, ours, digests, label=nfc(label))
     intents.begin(intent)
     try:
         tell(Progress(M("Writing the key"), 1, STEPS))
@@ -264,13 +282,16 @@ def import_certificate(
     chain: Sequence[bytes] = (),
     *,
     intents: Intents | None = None,
+    agreed: Sequence[Intent] = (),
 ) -> ImportReport:
     """Join a certificate to the key on the token that it belongs to, found by its public key.
+
+    agreed: as for `import_identity`.
 
     :raises KeyNotFound: no key on the token is the certificate's. :raises DuplicateKey: it is there already.
     """
     intents = intents or MemoryIntents()
-    settled = settle(session, intents)
+    settled = settle(session, intents, agreed, (certificate, *chain))
     spki = public_key(certificate)
     key = matching_key(session.list_keys(), spki)
     if key is None:
@@ -288,7 +309,8 @@ def import_certificate(
         raise _duplicate(session.token)
     chain = [der for der in dict.fromkeys(chain) if _sha256(der) not in there]
     _space(session.token, [certificate, *chain], 0)
-    intent = Intent(session.token.serial, key.id, tuple(map(_sha256, (certificate, *chain))), joined=True)
+    digests = tuple(map(_sha256, (certificate, *chain)))
+    intent = Intent(session.token.serial, key.id, digests, joined=True, label=nfc(label))
     intents.begin(intent)
     try:
         session.create_certificate(certificate, key.id, label)
@@ -299,30 +321,40 @@ def import_certificate(
         _roll_back(session, intent, intents, error)
         raise
     intents.settle(intent)
+    for request in intents.open(session.token.serial):
+        if request.key_id == key.id and not request.certificates:
+            intents.settle(request)
     return ImportReport(key.id, label, digest, intent.certificates[1:], mechanism, bool(settled))
 
 
 def requested(
-    session: Session, intents: Intents, make: Callable[[str, Callable[[str], None]], Value]
+    session: Session,
+    intents: Intents,
+    make: Callable[[str, Callable[[str], None]], Value],
+    *,
+    owner: str = "",
 ) -> Value:
     """What `make` gives: it makes a key and a certificate request, with a key left by an interrupted one.
 
     make: is given the CKA_ID of a key to use ("" for a new one), and what to call with a new key's CKA_ID
-    before it is made.
+    before it is made. owner: the step of a visit that asks. A step's key is its own until a certificate is
+    joined to it: what is kept of the request comes after the request, and may never come.
     """
     serial = session.token.serial
-    made = make(_pending_key(session, intents), lambda key_id: intents.begin(Intent(serial, key_id)))
-    for intent in intents.open(serial):
-        if not intent.certificates:
-            intents.settle(intent)
+    key = _pending_key(session, intents, owner)
+    made = make(key, lambda key_id: intents.begin(Intent(serial, key_id, owner=owner)))
+    if not owner:
+        for intent in intents.open(serial):
+            if not intent.certificates and not intent.owner:
+                intents.settle(intent)
     return made
 
 
-def _pending_key(session: Session, intents: Intents) -> str:
-    """CKA_ID of the key that an interrupted request left on this token; else ""."""
+def _pending_key(session: Session, intents: Intents, owner: str) -> str:
+    """CKA_ID of the key that an earlier request of the same step, or an interrupted one, left; else ""."""
     there = {key.id for key in session.list_keys() if key.private}
     for intent in intents.open(session.token.serial):
-        if intent.certificates:
+        if intent.certificates or intent.owner != owner:
             continue
         if intent.key_id in there:
             return intent.key_id
@@ -380,30 +412,59 @@ def prove(session: Session, certificate: StoredCertificate) -> str:
     return mechanism
 
 
-def settle(session: Session, intents: Intents) -> Settled:
+def leftovers(token: Token, intents: Intents) -> list[Intent]:
+    """The imports onto this token that were broken off: what they left is removed only if a person agrees."""
+    return [intent for intent in intents.open(token.serial) if intent.certificates]
+
+
+def removal(intent: Intent) -> Message:
+    """What happens to an import that was broken off, as a step of the next one's plan."""
+    return M(
+        "An earlier import was broken off: {label}, key {id}. "
+        "What it left is removed first, unless a certificate is there that the key proves.",
+        label=intent.label or "?",
+        id=intent.key_id,
+    )
+
+
+def settle(
+    session: Session, intents: Intents, agreed: Sequence[Intent] = (), brought: Sequence[bytes] = ()
+) -> Settled:
     """Complete or clean up what earlier, interrupted imports left on this token; false if there was nothing.
 
-    An import whose key and certificate are there, and prove each other, is complete; any other is removed.
+    A key that proves a certificate on the token stays, whoever wrote the two; what is missing of its chain
+    is written if it is among `brought`. All else is removed if the person `agreed` to that, and stays if not.
     """
-    pending = [intent for intent in intents.open(session.token.serial) if intent.certificates]
     completed: list[tuple[Intent, str]] = []
-    for intent in pending:
-        certificates = {each.sha256: each for each in session.certificates()}
-        own = certificates.get(intent.certificates[0])
-        if own is not None and set(intent.certificates) <= set(certificates):
-            try:
-                mechanism = prove(session, own)
-            except (errors.ProofFailed, errors.KeyNotFound, errors.KeyUnsupported):
-                pass
-            else:
-                intents.settle(intent)
-                completed.append((intent, mechanism))
+    count = 0
+    for intent in leftovers(session.token, intents):
+        present = session.certificates()
+        proofs = {each.sha256: mechanism for each in present if (mechanism := _proof(session, each, intent))}
+        if not proofs and (written := _written(session, intent)):
+            if intent not in agreed:
                 continue
-        removed = session.destroy(_written(session, intent))
-        if removed.left:
-            raise _incomplete(session, removed.left, "")
+            removed = session.destroy(written)
+            if removed.left:
+                raise _incomplete(session, removed.left, "")
+        elif intent.certificates[0] in proofs:
+            there = {each.sha256 for each in present}
+            for der in brought:
+                if _sha256(der) in intent.certificates and _sha256(der) not in there:
+                    session.create_certificate(der, key_id(public_key(der)), _name(der), authority=True)
+            completed.append((intent, proofs[intent.certificates[0]]))
         intents.settle(intent)
-    return Settled(tuple(completed), len(pending))
+        count += 1
+    return Settled(tuple(completed), count)
+
+
+def _proof(session: Session, stored: StoredCertificate, intent: Intent) -> str:
+    """The mechanism by which the key of `intent` proves a certificate that is there; "" if it does not."""
+    if stored.id != intent.key_id and stored.sha256 != intent.certificates[0]:
+        return ""
+    try:
+        return prove(session, stored)
+    except (errors.ProofFailed, errors.KeyNotFound, errors.KeyUnsupported):
+        return ""
 
 
 def public_key(certificate: bytes) -> bytes:
@@ -436,7 +497,7 @@ def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: 
     except Broken as fault:
         agent.restart()
         raise errors.PinPolicy(
-            M("The token was initialised, but it refused the user PIN ({code}).", code=fault.name),
+            M("The token was initialised, but it refused the user PIN."),
             unchanged=M("The token is empty and has its SO PIN, but no user PIN."),
             hint=M("Choose another PIN and set it with `fieldkit token unblock`."),
             detail=fault.name,
@@ -488,8 +549,13 @@ def _kept(session: Session, handles: Sequence[int]) -> None:
 def _written(session: Session, intent: Intent) -> list[int]:
     """What of `intent` is on the token now; nothing of it was there before."""
     keys = () if intent.joined else session.list_keys()
-    found = [key.handle for key in keys if key.id == intent.key_id]
+    found = [key.handle for key in keys if key.id == intent.key_id and _called(key.label, intent)]
     return found + [each.handle for each in session.certificates() if each.sha256 in intent.certificates]
+
+
+def _called(label: str, intent: Intent) -> bool:
+    """The label is the import's own, as far as it is known, or none: some tokens keep none."""
+    return label in ("", visible(intent.label)) or not intent.label
 
 
 def _roll_back(session: Session, intent: Intent, intents: Intents, error: FieldkitError) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from fieldkit.errors import FieldkitError
 from fieldkit.secret import Secret
-from fieldkit.text import M, nfc
+from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, protocol
 from fieldkit.token.model import StoredCertificate, StoredKey, Token
 from fieldkit.token.process import Agent, Broken
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from fieldkit.token.agents import Agents
 
 Value = TypeVar("Value")
+Stored = TypeVar("Stored", StoredCertificate, StoredKey)
 
 
 class Session:
@@ -51,11 +54,13 @@ class Session:
 
     def certificates(self) -> list[StoredCertificate]:
         """Every certificate on the token, its own and authorities'."""
-        return self._call(protocol.Certificates(self._number), list[StoredCertificate])
+        return [
+            _clean(each) for each in self._call(protocol.Certificates(self._number), list[StoredCertificate])
+        ]
 
     def list_keys(self) -> list[StoredKey]:
         """Every private and public key that can be seen; private ones need a login on most tokens."""
-        return self._call(protocol.Keys(self._number), list[StoredKey])
+        return [_clean(each) for each in self._call(protocol.Keys(self._number), list[StoredKey])]
 
     def certificate(self, spec: str = "") -> StoredCertificate:
         """The certificate that `spec` names: CKA_ID, label or SHA-256; without it, the only one with a key.
@@ -214,6 +219,11 @@ def key_id(spki: bytes) -> str:
 
     key: Any = load_der_public_key(spki)
     return SubjectKeyIdentifier.from_public_key(key).digest.hex()
+
+
+def _clean(stored: Stored) -> Stored:
+    """`stored` with a label that does nothing to a terminal."""
+    return msgspec.structs.replace(stored, label=visible(stored.label))
 
 
 def _given(pin: Secret) -> tuple[Secret, ...]:

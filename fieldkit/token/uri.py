@@ -7,10 +7,13 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
+from fieldkit.errors import Misused
+from fieldkit.text import M
 from fieldkit.token.model import Token
 
 SAFE = "-._~:[]@!$'()*+,=&"  # RFC 7512 §2.3 pk11-res-avail, and unreserved
-NAMES = ("token", "serial", "model", "manufacturer")
+NAMES = ("token", "serial", "model", "manufacturer", "slot-id")
+OBJECTS = ("object", "id", "type")
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -21,14 +24,14 @@ class Pattern(msgspec.Struct, frozen=True):
 
     def matches(self, token: Token) -> bool:
         """Every attribute that the URI gives is the token's."""
-        has = {
+        has: Mapping[str, bytes] = {
             "token": token.raw_label,
             "serial": token.raw_serial,
             "model": token.model.encode(),
             "manufacturer": token.manufacturer.encode(),
             "slot-id": str(token.slot).encode(),
         }
-        if any(has.get(name, value) != value for name, value in self.path.items()):
+        if any(has.get(name) != value for name, value in self.path.items()):
             return False
         return not self.module or self.module in token.modules
 
@@ -43,7 +46,10 @@ def make(*, label: bytes, serial: bytes, model: bytes, manufacturer: bytes, slot
 
 
 def parse(uri: str) -> Pattern | None:
-    """The pattern that `uri` is, or None if it is not a `pkcs11:` URI that can be read."""
+    """The pattern that `uri` is, or None if it is not a `pkcs11:` URI that can be read.
+
+    :raises Misused: it names what tokens are not chosen by here; it would choose another than was meant.
+    """
     scheme, _, rest = uri.partition(":")
     if scheme.lower() != "pkcs11":
         return None
@@ -53,10 +59,30 @@ def parse(uri: str) -> Pattern | None:
         name, equals, value = part.partition("=")
         if not equals or name in attributes:
             return None
+        if name not in NAMES:
+            raise _unknown(name)
         attributes[name] = unquote_to_bytes(value)
     module = ""
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
-        if name == "module-path":
-            module = unquote_to_bytes(value).decode("utf-8", "replace")
+        if name != "module-path":
+            raise _unknown(name)
+        module = unquote_to_bytes(value).decode("utf-8", "replace")
     return Pattern(attributes, module)
+
+
+def _unknown(name: str) -> Misused:
+    """The attribute is told by its name alone: its value may be a PIN (RFC 7512 §2.4)."""
+    if name in OBJECTS:
+        hint = M("It names a key or a certificate; name the certificate with --certificate.")
+    elif name in ("pin-value", "pin-source"):
+        hint = M(
+            "A PIN never stands in a URI: other programs may have read it. Change it, and use --pin-file."
+        )
+    else:
+        hint = M("Name the token by {names}.", names=", ".join((*NAMES, "module-path")))
+    return Misused(
+        M("The attribute {name} of the token's URI chooses no token here.", name=name[:40]),
+        unchanged=M("Nothing was changed."),
+        hint=hint,
+    )

@@ -113,7 +113,7 @@ def told(change: Change) -> Finding:
             "removed": M("Empty token pulled out: {model}, slot {slot}.", model=token.model, slot=token.slot),
             "changed": M("Token changed: {model}, slot {slot}.", model=token.model, slot=token.slot),
         }
-        return Finding(f"token-{change.kind}", "info", empty[change.kind], token.uri)
+        return Finding(f"token-{change.kind}", "info", empty[change.kind])
     said = {
         "inserted": M(
             "Token plugged in: {token}, serial number {serial}.", token=token.name, serial=token.serial
@@ -125,7 +125,7 @@ def told(change: Change) -> Finding:
             "Token changed: {token}, serial number {serial}.", token=token.name, serial=token.serial
         ),
     }
-    return Finding(f"token-{change.kind}", "info", said[change.kind], token.uri)
+    return Finding(f"token-{change.kind}", "info", said[change.kind], token.serial)
 
 
 def _identity(token: Token) -> tuple[object, ...]:

@@ -77,7 +77,7 @@ class FinishRoom(WorkRoom):
         )
         after = M("possible now") if visit.records else M("after the record")
         return [
-            Row("handover", M("Sign-off and handover record, signed with the token"), first, word),
+            Row("handover", self._what(), first, word),
             Row("export", M("Export the record as PDF, XLSX, CSV or JSON"), "", after),
             Row("bundle", M("Put a bundle for head office into a folder (a USB stick, a share)"), "", ""),
             Row("waiting", M("What waits for a receipt from head office"), "", ""),
@@ -88,6 +88,18 @@ class FinishRoom(WorkRoom):
                 "" if visit.signoff else M("not signed off"),
             ),
         ]
+
+    def _what(self) -> Said:
+        if self._signs:
+            return M("Sign-off and handover record, signed with the token")
+        return M("Sign-off and record; no token is handed over")
+
+    @property
+    def _signs(self) -> bool:
+        """Whether the record is signed with a token: the visit's own is handed over."""
+        from fieldkit.record.build import hands_over
+
+        return hands_over(self._visit)
 
     def _say(self) -> None:
         text: list[Paragraph] = [
@@ -135,7 +147,11 @@ class FinishRoom(WorkRoom):
             ]
         return [
             Paragraph(M("Everything required is settled."), "strong"),
-            Paragraph(M("The officer reads the answers, signs off, and signs the record with the token.")),
+            Paragraph(
+                M("The officer reads the answers, signs off, and signs the record with the token.")
+                if self._signs
+                else M("The officer reads the answers and signs off. The record is made without a signature.")
+            ),
             *_to_read(visit),
         ]
 
@@ -150,9 +166,7 @@ class FinishRoom(WorkRoom):
                     M("{count} item(s) are still open. Esc goes back to them.", count=len(visit.problems))
                 )
                 return
-            self.do(
-                M("Sign-off and handover record"), lambda person: finishing.hand_over(desk, visit.id, person)
-            )
+            self.do(M("Sign-off and record"), lambda person: finishing.hand_over(desk, visit, person))
         elif step == "export":
             if not visit.records:
                 self.status(M("There is no record yet; it is made by the first step."))
@@ -231,3 +245,7 @@ def _to_read(visit: Visit) -> Iterator[Paragraph]:
             if item.id in visit.answers:
                 said = answer_words(item, visit.answers[item.id])
             yield Paragraph(f"{item.label}: {said}", "", signs.sign(visit.status(item.id)))
+    if visit.notes:
+        yield Paragraph("")
+        yield Paragraph(M("Notes, which go into the record:"), "strong")
+        yield from (Paragraph(note, "", "·") for note in visit.notes)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from fieldkit.home import home_folder
 from fieldkit.operator import Operator, Option, Plan, Progress, Question, said
 from fieldkit.text import M, Said
 from fieldkit.tui import signs
@@ -14,6 +15,7 @@ from fieldkit.tui.desk import Desk
 
 if TYPE_CHECKING:
     from fieldkit.sync.status import Sent
+    from fieldkit.visit.model import Visit
 
 FORMATS = (
     Option("pdf", M("PDF: the signed record")),
@@ -23,21 +25,22 @@ FORMATS = (
 )
 
 
-async def hand_over(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
-    """Sign-off, record, signature, verification."""
+async def hand_over(desk: Desk, visit: Visit, operator: Operator) -> Sequence[Said]:
+    """Sign-off, record, signature, verification: of the visit as it was shown."""
     from fieldkit.record.handover import hand_over as make
 
-    made = await make(desk.visits, visit, operator, modules=desk.modules)
+    made = await make(desk.visits, visit.id, operator, modules=desk.modules, reviewed=visit)
     return [made.told]
 
 
 async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
     """The record as a file of the kind and at the place the person says."""
     from fieldkit.record.export import export as write
+    from fieldkit.record.export import file_name
 
     kind = await operator.ask(Question("format", M("Which kind of file?"), FORMATS))
-    name = desk.visits.load(visit).records[-1].name
-    place = str(Path.home() / f"{name}.{kind}")
+    name = file_name(desk.visits.load(visit))
+    place = str(home_folder() / f"{name}.{kind}")
     path = Path(
         await operator.ask(Question("out", M("Write it where?"), default=place, path=True))
     ).expanduser()
@@ -48,6 +51,8 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
         return [M("Nothing was written: {path} stays as it is.", path=str(path))]
     chosen = cast(Literal["pdf", "xlsx", "csv", "json"], kind)
     made = await asyncio.to_thread(write, desk.visits, visit, chosen, path, overwrite=overwrite)
+    if made.draft:
+        return [M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))]
     return [M("Written: {path}", path=str(made.path))]
 
 

@@ -17,14 +17,18 @@ from fieldkit.tui.list_box import ListBox, Row
 from fieldkit.tui.prose import Paragraph, Prose
 
 if TYPE_CHECKING:
+    from fieldkit.journal.damage import Damage
     from fieldkit.profile.model import Bureau
-    from fieldkit.visit.model import Visit
+    from fieldkit.visit.model import UnreadableVisit, Visit
+    from fieldkit.visit.visits import Overview
 
 
 class HomeRoom(Room[None]):
     """The first screen. It is painted before the store is read; the visits come when they come."""
 
     DEFAULT_CSS = """
+    HomeRoom #damage { height: auto; max-height: 50%; margin: 1 3 0 3; }
+    HomeRoom.-whole #damage { display: none; }
     HomeRoom ListBox { height: auto; max-height: 60%; margin: 1 1 0 1; }
     HomeRoom #next { height: 1fr; margin: 1 3 0 3; }
     HomeRoom.-empty ListBox { display: none; }
@@ -34,18 +38,21 @@ class HomeRoom(Room[None]):
     AUTO_FOCUS = "ListBox"
 
     class Read(Event):
-        """The visits as they are in the store."""
+        """The visits as they are in the store, and what of it is damaged."""
 
-        def __init__(self, visits: list[Visit]) -> None:
+        def __init__(self, overview: Overview, damage: list[Damage]) -> None:
             super().__init__()
-            self.visits = visits
+            self.overview = overview
+            self.damage = damage
 
     def __init__(self) -> None:
         super().__init__()
         self._visits: list[Visit] | None = None
+        self._unreadable: list[UnreadableVisit] = []
         self._read_only: Said | None = None
         self._failed = False
-        self.add_class("-empty")
+        self._damage: list[Damage] = []
+        self.add_class("-empty", "-whole")
 
     @property
     def holding(self) -> bool:
@@ -55,14 +62,17 @@ class HomeRoom(Room[None]):
         return M("fieldkit: visits"), M("read only") if self._read_only else ""
 
     def body(self) -> Iterator[Widget]:
+        yield Prose(id="damage")
         yield ListBox(id="visits")
         yield Prose(id="next")
 
     def filled(self) -> None:
         box = self.query_one("#visits", ListBox)
-        box.show([_row(visit) for visit in self._visits or ()])
-        self.set_class(not self._visits, "-empty")
-        if self._visits and self.focused is None:
+        box.show([*map(_row, self._visits or ()), *map(_unreadable_row, self._unreadable)])
+        self.set_class(not box.rows, "-empty")
+        self.set_class(not self._damage, "-whole")
+        self.query_one("#damage", Prose).show(_damage_lines(self._damage))
+        if box.rows and self.focused is None:
             self.set_focus(box)
         self._say_next()
 
@@ -90,7 +100,9 @@ class HomeRoom(Room[None]):
         try:
             if first:
                 self._read_only = await desk.open()
-            self.post_message(self.Read(await desk.call(lambda: desk.visits.list())))
+            overview = await desk.call(lambda: desk.visits.overview())
+            damage = await desk.call(lambda: desk.visits.store.damage())
+            self.post_message(self.Read(overview, [each for each in damage if not each.accepted]))
         except Exception as error:
             self._failed = True
             self.status(M("The store could not be opened. F5 tries again."))
@@ -98,10 +110,11 @@ class HomeRoom(Room[None]):
             self.fieldkit.tell(error, M("The store could not be opened"))
 
     def on_home_room_read(self, event: Read) -> None:
-        self._visits = event.visits
+        self._visits, self._unreadable = event.overview.visits, event.overview.unreadable
+        self._damage = event.damage
         self._failed = False
         self.retell()
-        self.status(self._read_only or _counted(len(event.visits)))
+        self.status(self._read_only or _counted(len(self._visits), len(self._unreadable)))
         wanted, self.fieldkit.visit_wanted = self.fieldkit.visit_wanted, ""
         if wanted:
             self._open(wanted)
@@ -116,7 +129,12 @@ class HomeRoom(Room[None]):
         key = self.query_one("#visits", ListBox).key
         return next((visit for visit in self._visits or () if visit.id == key), None)
 
+    def _broken(self) -> UnreadableVisit | None:
+        key = self.query_one("#visits", ListBox).key
+        return next((unreadable for unreadable in self._unreadable if unreadable.id == key), None)
+
     def _say_next(self) -> None:
+        broken = self._broken()
         if self._failed:
             text = [
                 Paragraph(
@@ -125,17 +143,24 @@ class HomeRoom(Room[None]):
             ]
         elif self._visits is None:
             text = [Paragraph(M("Reading the visits…"))]
+        elif broken is not None:
+            text = [
+                Paragraph(line, "strong" if number == 0 else "")
+                for number, line in enumerate(broken.error.lines())
+            ]
         else:
             visit = self._chosen()
-            text = _about(visit) if visit else _nothing_yet()
+            text = _about(visit) if visit else [] if self._damage else _nothing_yet()
         self.query_one("#next", Prose).show(text)
 
     # --- doing it
 
     def action_open_visit(self) -> None:
-        visit = self._chosen()
+        visit, broken = self._chosen(), self._broken()
         if visit is not None:
             self._open(visit.id)
+        elif broken is not None:
+            self.fieldkit.tell(broken.error, M("The visit cannot be opened"))
         elif self._visits is not None:
             self.action_new_visit()
 
@@ -183,6 +208,17 @@ class HomeRoom(Room[None]):
         self._open(visit.id)
 
 
+def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
+    """What stays above the visits while the store is damaged, and what to do about it."""
+    from fieldkit.journal.damage import advice
+
+    return [
+        Paragraph(M("The store is damaged."), "strong", signs.sign("fail")),
+        *(Paragraph(each.message, indent=2) for each in damage),
+        *(Paragraph(said, indent=2) for said in advice(damage)),
+    ]
+
+
 def _row(visit: Visit) -> Row:
     return Row(
         key=visit.id,
@@ -190,6 +226,10 @@ def _row(visit: Visit) -> Row:
         sign=signs.sign(visit.state),
         word=f"{visit.done}/{visit.total}  {signs.STATES[visit.state]}",
     )
+
+
+def _unreadable_row(unreadable: UnreadableVisit) -> Row:
+    return Row(unreadable.id, unreadable.id, signs.sign("fail"), M("cannot be read"))
 
 
 def _bureau_rows(bureaus: Sequence[Bureau]) -> list[Row]:
@@ -251,5 +291,7 @@ def _nothing_yet() -> list[Paragraph]:
     ]
 
 
-def _counted(count: int) -> Message:
+def _counted(count: int, unreadable: int) -> Message:
+    if unreadable:
+        return M("{count} visit(s) in this store; {bad} cannot be read.", count=count, bad=unreadable)
     return M("{count} visit(s) in this store.", count=count) if count else M("The store is empty.")

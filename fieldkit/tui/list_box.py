@@ -91,6 +91,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         self._wrap = wrap
         self._searches = search
         self._at = self._next(-1, 1)
+        self._on_none = False
         self._top = 0
         self._sought = ""
         self._sought_at = 0.0
@@ -116,10 +117,18 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         """The keys of the ticked rows, in order."""
         return [row.key for row in self._rows if row.ticked]
 
-    def show(self, rows: Sequence[Row], at: str = "") -> None:
-        """Show other rows, the cursor on `at`, else on the row it was on, else where it stood."""
+    def show(self, rows: Sequence[Row], at: str | None = "") -> None:
+        """Show other rows, the cursor on `at`, else on the row it was on, else where it stood.
+
+        at: None for a cursor on no row, until the person moves it: nothing is chosen for them.
+        """
         wanted, place = at or self.key, self._at
         self._rows = tuple(rows)
+        self._on_none = at is None or (at == "" and self._on_none)
+        if self._on_none:
+            self._at, self._top = -1, 0
+            self.refresh(layout=self.styles.auto_dimensions)
+            return
         found = next((n for n, row in enumerate(rows) if row.key == wanted and not row.heading), -1)
         self._at = found if found >= 0 else self._next(min(max(place, 0), len(rows)) - 1, 1)
         if self._at < 0:
@@ -203,7 +212,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         before, top = self._at, self._top
         if at < 0 or at == before:
             return
-        self._at = at
+        self._at, self._on_none = at, False
         self._scroll_to_cursor()
         if self._top != top:
             self.refresh()

@@ -23,14 +23,16 @@ class Running(Generic[R]):
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[R] | None = None
         self._stopped = False
+        self._open = threading.Lock()  # held while the loop is closed or spoken to from another thread
         self._result: Future[R] = Future()
         threading.Thread(target=self._run, name="fieldkit-procedure", daemon=True).start()
 
     def stop(self) -> None:
         """Cancel it. Safe from any thread, and after its end."""
         self._stopped = True
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel)
+        with self._open:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._cancel)
 
     async def result(self) -> R:
         """What it gave or raised; `asyncio.CancelledError` never, a stopped one raises `Stopped`."""
@@ -60,7 +62,8 @@ class Running(Generic[R]):
     def _end(self) -> None:
         """Wait for calls still running in threads, then close the loop."""
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+        with self._open:
+            self._loop.close()
 
 
 class Stopped(Exception):

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from rich.cells import get_character_cell_size
 
+from fieldkit.text import UNSEEN
+
 Place = tuple[int, int]
 Cell = tuple[str, str]
 
@@ -22,14 +24,17 @@ TOKEN = re.compile(
     r"|[ -/]*[0-~])|[\x00-\x1f\x7f])"
     r"|(?P<text>[^\x00-\x1f\x7f]+)"
 )
+# What Textual itself sends: modes and questions about them, the keyboard's protocol, clearing, the bell.
+OURS = re.compile(r"\x1b\[(?:\?[\d;]+(?:\$p|[hl])|[<>=?]?\d*u|\d*J)|\x1bc|\x07")
 UNKNOWN: Cell = ("\x00", "")
 
 
 class Shadow:
     """Turns a stream that paints regions into one that paints differences.
 
-    Text, styles, newlines and cursor addresses are held against what was sent before; every other
-    sequence passes through, in its place. What it does not know it takes for different.
+    Text, styles, newlines and cursor addresses are held against what was sent before; of other sequences
+    those of Textual's own pass through, in their place, and none that a text could have brought. What it
+    does not know it takes for different.
     """
 
     def __init__(self) -> None:
@@ -77,7 +82,7 @@ class Shadow:
 
     def _text(self, text: str) -> None:
         row, column, style, wanted = self._row, self._column, self._style, self._wanted
-        for character in text:
+        for character in UNSEEN.sub("", text):
             width = 1 if character < "\u0300" else get_character_cell_size(character)
             if width == 0:  # joins the cell before it
                 place = (row, column - 1)
@@ -95,6 +100,8 @@ class Shadow:
         self._column = column
 
     def _pass(self, sequence: str) -> str:
+        if not OURS.fullmatch(sequence):
+            return ""
         if sequence == BEGIN_SYNC:  # held back: a frame without differences is not sent at all
             self._held = sequence
             return ""

@@ -116,7 +116,7 @@ class StampRoom(Room[Place | None]):
         super().on_resize()
         self._redraw()
 
-    # --- drawing: pdftoppm takes its time, so it is not waited for here
+    # --- drawing: PDFium takes its time, so it is not waited for here
 
     def _redraw(self) -> None:
         draft = self._draft

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fieldkit.text import Said, nfc
+from fieldkit.text import UNSEEN, Said, nfc
 from fieldkit.tui import text_edit
 from fieldkit.tui.text_edit import Edited
 
@@ -168,7 +168,9 @@ class TextField(Widget, can_focus=True, inherit_bindings=False):
         return min(start, column)
 
     def _shown(self) -> str:
-        return MASK * len(self.value) if self.masked else self.value
+        if self.masked:
+            return MASK * len(self.value)
+        return "\n".join(UNSEEN.sub("\ufffd", line) for line in self.value.split("\n"))
 
     def _place(self) -> tuple[int, int]:
         before = self._edited.before

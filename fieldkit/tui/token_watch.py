@@ -40,7 +40,7 @@ class TokenWatch:
 
         with (
             contextlib.suppress(FieldkitError, OSError),  # told by the step that needs a token
-            Agents(self._known_modules(), self._home.logs) as running,
+            Agents(self._known_modules(), self._home.logs, named=self._modules) as running,
         ):
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -73,6 +74,7 @@ class VisitRoom(WorkRoom):
         self._busy = False
         self._broken = False
         self._running_item = ""
+        self._unsaved_note = ""
 
     # --- the frame
 
@@ -241,7 +243,10 @@ class VisitRoom(WorkRoom):
             return
         if not value:
             self._pane.complain(
-                M("Nothing was entered."), M("Esc goes back to the list; F7 there takes an answer back.")
+                M("Nothing is chosen yet: the arrow keys do, then Enter saves it.")
+                if self._visit.checklist.item(item).kind == "yesno"
+                else M("Nothing was entered."),
+                M("Esc goes back to the list; F7 there takes an answer back."),
             )
             return
         self._busy = True
@@ -259,7 +264,8 @@ class VisitRoom(WorkRoom):
                 visit = desk.visits.attach(self.visit_id, item, Path(str(value)).expanduser())
             else:
                 visit = desk.visits.answer(self.visit_id, item, value)
-            forget()
+            with contextlib.suppress(FieldkitError):  # the answer is saved; its draft may stay
+                forget()
             desk.visits.remember(self.visit_id, item)
             return visit
 
@@ -309,11 +315,18 @@ class VisitRoom(WorkRoom):
 
         async def noting() -> Event | None:
             text = await self.app.push_screen_wait(
-                QuestionDialog(Question("note", M("A note to this visit")))
+                QuestionDialog(Question("note", M("A note to this visit"), default=self._unsaved_note))
             )
             if not text:
                 return None
-            visit = await desk.call(lambda: desk.visits.note(self.visit_id, text))
+            self._unsaved_note = text  # there again when the note is begun again
+            self.status(M("Saving…"))
+            try:
+                visit = await desk.call(lambda: desk.visits.note(self.visit_id, text))
+            except FieldkitError:
+                self.status(M("Not saved. What was typed is kept: begin the note again."))
+                raise
+            self._unsaved_note = ""
             return self.Loaded(visit, said=M("The note was saved."))
 
         self._do(noting)
@@ -446,7 +459,10 @@ class VisitRoom(WorkRoom):
             if place in visit.relevant and desk.visits.place(visit.id) != place:
                 desk.visits.remember(visit.id, place)
 
-        await desk.call(keep)
+        try:
+            await desk.call(keep)
+        except FieldkitError as error:
+            self.fieldkit.tell(error, M("What was typed and is no answer yet could not be kept"))
 
     # --- work with the desk
 

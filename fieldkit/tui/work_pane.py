@@ -30,12 +30,13 @@ FORMS: dict[str, Said] = {
     "date": M("A date: day/month/year."),
     "file": M("The path of a file; Tab completes it. The file is copied into the store."),
     "choices": M("Space ticks, Enter saves what is ticked."),
-    "yesno": M("Enter saves the line under the cursor."),
+    "yesno": M("Choose a line with the arrow keys; Enter saves it."),
     "choice": M("Enter saves the line under the cursor."),
     "procedure": M("Enter runs this step. You see what it will do before it changes anything."),
     "note": M("Read it; there is nothing to answer."),
 }
 
+CHANGED = "token-changed"
 URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
 
 
@@ -153,15 +154,27 @@ class WorkPane(Vertical):
             for problem in visit.problems
             if problem.item == item.id and visit.status(item.id) == "failed"
         ]
+        if item.id in visit.outdated:
+            text.append(
+                Paragraph(
+                    M("It was done with another token, or before the token was initialised anew."),
+                    "",
+                    signs.sign("warning"),
+                )
+            )
+        for attempt in visit.attempts.get(item.id, ()):
+            when = attempt.wall[:16].replace("T", " ")
+            said = M("{when}: {what}", when=when, what=attempt.message)
+            text.append(Paragraph(said, "", signs.sign("warning" if attempt.code == CHANGED else "info")))
         evidence = visit.evidence.get(item.id)
         if evidence is not None:
             text.append(Paragraph(evidence.summary, "strong"))
             urgent_first = sorted(evidence.findings, key=lambda finding: URGENCY[finding.severity])
             times = Counter((finding.severity, str(finding.message)) for finding in urgent_first)
             for finding in urgent_first:
-                said = finding.severity, str(finding.message)
-                if said in times:  # what holds of several documents is said once
-                    text += finding_text(finding, times.pop(said))
+                key = finding.severity, str(finding.message)
+                if key in times:  # what holds of several documents is said once
+                    text += finding_text(finding, times.pop(key))
         return text
 
     # --- what answers it
@@ -220,8 +233,10 @@ class WorkPane(Vertical):
             return
         text = self._saved() if self._draft is None else self._draft
         if isinstance(editor, ListBox):
-            options = _options(self._present, self._checklist_item, set(text.split()))
-            editor.show(options, at=text if any(row.key == text for row in options) else options[0].key)
+            item = self._checklist_item
+            options = _options(self._present, item, set(text.split()))
+            first = None if item.kind == "yesno" else options[0].key  # nobody vouches by Enter alone
+            editor.show(options, at=text if any(row.key == text for row in options) else first)
         elif isinstance(editor, TextField) and editor.value != text:
             editor.value = text
 

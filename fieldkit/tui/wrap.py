@@ -1,4 +1,7 @@
-"""Fitting text to cells: wrapping at words, and cutting with an ellipsis. Pure."""
+"""Fitting text to cells: wrapping at words, and cutting with an ellipsis; what would not show is written out.
+
+Pure. All that the screens draw goes through here, so no text of elsewhere steers the terminal.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from fieldkit.text import visible
 from fieldkit.tui.signs import plain
 
 
@@ -14,7 +18,7 @@ from fieldkit.tui.signs import plain
 def wrap(text: str, width: int) -> tuple[str, ...]:
     """`text` in lines of at most `width` cells; a word longer than a line is cut."""
     lines: list[str] = []
-    for paragraph in text.split("\n"):
+    for paragraph in visible(text, keep="\n").split("\n"):
         line = ""
         for word in paragraph.split(" "):
             joined = f"{line} {word}" if line else word
@@ -31,6 +35,7 @@ def wrap(text: str, width: int) -> tuple[str, ...]:
 
 def cut(text: str, width: int) -> str:
     """`text` in exactly `width` cells: filled with spaces, or cut and marked as cut."""
+    text = visible(text)
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, max(0, width - 1)) + plain("…") if width > 0 else ""

@@ -45,3 +45,15 @@ class ProcedureUnknown(errors.Misused):
     """The checklist names a procedure that this release does not have."""
 
     code = "procedure-unknown"
+
+
+class VisitChanged(errors.Refused):
+    """The visit is not any more as it was read before it was to be signed off or recorded."""
+
+    code = "visit-changed"
+
+
+class VisitUnreadable(errors.Failed):
+    """The entries of a visit are there, but do not add up to one: damaged, or of another release."""
+
+    code = "visit-unreadable"

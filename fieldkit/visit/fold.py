@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import datetime
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from fieldkit.checklist.answers import problems, relevant
+from fieldkit.checklist.answers import Answers
 from fieldkit.checklist.model import Checklist
 from fieldkit.journal.entry import Entry
-from fieldkit.procedure.evidence import Evidence, from_value
+from fieldkit.procedure.evidence import ABOUT_TOKEN, INITIALISING, Evidence, from_value
 from fieldkit.profile.model import Bureau
-from fieldkit.visit.model import Answered, Open, RecordMade, SignOff, State, Visit
+from fieldkit.text import Message
+from fieldkit.visit.model import (
+    Amendment,
+    Answered,
+    Attempt,
+    Open,
+    Pinned,
+    RecordMade,
+    SignOff,
+    State,
+    Visit,
+)
+
+_COUNTED_LATER = ("answer", "evidence", "note", "attempt")
+Epoch = tuple[str, int]
+"""A token as it was initialised once: its serial number, and how often the visit knows it was."""
 
 
 class _Folded:
@@ -23,15 +39,24 @@ class _Folded:
         self.answers: dict[str, Any] = {}
         self.answered: dict[str, Answered] = {}
         self.evidence: dict[str, Evidence] = {}
+        self.attempts: dict[str, list[Attempt]] = {}
+        self.tokens: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.signoff: SignOff | None = None
         self.records: list[RecordMade] = []
         self.recorded = False
-        self.amendment = ""
-        self.last = ""
+        self.amendments: list[Amendment] = []
+        self.later: list[Entry] = []
+        self.last: Entry | None = None
 
     def take(self, entry: Entry) -> None:
-        self.last = entry.wall
+        self.last = entry
+        if self.signoff is not None and entry.kind in _COUNTED_LATER:
+            self.later.append(entry)  # the officer did not see it: it counts from the next amendment on
+        else:
+            self._count(entry)
+
+    def _count(self, entry: Entry) -> None:
         handle = getattr(self, f"_{entry.kind}", None)
         if handle is not None:  # kinds of later releases are kept and passed over
             handle(entry)
@@ -40,37 +65,68 @@ class _Folded:
         self.start = entry
 
     def _answer(self, entry: Entry) -> None:
-        before = self.answered.get(entry.item)
-        self.answered[entry.item] = Answered(
-            entry.hash, entry.wall, entry.who, before.changes + 1 if before else 0
-        )
+        self._note_who(entry)
         if entry.value is None:
             self.answers.pop(entry.item, None)
         else:
             self.answers[entry.item] = entry.value
 
     def _evidence(self, entry: Entry) -> None:
-        self.evidence[entry.item] = from_value(entry.value)
+        self._note_who(entry)
+        evidence = self.evidence[entry.item] = from_value(entry.value)
+        self.attempts.pop(entry.item, None)
+        self.tokens.append((entry.item, _serial(evidence)))
+
+    def _note_who(self, entry: Entry) -> None:
         before = self.answered.get(entry.item)
         self.answered[entry.item] = Answered(
             entry.hash, entry.wall, entry.who, before.changes + 1 if before else 0
         )
 
+    def _attempt(self, entry: Entry) -> None:
+        value = entry.value
+        message = value["message"]
+        if isinstance(message, str):  # as release 0.1 kept it: in the language of the screen
+            message = {"text": message}
+        attempt = Attempt(
+            str(value["code"]),
+            msgspec.convert(message, Message),
+            entry.wall,
+            entry.who,
+            str(value.get("erased", "")),
+        )
+        self.attempts.setdefault(entry.item, []).append(attempt)
+        if attempt.erased:
+            self.tokens.append(("", _plain_serial(attempt.erased)))
+
     def _note(self, entry: Entry) -> None:
         self.notes.append(str(entry.value))
 
     def _signoff(self, entry: Entry) -> None:
-        self.signoff = SignOff(**entry.value, wall=entry.wall)
+        self.signoff = msgspec.convert({**entry.value, "wall": entry.wall}, SignOff)
         self.recorded = False
 
     def _record(self, entry: Entry) -> None:
-        self.records.append(RecordMade(**entry.value, wall=entry.wall))
-        self.recorded = True
+        made = msgspec.convert({**entry.value, "wall": entry.wall}, RecordMade)
+        self.records.append(made)
+        if self.signoff is not None and made.signoff in ("", self.signoff.head):
+            self.recorded = True
 
     def _amend(self, entry: Entry) -> None:
+        if self.recorded:
+            self.amendments = []  # the record that was made has the reasons before it
+        self.amendments.append(Amendment(str(entry.value["reason"]), entry.wall, entry.who))
         self.signoff = None
         self.recorded = False
-        self.amendment = str(entry.value["reason"])
+        later, self.later = self.later, []
+        for entry_since in later:
+            self._count(entry_since)
+
+    def day(self) -> datetime.date:
+        """The day that `today()` is: that of the sign-off, else that of the last entry."""
+        assert self.last is not None
+        signed = self.signoff and (self.signoff.day or self.signoff.wall)
+        return datetime.date.fromisoformat((signed or self.last.wall)[:10])
 
 
 def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> Visit | None:
@@ -81,34 +137,98 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
     folded = _Folded()
     for entry in entries:
         folded.take(entry)
-    start = folded.start
-    if start is None:
+    start, last = folded.start, folded.last
+    if start is None or last is None:
         return None
     checklist = checklist_of(start.blob)
-    verdicts = {item: found.verdict for item, found in folded.evidence.items()}
-    in_force = tuple(relevant(checklist, folded.answers))
-    open_items = tuple(
-        Open(problem.item, problem.message) for problem in problems(checklist, folded.answers, verdicts)
-    )
+    known = Answers(checklist, folded.answers, folded.day())
+    in_force = known.relevant()
+    epochs, latest = _epochs(checklist, folded.tokens)
+    evidence = {item: folded.evidence[item] for item in in_force if item in folded.evidence}
+    outdated = tuple(_outdated(evidence, epochs, latest))
+    verdicts = {item: kept.verdict if item not in outdated else "outdated" for item, kept in evidence.items()}
+    problems = tuple(Open(problem.item, problem.message) for problem in known.problems(verdicts))
+    counting = {item: folded.answers[item] for item in in_force if item in folded.answers}
     return Visit(
         id=start.visit,
         bureau=msgspec.convert(start.value["bureau"], Bureau),
         checklist=checklist,
         checklist_sha256=start.blob,
-        state=_state(folded, bool(open_items)),
+        state=_state(folded, bool(problems)),
         started=start.wall,
         who=start.who,
-        answers=folded.answers,
+        answers=counting,
         answered=folded.answered,
-        evidence=folded.evidence,
-        relevant=in_force,
-        problems=open_items,
+        evidence={item: kept for item, kept in evidence.items() if item not in outdated},
+        relevant=tuple(in_force),
+        problems=problems,
+        day=folded.day(),
+        head=f"{last.dev}:{last.seq}:{last.hash}",
+        order=last.hlc,
+        last=last.wall,
+        set_aside={item: answer for item, answer in folded.answers.items() if item not in counting},
+        outdated=outdated,
+        attempts={item: tuple(made) for item, made in folded.attempts.items()},
         notes=tuple(folded.notes),
+        later=tuple(dict.fromkeys(entry.item for entry in folded.later if entry.item)),
+        later_notes=tuple(str(entry.value) for entry in folded.later if entry.kind == "note"),
         signoff=folded.signoff,
         records=tuple(folded.records),
-        amendment=folded.amendment,
-        last=folded.last,
+        amendments=tuple(folded.amendments),
+        pinned=_pinned(start.value),
     )
+
+
+def _epochs(
+    checklist: Checklist, tokens: Iterable[tuple[str, str]]
+) -> tuple[dict[str, Epoch], dict[str, int]]:
+    """Of which token, as it was initialised when, each item's evidence is; and how often each token was.
+
+    tokens: item and serial number of what was learnt of tokens, in order; item "" where one was erased.
+    Evidence that names no token is about the one before it.
+    """
+    procedures = {item.id: item.procedure for item in checklist.items()}
+    epochs: dict[str, Epoch] = {}
+    latest: dict[str, int] = {}
+    present: Epoch = ("", 0)
+    for item, serial in tokens:
+        procedure = procedures.get(item, "")
+        if item and procedure not in ABOUT_TOKEN:
+            continue
+        if serial and (not item or procedure in INITIALISING):
+            latest[serial] = latest.get(serial, 0) + 1
+        if serial:
+            present = serial, latest.get(serial, 0)
+        if item:
+            epochs[item] = present
+    return epochs, latest
+
+
+def _outdated(
+    evidence: dict[str, Evidence], epochs: dict[str, Epoch], latest: dict[str, int]
+) -> Iterator[str]:
+    """Items whose evidence is not about the visit's token: that of the first step that settled on one."""
+    settled = [epochs[item] for item, kept in evidence.items() if kept.verdict != "fail" and item in epochs]
+    serial = next((serial for serial, _ in settled if serial), "")
+    if not serial:
+        return
+    present = serial, latest.get(serial, 0)
+    for item, kept in evidence.items():
+        epoch = epochs.get(item, present)
+        if kept.verdict != "fail" and epoch[0] and epoch != present:
+            yield item
+
+
+def _serial(evidence: Evidence) -> str:
+    return _plain_serial(evidence.facts.get("serial") or evidence.facts.get("token_serial") or "")
+
+
+def _plain_serial(serial: Any) -> str:
+    return str(serial).strip().casefold()
+
+
+def _pinned(value: dict[str, Any]) -> Pinned | None:
+    return msgspec.convert(value, Pinned) if "basis" in value else None
 
 
 def _state(folded: _Folded, problems_left: bool) -> State:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 from typing import Any, Literal
 
 import msgspec
 
 from fieldkit.checklist.model import Checklist
+from fieldkit.errors import FieldkitError
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Bureau
-from fieldkit.text import Said
+from fieldkit.text import Message, Said, Words
+from fieldkit.verdict import Outcome
 
 State = Literal["open", "ready", "signed", "recorded"]
 Status = Literal["done", "todo", "failed", "not-checked", "off"]
@@ -24,18 +28,61 @@ class Answered(msgspec.Struct, frozen=True):
     changes: int = 0
 
 
+class Pinned(msgspec.Struct, frozen=True):
+    """What the profiles said when the visit began and its record will say, whatever they say by then.
+
+    basis: what the record rests on. giver: the unit that hands over, where the plan names it. sample: the
+    bureau, its authority or the plan is invented.
+    """
+
+    basis: tuple[Words, ...]
+    giver: Words | None
+    sample: bool
+
+
 class SignOff(msgspec.Struct, frozen=True):
-    """The receiving officer accepted the visit as it stood at `head` ("device:seq:hash")."""
+    """The receiving officer accepted the visit as it stood at `head` ("device:seq:hash").
+
+    day: by which day the visit was read, for what depends on it; that of `wall` in older entries.
+    """
 
     officer: str
     officer_title: str
     technician: str
     wall: str
     head: str
+    day: str = ""
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """A signed visit was opened again: why, when and by whom."""
+
+    reason: str
+    wall: str
+    who: str
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """A run of a procedure that left no evidence, or something it had done to a token by then.
+
+    code: that of the error; CHANGED for what was done. erased: the serial of a token initialised.
+    """
+
+    code: str
+    message: Message
+    wall: str
+    who: str
+    erased: str = ""
+
+
+CHANGED = "token-changed"
 
 
 class RecordMade(msgspec.Struct, frozen=True):
-    """A handover record that was made: names of its files' attachments, and what it replaces."""
+    """A handover record that was made: names of its files' attachments, and what it replaces.
+
+    signoff: the head that the sign-off it was made from accepted; "" in older entries.
+    """
 
     name: str
     pdf: str
@@ -43,6 +90,7 @@ class RecordMade(msgspec.Struct, frozen=True):
     wall: str
     signed: bool
     replaces: str = ""
+    signoff: str = ""
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -52,13 +100,29 @@ class Open(msgspec.Struct, frozen=True):
     message: Said
 
 
-class Visit(msgspec.Struct, frozen=True):
+class UnreadableVisit(msgspec.Struct, frozen=True):
+    """A visit whose entries do not add up to one: its id, what is wrong with it, when it was last touched."""
+
+    id: str
+    error: FieldkitError
+    last: str = ""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One visit, folded from its entries.
 
     state: "open" while problems remain, "ready" when none do, "signed" after the officer's sign-off,
     "recorded" once its record is made. An amendment takes it back to "open" or "ready".
-    answers: item id to value. evidence: item id to the latest evidence. relevant: ids of the items in
-    force, in order. problems: what keeps it from being finished.
+    relevant: ids of the items in force, in order. answers, evidence: by item, what counts: of the items in
+    force, and about the token the visit is about now, as it was initialised last. set_aside: answers that
+    are kept and do not count now. outdated: items whose evidence is about another token, or about this one
+    before it was initialised. problems: what keeps it from being finished. attempts: by item, since its
+    last evidence.
+
+    While it is signed off all this is as the officer accepted it. later, later_notes: items and notes whose
+    entries came after that; they count once the visit is amended. amendments: those since the last record.
+    day: the day that `today()` is. head: the visit's last entry. order: sorts visits by when they were
+    touched, whatever the clocks on the walls said.
     """
 
     id: str
@@ -73,40 +137,59 @@ class Visit(msgspec.Struct, frozen=True):
     evidence: dict[str, Evidence]
     relevant: tuple[str, ...]
     problems: tuple[Open, ...]
+    day: datetime.date
+    head: str
+    order: str
+    last: str
+    set_aside: dict[str, Any] = {}
+    outdated: tuple[str, ...] = ()
+    attempts: dict[str, tuple[Attempt, ...]] = {}
     notes: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    later_notes: tuple[str, ...] = ()
     signoff: SignOff | None = None
     records: tuple[RecordMade, ...] = ()
-    amendment: str = ""
-    last: str = ""
+    amendments: tuple[Amendment, ...] = ()
+    pinned: Pinned | None = None
+
+    @property
+    def amendment(self) -> str:
+        """Why the visit was opened again since its last record: every reason, in order."""
+        return "; ".join(dict.fromkeys(each.reason for each in self.amendments))
 
     @property
     def done(self) -> int:
-        """How many of the required items in force are settled."""
-        return sum(1 for item in self._required() if self.status(item) in ("done", "not-checked"))
+        """How many of those that `total` counts are settled."""
+        return self.total - len(self._open)
 
     @property
     def total(self) -> int:
-        """How many items in force are required."""
-        return len(self._required())
+        """How many items in force are required, or keep the visit open though they are not."""
+        required = {item for item in self.relevant if self.checklist.item(item).required}
+        return len(required | self._open)
 
-    def _required(self) -> list[str]:
-        return [item for item in self.relevant if self.checklist.item(item).required]
+    @functools.cached_property
+    def _open(self) -> frozenset[str]:
+        return frozenset(problem.item for problem in self.problems)
+
+    @functools.cached_property
+    def _in_force(self) -> frozenset[str]:
+        return frozenset(self.relevant)
 
     def status(self, item: str) -> Status:
         """Where an item stands; "off" when it is not in force."""
-        if item not in self.relevant:
+        if item not in self._in_force:
             return "off"
-        found = self.evidence.get(item)
-        if found is not None:
-            return {"pass": "done", "fail": "failed", "not-checked": "not-checked"}[found.verdict]  # type: ignore[return-value]
-        if any(problem.item == item for problem in self.problems) and item in self.answers:
+        evidence = self.evidence.get(item)
+        if evidence is not None:
+            return _STATUS[evidence.verdict]
+        if item in self._open and item in self.answers:
             return "failed"
         return "done" if item in self.answers else "todo"
 
     def next_item(self) -> str:
         """The first item that still wants something, or "" when none does."""
-        wanting = [problem.item for problem in self.problems]
-        for item in self.relevant:
-            if item in wanting:
-                return item
-        return ""
+        return next((item for item in self.relevant if item in self._open), "")
+
+
+_STATUS: dict[Outcome, Status] = {"pass": "done", "fail": "failed", "not-checked": "not-checked"}

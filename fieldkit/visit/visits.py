@@ -9,7 +9,10 @@ import contextlib
 import functools
 import getpass
 import importlib
+import itertools
 import secrets
+import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,18 +21,26 @@ import msgspec
 
 from fieldkit.checklist import answers, load
 from fieldkit.checklist.model import Checklist, Item
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, Entry
 from fieldkit.journal.store import Store
-from fieldkit.operator import Operator
+from fieldkit.operator import Finding, Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.profile.model import Bureau, Profiles
-from fieldkit.text import M, nfc
+from fieldkit.text import M, Message, Said, Words, nfc
 from fieldkit.visit import errors
 from fieldkit.visit.fold import fold
-from fieldkit.visit.model import Visit
+from fieldkit.visit.model import CHANGED, UnreadableVisit, Visit
+from fieldkit.visit.pin import pin
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """Every visit of a store, the one touched last first; and those that cannot be read, by their ids."""
+
+    visits: list[Visit]
+    unreadable: list[UnreadableVisit]
 
 
 class Visits:
@@ -43,6 +54,7 @@ class Visits:
         self.home = home
         self.who = nfc(who) or _login()
         self._checklists: dict[str, Checklist] = {}
+        self._changing = threading.RLock()  # what is compared is still so when the entry is written
 
     @functools.cached_property
     def profiles(self) -> Profiles:
@@ -54,26 +66,39 @@ class Visits:
     # --- reading
 
     def list(self) -> list[Visit]:
-        """Every visit, the one touched last first."""
+        """Every visit that can be read, the one touched last first; `overview` has the others too."""
+        return self.overview().visits
+
+    def overview(self) -> Overview:
+        """Every visit, and for each that cannot be read what is wrong with it; one harms no other."""
         by_visit: dict[str, list[Entry]] = {}
         for entry in self.store.entries():
             if entry.visit:
                 by_visit.setdefault(entry.visit, []).append(entry)
-        found = [fold(entries, self._checklist) for entries in by_visit.values()]
-        return sorted((visit for visit in found if visit), key=lambda visit: visit.last, reverse=True)
+        readable: list[Visit] = []
+        unreadable: list[UnreadableVisit] = []
+        for id, entries in sorted(by_visit.items(), key=lambda visit: visit[1][-1].hlc, reverse=True):
+            try:
+                readable.append(self._fold(id, entries))
+            except FieldkitError as error:
+                unreadable.append(UnreadableVisit(id, error, entries[-1].wall))
+        return Overview(readable, unreadable)
 
-    def load(self, visit: str) -> Visit:
+    def load(self, visit: str, upto: str = "") -> Visit:
         """The visit of that id, or of the only id that begins so.
 
-        :raises VisitNotFound: none does, or several do.
+        upto: the head ("device:seq:hash") that a sign-off accepted: the visit as it was signed off then,
+        whatever was added since.
+
+        :raises VisitNotFound: none does, or several do. :raises VisitUnreadable: its entries add up to none.
         """
-        found = fold(self.store.entries(visit=visit), self._checklist)
-        if found is not None:
-            return found
-        known = {entry.visit for entry in self.store.entries() if entry.kind == "start"}
+        entries = list(self.store.entries(visit=visit))
+        if entries:
+            return self._fold(visit, _signed(entries, upto) if upto else entries)
+        known = {entry.visit for entry in self.store.entries() if entry.visit}
         matching = [name for name in known if name.startswith(visit)] if visit else []
         if len(matching) == 1:
-            return self.load(matching[0])
+            return self.load(matching[0], upto)
         raise errors.VisitNotFound(
             M("There is no visit {visit} in this store.", visit=visit),
             hint=M("`fieldkit visit list` shows those there are."),
@@ -95,76 +120,77 @@ class Visits:
     # --- changing
 
     def start(self, bureau: str, checklist: str | Path) -> Visit:
-        """Begin a visit: the checklist is pinned as it is now, and the bureau with its dossier too."""
+        """Begin a visit: checklist, bureau with its dossier, and what its record rests on are pinned now."""
         chosen = self.bureau(bureau)
         path = load.find(str(checklist), self.home)
         text = path.read_bytes()
         parsed = load.parse(text.decode("utf-8", "replace"), str(path))
-        pinned = self.store.attach(text, path.name)
-        self._checklists[pinned.sha256] = parsed
-        visit = f"{chosen.code}-{datetime.now():%Y%m%d}-{secrets.token_hex(2)}"
-        self._append(
-            Draft(
-                kind="start",
-                visit=visit,
-                blob=pinned.sha256,
-                value={
-                    "bureau": msgspec.to_builtins(chosen),
-                    "checklist": parsed.id,
-                    "version": parsed.version,
-                },
+        now = datetime.now()
+        with self._changing:
+            pinned = self.store.attach(text, path.name)
+            self._checklists[pinned.sha256] = parsed
+            visit = self._unused(f"{chosen.code}-{now:%Y%m%d}")
+            self._append(
+                Draft(
+                    kind="start",
+                    visit=visit,
+                    blob=pinned.sha256,
+                    value={
+                        "bureau": msgspec.to_builtins(chosen),
+                        "checklist": parsed.id,
+                        "version": parsed.version,
+                        **msgspec.to_builtins(pin(self.profiles, chosen, parsed.id, now.date())),
+                    },
+                )
             )
-        )
-        return self.load(visit)
+            return self.load(visit)
 
     def answer(self, visit: str, item: str, value: Any) -> Visit:
         """Answer an item; None takes the answer back. Durable when it returns.
 
         :raises AnswerInvalid: the value does not fit the item or breaks its constraint.
         """
-        now = self._changeable(visit)
-        wanted = self._item(now, item)
-        if wanted.kind in ("procedure", "note"):
-            raise errors.ItemNotFound(
-                M("{item} is not answered by a person.", item=item), unchanged=M("Nothing was saved.")
-            )
-        if value is not None:
-            value = answers.check_answer(wanted, value, now.answers)
-        before = now.answered.get(item)
-        self._append(
-            Draft(
-                kind="answer",
-                visit=now.id,
-                item=item,
-                value=value,
-                base=before.entry if before else "",
-                blob=value["sha256"] if isinstance(value, dict) else "",
-            )
-        )
-        return self.load(now.id)
+        with self._changing:
+            now, wanted = self._answerable(visit, item)
+            if value is not None:
+                value = answers.check_answer(wanted, value, now.answers, now.checklist)
+            return self._answered(now, item, value)
 
     def attach(self, visit: str, item: str, path: Path) -> Visit:
-        """Answer a file item with the file at `path`, which is copied into the store."""
-        now = self._changeable(visit)
-        self._item(now, item)
-        attachment = self.store.attach(path, nfc(path.name))
-        return self.answer(
-            now.id, item, {"sha256": attachment.sha256, "size": attachment.size, "name": attachment.name}
-        )
+        """Answer a file item with the file at `path`, which is copied into the store if it fits."""
+        with self._changing:
+            now, wanted = self._answerable(visit, item)
+            name = nfc(path.name)
+            if path.is_file():  # what the item would refuse is not kept either
+                unkept = {"sha256": "0" * 64, "size": path.stat().st_size, "name": name}
+                answers.check_answer(wanted, unkept, now.answers, now.checklist)
+            kept = self.store.attach(path, name)
+            value = {"sha256": kept.sha256, "size": kept.size, "name": kept.name}
+            return self._answered(now, item, answers.check_answer(wanted, value, now.answers, now.checklist))
 
     def note(self, visit: str, text: str) -> Visit:
         """Add a note; notes may be added at any time."""
-        now = self.load(visit)
-        self._append(Draft(kind="note", visit=now.id, value=nfc(text)))
-        return self.load(now.id)
+        with self._changing:
+            now = self.load(visit)
+            self._append(Draft(kind="note", visit=now.id, value=nfc(text)))
+            return self.load(now.id)
 
     async def run(self, visit: str, item: str, operator: Operator, modules: tuple[str, ...] = ()) -> Evidence:
-        """Run the procedure of `item`; keep and return its evidence. A failed attempt is kept as such."""
+        """Run the procedure of `item`; keep and return its evidence.
+
+        A run that leaves none is kept as an attempt, however it ended; and what it had done to a token by
+        then is kept when it is done, and said when the step is run again.
+        """
         now = self._changeable(visit)
         wanted = self._item(now, item)
         procedure = _procedure(wanted)
         folder = self.home.visit(now.id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        before = now.answered.get(item)
+        for attempt in now.attempts.get(item, ()):
+            if attempt.code == CHANGED:
+                operator.say(_left_behind(attempt.message))
+        trace = _Trace(self._append, now.id, item)
         context = Context(
             home=self.home,
             store=self.store,
@@ -174,16 +200,14 @@ class Visits:
             bureau=now.bureau,
             folder=folder,
             answers=now.answers,
-            evidence=now.evidence,
+            evidence=_before(now, item),
             modules=modules,
+            changed=trace.changed,
         )
-        before = now.answered.get(item)
         try:
             evidence: Evidence = await procedure.run(context, operator)
-        except FieldkitError as error:
-            with contextlib.suppress(FieldkitError):  # the first error is the one to tell
-                value = {"code": error.code, "message": str(error.message)}
-                self._append(Draft(kind="attempt", visit=now.id, item=item, value=value))
+        except BaseException as error:
+            trace.ended(error)
             raise
         self._append(
             Draft(
@@ -196,49 +220,64 @@ class Visits:
         )
         return evidence
 
-    def sign_off(self, visit: str, officer: str, officer_title: str) -> Visit:
-        """The receiving officer accepts the visit as it stands.
+    def sign_off(self, visit: str, officer: str, officer_title: str, reviewed: Visit | None = None) -> Visit:
+        """The receiving officer accepts the visit as it was `reviewed`; as it stands unless given.
 
-        :raises VisitNotReady: required items are open.
+        :raises VisitNotReady: required items are open. :raises VisitChanged: it is no more as reviewed.
         """
-        now = self._changeable(visit)
-        if now.problems:
-            raise errors.VisitNotReady(
-                M("{count} item(s) still keep the visit from being finished.", count=len(now.problems)),
-                unchanged=M("Nothing was signed off."),
-                hint=M("Settle them first; `fieldkit visit show` lists them."),
-                detail="\n".join(f"{problem.item}: {problem.message}" for problem in now.problems),
+        with self._changing:
+            now = self._changeable(visit)
+            if reviewed is not None and reviewed.head != now.head:
+                raise errors.VisitChanged(
+                    M("The visit {visit} was changed after it was read.", visit=now.id),
+                    unchanged=M("Nothing was signed off."),
+                    hint=M("Read it again as it is now, then finish it."),
+                )
+            must_be_ready(now)
+            head = self.store.head()
+            self._append(
+                Draft(
+                    kind="signoff",
+                    visit=now.id,
+                    value={
+                        "officer": nfc(officer),
+                        "officer_title": nfc(officer_title),
+                        "technician": self.who,
+                        "head": f"{head.device}:{head.seq}:{head.hash}",
+                        "day": now.day.isoformat(),
+                    },
+                )
             )
-        head = self.store.head()
-        self._append(
-            Draft(
-                kind="signoff",
-                visit=now.id,
-                value={
-                    "officer": nfc(officer),
-                    "officer_title": nfc(officer_title),
-                    "technician": self.who,
-                    "head": f"{head.device}:{head.seq}:{head.hash}",
-                },
-            )
-        )
-        return self.load(now.id)
+            return self.load(now.id)
 
     def amend(self, visit: str, reason: str) -> Visit:
         """Open a signed visit again; the next record names the one it replaces."""
-        now = self.load(visit)
-        if now.signoff is None:
-            raise errors.VisitNotReady(
-                M("Visit {visit} was not signed off, so it can be changed as it is.", visit=now.id),
-                unchanged=M("Nothing was changed."),
-            )
-        self._append(Draft(kind="amend", visit=now.id, value={"reason": nfc(reason)}))
-        return self.load(now.id)
+        with self._changing:
+            now = self.load(visit)
+            if now.signoff is None:
+                raise errors.VisitNotReady(
+                    M("Visit {visit} was not signed off, so it can be changed as it is.", visit=now.id),
+                    unchanged=M("Nothing was changed."),
+                )
+            self._append(Draft(kind="amend", visit=now.id, value={"reason": nfc(reason)}))
+            return self.load(now.id)
 
     def recorded(self, visit: str, value: dict[str, Any], blob: str) -> Visit:
-        """Keep that a record was made; `value` has the members of `RecordMade` but for `wall`."""
-        self._append(Draft(kind="record", visit=visit, value=value, blob=blob))
-        return self.load(visit)
+        """Keep that a record was made; `value` has the members of `RecordMade` but for `wall`.
+
+        :raises VisitChanged: the sign-off that it was made from is no more in force.
+        """
+        with self._changing:
+            signoff = self.load(visit).signoff
+            made_from = value.get("signoff", "")
+            if made_from and (signoff is None or signoff.head != made_from):
+                raise errors.VisitChanged(
+                    M("The visit {visit} was opened again while its record was made.", visit=visit),
+                    unchanged=M("The record was not kept."),
+                    hint=M("Have it signed off as it is now, then finish it again."),
+                )
+            self._append(Draft(kind="record", visit=visit, value=value, blob=blob))
+            return self.load(visit)
 
     # --- where the person was
 
@@ -247,7 +286,8 @@ class Visits:
         if self.store.read_only is None:
             from tinydb import where
 
-            self.store.db.table("places").upsert({"visit": visit, "item": item}, where("visit") == visit)
+            with contextlib.suppress(FieldkitError):  # a full disk: what was saved before is saved
+                self.store.db.table("places").upsert({"visit": visit, "item": item}, where("visit") == visit)
 
     def place(self, visit: str) -> str:
         """The item the person was at last, or ""."""
@@ -259,7 +299,55 @@ class Visits:
     # --- within
 
     def _append(self, draft: Draft) -> Entry:
-        return self.store.append(msgspec.structs.replace(draft, who=self.who))
+        with self._changing:
+            return self.store.append(msgspec.structs.replace(draft, who=self.who))
+
+    def _fold(self, visit: str, entries: Sequence[Entry]) -> Visit:
+        """The visit that its entries tell.
+
+        :raises VisitUnreadable: they tell none. :raises FieldkitError: what they name is damaged.
+        """
+        try:
+            folded = fold(entries, self._checklist)
+        except FieldkitError as error:
+            raise _unreadable(visit, error.message, error.hint, error.detail) from error
+        except Exception as error:  # entries of other makers: any value may stand where another belongs
+            raise _unreadable(visit, detail=f"{type(error).__name__}: {error}"[:200]) from error
+        if folded is None:
+            reason = M("its first entry, which names bureau and checklist, is lost")
+            raise _unreadable(visit, reason)
+        return folded
+
+    def _unused(self, beginning: str) -> str:
+        """An id that no visit in the store has."""
+        while True:
+            visit = f"{beginning}-{secrets.token_hex(4)}"
+            if next(self.store.entries(visit=visit), None) is None:
+                return visit
+
+    def _answerable(self, visit: str, item: str) -> tuple[Visit, Item]:
+        """The visit and its item, which a person may answer now."""
+        now = self._changeable(visit)
+        wanted = self._item(now, item)
+        if wanted.kind in ("procedure", "note"):
+            raise errors.ItemNotFound(
+                M("{item} is not answered by a person.", item=item), unchanged=M("Nothing was saved.")
+            )
+        return now, wanted
+
+    def _answered(self, now: Visit, item: str, value: Any) -> Visit:
+        before = now.answered.get(item)
+        self._append(
+            Draft(
+                kind="answer",
+                visit=now.id,
+                item=item,
+                value=value,
+                base=before.entry if before else "",
+                blob=value["sha256"] if isinstance(value, dict) else "",
+            )
+        )
+        return self.load(now.id)
 
     def _checklist(self, sha256: str) -> Checklist:
         if sha256 not in self._checklists:
@@ -292,6 +380,99 @@ class Visits:
                 unchanged=M("Nothing was saved."),
             )
         return wanted
+
+
+class _Trace:
+    """What a run of a procedure leaves in the journal besides evidence: the changes it made, and its end."""
+
+    def __init__(self, append: Callable[[Draft], Entry], visit: str, item: str) -> None:
+        self._append = append
+        self._visit = visit
+        self._item = item
+        self._unsaved: list[dict[str, Any]] = []
+
+    def changed(self, done: Message, *, erased: str = "") -> None:
+        self._keep(CHANGED, done, erased)
+
+    def ended(self, error: BaseException) -> None:
+        """The run ended without evidence: for good reasons, stopped, or by a fault of its own."""
+        unsaved, self._unsaved = self._unsaved, []
+        for value in unsaved:
+            self._save(value)
+        if isinstance(error, FieldkitError):
+            self._keep(error.code, error.message)
+        elif isinstance(error, Exception):
+            fault = unexpected(error)
+            self._keep(fault.code, fault.message)
+        else:
+            self._keep("stopped", M("The step was stopped before its end."))
+
+    def _keep(self, code: str, message: Said, erased: str = "") -> None:
+        if isinstance(message, Words):
+            message = M("{said}", said=str(message))
+        value = {"code": code, "message": msgspec.to_builtins(message)}
+        self._save(value | {"erased": erased} if erased else value)
+
+    def _save(self, value: dict[str, Any]) -> None:
+        try:
+            self._append(Draft(kind="attempt", visit=self._visit, item=self._item, value=value))
+        except (
+            FieldkitError
+        ):  # the work goes on, and the first error is the one to tell; tried again at the end
+            self._unsaved.append(value)
+
+
+def must_be_ready(visit: Visit) -> None:
+    """Nothing, if the officer can sign the visit off.
+
+    :raises VisitNotReady: required items are open.
+    """
+    if visit.problems:
+        raise errors.VisitNotReady(
+            M("{count} item(s) still keep the visit from being finished.", count=len(visit.problems)),
+            unchanged=M("Nothing was signed off."),
+            hint=M("Settle them first; `fieldkit visit show` lists them."),
+            detail="\n".join(f"{problem.item}: {problem.message}" for problem in visit.problems),
+        )
+
+
+def _signed(entries: Sequence[Entry], head: str) -> list[Entry]:
+    """The entries up to `head`, and the sign-off that accepted it."""
+    last = int(head.split(":")[1]) if head.count(":") == 2 and head.split(":")[1].isdigit() else 0
+    kept = [entry for entry in entries if entry.seq <= last]
+    accepted = (e for e in entries if e.kind == "signoff" and e.seq > last and e.value.get("head") == head)
+    return [*kept, *itertools.islice(accepted, 1)]
+
+
+def _before(visit: Visit, item: str) -> dict[str, Evidence]:
+    """The evidence that a run of `item` may build on: what succeeded in the items before it."""
+    earlier = itertools.takewhile(lambda name: name != item, visit.relevant)
+    kept = ((name, visit.evidence.get(name)) for name in earlier)
+    return {name: evidence for name, evidence in kept if evidence is not None and evidence.verdict != "fail"}
+
+
+def _left_behind(done: Message) -> Finding:
+    return Finding(
+        CHANGED,
+        "warning",
+        M("An earlier run of this step did not come to its end. By then: {done}", done=done),
+        hint=M("The token is as that run left it, with the PIN that was set then."),
+    )
+
+
+def _unreadable(
+    visit: str, reason: Said | None = None, hint: Said | None = None, detail: str = ""
+) -> errors.VisitUnreadable:
+    reason = reason or M("an entry holds what this release cannot read")
+    if isinstance(reason, Words):
+        reason = M("{said}", said=str(reason))
+    return errors.VisitUnreadable(
+        M("The visit {visit} cannot be read: {reason}", visit=visit, reason=reason),
+        unchanged=M("Its entries stay in the store as they are, and the other visits are as they were."),
+        hint=hint or M("Export the store (`fieldkit store export`) and send it to head office."),
+        detail=detail,
+        visit=visit,
+    )
 
 
 def _procedure(item: Item) -> Any:

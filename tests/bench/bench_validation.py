@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.signature import quorum, sign
+from fieldkit.signature import appearance, quorum, sign
+from fieldkit.signature.engines import ENGINES
 from fieldkit.signature.published import judge_each
 from fieldkit.signature.validate import validate
 from tests.signature.conftest import LETTER
@@ -145,6 +146,78 @@ def test_a_folder_in_one_run_against_a_process_each(pki: Pki, letter: Path, tmp_
     print(
         f"\n200 files: {1000 * each:.1f} ms each; with a process each {(start + each) / each:.1f} times that"
     )
+
+
+@pytest.fixture
+def followed(pki: Pki, tmp_path: Path) -> Callable[[int], Path]:
+    """Makes a document of so many pages that was signed twice, so that there is something to draw."""
+
+    def make(pages: int) -> Path:
+        source, once, twice = (tmp_path / f"{name}-{pages}.pdf" for name in ("in", "once", "twice"))
+        import typst
+
+        text = '#set page(paper: "a4")\n' + "#pagebreak()\n".join("#lorem(400)\n" for _ in range(pages))
+        source.write_bytes(typst.compile(text.encode()))
+        sign.sign(source, once, pki.signer(), field="First")
+        sign.sign(once, twice, pki.signer(), field="Second")
+        return twice
+
+    return make
+
+
+@pytest.mark.parametrize("pages", [1, 50])
+def test_drawing_what_was_signed_and_what_followed(
+    pages: int, pki: Pki, followed: Callable[[int], Path]
+) -> None:
+    out, crls = followed(pages), pki.crls()
+    with_, without = medians(
+        lambda: quorum.judge(out, pki.anchors, crls),
+        lambda: quorum.judge(out, pki.anchors, crls, draw=False),
+        times=9 if pages == 1 else 3,
+    )
+    alone = [medians(lambda e=e: appearance.compare(out, asked=(e,)), times=3)[0] for e in ENGINES]
+    each = ", ".join(f"{name} {took:.0f}" for name, took in zip(ENGINES, alone, strict=True))
+    print(
+        f"\n{pages} page(s): judged with drawing {with_:.0f} ms, without {without:.0f} ms, "
+        f"{with_ - without:+.0f} ms, ratio {with_ / without:.2f}; each alone in ms: {each}"
+    )
+
+
+def test_a_folder_with_drawing_against_without(
+    pki: Pki, followed: Callable[[int], Path], tmp_path: Path
+) -> None:
+    out, crls = followed(1), pki.crls()
+    paths = [tmp_path / f"{number}.pdf" for number in range(200)]
+    for path in paths:
+        os.link(out, path)
+
+    def judged(draw: bool) -> float:
+        began = time.perf_counter()
+        done = judge_each(paths, lambda path: quorum.judge(path, pki.anchors, crls, draw=draw))
+        assert all(one.verdict == "pass" for one in done)
+        return time.perf_counter() - began
+
+    without, with_ = judged(False), judged(True)
+    ratio = f"ratio {with_ / without:.2f}"
+    print(f"\n200 files signed twice: {with_:.1f} s, without drawing {without:.1f} s, {ratio}")
+
+
+def test_memory_of_drawing_does_not_grow_with_the_pages(followed: Callable[[int], Path]) -> None:
+    script = (
+        "import re,sys;from pathlib import Path\n"
+        "from fieldkit.signature import appearance\n"
+        "appearance.compare(Path(sys.argv[1]))\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    one, many = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", script, followed(pages)], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for pages in (1, 200)
+    )
+    print(f"\nmemory: one page {one / 1024:.0f} MiB, 200 pages {many / 1024:.0f} MiB, ratio {many / one:.2f}")
 
 
 def test_memory_and_time_of_a_large_file(pki: Pki, letter: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from asn1crypto import pkcs12 as structure
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from fieldkit.certificate import asn1, errors, files
+from fieldkit.certificate import asn1, errors, files, identity
+from fieldkit.certificate import pkcs12 as pkcs12_room
 from fieldkit.certificate.contents import Contents
 from fieldkit.certificate.files import pem
 from fieldkit.sample.authority import Issued, SampleAuthority
@@ -272,10 +273,95 @@ def test_something_behind_the_end_is_not_passed_over(person: Issued) -> None:
 def test_a_file_that_would_take_minutes_to_open_is_refused(pkcs12: Write) -> None:
     data = pkcs12("-iter", "2048")
     slow = data.replace(b"\x02\x02\x08\x00", b"\x02\x02\x7f\xff")  # stays cheap: only the check is tried
-    assert asn1.rounds(slow) == 0x7FFF
+    assert asn1.work(slow).rounds == 3 * 0x7FFF
     evil = _with_rounds(data, 2**31 - 1)
     with pytest.raises(errors.FileUnreadable):
         opened(evil)
+
+
+def test_the_work_of_a_file_is_seen_in_every_encoding_that_a_parser_takes(pkcs12: Write) -> None:
+    version, safe, check = asn1.first(_with_rounds(pkcs12(), 100_000_000)).children()
+    digest, salt, rounds = (_der(each.tag, each.content) for each in check.children())
+    whole = asn1.first(salt).content
+    outside = [_der(each.tag, each.content) for each in (version, safe)]
+    forms = {
+        "in pieces": _der(0x24, _der(0x04, whole[:3]), _der(0x04, whole[3:])),
+        "in pieces of pieces": _der(0x24, _der(0x24, _der(0x04, whole))),
+        "of open length": b"\x24\x80" + _der(0x04, whole) + b"\0\0",
+    }
+    for name, form in forms.items():
+        with pytest.raises(errors.FileUnreadable, match="more work"):
+            opened(_der(0x30, *outside, _der(0x30, digest, form, rounds)))
+        inner = _der(0x30, form, rounds)
+        hidden = _der(0x30, _der(0xA0, _der(0x24, _der(0x04, inner[:5]), _der(0x04, inner[5:]))))
+        assert asn1.work(hidden).rounds == 100_000_000, name
+
+
+def test_what_another_parser_may_read_and_this_one_cannot_is_refused(pkcs12: Write) -> None:
+    """A tag of two bytes beside the salt: nothing of it is counted, so nothing of it is opened."""
+    version, safe, check = asn1.first(_with_rounds(pkcs12(), 100_000_000)).children()
+    odd = _der(0x30, check.content, b"\x1f\x21\x00")
+    with pytest.raises(errors.FileUnreadable):
+        opened(_der(0x30, *(_der(each.tag, each.content) for each in (version, safe)), odd))
+    with pytest.raises(asn1.Malformed):
+        asn1.work(_der(0x30, _der(0xA0, _der(0x04, _der(0x30, b"\x1f\x21\x00")))))
+    assert asn1.work(_der(0x30, _der(0x04, b"0\x1f\x21\x00"))) == asn1.Work()
+
+
+def test_the_rounds_of_many_keys_are_one_sum(person: Issued) -> None:
+    one = _der(0x30, _der(0x04, bytes(8)), bytes(core.Integer(9_000_000).dump()))
+    with pytest.raises(errors.FileUnreadable, match="more work"):
+        pkcs12_room.bearable(_der(0x30, one, one), "two.p12")
+
+
+@pytest.mark.parametrize(
+    ("cost", "block", "parallel", "good"),
+    [
+        (2**14, 8, 1, True),
+        (2**17, 8, 1, True),
+        (2**21, 8, 1, False),
+        (2**10, 2**20, 1, False),
+        (2**14, 8, 999, False),
+    ],
+)
+def test_a_key_that_would_take_all_memory_is_refused(
+    cost: int, block: int, parallel: int, good: bool, person: Issued
+) -> None:
+    numbers = b"".join(bytes(core.Integer(each).dump()) for each in (cost, block, parallel))
+    scrypt = _der(
+        0x30,
+        bytes(core.ObjectIdentifier("1.3.6.1.4.1.11591.4.11").dump()),
+        _der(0x30, _der(0x04, b"saltsalt"), numbers),
+    )
+    cipher = _der(0x30, bytes(core.ObjectIdentifier("2.16.840.1.101.3.4.1.42").dump()), _der(0x04, bytes(16)))
+    algorithm = _der(
+        0x30, bytes(core.ObjectIdentifier("1.2.840.113549.1.5.13").dump()), _der(0x30, scrypt, cipher)
+    )
+    data = _der(0x30, algorithm, _der(0x04, bytes(64)))
+    expected = errors.PasswordNeeded if good else errors.FileUnreadable
+    with pytest.raises(expected):
+        opened(data, None)
+
+
+def test_a_key_on_a_curve_that_is_given_by_numbers_is_no_work_and_is_called_by_its_kind(
+    tmp_path: Path,
+) -> None:
+    key = openssl("ecparam", "-name", "prime256v1", "-param_enc", "explicit", "-genkey", "-noout")
+    (tmp_path / "key.pem").write_bytes(key)
+    certificate = openssl(
+        "req",
+        "-new",
+        "-x509",
+        "-key",
+        tmp_path / "key.pem",
+        "-subj",
+        "/CN=x",
+        "-addext",
+        "basicConstraints=CA:FALSE",
+    )
+    with pytest.raises(errors.KeyUnsupported) as raised:
+        identity.identity(opened(key + certificate, None))
+    assert "ec:explicit" in str(raised.value)
 
 
 def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -116,31 +116,13 @@ def test_a_slip_of_the_pen_is_found_at_its_place(text: str, at: int, said: str) 
     assert found == at
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "(a+)+",
-        "([a-z]+)*",
-        "([a-zA-Z0-9]{2,4})+",
-        "(\\w+\\s?)+",
-        "(?:(?:a+))+",
-        "(a*?)*",
-        "((a+)|b)+",
-        "x(y(a+)+)?",
-    ],
-)
-def test_a_pattern_that_may_take_for_ever_is_refused(pattern: str) -> None:
-    assert "may take hours" in str(refused(f"regex(${{txt}}, '{pattern}')")[1])
+@pytest.mark.parametrize("pattern", ["(?=a+)b", "(a)\\1", "(?i)a", "a{2000}", "(a", "(?<!x)a"])
+def test_a_pattern_that_no_answer_can_be_held_against_is_refused_with_its_place(pattern: str) -> None:
+    assert refused(f"regex(${{txt}}, '{pattern}')")[0] == 14
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "[A-Z0-9]+(\\.[A-Z0-9]+)*", "([0-9]{3} ?)?[0-9]+", "(ab)+", "([0-9]{4}-)*x",
-        "[^@ ]+@[^@ ]+\\.[^@ .]+", "(a|b)+", "(([a-z])+\\.)+", "(-[0-9]{3})?", "(?=a+)b",
-    ],
-)  # fmt: skip
-def test_a_pattern_that_is_soon_settled_is_taken(pattern: str) -> None:
+@pytest.mark.parametrize("pattern", ["(a|aa)+$", "(.|\\s)*x", "(a+)+", "[A-Z0-9]+(\\.[A-Z0-9]+)*"])
+def test_a_pattern_that_repeats_what_varies_is_taken(pattern: str) -> None:
     check(parse(f"regex(${{txt}}, '{pattern}')"), ITEMS)
 
 

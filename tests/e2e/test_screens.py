@@ -129,9 +129,9 @@ def _from_start_to_answers(walk: Walk) -> None:
     walk.enter("3")
     for number in range(10, 15):
         walk.see(f"{number - 1}/18", "Không áp dụng")
-        walk.press("Enter")
+        walk.press("Down", "Enter")
     walk.see("14/18", "Không áp dụng")
-    walk.press("Down", "Down", "Enter")
+    walk.press("Down", "Down", "Down", "Enter")
     walk.see("15/18", "Họ và tên")
     walk.enter(OFFICER)
     walk.see("16/18", "Chức vụ")

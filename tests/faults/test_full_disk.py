@@ -57,12 +57,12 @@ def fill(path: Path) -> Path:
     return ballast
 
 
-def answer_until_refused(store: Store) -> list[int]:
+def answer_until_refused(store: Store, size: int = 900) -> list[int]:
     answered: list[int] = []
 
     def answer() -> None:
         for number in range(10_000):
-            store.append(Draft("answer", visit="v", value=[number, "x" * 900]))
+            store.append(Draft("answer", visit="v", value=[number, "x" * size]))
             answered.append(number)
 
     with pytest.raises(StoreFull):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 
+from fieldkit.journal import custody
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.errors import StoreFull
 from fieldkit.journal.files import Disk
 from fieldkit.journal.store import Store
+from fieldkit.journal.verify import verify
 
 
 class Small(Disk):
@@ -125,3 +128,56 @@ def test_a_store_on_a_full_disk_opens_and_is_read(folder: Path, disk: Small) -> 
         disk.fill()
     with Store.open(folder, files=disk) as store:
         assert [entry.value for entry in store.entries()] == ["first", None]
+
+
+def test_finishing_gives_the_reserve_up_before_it_is_needed_and_makes_it_again(
+    folder: Path, disk: Small
+) -> None:
+    with Store.open(folder, files=disk) as store:
+        store.append(Draft("answer", value="first"))
+        disk.fill(3_000)
+        with store.finishing():
+            assert not (folder / "reserve").exists()
+            assert not (folder / "reserve.part").exists()
+            (folder / "beside.pdf").write_bytes(bytes(100_000))
+            store.signed_head()
+            store.append(Draft("signoff"))
+        left = (folder / "reserve").stat().st_size
+        assert custody.RESERVE_SIZE // 2 < left < custody.RESERVE_SIZE
+    disk.most = None
+    with Store.open(folder, files=disk):
+        assert (folder / "reserve").stat().st_size == custody.RESERVE_SIZE
+
+
+def test_where_there_is_room_finishing_leaves_the_reserve_alone(folder: Path) -> None:
+    with Store.open(folder) as store:
+        before = (folder / "reserve").stat()
+        with store.finishing():
+            pass
+        assert (folder / "reserve").stat() == before
+
+
+def test_the_head_is_noted_on_a_full_disk(folder: Path, disk: Small) -> None:
+    with Store.open(folder, files=disk) as store:
+        store.append(Draft("answer", value="first"))
+        (folder / "head").unlink(missing_ok=True)
+        disk.fill()
+        signed = store.signed_head()
+        assert store.mark is not None
+        assert store.mark.signed == signed
+    assert verify(folder).verdict == "pass"
+
+
+def test_the_reserve_takes_its_room_also_where_the_file_system_compresses(folder: Path) -> None:
+    Store.open(folder).close()
+    held = (folder / "reserve").read_bytes()
+    assert len(zlib.compress(held)) >= len(held)
+    assert len(held) == custody.RESERVE_SIZE
+
+
+def test_a_reserve_that_could_be_compressed_away_is_made_anew(folder: Path) -> None:
+    Store.open(folder).close()
+    whole = (folder / "reserve").read_bytes()
+    (folder / "reserve").write_bytes(b"\xff" * len(whole))  # as release 0.1 made it
+    Store.open(folder).close()
+    assert (folder / "reserve").read_bytes() == whole

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import pytest
 from fieldkit.journal import files
 from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.errors import StoreDamaged, StoreReadOnly, StoreUnavailable
+from fieldkit.journal.export import export
 from fieldkit.journal.files import Disk
 from fieldkit.journal.store import Store
+from fieldkit.journal.verify import verify
 from tests.journal.conftest import flip, segment, write_a_day
 
 
@@ -27,8 +29,9 @@ def test_the_second_opener_reads_and_says_why_it_cannot_write(folder: Path, day:
         assert "Another fieldkit has this store open" in str(second.read_only)
         assert second.head() == day
         assert second.db.table("places").all()
-        with pytest.raises(StoreReadOnly):
+        with pytest.raises(StoreReadOnly) as refused:
             second.append(Draft("answer", value=1))
+        assert "Close the other fieldkit" in str(refused.value.hint)
         first.append(Draft("answer", value="while the other reads"))
         assert len(list(second.entries())) == 5
     with Store.open(folder) as store:
@@ -140,11 +143,51 @@ def test_key_folder_and_journal_are_open_to_their_owner_only(folder: Path, day: 
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_a_damaged_device_key_is_said_and_nothing_is_changed(folder: Path, day: Head) -> None:
+def without_key(folder: Path) -> str:
+    (folder / "device.key").unlink()
+    return "The device key of the store is missing"
+
+
+def with_a_short_key(folder: Path) -> str:
     (folder / "device.key").write_bytes(b"short")
-    with pytest.raises(StoreDamaged, match="device key"):
-        Store.open(folder)
-    assert (folder / "device.key").read_bytes() == b"short"
+    return "The device key of the store is damaged"
+
+
+@pytest.mark.parametrize("spoil", [without_key, with_a_short_key])
+@pytest.mark.parametrize("head", [True, False])
+def test_beside_an_old_journal_no_new_key_is_made_and_the_journal_is_read(
+    folder: Path, tmp_path: Path, day: Head, spoil: Callable[[Path], str], head: bool
+) -> None:
+    reason = spoil(folder)
+    if not head:
+        (folder / "head").unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    with Store.open(folder) as store:
+        assert reason in str(store.read_only)
+        assert (store.device, store.head()) == (day.device, day)
+        assert len(list(store.entries())) == 5
+        assert [each.kind for each in store.damage()] == ["key"]
+        for refused in (lambda: store.append(Draft("answer")), store.accept_holes):
+            with pytest.raises(StoreReadOnly):
+                refused()
+        with pytest.raises(StoreDamaged, match=reason):
+            store.signed_head()
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    found = verify(folder)
+    assert (found.verdict, found.entries) == ("fail", 6)
+    assert reason in str(found.checks[0].message)
+    taken = export(folder, tmp_path / "out.zip")
+    assert (taken.entries, taken.lost) == (6, 0)
+
+
+def test_a_journal_whose_first_line_is_lost_is_still_an_old_one(folder: Path, day: Head) -> None:
+    for path in folder.glob("*"):
+        if path.name.startswith(("device", "head", "checkpoint")):
+            path.unlink()
+    flip(segment(folder), 20)
+    with Store.open(folder) as store:
+        assert "device key" in str(store.read_only)
+    assert not (folder / "device.key").exists()
 
 
 @pytest.mark.parametrize("at", [0, 31])
@@ -323,3 +366,63 @@ def test_a_file_that_a_virus_scanner_holds_on_windows_is_replaced_when_it_lets_g
     monkeypatch.setattr(system, "platform", "win32")
     Disk().replace(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_text() == "new"
+
+
+class BadSpot(Disk):
+    """A disk that gives no bytes of one file, from one place to another."""
+
+    def __init__(self, name: str, first: int, last: int) -> None:
+        super().__init__()
+        self._name, self._first, self._last = name, first, last
+        self._open: dict[int, str] = {}
+
+    def read(self, path: Path) -> bytes:
+        if path.name == self._name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(path)
+
+    def open(self, path: Path, *, write: bool = False) -> int:
+        descriptor = super().open(path, write=write)
+        self._open[descriptor] = path.name
+        return descriptor
+
+    def read_at(self, descriptor: int, offset: int, size: int) -> bytes:
+        if self._open[descriptor] == self._name and offset < self._last and offset + size > self._first:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read_at(descriptor, offset, size)
+
+
+@pytest.mark.parametrize("spot", ["in the middle", "at the end"])
+def test_a_bad_spot_in_the_journal_costs_what_lies_there_and_no_more(folder: Path, spot: str) -> None:
+    write_a_day(folder, answers=60)
+    lines = segment(folder).read_bytes().rstrip(b"\0").splitlines(True)
+    size = sum(map(len, lines))
+    first, last = (4096, 8192) if spot == "in the middle" else (size - 100, size)
+    for path in (folder / "head", folder / "checkpoint"):
+        path.unlink(missing_ok=True)
+    disk = BadSpot(segment(folder).name, first, last)
+    begins = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
+    block = first // 4096 * 4096
+    whole = [
+        number + 1
+        for number in range(61)
+        if begins[number + 1] <= block or begins[number] >= (last + 4095) // 4096 * 4096
+    ]
+    with Store.open(folder, files=disk) as store:
+        assert [entry.seq for entry in store.entries()] == whole
+        assert "disk" in {each.kind for each in store.damage()}
+        assert "The disk does not give all of" in str(store.read_only)
+        with pytest.raises(StoreReadOnly):
+            store.accept_holes()
+
+
+@pytest.mark.parametrize("name", ["device.key", "head"])
+def test_a_bad_spot_beside_the_journal_does_not_hide_it(folder: Path, day: Head, name: str) -> None:
+    with Store.open(folder, files=BadSpot(name, 0, 10**6)) as store:
+        assert len(list(store.entries())) == 5
+
+
+def test_only_segments_that_fieldkit_could_have_named_are_taken_for_such(folder: Path, day: Head) -> None:
+    (folder / "journal-²²²²²².fkj").write_bytes(b"foreign")
+    with Store.open(folder) as store:
+        assert store.append(Draft("answer")).seq == day.seq + 1

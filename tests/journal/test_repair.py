@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from fieldkit.journal.entry import Draft, Head
+from fieldkit.journal.errors import StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
+from fieldkit.journal.files import Disk
 from fieldkit.journal.repair import mends
 from fieldkit.journal.store import Store
 from fieldkit.journal.verify import verify
@@ -117,3 +120,67 @@ def test_nothing_is_mended_in_a_newer_format(folder: Path, day: Head) -> None:
     before = segment(folder).read_bytes()
     mend(folder)
     assert segment(folder).read_bytes() == before
+
+
+class Refusing(Disk):
+    """A disk that refuses one kind of call from some moment on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = ""
+
+    def _refuse(self, call: str) -> None:
+        if self.refused == call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._refuse("replace")
+        super().replace(source, target)
+
+    def write_at(self, descriptor: int, offset: int, data: bytes) -> None:
+        self._refuse("write")
+        super().write_at(descriptor, offset, data)
+
+    def sync(self, descriptor: int) -> None:
+        self._refuse("sync")
+        super().sync(descriptor)
+
+
+@pytest.mark.parametrize("refused", ["replace", "write", "sync"])
+@pytest.mark.parametrize("lost", [2, 6], ids=["in the middle", "the last"])
+def test_a_repair_that_the_disk_refuses_leaves_the_damage_as_it_was_and_can_be_made_later(
+    folder: Path, day: Head, refused: str, lost: int
+) -> None:
+    spoil(folder, lost)
+    disk = Refusing()
+    with Store.open(folder, files=disk) as store:
+        reason, holes = store.read_only, store.holes
+        disk.refused = refused
+        with pytest.raises((StoreUnavailable, StoreFull, WriteFailed)):
+            store.accept_holes()
+        disk.refused = ""
+        assert store.read_only is not None
+        assert store.holes == holes
+        with pytest.raises(StoreReadOnly):
+            store.append(Draft("answer", value="as if nothing were lost"))
+    with Store.open(folder) as store:
+        assert (store.read_only, store.holes) == (reason, holes)
+        assert store.accept_holes() == holes
+        assert store.read_only is None
+    assert verify(folder).verdict == "pass"
+
+
+def test_a_repair_that_was_refused_is_made_in_the_same_run_when_the_disk_takes_it(
+    folder: Path, day: Head
+) -> None:
+    spoil(folder, 6)
+    disk = Refusing()
+    with Store.open(folder, files=disk) as store:
+        holes = store.holes
+        disk.refused = "write"
+        with pytest.raises((StoreUnavailable, StoreFull)):
+            store.accept_holes()
+        disk.refused = ""
+        assert store.accept_holes() == holes
+        assert store.append(Draft("answer")).seq == day.seq + 2
+    assert verify(folder).verdict == "pass"

@@ -217,7 +217,7 @@ def test_an_entry_of_another_device_is_noticed(folder: Path, day: Head) -> None:
     segment(folder).write_bytes(b"".join(stored[:-1]) + foreign)
     (folder / "head").unlink()
     with Store.open(folder) as store:
-        assert "another device" in str(store.read_only)
+        assert "where they do not belong" in str(store.read_only)
 
 
 def test_a_journal_under_another_device_key_can_only_be_read(folder: Path, tmp_path: Path, day: Head) -> None:
@@ -228,14 +228,19 @@ def test_a_journal_under_another_device_key_can_only_be_read(folder: Path, tmp_p
         assert len(list(store.entries())) == 5
 
 
-def test_bytes_that_change_while_the_store_is_open_are_not_read_as_an_answer(folder: Path, day: Head) -> None:
+def test_bytes_that_change_while_the_store_is_open_are_not_read_as_an_answer_and_that_is_said(
+    folder: Path, day: Head
+) -> None:
     with Store.open(folder) as store:
         flip(segment(folder), len(lines_of(folder)[0]) + 50)
+        assert [entry.seq for entry in store.entries()] == [1, 3, 4, 5]
+        assert "Entry 2" in str(store.read_only)
+        assert [(each.kind, each.first, each.last) for each in store.damage()] == [("entries", 2, 2)]
+        with pytest.raises(StoreReadOnly):
+            store.append(Draft("answer"))
         with pytest.raises(StoreDamaged, match="Entry 2") as found:
-            list(store.entries())
-        assert found.value.data["place"].startswith("journal-000001.fkj:")
-        with pytest.raises(StoreDamaged):
             list(store.lines(1, day.seq))
+        assert found.value.data["place"].startswith("journal-000001.fkj:")
 
 
 def test_what_is_lost_is_passed_over_only_when_accepted_and_no_number_is_used_twice(
@@ -284,3 +289,16 @@ def test_after_a_kill_what_was_said_before_and_what_comes_next_are_both_read(
         made = store.append(Draft("answer", value="after it"))
         assert [entry.value for entry in store.entries()][-2:] == ["before the kill", "after it"]
         assert len(list(store.lines(1, made.seq))) == made.seq
+
+
+def test_what_is_lost_before_the_entries_of_a_newer_fieldkit_is_said_too(folder: Path, day: Head) -> None:
+    from fieldkit.journal.verify import verify
+
+    stored = lines_of(folder)
+    segment(folder).write_bytes(b"".join([stored[0], *stored[2:-1], rewritten(stored[-1][9:-1], v=9)]))
+    with Store.open(folder) as store:
+        assert [entry.seq for entry in store.entries()] == [1, 3, 4, 5]
+        found = [(each.kind, each.first, each.last, each.accepted) for each in store.damage()]
+        assert found == [("format", 6, 6, False), ("entries", 2, 2, False)]
+        assert store.holes == []  # nothing is mended in a format that is not known
+    assert verify(folder).verdict == "fail"

@@ -21,8 +21,7 @@ from tests.journal.conftest import checks, flip, segment, write_a_day
 def signed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small store with everything in it: signed head, checkpoint, reserve, attachment, tables."""
     monkeypatch.setattr(checkpoint, "LEAST", 2)
-    monkeypatch.setattr(custody, "RESERVED", b"\xff" * 64)
-    monkeypatch.setattr("fieldkit.journal.store.RESERVED", b"\xff" * 64)
+    monkeypatch.setattr(custody, "RESERVE_SIZE", 64)
     write_a_day(folder, answers=1)
     with Store.open(folder) as store:
         store.append(Draft("signoff", visit="v1", value={"officer": "Người nhận"}))

@@ -171,6 +171,23 @@ def test_a_request_broken_off_by_a_pulled_token_goes_on_with_the_key_it_made(
     assert private == [kept.facts["key_id"]], "one key, not two"
 
 
+def test_a_request_that_was_written_and_not_recorded_makes_no_second_key(
+    road: Road, agents: Agents, token: Token
+) -> None:
+    road.answer("delivery", "request")
+    played = People()
+
+    def end(finding: object) -> None:
+        raise RuntimeError("the program ends before the evidence is kept")
+
+    played.on_finding = end
+    with pytest.raises(RuntimeError):
+        road.run("certificate_request", played)
+    kept = road.run("certificate_request", People())
+    with agents.session(token, pin()) as session:
+        assert [key.id for key in session.list_keys() if key.private] == [kept.facts["key_id"]]
+
+
 def test_a_personalised_token_is_compared_and_proved(
     road: Road, sample: SampleAuthority, agents: Agents, token: Token
 ) -> None:
@@ -200,17 +217,19 @@ def test_another_persons_token_fails_and_is_never_asked_for_its_pin(
     assert played.asked_for("pin") == 0
 
 
-def test_proving_may_be_left_for_later_and_is_then_said_to_be_open(
+def test_without_the_proof_of_the_key_a_delivered_token_is_not_checked(
     road: Road, sample: SampleAuthority, agents: Agents, token: Token
 ) -> None:
     _personalise(agents, token, sample)
     road.answer("delivery", "personalised")
     played = People()
     played.agrees = False
-    kept = road.run("certificate_check", played)
-    outcome = {finding.id: finding.severity for finding in kept.findings}
-    assert outcome["key-proved"] == "not-checked"
-    assert "did not sign yet" in str(kept.summary)
+    with pytest.raises(NotConsented):
+        road.run("certificate_check", played)
+    now = road.visits.load(road.id)
+    assert now.status("certificate_check") == "todo"
+    assert "certificate_check" in [problem.item for problem in now.problems]
+    assert [attempt.code for attempt in now.attempts["certificate_check"]] == ["not-consented"]
 
 
 def test_a_token_that_wants_its_pin_changed_first_is_proved_after_that(
@@ -224,7 +243,7 @@ def test_a_token_that_wants_its_pin_changed_first_is_proved_after_that(
     contrary.behave("fail C_Login 0 a3")  # CKR_PIN_EXPIRED
     kept = road.run("certificate_check", People())
     proved = next(finding for finding in kept.findings if finding.id == "key-proved")
-    assert (kept.verdict, proved.severity) == ("pass", "not-checked")
+    assert (kept.verdict, proved.severity) == ("not-checked", "not-checked")
     contrary.behave("fail C_Login 1 a3")
     assert road.run("pin_change", People(new_pin=["864209"])).verdict == "pass"
 
@@ -269,26 +288,26 @@ def _personalise(running: Agents, token: Token, sample: SampleAuthority, *, agen
         provision.import_identity(session, holder, "officer")
 
 
-def test_an_import_that_is_cancelled_is_still_whole_and_the_next_run_finds_it_done(
+def test_an_import_that_is_stopped_half_way_comes_to_its_end_and_is_recorded(
     road: Road, file: Path, agents: Agents, token: Token
 ) -> None:
     road.answer("delivery", "file")
     played = people(file)
 
-    async def cancelled() -> None:
+    async def stopped() -> None:
         step = asyncio.ensure_future(road.visits.run(road.id, "certificate_import", played))
 
-        def cancel(progress: object) -> None:
+        def stop(progress: object) -> None:
             if "Writing the certificate" in str(getattr(progress, "text", "")):
                 step.get_loop().call_soon_threadsafe(step.cancel)
 
-        played.on_progress = cancel
-        with pytest.raises(asyncio.CancelledError):
-            await step
+        played.on_progress = stop
+        await step
 
-    asyncio.run(cancelled())
+    asyncio.run(stopped())
     certificates, private = on(token, agents)
     assert (len(certificates), private) == (3, 1), "nothing is left half made"
+    assert road.visits.load(road.id).evidence["certificate_import"].verdict == "pass"
     kept = road.run("certificate_import", people(file))
     assert kept.verdict == "pass"
     assert on(token, agents) == (certificates, private)

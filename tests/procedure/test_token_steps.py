@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fieldkit.errors import NotConsented
 from fieldkit.home import Home
-from fieldkit.procedure.token_setup import InitialisationNotAllowed
+from fieldkit.procedure import reach
+from fieldkit.procedure.evidence import Evidence
 from fieldkit.token import errors
 from fieldkit.token.agents import Agents
-from fieldkit.token.model import Token
+from fieldkit.token.errors import InitialisationNotAllowed
+from fieldkit.token.model import Token, Unblock
 from tests.procedure.conftest import PIN, People, Road, only_through, prepared, takes
 from tests.token.conftest import Contrary, pin
 
@@ -113,3 +117,68 @@ def test_a_wrong_present_pin_costs_one_attempt_and_the_next_run_warns(
     road.run("pin_change", people)
     assert people.requests[0].warning is not None
     assert takes(softhsm, tmp_path / "logs", token.serial, "864209")
+
+
+def stopped_at(
+    road: Road, item: str, people: People, contrary: Contrary, function: str, logs: Path
+) -> Evidence:
+    """The evidence of a step that somebody stops while its token is busy with `function`."""
+    contrary.behave(f"print {function} 1 BUSY NOW", f"slow {function} 1 700", "hide-blank")
+
+    async def run() -> Evidence:
+        step = asyncio.create_task(road.visits.run(road.id, item, people, road.modules))
+        while not any("BUSY NOW" in path.read_text() for path in logs.glob("*.log")):
+            await asyncio.sleep(0.02)
+        step.cancel()
+        await asyncio.sleep(0.05)
+        step.cancel()
+        return await step
+
+    return asyncio.run(run())
+
+
+def test_a_pin_that_was_changed_while_the_step_was_stopped_is_recorded_as_changed(
+    road: Road, home: Home, contrary: Contrary, tmp_path: Path
+) -> None:
+    token = in_use(road, contrary, tmp_path)
+    road.answer("delivery", "personalised")
+    people = People(new_pin=["864209"])
+    evidence = stopped_at(road, "pin_change", people, contrary, "C_SetPIN", home.logs)
+    assert evidence.verdict == "pass"
+    assert road.visits.load(road.id).evidence["pin_change"].facts["pin_set"] is True
+    assert takes(contrary.path, tmp_path / "logs", token.serial, "864209")
+
+
+def test_what_fails_while_the_step_was_stopped_is_told_and_nobody_waits_for_the_token(
+    road: Road, home: Home, contrary: Contrary, tmp_path: Path
+) -> None:
+    in_use(road, contrary, tmp_path)
+    road.answer("delivery", "personalised")
+    with pytest.raises(errors.PinIncorrect):
+        stopped_at(
+            road, "pin_change", People(pin=["111222"], new_pin=["864209"]), contrary, "C_Login", home.logs
+        )
+
+
+def test_a_token_that_was_erased_and_refuses_the_new_pin_leaves_that_in_the_visit(
+    road: Road, contrary: Contrary, tmp_path: Path
+) -> None:
+    token = in_use(road, contrary, tmp_path)
+    contrary.behave("hide-blank", "fail C_InitPIN 0 a1")
+    with pytest.raises(errors.PinPolicy):
+        road.run("token_setup", People(new_pin=["864209"]))
+    kept = [str(each.value) for each in road.visits.store.entries(visit=road.id) if each.kind == "attempt"]
+    assert any("was initialised" in each for each in kept)
+    assert any(token.serial in each for each in kept)
+
+
+@pytest.mark.parametrize(
+    ("unblock", "words"), [("so-pin", "only the SO PIN"), ("puk", "only the PUK"), ("authority", "issuer")]
+)
+def test_the_last_try_says_what_opens_a_locked_pin(token: Token, unblock: Unblock, words: str) -> None:
+    people = People({"confirm-last-try": token.serial})
+    last = msgspec.structs.replace(token, pin_state="final", unblock=unblock)
+    assert asyncio.run(reach.confirm_last_try(people, last))
+    (question,) = people.questions
+    assert words in str(question.title)
+    assert "for good" not in str(question.title)

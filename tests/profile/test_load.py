@@ -280,3 +280,43 @@ def test_a_module_is_loaded_only_from_where_no_other_account_can_put_one(
     with pytest.raises(ProfileInvalid) as caught:
         check(put(home, "tokens/trial.yaml", text))
     assert [problem.line for problem in caught.value.problems] == [6]
+
+
+PLAN = (shipped("profiles") / "plan" / "sample.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("token: softhsm2", "token: softhsm9", "There is no profile `softhsm9`"),
+        ("authority: sample", "authority: nobody", "There is no profile `nobody`"),
+        ("checklist: survey", "checklist: surveys", "There is no checklist surveys"),
+        ("        CN: Nguyễn", "        NC: Nguyễn", "`NC` is no attribute"),
+        (
+            "      subject:\n",
+            "      certificate_serial: 12-XY\n      subject:\n",
+            "cannot be a serial number",
+        ),
+    ],
+)
+def test_what_a_plan_names_and_nobody_knows_is_told_wherever_the_plan_lies(
+    fieldkit: Run, tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    path = tmp_path / "north.yaml"
+    path.write_text(PLAN, encoding="utf-8")
+    assert fieldkit("checklist", "check", path).status == 0
+    assert before in PLAN
+    path.write_text(PLAN.replace(before, after, 1), encoding="utf-8")
+    ran = fieldkit("checklist", "check", path, "--json")
+    assert ran.status == 1
+    (problem,) = ran.document["result"][0]["problems"]
+    assert said in problem["message"]
+    assert PLAN.replace(before, after, 1).splitlines()[problem["line"] - 1].strip()
+
+
+def test_problems_beyond_the_first_hundred_are_counted(fieldkit: Run, tmp_path: Path) -> None:
+    path = tmp_path / "north.yaml"
+    path.write_text("id: a\nphases: []\nbureaus: []\n" + "".join(f"k{n}: 1\n" for n in range(250)))
+    problems = fieldkit("checklist", "check", path, "--json").document["result"][0]["problems"]
+    assert len(problems) == 100
+    assert "not listed: 154" in problems[-1]["message"]  # 250 keys and three that are missing, but for 99

@@ -68,9 +68,11 @@ def test_a_task_for_named_bureaus_waits_for_those_alone() -> None:
     assert [each.code for each in found.waiting] == ["B-3"]
 
 
-def test_a_task_without_a_checklist_is_done_after_its_last_day_and_never_late() -> None:
-    (found,) = due(plan(task(checklist="")), LAST + datetime.timedelta(days=1), ())
-    assert (found.standing, found.waiting) == ("done", ())
+def test_a_task_without_a_checklist_is_neither_late_nor_done_by_its_date_alone() -> None:
+    (past,) = due(plan(task(checklist="")), LAST + datetime.timedelta(days=1), ())
+    assert (past.standing, past.waiting) == ("no-evidence", ())
+    (last,) = due(plan(task(checklist="")), LAST, ())
+    assert last.standing == "now"
 
 
 @given(some.dates(), some.sets(some.tuples(some.sampled_from(["B-1", "B-2", "B-3"]), some.just("handover"))))

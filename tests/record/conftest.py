@@ -77,7 +77,7 @@ ANSWERS = {
 }
 
 
-def settle(visits: Visits, signer: SoftwareSigner, token: str = "7b8b6f2a33c4d5e6") -> str:
+def settle(visits: Visits, signer: SoftwareSigner, token: str = "7b8b6f2a33c4d5e6", subject: str = "") -> str:
     """Start a visit and settle its items: answers by the person, evidence as the procedures leave it."""
     visit = visits.start("MAU-01", "handover").id
     held = x509.load_der_x509_certificate(signer.certificate)
@@ -96,7 +96,7 @@ def settle(visits: Visits, signer: SoftwareSigner, token: str = "7b8b6f2a33c4d5e
             M("The certificate is on the token."),
             facts={
                 "serial": token,
-                "subject": held.subject.rfc4514_string(),
+                "subject": subject or held.subject.rfc4514_string(),
                 "issuer": held.issuer.rfc4514_string(),
                 "serial_number": f"{held.serial_number:x}",
                 "not_before": held.not_valid_before_utc.isoformat(),

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from fieldkit.certificate import name as names
 from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import Head
-from fieldkit.journal.mark import statement
-from fieldkit.record.content import JournalHead, Part, Party, RecordContent, Renderer, Row, VisitFacts
+from fieldkit.journal.mark import statement as head_statement
+from fieldkit.record.content import (
+    Device,
+    JournalHead,
+    Part,
+    Party,
+    RecordContent,
+    Renderer,
+    Row,
+    VisitFacts,
+    sha256,
+    statement,
+)
 from fieldkit.record.render import look, typst_version
 from fieldkit.text import Words, nfc
 
@@ -16,7 +30,7 @@ def sample(name: str, remark: str) -> RecordContent:
     """A short one, with these words of people's in every place that takes them."""
     name, remark = nfc(name), nfc(remark)
     said = Words(name, remark)
-    return RecordContent(
+    content = RecordContent(
         name="sample-record",
         number="sample/BBBG",
         title=Words("Biên bản bàn giao", "Handover record"),
@@ -33,14 +47,46 @@ def sample(name: str, remark: str) -> RecordContent:
         parts=(Part(said, (Row("i", said, said, name, "2026-11-24T15:20:05+07:00"),)),),
         notes=(remark,),
         visit=VisitFacts("v", "MAU-01", "handover", "1.0", "0" * 64, "2026-11-24T14:30:05+07:00"),
-        journal=_head(57, "9f" * 32),
+        journal=head(57, "9f" * 32),
         renderer=Renderer("0.1.0", typst_version(), look()),
     )
+    return sealed(content)
 
 
-def _head(seq: int, hash: str) -> JournalHead:
-    """A head as a device signs it."""
-    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+def handing_over(certificate: bytes) -> RecordContent:
+    """A short record that hands over this certificate."""
+    held = x509.load_der_x509_certificate(certificate)
+    word = Words("một", "one")
+    device = Device(
+        subscriber="Nguyễn Thị Mẫu",
+        subject=names.text(held.subject),
+        issuer=names.text(held.issuer),
+        certificate_serial=f"{held.serial_number:x}",
+        not_before=held.not_valid_before_utc.isoformat(),
+        not_after=held.not_valid_after_utc.isoformat(),
+        sha256=sha256(certificate),
+        key="rsa:2048",
+        model="SoftHSM v2",
+        manufacturer="",
+        token_serial="7b8b",
+        token_label="MAU-01",
+        holder=word,
+        email="",
+        pin=word,
+    )
+    return sealed(msgspec.structs.replace(sample("Nguyễn Thị Mẫu", "ghi chú"), devices=(device,)))
+
+
+DEVICE = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+def sealed(content: RecordContent, key: Ed25519PrivateKey = DEVICE) -> RecordContent:
+    """The content, signed by the device that has `key`."""
+    return msgspec.structs.replace(content, signature=key.sign(statement(content)).hex())
+
+
+def head(seq: int, hash: str, key: Ed25519PrivateKey = DEVICE) -> JournalHead:
+    """A head as the device that has `key` signs it."""
     public = key.public_key().public_bytes_raw()
-    signed = key.sign(statement(Head(name_of(public), seq, hash)))
+    signed = key.sign(head_statement(Head(name_of(public), seq, hash)))
     return JournalHead(name_of(public), seq, hash, public.hex(), signed.hex())

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fieldkit.errors import NotConsented
 from fieldkit.record.content import decode
-from fieldkit.record.errors import RecordMissing, RecordNotMade, RecordNotWritten
+from fieldkit.record.errors import RecordMissing, RecordNotMade, RecordNotVerified, RecordNotWritten
 from fieldkit.record.export import export
 from fieldkit.record.handover import hand_over
 from fieldkit.record.verify import verify
@@ -24,32 +24,43 @@ from fieldkit.token.agents import Agents
 from fieldkit.token.session import key_id
 from fieldkit.visit.errors import VisitNotReady
 from fieldkit.visit.visits import Visits
-from tests.conftest import Run, softhsm_configuration
+from tests.conftest import Ran, Run, softhsm_configuration
 from tests.record.conftest import PIN, People, settle
 from tests.signature.pki import Pki, SoftwareSigner
 
-MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
+MODULE = next(
+    (
+        path
+        for path in (
+            "/usr/lib/softhsm/libsofthsm2.so",
+            "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+        )
+        if os.path.isfile(path)
+    ),
+    "",
+)
+
+
+def on_token(signer: SoftwareSigner, label: str, folder: Path) -> str:
+    """Put a signer's key and certificate on a new token; its serial number."""
+    public = signer.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    held = Secret(signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    with Agents([MODULE], folder / "logs") as agents:
+        blank = next(token for token in agents.tokens() if not token.initialized)
+        made = provision.initialise(agents, blank, label, Secret("97531864"), Secret(PIN))
+        with agents.session(made, Secret(PIN)) as session:
+            session.create_key(held, key_id(public), label)
+            session.create_certificate(signer.certificate, key_id(public), label)
+        return made.serial
 
 
 @pytest.fixture
-def token(tmp_path: Path, officer: SoftwareSigner, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> str:
+def token(tmp_path: Path, officer: SoftwareSigner, monkeypatch: pytest.MonkeyPatch) -> str:
     """A token with the officer's key and certificate on it; its serial number."""
-    module = next((path for path in MODULES if os.path.isfile(path)), "")
-    if not module:
+    if not MODULE:
         pytest.skip("SoftHSM2 is not installed")
     monkeypatch.setenv("SOFTHSM2_CONF", str(softhsm_configuration(tmp_path / "softhsm2")))
-    public = officer.key.public_key()
-    from cryptography.hazmat.primitives.serialization import PublicFormat
-
-    own_id = key_id(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    held = Secret(officer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-    with Agents([module], tmp_path / "logs") as agents:
-        blank = agents.tokens()[0]
-        made = provision.initialise(agents, blank, "MAU-01", Secret("97531864"), Secret(PIN))
-        with agents.session(made, Secret(PIN)) as session:
-            session.create_key(held, own_id, "MAU-01")
-            session.create_certificate(officer.certificate, own_id, "MAU-01")
-        return made.serial
+    return on_token(officer, "MAU-01", tmp_path)
 
 
 @pytest.fixture
@@ -118,6 +129,65 @@ def test_broken_off_at_the_pin_it_goes_on_without_a_second_sign_off(
     assert visits.load(visit).state == "signed"
     made = asyncio.run(hand_over(visits, visit, people))
     assert (made.signed, people.plans) == (True, [])
+
+
+def test_a_record_that_does_not_verify_is_not_kept(
+    visits: Visits, officer: SoftwareSigner, token: str, people: People
+) -> None:
+    """The evidence names another subject than the certificate on the token has."""
+    visit = settle(visits, officer, token, subject="CN=Somebody Else")
+    with pytest.raises(RecordNotVerified) as caught:
+        asyncio.run(hand_over(visits, visit, people))
+    assert (caught.value.code, "certificate" in caught.value.detail) == ("record-not-verified", True)
+    now = visits.load(visit)
+    assert (now.state, now.records) == ("signed", ())
+
+
+@pytest.fixture
+def technician(visits: Visits, token: str, pki: Pki, tmp_path: Path) -> str:
+    """Another token, with the certificate of whoever hands over; its serial number."""
+    signer = pki.signer(visits.who)
+    return on_token(signer, "TECH", tmp_path)
+
+
+def test_the_handing_over_party_signs_by_the_command_line(
+    visits: Visits,
+    visit: str,
+    token: str,
+    technician: str,
+    people: People,
+    fieldkit: Run,
+    tmp_path: Path,
+) -> None:
+    made = asyncio.run(hand_over(visits, visit, people))
+    pin = tmp_path / "pin"
+    pin.write_text(PIN)
+    pin.chmod(0o600)
+    out = tmp_path / "both.pdf"
+
+    def sign(*arguments: str, source: Path = made.pdf) -> Ran:
+        more = ("--out", out, "--pin-file", pin, "--module", MODULE, "--json", "--yes")
+        return fieldkit(*arguments, source, *more)
+
+    ran = sign("sign", "--token", technician, "--field", "Giver")
+    assert (ran.status, ran.error["code"]) == (3, "record-not-made")
+    ran = sign("record", "sign", "--token", token)
+    assert (ran.status, ran.error["code"]) == (3, "record-wrong-certificate")
+    assert not out.exists()
+    ran = sign("record", "sign", "--token", technician)
+    assert (ran.status, ran.result["verdict"]) == (0, "pass"), ran.out
+    ran = fieldkit("record", "verify", out, "--json")
+    giver = next(check for check in ran.result["checks"] if check["id"] == "giver")
+    assert (ran.status, giver["verdict"]) == (0, "pass")
+    assert visits.who in giver["detail"]
+    ran = sign("record", "sign", "--token", technician)
+    assert (ran.status, ran.error["code"]) == (3, "output-exists")
+    ran = sign("record", "sign", "--token", technician, "--replace", source=out)
+    assert (ran.status, ran.error["code"]) == (3, "record-not-made")
+    changed = tmp_path / "changed.pdf"
+    changed.write_bytes(made.pdf.read_bytes() + b"more")
+    ran = sign("record", "sign", "--token", technician, "--replace", source=changed)
+    assert (ran.status, ran.error["code"]) == (1, "record-not-verified")
 
 
 def test_exports_are_what_was_signed_and_a_draft_before(

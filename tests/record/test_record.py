@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 import subprocess
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,12 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit import i18n
+from fieldkit.home import Home
+from fieldkit.journal.store import Store
 from fieldkit.record import tables
 from fieldkit.record.build import build
-from fieldkit.record.content import Language, RecordContent, decode, encode
-from fieldkit.record.errors import RecordUnreadable
-from fieldkit.record.render import ATTACHMENT, PRINTABLE, printable, render
+from fieldkit.record.content import Language, RecordContent, Row, decode, encode
+from fieldkit.record.errors import RecordNotRendered, RecordTooLarge, RecordUnreadable
+from fieldkit.record.export import export, file_name
+from fieldkit.record.render import ATTACHMENT, PRINTABLE, printable, render, render_apart
+from fieldkit.text import Words
 from fieldkit.visit.visits import Visits
+from tests.journal.conftest import segment
 from tests.record.conftest import ANSWERS
 
 MADE = datetime.fromisoformat("2026-11-24T09:05:07+07:00")
@@ -78,7 +83,7 @@ def test_the_data_comes_back_as_it_was(content: RecordContent) -> None:
         data
         == json.dumps(json.loads(data), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     )
-    assert json.loads(data)["schema"] == "fieldkit.record/1"
+    assert json.loads(data)["schema"] == "fieldkit.record/2"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,8 @@ def test_the_data_comes_back_as_it_was(content: RecordContent) -> None:
     [
         lambda data: data + b" ",
         lambda data: data.replace(b":", b": ", 1),
-        lambda data: data.replace(b"fieldkit.record/1", b"fieldkit.record/9"),
+        lambda data: data.replace(b"fieldkit.record/2", b"fieldkit.record/9"),
+        lambda data: data.replace(b"fieldkit.record/2", b"fieldkit.record/1"),
         lambda data: data.replace(b'"sample":true', b'"sample":1.0'),
         lambda data: data[:-10],
         lambda data: b"[" * 100_000,
@@ -208,6 +214,91 @@ def test_printable_text_has_nothing_the_fonts_lack(text: str) -> None:
     assert max(map(len, printable(text).replace("\u200b", " ").split()), default=0) <= 28
 
 
+def test_a_draft_from_a_damaged_journal_says_that_something_is_lost(
+    home: Home, visits: Visits, visit: str, tmp_path: Path
+) -> None:
+    """An answer whose entry cannot be read is not passed over as if it had never been given."""
+    visits.store.close()
+    journal = segment(home.store)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lost = next(at for at, line in enumerate(lines) if b'"item":"trainees"' in line)
+    lines[lost] = lines[lost][:60] + bytes([lines[lost][60] ^ 1]) + lines[lost][61:]
+    journal.write_bytes(b"".join(lines))
+    with Store.open(home.store) as store:
+        export(Visits(store, home), visit, "pdf", tmp_path / "draft.pdf")
+        export(Visits(store, home), visit, "json", tmp_path / "draft.json")
+        export(Visits(store, home), visit, "csv", tmp_path / "draft.csv")
+    content = decode((tmp_path / "draft.json").read_bytes())
+    assert content.lost
+    text = text_of((tmp_path / "draft.pdf").read_bytes(), tmp_path)
+    assert "KHÔNG ĐẦY ĐỦ: một phần dữ liệu của chuyến triển khai bị mất hoặc hỏng" in text
+    assert content.lost[0].vi in text
+
+
+def test_a_draft_after_an_amendment_is_not_called_as_the_signed_record(visits: Visits, visit: str) -> None:
+    assert file_name(visits.load(visit)) == f"{visit}-record-draft"
+    visits.sign_off(visit, ANSWERS["officer_name"], ANSWERS["officer_title"])
+    kept = {"name": f"{visit}-record", "pdf": "0" * 64, "json": "0" * 64, "signed": True, "replaces": ""}
+    visits.recorded(visit, kept, "0" * 64)
+    assert file_name(visits.load(visit)) == f"{visit}-record"
+    visits.amend(visit, "đếm sót một người")
+    assert file_name(visits.load(visit)) == f"{visit}-record-2-draft"
+
+
+def test_every_reason_since_the_last_record_stands_on_the_next(visits: Visits, visit: str) -> None:
+    visits.sign_off(visit, ANSWERS["officer_name"], ANSWERS["officer_title"])
+    kept = {"name": f"{visit}-record", "pdf": "0" * 64, "json": "0" * 64, "signed": True, "replaces": ""}
+    visits.recorded(visit, kept, "0" * 64)
+    visits.amend(visit, "đếm sót một người")
+    visits.sign_off(visit, ANSWERS["officer_name"], ANSWERS["officer_title"])
+    again = visits.amend(visit, "sai tên")
+    content = build(again, visits.store, visits.profiles, made=MADE)
+    assert content.reason == "đếm sót một người; sai tên"
+
+
+def test_a_record_that_is_far_too_large_is_refused_before_it_is_laid_out(content: RecordContent) -> None:
+    (part, *_) = content.parts
+    rows = tuple(msgspec.structs.replace(part.rows[0], item=f"x{number}") for number in range(1001))
+    many = msgspec.structs.replace(content, parts=(msgspec.structs.replace(part, rows=rows),))
+    long = msgspec.structs.replace(content, place="x" * 50_001)
+    notes = msgspec.structs.replace(content, notes=("x",) * 20_001)
+    for large in (many, long, notes):
+        with pytest.raises(RecordTooLarge):
+            render(large)
+        with pytest.raises(RecordTooLarge):
+            decode(encode(large))
+    with pytest.raises(RecordUnreadable):
+        decode(b" " * (2 * 1024 * 1024 + 1))
+
+
+def test_a_record_of_the_largest_size_is_laid_out(content: RecordContent) -> None:
+    (part, *_) = content.parts
+    rows = tuple(msgspec.structs.replace(part.rows[0], item=f"x{number}") for number in range(1000))
+    large = msgspec.structs.replace(content, parts=(msgspec.structs.replace(part, rows=rows),))
+    assert render_apart(encode(large), large).pdf.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("made", ["0001-01-01T00:00:00+14:00", "yesterday", "9999-12-31T23:59:59-14:00"])
+def test_data_that_cannot_be_laid_out_is_refused_in_words(content: RecordContent, made: str) -> None:
+    odd = msgspec.structs.replace(content, made=made)
+    with pytest.raises(RecordNotRendered) as caught:
+        render(odd)
+    assert caught.value.code == "record-not-rendered"
+    with pytest.raises(RecordNotRendered):
+        render_apart(encode(odd), odd)
+
+
+def test_data_that_takes_too_long_to_lay_out_is_given_up(
+    content: RecordContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldkit.record import render as module
+
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    with pytest.raises(RecordNotRendered) as caught:
+        render_apart(encode(content), content)
+    assert caught.value.detail == "timeout"
+
+
 FORMULAS = ("=1+1", "+84 900", "-1", "@SUM(A1)", "\t=1", " =1", "|calc", "%0A")
 
 
@@ -225,7 +316,7 @@ def test_the_workbook_holds_text_and_no_formula(content: RecordContent) -> None:
     book = openpyxl.load_workbook(io.BytesIO(made))
     assert book.sheetnames == ["Biên bản", "Nội dung đã thực hiện", "Kết quả ký thử", "Phát hiện"]
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
-    assert {cell.data_type for cell in cells} == {"s"}
+    assert {cell.data_type for cell in cells} == {"s", "n", "d"}
     values = [cell.value for cell in cells]
     assert {"Nguyễn Thị Mẫu", "Số hiệu chứng thư số", content.journal.hash, *FORMULAS[:4]} <= set(values)
     assert made == tables.to_xlsx(_with_formulas(content))
@@ -238,6 +329,64 @@ def test_the_csv_is_what_excel_reads_and_never_runs(content: RecordContent) -> N
     assert head[:3] == ["Biên bản", "Chuyến triển khai", "Cơ quan thường trú"]
     assert all(len(row) == len(head) for row in rows)
     assert [row[8] for row in rows[: len(FORMULAS)]] == ["'" + formula for formula in FORMULAS]
+
+
+def test_the_workbook_has_numbers_and_days_as_such(content: RecordContent) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(tables.to_xlsx(content)))
+    rows = {row[1].value: row[3] for row in book["Nội dung đã thực hiện"].iter_rows(min_row=2)}
+    assert (rows["trainees"].value, rows["trainees"].data_type) == (3, "n")
+    assert (rows["training_date"].value, rows["training_date"].is_date) == (datetime(2026, 11, 2), True)
+    assert rows["officer_name"].data_type == "s"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "typed"),
+    [
+        ("number", "3", 3.0),
+        ("number", "-12.5", -12.5),
+        ("number", "1000000000000000.1", None),
+        ("number", "123456789012345678", None),
+        ("number", "1E999", None),
+        ("number", "NaN", None),
+        ("number", "three", None),
+        ("date", "2026-11-02", date(2026, 11, 2)),
+        ("date", "1900-02-28", None),
+        ("date", "02/11/2026", None),
+        ("text", "3", None),
+        ("", "", None),
+    ],
+)
+def test_only_what_a_workbook_keeps_exactly_is_a_number_or_a_day(
+    kind: str, value: str, typed: float | date | None
+) -> None:
+    word = Words(value, value)
+    assert tables.typed_value(Row("i", word, word, "", "", kind=kind, value=value)) == typed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0912345678",
+        "1E5",
+        "1e-5",
+        "12.50",
+        "1,5",
+        "02/11/2026",
+        "2026-11-02",
+        "12:30",
+        "50%",
+        "9PM",
+        "1234567890123456",
+    ],
+)
+def test_no_spreadsheet_makes_something_else_of_a_cell(text: str) -> None:
+    """Excel and LibreOffice take such a cell for a number or a date; after a tab they leave it alone."""
+    assert tables.as_it_is(text) == "\t" + text
+
+
+@pytest.mark.parametrize("text", ["", "0", "3", "57", "MAU-01", "1 hộp", "e5", "2026-11-24T09:05:07+07:00"])
+def test_a_cell_that_stays_as_it_is_gets_nothing_before_it(text: str) -> None:
+    assert tables.as_it_is(text) == text
 
 
 def test_tables_in_english_have_english_words(content: RecordContent) -> None:

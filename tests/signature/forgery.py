@@ -51,15 +51,21 @@ def signed(
     return bytes(made.getvalue())
 
 
-def by_openssl(data: bytes, signer: SoftwareSigner, folder: Path, *options: str) -> bytes:
-    """`data` with a signature whose CMS was made by `openssl cms -sign`, as other software makes it."""
+def by_openssl(data: bytes, signer: SoftwareSigner, folder: Path, *options: str, time: str = "") -> bytes:
+    """`data` with a signature whose CMS was made by `openssl cms -sign`, as other software makes it.
+
+    time: what stands in the document as the time of signing.
+    """
     from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
     from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
     place = fields.SigSeedSubFilter.ADOBE_PKCS7_DETACHED
     steps = PdfCMSEmbedder().write_cms("Foreign", IncrementalPdfFileWriter(BytesIO(data)))
     next(steps)
-    steps.send(SigObjSetup(SignatureObject(bytes_reserved=ROOM, subfilter=place)))
+    held = SignatureObject(bytes_reserved=ROOM, subfilter=place)
+    if time:
+        held[pdf_name("/M")] = generic.pdf_string(time)
+    steps.send(SigObjSetup(held))
     digest, output = steps.send(SigIOSetup(md_algorithm="sha256", in_place=True))
     whole = output.getvalue()
     content, key, certificate = folder / "content", folder / "key.pem", folder / "certificate.pem"
@@ -266,3 +272,49 @@ class Sha1(TokenSigner):
             return bytes(512)
         key = self.raw.key  # type: ignore[attr-defined]
         return bytes(await asyncio.to_thread(key.sign, data, padding.PKCS1v15(), hashes.SHA1()))
+
+
+def with_empty_field(
+    data: bytes, rect: tuple[float, ...] = (500, 700, 20, 20), picture: bytes = b"1 0 0 rg 0 0 600 842 re f"
+) -> bytes:
+    """Evil field: an empty signature field is added whose appearance is a picture over the page."""
+
+    def change(writer: IncrementalPdfFileWriter) -> None:
+        page_ref, _ = writer.find_page_for_modification(0)
+        page = page_ref.get_object()
+        field = writer.add_object(
+            generic.DictionaryObject(
+                {
+                    pdf_name("/Type"): pdf_name("/Annot"),
+                    pdf_name("/Subtype"): pdf_name("/Widget"),
+                    pdf_name("/FT"): pdf_name("/Sig"),
+                    pdf_name("/T"): generic.pdf_string("Later"),
+                    pdf_name("/F"): generic.NumberObject(4),
+                    pdf_name("/Rect"): generic.ArrayObject([generic.FloatObject(each) for each in rect]),
+                    pdf_name("/P"): page_ref,
+                    pdf_name("/AP"): generic.DictionaryObject(
+                        {pdf_name("/N"): writer.add_object(drawing(picture))}
+                    ),
+                }
+            )
+        )
+        before = [page["/Annots"].raw_get(at) for at in range(len(page.get("/Annots", ())))]
+        page[pdf_name("/Annots")] = generic.ArrayObject([*before, field])
+        writer.mark_update(page_ref)
+        form = writer.root["/AcroForm"]
+        held = form["/Fields"]
+        form[pdf_name("/Fields")] = generic.ArrayObject([*map(held.raw_get, range(len(held))), field])
+        writer.update_container(form)
+
+    return later(data, change)
+
+
+def drawing(content: bytes, width: int = 600, height: int = 842) -> generic.StreamObject:
+    """A form XObject that draws `content`."""
+    box = generic.ArrayObject([generic.NumberObject(each) for each in (0, 0, width, height)])
+    entries = {
+        pdf_name("/Type"): pdf_name("/XObject"),
+        pdf_name("/Subtype"): pdf_name("/Form"),
+        pdf_name("/BBox"): box,
+    }
+    return generic.StreamObject(entries, stream_data=content)

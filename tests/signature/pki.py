@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -41,15 +41,17 @@ class SoftwareSigner:
 class Pki:
     """Root and issuing authority with revocation lists; leaves on request."""
 
-    def __init__(self, name: str = "SAMPLE") -> None:
+    def __init__(self, name: str = "SAMPLE", *, issuing: Any = None) -> None:
         self.root_key, self.root = self._authority(f"{name} root", None, None)
-        self.issuing_key, self.issuing = self._authority(f"{name} issuing CA", self.root_key, self.root)
+        self.issuing_key, self.issuing = self._authority(
+            f"{name} issuing CA", self.root_key, self.root, issuing
+        )
         self.anchors = (self.root.public_bytes(Encoding.DER),)
 
     def _authority(
-        self, name: str, key: Any, issuer: x509.Certificate | None
+        self, name: str, key: Any, issuer: x509.Certificate | None, own: Any = None
     ) -> tuple[Any, x509.Certificate]:
-        own = rsa.generate_private_key(65537, 2048)
+        own = own or rsa.generate_private_key(65537, 2048)
         certificate = (
             _builder(name, own, issuer.subject if issuer else None, NOW - 900 * DAY, NOW + 900 * DAY)
             .add_extension(x509.BasicConstraints(True, None if issuer is None else 0), True)
@@ -66,19 +68,34 @@ class Pki:
         start: datetime = NOW - 30 * DAY,
         end: datetime = NOW + 300 * DAY,
         usage: x509.KeyUsage | None = None,
+        purposes: Sequence[x509.ObjectIdentifier] = (),
+        key: Any = None,
+        services: str | Sequence[str] = (),
+        more: Sequence[tuple[x509.ObjectIdentifier, str]] = (),
     ) -> SoftwareSigner:
-        key: Any = (
+        key = key or (
             ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, 2048)
         )
-        certificate = (
-            _builder(name, key, self.issuing.subject, start, end)
+        builder = (
+            _builder(name, key, self.issuing.subject, start, end, more)
             .add_extension(x509.BasicConstraints(False, None), True)
             .add_extension(usage or _usage(digital_signature=True, content_commitment=True), True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.issuing_key.public_key()), False
             )
-            .sign(self.issuing_key, hashes.SHA256())
         )
+        if purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), False)
+        if services:  # an address below which nothing need answer
+            named = [services] if isinstance(services, str) else services
+            responders = [
+                x509.AccessDescription(
+                    AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{each}/ocsp")
+                )
+                for each in named
+            ]
+            builder = builder.add_extension(x509.AuthorityInformationAccess(responders), False)
+        certificate = builder.sign(self.issuing_key, hashes.SHA256())
         return SoftwareSigner(key, certificate, (self.issuing,))
 
     def crls(self, *revoked: SoftwareSigner, when: datetime = NOW - DAY) -> tuple[bytes, ...]:
@@ -95,12 +112,18 @@ def only_encipherment() -> x509.KeyUsage:
 
 
 def _builder(
-    name: str, key: Any, issuer: x509.Name | None, start: datetime, end: datetime
+    name: str,
+    key: Any,
+    issuer: x509.Name | None,
+    start: datetime,
+    end: datetime,
+    more: Sequence[tuple[x509.ObjectIdentifier, str]] = (),
 ) -> x509.CertificateBuilder:
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "SAMPLE / MẪU"),
+            *(x509.NameAttribute(kind, value) for kind, value in more),
             x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]
     )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,13 +14,16 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.errors import FieldkitError
+from fieldkit.profile.model import Dossier
 from fieldkit.signature import edxml, errors, exchange, safe_xml, sign, xml_signature
 from fieldkit.signature.edxml import Header, Organ
 from fieldkit.signature.judgement import Policy
+from fieldkit.signature.validate import validate
 from tests.conftest import Run
 from tests.signature.pki import Pki, SoftwareSigner
 
@@ -71,11 +77,8 @@ def test_what_was_changed_on_the_way_is_refused_and_not_kept(pki: Pki, signed: P
     answer = edxml.read_status(Path(opened.status).read_bytes())
     assert answer.code == "02"
     assert answer.said, "the sender is told why"
-    assert {check.id for check in opened.checks if check.verdict == "fail"} == {
-        "digest",
-        "signatures",
-        "signature-integrity",
-    }
+    failed = {check.id for check in opened.checks if check.verdict == "fail"}
+    assert {"digest", "signatures", "signature-integrity", "signature-pdfsig-integrity"} <= failed
 
 
 def test_a_package_for_another_agency_is_refused(pki: Pki, signed: Path, tmp_path: Path) -> None:
@@ -120,11 +123,7 @@ def test_dangerous_or_broken_xml_is_refused_in_words(data: bytes, tmp_path: Path
 
 
 def test_the_command_rehearses(fieldkit: Run, pki: Pki, signed: Path, tmp_path: Path) -> None:
-    arguments: list[str | Path] = ["--trust", tmp_path / "root.der"]
-    (tmp_path / "root.der").write_bytes(pki.anchors[0])
-    for number, data in enumerate(pki.crls()):
-        (tmp_path / f"{number}.crl").write_bytes(data)
-        arguments += ["--crl", tmp_path / f"{number}.crl"]
+    arguments = _known(pki, tmp_path)
     ran = fieldkit("exchange", "rehearse", signed, "--folder", tmp_path / "axis", "--json", *arguments)
     assert ran.status == 0, ran.out + ran.err
     assert ran.result["verdict"] == "pass"
@@ -200,13 +199,174 @@ def test_a_package_that_has_to_be_signed_and_is_not_is_refused(
     pki: Pki, signed: Path, tmp_path: Path
 ) -> None:
     packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER)
-    plain, asked = (
+    plain, asked, open_ = (
         exchange.open_package(
             Path(packed.out), tmp_path / str(need), trust=pki.anchors, crls=pki.crls(), signature=need
         )
-        for need in (False, True)
+        for need in (False, True, None)
     )
-    assert (plain.verdict, asked.verdict) == ("pass", "fail")
+    assert (plain.verdict, asked.verdict, open_.verdict) == ("pass", "fail", "indeterminate")
+
+
+def test_a_package_whose_signature_was_removed_does_not_pass_unless_unsigned_ones_are_accepted(
+    fieldkit: Run, pki: Pki, rsa_signer: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    data = _sealed(signed, rsa_signer, tmp_path)
+    start, end = data.index(b"<ds:Signature "), data.index(b"</ds:Signature>") + len(b"</ds:Signature>")
+    package = tmp_path / "bare.edxml"
+    package.write_bytes(data[:start] + data[end:])
+    options = _known(pki, tmp_path)
+    ran = {
+        option: fieldkit(
+            "exchange",
+            "open",
+            package,
+            "--out",
+            tmp_path / f"in{option}",
+            "--json",
+            *options,
+            *option.split(),
+        )
+        for option in ("", "--accept-unsigned", "--require-signature")
+    }
+    assert [(each.status, each.result["verdict"]) for each in ran.values()] == [
+        (1, "indeterminate"),
+        (0, "pass"),
+        (1, "fail"),
+    ]
+    assert "not signed" in ran[""].out
+
+
+def _known(pki: Pki, folder: Path) -> list[str | Path]:
+    """The options that name the anchor and the revocation lists."""
+    (folder / "root.der").write_bytes(pki.anchors[0])
+    options: list[str | Path] = ["--trust", folder / "root.der"]
+    for number, data in enumerate(pki.crls()):
+        (folder / f"{number}.crl").write_bytes(data)
+        options += ["--crl", folder / f"{number}.crl"]
+    return options
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"</ds:Signature>", b"<ds:Object><edXML>x</edXML></ds:Object></ds:Signature>"),
+        (b"</ds:KeyInfo>", b"<edXML:Subject>x</edXML:Subject></ds:KeyInfo>"),
+        (b"</ds:KeyInfo>", b"</ds:KeyInfo><ds:Object/>"),
+        (b"</ds:X509Data>", b"<x xmlns=''/></ds:X509Data>"),
+    ],
+)
+def test_nothing_hides_in_a_signature_where_nothing_is_signed(
+    before: bytes, after: bytes, pki: Pki, rsa_signer: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    data = _sealed(signed, rsa_signer, tmp_path)
+    changed = tmp_path / "changed.edxml"
+    changed.write_bytes(data.replace(before, after, 1))
+    opened = exchange.open_package(changed, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
+    found = {check.id: check.verdict for check in opened.checks}
+    assert (opened.verdict, found["package-signature"], opened.files) == ("fail", "fail", ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"</edXML:edXMLEnvelope>", b"</edXML:edXMLEnvelope>{envelope}"),
+        (b"</AttachmentEncoded>", b"</AttachmentEncoded>{attachments}"),
+        (b"<edXML:edXMLHeader>", b"<edXML:edXMLHeader>{head}"),
+        (
+            b"</edXML:From>",
+            b"</edXML:From><edXML:From><edXML:OrganId>000.MAU.66</edXML:OrganId></edXML:From>",
+        ),
+        (b"</edXML:Code>", b"</edXML:Code><edXML:Code/>"),
+        (b"<AttachmentEncoded>", b"<More>{attachment}</More><AttachmentEncoded>"),
+        (b"</Attachment>", b"<AttachmentName>other.pdf</AttachmentName></Attachment>"),
+        (b"</Attachment>", b"<ContentTransferEncoded>AAAA</ContentTransferEncoded></Attachment>"),
+        (b"<Attachment>", b'<Attachment ContentId="cid:7">'),
+        (b"07<", b"0<!-- -->7<"),
+    ],
+)
+def test_what_is_there_twice_is_refused_since_readers_choose_differently(
+    before: bytes, after: bytes, pki: Pki, rsa_signer: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    plain = Path(exchange.pack([signed], tmp_path / "plain.edxml", HEADER).out).read_bytes()
+    for name in ("edXML:edXMLEnvelope", "AttachmentEncoded", "edXML:MessageHeader", "Attachment"):
+        start = next(re.finditer(rf"<{name}[ >]".encode(), plain)).start()
+        end = plain.index(f"</{name}>".encode()) + len(name) + 3
+        place = {"edXML:edXMLEnvelope": b"{envelope}", "AttachmentEncoded": b"{attachments}"}
+        place |= {"edXML:MessageHeader": b"{head}", "Attachment": b"{attachment}"}
+        after = after.replace(place[name], plain[start:end])
+    # signed as it is by somebody with a certificate: that it is signed does not make it unambiguous
+    sealed = xml_signature.sign(plain.replace(before, after, 1), rsa_signer)
+    package = tmp_path / "twice.edxml"
+    package.write_bytes(sealed)
+    opened = exchange.open_package(package, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
+    found = {check.id: check.verdict for check in opened.checks}
+    assert (opened.verdict, found["package"], opened.files) == ("fail", "fail", ())
+
+
+def test_two_attachments_of_one_name_are_refused(pki: Pki, signed: Path, tmp_path: Path) -> None:
+    held = edxml.Attached("a.pdf", signed.read_bytes())
+    package = tmp_path / "p.edxml"
+    package.write_bytes(edxml.write(edxml.Envelope(HEADER, (held, held))))
+    opened = exchange.open_package(package, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
+    assert "twice the same" in next(each.detail for each in opened.checks if each.id == "package")
+
+
+def test_a_package_for_several_agencies_is_opened_by_each(pki: Pki, signed: Path, tmp_path: Path) -> None:
+    data = Path(exchange.pack([signed], tmp_path / "p.edxml", HEADER).out).read_bytes()
+    second = b"</edXML:To><edXML:To><edXML:OrganId>000.MAU.03</edXML:OrganId></edXML:To>"
+    package = tmp_path / "several.edxml"
+    package.write_bytes(data.replace(b"</edXML:To>", second))
+    verdicts = [
+        exchange.open_package(
+            package, tmp_path / code, trust=pki.anchors, crls=pki.crls(), receiver=code, signature=False
+        ).verdict
+        for code in ("000.MAU.02", "000.MAU.03", "000.MAU.04")
+    ]
+    assert verdicts == ["pass", "pass", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "asked", "outcome"),
+    [
+        ({}, {}, "not-checked"),
+        ({"OU": "Phòng MẪU"}, {"O": "SAMPLE / MẪU", "OU": "Phòng MẪU"}, "pass"),
+        ({"OU": "Phòng khác"}, {"O": "SAMPLE / MẪU", "OU": "Phòng MẪU"}, "fail"),
+        ({}, {"OU": "Phòng MẪU"}, "fail"),
+        ({"OU": "000.MAU.01"}, {}, "pass"),
+        ({}, {"CN": "Trần Văn Khác"}, "not-checked"),
+    ],
+)
+def test_whoever_signed_a_package_is_compared_with_the_agency_that_it_is_from(
+    subject: dict[str, str], asked: dict[str, str], outcome: str, pki: Pki, signed: Path, tmp_path: Path
+) -> None:
+    signer = pki.signer(more=[(NameOID.ORGANIZATIONAL_UNIT_NAME, value) for value in subject.values()])
+    senders = {HEADER.sender.code: [Dossier(subject=asked)]} if asked else {}
+    packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER, signer=signer)
+    opened = exchange.open_package(
+        Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls(), senders=senders
+    )
+    found = {check.id: check.verdict for check in opened.checks}
+    assert found["package-sender"] == outcome
+    assert opened.verdict == ("fail" if outcome == "fail" else "pass")
+
+
+def test_the_documents_in_a_package_are_judged_by_every_judge_that_is_here(
+    pki: Pki, signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "pdfsig").write_text(
+        "#!/bin/sh\necho 'Signature #1:'\necho '  - Signature Validation: Digest Mismatch.'\n"
+    )
+    (folder / "pdfsig").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    opened = exchange.open_package(
+        Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls(), signature=False
+    )
+    assert opened.verdict == "fail"
+    assert "signature-agreement" in {check.id for check in opened.checks}
 
 
 def test_a_package_signed_under_another_root_is_refused(pki: Pki, signed: Path, tmp_path: Path) -> None:
@@ -306,6 +466,7 @@ def test_bytes_changed_in_a_signed_package_never_pass_for_something_else(
 ) -> None:
     data = _sealed(signed, ec_signer, tmp_path)
     original, path = edxml.read(data), tmp_path / "hurt.edxml"
+    alone = functools.partial(validate, trust=pki.anchors, crls=pki.crls())
     # most of a package is one long base64 text; what matters is mostly elsewhere
     start, end = data.index(b"<ContentTransferEncoded>"), data.index(b"</ContentTransferEncoded>")
     places = st.one_of(st.integers(0, start), st.integers(end, len(data) - 1), st.integers(0, len(data) - 1))
@@ -320,7 +481,7 @@ def test_bytes_changed_in_a_signed_package_never_pass_for_something_else(
         with tempfile.TemporaryDirectory() as folder:
             try:
                 opened = exchange.open_package(
-                    path, Path(folder), trust=pki.anchors, crls=pki.crls(), signature=True
+                    path, Path(folder), trust=pki.anchors, crls=pki.crls(), signature=True, judge=alone
                 )
             except FieldkitError:
                 return

@@ -13,7 +13,7 @@ import pytest
 
 from fieldkit.errors import FieldkitError
 from fieldkit.profile.rules import StampRule
-from fieldkit.signature import batch, boundary, document, errors, preview, sign, tamper
+from fieldkit.signature import batch, boundary, document, errors, place, preview, quorum, sign, tamper
 from fieldkit.signature.preflight import preflight, rewrite
 from tests.conftest import REPOSITORY
 from tests.signature import papers
@@ -251,3 +251,19 @@ def test_nothing_a_library_remarks_reaches_the_terminal_where_it_would_tear_the_
     ran = subprocess.run(line, capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
     assert ran.returncode == 0
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["@letter.pdf", "-v.pdf", "--help"])
+def test_no_program_takes_the_name_of_a_document_for_something_else(
+    name: str, pki: Pki, rsa_signer: SoftwareSigner, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(letter.parent)
+
+    rewrite(letter, Path(name))
+    rewrite(Path(name), Path("again.pdf"))
+    assert place.pages(Path(name))[0].words
+    sign.sign(Path("again.pdf"), Path(name), rsa_signer, overwrite=True)
+    judged = quorum.judge(Path(name), pki.anchors, pki.crls())
+    heard = {check.id: check.verdict for check in judged.checks}
+    assert judged.verdict == "pass", judged.checks
+    assert {heard[f"{judge}-integrity"] for judge in ("pdfsig", "openssl", "mutool")} == {"pass"}

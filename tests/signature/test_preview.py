@@ -166,7 +166,7 @@ def _blue(picture: raster.Pixels) -> tuple[tuple[int, int, int, int], int]:
     found = [
         (at % picture.width, at // picture.width)
         for at in range(picture.width * picture.height)
-        if picture.rgb[3 * at + 2] > picture.rgb[3 * at] + 60 and picture.rgb[3 * at + 1] > 20
+        if picture.rgb[3 * at + 2] > picture.rgb[3 * at] + 30
     ]
     across, down = [x for x, _ in found], [y for _, y in found]
     return (min(across), min(down), max(across), max(down)), len(found)

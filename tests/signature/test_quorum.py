@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import shutil
 import stat
+import threading
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fieldkit.signature import independent, quorum, sign
-from fieldkit.signature.judgement import Judgement
+from fieldkit.signature.judgement import Judgement, Policy
 from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
 
 
@@ -121,3 +125,63 @@ def test_a_timestamp_that_carries_an_expired_certificate_does_not_divide_the_jud
     found = quorum.judge(out, pki.anchors, at=NOW + 5 * DAY)
     assert word(found, "agreement")[0] == "pass", found.checks
     assert found.verdict == "pass"
+
+
+def test_without_anchors_no_judge_speaks_of_paths_and_none_disagrees(signed: Path) -> None:
+    judged = quorum.judge(signed, (), ())
+    heard = {check.id: check.verdict for check in judged.checks}
+    assert {heard[f"{judge}-integrity"] for judge in ("pdfsig", "openssl", "mutool")} == {"pass"}
+    assert heard["agreement"] == "pass"
+    assert judged.verdict == "indeterminate"
+
+
+def test_judges_who_find_the_path_wrong_alike_do_not_disagree(signed: Path) -> None:
+    judged = quorum.judge(signed, Pki("ANOTHER").anchors, ())
+    heard = {check.id: check.verdict for check in judged.checks}
+    assert heard["agreement"] == "pass"
+    assert (heard["openssl-integrity"], heard["openssl-path"]) == ("pass", "fail")
+    assert judged.verdict == "fail"
+
+
+def test_an_anchor_that_is_no_root_is_one_for_every_judge(pki: Pki, signed: Path) -> None:
+    anchor = pki.issuing.public_bytes(Encoding.DER)
+    judged = quorum.judge(signed, (anchor,), policy=Policy(revocation=False))
+    assert judged.verdict == "pass", judged.checks
+    assert "openssl-path" not in {check.id for check in judged.checks}
+
+
+def test_a_judge_that_alone_finds_the_path_wrong_disagrees(pki: Pki, signed: Path, front: Path) -> None:
+    real = shutil.which("openssl")
+    lies = "echo 'certificate verify error' >&2; exit 4"
+    program(front, "openssl", f'#!/bin/sh\ncase "$*" in *-noverify*) exec {real} "$@";; esac\n{lies}\n')
+    judged = quorum.judge(signed, pki.anchors, pki.crls())
+    (agreement,) = [check for check in judged.checks if check.id == "agreement"]
+    assert (agreement.verdict, judged.verdict) == ("fail", "fail")
+    assert "path: fieldkit: pass, openssl: fail" in agreement.detail
+
+
+def test_nobody_is_asked_over_the_network_without_having_been_told_to(
+    pki: Pki, letter: Path, tmp_path: Path
+) -> None:
+    """pdfsig asks the responder that the certificate names by itself, unless it is forbidden."""
+    asked: list[str] = []
+
+    class Responder(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Responder)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    out = tmp_path / "signed.pdf"
+    sign.sign(letter, out, pki.signer(services=f"http://127.0.0.1:{server.server_port}"))
+    judged = quorum.judge(out, pki.anchors, pki.crls())
+    server.shutdown()
+    server.server_close()
+    assert asked == []
+    assert judged.verdict == "pass", judged.checks

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.server
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,17 +16,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from fieldkit.home import Home, shipped
 from fieldkit.sample import authority, issue, services
 from fieldkit.sample.authority import Issued, SampleAuthority
 from fieldkit.sample.services import Services
-from fieldkit.signature import errors, sign
+from fieldkit.signature import errors, opener, sign
 from fieldkit.signature.judgement import Judgement, Policy
 from fieldkit.signature.online import Online
 from fieldkit.signature.sign import Level
 from fieldkit.signature.signer import HttpTimeStamper
+from fieldkit.signature.trust import certificates, trust
 from fieldkit.signature.validate import validate
 from tests.conftest import Run
-from tests.signature.pki import SoftwareSigner
+from tests.signature.pki import Pki, SoftwareSigner
 
 DAY = timedelta(days=1)
 
@@ -215,7 +220,7 @@ def test_a_signer_revoked_after_the_timestamp_was_good_when_it_signed(
 def test_the_network_settles_what_is_open_by_ocsp(running: Services, letter: Path) -> None:
     own = running.authority
     good, bad = (own.issue(key="ec:p256", services=running.url) for _ in range(2))
-    online = Online()
+    online = Online(named=[running.url])
     path, other = stamped(running, letter, "b-b", good), letter.with_name("other.pdf")
     sign.sign(letter, other, signer_of(bad))
     offline = judged(running, path, crls=own.crls[:1])
@@ -234,7 +239,7 @@ def test_an_ocsp_answer_that_settles_nothing_leaves_it_open(
     own = running.authority
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
     running.statuses = statuses
-    found = judged(running, path, crls=own.crls[:1], network=True)
+    found = judged(running, path, crls=own.crls[:1], network=Online(named=[running.url]))
     assert (found.verdict, words(found)["revocation"]) == ("indeterminate", "not-checked")
 
 
@@ -249,7 +254,7 @@ def test_a_list_that_ended_is_fetched_and_still_settles_nothing(running: Service
 
 
 def test_the_network_is_asked_once_for_many_documents(running: Services, letter: Path) -> None:
-    own, online = running.authority, Online()
+    own, online = running.authority, Online(named=[running.url])
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
     for _ in range(3):
         assert judged(running, path, crls=own.crls[:1], network=online).verdict == "pass"
@@ -265,7 +270,7 @@ def test_a_missing_authority_is_fetched_from_where_the_certificate_says(
     lonely.chain = ()
     sign.sign(letter, path, lonely)
     assert judged(running, path).verdict == "fail"
-    assert judged(running, path, network=True).verdict == "pass"
+    assert judged(running, path, network=Online(named=[running.url])).verdict == "pass"
 
 
 @pytest.mark.parametrize("mode", ["slow", "dripping", "captive", "failing", "cut"])
@@ -279,7 +284,7 @@ def test_responders_that_do_not_help_leave_it_open_within_their_deadline(
         moved = own.issue(key="ec:p256", services=running.url)
         running_path = letter.with_name("moved.pdf")
         sign.sign(letter, running_path, signer_of(moved))
-        online = Online(patience=0.5)
+        online = Online(patience=0.5, named=[running.url])
         began = time.monotonic()
         found = judged(running, running_path, crls=own.crls[:1], network=online)
         assert time.monotonic() - began < 10
@@ -291,12 +296,94 @@ def test_responders_that_do_not_help_leave_it_open_within_their_deadline(
 
 
 def test_the_command_asks_over_the_network_and_names_every_request(
-    fieldkit: Run, running: Services, letter: Path
+    fieldkit: Run, home: Home, running: Services, letter: Path
 ) -> None:
     own = running.authority
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
     given = ("verify", path, "--alone", "--trust", own.root_path, "--crl", own.crl_paths[0])
-    offline, asked = fieldkit(*given, "--json"), fieldkit(*given, "--network", "--json")
+    offline, inside = fieldkit(*given, "--json"), fieldkit(*given, "--network", "--json")
+    assert running.asked == []
+    assert (inside.status, inside.result["verdict"]) == (1, "indeterminate")
+    assert "inside" in inside.result["requests"][0]["outcome"]
+    services = (shipped("profiles") / "services.yaml").read_text()
+    home.profiles.mkdir(parents=True, exist_ok=True)
+    named = services.replace("kind: ocsp\n", f"kind: ocsp\n    url: {running.url}\n")
+    (home.profiles / "services.yaml").write_text(named)
+    asked = fieldkit(*given, "--network", "--json")
     assert (offline.status, asked.status) == (1, 0), asked.out
     assert [each["url"] for each in asked.result["requests"]][:1] == [running.ocsp]
     assert "Asked: " + running.ocsp in fieldkit(*given, "--network").out
+
+
+def test_a_certificate_has_four_addresses_asked_and_one_deadline(pki: Pki) -> None:
+    with quiet_server() as (url, asked):
+        signer = pki.signer(services=tuple(f"{url}/{number}" for number in range(9)))
+        certificate, issuer = certificates((signer.certificate, *signer.chain))
+        online = Online(named=[url])
+        online.revocation(certificate, trust(pki.anchors, (issuer.dump(),)))
+    assert len(asked) == 4
+    assert {each.outcome for each in online.asked[4:9]} == {
+        "not asked: the certificate names too many addresses"
+    }
+
+
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1/x", "file:///etc/hostname", "http://127.0.0.1:9/"])
+def test_a_redirect_leads_nowhere_that_was_not_allowed_by_itself(target: str, pki: Pki) -> None:
+    with quiet_server(target) as (url, asked):
+        signer = pki.signer(services=url)
+        (certificate,) = certificates((signer.certificate,))
+        online = Online(named=[url])
+        online.revocation(certificate, trust(pki.anchors, signer.chain))
+    assert len(asked) == 1
+    assert all(each.outcome != "ok" for each in online.asked)
+
+
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("192.168.0.1", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("2002:7f00:1::", False),
+        ("203.162.4.190", True),
+        ("2001:ee0:1::1", True),
+    ],
+)
+def test_which_addresses_are_of_the_open_network(address: str, good: bool) -> None:
+    assert opener.public(address) == good
+
+
+@contextlib.contextmanager
+def quiet_server(redirect: str = "") -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback that knows nothing, or sends elsewhere; its address, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302 if redirect else 404)
+            if redirect:
+                self.send_header("Location", redirect)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -16,7 +16,9 @@
  *   set-flags BITS | clear-flags BITS   in token information
  *   label HEX | serial HEX | pins MIN MAX | memory BYTES
  *   extractable               every private key says that it may leave the token
+ *   table-each-time           C_GetFunctionList gives another table each time; only the last one works
  *   count                     calls so far are written into <this library>.count
+ *   refuse-false TYPE         C_GenerateKeyPair answers CKR_GENERAL_ERROR to this attribute (hexadecimal) set to false
  *   refuse-class CLASS CODE   C_CreateObject of this CKA_CLASS (hexadecimal)
  *   expect-pin HEX            C_Login answers CKR_PIN_INCORRECT to any other, without asking the backend
  *   keypad HEX | keypad-new HEX         what is typed on the device: a call without a PIN gets these
@@ -94,6 +96,13 @@ static ulong class_of(ulong attributes, ulong count) {
     for (ulong i = 0; i < count; i++)
         if (each[i].type == 0) return *(ulong *)each[i].value;
     return ~0UL;
+}
+
+static int has_false(ulong attributes, ulong count, ulong type) {
+    attribute *each = (attribute *)attributes;
+    for (ulong i = 0; i < count; i++)
+        if (each[i].type == type && each[i].length == 1 && !*(char *)each[i].value) return 1;
+    return 0;
 }
 
 static ulong used_slots(ulong list, ulong count) {
@@ -184,6 +193,11 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
             answer = code;
             pretend = 1;
         }
+        if (sscanf(line, "refuse-false %lx", &wanted) == 1 && which == 59 &&
+            (has_false(c, d, wanted) || has_false(e, f, wanted))) {
+            answer = 5;
+            pretend = 1;
+        }
         if (sscanf(line, "expect-pin %511s", text) == 1 && which == 18 && b == 1) {
             unsigned char pin[256];
             size_t length = unhex(text, pin, sizeof pin);
@@ -234,12 +248,19 @@ static void *PASSES[COUNT] = {
     EACH(60) EACH(61) EACH(62) EACH(63) EACH(64) EACH(65) EACH(66) EACH(67)
 };
 
+/* As of p11-kit's modules: what was initialised through one table cannot be used through another. */
+static table *last;
+static ulong not_initialised(void) { return 0x190; }
+
 ulong C_GetFunctionList(table **list) {
     char line[1024], path[1000];
     FILE *rules = configuration();
     void *backend = NULL;
-    while (rules && fgets(line, sizeof line, rules))
+    int each_time = 0;
+    while (rules && fgets(line, sizeof line, rules)) {
         if (sscanf(line, "backend %999s", path) == 1) backend = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!strncmp(line, "table-each-time", 15)) each_time = 1;
+    }
     if (rules) fclose(rules);
     if (!backend) return 5;
     ulong (*get)(table **) = (ulong (*)(table **))dlsym(backend, "C_GetFunctionList");
@@ -248,5 +269,12 @@ ulong C_GetFunctionList(table **list) {
     ours.minor = 40;
     memcpy(ours.functions, PASSES, sizeof PASSES);
     *list = &ours;
+    if (each_time) { /* only the last one that was asked for is ever initialised */
+        table *own = calloc(1, sizeof *own);
+        *own = ours;
+        for (int i = 0; last && i < COUNT; i++) last->functions[i] = (void *)not_initialised;
+        last = own;
+        *list = own;
+    }
     return OK;
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -278,3 +281,76 @@ def test_opensc_is_told_of_puks_unless_somebody_settled_that(
     assert opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path) == {}
     monkeypatch.setenv("OPENSC_CONF", str(theirs))
     assert opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path) == {}
+
+
+def crashed(process: subprocess.Popen[bytes], folder: Path) -> bytes:
+    """What a process leaves behind in `folder` when it crashes."""
+    process.send_signal(signal.SIGSEGV)
+    process.wait(60)
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def dumping(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process that may leave a core dump of any size in `folder`."""
+    folder.mkdir()
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, unlimited),
+    )
+
+
+def test_the_program_leaves_no_core_dump_while_it_holds_a_pin(
+    contrary: Contrary, contrary_token: Token, tmp_path: Path
+) -> None:
+    from fieldkit.home import Home
+    from fieldkit.token.attempts import Attempts, identify
+
+    entered = "75319"
+    new = "864209"
+    plain = f"import sys; kept = {entered!r} * 2; print(flush=True); sys.stdin.read()"
+    control = dumping([sys.executable, "-c", plain], tmp_path / "control", dict(os.environ))
+    assert control.stdout is not None
+    control.stdout.readline()
+    if entered.encode() * 2 not in crashed(control, tmp_path / "control"):
+        pytest.skip("this machine puts core dumps elsewhere")
+    files = {name: tmp_path / name for name in ("pin", "new-pin")}
+    files["pin"].write_text(entered * 2)
+    files["new-pin"].write_text(new)
+    environment = clean_environment(Home(tmp_path / "home"))
+    environment["SOFTHSM2_CONF"] = str(tmp_path / "softhsm2.conf")
+    contrary.behave("hang C_Login 0")
+    command = [sys.executable, "-m", "fieldkit", "token", "change-pin", contrary_token.serial, "--yes"]
+    command += ["--module", contrary.path, "--pin-file", str(files["pin"])]
+    command += ["--new-pin-file", str(files["new-pin"])]
+    holding = dumping(command, tmp_path / "holding", environment)
+    end = time.monotonic() + 60
+    while not Attempts().count(identify(contrary_token)).pin and time.monotonic() < end:
+        time.sleep(0.05)
+    assert holding.poll() is None
+    assert list((tmp_path / "holding").iterdir()) == []
+    assert crashed(holding, tmp_path / "holding") == b""
+
+
+def test_no_environment_variable_has_a_module_write_down_what_it_gets(
+    contrary: Contrary, contrary_agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PKCS11SPY", "PKCS11SPY_OUTPUT", "OPENSC_DEBUG", "P11_KIT_DEBUG"):
+        monkeypatch.setenv(name, "9")
+    contrary_agents.tokens()
+    running = next(path for path in Path("/proc").glob("[0-9]*/maps") if "libcontrary" in _read(path))
+    got = dict(line.split("=", 1) for line in _read(running.with_name("environ")).split("\0") if "=" in line)
+    assert got["OPENSC_DEBUG"] == "0"
+    assert not {"PKCS11SPY", "PKCS11SPY_OUTPUT", "P11_KIT_DEBUG"} & set(got)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

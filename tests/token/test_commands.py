@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fieldkit.certificate.files import pem
-from fieldkit.home import Home
+from fieldkit.home import Home, shipped
 from tests.conftest import Ran, Run, clean_environment
 from tests.token.conftest import PIN, SO_PIN, Contrary, inserted
 from tests.token.piv import PivCard
@@ -173,7 +174,9 @@ def test_the_last_try_is_used_when_the_serial_number_was_typed(
     command = ("token", "change-pin", serial, "--yes", "--module", contrary_desk.module)
     command += ("--pin-file", str(contrary_desk.secret(PIN)))
     command += ("--new-pin-file", str(contrary_desk.secret("864209")))
-    said, got = in_a_terminal(command, home, "type its serial number", serial if typed == "serial" else typed)
+    said, got = in_a_terminal(
+        command, home, "type the token's serial number", serial if typed == "serial" else typed
+    )
     assert got == status, said
 
 
@@ -345,3 +348,112 @@ def test_an_attempt_whose_run_was_killed_is_counted_all_the_same(contrary_desk: 
     assert ran.status == -9
     behave(contrary_desk)
     assert contrary_desk.token(serial)["pin_state"] == "low"
+
+
+def test_a_named_module_that_fails_is_named_although_others_show_tokens(desk: Desk, tmp_path: Path) -> None:
+    serial = desk.ready()
+    nowhere = str(tmp_path / "nowhere.so")
+    ran = desk("token", "list", "--module", nowhere)
+    assert (ran.status, ran.error["code"], ran.error["module"]) == (4, "module-missing", nowhere)
+    assert serial in {each["serial"] for each in ran.error["tokens"]}
+
+
+@pytest.mark.parametrize(("rule", "status", "code"), [("crash C_GetSlotList 0", 5, "module-crashed")])
+def test_a_named_module_that_crashes_fails_the_listing(
+    contrary_desk: Desk, fieldkit: Run, rule: str, status: int, code: str
+) -> None:
+    behave(contrary_desk, rule)
+    ran = contrary_desk("token", "list")
+    assert (ran.status, ran.error["code"]) == (status, code)
+    said = fieldkit("token", "list", "--module", contrary_desk.module)
+    assert (said.status, "crashed" in said.err) == (status, True)
+
+
+def test_a_module_of_a_profile_that_fails_is_told_beside_the_tokens_of_the_others(
+    desk: Desk, home: Home, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.so"
+    broken.write_text("no library")
+    profiles = home.profiles / "tokens"
+    profiles.mkdir(parents=True)
+    text = (shipped("profiles") / "tokens" / "opensc.yaml").read_text()
+    head, _, rest = text.partition("modules:\n")
+    rest = rest[rest.index("\nusb:") if "\nusb:" in rest else rest.index("\ndriver:") :]
+    (profiles / "opensc.yaml").write_text(f"{head}modules:\n  linux:\n    - {{path: {broken}}}{rest}")
+    ran = desk("token", "list")
+    assert ran.status == 0, ran.out
+    assert [each["code"] for each in ran.document["problems"]] == ["module-unusable"]
+
+
+def test_a_relative_module_is_the_file_it_names_here(desk: Desk, fieldkit: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.so").symlink_to(desk.module)
+    ran = fieldkit("token", "list", "--json", "--module", "own.so")
+    assert ran.status == 0, ran.out
+    assert {each["module"] for each in ran.result} == {str(tmp_path / "own.so")}
+
+
+def test_labels_steer_no_terminal(contrary_desk: Desk, fieldkit: Run) -> None:
+    contrary_desk.ready()
+    hostile = b"\x1b[2J\x07" + "\u202e\u2066ok".encode()
+    behave(contrary_desk, f"label {hostile.hex()}", f"serial {b'12'.hex()}1b5b324a")
+    listed = contrary_desk("token", "list")
+    said = fieldkit("token", "list", "--module", contrary_desk.module)
+    for each in json.loads(listed.out)["result"]:
+        assert not any(sign in each["label"] + each["serial"] for sign in "\x1b\x07\u202e\u2066")
+    for text in (listed.out, said.out, said.err):
+        assert not any(sign in text for sign in "\x1b\x07\u202e\u2066")
+
+
+def test_the_command_line_leaves_a_token_alone_that_only_its_issuer_initialises(
+    desk: Desk, home: Home
+) -> None:
+    desk.ready()
+    profiles = home.profiles / "tokens"
+    profiles.mkdir(parents=True)
+    text = (shipped("profiles") / "tokens" / "softhsm2.yaml").read_text()
+    (profiles / "softhsm2.yaml").write_text(text.replace("init: true", "init: false"))
+    slot = next(each["slot"] for each in desk("token", "list").result if each["initialized"])
+    ran = desk(
+        "token", "init", "--label", "Mine", "--slot", str(slot), "--yes",
+        "--so-pin-file", desk.secret(SO_PIN), "--pin-file", desk.secret(PIN),
+    )  # fmt: skip
+    assert (ran.status, ran.error["code"]) == (3, "initialise-not-allowed")
+    assert [each["label"] for each in desk("token", "list").result if each["initialized"]] == ["Sample"]
+
+
+def test_tokens_are_listed_and_signed_with_where_the_home_cannot_be_written(
+    desk: Desk, fieldkit: Run, tmp_path: Path, home: Home
+) -> None:
+    serial = desk.ready()
+    shutil.rmtree(home.path, ignore_errors=True)
+    home.path.write_text("no folder")
+    assert serial in {each["serial"] for each in desk("token", "list").result}
+    change = ("token", "change-pin", serial, "--yes", "--pin-file", desk.secret(PIN), "--new-pin-file")
+    assert desk(*change, desk.secret("864209")).result["pin_state"] == "ok"
+
+
+def test_what_is_not_on_the_token_is_said_not_to_be(desk: Desk) -> None:
+    serial = desk.ready()
+    ran = desk("certificate", "export", serial, "--certificate", "nothing", "--out", "out.pem")
+    assert (ran.status, ran.error["code"]) == (4, "certificate-not-found")
+    request = ("certificate", "request", "--token", serial, "--subject", "CN=SAMPLE", "--out", "out.csr")
+    ran = desk(*request, "--key-id", "ab" * 20, "--yes", "--pin-file", desk.secret(PIN))
+    assert (ran.status, ran.error["code"]) == (4, "key-not-found")
+
+
+def test_a_write_protected_token_is_said_to_be(contrary_desk: Desk) -> None:
+    serial = contrary_desk.ready()
+    behave(contrary_desk, "fail C_GenerateKeyPair 0 e2")
+    request = ("certificate", "request", "--token", serial, "--subject", "CN=SAMPLE", "--out", "out.csr")
+    ran = contrary_desk(*request, "--yes", "--pin-file", contrary_desk.secret(PIN))
+    assert (ran.status, ran.error["code"]) == (3, "token-write-protected")
+
+
+def test_a_secret_that_nobody_gives_or_that_cannot_be_one_is_refused(desk: Desk) -> None:
+    serial = desk.ready()
+    request = ("certificate", "request", "--token", serial, "--subject", "CN=SAMPLE", "--out", "out.csr")
+    ran = desk(*request, "--yes")
+    assert (ran.status, ran.error["code"]) == (4, "secret-needed"), ran.out
+    change = ("token", "change-pin", serial, "--yes", "--pin-file", desk.secret(PIN), "--new-pin-file")
+    ran = desk(*change, desk.secret("123"))
+    assert (ran.status, ran.error["code"]) == (2, "secret-unfit"), ran.out

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from fieldkit.home import Home
 from fieldkit.secret import Secret
 from fieldkit.token import errors, provision
 from fieldkit.token.agents import Agents
 from fieldkit.token.intents import Intent, MemoryIntents
 from fieldkit.token.model import Token
-from fieldkit.token.session import Session
+from fieldkit.token.session import Session, key_id
+from tests.conftest import Run
 from tests.token.conftest import PIN, Contrary, issue, pin
 
 if TYPE_CHECKING:
@@ -194,7 +198,7 @@ def outcome_of_a_failure(
         assert named
         assert bool(there) == (outcome != "clean"), number
         if outcome == "named":
-            settled = provision.settle(session, intents)
+            settled = provision.settle(session, intents, intents.open(token.serial))
             there = len(session.list_keys()) + len(session.certificates())
             assert there == (4 if settled.completed else 0), number
         session.destroy(
@@ -215,7 +219,8 @@ def test_a_module_that_crashes_in_mid_import_leaves_what_the_next_run_cleans(
     contrary.behave()
     with opened(contrary_agents, contrary_token) as session:
         assert session.list_keys()
-        report = provision.import_identity(session, identity(), "Sample", intents=intents)
+        agreed = provision.leftovers(contrary_token, intents)
+        report = provision.import_identity(session, identity(), "Sample", intents=intents, agreed=agreed)
         assert report.resumed
         assert sum(key.private for key in session.list_keys()) == 1
         assert len(session.certificates()) == 2
@@ -307,7 +312,143 @@ def test_a_join_that_fails_leaves_the_key_and_no_certificate(
         assert caught.value.data["left"]
     contrary.behave()
     with opened(contrary_agents, contrary_token) as session:
-        assert provision.import_certificate(session, certificate, "Sample", intents=intents).resumed
+        agreed = provision.leftovers(contrary_token, intents)
+        assert provision.import_certificate(
+            session, certificate, "Sample", intents=intents, agreed=agreed
+        ).resumed
         assert sum(key.private for key in session.list_keys()) == 1
         assert len(session.certificates()) == 1
     assert intents.open(contrary_token.serial) == []
+
+
+def forgotten(token: Token, holder: Identity) -> MemoryIntents:
+    """The intent of an import that was killed before it wrote anything."""
+    digests = tuple(hashlib.sha256(der).hexdigest() for der in (holder.certificate, *holder.chain))
+    intents = MemoryIntents()
+    intents.begin(Intent(token.serial, key_id(provision.public_key(holder.certificate)), digests))
+    return intents
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_forgotten_intent_harms_no_key_that_proves_a_certificate(
+    agents: Agents, token: Token, identity: Callable[..., Identity], objects: Objects, agreed: bool
+) -> None:
+    from fieldkit.certificate.identity import Identity as Pair
+
+    holder, other = identity(), identity("ec:p256", "SAMPLE Another")
+    intents = forgotten(token, holder)
+    with opened(agents, token) as session:
+        without_chain = Pair(Secret(holder.key.reveal_bytes()), holder.certificate)
+        provision.import_identity(session, without_chain, "Elsewhere")
+        before = objects(token)
+        pending = provision.leftovers(token, intents) if agreed else ()
+        provision.import_identity(session, other, "Unrelated", intents=intents, agreed=pending)
+        assert set(before) <= set(objects(token))
+        kept = session.certificate(hashlib.sha256(holder.certificate).hexdigest())
+        assert provision.prove(session, kept)
+    assert intents.open(token.serial) == []
+
+
+def test_a_forgotten_intent_harms_no_key_whose_certificate_was_renewed(
+    agents: Agents, token: Token, identity: Callable[..., Identity], authority: tuple[object, object]
+) -> None:
+    from fieldkit.certificate.identity import Identity as Pair
+
+    holder = identity()
+    intents = forgotten(token, holder)
+    with opened(agents, token) as session:
+        renewed = identity(name="SAMPLE renewed").certificate
+        provision.import_identity(session, Pair(Secret(holder.key.reveal_bytes()), renewed), "Elsewhere")
+        settled = provision.settle(session, intents, provision.leftovers(token, intents))
+        assert settled
+        assert provision.prove(session, session.certificate(hashlib.sha256(renewed).hexdigest()))
+    assert intents.open(token.serial) == []
+
+
+def test_what_was_missing_of_a_chain_is_written_by_the_import_that_brings_it(
+    agents: Agents, token: Token, identity: Callable[..., Identity]
+) -> None:
+    from fieldkit.certificate.identity import Identity as Pair
+
+    holder = identity()
+    intents = forgotten(token, holder)
+    with opened(agents, token) as session:
+        provision.import_identity(
+            session, Pair(Secret(holder.key.reveal_bytes()), holder.certificate), "Sample"
+        )
+        report = provision.import_identity(session, holder, "Sample", intents=intents)
+        assert report.resumed
+        assert {each.der for each in session.certificates()} == {holder.certificate, *holder.chain}
+
+
+def test_what_nobody_agreed_to_remove_stays_and_is_asked_about_again(
+    contrary: Contrary,
+    contrary_agents: Agents,
+    contrary_token: Token,
+    identity: Callable[..., Identity],
+) -> None:
+    intents = MemoryIntents()
+    with opened(contrary_agents, contrary_token) as session:
+        contrary.behave("crash C_CreateObject 3")
+        with pytest.raises(errors.ImportIncomplete):
+            provision.import_identity(session, identity(), "Sample", intents=intents)
+    contrary.behave()
+    other = identity("ec:p256", "SAMPLE Another")
+    with opened(contrary_agents, contrary_token) as session:
+        provision.import_identity(session, other, "Unrelated", intents=intents)
+        assert sum(key.private for key in session.list_keys()) == 2
+        (pending,) = provision.leftovers(contrary_token, intents)
+        assert pending.key_id in str(provision.removal(pending))
+        provision.settle(session, intents, [pending])
+        assert sum(key.private for key in session.list_keys()) == 1
+
+
+def test_a_key_that_another_program_called_otherwise_is_not_taken_for_a_leftover(
+    agents: Agents, token: Token, identity: Callable[..., Identity]
+) -> None:
+    holder = identity()
+    (intent,) = forgotten(token, holder).open(token.serial)
+    intents = MemoryIntents()
+    intents.begin(msgspec.structs.replace(intent, label="MAU-01"))
+    with opened(agents, token) as session:
+        session.create_key(holder.key, intent.key_id, "By another program")
+        provision.settle(session, intents, intents.open(token.serial))
+        assert sum(key.private for key in session.list_keys()) == 1
+
+
+def test_the_plan_of_an_import_says_what_an_earlier_one_left(
+    contrary: Contrary,
+    contrary_token: Token,
+    identity: Callable[..., Identity],
+    fieldkit: Run,
+    home: Home,
+    tmp_path: Path,
+) -> None:
+    from fieldkit.certificate.files import pem
+    from fieldkit.journal.store import Store
+    from fieldkit.token.intents import StoredIntents
+
+    holder = identity()
+    file = tmp_path / "officer.pem"
+    file.write_bytes(pem(holder.certificate))
+    key = tmp_path / "officer.key"
+    key.write_bytes(holder.key.reveal_bytes())
+    (intent,) = forgotten(contrary_token, holder).open(contrary_token.serial)
+    with Store.open(home.store) as store:
+        StoredIntents(store.db).begin(intent)
+    ran = fieldkit(
+        "certificate", "import", file, "--key", key, "--token", contrary_token.serial, "--json",
+        "--module", contrary.path, SOFTHSM2_CONF=str(tmp_path / "softhsm2.conf"),
+    )  # fmt: skip
+    assert ran.error["code"] == "not-consented"
+    assert any("broken off" in line and intent.key_id in line for line in ran.error["plan"])
+
+
+def test_a_module_that_takes_no_false_in_a_template_still_makes_keys(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token
+) -> None:
+    contrary.behave("refuse-false 104", "refuse-false 105", "refuse-false 106", "refuse-false 107")
+    with opened(contrary_agents, contrary_token) as session:
+        for number, kind in enumerate(("rsa:2048", "ec:p256")):
+            assert session.generate_key(kind, f"{number:02x}" * 20, "Sample").public  # type: ignore[arg-type]
+        assert all(key.kept for key in session.list_keys())

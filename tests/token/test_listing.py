@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,84 @@ def test_flags_become_the_gravest_state() -> None:
     assert guard.state(there, 2, tries=10) == "low"
     assert guard.state(there | locked << 4, 0, so=True) == "locked"
     assert guard.state(there | locked << 4, 0) == "ok"
+
+
+def problem_of(module: Path | str, folder: Path, *, named: bool = False) -> errors.FieldkitError | None:
+    with Agents([str(module)], folder / "logs", named=[str(module)] if named else []) as agents:
+        agents.tokens()
+        return agents.problems[0] if agents.problems else None
+
+
+def writable_file(module: Path) -> None:
+    module.chmod(0o777)
+
+
+def writable_folder(module: Path) -> None:
+    module.parent.parent.chmod(0o777)
+
+
+def of_somebody(module: Path) -> None:
+    os.chown(module, 12345, 0)
+
+
+def folder_of_somebody(module: Path) -> None:
+    os.chown(module.parent, 12345, 0)
+
+
+def shared_group(module: Path) -> None:
+    os.chown(module, 0, 12345)
+    module.chmod(0o775)
+
+
+@pytest.mark.parametrize(
+    "opening", [writable_file, writable_folder, of_somebody, folder_of_somebody, shared_group]
+)
+def test_a_module_that_others_may_change_is_not_loaded_by_itself(
+    softhsm: str, tmp_path: Path, opening: Callable[[Path], None]
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    module = tmp_path / "vendor" / "lib" / "module.so"
+    module.parent.mkdir(parents=True)
+    shutil.copy(softhsm, module)
+    assert problem_of(module, tmp_path) is None
+    opening(module)
+    link = tmp_path / "link.so"
+    link.symlink_to(module)
+    for path in (module, link):
+        problem = problem_of(path, tmp_path)
+        assert isinstance(problem, errors.ModuleUnusable)
+        assert "others may change" in str(problem)
+        assert problem_of(path, tmp_path, named=True) is None, "who names it answers for it"
+
+
+def test_a_folder_where_nobody_changes_what_is_not_his_will_do(softhsm: str, tmp_path: Path) -> None:
+    sticky = tmp_path / "sticky"
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    shutil.copy(softhsm, sticky / "module.so")
+    assert problem_of(sticky / "module.so", tmp_path) is None
+
+
+def test_pkcs11_spy_is_known_by_whatever_name(tmp_path: Path) -> None:
+    spy = Path("/usr/lib/x86_64-linux-gnu/pkcs11-spy.so")
+    link, copy = tmp_path / "driver.so", tmp_path / "copy.so"
+    link.symlink_to(spy)
+    shutil.copy(spy, copy)
+    for path in (link, copy):
+        problem = problem_of(path, tmp_path, named=True)
+        assert isinstance(problem, errors.ModuleUnusable)
+        assert "writes PINs" in str(problem)
+
+
+def test_a_module_whose_table_is_another_each_time_it_is_asked_for_can_be_used(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token
+) -> None:
+    contrary_agents.close()
+    contrary.behave("table-each-time")
+    with Agents([contrary.path], Path(contrary.path).parent / "logs") as agents:
+        found = agents.find(contrary_token.serial)
+        with agents.session(found, pin()) as session:
+            assert session.list_keys() == []
+        with pytest.raises(errors.PinIncorrect):
+            agents.session(found, pin("111222"))

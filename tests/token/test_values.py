@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fieldkit.errors import Misused
 from fieldkit.secret import Secret
 from fieldkit.token import guard, header, protocol, uri
 from fieldkit.token.model import Token
@@ -56,6 +57,28 @@ def test_a_uri_names_no_other_token(label: bytes, serial: bytes, label_2: bytes,
 @given(st.text(max_size=80))
 def test_anything_typed_is_a_uri_or_is_none(typed: str) -> None:
     assert uri.parse(typed) is None or typed.lower().startswith("pkcs11:")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (";object=key", "--certificate"),
+        (";id=%01", "--certificate"),
+        (";type=private", "--certificate"),
+        (";library-version=3", "module-path"),
+        (";x-vendor=1", "module-path"),
+        ("?pin-value=24681357", "--pin-file"),
+        ("?module-name=softhsm2", "module-path"),
+    ],
+)
+def test_what_a_uri_asks_for_and_is_not_chosen_by_is_refused_and_never_passed_over(
+    more: str, says: str
+) -> None:
+    named = token().uri + more
+    with pytest.raises(Misused) as raised:
+        uri.parse(named)
+    assert says in str(raised.value.hint)
+    assert "24681357" not in str(raised.value.as_dict())
 
 
 @given(FLAGS, st.integers(0, 20), st.integers(1, 15), st.booleans())

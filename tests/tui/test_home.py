@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fieldkit.home import Home
+from fieldkit.journal.entry import Draft
+from fieldkit.journal.store import Store
+from fieldkit.visit.visits import Visits
 from tests.tui.conftest import Person, Play
 
 
@@ -84,3 +87,22 @@ def test_a_larger_terminal_is_used(play: Play, visit: str) -> None:
         assert len(shown.splitlines()) == 50
 
     play(story, size=(160, 50))
+
+
+def test_a_visit_that_cannot_be_read_is_shown_with_what_is_wrong_and_harms_no_other(
+    play: Play, home: Home, visit: str
+) -> None:
+    with Store.open(home.store) as store:
+        odd = Visits(store, home).start("MAU-02", "everything").id
+        store.append(Draft(kind="evidence", visit=odd, item="look", value=7))
+
+    async def story(person: Person) -> None:
+        await person.see("1 visit(s) in this store; 1 cannot be read.", "Next: Is somebody there?")
+        await person.press("down")
+        await person.see(f"The visit {odd} cannot be read", "send it to head office")
+        await person.press("enter")
+        await person.see("The visit cannot be opened")
+        await person.press("escape", "up", "enter")
+        await person.see("▕ Is somebody there?")
+
+    play(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -232,6 +233,18 @@ def test_a_stopped_procedure_says_so_and_a_call_into_the_system_is_waited_for() 
         assert isinstance(as_error(stopped.value), errors.Cancelled)
 
     asyncio.run(story())
+
+
+def test_a_stop_that_comes_as_the_work_ends_is_no_fault() -> None:
+    async def work() -> None:
+        return
+
+    for _ in range(300):
+        running = Running(work)
+        ended = False
+        while not ended:
+            ended = not any(thread.name == "fieldkit-procedure" for thread in threading.enumerate())
+            running.stop()
 
 
 def test_a_fault_is_told_without_its_values() -> None:

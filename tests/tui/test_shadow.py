@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pyte
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fieldkit.text import UNSEEN
 from fieldkit.tui.shadow import BEGIN_SYNC, END_SYNC, Shadow
+from fieldkit.tui.wrap import cut, wrap
 
 COLUMNS, ROWS = 24, 6
 STYLES = ["", "1", "7", "38;5;12", "1;48;5;3", "32;44"]
@@ -97,3 +101,29 @@ def test_another_screen_buffer_makes_it_forget() -> None:
 @given(st.text(max_size=60))
 def test_no_text_makes_it_raise(data: str) -> None:
     Shadow().write(data)
+
+
+@given(st.text(st.sampled_from("ab\x1b[]()2J5;c?hHm\x07\x9b\x90\u202e\u200b\x00\x08\n")))
+def test_a_text_that_reached_the_screen_as_it_was_could_not_command_the_terminal(data: str) -> None:
+    sent = Shadow().write(f"\x1b[1;1H{data}")
+    for command in re.findall(r"\x1b(?:\[[^@-~]*[@-~]?|.)", sent.replace("\x07", "")):
+        assert re.fullmatch(r"\x1b\[(?:[\d;:]*[HGm]|\?[\d;]+(?:\$p|[hl])|[<>=?]?\d*u|\d*J)|\x1bc", command)
+    assert not re.search("[\x00\x08\x90\x9b\u202e\u200b]", sent)
+
+
+def test_neither_the_clipboard_nor_the_title_is_anybodys_to_set() -> None:
+    for sequence in (
+        "\x1b]52;c;eA==\x07",
+        "\x1b]0;title\x1b\\",
+        "\x1bP+q544e\x1b\\",
+        "\x1b[21t",
+        "\x1b[5n",
+        "\x1b#8",
+    ):
+        assert Shadow().write(sequence) == ""
+
+
+@given(st.text(), st.integers(1, 40))
+def test_what_the_screens_draw_has_nothing_in_it_that_does_not_show(text: str, width: int) -> None:
+    assert not UNSEEN.search(cut(text, width))
+    assert not UNSEEN.search("".join(wrap(text, width)))

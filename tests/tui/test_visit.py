@@ -37,7 +37,9 @@ def test_every_kind_of_item_is_answered_by_keys_alone(
 
     async def story(person: Person) -> None:
         await person.see("▕ Is somebody there?", "0/5")
-        await person.press("enter", "enter")  # yes is the first line
+        await person.press("enter", "enter")  # nobody vouches for anything by Enter alone
+        await person.see("Nothing is chosen yet")
+        await person.press("down", "enter")  # yes is the first line
         await person.see("Saved: Is somebody there?", "Type the answer")
         await person.type("Nguyễn Thị Mẫu")
         await person.press("enter")
@@ -85,7 +87,7 @@ def test_keys_typed_ahead_of_the_screen_are_kept_and_land_in_their_order(
     play: Play, home: Home, visit: str
 ) -> None:
     async def story(person: Person) -> None:
-        for key in ("enter", "enter", *"Mai", "enter"):  # sent before anything is on the screen
+        for key in ("enter", "down", "enter", *"Mai", "enter"):  # sent before anything is on the screen
             person.app.post_message(_key(key))
         await person.see("Saved: Name")
 
@@ -126,7 +128,7 @@ def test_what_applies_changes_with_the_answers(play: Play, visit: str) -> None:
     async def story(person: Person) -> None:
         await person.see("▕ Is somebody there?")
         assert "Why not?" not in await person.see("Photo")
-        await person.press("enter", "down", "enter")
+        await person.press("enter", "down", "down", "enter")
         await person.see("Saved: Is somebody there?", "Why not?")
 
     play(story, visit=visit)
@@ -135,7 +137,7 @@ def test_what_applies_changes_with_the_answers(play: Play, visit: str) -> None:
 def test_an_answer_is_taken_back(play: Play, home: Home, visit: str) -> None:
     async def story(person: Person) -> None:
         await person.see("▕ Is somebody there?")
-        await person.press("enter", "enter")
+        await person.press("enter", "down", "enter")
         await person.see("Saved: Is somebody there?")
         await person.press("escape", "up", "f7")
         await person.see("The answer was taken back.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from fieldkit.journal.store import Store
 from fieldkit.visit import errors
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits
+from tests.conftest import Run
 
 BUREAU = "MAU-01"
 SURVEY = """\
@@ -42,12 +43,6 @@ sections:
         kind: file
         label: {vi: Ảnh, en: Photo}
 """
-
-
-@pytest.fixture
-def visits(home: Home) -> Iterator[Visits]:
-    with Store.open(home.store) as store:
-        yield Visits(store, home, who="Trần Kỹ Thuật")
 
 
 @pytest.fixture
@@ -163,3 +158,41 @@ def test_the_last_touched_visit_comes_first(visits: Visits, visit: Visit, tmp_pa
     assert [each.id for each in visits.list()] == [other.id, visit.id]
     visits.note(visit.id, "ghi chú")
     assert [each.id for each in visits.list()] == [visit.id, other.id]
+
+
+def test_a_clock_that_was_set_back_does_not_change_which_visit_was_touched_last(home: Home) -> None:
+    day = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+    with Store.open(home.store, now=lambda: day) as store:
+        visits = Visits(store, home)
+        first = visits.start(BUREAU, "survey").id
+        day = day.replace(year=2026)
+        second = visits.start(BUREAU, "survey").id
+        assert [visit.id for visit in visits.list()] == [second, first]
+
+
+def test_a_number_below_zero_is_an_answer_and_no_option(
+    fieldkit: Run, visits: Visits, tmp_path: Path
+) -> None:
+    checklist = tmp_path / "cold.yaml"
+    checklist.write_text(SURVEY.replace(". >= 1", ". < 0"))
+    visit = visits.start(BUREAU, checklist)
+    visits.store.close()
+    ran = fieldkit("visit", "answer", visit.id, "staff", "-2", "--json")
+    assert (ran.status, ran.result["value"]) == (0, "-2")
+    assert fieldkit("visit", "answer", visit.id, "staff", "--jsn").status != 0
+
+
+def test_notes_are_shown_and_marked_once_the_visit_is_signed_off(
+    fieldkit: Run, visits: Visits, visit: Visit
+) -> None:
+    _finished(visits, visit)
+    visits.note(visit.id, "máy in hỏng")
+    visits.sign_off(visit.id, "Nguyễn Mẫu", "Trưởng CQTT")
+    visits.note(visit.id, "đã sửa máy in")
+    visits.store.close()
+    lines = fieldkit("visit", "show", visit.id).out.splitlines()
+    at = {line.strip(): number for number, line in enumerate(lines)}
+    assert at["máy in hỏng"] < at["After the sign-off, in no record unless the visit is amended:"]
+    assert at["đã sửa máy in"] > at["After the sign-off, in no record unless the visit is amended:"]
+    shape = fieldkit("visit", "show", visit.id, "--json").result
+    assert shape["notes"] == ["máy in hỏng", "đã sửa máy in"]

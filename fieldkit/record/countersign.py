@@ -1,0 +1,135 @@
+"""The handing-over party's signature on a record that the receiving officer has signed.
+
+`fieldkit sign` would draw a stamp of its own there, which a record does not take: this draws the record's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from fieldkit.errors import FieldkitError
+from fieldkit.procedure.material import Material
+from fieldkit.record import pdf
+from fieldkit.record.content import RecordContent, encode, sha256
+from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
+from fieldkit.record.render import ATTACHMENT, render_apart
+from fieldkit.record.signing import FIELDS, GIVER, sign_for
+from fieldkit.record.verify import Verified, verify
+from fieldkit.signature import document
+from fieldkit.signature.judgement import Policy
+from fieldkit.signature.place import Place
+from fieldkit.signature.sign import RawSigner
+from fieldkit.text import M
+from fieldkit.verdict import Check
+
+NOT_SIGNED = M("Nothing was signed.")
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A record that may be signed for the handing-over party. places: of the signatures, by party."""
+
+    path: Path
+    content: RecordContent
+    places: dict[str, Place]
+
+
+def refuse_stamps(path: Path, field: str) -> None:
+    """Keep `fieldkit sign` from drawing its own stamp where a record has its parties' signatures.
+
+    :raises RecordNotMade: it is a record.
+    """
+    if field not in FIELDS.values():
+        return
+    try:
+        paper = pdf.read(document.read(path), path.name)
+    except FieldkitError:
+        return  # whatever is wrong with it is said by whoever signs it
+    if any(name == ATTACHMENT for name, _ in paper.attached):
+        raise RecordNotMade(
+            M(
+                "{name} is a handover record, which shows its parties' signatures itself.",
+                name=path.name,
+            ),
+            unchanged=NOT_SIGNED,
+            hint=M("Sign it for the handing-over party with `fieldkit record sign`."),
+        )
+
+
+def ready(path: Path, certificate: bytes, material: Material) -> Ready:
+    """Whether the record at `path` may be signed with `certificate` (DER): asked before any PIN.
+
+    :raises RecordNotVerified: it does not hold as it is. :raises RecordNotMade: the party signed it already.
+    :raises WrongCertificate: the certificate is the one handed over.
+    """
+    judged = _judged(path, material)
+    content = judged.content
+    failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+    if failed or content is None:
+        raise RecordNotVerified(
+            M("The record does not hold as it is, so nobody should sign it."),
+            unchanged=NOT_SIGNED,
+            hint=M("`fieldkit record verify` says what is wrong with it."),
+            detail=_lines(failed),
+        )
+    if any(signature.field == GIVER for signature in judged.judgement.signatures):
+        raise RecordNotMade(
+            M("The record is signed for the handing-over party already."), unchanged=NOT_SIGNED
+        )
+    if not judged.judgement.signatures:
+        raise RecordNotMade(
+            M("The receiving officer has not signed the record yet, and signs first."), unchanged=NOT_SIGNED
+        )
+    if sha256(certificate) in {device.sha256 for device in content.devices}:
+        raise WrongCertificate(
+            M("The certificate is the one that the record hands over; it signs for the receiving party."),
+            unchanged=NOT_SIGNED,
+            hint=M("Use the certificate of whoever hands over."),
+        )
+    return Ready(path, content, render_apart(encode(content), content).places)
+
+
+def countersign(
+    record: Ready, out: Path, signer: RawSigner, material: Material, *, overwrite: bool = False
+) -> Verified:
+    """Sign it into `out`, which is written only if the record holds then.
+
+    :raises RecordNotVerified: it does not. :raises OutputUnfit: `out` is there already.
+    """
+    with tempfile.TemporaryDirectory(prefix="fieldkit-record-") as name:
+        signed = Path(name) / record.path.name
+        sign_for(
+            "giver",
+            record.content,
+            record.places,
+            record.path,
+            signed,
+            signer,
+            anchors=material.anchors,
+            crls=material.crls,
+            purposes=material.purposes,
+        )
+        judged = _judged(signed, material)
+        failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+        if failed:
+            raise RecordNotVerified(
+                M("The record that was signed does not verify, so it was not kept."),
+                unchanged=M("No file was changed."),
+                hint=M("Send the report of `fieldkit doctor` to head office."),
+                detail=_lines(failed),
+            )
+        with document.written(out, overwrite=overwrite) as file:
+            file.write(signed.read_bytes())
+    return judged
+
+
+def _lines(failed: Sequence[Check]) -> str:
+    return "\n".join(f"{check.id}: {check.message} {check.detail}".strip() for check in failed)
+
+
+def _judged(path: Path, material: Material) -> Verified:
+    policy = Policy(purposes=material.purposes)
+    return verify(path, trust=material.anchors, crls=material.crls, policy=policy)

@@ -1,0 +1,359 @@
+"""What a document shows is what its signatures cover: three engines draw it before and after, and compare."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyhanko.pdf_utils import generic
+
+from fieldkit.secret import Secret
+from fieldkit.signature import appearance, engines, quorum, sign
+from fieldkit.signature.judgement import Judgement, shape
+from tests.signature import forgery, papers, revision
+from tests.signature.pki import Pki, SoftwareSigner
+
+ENGINES = ("pdfium-appearance", "poppler-appearance", "mupdf-appearance")
+
+
+@pytest.fixture(scope="module")
+def signed_bytes(rsa_signer: SoftwareSigner, letter_bytes: bytes) -> bytes:
+    return forgery.signed(letter_bytes, rsa_signer)
+
+
+def put(folder: Path, data: bytes) -> Path:
+    path = folder / "judged.pdf"
+    path.write_bytes(data)
+    return path
+
+
+def words(judged: Judgement) -> dict[str, str]:
+    """Check to verdict, of the judge that looks."""
+    return {check.id: check.verdict for check in judged.checks if check.judge == "appearance"}
+
+
+@pytest.mark.parametrize("rect", [(500, 700, 20, 20), (20, 20, 500, 20.4), (20, 700, 500, 20)])
+def test_an_empty_field_that_shows_a_picture_over_the_page_is_seen_by_every_engine_that_shows_it(
+    rect: tuple[float, ...], pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    path = put(tmp_path, forgery.with_empty_field(signed_bytes, rect))
+    judged = quorum.judge(path, pki.anchors, pki.crls())
+    assert judged.verdict == "fail"
+    assert "fail" in words(judged).values()
+    (coverage,) = [check for check in judged.signatures[0].checks if check.id == "coverage"]
+    assert coverage.verdict == judged.signatures[0].verdict == "fail"
+
+
+def test_where_nothing_follows_the_signature_nothing_is_drawn(
+    pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    judged = quorum.judge(put(tmp_path, signed_bytes), pki.anchors, pki.crls())
+    assert (judged.verdict, words(judged)) == ("pass", {"appearance": "pass"})
+
+
+def test_each_check_names_its_judge(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
+    judged = quorum.judge(put(tmp_path, signed_bytes), pki.anchors, pki.crls())
+    judges = {check["id"]: check["judge"] for check in shape(judged)["checks"]}
+    assert judges["integrity"] == judges["agreement"] == "fieldkit"
+    assert [judges[f"{name}-integrity"] for name in ("pdfsig", "openssl", "mutool")] == [
+        "pdfsig",
+        "openssl",
+        "mutool",
+    ]
+    assert judges["appearance"] == "appearance"
+
+
+def test_leaving_it_out_is_said_and_is_a_persons_choice(
+    pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    judged = quorum.judge(put(tmp_path, signed_bytes), pki.anchors, pki.crls(), draw=False)
+    (check,) = [check for check in judged.checks if check.id == "appearance"]
+    assert (check.verdict, check.required, judged.verdict) == ("not-checked", False, "pass")
+    assert "left out on request" in str(check.message)
+    assert appearance.left_out().checks == (check,)
+
+
+RECT = (100.0, 600.0, 260.0, 680.0)
+
+
+def stamped(
+    data: bytes,
+    signer: SoftwareSigner,
+    field: str,
+    content: bytes,
+    rect: tuple[float, ...] | None = None,
+) -> bytes:
+    """Signed in the field, which is made if `rect` says where; its appearance is drawn by `content`."""
+    from pyhanko.pdf_utils.content import RawContent
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.pdf_utils.layout import BoxConstraints
+    from pyhanko.sign import fields, signers
+    from pyhanko.stamp import StaticStampStyle
+
+    from fieldkit.signature.signer import TokenSigner
+
+    width, height = (rect[2] - rect[0], rect[3] - rect[1]) if rect else (160, 80)
+    style = StaticStampStyle(
+        background=RawContent(content, box=BoxConstraints(width, height)),
+        border_width=0,
+        background_opacity=1,
+    )
+    meta = signers.PdfSignatureMetadata(
+        field_name=field,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        signer_key_usage=set(),
+    )
+    spec = fields.SigFieldSpec(field, on_page=0, box=tuple(map(int, rect))) if rect else None
+    made = signers.PdfSigner(meta, TokenSigner(signer), stamp_style=style, new_field_spec=spec).sign_pdf(
+        IncrementalPdfFileWriter(BytesIO(data), strict=False), bytes_reserved=20000
+    )
+    return bytes(made.getvalue())
+
+
+OPAQUE = b"1 1 1 rg 0 0 1000 1000 re f 0 0 1 RG 4 w 10 10 m 150 70 l S"
+INK = b"1 0 0 RG 3 w 5 5 150 70 re S 10 40 m 150 40 l S"
+
+
+@pytest.fixture(scope="module")
+def words_bytes() -> bytes:
+    """A page full of words, so that every field lies over some."""
+    import typst
+
+    made = typst.compile(b'#set page(paper: "a4", margin: 10mm)\n#lorem(900)')
+    assert isinstance(made, bytes)
+    return made
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_further_signature_shows_inside_its_own_field_however_the_page_lies(
+    turn: int, pki: Pki, rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    paper = papers.letter_on("210mm", "297mm", turn=turn)
+    shifted = papers.with_page(paper, CropBox=[40, 50, 500, 580], UserUnit=2)
+    once = forgery.signed(shifted, rsa_signer)
+    both = stamped(once, rsa_signer, "Second", INK, (100, 300, 260, 380))
+    judged = quorum.judge(put(tmp_path, both), pki.anchors, pki.crls())
+    assert words(judged) == dict.fromkeys(ENGINES, "pass")
+    assert judged.verdict == "pass", judged
+
+
+def test_a_seal_over_a_third_of_a_signature_in_a_field_that_was_there_passes(
+    pki: Pki, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    prepared = papers.fields(letter_bytes, "Seal", box=(60, 600, 160, 700))
+    person = stamped(prepared, rsa_signer, "Person", INK, (120, 620, 280, 700))
+    both = stamped(person, ec_signer, "Seal", OPAQUE)
+    judged = quorum.judge(put(tmp_path, both), pki.anchors, pki.crls())
+    assert (judged.verdict, words(judged)) == ("pass", dict.fromkeys(ENGINES, "pass"))
+
+
+@pytest.mark.parametrize(
+    ("content", "rect", "outcome"),
+    [
+        (INK, RECT, "pass"),
+        (OPAQUE, RECT, "not-checked"),
+        (INK, (20.0, 300.0, 580.0, 800.0), "not-checked"),
+    ],
+    ids=["prints over", "hides", "takes half the page"],
+)
+def test_a_new_field_may_print_over_a_signed_page_and_not_hide_it(
+    content: bytes,
+    rect: tuple[float, ...],
+    outcome: str,
+    pki: Pki,
+    rsa_signer: SoftwareSigner,
+    ec_signer: SoftwareSigner,
+    words_bytes: bytes,
+    tmp_path: Path,
+) -> None:
+    once = forgery.signed(words_bytes, rsa_signer)
+    judged = quorum.judge(
+        put(tmp_path, stamped(once, ec_signer, "Second", content, rect)), pki.anchors, pki.crls()
+    )
+    assert words(judged) == dict.fromkeys(ENGINES, outcome)
+    assert judged.verdict == ("pass" if outcome == "pass" else "indeterminate")
+
+
+def test_a_field_that_was_there_may_hide_no_more_than_a_quarter_of_the_page(
+    pki: Pki, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, words_bytes: bytes, tmp_path: Path
+) -> None:
+    for box, outcome in (((20, 600, 500, 800), "pass"), ((20, 300, 580, 800), "not-checked")):
+        prepared = papers.fields(words_bytes, "Second", box=box)
+        both = stamped(forgery.signed(prepared, rsa_signer), ec_signer, "Second", OPAQUE)
+        compared = appearance.compare(put(tmp_path, both))
+        assert {check.verdict for check in compared.checks} == {outcome}
+
+
+def test_only_the_signatures_before_the_change_are_concerned(
+    pki: Pki, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    changed = forgery.written_over(forgery.signed(letter_bytes, rsa_signer, field="First"))
+    compared = appearance.compare(put(tmp_path, forgery.signed(changed, ec_signer, field="Second")))
+    assert compared.changed == {"First"}
+    assert {check.verdict for check in compared.checks} == {"fail"}
+
+
+def test_a_signature_that_was_there_before_is_not_drawn_again(
+    rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    once = stamped(letter_bytes, rsa_signer, "First", INK, RECT)
+    reader = revision.read(once)
+    shown = reader.root["/AcroForm"]["/Fields"][0]["/AP"].raw_get("/N").reference.idnum
+    other = revision.stream(b"0 0 999 999 re f", b"/Type/XObject/Subtype/Form/BBox[0 0 160 80]")
+    again = forgery.signed(revision.appended(once, {shown: other}), ec_signer, field="Second")
+    compared = appearance.compare(put(tmp_path, again))
+    assert compared.changed == {"First"}
+
+
+def test_pages_that_are_gone_added_or_of_another_size_are_seen(
+    rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    import typst
+
+    two = typst.compile(b"#set page(width: 200pt, height: 200pt)\nOne #pagebreak() Two")
+    assert isinstance(two, bytes)
+    signed = forgery.signed(two, rsa_signer)
+    reader = revision.read(signed)
+    tree, number = reader.root["/Pages"], reader.root.raw_get("/Pages").reference.idnum
+    first = tree["/Kids"].raw_get(0).reference.idnum
+    one = b"<</Type/Pages/Count 1/Kids[%d 0 R]>>" % first
+    three = b"<</Type/Pages/Count 3/Kids[%d 0 R %d 0 R %d 0 R]>>" % (first, first, first)
+    page = reader.root["/Pages"]["/Kids"][0]
+    wide = revision.written(page).replace(b"200", b"300")
+    for objects in ({number: one}, {number: three}, {first: wide}):
+        compared = appearance.compare(put(tmp_path, revision.appended(signed, objects)))
+        assert [check.verdict for check in compared.checks] == ["fail"] * 3, objects
+
+
+def test_colours_of_one_brightness_are_told_apart(rsa_signer: SoftwareSigner, tmp_path: Path) -> None:
+    data = papers.built(tmp_path, papers.hybrid(), "--object-streams=disable")
+    signed = forgery.signed(forgery.later(data, _drawn(b"0.3 g 0 0 300 300 re f")), rsa_signer)
+    green = forgery.later(signed, _drawn(b"0 0.51 0 rg 50 50 200 200 re f"))
+    compared = appearance.compare(put(tmp_path, green))
+    assert {check.verdict for check in compared.checks} == {"fail"}
+
+
+def _drawn(content: bytes) -> Callable[[Any], None]:
+    def change(writer: Any) -> None:
+        writer.add_stream_to_page(0, writer.add_object(generic.StreamObject(stream_data=content)))
+
+    return change
+
+
+def engine(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, script: str) -> None:
+    """A program called `name` that comes first in the search path."""
+    path = folder / name
+    path.write_text(script)
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def followed(rsa_signer: SoftwareSigner, signed_bytes: bytes, tmp_path: Path) -> Path:
+    """A signed document that something invisible follows."""
+    size = int(revision.read(signed_bytes).trailer["/Size"])
+    return put(tmp_path, revision.appended(signed_bytes, {size: b"<<>>"}))
+
+
+def test_an_engine_that_is_not_here_is_named_and_takes_nothing_from_the_verdict(
+    pki: Pki, followed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    judged = quorum.judge(followed, pki.anchors, pki.crls())
+    assert words(judged) == {
+        "pdfium-appearance": "pass",
+        "poppler-appearance": "not-checked",
+        "mupdf-appearance": "not-checked",
+    }
+    hints = {check.id: str(check.hint) for check in judged.checks}
+    assert "poppler-utils" in hints["poppler-appearance"]
+    assert "mupdf-tools" in hints["mupdf-appearance"]
+    assert judged.verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("#!/bin/sh\nexec sleep 60\n", "came to no end within 2 seconds"),
+        ("#!/bin/sh\nkill -SEGV $$\n", "ended before its time"),
+        ("#!/bin/sh\nexit 1\n", "cannot draw the document"),
+        ("#!/no/such/interpreter\n", "could not be started"),
+        ("#!/bin/sh\nprintf 'P6\\n9999 9999\\n255\\n'\n", "too large to be compared"),
+        ("#!/bin/sh\nprintf 'P6\\n9 9\\n255\\nshort'\n", "ended before its time"),
+        ("#!/bin/sh\nprintf 'P6\\nnine\\n255\\n'\n", "ended before its time"),
+        ("#!/bin/sh\nprintf 'P6\\n1 1\\n255\\nabcP6\\n1 1\\n255\\nabc'\n", "Only 2 of 1 pages were drawn"),
+    ],
+)
+def test_an_engine_that_fails_is_named_with_the_reason_and_the_others_have_their_word(
+    script: str, reason: str, pki: Pki, followed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "sleep" in script:
+        monkeypatch.setattr(engines, "PATIENCE", 2.0)
+    (tmp_path / "bin").mkdir()
+    engine(tmp_path / "bin", monkeypatch, "mutool", script)
+    compared = appearance.compare(followed)
+    (check,) = [check for check in compared.checks if check.id == "mupdf-appearance"]
+    assert (check.verdict, check.required) == ("not-checked", False)
+    assert reason in str(check.message)
+    assert check.hint is not None
+    assert compared.changed == frozenset()
+    others = {each.verdict for each in compared.checks if each is not check}
+    assert others == {"pass"} or "sleep" in script
+
+
+def test_an_engine_that_draws_what_was_signed_and_not_what_is_there_now_sees_a_difference(
+    pki: Pki, followed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    script = "#!/bin/sh\ncase \"$*\" in *judged.pdf) exit 1;; esac\nprintf 'P6\\n1 1\\n255\\nabc'\n"
+    engine(tmp_path / "bin", monkeypatch, "pdftoppm", script)
+    judged = quorum.judge(followed, pki.anchors, pki.crls())
+    assert words(judged)["poppler-appearance"] == "fail"
+    assert judged.verdict == "fail"
+
+
+def test_where_no_engine_looked_the_document_is_not_settled(
+    pki: Pki, followed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    engines.end_all()
+    judged = quorum.judge(followed, pki.anchors, pki.crls())
+    assert words(judged) == dict.fromkeys((*ENGINES, "appearance"), "not-checked")
+    assert judged.verdict == "indeterminate"
+
+
+def test_a_document_with_a_password_is_drawn_by_the_engine_that_takes_it_over_a_pipe(
+    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    locked, out = tmp_path / "locked.pdf", tmp_path / "judged.pdf"
+    locked.write_bytes(
+        papers.built(tmp_path, letter.read_bytes(), "--encrypt", "mat-khau", "owner", "256", "--")
+    )
+    password = Secret("mat-khau")
+    sign.sign(locked, out, rsa_signer, field="First", password=password)
+    again = tmp_path / "again.pdf"
+    sign.sign(out, again, rsa_signer, field="Second", password=password)
+    judged = quorum.judge(again, pki.anchors, pki.crls(), password=password)
+    assert words(judged) == {
+        "pdfium-appearance": "pass",
+        "poppler-appearance": "not-checked",
+        "mupdf-appearance": "not-checked",
+    }
+    assert judged.verdict == "pass", judged
+
+
+def test_a_page_of_any_size_is_drawn_in_bounds(rsa_signer: SoftwareSigner, tmp_path: Path) -> None:
+    for box in ([0, 0, 200_000, 100_000], [0, 0, 3, 3], [-5, -5, 14_400, 14_400]):
+        signed = forgery.signed(papers.with_page(papers.hybrid(), MediaBox=box), rsa_signer)
+        size = int(revision.read(signed).trailer["/Size"])
+        compared = appearance.compare(put(tmp_path, revision.appended(signed, {size: b"<<>>"})))
+        outcomes = {check.id: check.verdict for check in compared.checks}
+        assert outcomes["pdfium-appearance"] == "pass", compared
+        assert "fail" not in outcomes.values()

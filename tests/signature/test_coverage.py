@@ -1,0 +1,321 @@
+"""What follows a signature: further signatures and validation data, every byte of it listed; nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.generic import pdf_name
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+from fieldkit.signature.errors import DocumentUnfit
+from fieldkit.signature.validate import validate
+from fieldkit.verdict import Check
+from tests.signature import forgery, papers, revision
+from tests.signature.pki import Pki, SoftwareSigner
+
+Writer = IncrementalPdfFileWriter
+
+
+@pytest.fixture(scope="module")
+def signed_bytes(rsa_signer: SoftwareSigner, letter_bytes: bytes) -> bytes:
+    """A letter with a form field, signed."""
+    return forgery.signed(forgery.with_text_field(letter_bytes), rsa_signer)
+
+
+def coverage(data: bytes, pki: Pki, folder: Path) -> Check:
+    """What is said of the first signature's coverage; it goes with the document's verdict."""
+    path = folder / "judged.pdf"
+    path.write_bytes(data)
+    judged = validate(path, trust=pki.anchors, crls=pki.crls())
+    (check,) = [check for check in judged.signatures[0].checks if check.id in ("coverage", "structure")]
+    assert (judged.verdict == "pass") == (check.verdict == "pass")
+    return check
+
+
+def entry(name: str, value: Any) -> Callable[[Writer], None]:
+    """An entry of the catalog."""
+
+    def change(writer: Writer) -> None:
+        writer.root[pdf_name(name)] = value
+        writer.update_root()
+
+    return change
+
+
+def script() -> Any:
+    return generic.DictionaryObject(
+        {pdf_name("/S"): pdf_name("/JavaScript"), pdf_name("/JS"): generic.pdf_string("app.alert(1)")}
+    )
+
+
+def title(writer: Writer) -> None:
+    """Everything that was said of the document, and a title."""
+    held = writer.trailer["/Info"]
+    entries = {name: held.raw_get(name) for name in held} | {pdf_name("/Title"): generic.pdf_string("Khác")}
+    writer.set_info(writer.add_object(generic.DictionaryObject(entries)))
+
+
+def form_entry(name: str, value: Any) -> Callable[[Writer], None]:
+    def change(writer: Writer) -> None:
+        form = writer.root["/AcroForm"]
+        form[pdf_name(name)] = value
+        writer.update_container(form)
+
+    return change
+
+
+def new_field(**entries: Any) -> Callable[[Writer], None]:
+    """A signature field that takes no room, in the form and on the page."""
+
+    def change(writer: Writer) -> None:
+        page_ref, _ = writer.find_page_for_modification(0)
+        page = page_ref.get_object()
+        field = {
+            "Type": pdf_name("/Annot"),
+            "Subtype": pdf_name("/Widget"),
+            "FT": pdf_name("/Sig"),
+            "T": generic.pdf_string("Later"),
+            "Rect": generic.ArrayObject([generic.NumberObject(0)] * 4),
+            "P": page_ref,
+        }
+        made = writer.add_object(
+            generic.DictionaryObject({pdf_name(f"/{key}"): value for key, value in (field | entries).items()})
+        )
+        for holder, key in ((writer.root["/AcroForm"], "/Fields"), (page, "/Annots")):
+            held = holder[key]
+            before = [held.raw_get(at) for at in range(len(held))]
+            holder[pdf_name(key)] = generic.ArrayObject([*before, made])
+        writer.update_container(writer.root["/AcroForm"])
+        writer.mark_update(page_ref)
+
+    return change
+
+
+def reordered(writer: Writer) -> None:
+    """The notes of the page in the other order, and a field more so that the page may change."""
+    new_field()(writer)
+    page_ref, _ = writer.find_page_for_modification(0)
+    notes = page_ref.get_object()["/Annots"]
+    page_ref.get_object()[pdf_name("/Annots")] = generic.ArrayObject(
+        [notes.raw_get(at) for at in reversed(range(len(notes)))]
+    )
+    writer.mark_update(page_ref)
+
+
+CHANGES: dict[str, Callable[[Writer], None]] = {
+    "an action on opening": entry("/OpenAction", script()),
+    "actions of the document": entry("/AA", generic.DictionaryObject({pdf_name("/WC"): script()})),
+    "names": entry("/Names", generic.DictionaryObject()),
+    "what the viewer shows": entry(
+        "/ViewerPreferences",
+        generic.DictionaryObject({pdf_name("/DisplayDocTitle"): generic.BooleanObject(True)}),
+    ),
+    "layers": entry("/OCProperties", generic.DictionaryObject()),
+    "a title": title,
+    "the form is to be drawn anew": form_entry("/NeedAppearances", generic.BooleanObject(True)),
+    "a script on a field": new_field(A=script()),
+    "scripts on a field": new_field(AA=generic.DictionaryObject({pdf_name("/Fo"): script()})),
+    "a field with room": new_field(
+        Rect=generic.ArrayObject([generic.NumberObject(at) for at in (90, 90, 20, 20)])
+    ),
+    "a field that a viewer may give room": new_field(Rect=generic.ArrayObject([generic.pdf_string("x")] * 4)),
+    "notes in another order": reordered,
+}
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_a_change_that_no_signature_needs_ends_what_it_covers(
+    change: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    check = coverage(forgery.later(signed_bytes, CHANGES[change]), pki, tmp_path)
+    assert check.verdict == "fail", change
+    assert check.id == "coverage"
+    assert check.hint is not None
+
+
+ELSEWHERE = b"<rdf:Description rdf:about='' xmlns:t='urn:t'%s</rdf:RDF>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (b'xmp:ModifyDate="', b'xmp:ModifyDate="2', "pass"),
+        (b'pdf:Producer="', b'pdf:Producer="Other ', "pass"),
+        (b':InstanceID="', b':InstanceID="Other', "pass"),
+        (b'xmp:CreatorTool="', b'xmp:CreatorTool="Other ', "fail"),
+        (b"</rdf:RDF>", ELSEWHERE % b" t:title='Khac'/>", "fail"),
+        (b"</rdf:RDF>", ELSEWHERE % b"><t:title>Khac</t:title></rdf:Description>", "fail"),
+        (b"<rdf:li>vi", b"<rdf:li>en", "fail"),
+        (b"<rdf:li>", b"<rdf:li a='b'>", "fail"),
+        (b"</rdf:RDF>", b"</rdf:RDF><open>", "fail"),
+        (b"</rdf:RDF>", b" </rdf:RDF>", "pass"),
+    ],
+)
+def test_the_metadata_may_say_another_date_and_no_other_title(
+    before: bytes, after: bytes, verdict: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    reference = revision.read(signed_bytes).root.raw_get("/Metadata").reference
+    text = reference.get_object().data
+    assert before in text
+    made = revision.stream(text.replace(before, after, 1), b"/Type/Metadata/Subtype/XML")
+    check = coverage(revision.appended(signed_bytes, {reference.idnum: made}), pki, tmp_path)
+    assert check.verdict == verdict, check
+
+
+def test_the_metadata_may_say_the_same_in_the_other_way_to_write_it(
+    pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    reference = revision.read(signed_bytes).root.raw_get("/Metadata").reference
+    text = reference.get_object().data
+    attribute = re.search(rb' xmp:CreatorTool="([^"]*)"', text)
+    assert attribute is not None
+    element = b"<xmp:CreatorTool>" + attribute[1] + b"</xmp:CreatorTool></rdf:Description>"
+    other = text.replace(attribute[0], b"").replace(b"</rdf:Description>", element)
+    made = revision.stream(other, b"/Type/Metadata/Subtype/XML")
+    assert coverage(revision.appended(signed_bytes, {reference.idnum: made}), pki, tmp_path).verdict == "pass"
+
+
+def test_metadata_that_was_not_there_is_a_change(
+    pki: Pki, rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    bare = forgery.signed(papers.built(tmp_path, papers.hybrid(), "--object-streams=disable"), rsa_signer)
+    reader = revision.read(bare)
+    size, root = int(reader.trailer["/Size"]), reader.root
+    assert "/Metadata" not in root
+    catalog = revision.written(root).rstrip()[:-2] + b"/Metadata %d 0 R>>" % size
+    text = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+      xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+      xmlns:t="http://purl.org/dc/elements/1.1/"><t:title>Khac</t:title></rdf:Description></rdf:RDF></x:xmpmeta>"""
+    objects = {reader.root_ref.idnum: catalog, size: revision.stream(text, b"/Type/Metadata/Subtype/XML")}
+    assert coverage(revision.appended(bare, objects), pki, tmp_path).verdict == "fail"
+
+
+@pytest.mark.parametrize("name", ["/DR", "/DA", "/Q"])
+def test_what_a_form_draws_its_fields_with_stays_as_it_was(
+    name: str, pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    value = {
+        "/DR": generic.DictionaryObject(),
+        "/DA": generic.pdf_string("/F 1 Tf"),
+        "/Q": generic.NumberObject(1),
+    }
+    with_form = forgery.later(forgery.with_text_field(letter_bytes), form_entry(name, value[name]))
+    signed = forgery.signed(with_form, rsa_signer)
+    other = {
+        "/DR": generic.DictionaryObject({pdf_name("/Font"): generic.DictionaryObject()}),
+        "/DA": generic.pdf_string("/F 99 Tf"),
+        "/Q": generic.NumberObject(2),
+    }
+    check = coverage(forgery.later(signed, form_entry(name, other[name])), pki, tmp_path)
+    assert check.verdict == "fail", check
+
+
+def test_a_field_that_shows_and_does_nothing_may_follow(
+    pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    check = coverage(forgery.later(signed_bytes, new_field()), pki, tmp_path)
+    assert (check.verdict, check.detail) == ("pass", "entire_revision")
+
+
+@pytest.mark.parametrize("kind", ["table", "stream"])
+def test_a_revision_that_its_table_accounts_for_may_follow(
+    kind: revision.Kind, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    size = int(revision.read(signed_bytes).trailer["/Size"])
+    check = coverage(revision.appended(signed_bytes, {size: b"<<>>"}, kind=kind), pki, tmp_path)
+    assert check.verdict == "pass", check
+    spaced = revision.appended(
+        signed_bytes, {size: b"<<>>"}, kind=kind, between=b"\r\n% a note of the writer\r\n \t"
+    )
+    assert coverage(spaced, pki, tmp_path).verdict == "pass"
+    twice = revision.appended(spaced, {size + 5: b"[1 0 R 2 (a\\)b) <00> /N#41 -.5 true]"}, kind=kind)
+    assert coverage(twice, pki, tmp_path).verdict == "pass"
+
+
+def test_objects_in_an_object_stream_may_follow(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
+    size = int(revision.read(signed_bytes).trailer["/Size"])
+    packed = {size: b"<<>>", size + 1: b"[1 2]"}
+    check = coverage(revision.appended(signed_bytes, {}, packed=packed, kind="stream"), pki, tmp_path)
+    assert check.verdict == "pass", check
+
+
+def unaccounted(data: bytes) -> dict[str, bytes]:
+    """Revisions whose table does not say what is there."""
+    reader = revision.read(data)
+    size, table = int(reader.trailer["/Size"]), revision.last_table(data)
+    page_ref = reader.root["/Pages"]["/Kids"].raw_get(0).reference
+    page = revision.written(page_ref.get_object())
+    one = {size: b"<<>>"}
+    right = revision.appended(data, one)
+    return {
+        "an object that no table lists": revision.appended(data, one, unlisted={page_ref.idnum: page}),
+        "an object beside, in a stream": revision.appended(
+            data, {}, kind="stream", packed=one, unlisted_packed={page_ref.idnum: page}
+        ),
+        "an entry beside its object": revision.appended(data, one, off={size: 3}),
+        "entries that lead nowhere": revision.appended(data, one, shifted=7),
+        "junk between": revision.appended(data, one, between=b"junk\n"),
+        "an object in a comment": revision.appended(data, one, between=b"% 3 0 obj <<>> endobj\n"),
+        "junk before the table": revision.appended(data, one, before_table=b"(text)\n"),
+        "two tables": revision.appended(data, one, kind="hybrid"),
+        "another generation": revision.appended(data, one, generations={size: 1}),
+        "a wrong startxref": revision.appended(data, one, start=table),
+        "a chain that skips": revision.appended(right, {size + 1: b"<<>>"}, prev=table),
+        "a chain of its own": revision.appended(data, one, prev=len(data) + 40),
+        "a size that is too small": revision.appended(data, one, size=size),
+        "an object given up": revision.appended(data, one, free={page_ref.idnum: 1}),
+        "a free object given up": revision.appended(data, one, free={size + 1: 65535}),
+        "a key twice": revision.appended(data, {size: b"<</A 1/#41 2>>"}),
+        "a stream of another length": revision.appended(
+            data, {size: b"<</Length 2>>\nstream\nlong\nendstream"}
+        ),
+        "an object without an end": revision.appended(data, {size: b"<<>> 5"}),
+        "brackets that do not match": revision.appended(data, {size: b"[<<]>>"}),
+        "another catalog": revision.appended(data, {size: b"<<>>"}, root=b"%d 0 R" % size),
+        "an object twice": _twice(data, size),
+        "something after the end": right + b"5 0 obj\n<<>>\nendobj\n",
+        "a comment after the end": right + b"% 5 0 obj <<>> endobj\n",
+    }
+
+
+def _twice(data: bytes, size: int) -> bytes:
+    """The same object twice, of which the table lists the second."""
+    body = b"%d 0 obj\n<<>>\nendobj\n" % size
+    return revision.appended(data, {size: b"<<>>"}, between=body)
+
+
+@pytest.mark.parametrize("trick", sorted(unaccounted(papers.hybrid())))
+def test_what_its_table_does_not_account_for_ends_what_a_signature_covers(
+    trick: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    data = unaccounted(signed_bytes)[trick]
+    path = tmp_path / "judged.pdf"
+    path.write_bytes(data)
+    try:
+        verdict = validate(path, trust=pki.anchors, crls=pki.crls()).verdict
+    except DocumentUnfit:
+        verdict = "fail"
+    assert verdict == "fail"
+
+
+def test_what_was_signed_must_not_have_been_waiting_for_what_came_later(
+    pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    """Shadow attack: the signed page refers to a content stream that is only added after the signature."""
+
+    def waiting(writer: Writer) -> None:
+        page_ref, _ = writer.find_page_for_modification(0)
+        page = page_ref.get_object()
+        absent = generic.IndirectObject(900, 0, writer)
+        page[pdf_name("/Contents")] = generic.ArrayObject([page.raw_get("/Contents"), absent])
+        writer.mark_update(page_ref)
+
+    signed = forgery.signed(forgery.later(letter_bytes, waiting), rsa_signer)
+    assert coverage(signed, pki, tmp_path).verdict == "pass"
+    drawn = revision.appended(signed, {900: revision.stream(b"0 0 600 842 re f")})
+    assert coverage(drawn, pki, tmp_path).verdict == "fail"
