@@ -92,11 +92,18 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         ) from None
 
 
-def state() -> Path:
-    """What belongs to this account on this machine, whichever home is in use. Nothing is created."""
+def state() -> Path | None:
+    """What belongs to this account on this machine, whichever home is in use; None where it has no folder.
+
+    Nothing is created.
+    """
     from platformdirs import user_state_path
 
-    return user_state_path("fieldkit", appauthor=False)
+    try:
+        found = user_state_path("fieldkit", appauthor=False)
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
 
 
 def private(folder: Path) -> None:

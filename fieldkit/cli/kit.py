@@ -70,6 +70,7 @@ def build_(
         M("SHA-256 of the manifest: {sha256}", sha256=sha256),
         M("SHA-256 of install.py: {sha256}", sha256=installer),
         M("Tell the technician the fingerprint by another way than this stick."),
+        M("On the machine, in the kit's folder: {command}", command="python3 -I install.py"),
     ]
     result = {
         "folder": folder,
@@ -97,10 +98,18 @@ def build_(
 @kit.verb("load", M("Take a kit's profiles, checklists, plan and dossiers into this home."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @option("--fingerprint", default="", said=M("The fingerprint of the key that must have signed it."))
-def load_(call: Call, folder: Path, fingerprint: str) -> Reply:
+@option("--older", is_flag=True, said=M("Agree in advance to a kit older than one taken before."))
+def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
     from fieldkit.kit import load
+    from fieldkit.kit.errors import KitOlder
 
     found = load.prepare(folder, call.home, fingerprint=fingerprint)
+    if found.older is not None and call.yes and not older:
+        raise KitOlder(
+            found.older,
+            unchanged=M("Nothing was taken from the kit."),
+            hint=M("Get the newest kit from head office; to take this one: kit load --older"),
+        )
     drivers = [driver.profile for driver in found.drivers]
     result = {
         "new": list(found.new),

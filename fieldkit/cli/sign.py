@@ -87,10 +87,6 @@ def sign(
         raise errors.Misused(
             M("The option {option} is missing.", option="--out" if token else "--token"), unchanged=NOT_SIGNED
         )
-    from fieldkit.record.countersign import refuse_stamps
-
-    for source in found:
-        refuse_stamps(source, given["field"])
     get_ready()
     jobs = jobs_for(found, out, several=len(found) > 1 or any(source.is_dir() for source in sources))
     jobs, password = looked_at(call, jobs, **given)
@@ -107,6 +103,13 @@ def sign(
             chosen = session.certificate(certificate)
             issuers = [each.der for each in session.certificates() if each.der != chosen.der]
         look = _look(rules, chosen.der, **given)
+        stated = {"reason": given["reason"]}
+        if given["field"]:
+            from fieldkit.record.countersign import options
+
+            as_record = options(found, given["field"], chosen.der, known)
+            stated |= as_record
+            look = None if as_record else look
         _fit_to_sign(chosen.der, known, rules if given["insist"] else None)
         overwrite = may_replace(call, jobs, given["replace"])
         _consent(call, held, jobs, look, password)
@@ -129,13 +132,13 @@ def sign(
                 level=level,
                 tsa=tsa,
                 field=given["field"],
-                reason=given["reason"],
                 anchors=known.anchors,
                 crls=known.crls,
                 purposes=known.purposes,
                 password=password,
                 overwrite=overwrite,
                 insist=rules.insist if given["insist"] and rules is not None else (),
+                **stated,
             )
     show_signed(call, done, look, password)
     return _reply(done)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,7 +17,7 @@ from fieldkit.home import PACKAGE, Home
 from fieldkit.journal.store import Store
 from fieldkit.kit import debs, install, keys, lists, own, papers, stick, targets, wheels
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
-from fieldkit.kit.manifest import DriverFiles, File, Manifest, Target
+from fieldkit.kit.manifest import DriverFiles, File, Manifest, Target, encode
 from fieldkit.operator import Finding, Plan, Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.profile.model import Bureau, Profiles, TokenProfile
@@ -104,6 +108,8 @@ def prepare(folder: Path, choice: Choice, profiles: Profiles, home: Home) -> Pre
     wanted = targets.chosen(choice.pythons, choice.platforms)
     bureaus = papers.bureaus(profiles, choice.bureaus)
     tokens = _tokens(choice, profiles, bureaus)
+    for path in choice.samples:
+        papers.sample(path)
     stick.free(folder)
     closures = debs.closures(tokens, home.path / CACHE / "packages")
     vendor, findings = _vendor(choice, tokens, wanted)
@@ -206,10 +212,23 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
         tuple(bureau.code for bureau in prepared.bureaus),
         files_of(sources),
     )
+    manifest = _dated(manifest, cache / "made.json")
     copied = stick.fill(prepared.folder, manifest, sources, tell)
     data = stick.seal(prepared.folder, manifest, store.sign, tell)
-    keys.remember(home, manifest.key)
+    keys.remember(home, manifest.key, manifest.made)
     return Built(manifest, data, copied, (*prepared.findings, *findings))
+
+
+def _dated(manifest: Manifest, note: Path) -> Manifest:
+    """The manifest with the time it was made: of the first kit that was the same in all else."""
+    sha256 = hashlib.sha256(encode(manifest)).hexdigest()
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        before = json.loads(note.read_bytes())
+        if before["sha256"] == sha256:
+            return msgspec.structs.replace(manifest, made=before["made"])
+    made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    stick.put(note, json.dumps({"sha256": sha256, "made": made}).encode())
+    return msgspec.structs.replace(manifest, made=made)
 
 
 def _laid(given: Iterable[papers.Paper], folder: Path) -> dict[str, Path]:

@@ -29,6 +29,12 @@ class KitKeyUnknown(Refused):
     code = "kit-key-unknown"
 
 
+class KitOlder(Refused):
+    """The kit is older than one of the same key that this home took before."""
+
+    code = "kit-older"
+
+
 class KitForeign(Refused):
     """The kit is for another release of fieldkit."""
 

@@ -129,8 +129,8 @@ def _named(whole: dict[str, Any]) -> list[str]:
     """The files that the other parts of a manifest name."""
     try:
         _matching(VERSION, whole["version"])
-        if not isinstance(whole["pip"], str):
-            raise TypeError
+        if not isinstance(whole["pip"], str) or (whole["targets"] and not whole["pip"]):
+            raise TypeError  # nothing could be installed
         named = [whole["pip"]] if whole["pip"] else []
         for target in whole["targets"]:
             _matching(WORD, target["python"], target["platform"])
@@ -283,6 +283,8 @@ def genuine(key: bytes, message: bytes, signature: bytes) -> bool:
     public, first = _point(key), _point(signature[:32])
     scalar = int.from_bytes(signature[32:], "little")
     if public is None or first is None or scalar >= ORDER:
+        return False
+    if _times(8, public)[0] % PRIME == 0:  # of small order: what it is said to have signed anybody made
         return False
     digest = hashlib.sha512(signature[:32] + key + message).digest()
     factor = int.from_bytes(digest, "little") % ORDER

@@ -1,6 +1,12 @@
-"""Whose kits this home takes: the keys it knows, in HOME/kit-keys, one file each, named by the device."""
+"""Whose kits this home takes: the keys it knows, in HOME/kit-keys, one file each, named by the device.
+
+Beside each, when the newest kit of it was made that was taken: an older one, rightly signed, would bring back
+what was replaced since.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fieldkit.home import Home
 from fieldkit.journal.device import name_of
@@ -9,6 +15,9 @@ from fieldkit.kit.errors import KitKeyUnknown
 from fieldkit.kit.stick import put
 from fieldkit.operator import Severity
 from fieldkit.text import M, Message
+
+if TYPE_CHECKING:
+    from fieldkit.kit.manifest import Manifest
 
 FOLDER = "kit-keys"
 
@@ -19,11 +28,35 @@ def known(home: Home) -> frozenset[str]:
     return frozenset(line for line in lines if install.HEX64.fullmatch(line))
 
 
-def remember(home: Home, key: str) -> None:
-    """Take kits of this key from now on."""
+def remember(home: Home, key: str, made: str = "") -> None:
+    """Take kits of this key from now on, and none made before this one without a word."""
     folder = home.path / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     put(folder / f"{name_of(bytes.fromhex(key))}.pub", key.encode() + b"\n")
+    if made > newest(home, key):
+        put(folder / f"{name_of(bytes.fromhex(key))}.made", made.encode() + b"\n")
+
+
+def newest(home: Home, key: str) -> str:
+    """When the newest kit of this key was made that this home took; "" where it took none."""
+    try:
+        return (
+            (home.path / FOLDER / f"{name_of(bytes.fromhex(key))}.made").read_text("ascii", "replace").strip()
+        )
+    except FileNotFoundError:
+        return ""
+
+
+def older(home: Home, manifest: Manifest) -> Message | None:
+    """That this home took a newer kit of the same key, in words; None where it did not."""
+    before = newest(home, manifest.key)
+    if manifest.made >= before:
+        return None
+    return M(
+        "The kit is of {made}, this home took one of {newest}: it may bring back what was replaced since.",
+        made=manifest.made[:10] or manifest.version,
+        newest=before[:10],
+    )
 
 
 def judge(home: Home, key: str, named: str = "") -> tuple[Severity, Message]:

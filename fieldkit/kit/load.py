@@ -22,7 +22,7 @@ from fieldkit.kit.manifest import DriverFiles
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Finding, Plan
 from fieldkit.profile import load as profiles
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said
 
 TAKEN = ("profiles/", "checklists/", "recipients/", "samples/")
 ASIDE = "replaced-by-kit"
@@ -38,6 +38,7 @@ class Loading(msgspec.Struct, frozen=True):
     replaced: tuple[str, ...]
     same: int
     drivers: tuple[DriverFiles, ...] = ()
+    older: Message | None = None
 
     def shown(self, home: Home) -> Plan:
         """The plan as it is shown before consent is asked."""
@@ -45,6 +46,8 @@ class Loading(msgspec.Struct, frozen=True):
             M("The kit is signed by the key {fingerprint}.", fingerprint=self.read.manifest.fingerprint),
             self.key.message,
         ]
+        if self.older:
+            steps.append(self.older)
         if self.new:
             steps.append(M("New in {home}: {files}", home=str(home.path), files=", ".join(self.new)))
         if self.replaced:
@@ -62,7 +65,10 @@ class Loading(msgspec.Struct, frozen=True):
         steps.append(M("Kits signed by this key are taken from now on."))
         keeps = M("Visits, answers, and every other file of the home stay as they are.")
         return Plan(
-            M("Take the kit's papers into {home}", home=str(home.path)), steps=tuple(steps), keeps=keeps
+            M("Take the kit's papers into {home}", home=str(home.path)),
+            steps=tuple(steps),
+            keeps=keeps,
+            confirm=(self.read.manifest.made[:10] or self.read.manifest.version) if self.older else "",
         )
 
 
@@ -101,7 +107,8 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
             (replaced if (home.path / file.path).exists() else new).append(file.path)
     key = Finding("key", severity, said)
     drivers = tuple(driver for driver in read.manifest.drivers if driver.system in brought.systems())
-    return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers)
+    older = keys.older(home, read.manifest)
+    return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
 
 
 def load(loading: Loading, home: Home) -> None:
@@ -143,7 +150,7 @@ def load(loading: Loading, home: Home) -> None:
     shutil.rmtree(work, ignore_errors=True)
     for driver in loading.drivers:
         _keep(loading, driver, home)
-    keys.remember(home, loading.read.manifest.key)
+    keys.remember(home, loading.read.manifest.key, loading.read.manifest.made)
 
 
 def _keep(loading: Loading, driver: DriverFiles, home: Home) -> None:

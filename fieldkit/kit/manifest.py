@@ -12,6 +12,9 @@ from fieldkit.kit.errors import KitMissing, KitUnreadable
 from fieldkit.kit.stick import gone
 from fieldkit.text import M, Message, visible
 
+Moment = Annotated[
+    str, msgspec.Meta(pattern=r"\A([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?\Z")
+]
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z._+-]{0,64}\Z")]
 
 
@@ -44,7 +47,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """All that a kit says of itself.
 
     version: of fieldkit. key: raw Ed25519 public key of the device that signed it, hexadecimal.
-    pip: the wheel that installs the others. bureaus: whose dossiers are in it.
+    pip: the wheel that installs the others. bureaus: whose dossiers are in it. made: when, in UTC; release
+    0.1 did not say.
     """
 
     kind: str
@@ -56,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True):
     drivers: tuple[DriverFiles, ...]
     bureaus: tuple[Word, ...]
     files: tuple[File, ...]
+    made: Moment = ""
 
     @property
     def fingerprint(self) -> str:
@@ -111,7 +116,11 @@ def read(folder: Path) -> Read:
         raise unreadable(error) from None
     except msgspec.ValidationError as error:
         raise unreadable(install.BadManifest("shape", str(error)[:200])) from None
-    return Read(manifest, data, verify(bytes.fromhex(manifest.key), signature, data))
+    key = bytes.fromhex(manifest.key)
+    genuine = verify(key, signature, data) and install.genuine(
+        key, data, signature
+    )  # as the installer judges
+    return Read(manifest, data, genuine)
 
 
 def _bytes(folder: Path, name: str, most: int) -> bytes:

@@ -20,7 +20,7 @@ from fieldkit.text import M, Message
 # What an installer adds to what it installs, and a wheel does not have.
 ADDED = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
 # What a wheel is built from; pyproject.toml says what of it goes in.
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "fieldkit", "checklists", "profiles")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".ci/lock.txt", "fieldkit", "checklists", "profiles")
 STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -56,7 +56,9 @@ def make(folder: Path) -> Path:
             if path.is_dir():
                 shutil.copytree(path, Path(place) / path.name, ignore=shutil.ignore_patterns("__pycache__"))
             elif path.is_file():
-                shutil.copy(path, place)
+                copy = Path(place) / path.relative_to(root)
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copy(path, copy)
         argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), place]
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"

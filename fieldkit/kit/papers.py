@@ -18,6 +18,7 @@ from fieldkit.profile.model import Bureau, Phase, Plan, Profiles, Task
 from fieldkit.sync import recipients
 from fieldkit.text import M
 
+LARGEST_SAMPLE = 64 * 10**6  # bytes; it is for trials
 LETTER = "samples/sample-letter.pdf"
 
 
@@ -166,15 +167,29 @@ def _samples(day: date, given: Sequence[Path]) -> Iterator[Paper]:
         made = Path(folder) / "letter.pdf"
         letter(made, signer_title="Trưởng cơ quan", signer_name="Nguyễn Thị Mẫu", on=day)
         yield Paper(LETTER, made.read_bytes())
-    for path in given:
-        content = path.read_bytes()
-        if not content.startswith(b"%PDF-"):
-            raise SourceDamaged(
-                M("{file} is not a PDF.", file=path.name),
-                unchanged=M("The kit was not begun."),
-                hint=M("Name sample documents as PDF files."),
-            )
-        yield Paper(f"samples/{path.name}", content)
+    yield from map(sample, given)
+
+
+def sample(path: Path) -> Paper:
+    """A PDF to take along for trials.
+
+    :raises SourceDamaged: it is none, or too large to be one.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST_SAMPLE + 1)
+    if len(content) > LARGEST_SAMPLE:
+        raise SourceDamaged(
+            M("{file} is larger than {size} MB.", file=path.name, size=LARGEST_SAMPLE // 10**6),
+            unchanged=M("The kit was not begun."),
+            hint=M("Name a smaller PDF: samples are for trial signatures."),
+        )
+    if not content.startswith(b"%PDF-"):
+        raise SourceDamaged(
+            M("{file} is not a PDF.", file=path.name),
+            unchanged=M("The kit was not begun."),
+            hint=M("Name sample documents as PDF files."),
+        )
+    return Paper(f"samples/{path.name}", content)
 
 
 def _public(path: Path) -> bytes:

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from fieldkit.errors import FieldkitError
 from fieldkit.kit import install
@@ -33,12 +33,19 @@ Tell = Callable[[Progress], None]
 def put(path: Path, data: bytes) -> None:
     """Write a file whole."""
     part = path.with_name(path.name + PART)
-    with part.open("wb") as file:
+    with _new(part) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
     flush(path.parent)
+
+
+def _new(path: Path) -> BinaryIO:
+    """A new file in the place of what a run that was broken off left; no link is written through."""
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "wb")
 
 
 def flush(folder: Path) -> None:
@@ -62,13 +69,13 @@ def free(folder: Path) -> set[str]:
         if folder.is_symlink() or not folder.is_dir():
             raise _taken(folder, folder.name)
         ours = _own(folder)
-        there = [path for path, _, _ in install.walk(folder)]
+        there = list(install.walk(folder))
     except OSError as error:
         raise gone(folder, error) from None
-    foreign = [path for path in there if path not in ours]
+    foreign = [path for path, kind, _ in there if path not in ours or kind == "link"]
     if foreign:
         raise _taken(folder, foreign[0])
-    return ours & set(there)
+    return {path for path, _, _ in there}
 
 
 def _own(folder: Path) -> set[str]:
@@ -178,7 +185,7 @@ def _copy(source: Path, target: Path, file: install.Listed) -> Iterator[int]:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + PART)
     digest = hashlib.sha256()
-    with source.open("rb") as given, part.open("wb") as out:
+    with source.open("rb") as given, _new(part) as out:
         while block := given.read(install.CHUNK):
             digest.update(block)
             out.write(block)

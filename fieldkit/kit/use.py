@@ -38,6 +38,9 @@ def packages(
     fingerprint = read.manifest.fingerprint
     hint = M("Fingerprint of the kit's key: {fingerprint}", fingerprint=fingerprint)
     say(Finding("kit-key", severity, said, detail=fingerprint, hint=hint))
+    older = keys.older(home, read.manifest)
+    if older is not None:
+        say(Finding("kit-age", "warning", older))
     fitting = [driver for driver in read.manifest.drivers if driver.profile == profile]
     here = [driver for driver in fitting if driver.system in systems()]
     if not here:

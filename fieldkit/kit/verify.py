@@ -61,7 +61,8 @@ def verify(
         problems = tuple(install.compare(folder, read.listed, tell))
     except OSError as error:
         raise gone(folder, error) from None
-    return Verified((signature, key, _files(read, problems), _version(read)), problems, read)
+    findings = (signature, key, _files(read, problems), _version(read), _age(read, home))
+    return Verified(findings, problems, read)
 
 
 def _signature(read: manifests.Read) -> Finding:
@@ -86,6 +87,16 @@ def _version(read: manifests.Read) -> Finding:
     said = M("The kit is for fieldkit {theirs}; this is {ours}.", theirs=theirs, ours=__version__)
     hint = M("Its packages can be used; for its papers run its install.py first.")
     return Finding("version", "info", said, hint=hint)
+
+
+def _age(read: manifests.Read, home: Home) -> Finding:
+    older = keys.older(home, read.manifest)
+    if older is not None:
+        hint = M("Get the newest kit from head office; to take this one: kit load --older")
+        return Finding("age", "fail", older, hint=hint)
+    if not keys.newest(home, read.manifest.key):
+        return Finding("age", "info", M("This home took no kit of this key that says when it was made."))
+    return Finding("age", "pass", M("This home took no newer kit of this key."))
 
 
 def genuine(folder: Path) -> manifests.Read:

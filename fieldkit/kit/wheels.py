@@ -1,7 +1,9 @@
 """The wheels of a kit: fieldkit's own, and for each target all that it needs there, fetched by pip.
 
-Versions are those installed and tested here. pip judges markers by the Python it runs on, so what a target
-needs beyond that is found in the wheels' own metadata and fetched after.
+Versions and hashes are those of the list that fieldkit was tested with; without it, the versions installed
+here. pip's settings stay in force: they may say where packages are to be had, and the hashes say which. pip
+judges markers by the Python it runs on, so what a target needs beyond that is found in the wheels' own
+metadata and fetched after.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from fieldkit.home import PACKAGE
 from fieldkit.kit import own
@@ -43,8 +47,9 @@ def fetch(own_wheel: Path, wanted: Wanted, cache: Path, log: Path, tell: Tell) -
     What was fetched before is kept in `cache`; where nothing is missing, no network is needed.
     :raises WheelsUnavailable: a wheel is not to be had.
     """
-    pins = _pins()
-    tool = f"pip=={importlib.metadata.version('pip')}" if importlib.util.find_spec("pip") else "pip"
+    locked = _locked()
+    pins = _pins(locked)
+    tool = next((line for line in pins.splitlines() if line.startswith("pip==")), "pip")
     asked = "\n".join([str(wanted), tool, pins, *_metadata(own_wheel)[1]])
     folder = cache / f"{wanted.platform}-{wanted.python}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
     kept = _kept(folder)
@@ -57,6 +62,7 @@ def fetch(own_wheel: Path, wanted: Wanted, cache: Path, log: Path, tell: Tell) -
     total = pins.count("\n")
     for _ in range(ROUNDS):
         _pip(lacking, wanted, folder, constraints, log, total, tell)
+        _check(folder, locked, wanted)
         names, missing = _closure(own_wheel, folder, wanted)
         if not missing:
             break
@@ -81,19 +87,45 @@ def _kept(folder: Path) -> list[Path] | None:
     return None
 
 
-def _pins() -> str:
-    """The versions installed here, of everything; and of the tested list, where this is a checkout."""
-    lines = {}
-    lock = PACKAGE.parent / ".ci" / "lock.txt"
-    if own.checkout() is not None and lock.is_file():
-        for line in lock.read_text("utf-8").splitlines():
-            name, _, version = line.strip().partition("==")
-            if version:
-                lines[_canonical(name)] = version
-    for found in importlib.metadata.distributions():
-        lines[_canonical(found.name)] = found.version
+class Locked(msgspec.Struct, frozen=True):
+    """A package of the tested list: its version, and the SHA-256 of every file it is to be had as."""
+
+    version: str
+    sha256: frozenset[str]
+
+
+def _locked() -> dict[str, Locked]:
+    """The tested list, by name; empty where it is not at hand."""
+    places = (PACKAGE.parent / ".ci" / "lock.txt", PACKAGE / "share" / "lock.txt")
+    path = places[0] if own.checkout() is not None else places[1]
+    try:
+        text = path.read_text("utf-8").replace("\\\n", " ")
+    except FileNotFoundError:
+        return {}
+    rows = re.findall(r"(?m)^([A-Za-z0-9._-]+)==(\S+)(.*)$", text)
+    return {
+        _canonical(name): Locked(version, frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)))
+        for name, version, rest in rows
+    }
+
+
+def _pins(locked: dict[str, Locked]) -> str:
+    """The version of everything, as pip is told it: the tested list's, else that installed here."""
+    lines = {_canonical(found.name): found.version for found in importlib.metadata.distributions()}
+    lines |= {name: package.version for name, package in locked.items()}
     lines.pop("fieldkit", None)
     return "".join(f"{name}=={version}\n" for name, version in sorted(lines.items()))
+
+
+def _check(folder: Path, locked: dict[str, Locked], wanted: Wanted) -> None:
+    """What was fetched is what was tested, whoever it was had from; nothing of it ran yet."""
+    if not locked:
+        return
+    for path in folder.glob("*.whl"):
+        name = _canonical(path.name.partition("-")[0])
+        if name != "fieldkit" and (name not in locked or hashed(path)[1] not in locked[name].sha256):
+            path.unlink()
+            raise _unavailable(wanted, f"{path.name}: SHA-256")
 
 
 def _closure(own_wheel: Path, folder: Path, wanted: Wanted) -> tuple[set[str], list[Requirement]]:

@@ -1,6 +1,6 @@
 """The handing-over party's signature on a record that the receiving officer has signed.
 
-`fieldkit sign` would draw a stamp of its own there, which a record does not take: this draws the record's.
+It shows the record's own picture, which is no stamp by any rule set.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,7 @@ from fieldkit.record import pdf
 from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
 from fieldkit.record.render import ATTACHMENT, render_apart
-from fieldkit.record.signing import FIELDS, GIVER, sign_for
+from fieldkit.record.signing import FIELDS, GIVER, drawing, sign_for
 from fieldkit.record.verify import Verified, verify
 from fieldkit.signature import document
 from fieldkit.signature.judgement import Policy
@@ -37,26 +38,33 @@ class Ready(msgspec.Struct, frozen=True):
     places: dict[str, Place]
 
 
-def refuse_stamps(path: Path, field: str) -> None:
-    """Keep `fieldkit sign` from drawing its own stamp where a record has its parties' signatures.
+def options(sources: Sequence[Path], field: str, certificate: bytes, material: Material) -> dict[str, Any]:
+    """What `fieldkit sign` is to be told so that it signs a record's field as a record has it.
 
-    :raises RecordNotMade: it is a record.
+    Nothing for other documents and other fields.
+
+    :raises RecordNotMade: it is the receiver's, or there are several documents: each has its own picture.
     """
-    if field not in FIELDS.values():
-        return
+    if field not in FIELDS.values() or not any(map(_is_record, sources)):
+        return {}
+    if field != GIVER or len(sources) > 1:
+        raise RecordNotMade(
+            M("A handover record is signed for the handing-over party only, one at a time."),
+            unchanged=NOT_SIGNED,
+            hint=M("Sign each with `fieldkit record sign`."),
+        )
+    checked = ready(sources[0], certificate, material)
+    content = checked.content
+    stamp = drawing(content, checked.places["giver"], certificate)
+    return {"stamp": stamp, "reason": content.number}
+
+
+def _is_record(path: Path) -> bool:
     try:
         paper = pdf.read(document.read(path), path.name)
     except FieldkitError:
-        return  # whatever is wrong with it is said by whoever signs it
-    if any(name == ATTACHMENT for name, _ in paper.attached):
-        raise RecordNotMade(
-            M(
-                "{name} is a handover record, which shows its parties' signatures itself.",
-                name=path.name,
-            ),
-            unchanged=NOT_SIGNED,
-            hint=M("Sign it for the handing-over party with `fieldkit record sign`."),
-        )
+        return False  # whatever is wrong with it is said by whoever signs it
+    return any(name == ATTACHMENT for name, _ in paper.attached)
 
 
 def ready(path: Path, certificate: bytes, material: Material) -> Ready:

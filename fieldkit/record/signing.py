@@ -67,18 +67,13 @@ def sign_for(
     The receiver signs first and makes the giver's field, empty, so that a signature there breaks nothing.
     shown, at: the certificate (DER) and moment in the picture, those of this signature unless given.
     """
-
-    def draw(_: Place | None) -> Stamp:
-        moment = at or datetime.now().astimezone()
-        return appearance.draw(content, places[party], shown or signer.certificate, moment)
-
     reserve = (Reserved(GIVER, places["giver"]),) if party == "receiver" else ()
     sign(
         source,
         out,
         signer,
         field=FIELDS[party],
-        stamp=Drawing("person", draw),
+        stamp=drawing(content, places[party], shown or signer.certificate, at),
         reserve=reserve,
         reason=content.number,
         anchors=anchors,
@@ -87,6 +82,15 @@ def sign_for(
         overwrite=True,
         insist=insist,
     )
+
+
+def drawing(content: RecordContent, place: Place, certificate: bytes, at: datetime | None = None) -> Drawing:
+    """The record's own picture of a signature with `certificate` (DER), drawn when it is made."""
+
+    def draw(_: Place | None) -> Stamp:
+        return appearance.draw(content, place, certificate, at or datetime.now().astimezone())
+
+    return Drawing("person", draw)
 
 
 def difference(

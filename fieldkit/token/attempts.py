@@ -8,6 +8,7 @@ holds the token's count meanwhile: two logins to one token exclude each other.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import time
@@ -35,7 +36,8 @@ POLL = 0.05
 READINGS = 3  # a reader may see half of what is being written; damage is what stays
 UNKNOWN = 1000  # failures of a count that could not be read
 TABLE = "pin_attempts"  # where release 0.1 kept counts, in the journal
-EARLIER = "earlier-"
+NOWHERE = Path()  # an account without a folder of its own counts nothing
+EARLIER = "earlier"  # what was taken over of that, by store
 
 
 class Damaged(Exception):
@@ -114,7 +116,8 @@ class Attempts:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or state() / FOLDER
+        own = state()
+        self._folder = folder or (own / FOLDER if own is not None else NOWHERE)
         self._earlier: dict[str, Mapping[str, int]] | None = None
 
     def adopt(self, source: str, counts: Callable[[], Mapping[str, int]]) -> None:
@@ -122,14 +125,16 @@ class Attempts:
 
         A store that cannot be read now is asked again the next time.
         """
-        name = EARLIER + _digest(source)[:16]
+        name = _digest(source)[:16]
         if name in self._known_earlier():
             return
-        found = dict(counts())
+        self._earlier = {**self._known_earlier(), name: dict(counts())}
+        if self._folder == NOWHERE:
+            return
         with contextlib.suppress(OSError):
             self._make_folder()
-            keep(OS, self._folder / name, [msgspec.json.encode(found)])
-        self._earlier = {**self._known_earlier(), name: found}
+            keep(OS, self._folder / EARLIER, [msgspec.json.encode(self._earlier)])
+            _hand_over(self._folder / EARLIER)
 
     def count(self, identity: Identity) -> Count:
         """What is counted for a token now, and whether more can be."""
@@ -224,7 +229,11 @@ class Attempts:
         """
         for each in failures:
             if each.own == identity.own:
-                each.merged = sorted(self._known_earlier())
+                each.merged = [
+                    name
+                    for name, counts in self._known_earlier().items()
+                    if {identity.earlier, identity.earlier + ":so"} & counts.keys()
+                ]
         OS.write_at(
             descriptor,
             0,
@@ -233,17 +242,20 @@ class Attempts:
         OS.sync(descriptor)
 
     def _known_earlier(self) -> Mapping[str, Mapping[str, int]]:
-        """What was adopted and says anything, by name."""
+        """What was adopted, by store."""
+        if self._folder == NOWHERE:
+            return {}
         if self._earlier is None:
             self._earlier = {}
-            with contextlib.suppress(OSError):
-                for path in self._folder.glob(EARLIER + "*"):
-                    with contextlib.suppress(msgspec.DecodeError):
-                        self._earlier[path.name] = msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                content = (self._folder / EARLIER).read_bytes()
+                self._earlier = msgspec.json.decode(content, type=dict[str, Mapping[str, int]])
         return self._earlier
 
     def _open(self, identity: Identity) -> int:
         """The file of a token, to read and write; made where there is none."""
+        if self._folder == NOWHERE:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         path = self._folder / identity.shared
         flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         try:
@@ -258,7 +270,9 @@ class Attempts:
         guard = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             end = time.monotonic() + WAIT
-            while not OS.lock(guard) and time.monotonic() < end:
+            while not OS.lock(guard):
+                if time.monotonic() > end:
+                    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
                 time.sleep(POLL)
             if path.exists():
                 return
@@ -356,7 +370,7 @@ DAMAGED = M("the file of the count is damaged")
 def _encoded(identity: Identity, failures: list[Failures]) -> bytes:
     body = msgspec.json.encode(_Record(identity.shared, failures))
     if len(body) > SIZE - 64:
-        raise OSError(0, "too much to count")
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return body.ljust(SIZE - 64) + hashlib.sha256(body).hexdigest().encode()
 
 

@@ -144,6 +144,7 @@ class FinishRoom(WorkRoom):
             return [
                 Paragraph(M("Signed off by {officer}. The record is made.", officer=officer), "strong"),
                 *(Paragraph(record.name, "", signs.sign("done")) for record in visit.records),
+                *_later(visit),
             ]
         return [
             Paragraph(M("Everything required is settled."), "strong"),
@@ -153,6 +154,7 @@ class FinishRoom(WorkRoom):
                 else M("The officer reads the answers and signs off. The record is made without a signature.")
             ),
             *_to_read(visit),
+            *_later(visit),
         ]
 
     # --- doing a step
@@ -229,6 +231,15 @@ class FinishRoom(WorkRoom):
 
     def action_back(self) -> None:
         self.dismiss(None)
+
+
+def _later(visit: Visit) -> Iterator[Paragraph]:
+    """What came after the sign-off, and so is in no record."""
+    if visit.later or visit.later_notes:
+        yield Paragraph("")
+        yield Paragraph(M("After the sign-off, in no record unless the visit is amended:"), "strong")
+        labels = (str(visit.checklist.item(item).label) for item in visit.later)
+        yield from (Paragraph(text, "", "·") for text in (*labels, *visit.later_notes))
 
 
 def _to_read(visit: Visit) -> Iterator[Paragraph]:

@@ -20,10 +20,12 @@ from typing import Any
 import msgspec
 
 from fieldkit.checklist import answers, load
+from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.checklist.model import Checklist, Item
 from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, Entry
+from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator
 from fieldkit.procedure.context import Context
@@ -184,6 +186,13 @@ class Visits:
         now = self._changeable(visit)
         wanted = self._item(now, item)
         procedure = _procedure(wanted)
+        if self.store.read_only is not None:
+            raise StoreReadOnly(
+                M("The step was not run: what it does could not be kept. {reason}",
+                  reason=self.store.read_only),
+                unchanged=M("Nothing was changed."),
+                hint=M("`fieldkit store verify` says more. Reading and exporting still work."),
+            )  # fmt: skip
         folder = self.home.visit(now.id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = now.answered.get(item)
@@ -309,6 +318,8 @@ class Visits:
         """
         try:
             folded = fold(entries, self._checklist)
+        except ChecklistInvalid as error:  # the checklist is in the store, so nobody can mend it
+            raise _unreadable(visit, error.message, detail=error.detail) from error
         except FieldkitError as error:
             raise _unreadable(visit, error.message, error.hint, error.detail) from error
         except Exception as error:  # entries of other makers: any value may stand where another belongs

@@ -46,6 +46,7 @@ def refused(item: Item, value: Any, **answers: Any) -> str:
         ("+7", "7"),
         ("-7", "-7"),
         ("−7", "-7"),
+        ("−7,5", "-7.5"),
         ("007", "7"),
         ("3,5", "3.5"),
         ("3.5", "3.5"),
@@ -144,6 +145,10 @@ def test_a_text_is_kept_composed_without_blanks_around_it() -> None:
 )
 def test_a_text_that_cannot_be_shown_or_kept_is_refused(typed: Any) -> None:
     assert refused(TEXT, typed)
+
+
+def test_a_tab_is_kept_within_a_text() -> None:
+    assert stored(TEXT, "a\tb") == "a\tb"
 
 
 def test_several_lines_are_kept_where_they_are_asked_for() -> None:

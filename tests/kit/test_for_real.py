@@ -42,6 +42,8 @@ class HeadOffice:
         made = HeadOffice(folder)
         for name in ("store", "kit-cache/wheels", "kit-cache/packages"):
             shutil.copytree(self.home.path / name, made.home.path / name)
+        if (self.home.path / "kit-cache/made.json").exists():
+            shutil.copy(self.home.path / "kit-cache/made.json", made.home.path / "kit-cache")
         return made
 
     def fieldkit(self, *arguments: str | Path, before: tuple[str, ...] = (), **more: str) -> Ran:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.journal.device import verify
@@ -52,6 +52,7 @@ def test_the_names_that_packages_and_offices_use_are_kept(path: str) -> None:
     assert install.fits(path)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_path_that_fits_leaves_the_folder_on_any_system(path: str) -> None:
     import ntpath
@@ -94,6 +95,11 @@ def test_what_is_no_manifest_is_refused_in_its_own_words(small_kit: Path) -> Non
         (_changed(whole, targets=[{"python": "3.11"}]), "shape"),
         (_changed(whole, targets=3), "shape"),
         (_changed(whole, pip="wheels/none.whl"), "path"),
+        (_changed(whole, targets=[{"python": "3.11", "platform": "linux-x86_64", "wheels": []}]), "shape"),
+        (_changed(whole, version="1\n2"), "shape"),
+        (_changed(whole, version="1" * 41), "shape"),
+        (_changed(whole, drivers=[{"profile": "../x", "files": []}]), "shape"),
+        (_changed(whole, drivers=[{"profile": "X", "files": []}]), "shape"),
         (_changed(whole, drivers=[{"profile": "x", "files": [["x"]]}]), "path"),
         (_changed(whole, files=[file | {"size": -1}]), "shape"),
         (_changed(whole, files=[file | {"size": True}]), "shape"),
@@ -108,6 +114,7 @@ def test_what_is_no_manifest_is_refused_in_its_own_words(small_kit: Path) -> Non
         assert caught.value.what == what, data[:80]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(
     lambda value: json.dumps(
         {"kind": "fieldkit-kit", "format": 1, "key": "0" * 64, "version": "1", "pip": "", "files": []}
@@ -183,6 +190,7 @@ def test_the_installers_own_ed25519_passes_the_standards_vectors(
     assert install.genuine(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature))
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=32, max_size=32), st.binary(max_size=100), st.integers(0, 64 * 8 - 1), st.booleans()
 )
@@ -207,3 +215,26 @@ def test_a_signature_with_its_scalar_made_larger_by_the_groups_order_is_refused(
     scalar = int.from_bytes(signature[32:], "little") + install.ORDER
     twisted = signature[:32] + scalar.to_bytes(32, "little")
     assert not install.genuine(private.public_key().public_bytes_raw(), b"kit", twisted)
+
+
+SMALL_ORDER = (
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+)
+
+
+@pytest.mark.parametrize("key", SMALL_ORDER)
+def test_a_key_for_which_anybody_can_sign_signs_nothing(small_kit: Path, office: Office, key: str) -> None:
+    # With a key of small order R = the neutral element and S = 0 satisfy the equation for many messages.
+    neutral = bytes.fromhex(SMALL_ORDER[0])
+    for number in range(16):
+        assert not install.genuine(bytes.fromhex(key), b"kit %d" % number, neutral + bytes(32))
+    whole = json.loads((small_kit / "manifest.json").read_bytes())
+    for number in range(16):
+        (small_kit / "manifest.json").write_bytes(_changed(whole, key=key, bureaus=[f"B{number}"]))
+        (small_kit / "manifest.sig").write_bytes(neutral + bytes(32))
+        assert not manifests.read(small_kit).genuine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.home import Home
-from fieldkit.kit import lists, papers, targets
+from fieldkit.kit import build, lists, papers, targets
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Plan, Profiles
@@ -191,3 +192,17 @@ def test_without_consent_nothing_is_fetched_or_written(fieldkit: Run, home: Home
     assert any("MAU-01" in line for line in done.error["plan"])
     assert not (tmp_path / "kit").exists()
     assert not (home.path / "kit-cache/wheels").exists()
+
+
+def test_a_sample_that_is_far_too_large_is_refused_before_it_is_read(home: Home, tmp_path: Path) -> None:
+    large = tmp_path / "large.pdf"
+    with large.open("wb") as file:
+        file.write(b"%PDF-1.7")
+        file.truncate(3 * 10**9)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceDamaged):
+            build.prepare(tmp_path / "kit", build.Choice(samples=[large]), load(home), home)
+        assert tracemalloc.get_traced_memory()[1] < 150 * 10**6
+    finally:
+        tracemalloc.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from fieldkit.home import Home
 from fieldkit.kit import install, stick
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.build import files_of
-from fieldkit.kit.errors import FolderTaken, KitMissing, NameUnfit, SourceDamaged, StickFull, StickGone
+from fieldkit.kit.errors import (
+    FolderTaken,
+    KitMissing,
+    KitUnsound,
+    NameUnfit,
+    SourceDamaged,
+    StickFull,
+    StickGone,
+)
 from fieldkit.kit.verify import verify
 from fieldkit.operator import Progress
 from tests.kit.conftest import CONTENTS, Office, Stick
@@ -206,3 +215,41 @@ def test_two_names_that_are_one_on_fat_are_refused(tmp_path: Path) -> None:
 def test_the_walk_never_follows_a_link(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     assert list(install.walk(tmp_path)) == [("loop", "link", 0)]
+
+
+@pytest.mark.parametrize(
+    "name", ["install.py", "install.py.part", "manifest.part", "samples/letter.pdf.part", "samples"]
+)
+def test_a_link_on_the_stick_is_neither_followed_nor_written_through(
+    office: Office, small_kit: Path, tmp_path: Path, name: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    place = small_kit / name
+    if place.is_dir():
+        place.rename(tmp_path / "elsewhere")
+    place.unlink(missing_ok=True)
+    place.symlink_to(outside if name == "samples" else outside / "mine")
+    with pytest.raises(FolderTaken):
+        office.make(small_kit, CONTENTS | {"install.py": b"print('another')\n"})
+    assert _tree(outside) == {"mine": b"mine"}
+
+
+def test_a_link_put_there_while_the_stick_is_written_is_not_written_through(
+    office: Office, tmp_path: Path
+) -> None:
+    victim = tmp_path / "mine"
+    victim.write_text("mine")
+    kit = tmp_path / "linked"
+
+    def tell(progress: Progress) -> None:
+        for name in ("samples/letter.pdf.part", "manifest.json.part", "manifest.sig.part"):
+            if kit.exists() and not (kit / name).parent.exists():
+                (kit / name).parent.mkdir()
+            if kit.exists() and not (kit / name).exists():
+                (kit / name).symlink_to(victim)
+
+    with contextlib.suppress(FolderTaken, KitUnsound):
+        office.make(kit, tell=tell)
+    assert victim.read_text() == "mine"

@@ -32,7 +32,9 @@ def test_a_kit_as_it_was_made_passes_and_the_first_key_is_not_checked_in_silence
     done = fieldkit("kit", "verify", small_kit, "--json")
     assert done.status == 0
     verdicts = {check["id"]: check["verdict"] for check in done.result["checks"]}
-    assert verdicts == {"signature": "pass", "key": "not-checked", "files": "pass", "version": "pass"}
+    assert verdicts == {
+        "signature": "pass", "key": "not-checked", "files": "pass", "version": "pass", "age": "pass"
+    }  # fmt: skip
     assert done.result["fingerprint"] == install.fingerprint(office.key)
     assert done.result["files"] == len(CONTENTS)
 

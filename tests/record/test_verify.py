@@ -12,7 +12,8 @@ import pytest
 
 from fieldkit.record.build import build
 from fieldkit.record.content import RecordContent, encode, sha256
-from fieldkit.record.errors import WrongCertificate
+from fieldkit.record.countersign import countersign, options, ready
+from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
 from fieldkit.record.handover import Material, sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
@@ -255,6 +256,33 @@ def test_somebody_else_who_signs_for_the_giver_is_named_and_leaves_the_verdict_o
     assert judged.verdict == "indeterminate"
     (giver,) = [check for check in judged.checks if check.id == "giver"]
     assert "CN=Somebody Else" in str(giver.message)
+
+
+def test_the_giving_party_signs_only_what_holds_and_what_is_theirs(
+    signed: bytes,
+    rendered: Rendered,
+    officer: SoftwareSigner,
+    technician: SoftwareSigner,
+    material: Material,
+    tmp_path: Path,
+) -> None:
+    record, changed, plain = (tmp_path / f"{name}.pdf" for name in ("record", "changed", "plain"))
+    record.write_bytes(signed)
+    changed.write_bytes(signed + b"more")
+    plain.write_bytes(rendered.pdf)
+    with pytest.raises(WrongCertificate):
+        ready(record, officer.certificate, material)
+    for path in (changed, plain):
+        with pytest.raises(RecordNotVerified):
+            ready(path, technician.certificate, material)
+    out = tmp_path / "both.pdf"
+    judged = countersign(ready(record, technician.certificate, material), out, technician, material)
+    assert judged.verdict == "pass"
+    with pytest.raises(RecordNotMade):
+        ready(out, technician.certificate, material)
+    with pytest.raises(RecordNotMade):
+        options([record, out], "Giver", technician.certificate, material)
+    assert options([plain], "Signature", technician.certificate, material) == {}
 
 
 def test_a_text_of_ones_own_in_the_givers_place_is_refused(

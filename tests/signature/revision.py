@@ -51,6 +51,7 @@ def appended(
     trailer: bytes = b"",
     root: bytes | None = None,
     known: int | None = None,
+    padding: bytes = b"",
     shifted: int = 0,
 ) -> bytes:
     """`data` and a revision of these objects, right unless told otherwise.
@@ -58,6 +59,7 @@ def appended(
     packed: objects in an object stream. unlisted: objects that lie before the listed ones and that no table
     lists; unlisted_packed: the same in the object stream. free: given up, with their generation. between:
     bytes before each object. off: how far from an object its entry points. start: where startxref points.
+    padding: what a table in a stream holds beside its entries.
     known: the size of the document's table, where it cannot be read any more.
     shifted: how many bytes too far the whole table points.
     """
@@ -97,7 +99,7 @@ def appended(
     if kind == "stream":
         table = len(made)
         entries[spare] = (1, table, 0)
-        made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(entries, extra))
+        made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(entries, extra, padding))
     else:
         packed_entries = {number: entry for number, entry in entries.items() if entry[0] == 2}
         if kind == "hybrid":
@@ -121,10 +123,10 @@ def _table(entries: Mapping[int, tuple[int, int, int]]) -> bytes:
     return made
 
 
-def _packed_table(entries: Mapping[int, tuple[int, int, int]], extra: bytes) -> bytes:
+def _packed_table(entries: Mapping[int, tuple[int, int, int]], extra: bytes, padding: bytes = b"") -> bytes:
     rows, index = b"", b""
     for number, (kind, at, rest) in sorted(entries.items()):
         rows += bytes((kind,)) + at.to_bytes(4, "big") + rest.to_bytes(2, "big")
         index += b"%d 1 " % number
-    packed = zlib.compress(rows)
+    packed = zlib.compress(rows + padding)
     return stream(packed, b"/Type/XRef/W[1 4 2]/Index[%s]/Filter/FlateDecode%s" % (index, extra))

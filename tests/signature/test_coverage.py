@@ -237,6 +237,14 @@ def test_a_revision_that_its_table_accounts_for_may_follow(
     assert coverage(twice, pki, tmp_path).verdict == "pass"
 
 
+def test_a_stream_may_say_elsewhere_how_long_it_is(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
+    size = int(revision.read(signed_bytes).trailer["/Size"])
+    body = b"<</Length %d 0 R>>\nstream\nlong\nendstream" % (size + 1)
+    for length, verdict in ((b"4", "pass"), (b"3", "fail"), (b"(4)", "fail")):
+        data = revision.appended(signed_bytes, {size: body, size + 1: length})
+        assert coverage(data, pki, tmp_path).verdict == verdict
+
+
 def test_objects_in_an_object_stream_may_follow(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
     size = int(revision.read(signed_bytes).trailer["/Size"])
     packed = {size: b"<<>>", size + 1: b"[1 2]"}
@@ -271,6 +279,9 @@ def unaccounted(data: bytes) -> dict[str, bytes]:
         "an object given up": revision.appended(data, one, free={page_ref.idnum: 1}),
         "a free object given up": revision.appended(data, one, free={size + 1: 65535}),
         "a key twice": revision.appended(data, {size: b"<</A 1/#41 2>>"}),
+        "a table in a stream that is longer than it says": revision.appended(
+            data, one, kind="stream", padding=bytes(7)
+        ),
         "a stream of another length": revision.appended(
             data, {size: b"<</Length 2>>\nstream\nlong\nendstream"}
         ),

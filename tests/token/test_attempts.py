@@ -450,3 +450,27 @@ def test_what_says_nothing_of_the_pin_is_not_counted(
     with pytest.raises(errors.ModuleFault):
         contrary_agents.session(contrary_token, Secret(PIN))
     assert count(contrary_token) == 0
+
+
+def test_an_account_without_a_folder_counts_nothing_and_is_asked_each_time(
+    contrary: Contrary, contrary_token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr("fieldkit.token.attempts.state", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    with Agents([contrary.path], tmp_path / "logs") as agents:
+        assert agents.find(contrary_token.serial).pin_state == "final"
+        with pytest.raises(errors.PinFinalTry):
+            agents.session(contrary_token, pin())
+    assert not (tmp_path / identify(contrary_token).shared).exists()
+
+
+def test_many_stores_do_not_fill_the_count(tmp_path: Path, contrary_token: Token) -> None:
+    for number in range(100):
+        Attempts().adopt(f"store {number}", dict)
+    attempts = Attempts()
+    attempts.adopt("the last", lambda: {contrary_token.serial: 1})
+    assert attempts.count(identify(contrary_token)).pin == 1
+    with attempts.held(identify(contrary_token)) as held:
+        held.add(so=False)
+    assert count(contrary_token) == 2

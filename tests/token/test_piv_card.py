@@ -135,9 +135,10 @@ def test_a_card_pulled_out_while_the_pin_is_judged_is_not_asked_again(
     card: PivCard, card_agents: Agents
 ) -> None:
     token = inserted(card, card_agents)
-    card.before = lambda instruction: card.remove() if instruction == VERIFY else None
-    with pytest.raises((errors.TokenRemoved, errors.ModuleFault)):
+    card.before = lambda instruction: card.remove() if instruction == VERIFY and card.attempts() else None
+    with pytest.raises((errors.TokenRemoved, errors.ModuleFault)) as caught:
         card_agents.session(token, pin())
+    assert caught.value.data["counted"]
     card.before = lambda instruction: None
     again = inserted(card, card_agents)
     assert card.attempts() == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldkit.home import Home
+from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits
@@ -184,3 +185,38 @@ def _key(name: str) -> Any:
     from textual import events
 
     return events.Key(name, name if len(name) == 1 else None)
+
+
+def test_what_the_officer_reads_before_signing_off_has_the_notes(play: Play, home: Home, visit: str) -> None:
+    with Store.open(home.store) as store:
+        visits = Visits(store, home)
+        for item, value in {"present": "yes", "name": "Mai", "delivery": "post", "count": "3"}.items():
+            visits.answer(visit, item, value)
+        visits.answer(visit, "day", "3/9/2026")
+
+    async def story(person: Person) -> None:
+        await person.see("ready")
+        await person.press("f6")
+        await person.see("A note to this visit")
+        await person.type("printer broken")
+        await person.press("enter")
+        await person.see("The note was saved.")
+        await person.press("f9")
+        await person.see("Sign-off and record; no token is handed over", "The record is made without a")
+        await person.press("pagedown", "pagedown", "pagedown")
+        await person.see("Notes, which go into the record:", "printer broken")
+
+    play(story, visit=visit)
+
+
+def test_what_a_broken_off_run_did_to_a_token_stands_at_its_step(play: Play, home: Home, visit: str) -> None:
+    with Store.open(home.store) as store:
+        value = {"code": "token-changed", "message": {"text": "The PIN was changed."}}
+        store.append(Draft(kind="attempt", visit=visit, item="look", value=value))
+
+    async def story(person: Person) -> None:
+        await person.see("▕ Is somebody there?")
+        await go(person, "Look at the machine")
+        await person.see("! ", "The PIN was changed.")
+
+    play(story, visit=visit)

@@ -9,8 +9,9 @@ from datetime import datetime
 import msgspec
 import pytest
 
+from fieldkit.errors import NotConsented
 from fieldkit.journal.entry import Draft
-from fieldkit.operator import Operator
+from fieldkit.operator import Operator, Plan
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Bureau
@@ -19,6 +20,7 @@ from fieldkit.record.handover import hand_over
 from fieldkit.text import M, Words
 from fieldkit.visit import errors
 from fieldkit.visit.visits import Visits
+from tests.conftest import Run
 from tests.visit.conftest import Silent, Steps, item, step
 
 Begin = Callable[[str], str]
@@ -161,3 +163,21 @@ def test_an_optional_item_that_keeps_the_visit_open_is_counted(
     steps.run(visit, "preflight", Evidence("fail", M("No.")))
     now = visits.load(visit)
     assert (now.state, now.done, now.total) == ("open", 1, 2)
+
+
+def test_a_form_that_hands_nothing_over_promises_no_signature_and_finishes(
+    fieldkit: Run, visits: Visits, visit: str
+) -> None:
+    class Reads(Silent):
+        async def consent(self, plan: Plan) -> bool:
+            self.plan = [str(step) for step in plan.steps]
+            return False
+
+    person = Reads()
+    with pytest.raises(NotConsented):
+        asyncio.run(hand_over(visits, visit, person))
+    assert not any("signed with the token" in step for step in person.plan)
+    visits.store.close()
+    ran = fieldkit("visit", "finish", visit, "--yes", "--json")
+    assert (ran.status, ran.result["checks"]) == (0, [])
+    assert fieldkit("visit", "show", visit, "--json").result["state"] == "recorded"

@@ -11,13 +11,16 @@ import pytest
 from fieldkit import i18n
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.errors import NotConsented
+from fieldkit.home import Home
 from fieldkit.journal.entry import Draft
+from fieldkit.journal.errors import StoreReadOnly
+from fieldkit.journal.store import Store
 from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
 from fieldkit.visit.visits import Visits
-from tests.visit.conftest import Steps, about, item, step
+from tests.visit.conftest import Silent, Steps, about, item, step
 
 Begin = Callable[[str], str]
 
@@ -88,3 +91,11 @@ def test_a_file_that_is_refused_is_not_kept(visits: Visits, begin: Begin, tmp_pa
     with pytest.raises(AnswerInvalid):
         visits.attach(visit, "scan", photo)
     assert sorted(path for path in visits.store.folder.rglob("*") if path.is_file()) == before
+
+
+def test_no_step_is_run_whose_evidence_could_not_be_kept(home: Home, visits: Visits, begin: Begin) -> None:
+    visit = begin(step("preflight"))
+    with Store.open(home.store) as second:
+        with pytest.raises(StoreReadOnly) as caught:
+            asyncio.run(Visits(second, home).run(visit, "preflight", Silent()))
+        assert "Another fieldkit has this store open" in str(caught.value)

@@ -50,6 +50,21 @@ def test_a_damaged_checklist_of_one_visit_hides_no_other(visits: Visits, begin: 
     assert fresh.load(sound).id == sound
 
 
+def test_a_checklist_of_an_older_release_that_this_one_refuses_is_told_with_its_place(
+    visits: Visits, begin: Begin
+) -> None:
+    visit = begin(item("a"))
+    text = visits.store.attachment(visits.load(visit).checklist_sha256).decode()
+    older = text.replace("required: true", "constraint: \"regex(., '(?=a)b')\"")
+    value = next(visits.store.entries(visit=visit)).value
+    blob = visits.store.attach(older.encode(), "asked.yaml").sha256
+    visits.store.append(Draft(kind="start", visit="MAU-01-older", blob=blob, value=value))
+    (unreadable,) = visits.overview().unreadable
+    assert ".yaml:8:" in str(unreadable.error)
+    assert "(?=…)" in str(unreadable.error)
+    assert "store export" in str(unreadable.error.hint)
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
