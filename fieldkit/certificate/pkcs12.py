@@ -14,6 +14,8 @@ MOST_ROUNDS = 10_000_000  # some seconds of work; the most that is in use is abo
 MOST_MEMORY = 256 * 1024**2  # of scrypt; the most that is in use is half of it
 DATA = bytes.fromhex("2a864886f70d010701")
 KEY_BAG = bytes.fromhex("2a864886f70d010c0a0101")
+RC_CIPHERS = tuple(bytes.fromhex(f"060a2a864886f70d010c01{end}") for end in ("01", "02", "05", "06"))
+"""The encryptions of PKCS#12 with RC4 and RC2 (RFC 7292, appendix C), as they stand in a file."""
 SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
 
 
@@ -47,7 +49,7 @@ def read(data: bytes, password: Password, name: str) -> Contents:
             return found
     if needed is not None:
         raise needed
-    if unable and not openssl.available():
+    if not openssl.available() and (unable or _lacks_cipher(data)):
         raise errors.OpenSslMissing(
             M("The file {name} uses an old encryption that only the program openssl reads.", name=name),
             unchanged=M("Nothing was changed."),
@@ -55,6 +57,21 @@ def read(data: bytes, password: Password, name: str) -> Contents:
             detail=unable,
         )
     raise password.incorrect()
+
+
+def _lacks_cipher(data: bytes) -> bool:
+    """Whether the library, as it was built, knows no cipher of the file's: it calls that a wrong password."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.decrepit.ciphers.algorithms import RC2
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+
+    if not any(cipher in data for cipher in RC_CIPHERS):
+        return False
+    try:
+        Cipher(RC2(bytes(16)), modes.CBC(bytes(8))).encryptor()
+    except UnsupportedAlgorithm:
+        return True
+    return False
 
 
 def bearable(data: bytes, name: str) -> None:

@@ -22,6 +22,7 @@ from fieldkit.certificate.files import pem
 from fieldkit.sample.authority import Issued, SampleAuthority
 from fieldkit.secret import Secret
 from tests.certificate.conftest import PASSWORD, Write, openssl
+from tests.conftest import Run
 
 
 def opened(data: bytes, password: str | None = PASSWORD) -> Contents:
@@ -397,6 +398,28 @@ def test_openssl_reads_what_the_library_could_not(pkcs12: Write, person: Issued)
     assert text is not None
     assert holds(opened(text, None), person)
     assert program.pkcs12(pkcs12("-legacy"), b"sai") is None
+
+
+def test_what_only_openssl_reads_is_told_where_it_is_not_here(
+    fieldkit: Run, pkcs12: Write, tmp_path: Path
+) -> None:
+    """Distributions build the library without the old ciphers; it calls them a wrong password."""
+    (tmp_path / "old.p12").write_bytes(pkcs12("-legacy"))
+    (tmp_path / "new.p12").write_bytes(pkcs12())
+    (tmp_path / "good").write_text(f"{PASSWORD}\n")
+    (tmp_path / "bad").write_text("sai rồi\n")
+    built = {"CRYPTOGRAPHY_OPENSSL_NO_LEGACY": "1"}
+
+    def inspected(file: str, password: str, **more: str) -> tuple[int, str]:
+        line = ("certificate", "inspect", tmp_path / file, "--password-file", tmp_path / password, "--json")
+        ran = fieldkit(*line, **built, **more)
+        return ran.status, "" if ran.status == 0 else ran.error["code"]
+
+    nowhere = {"PATH": str(tmp_path)}
+    assert inspected("old.p12", "good") == (0, "")
+    assert inspected("old.p12", "bad") == (1, "password-incorrect")
+    assert inspected("old.p12", "good", **nowhere) == (4, "openssl-missing")
+    assert inspected("new.p12", "bad", **nowhere) == (1, "password-incorrect")
 
 
 def _der(tag: int, *parts: bytes) -> bytes:

@@ -11,13 +11,15 @@ import pytest
 
 from fieldkit.certificate.errors import DossierMismatch
 from fieldkit.errors import NotConsented
-from fieldkit.home import Home
+from fieldkit.home import Home, shipped
+from fieldkit.procedure.certificate_request import DossierIncomplete
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import Message
 from fieldkit.token import errors, provision
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
+from fieldkit.visit.visits import Visits
 from tests.procedure.conftest import People, Road, later, only_through, prepared
 from tests.token.conftest import Contrary, inserted, pin
 from tests.token.piv import PivCard
@@ -137,6 +139,27 @@ def test_a_key_is_made_requested_and_the_certificate_joined_when_it_comes(
     assert private == 1
     tested = road.run("test_signature", People())
     assert tested.verdict == "pass"
+
+
+def test_without_a_subject_in_the_dossier_no_key_is_made(
+    visits: Visits, sample: SampleAuthority, agents: Agents, token: Token
+) -> None:
+    plan = (shipped("profiles") / "plan" / "sample.yaml").read_text("utf-8")
+    subject = """      subject:
+        CN: Nguyễn Thị Mẫu (MẪU)
+        OU: Cơ quan thường trú Sông Mơ
+        O: Cơ quan MẪU
+        C: VN
+"""
+    assert subject in plan
+    (visits.home.profiles / "plan").mkdir(parents=True)
+    (visits.home.profiles / "plan" / "sample.yaml").write_text(plan.replace(subject, "", 1), "utf-8")
+    road = Road(Visits(visits.store, visits.home, who="Trần Kỹ Thuật"))
+    road.answer("delivery", "request")
+    with pytest.raises(DossierIncomplete) as refused:
+        road.run("certificate_request", People())
+    assert refused.value.as_dict()["code"] == "dossier-incomplete"
+    assert on(token, agents) == ([], 0)
 
 
 def test_a_certificate_for_another_key_is_not_joined(

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -137,6 +138,14 @@ def test_an_encrypted_document_is_signed_with_the_password_from_a_file(
     assert (wrong.status, wrong.error["code"]) == (2, "document-encrypted")
     assert right.status == 0, right.out
     assert "stamp-place" not in [check["id"] for check in right.result["checks"]]
+
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "pdftotext").symlink_to(shutil.which("pdftotext") or "")
+    (tmp_path / "out.pdf").unlink()
+    lacking = fieldkit(*line, "--password-file", tmp_path / "good", PATH=str(tmp_path / "programs"))
+    assert (lacking.status, lacking.error["code"]) == (4, "tool-missing")
+    assert "qpdf" in lacking.error["message"]
+    assert not out.exists()
 
 
 def test_a_person_and_then_the_seal_beside_the_signature(

@@ -19,6 +19,7 @@ from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
+from fieldkit.visit import errors
 from fieldkit.visit.visits import Visits
 from tests.visit.conftest import Silent, Steps, about, item, step
 
@@ -99,3 +100,18 @@ def test_no_step_is_run_whose_evidence_could_not_be_kept(home: Home, visits: Vis
         with pytest.raises(StoreReadOnly) as caught:
             asyncio.run(Visits(second, home).run(visit, "preflight", Silent()))
         assert "Another fieldkit has this store open" in str(caught.value)
+
+
+def test_a_step_that_this_release_does_not_have_is_refused_and_leaves_nothing(
+    visits: Visits, begin: Callable[[str], str]
+) -> None:
+    """A checklist of a later release may name one; it is known by name only when it is run."""
+    visit = begin(step("of_a_later_release") + item("trained"))
+    before = visits.store.head()
+    with pytest.raises(errors.ProcedureUnknown) as refused:
+        asyncio.run(visits.run(visit, "of_a_later_release", Silent()))
+    assert refused.value.as_dict()["code"] == "procedure-unknown"
+    with pytest.raises(errors.ItemNotFound) as of_a_person:
+        asyncio.run(visits.run(visit, "trained", Silent()))
+    assert of_a_person.value.as_dict()["code"] == "item-not-found"
+    assert visits.store.head() == before
