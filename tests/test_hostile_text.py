@@ -19,7 +19,7 @@ from fieldkit.cli.console import Console
 from fieldkit.home import Home
 from fieldkit.kit import install
 from fieldkit.operator import Finding, Plan, Progress
-from fieldkit.text import UNSEEN, M
+from fieldkit.text import UNSEEN, M, visible
 from tests.kit.conftest import Office
 from tests.signature import forgery
 from tests.signature.conftest import letter_bytes, pki, rsa_signer
@@ -101,7 +101,7 @@ def test_labels_of_tokens_stand_in_one_line(softhsm: str, told: Told, tmp_path: 
         ):  # fmt: skip
             told(*arguments, "--module", softhsm, *form)
     _, shown = told("token", "list", "--module", softhsm, "--json")
-    assert label in [token["label"] for token in json.loads(shown)["result"]]
+    assert visible(label) in [token["label"] for token in json.loads(shown)["result"]]
 
 
 def test_fields_of_a_document_and_its_file_name_stand_in_one_line(

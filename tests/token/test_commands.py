@@ -209,8 +209,12 @@ def test_a_delivery_pin_is_a_state_and_is_shown(contrary_desk: Desk) -> None:
 
 def test_an_unknown_token_and_a_missing_module_are_exit_4(desk: Desk, tmp_path: Path) -> None:
     assert desk("token", "show", "nobody").error["code"] == "token-not-found"
+    ready = desk.ready()
     ran = desk("token", "list", "--module", tmp_path / "nowhere.so")
-    assert ran.status == 0, "the modules that are there still count"
+    assert (ran.status, ran.error["code"]) == (4, "module-missing")
+    assert ready in [token["serial"] for token in ran.error["tokens"]], (
+        "those of other modules are still told"
+    )
     alone = Desk(desk._run, tmp_path, str(tmp_path / "nowhere.so"))("token", "show", "nobody")
     assert (alone.status, alone.error["code"]) == (4, "token-not-found")
     assert "nowhere.so" in alone.error["hint"]
