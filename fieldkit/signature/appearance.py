@@ -148,6 +148,16 @@ def left_out() -> Compared:
     return Compared((Check(JUDGE, "not-checked", message, required=False, hint=hint, judge=JUDGE),))
 
 
+def expected(file: BinaryIO) -> bool:
+    """Whether there will be something to draw, by a first glance: more than one signature."""
+    ranges = 0
+    with contextlib.suppress(OSError):  # who reads it in earnest will say so
+        file.seek(0)
+        while ranges < 2 and (chunk := file.read(1 << 20)):
+            ranges += chunk.count(b"/ByteRange")
+    return ranges > 1
+
+
 def _nothing() -> Check:
     message = M("Nothing follows the signatures, so the pages show what was signed.")
     return Check(JUDGE, "pass", message, judge=JUDGE)
