@@ -180,7 +180,7 @@ _lock = threading.Lock()
 
 
 def prepare() -> None:
-    """Have a process for PDFium ready: to start takes longer than to draw a page, and can be done meanwhile."""
+    """Have a process for PDFium ready: to start takes longer than to draw a page, and needs nobody."""
     with _lock, contextlib.suppress(Undrawn):  # who asks it to draw will be told
         if not _idle:
             _idle.append(_worker())
