@@ -75,6 +75,7 @@ def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate
 @option("--receiver", default="", said=M("The receiving agency's code."))
 @option("--require-signature", is_flag=True, said=M("Refuse a package that is not signed itself."))
 @option("--accept-unsigned", is_flag=True, said=M("Agree to a package that is not signed itself."))
+@option("--no-appearance", is_flag=True, said=M("Do not draw the pages to see what was changed on them."))
 def open_(
     call: Call,
     package: Path,
@@ -84,6 +85,7 @@ def open_(
     receiver: str,
     require_signature: bool,
     accept_unsigned: bool,
+    no_appearance: bool,
 ) -> Reply:
     from fieldkit.signature.exchange import open_package
 
@@ -98,6 +100,7 @@ def open_(
         policy=_policy(call),
         signature=True if asked or require_signature else False if accept_unsigned else asked,
         senders=_senders(call),
+        draw=not no_appearance,
     )
     return _opened(opened, opened.verdict, opened.checks)
 

@@ -37,8 +37,10 @@ DPI = 50.0
 LONGEST = 3000  # pixels a side
 STEP = 12  # of 255: smaller differences are rounding
 LARGEST_SHARE = 0.25  # of a page that a signature's field may take
-TILE, INKED, HIDDEN, TILES = 5, 0.2, 0.9, 6
-"""Text is hidden where so many squares of so many pixels, with so much ink in them, lost so much of it."""
+STAMP_SHARE = 0.1  # of a page: what takes more is no stamp
+OVERLAP = 0.5  # of a stamp: so much may be printed over, where a seal over a third is asked for
+EDGE = 24  # of 255: so much two neighbouring pixels differ where something is drawn
+BESIDE = 4  # pixels to the left and right: nearer, a figure joins the number that stands there
 
 DO_NOT_USE = M("Do not use this file: ask the signer for it as it was signed.")
 
@@ -74,11 +76,15 @@ class _Revision(msgspec.Struct, frozen=True):
 
 
 class _Step(msgspec.Struct, frozen=True):
-    """From a signed revision to the next. fields: whose signatures it follows. known: its field was there."""
+    """From a signed revision to the next. fields: whose signatures it follows, and `stamps` where they show.
+
+    own: where the next signature shows. known: every signature before it was made with that field there.
+    """
 
     before: _Revision
     after: _Revision
     fields: frozenset[str]
+    stamps: tuple[_Stamp, ...]
     own: _Stamp | None
     known: bool
 
@@ -142,6 +148,16 @@ def left_out() -> Compared:
     return Compared((Check(JUDGE, "not-checked", message, required=False, hint=hint, judge=JUDGE),))
 
 
+def expected(file: BinaryIO) -> bool:
+    """Whether there will be something to draw, by a first glance: more than one signature."""
+    ranges = 0
+    with contextlib.suppress(OSError):  # who reads it in earnest will say so
+        file.seek(0)
+        while ranges < 2 and (chunk := file.read(1 << 20)):
+            ranges += chunk.count(b"/ByteRange")
+    return ranges > 1
+
+
 def _nothing() -> Check:
     message = M("Nothing follows the signatures, so the pages show what was signed.")
     return Check(JUDGE, "pass", message, judge=JUDGE)
@@ -157,14 +173,14 @@ def _steps(path: Path, file: BinaryIO, folder: Path, password: Secret | None) ->
             ends.setdefault(end, []).append(name)
     if not ends:
         return
-    known = sorted(ends)
-    if not _blank(file, known[-1]):
-        known.append(size)
-    if len(known) == 1:
+    lengths = sorted(ends)
+    if not _blank(file, lengths[-1]):
+        lengths.append(size)
+    if len(lengths) == 1:
         return
     closed = password if reader.encrypted and not _opens(reader) else None
     revisions = []
-    for number, end in enumerate(known):
+    for number, end in enumerate(lengths):
         place = path
         if end < size:
             place = folder / f"{number}.pdf"
@@ -172,10 +188,12 @@ def _steps(path: Path, file: BinaryIO, folder: Path, password: Secret | None) ->
         signer = ends[end][0] if end in ends else ""
         revisions.append(_revision(place, path.name, end, signer, password, closed))
     fields: frozenset[str] = frozenset()
-    for before, after in itertools.pairwise(revisions):
+    for number, (before, after) in enumerate(itertools.pairwise(revisions), 1):
         fields |= frozenset(ends[before.end])
+        stamps = tuple(before.stamps[field] for field in sorted(fields) if field in before.stamps)
         own = after.stamps.get(after.signer)
-        yield _Step(before, after, fields, own, before.stamps.get(after.signer) == own)
+        known = all(earlier.stamps.get(after.signer) == own for earlier in revisions[:number])
+        yield _Step(before, after, fields, stamps, own, known)
 
 
 def _reader(file: BinaryIO, name: str, password: Secret | None) -> Any:
@@ -313,7 +331,8 @@ def _matched(before: Iterator[Pixels], after: Iterator[Pixels], step: _Step) -> 
         if new is None or (old.width, old.height) != (new.width, new.height):
             return _Outcome("fail", f"page {number}: missing" if new is None else f"page {number}: size")
         own = step.own if step.own is not None and step.own.page == number - 1 else None
-        outside, hides = _difference(old, new, own, known=step.known)
+        others = [stamp for stamp in step.stamps if stamp.page == number - 1]
+        outside, hides = _difference(old, new, own, None if step.known else others)
         if outside:
             return _Outcome("fail", f"page {number}: {outside} pixels")
         covered |= hides
@@ -325,55 +344,78 @@ def _matched(before: Iterator[Pixels], after: Iterator[Pixels], step: _Step) -> 
     return _Outcome("not-checked" if covered else "pass", covered=covered)
 
 
-def _difference(old: Pixels, new: Pixels, own: _Stamp | None, *, known: bool) -> tuple[int, bool]:
-    """How many pixels differ outside the field `own`, and whether what differs inside hides what was there.
+def _difference(
+    old: Pixels, new: Pixels, own: _Stamp | None, others: Sequence[_Stamp] | None
+) -> tuple[int, bool]:
+    """How many pixels differ outside the field `own`, and whether what differs inside has to be looked at.
 
-    known: the field was on the page that was signed before.
+    others: where earlier signatures show; None where the field was on the page that they signed.
     """
     if old.rgb == new.rgb:
         return 0, False
     from PIL import Image, ImageChops
 
     before, after = (Image.frombytes("RGB", (page.width, page.height), page.rgb) for page in (old, new))
-    red, green, blue = ImageChops.difference(before, after).split()
-    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    changed = most.point([255 if value > STEP else 0 for value in range(256)])
+    changed = _strongest(ImageChops.difference(before, after), STEP)
     if own is None:
         return changed.histogram()[255], False
-    box = _pixels(own, old)
-    inside = changed.crop(box)
+    box = _pixels(own, old, 2)
+    inside = Image.new("L", changed.size)
+    inside.paste(changed.crop(box), box)
     changed.paste(0, box)
     outside = changed.histogram()[255]
     if own.share > LARGEST_SHARE:
         return outside, inside.getbbox() is not None
-    return outside, not known and _hidden(before, box, inside)
+    return outside, others is not None and _interferes(before, inside, [_pixels(at, old, 1) for at in others])
 
 
-def _pixels(stamp: _Stamp, page: Pixels) -> tuple[int, int, int, int]:
-    """The field in pixels of the page, and two more at each side: its outline is smoothed."""
+def _strongest(picture: Image, least: int) -> Image:
+    """White where any colour of the picture is stronger than `least`."""
+    from PIL import ImageChops
+
+    red, green, blue = picture.split()
+    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return most.point([255 if value > least else 0 for value in range(256)])
+
+
+def _pixels(stamp: _Stamp, page: Pixels, more: int) -> tuple[int, int, int, int]:
+    """The field in pixels of the page, and some `more` at each side: its outline is smoothed."""
     left, top, right, bottom = stamp.box
     return (
-        max(0, int(left * page.width) - 2),
-        max(0, int(top * page.height) - 2),
-        min(page.width, int(right * page.width) + 3),
-        min(page.height, int(bottom * page.height) + 3),
+        _within(left, page.width, -more),
+        _within(top, page.height, -more),
+        _within(right, page.width, 1 + more),
+        _within(bottom, page.height, 1 + more),
     )
 
 
-def _hidden(page: Image, box: tuple[int, int, int, int], changed: Image) -> bool:
-    """Whether what was there is gone: a stamp prints over a page, as ink does, and leaves it to be read."""
-    from PIL import ImageChops
+def _within(part: float, side: int, more: int) -> int:
+    return min(max(int(part * side) + more, 0), side)
 
-    grey = page.convert("L")
-    counts = grey.histogram()
-    paper = counts.index(max(counts))
-    ink = grey.crop(box).point([255 if abs(value - paper) > 60 else 0 for value in range(256)])
-    there = ink.reduce(TILE).tobytes()
-    gone = ImageChops.multiply(ink, changed).reduce(TILE).tobytes()
-    hidden = [
-        lost for held, lost in zip(there, gone, strict=True) if held > 255 * INKED and lost >= HIDDEN * held
-    ]
-    return len(hidden) >= TILES
+
+def _interferes(page: Image, changed: Image, stamps: Sequence[tuple[int, int, int, int]]) -> bool:
+    """Whether what was drawn later meets what was there: it may hide a figure, or make it another.
+
+    On blank paper it stands by itself, and over earlier `stamps` to a part, as a seal over a signature.
+    """
+    from PIL import ImageChops, ImageFilter
+
+    most, least = (page.filter(kind(3)) for kind in (ImageFilter.MaxFilter, ImageFilter.MinFilter))
+    drawn = _strongest(ImageChops.subtract(most, least), EDGE)
+    for box in stamps:
+        left, top, right, bottom = box
+        area = (right - left) * (bottom - top)
+        over = changed.crop(box).getbbox() or (0, 0, 0, 0)
+        if area > STAMP_SHARE * page.width * page.height:
+            continue
+        if (over[2] - over[0]) * (over[3] - over[1]) > OVERLAP * area:
+            return True
+        drawn.paste(0, box)
+    high = near = changed.filter(ImageFilter.MaxFilter(3))
+    for across in range(2, BESIDE):
+        for shift in (-across, across):
+            near = ImageChops.lighter(near, ImageChops.offset(high, shift, 0))
+    return ImageChops.multiply(near, drawn).getbbox() is not None
 
 
 def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) -> Compared:
@@ -414,7 +456,7 @@ def _word(engine: str, words: Sequence[_Outcome], steps: Sequence[_Step]) -> Che
         return Check(name, "fail", message, detail, hint=DO_NOT_USE, judge=JUDGE)
     if any(outcome.covered for outcome in words):
         message = M(
-            "{engine}: a later signature covers what the page showed when it was signed.", engine=engine
+            "{engine}: a later signature draws over, or right beside, what was signed before.", engine=engine
         )
         hint = M("Look at the page as it was signed, and ask the later signer.")
         return Check(name, "not-checked", message, detail, hint=hint, judge=JUDGE)

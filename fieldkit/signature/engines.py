@@ -179,13 +179,24 @@ _idle: list[subprocess.Popen[bytes]] = []
 _lock = threading.Lock()
 
 
+def prepare() -> None:
+    """Have a process for PDFium ready: to start takes longer than to draw a page, and needs nobody."""
+    with _lock, contextlib.suppress(Undrawn):  # who asks it to draw will be told
+        if not _idle:
+            _idle.append(_worker())
+
+
+def _worker() -> subprocess.Popen[bytes]:
+    return _started([sys.executable, "-m", pdfium.__name__], "PDFium")
+
+
 @contextlib.contextmanager
 def by_pdfium(request: Request) -> Iterator[Iterator[Pixels]]:
     """What PDFium draws, in a process that waits for work or a new one; where it stops, `Undrawn`."""
     with _lock:
         process = _idle.pop() if _idle else None
     if process is None or process.poll() is not None:
-        process = _started([sys.executable, "-m", pdfium.__name__], "PDFium")
+        process = _worker()
     answered = threading.Event()
     try:
         with _deadline(process, "PDFium"):

@@ -19,7 +19,7 @@ import msgspec
 from fieldkit.certificate import name
 from fieldkit.certificate.dossier import alike
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import boundary, document, edxml, errors, quorum, xml_signature
+from fieldkit.signature import appearance, boundary, document, edxml, errors, quorum, xml_signature
 from fieldkit.signature.edxml import Attached, Envelope, Header, Organ
 from fieldkit.signature.judgement import Judgement, Policy, every_check
 from fieldkit.signature.sign import RawSigner
@@ -112,13 +112,14 @@ def open_package(
     signature: bool | None = None,
     senders: Mapping[str, Sequence[Dossier]] = NOBODY,
     judge: Judge | None = None,
+    draw: bool = True,
 ) -> Opened:
     """Read `package`, judge all of it, put the attachments and the answer into `folder`.
 
     receiver: the code of the agency that opens it; a package for another is refused. signature: the package
     itself has to be signed (True), or need not be (False); None: without a signature the verdict stays open.
     senders: by the code of an agency what was asked for its certificates. judge: who judges the documents;
-    every judge that is here unless given.
+    every judge that is here unless given. draw: have their pages drawn, to compare what they show.
 
     :raises PackageUnfit: it is no such package; nothing of it was used.
     """
@@ -135,7 +136,7 @@ def open_package(
         sender=lambda certificate: _sender(certificate, sender, senders.get(sender.code, ())),
     )
     if judge is None:
-        judge = functools.partial(quorum.judge, trust=trust, crls=crls, policy=policy)
+        judge = functools.partial(quorum.judge, trust=trust, crls=crls, policy=policy, draw=draw)
     if not message.attachments:
         checks.append(Check("attachments", "fail", M("The package holds no document.")))
     folder.mkdir(parents=True, exist_ok=True)
@@ -337,7 +338,7 @@ def _signatures(path: Path, each: Attached, judge: Judge) -> list[Check]:
     why = [
         msgspec.structs.replace(check, id=f"signature-{check.id}")
         for check in every_check(judged)
-        if check.verdict != "pass" and check.required
+        if check.verdict != "pass" and (check.required or check.id == appearance.JUDGE)
     ]
     return [Check("signatures", outcome, said), *why]
 

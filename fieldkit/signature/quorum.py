@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import appearance, boundary, document, independent
+from fieldkit.signature import appearance, boundary, document, engines, independent
 from fieldkit.signature.appearance import Compared
 from fieldkit.signature.errors import DocumentChanged
 from fieldkit.signature.judgement import Judgement as Judgement
@@ -49,12 +49,14 @@ def judge(
     A program that is missing is "not-checked" and does not keep the verdict from "pass": what one judge needs
     is its own word, and the list says who was asked.
     """
-    # pyHanko's modules import each other in a circle, which two threads must not enter at the same time
-    import pyhanko.sign.validation  # noqa: F401
-
     # held open from the first to the last word, so that all judge the same file; a named pipe or an endless
     # device is refused here, since programs would wait for it
-    with document.opened(path):
+    with document.opened(path) as file:
+        if draw and appearance.expected(file):
+            engines.prepare()
+        # pyHanko's modules import each other in a circle, which two threads must not enter at the same time
+        import pyhanko.sign.validation  # noqa: F401
+
         own, heard, compared = _asked(path, trust, crls, others, at, network, policy, password, rules, draw)
     words = tuple(_optional(check) for check in heard)
     checks = (*own.checks, *words, _agreement(own, words))

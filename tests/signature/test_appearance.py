@@ -78,7 +78,7 @@ def test_leaving_it_out_is_said_and_is_a_persons_choice(
     assert appearance.left_out().checks == (check,)
 
 
-RECT = (100.0, 600.0, 260.0, 680.0)
+RECT = (100.0, 300.0, 260.0, 380.0)
 
 
 def stamped(
@@ -91,7 +91,7 @@ def stamped(
     """Signed in the field, which is made if `rect` says where; its appearance is drawn by `content`."""
     from pyhanko.pdf_utils.content import RawContent
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-    from pyhanko.pdf_utils.layout import BoxConstraints
+    from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
     from pyhanko.sign import fields, signers
     from pyhanko.stamp import StaticStampStyle
 
@@ -100,6 +100,7 @@ def stamped(
     width, height = (rect[2] - rect[0], rect[3] - rect[1]) if rect else (160, 80)
     style = StaticStampStyle(
         background=RawContent(content, box=BoxConstraints(width, height)),
+        background_layout=SimpleBoxLayoutRule(AxisAlignment.ALIGN_MIN, AxisAlignment.ALIGN_MIN, Margins()),
         border_width=0,
         background_opacity=1,
     )
@@ -153,31 +154,82 @@ def test_a_seal_over_a_third_of_a_signature_in_a_field_that_was_there_passes(
     assert (judged.verdict, words(judged)) == ("pass", dict.fromkeys(ENGINES, "pass"))
 
 
+AMOUNT = b"BT /F1 8 Tf 60 600 Td (Tong: 1 121 000 dong) Tj ET 0.6 g BT /F1 8 Tf 60 570 Td (Thue: 121) Tj ET"
+
+
+@pytest.fixture(scope="module")
+def paid(rsa_signer: SoftwareSigner, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A signed page that names amounts in small print, one of them in grey."""
+    plain = papers.built(tmp_path_factory.mktemp("paid"), papers.hybrid(), "--object-streams=disable")
+    return forgery.signed(forgery.later(plain, _drawn(AMOUNT)), rsa_signer, field="First")
+
+
 @pytest.mark.parametrize(
-    ("content", "rect", "outcome"),
+    ("content", "rect"),
     [
-        (INK, RECT, "pass"),
-        (OPAQUE, RECT, "not-checked"),
-        (INK, (20.0, 300.0, 580.0, 800.0), "not-checked"),
+        (b"1 g 40 0 4 10 re f", (58, 596, 160, 610)),
+        (b"1 g 40 0 4 10 re f 0 g 42 4 1 6 re f", (58, 596, 160, 610)),
+        (b"0 G 0.4 w 40 6 m 43 3 l S", (58, 596, 160, 610)),
+        (b"0 G 0.5 w 2 4 m 6 4 l S", (140, 596, 170, 610)),
+        (b"1 g 24 0 5 10 re f", (58, 566, 160, 580)),
+        (b"1 g 0 0 600 600 re f", (20, 300, 580, 800)),
     ],
-    ids=["prints over", "hides", "takes half the page"],
+    ids=["covered", "another", "a stroke", "right after", "grey", "half the page"],
 )
-def test_a_new_field_may_print_over_a_signed_page_and_not_hide_it(
+def test_a_new_field_that_meets_what_was_signed_has_to_be_looked_at(
     content: bytes,
     rect: tuple[float, ...],
-    outcome: str,
     pki: Pki,
-    rsa_signer: SoftwareSigner,
+    paid: bytes,
     ec_signer: SoftwareSigner,
-    words_bytes: bytes,
     tmp_path: Path,
 ) -> None:
-    once = forgery.signed(words_bytes, rsa_signer)
     judged = quorum.judge(
-        put(tmp_path, stamped(once, ec_signer, "Second", content, rect)), pki.anchors, pki.crls()
+        put(tmp_path, stamped(paid, ec_signer, "Second", content, rect)), pki.anchors, pki.crls()
     )
-    assert words(judged) == dict.fromkeys(ENGINES, outcome)
-    assert judged.verdict == ("pass" if outcome == "pass" else "indeterminate")
+    assert words(judged) == dict.fromkeys(ENGINES, "not-checked")
+    assert judged.verdict == "indeterminate"
+
+
+def test_a_new_field_may_show_anything_where_nothing_stands(
+    pki: Pki, paid: bytes, ec_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    both = stamped(paid, ec_signer, "Second", OPAQUE, (58, 460, 218, 560))
+    judged = quorum.judge(put(tmp_path, both), pki.anchors, pki.crls())
+    assert (judged.verdict, words(judged)) == ("pass", dict.fromkeys(ENGINES, "pass"))
+
+
+@pytest.mark.parametrize(("left", "outcome"), [(75, "pass"), (110, "not-checked")])
+def test_a_new_seal_may_lie_over_a_part_of_a_signature_and_not_over_most_of_it(
+    left: int,
+    outcome: str,
+    paid: bytes,
+    rsa_signer: SoftwareSigner,
+    ec_signer: SoftwareSigner,
+    tmp_path: Path,
+) -> None:
+    person = stamped(paid, rsa_signer, "Person", INK, (120, 420, 280, 500))
+    both = stamped(person, ec_signer, "Seal", OPAQUE, (left, 410, left + 100, 510))
+    compared = appearance.compare(put(tmp_path, both))
+    assert {check.verdict for check in compared.checks} == {outcome}
+
+
+def test_a_field_as_large_as_a_paragraph_is_no_signature_to_be_sealed(
+    rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, words_bytes: bytes, tmp_path: Path
+) -> None:
+    person = stamped(words_bytes, rsa_signer, "Person", INK, (30, 500, 560, 620))
+    both = stamped(person, ec_signer, "Seal", OPAQUE, (100, 520, 160, 580))
+    compared = appearance.compare(put(tmp_path, both))
+    assert {check.verdict for check in compared.checks} == {"not-checked"}
+
+
+def test_a_field_that_another_revision_made_ready_is_new_to_whoever_signed_before(
+    paid: bytes, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    ready = forgery.signed(papers.fields(paid, "Third", box=(58, 596, 160, 610)), ec_signer, field="Second")
+    compared = appearance.compare(put(tmp_path, stamped(ready, ec_signer, "Third", OPAQUE)))
+    assert {"First", "Second"} <= compared.covered
+    assert "pass" not in {check.verdict for check in compared.checks}
 
 
 def test_a_field_that_was_there_may_hide_no_more_than_a_quarter_of_the_page(

@@ -25,6 +25,7 @@ from fieldkit.signature.edxml import Header, Organ
 from fieldkit.signature.judgement import Policy
 from fieldkit.signature.validate import validate
 from tests.conftest import Run
+from tests.signature import forgery
 from tests.signature.pki import Pki, SoftwareSigner
 
 HEADER = Header(
@@ -59,6 +60,29 @@ def test_a_rehearsal_gives_the_same_bytes_back_and_an_answer(pki: Pki, signed: P
     assert sorted(path.name for path in Path(opened.status).parent.iterdir()) == sorted(
         [Path(opened.status).name, Path(opened.files[0]).name]
     )
+
+
+def test_a_document_that_shows_something_else_than_what_was_signed_is_refused(
+    pki: Pki, signed: Path, tmp_path: Path
+) -> None:
+    signed.write_bytes(forgery.with_empty_field(signed.read_bytes()))
+    packed = exchange.pack([signed], tmp_path / "p.edxml", HEADER)
+    opened = exchange.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls())
+    assert (opened.verdict, opened.files) == ("fail", ())
+    failed = {check.id for check in opened.checks if check.verdict == "fail"}
+    assert {"signature-pdfium-appearance", "signature-coverage"} <= failed
+
+
+def test_that_the_pages_were_not_drawn_on_request_is_said(
+    fieldkit: Run, pki: Pki, signed: Path, tmp_path: Path
+) -> None:
+    package = exchange.pack([signed], tmp_path / "p.edxml", HEADER).out
+    line = ["exchange", "open", package, "--accept-unsigned", *_known(pki, tmp_path), "--json"]
+    for option, words in (("--no-appearance", ["not-checked"]), ("", [])):
+        ran = fieldkit(*line, "--out", tmp_path / f"in{option}", *filter(None, (option,)))
+        checks = {check["id"]: check["verdict"] for check in json.loads(ran.out)["result"]["checks"]}
+        assert [verdict for check, verdict in checks.items() if check == "signature-appearance"] == words
+        assert checks["signatures"] == "pass"
 
 
 def test_what_was_changed_on_the_way_is_refused_and_not_kept(pki: Pki, signed: Path, tmp_path: Path) -> None:

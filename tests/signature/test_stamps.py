@@ -59,6 +59,35 @@ def test_person_and_seal_are_placed_by_the_rules_and_both_signatures_hold(
     assert b"M" in subprocess.run(["pdftotext", sealed, "-"], capture_output=True, check=True).stdout
 
 
+def test_a_second_person_and_a_seal_may_be_added_where_no_field_was_ready_for_them(
+    rules: RuleSet, pki: Pki, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    import typst
+
+    person_rule, seal_rule = rules.stamp("person"), rules.stamp("agency")
+    assert person_rule is not None
+    assert seal_rule is not None
+    signers = "".join(
+        f"align(center)[*{title}* #v(40mm) *{name}*],"
+        for title, name in (("BÊN GIAO", "Trần Văn Thử"), ("BÊN NHẬN", NAME))
+    )
+    letter, first, second, third = (tmp_path / f"{number}.pdf" for number in range(4))
+    letter.write_bytes(
+        typst.compile(f'#set page(paper: "a4")\n#lorem(90)\n#grid(columns: 2 * (1fr,), {signers})'.encode())
+    )
+    pages = place.pages(letter)
+    one = place.locate(pages, name="Trần Văn Thử", title="Bên giao")
+    other = place.locate(pages, name=NAME, title="Bên nhận", seal_mm=seal_rule.size_mm)
+
+    sign.sign(letter, first, rsa_signer, field="One", stamp=stamp.draw(person_rule, one.person))
+    sign.sign(first, second, ec_signer, field="Other", stamp=stamp.draw(person_rule, other.person))
+    seal = stamp.draw(seal_rule, other.agency)
+    sign.sign(second, third, pki.signer("MẪU"), field="Agency", stamp=seal)
+
+    judged = quorum.judge(third, pki.anchors, pki.crls())
+    assert judged.verdict == "pass", judged.checks
+
+
 def test_an_attachment_shows_number_and_time_at_the_top_right_without_an_image(
     rules: RuleSet, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
 ) -> None:
