@@ -332,7 +332,7 @@ class Visits:
     def _unused(self, beginning: str) -> str:
         """An id that no visit in the store has."""
         while True:
-            visit = f"{beginning}-{secrets.token_hex(4)}"
+            visit = f"{beginning}-{secrets.token_hex(3)}"
             if next(self.store.entries(visit=visit), None) is None:
                 return visit
 
