@@ -6,14 +6,12 @@ and titles are changes like any other, and so are fields that show or do somethi
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.sign.diff_analysis import (
     CatalogModificationRule,
-    DiffPolicy,
     DSSCompareRule,
     FormUpdatingRule,
     MetadataUpdateRule,
@@ -77,16 +75,32 @@ class FormEntriesChanged(SuspiciousModification):
     """Form entries were changed after the signature."""
 
 
-class StrictPolicy(DiffPolicy):
+class StrictPolicy(StandardDiffPolicy):
     """What may follow a signature here."""
 
-    def apply(self, old: Any, new: Any, field_mdp_spec: Any = None, doc_mdp: Any = None) -> Any:
-        return _strict().apply(old, new, field_mdp_spec, doc_mdp)
+    def __init__(self) -> None:
+        level = ModificationLevel.LTA_UPDATES
+        super().__init__(
+            global_rules=[
+                CatalogModificationRule(),  # type: ignore[no-untyped-call]
+                _Information().as_qualified(level),
+                XrefStreamRule().as_qualified(level),
+                ObjectStreamRule().as_qualified(level),
+                DSSCompareRule().as_qualified(level),
+                _Metadata().as_qualified(level),
+                _Fields(),
+                _Order(),
+                _Dangling(),
+            ],
+            form_rule=_Form(
+                [SigFieldCreationRule(), SigFieldModificationRule()],  # type: ignore[no-untyped-call]
+            ),
+        )
 
     def review_file(
         self, reader: Any, base_revision: Any, field_mdp_spec: Any = None, doc_mdp: Any = None
     ) -> Any:
-        strict = _strict().review_file(reader, base_revision, field_mdp_spec, doc_mdp)
+        strict = super().review_file(reader, base_revision, field_mdp_spec, doc_mdp)
         if not isinstance(strict, SuspiciousModification):
             return strict
         lenient = DEFAULT_DIFF_POLICY.review_file(reader, base_revision, field_mdp_spec, doc_mdp)
@@ -95,27 +109,6 @@ class StrictPolicy(DiffPolicy):
         signatures = {name for name, _, _ in enumerate_sig_fields(reader)}
         entries = lenient.changed_form_fields - signatures
         return FormEntriesChanged(", ".join(sorted(map(str, entries)))) if entries else strict
-
-
-@functools.cache
-def _strict() -> StandardDiffPolicy:
-    level = ModificationLevel.LTA_UPDATES
-    return StandardDiffPolicy(
-        global_rules=[
-            CatalogModificationRule(),  # type: ignore[no-untyped-call]
-            _Information().as_qualified(level),
-            XrefStreamRule().as_qualified(level),
-            ObjectStreamRule().as_qualified(level),
-            DSSCompareRule().as_qualified(level),
-            _Metadata().as_qualified(level),
-            _Fields(),
-            _Order(),
-            _Dangling(),
-        ],
-        form_rule=_Form(
-            [SigFieldCreationRule(), SigFieldModificationRule()],  # type: ignore[no-untyped-call]
-        ),
-    )
 
 
 class _Information(DocInfoRule):

@@ -121,3 +121,42 @@ def certified(source: bytes, raw: Any, permission: int, field: str = "Author") -
         signer_key_usage=set(),
     )
     return bytes(sign_pdf(IncrementalPdfFileWriter(BytesIO(source)), meta, TokenSigner(raw)).getvalue())
+
+
+OPAQUE = b"1 1 1 rg 0 0 1000 1000 re f 0 0 1 RG 4 w 10 10 m 150 70 l S"
+
+
+def stamped(
+    data: bytes,
+    signer: Any,
+    field: str,
+    content: bytes,
+    rect: tuple[float, ...] | None = None,
+) -> bytes:
+    """Signed in the field, which is made if `rect` says where; its appearance is drawn by `content`."""
+    from pyhanko.pdf_utils.content import RawContent
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
+    from pyhanko.sign import fields, signers
+    from pyhanko.stamp import StaticStampStyle
+
+    from fieldkit.signature.signer import TokenSigner
+
+    width, height = (rect[2] - rect[0], rect[3] - rect[1]) if rect else (160, 80)
+    style = StaticStampStyle(
+        background=RawContent(content, box=BoxConstraints(width, height)),
+        background_layout=SimpleBoxLayoutRule(AxisAlignment.ALIGN_MIN, AxisAlignment.ALIGN_MIN, Margins()),
+        border_width=0,
+        background_opacity=1,
+    )
+    meta = signers.PdfSignatureMetadata(
+        field_name=field,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        signer_key_usage=set(),
+    )
+    spec = fields.SigFieldSpec(field, on_page=0, box=tuple(map(int, rect))) if rect else None
+    made = signers.PdfSigner(meta, TokenSigner(signer), stamp_style=style, new_field_spec=spec).sign_pdf(
+        IncrementalPdfFileWriter(BytesIO(data), strict=False), bytes_reserved=20000
+    )
+    return bytes(made.getvalue())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -81,43 +80,6 @@ def test_leaving_it_out_is_said_and_is_a_persons_choice(
 RECT = (100.0, 300.0, 260.0, 380.0)
 
 
-def stamped(
-    data: bytes,
-    signer: SoftwareSigner,
-    field: str,
-    content: bytes,
-    rect: tuple[float, ...] | None = None,
-) -> bytes:
-    """Signed in the field, which is made if `rect` says where; its appearance is drawn by `content`."""
-    from pyhanko.pdf_utils.content import RawContent
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-    from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
-    from pyhanko.sign import fields, signers
-    from pyhanko.stamp import StaticStampStyle
-
-    from fieldkit.signature.signer import TokenSigner
-
-    width, height = (rect[2] - rect[0], rect[3] - rect[1]) if rect else (160, 80)
-    style = StaticStampStyle(
-        background=RawContent(content, box=BoxConstraints(width, height)),
-        background_layout=SimpleBoxLayoutRule(AxisAlignment.ALIGN_MIN, AxisAlignment.ALIGN_MIN, Margins()),
-        border_width=0,
-        background_opacity=1,
-    )
-    meta = signers.PdfSignatureMetadata(
-        field_name=field,
-        md_algorithm="sha256",
-        subfilter=fields.SigSeedSubFilter.PADES,
-        signer_key_usage=set(),
-    )
-    spec = fields.SigFieldSpec(field, on_page=0, box=tuple(map(int, rect))) if rect else None
-    made = signers.PdfSigner(meta, TokenSigner(signer), stamp_style=style, new_field_spec=spec).sign_pdf(
-        IncrementalPdfFileWriter(BytesIO(data), strict=False), bytes_reserved=20000
-    )
-    return bytes(made.getvalue())
-
-
-OPAQUE = b"1 1 1 rg 0 0 1000 1000 re f 0 0 1 RG 4 w 10 10 m 150 70 l S"
 INK = b"1 0 0 RG 3 w 5 5 150 70 re S 10 40 m 150 40 l S"
 
 
@@ -138,7 +100,7 @@ def test_a_further_signature_shows_inside_its_own_field_however_the_page_lies(
     paper = papers.letter_on("210mm", "297mm", turn=turn)
     shifted = papers.with_page(paper, CropBox=[40, 50, 500, 580], UserUnit=2)
     once = forgery.signed(shifted, rsa_signer)
-    both = stamped(once, rsa_signer, "Second", INK, (100, 300, 260, 380))
+    both = papers.stamped(once, rsa_signer, "Second", INK, (100, 300, 260, 380))
     judged = quorum.judge(put(tmp_path, both), pki.anchors, pki.crls())
     assert words(judged) == dict.fromkeys(ENGINES, "pass")
     assert judged.verdict == "pass", judged
@@ -148,8 +110,8 @@ def test_a_seal_over_a_third_of_a_signature_in_a_field_that_was_there_passes(
     pki: Pki, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
 ) -> None:
     prepared = papers.fields(letter_bytes, "Seal", box=(60, 600, 160, 700))
-    person = stamped(prepared, rsa_signer, "Person", INK, (120, 620, 280, 700))
-    both = stamped(person, ec_signer, "Seal", OPAQUE)
+    person = papers.stamped(prepared, rsa_signer, "Person", INK, (120, 620, 280, 700))
+    both = papers.stamped(person, ec_signer, "Seal", papers.OPAQUE)
     judged = quorum.judge(put(tmp_path, both), pki.anchors, pki.crls())
     assert (judged.verdict, words(judged)) == ("pass", dict.fromkeys(ENGINES, "pass"))
 
@@ -185,7 +147,7 @@ def test_a_new_field_that_meets_what_was_signed_has_to_be_looked_at(
     tmp_path: Path,
 ) -> None:
     judged = quorum.judge(
-        put(tmp_path, stamped(paid, ec_signer, "Second", content, rect)), pki.anchors, pki.crls()
+        put(tmp_path, papers.stamped(paid, ec_signer, "Second", content, rect)), pki.anchors, pki.crls()
     )
     assert words(judged) == dict.fromkeys(ENGINES, "not-checked")
     assert judged.verdict == "indeterminate"
@@ -194,7 +156,7 @@ def test_a_new_field_that_meets_what_was_signed_has_to_be_looked_at(
 def test_a_new_field_may_show_anything_where_nothing_stands(
     pki: Pki, paid: bytes, ec_signer: SoftwareSigner, tmp_path: Path
 ) -> None:
-    both = stamped(paid, ec_signer, "Second", OPAQUE, (58, 460, 218, 560))
+    both = papers.stamped(paid, ec_signer, "Second", papers.OPAQUE, (58, 460, 218, 560))
     judged = quorum.judge(put(tmp_path, both), pki.anchors, pki.crls())
     assert (judged.verdict, words(judged)) == ("pass", dict.fromkeys(ENGINES, "pass"))
 
@@ -208,8 +170,8 @@ def test_a_new_seal_may_lie_over_a_part_of_a_signature_and_not_over_most_of_it(
     ec_signer: SoftwareSigner,
     tmp_path: Path,
 ) -> None:
-    person = stamped(paid, rsa_signer, "Person", INK, (120, 420, 280, 500))
-    both = stamped(person, ec_signer, "Seal", OPAQUE, (left, 410, left + 100, 510))
+    person = papers.stamped(paid, rsa_signer, "Person", INK, (120, 420, 280, 500))
+    both = papers.stamped(person, ec_signer, "Seal", papers.OPAQUE, (left, 410, left + 100, 510))
     compared = appearance.compare(put(tmp_path, both))
     assert {check.verdict for check in compared.checks} == {outcome}
 
@@ -217,8 +179,8 @@ def test_a_new_seal_may_lie_over_a_part_of_a_signature_and_not_over_most_of_it(
 def test_a_field_as_large_as_a_paragraph_is_no_signature_to_be_sealed(
     rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, words_bytes: bytes, tmp_path: Path
 ) -> None:
-    person = stamped(words_bytes, rsa_signer, "Person", INK, (30, 500, 560, 620))
-    both = stamped(person, ec_signer, "Seal", OPAQUE, (100, 520, 160, 580))
+    person = papers.stamped(words_bytes, rsa_signer, "Person", INK, (30, 500, 560, 620))
+    both = papers.stamped(person, ec_signer, "Seal", papers.OPAQUE, (100, 520, 160, 580))
     compared = appearance.compare(put(tmp_path, both))
     assert {check.verdict for check in compared.checks} == {"not-checked"}
 
@@ -227,7 +189,7 @@ def test_a_field_that_another_revision_made_ready_is_new_to_whoever_signed_befor
     paid: bytes, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, tmp_path: Path
 ) -> None:
     ready = forgery.signed(papers.fields(paid, "Third", box=(58, 596, 160, 610)), ec_signer, field="Second")
-    compared = appearance.compare(put(tmp_path, stamped(ready, ec_signer, "Third", OPAQUE)))
+    compared = appearance.compare(put(tmp_path, papers.stamped(ready, ec_signer, "Third", papers.OPAQUE)))
     assert {"First", "Second"} <= compared.covered
     assert "pass" not in {check.verdict for check in compared.checks}
 
@@ -237,7 +199,7 @@ def test_a_field_that_was_there_may_hide_no_more_than_a_quarter_of_the_page(
 ) -> None:
     for box, outcome in (((20, 600, 500, 800), "pass"), ((20, 300, 580, 800), "not-checked")):
         prepared = papers.fields(words_bytes, "Second", box=box)
-        both = stamped(forgery.signed(prepared, rsa_signer), ec_signer, "Second", OPAQUE)
+        both = papers.stamped(forgery.signed(prepared, rsa_signer), ec_signer, "Second", papers.OPAQUE)
         compared = appearance.compare(put(tmp_path, both))
         assert {check.verdict for check in compared.checks} == {outcome}
 
@@ -254,7 +216,7 @@ def test_only_the_signatures_before_the_change_are_concerned(
 def test_a_signature_that_was_there_before_is_not_drawn_again(
     rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
 ) -> None:
-    once = stamped(letter_bytes, rsa_signer, "First", INK, RECT)
+    once = papers.stamped(letter_bytes, rsa_signer, "First", INK, RECT)
     reader = revision.read(once)
     shown = reader.root["/AcroForm"]["/Fields"][0]["/AP"].raw_get("/N").reference.idnum
     other = revision.stream(b"0 0 999 999 re f", b"/Type/XObject/Subtype/Form/BBox[0 0 160 80]")

@@ -53,11 +53,16 @@ def script() -> Any:
     )
 
 
-def title(writer: Writer) -> None:
-    """Everything that was said of the document, and a title."""
-    held = writer.trailer["/Info"]
-    entries = {name: held.raw_get(name) for name in held} | {pdf_name("/Title"): generic.pdf_string("Khác")}
-    writer.set_info(writer.add_object(generic.DictionaryObject(entries)))
+def information(**entries: str) -> Callable[[Writer], None]:
+    """Everything that was said of the document, and something else."""
+
+    def change(writer: Writer) -> None:
+        held = writer.trailer["/Info"]
+        other = {pdf_name(f"/{key}"): generic.pdf_string(value) for key, value in entries.items()}
+        kept = {name: held.raw_get(name) for name in held}
+        writer.set_info(writer.add_object(generic.DictionaryObject(kept | other)))
+
+    return change
 
 
 def form_entry(name: str, value: Any) -> Callable[[Writer], None]:
@@ -96,6 +101,54 @@ def new_field(**entries: Any) -> Callable[[Writer], None]:
     return change
 
 
+def states(content: bytes) -> Callable[[Writer], None]:
+    """A field that takes no room, and has a state with this appearance."""
+
+    def change(writer: Writer) -> None:
+        held = generic.DictionaryObject({pdf_name("/On"): writer.add_object(forgery.drawing(content))})
+        new_field(AP=generic.DictionaryObject({pdf_name("/N"): held}))(writer)
+
+    return change
+
+
+def in_parts(*rect: int) -> Callable[[Writer], None]:
+    """A signature field whose widget is an object of its own."""
+
+    def change(writer: Writer) -> None:
+        page_ref, _ = writer.find_page_for_modification(0)
+        widget = generic.DictionaryObject(
+            {
+                pdf_name("/Type"): pdf_name("/Annot"),
+                pdf_name("/Subtype"): pdf_name("/Widget"),
+                pdf_name("/Rect"): room(*rect),
+                pdf_name("/P"): page_ref,
+            }
+        )
+        widget_ref = writer.add_object(widget)
+        field = writer.add_object(
+            generic.DictionaryObject(
+                {
+                    pdf_name("/FT"): pdf_name("/Sig"),
+                    pdf_name("/T"): generic.pdf_string("Later"),
+                    pdf_name("/Kids"): generic.ArrayObject([widget_ref]),
+                }
+            )
+        )
+        widget[pdf_name("/Parent")] = field
+        form, page = writer.root["/AcroForm"], page_ref.get_object()
+        for holder, key, added in ((form, "/Fields", field), (page, "/Annots", widget_ref)):
+            held = holder[key]
+            holder[pdf_name(key)] = generic.ArrayObject([*map(held.raw_get, range(len(held))), added])
+        writer.update_container(form)
+        writer.mark_update(page_ref)
+
+    return change
+
+
+def room(*corners: int) -> Any:
+    return generic.ArrayObject([generic.NumberObject(at) for at in corners])
+
+
 def reordered(writer: Writer) -> None:
     """The notes of the page in the other order, and a field more so that the page may change."""
     new_field()(writer)
@@ -107,24 +160,55 @@ def reordered(writer: Writer) -> None:
     writer.mark_update(page_ref)
 
 
-CHANGES: dict[str, Callable[[Writer], None]] = {
-    "an action on opening": entry("/OpenAction", script()),
-    "actions of the document": entry("/AA", generic.DictionaryObject({pdf_name("/WC"): script()})),
-    "names": entry("/Names", generic.DictionaryObject()),
-    "what the viewer shows": entry(
-        "/ViewerPreferences",
-        generic.DictionaryObject({pdf_name("/DisplayDocTitle"): generic.BooleanObject(True)}),
+def listed_twice(writer: Writer) -> None:
+    """A note of the page once more at the end, above all others."""
+    new_field()(writer)
+    page_ref, _ = writer.find_page_for_modification(0)
+    notes = page_ref.get_object()["/Annots"]
+    page_ref.get_object()[pdf_name("/Annots")] = generic.ArrayObject(
+        [*map(notes.raw_get, range(len(notes))), notes.raw_get(0)]
+    )
+    writer.mark_update(page_ref)
+
+
+CHANGES: dict[str, tuple[Callable[[Writer], None], str]] = {
+    "an action on opening": (entry("/OpenAction", script()), "'/OpenAction'"),
+    "actions of the document": (
+        entry("/AA", generic.DictionaryObject({pdf_name("/WC"): script()})),
+        "'/AA'",
     ),
-    "layers": entry("/OCProperties", generic.DictionaryObject()),
-    "a title": title,
-    "the form is to be drawn anew": form_entry("/NeedAppearances", generic.BooleanObject(True)),
-    "a script on a field": new_field(A=script()),
-    "scripts on a field": new_field(AA=generic.DictionaryObject({pdf_name("/Fo"): script()})),
-    "a field with room": new_field(
-        Rect=generic.ArrayObject([generic.NumberObject(at) for at in (90, 90, 20, 20)])
+    "names": (entry("/Names", generic.DictionaryObject()), "'/Names'"),
+    "what the viewer shows": (
+        entry(
+            "/ViewerPreferences",
+            generic.DictionaryObject({pdf_name("/DisplayDocTitle"): generic.BooleanObject(True)}),
+        ),
+        "/ViewerPreferences differ",
     ),
-    "a field that a viewer may give room": new_field(Rect=generic.ArrayObject([generic.pdf_string("x")] * 4)),
-    "notes in another order": reordered,
+    "layers": (entry("/OCProperties", generic.DictionaryObject()), "'/OCProperties'"),
+    "a title": (information(Title="Khác"), "Information changed: /Title"),
+    "an author and a keyword": (information(Keywords="x", Author="y"), "changed: /Author, /Keywords"),
+    "another day of making": (information(CreationDate="D:20300101"), "Information changed: /CreationDate"),
+    "another maker": (information(Creator="x"), "Information changed: /Creator"),
+    "the form is to be drawn anew": (
+        form_entry("/NeedAppearances", generic.BooleanObject(True)),
+        "The form's /NeedAppearances was changed",
+    ),
+    "a script on a field": (new_field(A=script()), "Field Later holds /A"),
+    "scripts on a field": (
+        new_field(AA=generic.DictionaryObject({pdf_name("/Fo"): script()}), PMD=script()),
+        "Field Later holds /AA, /PMD",
+    ),
+    "a field with room": (new_field(Rect=room(90, 90, 20, 20)), "Field Later is not signed and shows"),
+    "a field that a viewer may give room": (
+        new_field(Rect=generic.ArrayObject([generic.pdf_string("x")] * 4)),
+        "Field Later is not signed and shows",
+    ),
+    "a field of three corners": (new_field(Rect=room(0, 0, 0)), "Field Later is not signed and shows"),
+    "a field with a state that shows": (states(b"0 0 9 9 re f"), "Field Later is not signed and shows"),
+    "a field whose part has room": (in_parts(0, 0, 9, 9), "Field Later is not signed and shows"),
+    "notes in another order": (reordered, "The notes and fields of a page are in another order"),
+    "a note twice": (listed_twice, "The notes and fields of a page are in another order"),
 }
 
 
@@ -132,39 +216,101 @@ CHANGES: dict[str, Callable[[Writer], None]] = {
 def test_a_change_that_no_signature_needs_ends_what_it_covers(
     change: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
 ) -> None:
-    check = coverage(forgery.later(signed_bytes, CHANGES[change]), pki, tmp_path)
-    assert check.verdict == "fail", change
-    assert check.id == "coverage"
+    made, detail = CHANGES[change]
+    check = coverage(forgery.later(signed_bytes, made), pki, tmp_path)
+    assert (check.id, check.verdict) == ("coverage", "fail")
+    assert "The document was changed after this signature" in check.message.render("en")
+    assert detail in check.detail
     assert check.hint is not None
+
+
+HARMLESS: dict[str, Callable[[Writer], None]] = {
+    "another date": information(ModDate="D:20300101000000Z"),
+    "another program": information(Producer="x"),
+    "a field": new_field(),
+    "a field that is a line across": new_field(Rect=room(50, 50, 90, 50)),
+    "a field that is a line down": new_field(Rect=room(50, 50, 50, 90)),
+    "a field with a state that is empty": states(b" \n"),
+    "a field in parts": in_parts(0, 0, 0, 0),
+    "a form's first resources": form_entry("/DR", generic.DictionaryObject()),
+}
+
+
+@pytest.mark.parametrize("change", sorted(HARMLESS))
+def test_a_change_that_shows_and_does_nothing_may_follow(
+    change: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    check = coverage(forgery.later(signed_bytes, HARMLESS[change]), pki, tmp_path)
+    assert check.verdict == "pass", check
+
+
+@pytest.mark.parametrize(
+    ("entries", "detail"),
+    [
+        (b"/Producer(x)/ModDate(D:2030)/Creator(y)/CreationDate(D:2030)", ""),
+        (b"/Producer(x)/Title(Khac)", "Information changed: /Title"),
+    ],
+)
+def test_information_that_was_not_there_may_name_programs_and_dates_and_no_title(
+    entries: bytes, detail: str, pki: Pki, rsa_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    bare = papers.built(tmp_path, papers.hybrid(), "--object-streams=disable")
+    signed = re.sub(rb"/Info \d+ 0 R", lambda found: b" " * len(found[0]), forgery.signed(bare, rsa_signer))
+    reader = revision.read(signed)
+    assert "/Info" not in reader.trailer
+    size = int(reader.trailer["/Size"])
+    later = revision.appended(signed, {size: b"<<%s>>" % entries}, trailer=b"/Info %d 0 R" % size)
+    path = tmp_path / "later.pdf"
+    path.write_bytes(later)
+    (signature,) = validate(path, trust=pki.anchors, crls=pki.crls()).signatures
+    (check,) = [check for check in signature.checks if check.id == "coverage"]
+    assert detail in check.detail
+    assert (check.verdict == "pass") == (not detail)
+
+
+def test_only_form_entries_that_were_changed_are_named(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
+    check = coverage(forgery.filled(signed_bytes, "x"), pki, tmp_path)
+    assert "Form entries were changed" in check.message.render("en")
+    assert (check.verdict, check.detail) == ("fail", "Note")
 
 
 ELSEWHERE = b"<rdf:Description rdf:about='' xmlns:t='urn:t'%s</rdf:RDF>"
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "verdict"),
+    ("before", "after", "detail"),
     [
-        (b'xmp:ModifyDate="', b'xmp:ModifyDate="2', "pass"),
-        (b'pdf:Producer="', b'pdf:Producer="Other ', "pass"),
-        (b':InstanceID="', b':InstanceID="Other', "pass"),
-        (b'xmp:CreatorTool="', b'xmp:CreatorTool="Other ', "fail"),
-        (b"</rdf:RDF>", ELSEWHERE % b" t:title='Khac'/>", "fail"),
-        (b"</rdf:RDF>", ELSEWHERE % b"><t:title>Khac</t:title></rdf:Description>", "fail"),
-        (b"<rdf:li>vi", b"<rdf:li>en", "fail"),
-        (b"<rdf:li>", b"<rdf:li a='b'>", "fail"),
-        (b"</rdf:RDF>", b"</rdf:RDF><open>", "fail"),
-        (b"</rdf:RDF>", b" </rdf:RDF>", "pass"),
+        (b'xmp:ModifyDate="', b'xmp:ModifyDate="2', ""),
+        (b'pdf:Producer="', b'pdf:Producer="Other ', ""),
+        (b':InstanceID="', b':InstanceID="Other', ""),
+        (
+            b'xmp:CreatorTool="',
+            b'xmp:CreatorTool="Other ',
+            "Metadata changed: {http://ns.adobe.com/xap/1.0/}C",
+        ),
+        (b"</rdf:RDF>", ELSEWHERE % b" t:title='Khac'/>", "Metadata changed: {urn:t}title"),
+        (
+            b"</rdf:RDF>",
+            ELSEWHERE % b"><t:title>Khac</t:title><t:by/></rdf:Description>",
+            "Metadata changed: {urn:t}by, {urn:t}title",
+        ),
+        (b"<rdf:li>vi", b"<rdf:li>en", "Metadata changed: {http://purl.org/dc/elements/1.1/}language"),
+        (b"<rdf:li>", b"<rdf:li a='b'>", "Metadata changed: "),
+        (b"<rdf:li>", b"<rdf:li/><rdf:li>", "Metadata changed: "),
+        (b"</rdf:RDF>", b"</rdf:RDF><open>", "Metadata cannot be read: "),
+        (b"</rdf:RDF>", b" </rdf:RDF>", ""),
     ],
 )
 def test_the_metadata_may_say_another_date_and_no_other_title(
-    before: bytes, after: bytes, verdict: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+    before: bytes, after: bytes, detail: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
 ) -> None:
     reference = revision.read(signed_bytes).root.raw_get("/Metadata").reference
     text = reference.get_object().data
     assert before in text
     made = revision.stream(text.replace(before, after, 1), b"/Type/Metadata/Subtype/XML")
     check = coverage(revision.appended(signed_bytes, {reference.idnum: made}), pki, tmp_path)
-    assert check.verdict == verdict, check
+    assert check.verdict == ("fail" if detail else "pass"), check
+    assert detail in check.detail
 
 
 def test_the_metadata_may_say_the_same_in_the_other_way_to_write_it(
@@ -213,13 +359,7 @@ def test_what_a_form_draws_its_fields_with_stays_as_it_was(
     }
     check = coverage(forgery.later(signed, form_entry(name, other[name])), pki, tmp_path)
     assert check.verdict == "fail", check
-
-
-def test_a_field_that_shows_and_does_nothing_may_follow(
-    pki: Pki, signed_bytes: bytes, tmp_path: Path
-) -> None:
-    check = coverage(forgery.later(signed_bytes, new_field()), pki, tmp_path)
-    assert (check.verdict, check.detail) == ("pass", "entire_revision")
+    assert f"The form's {name} was changed" in check.detail
 
 
 @pytest.mark.parametrize("kind", ["table", "stream"])
@@ -329,4 +469,6 @@ def test_what_was_signed_must_not_have_been_waiting_for_what_came_later(
     signed = forgery.signed(forgery.later(letter_bytes, waiting), rsa_signer)
     assert coverage(signed, pki, tmp_path).verdict == "pass"
     drawn = revision.appended(signed, {900: revision.stream(b"0 0 600 842 re f")})
-    assert coverage(drawn, pki, tmp_path).verdict == "fail"
+    check = coverage(drawn, pki, tmp_path)
+    assert check.verdict == "fail"
+    assert "was referred to before it was there" in check.detail

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import appearance
+from fieldkit.signature import appearance, place
 from fieldkit.signature.validate import validate
 from tests.signature import forgery, papers, revision
 from tests.signature.pki import Pki, SoftwareSigner
@@ -200,6 +200,76 @@ def written(draw: some.DrawFn, target: Target, data: bytes) -> bytes:
     return revision.appended(data, listed, kind=kind, **(right | options))
 
 
+JOINTS = (b"\n", b"\0\0\t\r\n", b"% note\n", b"%\r\n\r", b"% 1 0 R\n")
+
+HONEST = ("nothing", "page", "catalog", "store", "field", "dates")
+
+
+@some.composite
+def nearly_honest(draw: some.DrawFn, target: Target) -> bytes:
+    """One to three revisions as signers' software writes them, at most one of them a little wrong."""
+    data, size = target.data, target.size
+    count = draw(some.integers(1, 3))
+    odd = draw(some.integers(0, count))  # which of them; often none
+    objects: dict[int, bytes] = {}
+    for number in range(count):
+        size += 8
+        honest = draw(some.sampled_from(HONEST))
+        hidden = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(New)/F 132/P %d 0 R/Rect[0 0 0 0]>>" % target.page
+        objects = {
+            "nothing": {size: b"<<>>"},
+            "page": {target.page: _written(target.page_entries, {})},
+            "catalog": {target.root: _written(target.catalog, {})},
+            "store": target.catalog_with(DSS=b"<</Type/DSS/Certs[]>>"),
+            "field": target.noted(hidden, field=True),
+            "dates": {size: b"<</ModDate(D:20260101000000Z)>>"},
+        }[honest]
+        kind: revision.Kind = draw(some.sampled_from(("table", "stream")))
+        packed = draw(some.booleans()) if kind == "stream" else False
+        options: dict[str, Any] = {"between": draw(some.sampled_from((b"", b"", *JOINTS)))}
+        if number == odd:
+            options |= draw(subtle(target, data, sorted(objects)))
+        options["root"] = b"%d 0 R" % target.root
+        options["known"] = size + 4
+        if packed:
+            data = revision.appended(data, {}, kind=kind, packed=objects, **options)
+        else:
+            data = revision.appended(data, objects, kind=kind, **options)
+    return data
+
+
+@some.composite
+def subtle(draw: some.DrawFn, target: Target, data: bytes, numbers: list[int]) -> dict[str, Any]:
+    """One thing that is written a little otherwise than it should be."""
+    picture = {target.contents: revision.stream(PICTURE)}
+    return draw(
+        some.sampled_from(
+            (
+                {"before_table": b"% note\n"},
+                {"before_table": b"\0"},
+                {"before_table": b"startxref\n%d\n%%%%EOF\n" % target.table},
+                {"padding": bytes(7)},
+                {"trailer": b"/Info 1 0 R"},
+                {"trailer": b"/Info null"},
+                {"trailer": b"/XRefStm %d" % target.table},
+                {"trailer": b"/Extra(1)"},
+                {"size": 2 * target.size + 100},
+                {"off": {numbers[0]: -1}},
+                {"off": {numbers[-1]: 1}},
+                {"generations": {numbers[-1]: 1}},
+                {"free": {target.size + 50: 0}},
+                {"free": {target.contents: 1}},
+                {"unlisted": picture},
+                {"unlisted": {target.page: _written(target.page_entries, {"Rotate": b"90"})}},
+                {"prev": target.table},
+                {"prev": revision.last_table(data) + 1},
+                {"start": target.table},
+                {"shifted": 1},
+            )
+        )
+    )
+
+
 @pytest.fixture(scope="module")
 def target(
     rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -210,8 +280,11 @@ def target(
     return Target(forgery.signed(with_fields, rsa_signer))
 
 
-def never_passes_what_is_shown_changed(target: Target, pki: Pki, folder: Path, examples: int) -> None:
-    path, crls = folder / "tricked.pdf", pki.crls()
+def never_passes_what_is_shown_changed(
+    made: some.SearchStrategy[bytes], pki: Pki, folder: Path, examples: int
+) -> int:
+    """How many of the examples passed, and rightly so."""
+    path, crls, passed = folder / "tricked.pdf", pki.crls(), 0
 
     @settings(
         max_examples=examples,
@@ -220,8 +293,9 @@ def never_passes_what_is_shown_changed(target: Target, pki: Pki, folder: Path, e
         suppress_health_check=list(HealthCheck),
         derandomize=examples < 100,
     )
-    @given(revisions(target))
+    @given(made)
     def tried(data: bytes) -> None:
+        nonlocal passed
         path.write_bytes(data)
         try:
             judged = validate(path, trust=pki.anchors, crls=crls)
@@ -232,17 +306,66 @@ def never_passes_what_is_shown_changed(target: Target, pki: Pki, folder: Path, e
         compared = appearance.compare(path)
         shown = [check for check in compared.checks if check.verdict != "pass"]
         assert not shown, "the structure alone tells what the engines show"
+        passed += 1
 
     tried()
+    return passed
 
 
 def test_what_any_engine_shows_changed_never_passes(target: Target, pki: Pki, tmp_path: Path) -> None:
-    never_passes_what_is_shown_changed(target, pki, tmp_path, 25)
+    never_passes_what_is_shown_changed(revisions(target), pki, tmp_path, 25)
+
+
+def test_engines_agree_on_what_is_written_nearly_as_it_should_be(
+    target: Target, pki: Pki, tmp_path: Path
+) -> None:
+    assert never_passes_what_is_shown_changed(nearly_honest(target), pki, tmp_path, 8) >= 2
+
+
+def never_passes_what_covers_a_word(
+    target: Target, pki: Pki, other: SoftwareSigner, folder: Path, examples: int
+) -> int:
+    """How many of the examples passed, and rightly so."""
+    path, crls, passed = folder / "covered.pdf", pki.crls(), 0
+    path.write_bytes(target.data)
+    (page,) = place.pages(path)
+    assert len(page.words) > 100
+    sides = some.integers(12, 120)
+
+    @settings(max_examples=examples, deadline=None, database=None, derandomize=examples < 100)
+    @given(some.integers(0, 480), some.integers(0, 720), sides, sides)
+    def tried(left: int, top: int, width: int, height: int) -> None:
+        nonlocal passed
+        right, bottom = left + width, top + height
+        rect = (left, page.height - bottom, right, page.height - top)
+        path.write_bytes(papers.stamped(target.data, other, "Later", papers.OPAQUE, rect))
+        judged = appearance.judged(
+            validate(path, trust=pki.anchors, crls=crls), appearance.compare(path, asked=("pdfium",))
+        )
+        covered = [
+            word.text
+            for word in page.words
+            if min(right, word.right) - max(left, word.left) > 2
+            and min(bottom, word.bottom) - max(top, word.top) > 4
+        ]
+        assert judged.verdict == "indeterminate" or (judged.verdict == "pass" and not covered), covered
+        passed += judged.verdict == "pass"
+
+    tried()
+    return passed
+
+
+def test_a_later_stamp_over_any_signed_word_never_passes(
+    target: Target, pki: Pki, ec_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    assert never_passes_what_covers_a_word(target, pki, ec_signer, tmp_path, 8)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_what_any_engine_shows_changed_never_passes_at_length(
-    target: Target, pki: Pki, tmp_path: Path
+    target: Target, pki: Pki, ec_signer: SoftwareSigner, tmp_path: Path
 ) -> None:
-    never_passes_what_is_shown_changed(target, pki, tmp_path, 5000)
+    never_passes_what_is_shown_changed(revisions(target), pki, tmp_path, 5000)
+    assert never_passes_what_is_shown_changed(nearly_honest(target), pki, tmp_path, 5000) > 1500
+    assert never_passes_what_covers_a_word(target, pki, ec_signer, tmp_path, 2000) > 200
