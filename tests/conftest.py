@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from fieldkit import i18n
 from fieldkit.home import Home
 
 REPOSITORY = Path(__file__).parent.parent
+
+hypothesis.settings.register_profile("few", max_examples=15, derandomize=True, database=None)
 
 
 @pytest.fixture(autouse=True)

@@ -271,22 +271,21 @@ def _file(item: Item, value: Any) -> dict[str, str | int]:
     if not isinstance(value, Mapping):
         raise _invalid(M("This item is answered with a file."))
     sha256, size, name = value.get("sha256"), value.get("size"), value.get("name")
-    good = (
+    if not (
         isinstance(sha256, str)
         and _SHA256.fullmatch(sha256)
         and isinstance(size, int)
         and size >= 0
         and isinstance(name, str)
         and name
-    )
-    if not good:
+    ):
         raise _invalid(M("This item is answered with a file."))
-    ending = _text(str(name)).rpartition(".")[2].lower() if "." in str(name) else ""
-    if item.accept and ending not in item.accept:
+    _, dot, ending = _text(name).rpartition(".")
+    if item.accept and not (dot and ending.lower() in item.accept):
         said = M(
             "{name} is not of a kind that is taken here: {known}.",
-            name=str(name),
+            name=name,
             known=", ".join(item.accept),
         )
         raise _invalid(said)
-    return {"sha256": str(sha256), "size": int(size or 0), "name": nfc(str(name))}
+    return {"sha256": sha256, "size": size, "name": nfc(name)}

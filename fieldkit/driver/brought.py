@@ -21,7 +21,7 @@ FOLDER = "driver-packages"
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A file in the home's folder, with the SHA-256 that the kit's signed manifest has for it."""
+    """A file in the home's folder, by its path below it, with the SHA-256 in the kit's signed manifest."""
 
     name: str
     sha256: str
@@ -48,20 +48,26 @@ def folder(home: Home) -> Path:
 def note(home: Home, profile: str, packages: Brought) -> None:
     """Write down what was brought for `profile`; the files are in the folder already.
 
-    Packages that an earlier kit left, and no profile's driver needs any more, go.
-
     :raises ProfileUnknown: no profile can have this name.
     """
     path = _list(home, profile)
     fresh = path.with_suffix(".part")
     fresh.write_bytes(msgspec.json.encode(packages) + b"\n")
     fresh.replace(path)
-    needed = {path.name for path in folder(home).glob("*.json")}
-    for listed in [each for each in map(_read, folder(home).glob("*.json")) if each is not None]:
-        needed |= {kept.name for kept in listed.files}
-    for other in folder(home).iterdir():
-        if other.name not in needed:
-            other.unlink()
+
+
+def tidy(home: Home) -> None:
+    """Remove packages that an earlier kit left, and that no profile's driver needs any more."""
+    lists = list(folder(home).glob("*.json"))
+    needed = set(lists)
+    for listed in [each for each in map(_read, lists) if each is not None]:
+        needed |= {folder(home) / kept.name for kept in listed.files}
+    for path in sorted(folder(home).rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_symlink() or not path.is_dir():
+            if path not in needed:
+                path.unlink()
+        elif not any(path.iterdir()):
+            path.rmdir()
 
 
 def brought(home: Home, profile: str) -> tuple[Path, ...]:
@@ -97,7 +103,7 @@ def _unchanged(home: Home, kept: Kept) -> Path:
         path, found = folder(home), ""
     if found != kept.sha256:
         raise HashWrong(
-            M("{file} is no longer what the kit brought.", file=kept.name),
+            M("{file} is no longer what the kit brought.", file=kept.name.rpartition("/")[2]),
             unchanged=M("Nothing was installed."),
             hint=M("Take the kit's papers again: fieldkit kit load"),
             detail=f"wanted {kept.sha256}\nfound  {found}",

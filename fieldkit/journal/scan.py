@@ -188,7 +188,7 @@ class Scan:
             self._own = own
             self._kinds[body[body.rfind(KIND, 0, middle) : middle]] = kind
             about = body[body.rfind(VISIT, until - LONGEST_VISIT, until) : until]
-            if visit and about.startswith(VISIT) and about.endswith(WALL):
+            if about.endswith(WALL):
                 self._visits[about] = visit
 
     def _follows(self, found: Link, name: str, at: int) -> bool:

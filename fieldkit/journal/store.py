@@ -244,6 +244,10 @@ class Store:
                         with contextlib.suppress(OSError):  # it vouched for what is not so
                             self._files.remove(self.folder / checkpoint.NAME)
 
+    def is_lost(self, seq: int) -> bool:
+        """Whether the entry `seq`, of those up to the head, was not there when it was last looked for."""
+        return not self._log.index.place(seq).length
+
     def lines(self, first: int, last: int) -> Iterator[bytes]:
         """The stored JSON of all entries from `first` to `last`, both included, the chain checked.
 

@@ -120,18 +120,17 @@ def load(loading: Loading, home: Home) -> None:
     work = home.path / use.TAKEN / "papers"
     shutil.rmtree(work, ignore_errors=True)
     for path in paths:
-        folder = work / Path(path).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        use.take_one(loading.kit, loading.read, path, folder)
+        use.take_one(loading.kit, loading.read, path, work)
     for path in paths:
         if path.endswith(".yaml"):
             if path.startswith("checklists/"):
                 checklists.load(work / path)
             elif path.startswith("profiles/"):
                 profiles.check(work / path)
-    aside = home.path / ASIDE / loading.read.sha256[:16]
+    aside = _aside(home, loading.read.sha256[:16])
     moved: list[str] = []
     try:
+        packages = _packages(loading, home)
         for path in paths:
             if path in loading.replaced:
                 (aside / path).parent.mkdir(parents=True, exist_ok=True)
@@ -146,22 +145,39 @@ def load(loading: Loading, home: Home) -> None:
                 (aside / path).replace(home.path / path)
             else:
                 (home.path / path).unlink()
+        brought.tidy(home)
         raise
     shutil.rmtree(work, ignore_errors=True)
-    for driver in loading.drivers:
-        _keep(loading, driver, home)
+    for profile, kept in packages.items():
+        brought.note(home, profile, kept)
+    brought.tidy(home)
     keys.remember(home, loading.read.manifest.key, loading.read.manifest.made)
 
 
-def _keep(loading: Loading, driver: DriverFiles, home: Home) -> None:
-    """Leave a driver's packages in the home, verified."""
-    folder = brought.folder(home)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kept = []
-    for path in driver.files:
-        copy = use.take_one(loading.kit, loading.read, path, folder)
-        kept.append(brought.Kept(copy.name, next(f.sha256 for f in loading.read.listed if f.path == path)))
-    brought.note(home, driver.profile, brought.Brought(driver.system, tuple(kept)))
+def _aside(home: Home, name: str) -> Path:
+    """A folder for what is replaced in which nothing is kept yet."""
+    folder = home.path / ASIDE
+    count = 1
+    while (aside := folder / (name if count == 1 else f"{name}-{count}")).exists():
+        count += 1
+    return aside
+
+
+def _packages(loading: Loading, home: Home) -> dict[str, brought.Brought]:
+    """The drivers' packages by profile, each copied to where the home keeps them, verified."""
+    packages: dict[str, brought.Brought] = {}
+    if loading.drivers:
+        brought.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
+    sha256 = {listed.path: listed.sha256 for listed in loading.read.listed}
+    place = loading.read.sha256[:16]
+    for driver in loading.drivers:
+        for path in driver.files:
+            use.take_one(loading.kit, loading.read, path, brought.folder(home) / place)
+        earlier = packages.get(driver.profile, brought.Brought(driver.system, ()))
+        kept = (*earlier.files, *(brought.Kept(f"{place}/{path}", sha256[path]) for path in driver.files))
+        system = min(earlier.system, driver.system, key=brought.systems().index)  # "debian-12" over "linux"
+        packages[driver.profile] = brought.Brought(system, tuple(dict.fromkeys(kept)))
+    return packages
 
 
 def _shipped(path: str) -> Path:

@@ -69,10 +69,11 @@ def take(kit: Path, read: manifests.Read, paths: Sequence[str], home: Home) -> t
 
 
 def take_one(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
-    """Copy one file of the kit into `folder`, hashed on the way; the copy."""
+    """Copy one file of the kit into `folder`, below its path in the kit, hashed on the way; the copy."""
     file = read.manifest.file(path)
     assert file is not None  # the manifest was checked to list what it names
-    copy = folder / path.rpartition("/")[2]
+    copy = folder / path
+    copy.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         if install.hashed(copy) == (file.size, file.sha256):
             return copy

@@ -178,13 +178,15 @@ def _joined(head: bytes, cipher: Path, header: Header, folder: Path) -> Made:
 
 def references(value: Any, blob: str = "") -> tuple[set[str], set[str]]:
     """The hashes of attachments that an entry names: those it certainly means, and those it may mean."""
-    certain, possible = ({blob} if blob else set()), set()
+    certain, possible = ({blob} if HASH.fullmatch(blob) else set()), set()
     waiting = [value]
     while waiting:
         at = waiting.pop()
         if isinstance(at, dict):
-            if {"sha256", "size", "name"} <= at.keys() and isinstance(at["sha256"], str):
-                certain.add(at["sha256"])
+            if {"sha256", "size", "name"} <= at.keys():
+                sha256 = at["sha256"]
+                if isinstance(sha256, str) and HASH.fullmatch(sha256):
+                    certain.add(sha256)
             waiting += at.values()
         elif isinstance(at, list):
             waiting += at

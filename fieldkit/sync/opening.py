@@ -20,7 +20,7 @@ from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
-from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header
+from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header, references
 from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
 from fieldkit.sync.signed import LARGEST as LARGEST_HEADER
 from fieldkit.sync.signed import unframe, value_of
@@ -154,11 +154,13 @@ def _check_hash(file: BinaryIO, header: Header, start: int) -> None:
 
 
 class _Link(msgspec.Struct):
-    """What of an entry the chain is checked with."""
+    """What of an entry the chain and the list of attachments are checked with."""
 
     dev: str
     seq: int
     prev: str
+    value: Any = None
+    blob: str = ""
 
 
 class _Unpacking:
@@ -171,6 +173,7 @@ class _Unpacking:
         self._entries: list[bytes] = []
         self._line = bytearray()
         self._prev = header.prev
+        self._wanted: set[str] = set()
         self._blobs = list(reversed(header.blobs))
         self._blob: Blob | None = None
         self._left = header.entries
@@ -228,6 +231,7 @@ class _Unpacking:
         if (at.dev, at.seq, at.prev) != (self._header.device, seq, self._prev):
             raise _damaged(M("Entry {seq} of the bundle does not follow the one before it.", seq=seq))
         self._prev = digest(body)
+        self._wanted |= references(at.value, at.blob)[0]
         self._entries.append(body)
 
     def _next(self) -> None:
@@ -262,6 +266,11 @@ class _Unpacking:
         count = self._header.last - self._header.first + 1
         if self._line or (len(self._entries), self._prev) != (count, self._header.hash):
             raise _damaged(M("The bundle does not hold the entries that its header names."))
+        untold = self._wanted.difference(self._header.missing, (blob.sha256 for blob in self._header.blobs))
+        if untold:
+            raise _damaged(
+                M("The bundle lacks an attachment that its entries name, and does not say so."), min(untold)
+            )
         return tuple(self._entries)
 
     def publish(self) -> dict[str, Path]:

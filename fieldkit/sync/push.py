@@ -175,12 +175,13 @@ def _note(store: Store, carrier: Carrier, made: bundle.Made) -> None:
 
 def _until(store: Store, first: int, last: int) -> int:
     """The last entry of the bundle that begins at `first`: as many as its size allows, at least one."""
-    size = 0
+    size = entries = 0
     for seq, line in enumerate(store.lines(first, last), first):
         entry = decode(line)
-        certain, _ = bundle.references(entry.value, entry.blob)
-        size += len(line) + sum(_size(store.attachment_path(sha256)) for sha256 in certain)
-        if size > LARGEST_BODY and seq > first:
+        entries += len(line) + 1
+        attachments = set[str]().union(*bundle.references(entry.value, entry.blob))
+        size += len(line) + sum(_size(store.attachment_path(sha256)) for sha256 in attachments)
+        if (size > LARGEST_BODY or entries > opening.LARGEST_ENTRIES) and seq > first:
             return seq - 1
     return last
 

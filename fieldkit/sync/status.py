@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Entries that are lost, both ends included; the journal goes on after them."""
+    """Entries that are lost here, both ends included; the journal goes on after them."""
 
     first: int
     last: int
@@ -75,7 +76,7 @@ def status(store: Store, carrier: Carrier | None = None) -> Status:
             received = max(received, int(entry.value["seq"]))
             receipts.append(entry.blob)
         elif entry.kind == REPAIR:
-            lost += [Gap(first, last) for first, last, _ in entry.value["holes"] if first <= last]
+            lost += [gap for first, last, _ in entry.value["holes"] for gap in _lost(store, first, last)]
     last = store.head().seq
     gaps = tuple(sorted(lost, key=lambda gap: gap.first))
     here = tuple(sent)
@@ -102,6 +103,14 @@ def status(store: Store, carrier: Carrier | None = None) -> Status:
         damaged=tuple({each.bundle: each for each in changed if each.last > upto}.values()),
         forked=forked,
     )
+
+
+def _lost(store: Store, first: int, last: int) -> Iterator[Gap]:
+    """What of a loss that was accepted is still so: an entry may have come back since."""
+    for lost, run in groupby(range(first, last + 1), key=store.is_lost):
+        if lost:
+            numbers = list(run)
+            yield Gap(numbers[0], numbers[-1])
 
 
 def check_mounted(carrier: Carrier, sent: Iterable[Sent]) -> None:

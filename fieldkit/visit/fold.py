@@ -57,21 +57,21 @@ class _Folded:
             self._count(entry)
 
     def _count(self, entry: Entry) -> None:
-        handle = getattr(self, f"_{entry.kind}", None)
+        handle = _HANDLED.get(entry.kind)
         if handle is not None:  # kinds of later releases are kept and passed over
-            handle(entry)
+            handle(self, entry)
 
-    def _start(self, entry: Entry) -> None:
+    def start_with(self, entry: Entry) -> None:
         self.start = entry
 
-    def _answer(self, entry: Entry) -> None:
+    def answer(self, entry: Entry) -> None:
         self._note_who(entry)
         if entry.value is None:
             self.answers.pop(entry.item, None)
         else:
             self.answers[entry.item] = entry.value
 
-    def _evidence(self, entry: Entry) -> None:
+    def prove(self, entry: Entry) -> None:
         self._note_who(entry)
         evidence = self.evidence[entry.item] = from_value(entry.value)
         self.attempts.pop(entry.item, None)
@@ -83,7 +83,7 @@ class _Folded:
             entry.hash, entry.wall, entry.who, before.changes + 1 if before else 0
         )
 
-    def _attempt(self, entry: Entry) -> None:
+    def attempt(self, entry: Entry) -> None:
         value = entry.value
         message = value["message"]
         if isinstance(message, str):  # as release 0.1 kept it: in the language of the screen
@@ -99,20 +99,20 @@ class _Folded:
         if attempt.erased:
             self.tokens.append(("", _plain_serial(attempt.erased)))
 
-    def _note(self, entry: Entry) -> None:
+    def note(self, entry: Entry) -> None:
         self.notes.append(str(entry.value))
 
-    def _signoff(self, entry: Entry) -> None:
+    def sign_off(self, entry: Entry) -> None:
         self.signoff = msgspec.convert({**entry.value, "wall": entry.wall}, SignOff)
         self.recorded = False
 
-    def _record(self, entry: Entry) -> None:
+    def record(self, entry: Entry) -> None:
         made = msgspec.convert({**entry.value, "wall": entry.wall}, RecordMade)
         self.records.append(made)
         if self.signoff is not None and made.signoff in ("", self.signoff.head):
             self.recorded = True
 
-    def _amend(self, entry: Entry) -> None:
+    def amend(self, entry: Entry) -> None:
         if self.recorded:
             self.amendments = []  # the record that was made has the reasons before it
         self.amendments.append(Amendment(str(entry.value["reason"]), entry.wall, entry.who))
@@ -127,6 +127,18 @@ class _Folded:
         assert self.last is not None
         signed = self.signoff and (self.signoff.day or self.signoff.wall)
         return datetime.date.fromisoformat((signed or self.last.wall)[:10])
+
+
+_HANDLED: dict[str, Callable[[_Folded, Entry], None]] = {
+    "start": _Folded.start_with,
+    "answer": _Folded.answer,
+    "evidence": _Folded.prove,
+    "attempt": _Folded.attempt,
+    "note": _Folded.note,
+    "signoff": _Folded.sign_off,
+    "record": _Folded.record,
+    "amend": _Folded.amend,
+}
 
 
 def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> Visit | None:

@@ -195,6 +195,32 @@ def test_a_file_is_known_by_its_hash_and_of_a_kind_that_is_taken(change: dict[st
     assert refused(FILE, "scan.pdf")
 
 
+def test_a_file_may_be_empty_and_its_name_is_kept_composed() -> None:
+    name = unicodedata.normalize("NFD", "biên bản.v2.jpg")
+    kept = {"sha256": "0" * 64, "size": 0, "name": "biên bản.v2.jpg"}
+    assert stored(FILE, kept | {"name": name}) == kept
+    assert stored(Item("f", "file", W), kept | {"name": "bất kỳ"})["name"] == "bất kỳ"
+    said = refused(FILE, kept | {"name": "scan.jpg.exe"})
+    assert "scan.jpg.exe" in said
+    assert "pdf, jpg" in said
+
+
+@pytest.mark.parametrize("lacking", ["sha256", "size", "name"])
+def test_a_file_without_its_hash_size_or_name_is_none(lacking: str) -> None:
+    assert "a file" in refused(FILE, {name: value for name, value in STORED.items() if name != lacking})
+    assert "a file" in refused(FILE, STORED | {lacking: b"0" * 64})
+
+
+def test_as_much_is_kept_as_is_allowed_and_no_more() -> None:
+    assert stored(TEXT, " " + "x" * 20_000) == "x" * 20_000
+    assert "20000" in refused(TEXT, "x" * 20_001)
+    assert stored(NUMBER, "9" * 25) == "9" * 25
+    fraction = Decimal("0." + "1" * 25)
+    assert stored(NUMBER, fraction) == str(fraction)
+    for typed in (10**25, Decimal("-0." + "1" * 26)):
+        assert "25" in refused(NUMBER, typed)
+
+
 @pytest.mark.parametrize("kind", ["procedure", "note"])
 def test_what_no_person_answers_takes_no_answer(kind: Any) -> None:
     assert refused(Item("p", kind, W), "yes")
@@ -287,3 +313,66 @@ def test_today_is_the_day_of_the_question() -> None:
     day = datetime.date(2026, 11, 24)
     assert problems(checklist, {"d": "2026-11-24"}, {}, day) == []
     assert problems(checklist, {"d": "2026-11-24"}, {}, day - datetime.timedelta(1))
+
+
+def test_where_no_day_is_named_today_is_the_day_it_is() -> None:
+    now = datetime.date.today()
+    before, after = (str(now + datetime.timedelta(days)) for days in (-2, 2))
+    day = Item("d", "date", W, constraint=". <= today()")
+    dated = Item("t", "text", W, relevant="${d} < today()")
+    checklist = Checklist("c", "1", W, (Section("s", W, (day, dated)),))
+    assert problems(checklist, {"d": before}, {}) == []
+    assert [each.item for each in problems(checklist, {"d": after}, {})] == ["d"]
+    assert relevant(checklist, {"d": before}) == ["d", "t"]
+    assert relevant(checklist, {"d": after}) == ["d"]
+    earlier = now - datetime.timedelta(9)
+    assert relevant(checklist, {"d": before}, earlier) == ["d"]
+    assert [each.item for each in problems(checklist, {"d": before}, {}, earlier)] == ["d"]
+    for known in (None, checklist):
+        assert check_answer(day, before, {}, known) == before
+        with pytest.raises(AnswerInvalid):
+            check_answer(day, after, {}, known)
+
+
+def test_without_a_checklist_other_answers_are_what_they_look_like() -> None:
+    least = Item("n", "number", W, constraint=". >= ${least} and . != ${none}")
+    assert stored(least, "10", least="9") == "10"
+    assert refused(least, "8", least="9")
+
+
+def test_an_empty_answer_is_none_and_is_held_to_no_constraint_but_that_of_choices() -> None:
+    choice = (Choice("a", W),)
+    items = (
+        Item("text", "text", W, constraint="string-length(.) > 3"),
+        Item("none", "text", W, constraint="string-length(.) > 3"),
+        Item("choices", "choices", W, choices=choice, constraint="count-selected(.) > 0"),
+        Item("needed", "text", W, required=True),
+        Item("some", "choices", W, choices=choice),
+    )
+    checklist = Checklist("c", "1", W, (Section("s", W, items),))
+    found = problems(checklist, {"text": "", "choices": [], "needed": "", "some": []}, {})
+    assert [each.item for each in found] == ["choices", "needed"]
+    assert "required" in str(found[1].message)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "required", "said"),
+    [
+        (None, True, "has not been run"),
+        (None, False, ""),
+        ("fail", True, "failed"),
+        ("fail", False, "failed"),
+        ("outdated", True, "another token"),
+        ("outdated", False, ""),
+        ("pass", True, ""),
+        ("not-checked", True, ""),
+    ],
+)
+def test_what_a_step_came_to_keeps_the_visit_open_or_not(
+    verdict: str | None, required: bool, said: str
+) -> None:
+    step = Item("p", "procedure", W, required=required, procedure="preflight")
+    checklist = Checklist("c", "1", W, (Section("s", W, (step,)),))
+    found = problems(checklist, {"p": "an answer is none"}, {"p": verdict} if verdict else {})
+    assert [each.item for each in found] == (["p"] if said else [])
+    assert all(said in str(each.message) for each in found)

@@ -211,7 +211,12 @@ def mend(folder: Path) -> None:
             each.do()
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=min(60, settings().max_examples),
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(mishaps=MISHAPS, seed=st.integers(0, 2**32))
 def test_no_entry_that_is_whole_on_the_disk_is_lost_by_any_mishap_to_the_others(
     worked: tuple[Path, Lines, list[bytes]], mishaps: list[str], seed: int

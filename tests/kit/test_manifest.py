@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import subprocess
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,8 @@ from hypothesis import strategies as st
 from fieldkit.journal.device import verify
 from fieldkit.kit import install
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitMissing, KitUnreadable
-from tests.kit.conftest import Office
+from fieldkit.kit.errors import KitMissing, KitUnreadable, StickGone
+from tests.kit.conftest import CONTENTS, Office, Stick
 
 LEAVING = (
     "../outside", "a/../../outside", "/etc/passwd", "C:/Windows/x", "C:x", "a\\..\\b", "\\\\server\\share",
@@ -134,6 +137,111 @@ def test_a_target_that_names_a_file_the_manifest_does_not_list_is_refused(
     office.sign(small_kit, json.dumps(whole).encode())
     with pytest.raises(KitUnreadable):
         manifests.read(small_kit)
+
+
+def test_a_kit_says_what_is_in_it_and_whose_it_is(small_kit: Path, office: Office) -> None:
+    read = manifests.read(small_kit)
+    data = (small_kit / "manifest.json").read_bytes()
+    assert read.genuine
+    assert (read.data, read.sha256) == (data, hashlib.sha256(data).hexdigest())
+    assert {file.path: (file.size, file.sha256) for file in read.listed} == {
+        path: (len(content), hashlib.sha256(content).hexdigest()) for path, content in CONTENTS.items()
+    }
+    manifest = read.manifest
+    assert manifest.fingerprint == install.fingerprint(office.key)
+    assert manifest.size == sum(map(len, CONTENTS.values()))
+    letter = manifest.file("samples/letter.pdf")
+    assert letter is not None
+    assert letter.size == len(CONTENTS["samples/letter.pdf"])
+    assert manifest.file("samples/none.pdf") is None
+
+
+def test_a_manifest_is_written_in_one_form_with_its_keys_in_order(small_kit: Path) -> None:
+    data = (small_kit / "manifest.json").read_bytes()
+    assert data == json.dumps(json.loads(data), indent=1, sort_keys=True).encode() + b"\n"
+
+
+@pytest.mark.parametrize("spoil", [0, 63])
+def test_a_signature_with_a_changed_byte_is_not_genuine(small_kit: Path, spoil: int) -> None:
+    signature = bytearray((small_kit / "manifest.sig").read_bytes())
+    signature[spoil] ^= 1
+    (small_kit / "manifest.sig").write_bytes(signature)
+    assert not manifests.read(small_kit).genuine
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.sig"])
+@pytest.mark.parametrize("put", [Path.unlink, lambda path: (path.unlink(), path.mkdir())])
+def test_a_kit_without_its_manifest_or_its_signature_is_not_finished(
+    small_kit: Path, name: str, put: Callable[[Path], object]
+) -> None:
+    put(small_kit / name)
+    with pytest.raises(KitMissing) as caught:
+        manifests.read(small_kit)
+    assert name in str(caught.value)
+
+
+def test_a_manifest_as_large_as_is_allowed_is_read_and_no_larger_one(small_kit: Path, office: Office) -> None:
+    data = (small_kit / "manifest.json").read_bytes()
+    office.sign(small_kit, data + b" " * (install.LARGEST - len(data)))
+    assert manifests.read(small_kit).genuine
+    with (small_kit / "manifest.json").open("ab") as file:
+        file.write(b" ")
+    refused = _refused(small_kit)
+    assert (str(refused), refused.detail) == (str(manifests.REASONS["shape"]), "manifest.json")
+
+
+def test_of_a_manifest_that_is_far_too_large_no_more_is_read_than_is_allowed(small_kit: Path) -> None:
+    with (small_kit / "manifest.json").open("ab") as file:
+        file.truncate(20 * install.LARGEST)
+    tracemalloc.start()
+    try:
+        _refused(small_kit)
+        assert tracemalloc.get_traced_memory()[1] < 4 * install.LARGEST
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_signature_that_is_longer_is_none(small_kit: Path) -> None:
+    with (small_kit / "manifest.sig").open("ab") as file:
+        file.write(b"x")
+    assert _refused(small_kit).detail == "manifest.sig"
+
+
+def test_what_is_wrong_with_a_manifest_is_said_with_the_place(small_kit: Path, office: Office) -> None:
+    whole = json.loads((small_kit / "manifest.json").read_bytes())
+    file = whole["files"][0]
+    for changes, words in (
+        ({"format": 7}, "7"),
+        ({"files": [file | {"path": "a\u202e/../b"}]}, "a\\u202e/../b"),
+        ({"files": [file, file]}, file["path"]),
+    ):
+        office.sign(small_kit, _changed(whole, **changes))
+        refused = _refused(small_kit)
+        assert words in str(refused)
+        assert refused.detail == words
+    office.sign(small_kit, _changed(whole, bureaus=["a b"]))
+    refused = _refused(small_kit)
+    assert str(refused) == str(manifests.REASONS["shape"])
+    assert "bureaus" in refused.detail
+    office.sign(small_kit, _changed(whole, drivers=[whole["drivers"][0] | {"system": 3}]))
+    assert "system" in _refused(small_kit).detail
+
+
+def _refused(kit: Path) -> KitUnreadable:
+    with pytest.raises(KitUnreadable) as caught:
+        manifests.read(kit)
+    return caught.value
+
+
+def test_a_stick_that_is_pulled_before_the_manifest_is_read_is_said_to_be_gone(
+    plugged: Stick, office: Office
+) -> None:
+    kit = office.make(plugged.folder)
+    plugged.pull()
+    with pytest.raises(StickGone) as caught:
+        manifests.read(kit)
+    assert str(kit) in str(caught.value)
+    assert "Input/output error" in caught.value.detail
 
 
 def test_a_manifest_that_is_a_link_is_no_manifest(small_kit: Path, tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_packages_that_a_later_kit_does_not_have_go_from_the_home(office: Office
     kit = _kit(later, two_deb=b"2")
     load.load(load.prepare(kit, home, fingerprint=install.fingerprint(later.key)), home)
     assert [path.name for path in brought.brought(home, "softhsm2")] == ["two.deb"]
-    assert not (brought.folder(home) / "one.deb").exists()
+    assert [path.name for path in brought.folder(home).rglob("*.deb")] == ["two.deb"]
 
 
 def test_a_kits_packages_for_another_system_are_not_kept(office: Office, home: Home) -> None:
@@ -290,3 +290,64 @@ def test_a_library_of_an_earlier_point_release_is_brought_up_to_what_the_kits_dr
         machine.close()
     assert planned["new"] == ["fieldkit-never-here 1.0"]
     assert planned["changed"] == ["fieldkit-lib 2.0"]
+
+
+def _twins(office: Office) -> Path:
+    """A kit with two packages of one name, each for a driver of its own and both for a third."""
+    system = distribution.release()
+    one, two = paths = ("packages/a/same.deb", "packages/b/same.deb")
+    drivers = [
+        DriverFiles(profile, system, "amd64", files)
+        for profile, files in (("softhsm2", (one,)), ("opensc", (two,)), ("both", paths))
+    ]
+    return office.make(office.folder / "twins", {one: b"1" * 100, two: b"2" * 100}, drivers=tuple(drivers))
+
+
+def test_packages_of_one_name_in_two_folders_are_two_copies(office: Office, home: Home) -> None:
+    paths = use.packages(_twins(office), "both", home)
+    assert [path.read_bytes() for path in paths] == [b"1" * 100, b"2" * 100]
+
+
+def test_packages_of_one_name_are_kept_beside_each_other_in_the_home(office: Office, home: Home) -> None:
+    load.load(load.prepare(_twins(office), home), home)
+    for profile, contents in (("softhsm2", [b"1"]), ("opensc", [b"2"]), ("both", [b"1", b"2"])):
+        paths = brought.brought(home, profile)
+        assert [path.read_bytes() for path in paths] == [each * 100 for each in contents]
+
+
+def test_all_parts_of_a_driver_are_kept_though_the_manifest_names_them_one_by_one(
+    office: Office, home: Home
+) -> None:
+    files = {f"packages/linux/{name}": name.encode() for name in ("one.deb", "two.deb")}
+    drivers = tuple(DriverFiles("softhsm2", "linux", "amd64", (path,)) for path in files)
+    kit = office.make(office.folder / "parts", files, drivers=drivers)
+    load.load(load.prepare(kit, home), home)
+    assert [path.name for path in brought.brought(home, "softhsm2")] == ["one.deb", "two.deb"]
+
+
+def test_a_damaged_driver_package_leaves_the_home_as_it_was(office: Office, home: Home) -> None:
+    home.profiles.mkdir(parents=True)
+    (home.profiles / "services.yaml").write_bytes(SERVICES + b"# mine\n")
+    before = Office(office.folder / "before")
+    load.load(load.prepare(_kit(before, one_deb=b"1" * 100), home), home)
+    driver = DriverFiles("softhsm2", distribution.release(), "amd64", (f"{OURS}/one.deb", f"{OURS}/two.deb"))
+    files = _papers(office) | dict.fromkeys(driver.files, b"2" * 100)
+    kit = office.make(office.folder / "papers", files, drivers=(driver,))
+    (kit / OURS / "two.deb").write_bytes(b"x" * 100)
+    with pytest.raises(KitUnsound):
+        load.load(load.prepare(kit, home, fingerprint=install.fingerprint(office.key)), home)
+    assert keys.known(home) == {before.key}
+    assert (home.profiles / "services.yaml").read_bytes().endswith(b"# mine\n")
+    assert not (home.checklists / "own.yaml").exists()
+    assert [path.read_bytes() for path in brought.brought(home, "softhsm2")] == [b"1" * 100]
+    assert len([path for path in brought.folder(home).rglob("*") if path.is_file()]) == 2
+
+
+def test_what_was_kept_aside_stays_when_the_same_kit_is_taken_again(office: Office, home: Home) -> None:
+    home.profiles.mkdir(parents=True)
+    kit = office.make(office.folder / "papers", _papers(office))
+    for text in (b"# mine\n", b"# mine again\n"):
+        (home.profiles / "services.yaml").write_bytes(SERVICES + text)
+        load.load(load.prepare(kit, home), home)
+    kept = [path.read_bytes() for path in (home.path / load.ASIDE).rglob("services.yaml")]
+    assert sorted(kept) == sorted([SERVICES + b"# mine\n", SERVICES + b"# mine again\n"])

@@ -105,6 +105,7 @@ def passes(tree: Path, module: str, source: str, limit: float) -> bool:
     for stale in (target.parent / "__pycache__").glob(f"{target.stem}.*.pyc"):
         stale.unlink()
     tests = [*TABLE["tests"][module], "-x", "-q", "-p", "no:cacheprovider", "--basetemp", str(tree / "tmp")]
+    tests.append("--hypothesis-profile=few")  # the same examples for every change
     environment = os.environ | {"PYTHONPATH": str(tree)}
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", *tests],

@@ -273,3 +273,14 @@ def test_something_else_is_said_to_be_no_bundle(tmp_path: Path, head_office: Off
             open_bundle(path, head_office.identity)
     with pytest.raises(errors.BundleUnreadable):
         open_bundle(tmp_path / "nowhere.fkb", head_office.identity)
+
+
+@pytest.mark.parametrize("sha256", ["", "x", "../../etc/passwd", "A" * 64, "0" * 63])
+def test_what_only_looks_like_an_attachment_does_not_spoil_the_bundle(
+    store: Store, head_office: Office, recipients: Keys, tmp_path: Path, sha256: str
+) -> None:
+    value = {"sha256": sha256, "size": 1, "name": "driver.deb"}
+    entry = store.append(Draft(kind="note", value=value))
+    opened = open_bundle(make(store, 1, entry.seq, recipients, tmp_path).path, head_office.identity)
+    assert len(opened.entries) == entry.seq
+    assert opened.header.missing == ()

@@ -188,6 +188,17 @@ def test_a_header_that_contradicts_its_body_is_refused(
             open_bundle(path, head_office.identity)
 
 
+def test_an_attachment_that_entries_name_is_there_or_said_to_be_missing(
+    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+) -> None:
+    *blobs, lacking = made.header.blobs
+    cut = body[: -lacking.size]
+    caught = refusal(build(cut, blobs=tuple(blobs)), head_office, tmp_path / "in")
+    assert (caught.code, caught.detail) == ("bundle-damaged", lacking.sha256)
+    path = build(cut, blobs=tuple(blobs), missing=(lacking.sha256,))
+    assert open_bundle(path, head_office.identity).header.missing == (lacking.sha256,)
+
+
 @pytest.mark.parametrize("field", ["dev", "seq", "prev"])
 def test_an_entry_that_does_not_follow_is_refused(
     store: Store, build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path, field: str

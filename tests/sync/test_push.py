@@ -15,7 +15,7 @@ from fieldkit.journal.entry import Draft, digest
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
 from fieldkit.operator import Progress
-from fieldkit.sync import errors
+from fieldkit.sync import errors, opening
 from fieldkit.sync import push as pushing
 from fieldkit.sync.carrier import FolderCarrier, Stored
 from fieldkit.sync.opening import open_bundle
@@ -306,6 +306,25 @@ def test_large_work_goes_in_several_bundles(
     opened = [open_bundle(stick.folder / each, head_office.identity) for each in pushed.bundles]
     assert [each.header.prev for each in opened[1:]] == [each.header.hash for each in opened[:-1]]
     assert push(store, stick, recipients).bundle == ""
+
+
+def test_a_bundle_holds_no_more_entries_than_can_be_opened(
+    store: Store,
+    stick: FolderCarrier,
+    recipients: Keys,
+    head_office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    longest = max(len(line) + 1 for line in store.lines(1, store.head().seq))
+    for most in (3 * longest, longest):
+        monkeypatch.setattr(opening, "LARGEST_ENTRIES", most)
+        pushed = push(store, FolderCarrier(stick.folder / str(most)), recipients)
+        opened = [
+            open_bundle(stick.folder / str(most) / each, head_office.identity) for each in pushed.bundles
+        ]
+        entries = [entry for each in opened for entry in each.entries]
+        assert entries == list(store.lines(1, pushed.last))
+    assert len(pushed.bundles) == pushed.last
 
 
 def test_entries_that_were_lost_do_not_hold_the_rest_back(

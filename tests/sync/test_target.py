@@ -209,6 +209,27 @@ def test_an_entry_that_is_lost_does_not_hold_its_receipt_back(
         assert push(damaged, FolderCarrier(tmp_path / "other"), recipients).first == pushed.last + 1
 
 
+def test_an_entry_that_came_back_after_its_loss_was_accepted_is_put(
+    store: Store, stick: FolderCarrier, recipients: Keys, head_office: Office
+) -> None:
+    """As when the disk gives again what it did not, or the file is brought back from a copy."""
+    folder = store.folder
+    (segment,) = folder.glob("journal-*.fkj")
+    whole = next(store.lines(3, 3))
+    with lose(store, 3) as damaged:
+        push(damaged, stick, recipients)
+        assert [(gap.first, gap.last) for gap in status(damaged).gaps] == [(3, 3)]
+    lines = segment.read_bytes().split(b"\n")
+    lines[2] = lines[2][: -len(whole)] + whole
+    segment.write_bytes(b"\n".join(lines))
+    with Store.open(folder) as mended:
+        assert next(mended.lines(3, 3)) == whole
+        assert (status(mended).gaps, status(mended, stick).pending) == ((), 5)
+        pushed = push(mended, stick, recipients)
+        assert open_bundle(stick.folder / pushed.bundle, head_office.identity).entries[0] == whole
+        assert push(mended, stick, recipients).bundle == ""
+
+
 def test_where_its_follower_is_lost_too_the_receipt_is_taken_and_said_to_rest_on_its_signature(
     store: Store, stick: FolderCarrier, hub: Hub
 ) -> None:

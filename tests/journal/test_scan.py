@@ -1,0 +1,72 @@
+"""Opening looks at every line, decodes hardly any, and takes in the same as if it had decoded all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from fieldkit.journal.entry import Draft
+from fieldkit.journal.scan import Scan
+from fieldkit.journal.store import Store
+from tests.journal.conftest import segment
+
+ENTRIES = 300
+Made = Callable[[int], Draft]
+
+KINDS: dict[str, Made] = {
+    "answers of one visit": lambda n: Draft("answer", visit="2026-MAU-01", item=f"i{n}", value=n),
+    "long ones": lambda n: Draft("answer", visit="2026-MAU-01", value="câu trả lời dài " * 60),
+    "those without a visit": lambda n: Draft("note", value={"number": n}),
+    "several kinds and visits": lambda n: Draft("note" if n % 3 else "answer", visit=f"v{n % 4}", value=n),
+    "a value that names a visit": lambda n: Draft("note", value={"a": 1, "visit": "v1"}),
+    "such a value within a visit": lambda n: Draft("note", visit="v2", value={"a": 1, "visit": "v1"}),
+}
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions are called by it: what it costs, whatever the machine."""
+    count = 0
+
+    def see(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(see)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def written(request: pytest.FixtureRequest, folder: Path) -> tuple[Path, list[Draft]]:
+    """A journal of many entries that are alike, and what they say."""
+    drafts = [request.param(number) for number in range(ENTRIES)]
+    with Store.open(folder) as store:
+        for draft in drafts:
+            store.append(draft)
+    return segment(folder), drafts
+
+
+def test_an_entry_like_those_before_is_compared_and_not_decoded(written: tuple[Path, list[Draft]]) -> None:
+    path, _ = written
+    scan = Scan()
+    assert calls(lambda: scan.segment(path.name, path.read_bytes())) < 2.5 * ENTRIES
+    assert scan.seq == ENTRIES
+    assert not scan.holes
+
+
+def test_entries_that_are_only_compared_are_found_by_their_visit_all_the_same(
+    written: tuple[Path, list[Draft]],
+) -> None:
+    path, drafts = written
+    with Store.open(path.parent) as store:
+        assert [entry.value for entry in store.entries()] == [draft.value for draft in drafts]
+        for visit in {draft.visit for draft in drafts if draft.visit} | {"v1"}:
+            mine = [draft.value for draft in drafts if draft.visit == visit]
+            assert [entry.value for entry in store.entries(visit=visit)] == mine
