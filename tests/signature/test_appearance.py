@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ def test_where_nothing_follows_the_signature_nothing_is_drawn(
 ) -> None:
     judged = quorum.judge(put(tmp_path, signed_bytes), pki.anchors, pki.crls())
     assert (judged.verdict, words(judged)) == ("pass", {"appearance": "pass"})
+
+
+def test_that_there_will_be_something_to_draw_is_seen_at_a_glance(
+    rsa_signer: SoftwareSigner, signed_bytes: bytes
+) -> None:
+    twice = forgery.signed(signed_bytes, rsa_signer, field="Second")
+    assert [appearance.expected(BytesIO(data)) for data in (signed_bytes, twice)] == [False, True]
 
 
 def test_each_check_names_its_judge(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
@@ -237,12 +245,18 @@ def test_pages_that_are_gone_added_or_of_another_size_are_seen(
     tree, number = reader.root["/Pages"], reader.root.raw_get("/Pages").reference.idnum
     first = tree["/Kids"].raw_get(0).reference.idnum
     one = b"<</Type/Pages/Count 1/Kids[%d 0 R]>>" % first
-    three = b"<</Type/Pages/Count 3/Kids[%d 0 R %d 0 R %d 0 R]>>" % (first, first, first)
+    second = tree["/Kids"].raw_get(1).reference.idnum
+    three = b"<</Type/Pages/Count 3/Kids[%d 0 R %d 0 R %d 0 R]>>" % (first, second, first)
     page = reader.root["/Pages"]["/Kids"][0]
     wide = revision.written(page).replace(b"200", b"300")
-    for objects in ({number: one}, {number: three}, {first: wide}):
+    for objects, detail in (
+        ({number: one}, "page 2: missing"),
+        ({number: three}, "page 3: added"),
+        ({first: wide}, "page 1: size"),
+    ):
         compared = appearance.compare(put(tmp_path, revision.appended(signed, objects)))
-        assert [check.verdict for check in compared.checks] == ["fail"] * 3, objects
+        outcomes = [(check.verdict, check.detail) for check in compared.checks]
+        assert outcomes == [("fail", f"Signature1: {detail}")] * 3
 
 
 def test_colours_of_one_brightness_are_told_apart(rsa_signer: SoftwareSigner, tmp_path: Path) -> None:
@@ -330,6 +344,8 @@ def test_an_engine_that_draws_what_was_signed_and_not_what_is_there_now_sees_a_d
     judged = quorum.judge(followed, pki.anchors, pki.crls())
     assert words(judged)["poppler-appearance"] == "fail"
     assert judged.verdict == "fail"
+    details = {check.id: check.detail for check in judged.checks}
+    assert details["poppler-appearance"].startswith("Signature1: pdftoppm ")
 
 
 def test_where_no_engine_looked_the_document_is_not_settled(

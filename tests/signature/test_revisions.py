@@ -206,6 +206,25 @@ def test_what_was_signed_has_to_begin_as_a_document_does(plain: bytes) -> None:
     assert revisions.unaccounted(reader, len(plain), 0).startswith("the file does not begin")
 
 
+def test_a_table_that_no_appended_revision_has_is_told(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}) + b"% a note\n"
+    told = reason(once, len(once) - 9, 0)
+    assert told == f"a table's line of predecessors holds more than the file appends, byte {len(once)}"
+    assert reason(once, len(once) - 9, 1) == ""
+
+
+def test_a_stream_may_say_elsewhere_how_long_it_is(plain: bytes) -> None:
+    body = b"<</Length 91 0 R>>\nstream\nlong\nendstream"
+    for length, expected in (
+        (b"4", ""),
+        (b"3", "a stream is not as long"),
+        (b"(4)", "a stream does not say"),
+    ):
+        told = reason(revision.appended(plain, {90: body, 91: length}), len(plain))
+        assert told.startswith(expected)
+        assert bool(told) == bool(expected)
+
+
 def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
     reader = revision.read(plain)
     catalog = revision.written(reader.root)
@@ -224,6 +243,7 @@ def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
         (b"90 0 91 3 [] <<>>", 10, 3, b"", "holds what the table does not list"),
         (b"90 0 91 3 [] <<>>", 10, -1, b"", "is not built as it must be"),
         (b"90 0 91 3 [] <<>>", 10, 2, b"/Extends 3 0 R", "is not built as it must be"),
+        (b"90 0 91 3 [] word", 10, 2, b"", "a value is none, byte 13"),
         (b"90 0 91 12 [] %a note\n\n<<>>", 11, 2, b"", ""),
         (b"90 0 91 9 [] %obj\n\n<<>>", 10, 2, b"", "a comment hides something"),
     ],
