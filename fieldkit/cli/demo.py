@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from fieldkit import demo as sample
+from fieldkit import i18n
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.home import Home
 from fieldkit.text import M, visible
@@ -56,5 +57,5 @@ def _show(laid: sample.Laid, visit: str) -> Reply:
     ):
         sys.stderr.write(f"{line}\n")
     sys.stdin.readline()
-    status = run(laid.home, visit=visit)
+    status = run(laid.home, lang=i18n.language(), visit=visit)
     return Reply({"visit": visit}, good=status == 0)

@@ -13,9 +13,10 @@ from textual.message import Message as Event
 from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
+from fieldkit.i18n import LANGUAGES
 from fieldkit.operator import Finding, Question
 from fieldkit.plain import SEVERITIES
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said, Words
 from fieldkit.tui import signs
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.dialogs import QuestionDialog
@@ -274,11 +275,11 @@ class VisitRoom(WorkRoom):
     def on_visit_room_answered(self, event: Answered) -> None:
         self._busy = False
         self._drafts.hold(event.item, None)
-        label = event.visit.checklist.item(event.item).label
+        saved = _of_item(event.visit, event.item, lambda item: M("Saved: {item}", item=item))
         self._take(event.visit)
         self._step_on(event.item)
-        self.status(M("Saved: {item}", item=str(label)))
-        self.fieldkit.note(M("Saved: {item}", item=str(label)))
+        self.status(saved)
+        self.fieldkit.note(saved)
         self.fieldkit.release_keys()
 
     def on_visit_room_refused(self, event: Refused) -> None:
@@ -395,13 +396,17 @@ class VisitRoom(WorkRoom):
 
     def ended(self, outcome: Evidence | None, error: FieldkitError | None) -> None:
         item, self._running_item = self._running_item, ""
-        told: Said = M("{item}: not finished.", item=self._label(item))
+        told = _of_item(self._visit, item, lambda label: M("{item}: not finished.", item=label))
         if isinstance(error, SAID_NO):
             told = error.message
         if outcome is not None:
-            verdict = str(SEVERITIES[outcome.verdict])
-            told = M(
-                "{item}: {outcome}. F3 goes to the next open item.", item=self._label(item), outcome=verdict
+            verdict = SEVERITIES[outcome.verdict]
+            told = _of_item(
+                self._visit,
+                item,
+                lambda label: M(
+                    "{item}: {outcome}. F3 goes to the next open item.", item=label, outcome=verdict
+                ),
             )
         self.fieldkit.note(told)
         self.status(told)
@@ -482,3 +487,10 @@ class VisitRoom(WorkRoom):
                     self.post_message(event)
 
         self.run_worker(doing(), group="desk", exit_on_error=False)
+
+
+def _of_item(visit: Visit | None, item: str, message: Callable[[str], Message]) -> Said:
+    """A message about an item, whose label is in both languages already: F2 turns all of it."""
+    label: Said = visit.checklist.item(item).label if visit is not None else Words(item, item)
+    vi, en = (message(label.render(language)).render(language) for language in LANGUAGES)
+    return Words(vi, en)

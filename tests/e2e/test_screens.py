@@ -237,6 +237,14 @@ def test_an_empty_home_says_how_to_begin_in_both_languages(tmp_path: Path) -> No
         terminal.wait_for("ended with 0")
 
 
+def test_the_demo_opens_its_screens_in_the_language_that_was_asked_for(tmp_path: Path) -> None:
+    environment = {"LANG": "C.UTF-8", "TERM": "screen-256color", "HOME": str(tmp_path)}
+    with Terminal((*FIELDKIT, "--lang", "en", "demo"), environment=environment) as terminal:
+        terminal.wait_for("Press Enter to open the screens.")
+        terminal.press("Enter")
+        terminal.wait_for("The machine", "F1 Help")
+
+
 def _environment(home: Home, language: str) -> Mapping[str, str]:
     wanted = clean_environment(home)
     return {

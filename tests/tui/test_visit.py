@@ -172,6 +172,25 @@ def test_the_language_changes_in_the_middle_of_typing_and_nothing_typed_is_lost(
     play(story, visit=visit)
 
 
+def test_what_was_just_done_is_said_wholly_in_the_language_that_is_switched_to(
+    play: Play, visit: str
+) -> None:
+    async def story(person: Person) -> None:
+        await person.see("▕ Is somebody there?")
+        await person.press("enter", "down", "enter")
+        await person.see("Saved: Is somebody there?")
+        await person.press("f2")
+        await person.see("Đã lưu: Có mặt?")
+        await person.press("f2", "escape")
+        await go(person, "Look at the machine")
+        await person.press("enter")
+        await person.see("Look at the machine: passed.", seconds=30)
+        await person.press("f2")
+        await person.see("Kiểm tra máy: đạt.")
+
+    play(story, visit=visit)
+
+
 def test_an_unknown_visit_is_an_error_with_words_and_esc_gets_out(play: Play, visit: str) -> None:
     async def story(person: Person) -> None:
         await person.see("There is no visit NOWHERE", "What to do next")
