@@ -50,8 +50,6 @@ def check_answer(
     stored = normal(item, value)
     today = datetime.date.today()
     others: Callable[[str], Term]
-    if not item.constraint:
-        return stored
     if checklist is None:
         others = lambda name: term_by_shape(answers.get(name))  # noqa: E731
     else:

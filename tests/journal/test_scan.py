@@ -9,7 +9,9 @@ from types import FrameType
 
 import pytest
 
+from fieldkit.journal import log
 from fieldkit.journal.entry import Draft
+from fieldkit.journal.line import line
 from fieldkit.journal.scan import Scan
 from fieldkit.journal.store import Store
 from tests.journal.conftest import segment
@@ -70,3 +72,32 @@ def test_entries_that_are_only_compared_are_found_by_their_visit_all_the_same(
         for visit in {draft.visit for draft in drafts if draft.visit} | {"v1"}:
             mine = [draft.value for draft in drafts if draft.visit == visit]
             assert [entry.value for entry in store.entries(visit=visit)] == mine
+
+
+def test_a_line_with_the_right_checksum_that_is_no_entry_is_damage(folder: Path) -> None:
+    with Store.open(folder) as store:
+        for number in range(4):
+            store.append(Draft("answer", visit="v1", value=number))
+    path = segment(folder)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], line(b"{}"), *lines[2:]]))
+    with Store.open(folder) as store:
+        assert store.read_only is not None
+        assert [damage.kind for damage in store.damage()] == ["order"]
+        assert [entry.value for entry in store.entries()] == [0, 1, 2, 3]
+
+
+def test_what_stands_behind_the_last_line_of_an_earlier_segment_is_damage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "SEGMENT_SIZE", 900)
+    with Store.open(folder) as store:
+        for number in range(6):
+            store.append(Draft("answer", visit="v1", value=number))
+    first, *_ = sorted(folder.glob("journal-*.fkj"))
+    assert first != segment(folder)
+    with first.open("ab") as file:
+        file.write(b"half a li")
+    with Store.open(folder) as store:
+        assert first.name in str(store.read_only)
+        assert [entry.value for entry in store.entries()] == [0, 1, 2, 3, 4, 5]

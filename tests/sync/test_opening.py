@@ -266,6 +266,17 @@ def test_what_may_be_unpacked_at_most_is_counted_before_anything_is(
     assert "more than is allowed" in str(caught)
 
 
+def test_as_many_bytes_of_entries_are_opened_as_are_allowed(
+    build: Build, body: bytes, made: Made, head_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = build(body)
+    monkeypatch.setattr(opening, "LARGEST_ENTRIES", made.header.entries)
+    assert open_bundle(path, head_office.identity).header.entries == made.header.entries
+    monkeypatch.setattr(opening, "LARGEST_ENTRIES", made.header.entries - 1)
+    with pytest.raises(errors.BundleDamaged):
+        open_bundle(path, head_office.identity)
+
+
 def test_another_key_than_the_devices_is_told_from_another_devices_name(
     store: Store, build: Build, body: bytes, head_office: Office, tmp_path: Path
 ) -> None:

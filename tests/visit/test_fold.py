@@ -116,3 +116,25 @@ def test_entries_of_a_kind_of_later_releases_change_nothing_but_the_head(visits:
     now = visits.load(visit)
     assert (now.answers, now.answered, now.problems) == (before.answers, before.answered, before.problems)
     assert now.head != before.head
+
+
+def test_a_token_that_was_never_initialised_here_counts_until_another_is(
+    visits: Visits, begin: Begin, steps: Steps
+) -> None:
+    visit = begin(step("token_setup") + step("certificate_import"))
+    steps.run(visit, "certificate_import", about("A1"))
+    assert visits.load(visit).outdated == ()
+    steps.run(visit, "token_setup", about("B2"))
+    assert visits.load(visit).outdated == ("certificate_import",)
+
+
+def test_every_record_that_was_made_is_told(visits: Visits, begin: Begin) -> None:
+    visit = begin(item("staff", "number"))
+    visits.answer(visit, "staff", "4")
+    for name in ("one", "two"):
+        signed = visits.sign_off(visit, "Nguyễn Mẫu", "Trưởng CQTT").signoff
+        assert signed is not None
+        made = {"name": name, "pdf": "", "json": "", "signed": False, "signoff": signed.head}
+        visits.recorded(visit, made, "")
+        visits.amend(visit, "lại")
+    assert [record.name for record in visits.load(visit).records] == ["one", "two"]
