@@ -269,7 +269,34 @@ class _Form(FormUpdatingRule):
 
     def apply(self, old: Any, new: Any) -> Any:
         before, after = (_entries(each.root, "/AcroForm") for each in (old, new))
-        for key in ("/DR", "/DA", "/Q", "/NeedAppearances"):
+        if before and not _adds_only(before.get("/DR"), after.get("/DR")):
+            raise SuspiciousModification("The form's /DR was changed")
+        for key in ("/DA", "/Q", "/NeedAppearances"):
             if before and before.get(key) != after.get(key) and (key in before or key == "/NeedAppearances"):
                 raise SuspiciousModification(f"The form's {key} was changed")
         return super().apply(old, new)
+
+
+def _adds_only(before: Any, after: Any) -> bool:
+    """Whether every resource that was there is there as it was, however many came.
+
+    Pictures are none that a field's text is drawn with; PDFBox keeps each signature's there.
+    """
+    if before is None or before == after:
+        return True
+    kinds, now = (_resolved(each) for each in (before, after))
+    return all(
+        name in now and _resolved(now[name]).items() >= _resolved(kinds[name]).items()
+        for name in kinds
+        if name != "/XObject"
+    )
+
+
+def _resolved(value: Any) -> dict[str, Any]:
+    """A dictionary's entries as they stand; what is none is compared as a whole."""
+    held = value.get_object() if hasattr(value, "get_object") else value
+    return (
+        {key: held.raw_get(key) for key in held}
+        if hasattr(held, "raw_get") and hasattr(held, "keys")
+        else {"": held}
+    )

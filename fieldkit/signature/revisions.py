@@ -32,6 +32,7 @@ HIDING = re.compile(rb"\bobj\b|stream|xref|trailer|%EOF", re.IGNORECASE)
 """What stands in no honest comment, and what a viewer that mends files looks for."""
 
 DEEPEST = 60
+LONGEST_ROW = 32  # bytes of an entry in a table that is a stream
 
 
 class _Unfit(Exception):
@@ -42,10 +43,14 @@ class _Unfit(Exception):
 
 
 class _Revision:
-    """An appended revision as it lies in the file. objects: number to generation, place and value."""
+    """An appended revision as it lies in the file. objects: number to generation, place and value.
+
+    stream: the number of the object that is a table; where `entries` follow, it says the same once more.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[int, tuple[int, int, Any]] = {}
+        self.stream: int | None = None
         self.table: int | None = None
         self.entries: dict[int, tuple[int, int, bool]] | None = None
         self.trailer: dict[bytes, Any] = {}
@@ -103,8 +108,8 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
         raise _Unfit(at, "startxref does not lead to the table")
     if appended.trailer.get(b"/Prev") != previous:
         raise _Unfit(at, "/Prev does not lead to the table before")
-    if section.hybrid is not None or b"/XRefStm" in appended.trailer:
-        raise _Unfit(at, "a revision has two tables")
+    if appended.entries is not None:
+        _match_second_table(reader, appended, hybrid=section.hybrid is not None)
     if any(freed for freed in section.freed):
         raise _Unfit(at, "objects are given up")
     listed = {held: (generation, place) for held, (generation, place) in section.standard_xrefs.items()}
@@ -114,13 +119,13 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
             raise _Unfit(at, "the table is not read alike")
     lying = {held: (generation, place) for held, (generation, place, _) in appended.objects.items()}
     if meta.stream_ref is not None:  # need not list itself
-        _match_table(reader, appended, number, meta.stream_ref)
+        _rows(reader, appended, meta.stream_ref.idnum)
         lying.setdefault(meta.stream_ref.idnum, (0, -1))
         listed.setdefault(meta.stream_ref.idnum, lying[meta.stream_ref.idnum])
     if lying != listed:
         strange = sorted({held for held in {*lying, *listed} if lying.get(held) != listed.get(held)})
         raise _Unfit(at, f"the table and the objects differ: {strange[:5]}")
-    if meta.size < max(xrefs.get_xref_container_info(number - 1).size, *(held + 1 for held in listed)):
+    if meta.size < max((xrefs.get_xref_container_info(number - 1).size, *(held + 1 for held in listed))):
         raise _Unfit(at, "the table is longer than it says")
     for held, (generation, _) in listed.items():
         if generation != generations.get(held, 0):
@@ -132,18 +137,57 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
             raise _Unfit(at, f"the trailer's {key} was changed")
 
 
-def _match_table(reader: Any, appended: _Revision, number: int, reference: Any) -> None:
-    """A table in a stream has as many entries as it says, and each the width that it says."""
-    table = reader.get_historical_resolver(number).get_object(reference)
-    widths, trailer = appended.trailer.get(b"/W"), appended.trailer
-    index = trailer.get(b"/Index", [0, trailer.get(b"/Size")])
+def _match_second_table(reader: Any, appended: _Revision, *, hybrid: bool) -> None:
+    """Some writers give a table in a stream and the same once more as text: then both say the same."""
+    assert appended.entries is not None
+    if appended.stream is None:
+        if hybrid or b"/XRefStm" in appended.trailer:
+            raise _Unfit(appended.start, "a revision has two tables")
+        return
+    _, place, value = appended.objects[appended.stream]
+    there = {held: entry for held, entry in appended.entries.items() if entry[2]}
+    there.pop(appended.stream, None)
+    rows = _rows(reader, appended, appended.stream)
+    rows.pop(appended.stream, None)
+    alike = all(appended.trailer.get(key) == value.get(key) for key in (b"/Root", b"/Prev", b"/Encrypt"))
+    if rows != there or not alike or appended.trailer.get(b"/XRefStm", place) != place:
+        raise _Unfit(appended.start, "a revision has two tables")
+
+
+def _rows(reader: Any, appended: _Revision, number: int) -> dict[int, tuple[int, int, bool]]:
+    """What a table in a stream lists: as many entries as it says, each as wide as it says."""
+    from pyhanko.pdf_utils.generic import Reference, StreamObject
+    from pyhanko.pdf_utils.xref import read_object_header
+
+    _, place, value = appended.objects[number]
+    reader.stream.seek(place)
+    read_object_header(reader.stream, strict=False)  # type: ignore[no-untyped-call]
+    table = StreamObject.read_from_stream(reader.stream, Reference(number, 0, reader)).data
+    widths, index = value.get(b"/W"), value.get(b"/Index", [0, value.get(b"/Size")])
     if (
         not isinstance(widths, list)
         or len(widths) != 3
+        or not 0 < sum(widths) <= LONGEST_ROW
         or len(index) % 2
-        or sum(index[1::2]) * sum(widths) != len(table.data)
+        or sum(index[1::2]) * sum(widths) != len(table)
     ):
         raise _Unfit(appended.start, "the table is not as long as it says")
+    sections = zip(index[::2], index[1::2], strict=True)
+    numbers = (held for first, count in sections for held in range(first, first + count))
+    rows = {}
+    for at, held in zip(range(0, len(table), sum(widths)), numbers, strict=True):
+        kind, second, third = _fields(table[at : at + sum(widths)], widths)
+        if kind:
+            rows[held] = (third, second, kind == 1)
+    return rows
+
+
+def _fields(row: bytes, widths: list[int]) -> tuple[int, int, int]:
+    """A row's kind, place and generation; a kind that takes no room is that of an object in use."""
+    first, second, _ = widths
+    kind, place, generation = row[:first], row[first : first + second], row[first + second :]
+    number = int.from_bytes
+    return number(kind, "big") if first else 1, number(place, "big"), number(generation, "big")
 
 
 def _raw(trailer: Any, key: str) -> Any:
@@ -200,7 +244,7 @@ def _walk(reader: Any, data: bytes, shift: int) -> Iterator[_Revision]:
 def _body(reader: Any, data: bytes, at: int, shift: int, revision: _Revision) -> int:
     """Objects and the table, up to startxref."""
     while not data.startswith(b"startxref", at):
-        if revision.table is not None:
+        if revision.table is not None and (revision.entries is not None or not TABLE.match(data, at)):
             raise _Unfit(shift + at, "something follows the table")
         head = OBJECT.match(data, at)
         if head is not None:
@@ -211,7 +255,7 @@ def _body(reader: Any, data: bytes, at: int, shift: int, revision: _Revision) ->
             value, at = _object(reader, data, head.end(), shift)
             revision.objects[number] = (generation, place, value)
             if isinstance(value, dict) and value.get(b"/Type") == b"/XRef":
-                revision.table, revision.trailer = place, value
+                revision.table, revision.trailer, revision.stream = place, value, number
         elif TABLE.match(data, at):
             revision.table = shift + at
             at = _table(data, at, shift, revision)

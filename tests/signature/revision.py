@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-Kind = Literal["table", "stream", "hybrid"]
+Kind = Literal["table", "stream", "hybrid", "repeated"]
 
 
 def read(data: bytes) -> PdfFileReader:
@@ -53,6 +53,7 @@ def appended(
     known: int | None = None,
     padding: bytes = b"",
     shifted: int = 0,
+    differing: Mapping[int, int] | None = None,
 ) -> bytes:
     """`data` and a revision of these objects, right unless told otherwise.
 
@@ -62,6 +63,8 @@ def appended(
     padding: what a table in a stream holds beside its entries.
     known: the size of the document's table, where it cannot be read any more.
     shifted: how many bytes too far the whole table points.
+    kind: "repeated" is a table in a stream and the same once more as text, as PDFBox writes it.
+    differing: how far from an object its entry in that stream alone points.
     """
     if known is None or root is None:
         reader = read(data)
@@ -105,6 +108,10 @@ def appended(
         if kind == "hybrid":
             extra += b"/XRefStm %d" % len(made)
             made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(packed_entries, extra))
+        if kind == "repeated":
+            same = {n: (k, at + (differing or {}).get(n, 0), rest) for n, (k, at, rest) in entries.items()}
+            entries[spare] = (1, len(made), 0)
+            made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(same, extra))
         table = len(made)
         plain = {number: entry for number, entry in entries.items() if entry[0] != 2}
         made += _table(plain) + b"trailer\n<<%s>>\n" % extra

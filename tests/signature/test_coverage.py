@@ -341,19 +341,37 @@ def test_metadata_that_was_not_there_is_a_change(
     assert coverage(revision.appended(bare, objects), pki, tmp_path).verdict == "fail"
 
 
+def fonts(name: str, **more: str) -> generic.DictionaryObject:
+    """The resources of a form: its one font, and others by their names."""
+    held = {
+        pdf_name(f"/{key}"): generic.DictionaryObject({pdf_name("/BaseFont"): pdf_name(font)})
+        for key, font in {"F": name, **more}.items()
+    }
+    return generic.DictionaryObject({pdf_name("/Font"): generic.DictionaryObject(held)})
+
+
+def test_a_later_signer_may_bring_resources_of_its_own(
+    pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    with_form = forgery.later(forgery.with_text_field(letter_bytes), form_entry("/DR", fonts("/Helvetica")))
+    signed = forgery.signed(with_form, rsa_signer)
+    added = forgery.later(signed, form_entry("/DR", fonts("/Helvetica", Own="/Courier")))
+    assert coverage(added, pki, tmp_path).verdict == "pass"
+
+
 @pytest.mark.parametrize("name", ["/DR", "/DA", "/Q"])
 def test_what_a_form_draws_its_fields_with_stays_as_it_was(
     name: str, pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
 ) -> None:
     value = {
-        "/DR": generic.DictionaryObject(),
+        "/DR": fonts("/Helvetica"),
         "/DA": generic.pdf_string("/F 1 Tf"),
         "/Q": generic.NumberObject(1),
     }
     with_form = forgery.later(forgery.with_text_field(letter_bytes), form_entry(name, value[name]))
     signed = forgery.signed(with_form, rsa_signer)
     other = {
-        "/DR": generic.DictionaryObject({pdf_name("/Font"): generic.DictionaryObject()}),
+        "/DR": fonts("/Courier"),
         "/DA": generic.pdf_string("/F 99 Tf"),
         "/Q": generic.NumberObject(2),
     }

@@ -150,7 +150,11 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(plain, one, between=b"%d 0 obj\n<<>>\nendobj\n" % size),
             f"object {size} is there twice",
         ),
-        "two tables": (revision.appended(plain, one, kind="hybrid"), "something follows the table"),
+        "two tables": (revision.appended(plain, one, kind="hybrid"), "a revision has two tables"),
+        "two tables that differ": (
+            revision.appended(plain, one, kind="repeated", differing={min(one): 1}),
+            "a revision has two tables",
+        ),
         "generation": (
             revision.appended(plain, one, generations={size: 1}),
             f"object {size} has another generation",
@@ -181,6 +185,18 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
 def test_a_revision_is_what_its_table_says_or_it_is_told_what_differs(trick: str, plain: bytes) -> None:
     data, expected = written(plain)[trick]
     assert reason(data, len(plain)).rpartition(", byte ")[0 if expected else 2] == expected
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_table_may_stand_twice_if_both_say_the_same(named: bool, plain: bytes) -> None:
+    """As PDFBox writes them: in a stream and once more as text, which may name the stream as /XRefStm."""
+    size = int(revision.read(plain).trailer["/Size"])
+    data = revision.appended(plain, {size: b"<<>>"}, kind="repeated")
+    if named:
+        place = data.rindex(b"%d 0 obj" % (size + 1), 0, data.rindex(b"\nxref\n"))
+        at = data.rindex(b"trailer\n<<") + len(b"trailer\n<<")
+        data = data[:at] + b"/XRefStm %d" % place + data[at:]
+    assert reason(data, len(plain)) == ""
 
 
 def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: bytes) -> None:
