@@ -294,11 +294,12 @@ def export(call: Call, name: str, pick: str, out: Path) -> Reply:
 @option("--certificate", "more", default="", said=M("Which certificate on it: CKA_ID, label or SHA-256."))
 def remove(call: Call, name: str, pick: str, more: str) -> Reply:
     from fieldkit.token.errors import CertificateNotFound
+    from fieldkit.token.session import needed_by_others
 
     wanted = pick or more
     with tokens.agents(call) as running:
         found = running.find(name)
-        target, who = wanted, wanted
+        target, shown, who, alone = wanted, wanted, wanted, False
         with running.session(found) as session:
             try:
                 chosen = session.certificate(wanted)
@@ -306,16 +307,20 @@ def remove(call: Call, name: str, pick: str, more: str) -> Reply:
                 if not wanted:
                     raise
             else:  # otherwise it may be a key without a certificate, which shows only after the login
-                target = chosen.sha256 if not chosen.has_private_key else chosen.id or chosen.sha256
+                alone = needed_by_others(chosen, session.certificates())
+                target = chosen.sha256
+                shown = chosen.id if chosen.has_private_key and chosen.id and not alone else chosen.sha256
                 who = chosen.label or chosen.id
         plan = Plan(
             title=M("Remove {what} from the token {token}", what=who, token=found.name),
             steps=(
-                M("Key and certificate are destroyed. Signatures made with them stay valid."),
-                M("Identifier: {id}", id=target),
+                M("The certificate is removed. Its key stays: another certificate on the token needs it.")
+                if alone
+                else M("Key and certificate are destroyed. Signatures made with them stay valid."),
+                M("Identifier: {id}", id=shown),
             ),
             keeps=M("Everything else on the token stays."),
-            confirm=target[:8],
+            confirm=shown[:8],
         )
         tokens.consent(call, plan)
         confirmed = tokens.last_try(call, found)
@@ -324,7 +329,7 @@ def remove(call: Call, name: str, pick: str, more: str) -> Reply:
             running.session(found, pin, confirmed_last_try=confirmed) as session,
         ):
             removed = session.remove(target)
-    result = {"token": found.uri, "id": target, "removed": len(removed.gone), "left": len(removed.left)}
+    result = {"token": found.uri, "id": shown, "removed": len(removed.gone), "left": len(removed.left)}
     said = (
         M("The token did not let everything be removed; objects left: {count}", count=len(removed.left))
         if removed.left

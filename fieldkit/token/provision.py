@@ -22,7 +22,7 @@ from fieldkit.token.intents import Intent, Intents, MemoryIntents
 from fieldkit.token.model import StoredCertificate, StoredKey, Token
 from fieldkit.token.policy import PinRules, demand
 from fieldkit.token.process import Broken
-from fieldkit.token.session import Session, key_id
+from fieldkit.token.session import Session, key_id, public_key
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
@@ -467,15 +467,6 @@ def _proof(session: Session, stored: StoredCertificate, intent: Intent) -> str:
         return ""
 
 
-def public_key(certificate: bytes) -> bytes:
-    """The SubjectPublicKeyInfo of a certificate."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = x509.load_der_x509_certificate(certificate).public_key()
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
 def matching_key(keys: Sequence[StoredKey], spki: bytes) -> StoredKey | None:
     """The private key that `spki` is the public half of, by itself or through the public key beside it."""
     ids = {key.id for key in keys if key.public == spki and key.id}
@@ -506,8 +497,12 @@ def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: 
 
 def _no_duplicate(session: Session, present: Sequence[StoredCertificate], spki: bytes) -> None:
     ours = key_id(spki)
-    if matching_key(session.list_keys(), spki) or any(
-        each.id == ours or public_key(each.der) == spki for each in present
+    keys = session.list_keys()
+    # some tokens keep no public key beside a private one, which then is known by its CKA_ID alone
+    if (
+        matching_key(keys, spki)
+        or any(key.id == ours for key in keys)
+        or any(each.id == ours or public_key(each.der) == spki for each in present)
     ):
         raise _duplicate(session.token)
 

@@ -107,16 +107,22 @@ class Session:
         """Remove objects by handle; what could not be removed is in the answer."""
         return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.Removed)
 
-    def remove(self, key_id: str) -> protocol.Removed:
-        """Remove a certificate with this CKA_ID (or SHA-256), and the key pair of the same CKA_ID."""
+    def remove(self, spec: str) -> protocol.Removed:
+        """Remove the certificates with this CKA_ID, or the one with this SHA-256, and their key pair.
+
+        A key that another certificate needs, such as a renewed one, stays.
+        """
         certificates = self.certificates()
-        chosen = [each for each in certificates if key_id in (each.id, each.sha256)]
-        ids = {each.id for each in chosen} | {key_id}
+        chosen = [each for each in certificates if spec in (each.id, each.sha256)]
+        ids = {each.id for each in chosen} | {spec}
+        for certificate in chosen:
+            if needed_by_others(certificate, [each for each in certificates if each not in chosen]):
+                ids.discard(certificate.id)
         handles = [each.handle for each in chosen]
         handles += [key.handle for key in self.list_keys() if key.id in ids and key.id]
         if not handles:
             raise errors.CertificateNotFound(
-                M("Nothing on the token {token} has the identifier {id}.", token=self.token.name, id=key_id),
+                M("Nothing on the token {token} has the identifier {id}.", token=self.token.name, id=spec),
                 unchanged=M("Nothing was changed on the token."),
             )
         return self.destroy(handles)
@@ -210,6 +216,35 @@ def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> Store
         hint=M("Name one with --certificate: its CKA_ID, label or SHA-256."),
         candidates=[each.id for each in fits],
     )
+
+
+def needed_by_others(certificate: StoredCertificate, others: Sequence[StoredCertificate]) -> bool:
+    """Whether the key of `certificate` is another certificate's too, by its CKA_ID or its public key."""
+    public = _public_key(certificate.der)
+    return any(
+        other.sha256 != certificate.sha256
+        and (other.id == certificate.id != "" or _public_key(other.der) == public is not None)
+        for other in others
+    )
+
+
+def public_key(certificate: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of a certificate."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _public_key(certificate: bytes) -> bytes | None:
+    """The same, or None of a certificate that cannot be read: its CKA_ID alone says whose it is."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return public_key(certificate)
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def key_id(spki: bytes) -> str:

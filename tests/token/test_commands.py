@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -273,6 +274,34 @@ def test_a_certificate_file_is_imported_listed_exported_and_removed(
     assert desk(*remove, "--yes").result == {
         "token": done["token"], "id": done["id"], "removed": 3, "left": 0,
     }  # fmt: skip
+
+
+def test_removing_an_old_certificate_leaves_its_renewal_and_the_key(
+    desk: Desk, identity: Callable[..., Identity], tmp_path: Path
+) -> None:
+    serial, holder = desk.ready(), identity()
+    old, key, renewed = (tmp_path / name for name in ("old.pem", "old.key", "renewed.pem"))
+    old.write_bytes(pem(holder.certificate))
+    key.write_bytes(holder.key.reveal_bytes())
+    renewal = identity(name="SAMPLE renewed").certificate
+    renewed.write_bytes(pem(renewal))
+    agreed = ("--token", serial, "--pin-file", desk.secret(PIN), "--yes")
+    assert desk("certificate", "import", old, "--key", key, *agreed).status == 0
+    assert desk("certificate", "import", renewed, *agreed).status == 0
+    digest = hashlib.sha256(holder.certificate).hexdigest()
+    remove = ("certificate", "remove", serial, digest, "--pin-file", desk.secret(PIN))
+
+    shown = desk(*remove)
+    assert (shown.status, "Its key stays" in shown.error["detail"]) == (3, True)
+    removed = desk(*remove, "--yes").result
+    assert (removed["id"], removed["removed"]) == (digest, 1)
+
+    (left,) = desk("certificate", "list", serial).result
+    assert (left["sha256"], left["has_private_key"]) == (hashlib.sha256(renewal).hexdigest(), True)
+    last = desk(
+        "certificate", "remove", serial, left["sha256"], "--pin-file", desk.secret(PIN), "--yes"
+    ).result
+    assert last["removed"] == 3, "with its last certificate the key pair goes"
 
 
 def test_a_request_is_made_and_its_certificate_joined(

@@ -452,3 +452,20 @@ def test_a_module_that_takes_no_false_in_a_template_still_makes_keys(
         for number, kind in enumerate(("rsa:2048", "ec:p256")):
             assert session.generate_key(kind, f"{number:02x}" * 20, "Sample").public  # type: ignore[arg-type]
         assert all(key.kept for key in session.list_keys())
+
+
+def test_a_private_key_that_shows_no_public_half_is_no_place_for_another(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token, identity: Callable[..., Identity]
+) -> None:
+    """It is known by its CKA_ID alone; an import over it that fails would take it along."""
+    holder = identity("ec:p256")
+    ours = key_id(provision.public_key(holder.certificate))
+    with opened(contrary_agents, contrary_token) as session:
+        session.create_key(Secret(holder.key.reveal_bytes()), ours, "Sample")
+        session.destroy([key.handle for key in session.list_keys() if not key.private])
+        contrary.behave("fail C_CreateObject 3 31")
+        with pytest.raises(errors.DuplicateKey):
+            provision.import_identity(session, identity("ec:p256"), "Sample")
+        contrary.behave()
+        assert [(key.id, key.private) for key in session.list_keys()] == [(ours, True)]
+        assert not session.certificates()
