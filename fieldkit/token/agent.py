@@ -230,8 +230,6 @@ class Worker:
         return stored_keys(self._session(request.session).session)
 
     def _sign(self, request: protocol.Sign, _: list[bytearray]) -> bytes:
-        from pkcs11.exceptions import PinIncorrect
-
         from fieldkit.token import objects
 
         opened = self._session(request.session)
@@ -244,9 +242,10 @@ class Worker:
         pin = opened.pin.decode() if opened.pin and _each_time(key) else None
         try:
             return objects.sign(key, request.mechanism, request.data, opened.mechanisms, pin)
-        except PinIncorrect:  # it was changed since the login: it is never sent again
-            opened.pin[:] = bytes(len(opened.pin))
-            opened.pin.clear()
+        except BaseException:  # whatever the token calls it, it may have judged the PIN: never sent again
+            if pin is not None:
+                opened.pin[:] = bytes(len(opened.pin))
+                opened.pin.clear()
             raise
 
     def _create_key(self, request: protocol.CreateKey, secrets: list[bytearray]) -> protocol.Written:

@@ -82,6 +82,7 @@ class PivCard:
         self.management = os.urandom(16)
         self.seen: list[int] = []
         self.before: Callable[[int], None] = lambda instruction: None
+        self.vague = 0  # if set, what it answers to any PIN, whatever it thinks of it
         self._port = port
         self._keys: dict[int, Key] = {}
         self._objects = {
@@ -199,8 +200,8 @@ class PivCard:
         if len(data) != 8:
             return b"", WRONG_LENGTH
         status = self.pin.judge(data)
-        self._verified = self._fresh = status == OK
-        return b"", status
+        self._verified = self._fresh = status == OK and not self.vague
+        return b"", self.vague or status
 
     def _change(self, p1: int, p2: int, data: bytes) -> tuple[bytes, int]:
         secret = {0x80: self.pin, 0x81: self.puk}.get(p2)

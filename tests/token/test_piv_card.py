@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldkit.certificate.files import pem
+from fieldkit.errors import FieldkitError
 from fieldkit.text import nfc
 from fieldkit.token import errors, provision
 from fieldkit.token.agents import Agents
@@ -55,6 +56,20 @@ def test_both_keys_sign_also_the_one_that_wants_the_pin_each_time(card: PivCard,
         assert provision.prove(session, second) == "ECDSA_SHA256"
         assert provision.prove(session, second) == "ECDSA_SHA256"
     assert card.pin.left == card.pin.tries
+
+
+def test_a_pin_that_a_signature_was_refused_with_is_not_sent_again_whatever_the_refusal(
+    card: PivCard, card_agents: Agents
+) -> None:
+    token = inserted(card, card_agents)
+    with card_agents.session(token, pin()) as session:
+        _, second = session.certificates()
+        card.vague = 0x6F00  # "no precise diagnosis"
+        card.seen.clear()
+        for _ in range(3):
+            with pytest.raises(FieldkitError):
+                session.sign(second.id, "ECDSA_SHA256", b"data")
+    assert card.attempts() == 1
 
 
 def test_a_wrong_pin_costs_one_attempt_on_the_card_and_no_more(card: PivCard, card_agents: Agents) -> None:
