@@ -16,10 +16,10 @@ import msgspec
 from fieldkit.errors import Refused
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest, said
-from fieldkit.plain import finding_lines
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import M
+from fieldkit.text_output import finding_lines
 from fieldkit.visit.visits import Visits
 
 BUREAU = "MAU-01"

@@ -16,6 +16,8 @@ import pytest
 from fieldkit import i18n
 from fieldkit.home import Home
 
+pytest_plugins = ["tests.signing"]
+
 REPOSITORY = Path(__file__).parent.parent
 
 hypothesis.settings.register_profile("few", max_examples=15, derandomize=True, database=None)

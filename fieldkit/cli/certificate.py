@@ -14,8 +14,8 @@ from fieldkit.cli import certificate_material as material
 from fieldkit.cli import token as tokens
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.operator import Plan
-from fieldkit.plain import finding_lines, verdict_word
 from fieldkit.text import M, Said
+from fieldkit.text_output import finding_lines, verdict_word
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
@@ -75,7 +75,7 @@ def check(
     from fieldkit.certificate import check as judge
     from fieldkit.certificate.identity import leaf, matching
     from fieldkit.certificate.inspect import finding
-    from fieldkit.signature.judgement import check_shape
+    from fieldkit.validation.judgement import check_shape
     from fieldkit.verdict import overall
 
     dossier = material.bureau(call, bureau).dossier if bureau else None

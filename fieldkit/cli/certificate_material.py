@@ -92,7 +92,7 @@ def described(call: Call, holder: Identity, code: str) -> Description:
 
     :raises CertificateRevoked, DossierMismatch: it must not be.
     """
-    from fieldkit.certificate.admission import admit
+    from fieldkit.certificate.acceptance import admit
     from fieldkit.certificate.inspect import describe
 
     anchors, issuers, crls = known(call)

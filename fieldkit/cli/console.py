@@ -14,9 +14,9 @@ from pathlib import Path
 
 from fieldkit import errors
 from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
-from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
+from fieldkit.text_output import finding_lines, plan_lines
 
 
 class SecretMissing(errors.Missing):

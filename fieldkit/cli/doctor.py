@@ -16,8 +16,8 @@ from fieldkit import __version__
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding
-from fieldkit.plain import finding_lines
 from fieldkit.text import M
+from fieldkit.text_output import finding_lines
 
 
 @option(
@@ -31,7 +31,7 @@ from fieldkit.text import M
     said=M("Offer to mend what can be mended from here; each is asked for."),
 )
 def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
-    from fieldkit.driver.machine.mend import commands, offers
+    from fieldkit.doctor.mend import commands, offers
     from fieldkit.procedure import preflight
 
     console = call.console()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.text import M, Said
+from fieldkit.text_output import finding_lines, plan_lines
 
 if TYPE_CHECKING:
     from fieldkit.driver.detect import DriverState

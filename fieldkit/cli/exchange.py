@@ -14,11 +14,11 @@ from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.exchange.edxml import Header
+    from fieldkit.exchange.packages import Opened
     from fieldkit.profile.model import Dossier
-    from fieldkit.signature.edxml import Header
-    from fieldkit.signature.exchange import Opened
-    from fieldkit.signature.judgement import Policy
     from fieldkit.signature.sign import RawSigner
+    from fieldkit.validation.judgement import Policy
     from fieldkit.verdict import Check, Overall
 
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
@@ -53,7 +53,7 @@ def _token_options(function: Any) -> Any:
 @_header_options
 @_token_options
 def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate: str, **given: str) -> Reply:
-    from fieldkit.signature.exchange import pack
+    from fieldkit.exchange.packages import pack
 
     with _signer(call, token, certificate) as signer:
         made = pack(files, out, _header(given), signer=signer)
@@ -87,7 +87,7 @@ def open_(
     accept_unsigned: bool,
     no_appearance: bool,
 ) -> Reply:
-    from fieldkit.signature.exchange import open_package
+    from fieldkit.exchange.packages import open_package
 
     anchors, crls = _material(call, trust, crl)
     asked = _asked(call)
@@ -129,7 +129,7 @@ def rehearse(
     certificate: str,
     **given: str,
 ) -> Reply:
-    from fieldkit.signature.exchange import rehearse
+    from fieldkit.exchange.packages import rehearse
 
     anchors, crls = _material(call, trust, crl)
     with _signer(call, token, certificate) as signer:
@@ -160,7 +160,7 @@ def _written(path: Path, result: Any) -> None:
     """Keep what a rehearsal found beside what it exchanged."""
     import msgspec
 
-    from fieldkit.signature import document
+    from fieldkit.pdf import document
 
     with document.written(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
@@ -185,7 +185,7 @@ def _asked(call: Call) -> bool | None:
 
 
 def _policy(call: Call) -> Policy:
-    from fieldkit.signature.judgement import Policy
+    from fieldkit.validation.judgement import Policy
 
     profiles = call.profiles()
     return Policy(purposes=profiles.purposes(profiles.authorities))
@@ -201,7 +201,7 @@ def _senders(call: Call) -> dict[str, list[Dossier]]:
 
 
 def _header(given: dict[str, str]) -> Header:
-    from fieldkit.signature.edxml import Header, Organ
+    from fieldkit.exchange.edxml import Header, Organ
 
     return Header(
         sender=Organ(given["from"], given["from"]),
@@ -218,7 +218,7 @@ def _header(given: dict[str, str]) -> Header:
 def _material(call: Call, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[list[bytes], list[bytes]]:
     """The anchors and lists that were named; those of the profiles where no anchor was."""
     from fieldkit.cli.sign import material
-    from fieldkit.signature import document
+    from fieldkit.pdf import document
 
     anchors, crls = [document.read(path) for path in trust], [document.read(path) for path in crl]
     if not anchors:
@@ -229,7 +229,7 @@ def _material(call: Call, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[l
 
 def _opened(found: Opened, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:
     from fieldkit.cli.verify import WORDS, check_lines
-    from fieldkit.signature.judgement import check_shape
+    from fieldkit.validation.judgement import check_shape
 
     lines: list[str | Said] = [*check_lines(checks), WORDS[verdict]]
     result = more | {

@@ -11,8 +11,8 @@ import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.plain import finding_lines
 from fieldkit.text import M, Message, Said
+from fieldkit.text_output import finding_lines
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -13,8 +13,8 @@ import click
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import FieldkitError, NotConsented
 from fieldkit.operator import Plan
-from fieldkit.plain import SYMBOLS, verdict_word
 from fieldkit.text import M, Said
+from fieldkit.text_output import SYMBOLS, verdict_word
 
 if TYPE_CHECKING:
     from fieldkit.journal.store import Store
@@ -66,10 +66,10 @@ def export(
 def sign(call: Call, file: Path, token: str, certificate: str, out: Path, replace: bool) -> Reply:
     from fieldkit.cli.sign import material
     from fieldkit.cli.token import agents, ask_pin, last_try
+    from fieldkit.pdf.errors import OutputUnfit
     from fieldkit.record.countersign import countersign, ready
-    from fieldkit.signature.errors import OutputUnfit
-    from fieldkit.signature.judgement import shape
-    from fieldkit.signature.trust import chain_of
+    from fieldkit.validation.judgement import shape
+    from fieldkit.validation.trust import chain_of
 
     known = material(call, call.profiles())
     if out.exists() and not replace:
@@ -149,9 +149,9 @@ def verify(
     devices: tuple[str, ...],
 ) -> Reply:
     from fieldkit.cli.sign import material
+    from fieldkit.pdf import document
     from fieldkit.record.verify import verify as judge
-    from fieldkit.signature import document
-    from fieldkit.signature.judgement import Policy, shape
+    from fieldkit.validation.judgement import Policy, shape
 
     anchors = [document.read(path) for path in trust]
     crls = [document.read(path) for path in crl]

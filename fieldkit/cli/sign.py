@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from fieldkit.profile.rules import RuleSet
     from fieldkit.secret import Secret
     from fieldkit.signature.batch import Job, Look, Outcome
-    from fieldkit.signature.place import Place
     from fieldkit.signature.sign import Level
+    from fieldkit.stamp.place import Place
     from fieldkit.token.model import Token
 
 LEVELS = ("b-b", "b-t", "b-lt", "b-lta")
@@ -95,7 +95,7 @@ def sign(
     known = material(call, profiles)
     tsa = given["tsa"] or (None if level == "b-b" else _tsa(profiles))
     from fieldkit.cli.token import agents, ask_pin, last_try
-    from fieldkit.signature.trust import chain_of
+    from fieldkit.validation.trust import chain_of
 
     with agents(call) as running:
         held = running.find(token)
@@ -170,7 +170,7 @@ def _rules(profiles: Profiles, wanted: str) -> RuleSet | None:
 def _look(rules: RuleSet | None, certificate: bytes | None, stamp: str, **given: Any) -> Look | None:
     """How the stamp is drawn, by the rule set. certificate: its holder is the signer unless one is named."""
     from fieldkit.signature.batch import Look
-    from fieldkit.signature.trust import certificates
+    from fieldkit.validation.trust import certificates
 
     if stamp == "none":
         return None
@@ -203,7 +203,7 @@ def _look(rules: RuleSet | None, certificate: bytes | None, stamp: str, **given:
 
 
 def _place(text: str) -> Place:
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
 
     try:
         page, left, bottom, right, top = (int(part) for part in text.split(","))
@@ -228,7 +228,7 @@ def _fit_to_sign(certificate: bytes, known: Material, insisted: RuleSet | None) 
     :raises Refused: it is expired, not yet valid, revoked, or not meant for signatures.
     """
     from fieldkit.signature.sign import may_sign
-    from fieldkit.signature.trust import trust
+    from fieldkit.validation.trust import trust
 
     believed = trust(known.anchors, (certificate, *known.others), known.crls)
     may_sign(
@@ -263,7 +263,7 @@ def _consent(
 
 
 def _step(job: Job) -> Message:
-    from fieldkit.signature.boundary import words
+    from fieldkit.pdf.boundary import words
 
     if job.problem is None:
         return M("{source} → {out}", source=str(job.source), out=str(job.out))
@@ -292,7 +292,7 @@ def _stop_on_interrupt(count: int) -> Iterator[list[int]]:
 
 
 def _reply(done: Sequence[Outcome]) -> Reply:
-    from fieldkit.signature.boundary import words
+    from fieldkit.pdf.boundary import words
 
     if len(done) == 1 and done[0].error is not None:
         raise done[0].error
@@ -314,7 +314,7 @@ def _reply(done: Sequence[Outcome]) -> Reply:
 
 
 def _shape(each: Outcome) -> dict[str, Any]:
-    from fieldkit.signature.judgement import check_shape
+    from fieldkit.validation.judgement import check_shape
 
     if each.signed is None:
         return {"source": str(each.job.source), "error": each.error.as_dict() if each.error else None}

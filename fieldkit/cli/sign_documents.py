@@ -63,7 +63,7 @@ def jobs_for(sources: Sequence[Path], out: Path, *, several: bool) -> list[Job]:
 
 def looked_at(call: Call, jobs: Sequence[Job], **given: Any) -> tuple[list[Job], Secret | None]:
     """The jobs with what keeps each from being signed, told before a PIN is asked for; and the password."""
-    from fieldkit.signature.errors import DocumentEncrypted
+    from fieldkit.pdf.errors import DocumentEncrypted
     from fieldkit.signature.preflight import preflight
 
     kind = given["stamp"]

@@ -53,7 +53,7 @@ def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply
 
 
 def _encrypted(source: Path) -> bool:
-    from fieldkit.signature.errors import DocumentEncrypted
+    from fieldkit.pdf.errors import DocumentEncrypted
     from fieldkit.signature.preflight import preflight
 
     return isinstance(preflight(source).problem, DocumentEncrypted)

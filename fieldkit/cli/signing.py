@@ -24,7 +24,7 @@ def token_signer(call: Call, token: str, certificate: str, what: Said) -> Iterat
     """
     from fieldkit.cli.sign import material
     from fieldkit.cli.token import agents, ask_pin, last_try
-    from fieldkit.signature.trust import chain_of
+    from fieldkit.validation.trust import chain_of
 
     known = material(call, call.profiles())
     with agents(call) as running:

@@ -117,7 +117,7 @@ def export(call: Call, out: str) -> Reply:
 
 def _verified(call: Call, heads: tuple[str, ...]) -> Reply:
     from fieldkit.journal.verify import verify as look_at
-    from fieldkit.plain import SEVERITIES, SYMBOLS
+    from fieldkit.text_output import SEVERITIES, SYMBOLS
 
     device = _device(call)
     found = look_at(call.home.store, known=[_head(given, device) for given in heads])

@@ -21,9 +21,9 @@ from fieldkit.verdict import Check, Outcome, Overall
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.judgement import Judgement
-    from fieldkit.signature.online import Online
-    from fieldkit.signature.published import Judged
+    from fieldkit.validation.folder import Judged
+    from fieldkit.validation.judgement import Judgement
+    from fieldkit.validation.online import Online
 
 SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
 WORDS: dict[Overall, Said] = {
@@ -59,9 +59,9 @@ WORDS: dict[Overall, Said] = {
 def verify(
     call: Call, files: tuple[Path, ...], trust: tuple[Path, ...], crl: tuple[Path, ...], **given: Any
 ) -> Reply:
+    from fieldkit.pdf.errors import DocumentUnfit
     from fieldkit.record.verification import data_of
-    from fieldkit.signature.errors import DocumentUnfit
-    from fieldkit.signature.published import gather, judge_each
+    from fieldkit.validation.folder import gather, judge_each
 
     out, report = given["out"], given["report"]
     _writable(out, report, given["token"], replace=given["replace"])
@@ -126,9 +126,9 @@ class _Wishes(msgspec.Struct, frozen=True):
 
     def judge(self, path: Path) -> Judgement:
         """Have one document judged."""
-        from fieldkit.signature import appearance
-        from fieldkit.signature.quorum import judge
-        from fieldkit.signature.validate import validate
+        from fieldkit.validation import appearance
+        from fieldkit.validation.quorum import judge
+        from fieldkit.validation.validate import validate
 
         options: dict[str, Any] = {
             "others": self.others,
@@ -149,8 +149,8 @@ class _Wishes(msgspec.Struct, frozen=True):
 def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]) -> _Wishes:
     """The anchors and lists that were named; those of the profiles where no anchor was."""
     from fieldkit.cli.sign import material
-    from fieldkit.signature.judgement import Policy
-    from fieldkit.signature.online import Online
+    from fieldkit.validation.judgement import Policy
+    from fieldkit.validation.online import Online
 
     profiles = call.profiles()
     anchors, crls = [_given(path) for path in trust], [_given(path) for path in crl]
@@ -195,7 +195,7 @@ def _writable(out: Path | None, report: Path | None, token: str, *, replace: boo
         )
     for path in filter(None, (out, report)):
         if not replace and os.path.lexists(path):
-            from fieldkit.signature.errors import OutputUnfit
+            from fieldkit.pdf.errors import OutputUnfit
 
             raise OutputUnfit(
                 M("There is already a file {name}.", name=path.name),
@@ -205,8 +205,8 @@ def _writable(out: Path | None, report: Path | None, token: str, *, replace: boo
 
 
 def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
+    from fieldkit.pdf import document
     from fieldkit.record import verification
-    from fieldkit.signature import document
 
     data = verification.to_csv(done) if out.suffix.lower() == ".csv" else verification.to_xlsx(done)
     with document.written(out, overwrite=replace) as file:
@@ -218,8 +218,8 @@ def _reported(
     call: Call, done: Sequence[Judged], wishes: _Wishes, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the report, signed where a token was named; where it is and what it is."""
+    from fieldkit.pdf import document
     from fieldkit.record import verification
-    from fieldkit.signature import document
     from fieldkit.signature.sign import sign
 
     out, token = given["report"], given["token"]
@@ -312,6 +312,6 @@ def check_lines(checks: Sequence[Check]) -> list[str | Said]:
 
 
 def _given(path: Path) -> bytes:
-    from fieldkit.signature import document
+    from fieldkit.pdf import document
 
     return document.read(path)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.plain import SYMBOLS
 from fieldkit.text import M, Said
+from fieldkit.text_output import SYMBOLS
 from fieldkit.visit.model import CHANGED, State, Status, UnreadableVisit, Visit
 
 visit = noun("visit", M("Start a visit, answer its checklist, finish it."))

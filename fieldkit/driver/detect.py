@@ -17,8 +17,8 @@ from typing import Literal
 import msgspec
 
 from fieldkit.driver import apt, library, macos, pcsc, prove, rpm, services, usb, windows
+from fieldkit.driver.methods import Way, chosen, kinds, places
 from fieldkit.driver.steps import Package
-from fieldkit.driver.ways import Way, chosen, kinds, places
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding
 from fieldkit.profile.driver import Known

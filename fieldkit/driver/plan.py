@@ -11,8 +11,8 @@ from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, win
 from fieldkit.driver.ask import Ask, ask
 from fieldkit.driver.detect import disturbing
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
+from fieldkit.driver.methods import Way, chosen, places
 from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
-from fieldkit.driver.ways import Way, chosen, places
 from fieldkit.operator import Finding
 from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import TokenProfile

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fieldkit.journal import checkpoint, device, mark
+from fieldkit.journal import checkpoint, device, signed_head
 from fieldkit.journal.attachments import FOLDER, Attachments
 from fieldkit.journal.device import Device
 from fieldkit.journal.errors import ExportRefused, StoreDamaged, StoreMissing, StoreUnavailable
@@ -139,11 +139,15 @@ def _log(folder: Path, files: FileSystem) -> Log:
     except (StoreDamaged, StoreUnavailable, OSError):
         key = ""
     try:
-        noted = mark.load(folder, files)
+        noted = signed_head.load(folder, files)
     except (ValueError, OSError):
         noted = None
     return Log(
-        folder, files, writable=False, device=key, mark=mark.latest(noted, checkpoint.load(folder, files))
+        folder,
+        files,
+        writable=False,
+        device=key,
+        mark=signed_head.latest(noted, checkpoint.load(folder, files)),
     )
 
 
@@ -165,7 +169,7 @@ def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dic
     found: dict[str, Any] = {"head": log.head(), "lost": lost}
     try:
         found["public_key"] = Device(folder, files, writable=False).public_key.hex()
-        noted = mark.load(folder, files)
+        noted = signed_head.load(folder, files)
     except (StoreDamaged, StoreUnavailable, ValueError, OSError):
         return found
     if noted is not None and noted.signed is not None:

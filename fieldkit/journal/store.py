@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal import checkpoint, clock, custody, entry, mark
+from fieldkit.journal import checkpoint, clock, entry, folder_check, signed_head
 from fieldkit.journal.attachments import Attachment, Attachments
-from fieldkit.journal.custody import LOCK, PART, RESERVE
 from fieldkit.journal.damage import Damage
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem, keep
+from fieldkit.journal.folder_check import LOCK, PART, RESERVE
 from fieldkit.journal.line import Link, link
 from fieldkit.journal.log import NO_SPACE, Log
-from fieldkit.journal.mark import Mark, SignedHead
 from fieldkit.journal.scan import REPAIR, Hole
+from fieldkit.journal.signed_head import Mark, SignedHead
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Store:
             disk,
             writable=refusal is None and self._device is not None,
             device=self._device.id if self._device else "",
-            mark=mark.latest(self._mark, kept),
+            mark=signed_head.latest(self._mark, kept),
             checkpoint=self._checkpoint,
         )
         self._attachments = Attachments(folder, disk)
@@ -280,10 +280,10 @@ class Store:
         return self._device
 
     def signed_head(self) -> SignedHead:
-        """The head with the device's signature over `mark.statement(head)`; noted in the store."""
+        """The head with the device's signature over `signed_head.statement(head)`; noted in the store."""
         with self._guard:
             head = self.head()
-            signed = SignedHead(head, self.sign(mark.statement(head)).hex())
+            signed = SignedHead(head, self.sign(signed_head.statement(head)).hex())
             if self.read_only is None:
                 self._to_sign = True  # noted at the closing, if it cannot be now
                 with contextlib.suppress(OSError):
@@ -422,7 +422,7 @@ class Store:
 
     def _read_mark(self) -> Mark | None:
         try:
-            found = mark.load(self.folder, self._files)
+            found = signed_head.load(self.folder, self._files)
         except ValueError:  # `verify` says so; the next closing notes the head anew
             return None
         own = self._device is None or found is None or found.head.device == self._device.id
@@ -437,20 +437,20 @@ class Store:
 
     def _note(self, noted: Mark) -> None:
         try:
-            mark.save(noted, self.folder, self._files)
+            signed_head.save(noted, self.folder, self._files)
         except OSError as error:
             if error.errno not in NO_SPACE or not self._spend_reserve():
                 raise
-            mark.save(noted, self.folder, self._files)
+            signed_head.save(noted, self.folder, self._files)
         self._mark = noted
 
     def _keep_reserve(self) -> None:
         """Make the reserve where it is not whole; on a nearly full disk, as large as there is room."""
         with contextlib.suppress(OSError):
-            held = custody.reserve_size(self.folder, self._files)
-            whole = custody.RESERVE_SIZE
-            content = custody.reserved(whole) if held < whole else b""
-            for size in range(whole, held, -max(1, whole // custody.RESERVE_PARTS)):
+            held = folder_check.reserve_size(self.folder, self._files)
+            whole = folder_check.RESERVE_SIZE
+            content = folder_check.reserved(whole) if held < whole else b""
+            for size in range(whole, held, -max(1, whole // folder_check.RESERVE_PARTS)):
                 try:
                     keep(self._files, self.folder / RESERVE, [content[:size]])
                     return
@@ -464,7 +464,7 @@ class Store:
         try:
             descriptor = files.open(path, write=True)
             try:
-                files.write_at(descriptor, 0, custody.reserved(custody.RESERVE_SIZE))
+                files.write_at(descriptor, 0, folder_check.reserved(folder_check.RESERVE_SIZE))
                 files.sync(descriptor)
             finally:
                 files.close(descriptor)
@@ -487,7 +487,7 @@ class Store:
         head = self.head()
         signed = self._mark.signed if self._mark else None
         if self._to_sign:
-            signed = SignedHead(head, self.sign(mark.statement(head)).hex())
+            signed = SignedHead(head, self.sign(signed_head.statement(head)).hex())
         if self._mark != Mark(head, signed):
             self._note(Mark(head, signed))
         if self._grown:

@@ -12,14 +12,14 @@ from typing import cast
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal import checkpoint, custody, device, entry, mark
+from fieldkit.journal import checkpoint, device, entry, folder_check, signed_head
 from fieldkit.journal.attachments import Attachments, attached
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log, is_segment
-from fieldkit.journal.mark import Mark
+from fieldkit.journal.signed_head import Mark
 from fieldkit.operator import Progress
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall, overall
@@ -89,7 +89,7 @@ def _verify(
         files,
         writable=False,
         device=key.id if key else "",
-        mark=mark.latest(noted, checkpoint.load(folder, files)),
+        mark=signed_head.latest(noted, checkpoint.load(folder, files)),
     )
     try:
         checks += _journal(log)
@@ -117,7 +117,7 @@ def _key(key: Device) -> Check:
 
 def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
     try:
-        found = mark.load(folder, files)
+        found = signed_head.load(folder, files)
     except ValueError:
         return None, Check("mark", "fail", M("The note of the last head is damaged."))
     if found is None and not any(map(is_segment, files.names(folder))):
@@ -158,13 +158,13 @@ def _journal(log: Log) -> Iterator[Check]:
         )
 
 
-def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:
+def _signature(signed: signed_head.SignedHead, log: Log, key: Device | None) -> Check:
     seq = signed.head.seq
     if key is None:
         return Check(
             "signature", "not-checked", M("The signature on entry {seq} needs the device key.", seq=seq)
         )
-    genuine = device.verify(key.public_key, _bytes(signed.signature), mark.statement(signed.head))
+    genuine = device.verify(key.public_key, _bytes(signed.signature), signed_head.statement(signed.head))
     if genuine and log.holds(signed.head):
         return Check("signature", "pass", M("The device signed the journal up to entry {seq}.", seq=seq))
     return Check(
@@ -224,21 +224,21 @@ def _attachments(
 
 def around(folder: Path, files: FileSystem) -> Iterator[Check]:
     """What stands about the journal: who can read it, what does not belong, what an interruption left."""
-    for each in custody.exposed(folder, files):
+    for each in folder_check.exposed(folder, files):
         if each.owner >= 0:
             message = M("{path} belongs to another user.", path=str(each.path))
             yield Check("owner", "fail", message, f"uid {each.owner}", required=False)
         else:
             message = M("{path} can be read or changed by other users.", path=str(each.path))
             yield Check("permissions", "fail", message, f"{each.mode:04o}", required=False)
-    for path in custody.foreign(folder, files):
+    for path in folder_check.foreign(folder, files):
         yield Check(
             "foreign",
             "not-checked",
             M("{path} is not the store's; it is left alone.", path=str(path)),
             required=False,
         )
-    for name in custody.torn(folder, files):
+    for name in folder_check.torn(folder, files):
         yield Check(
             "torn",
             "not-checked",
@@ -253,7 +253,7 @@ def around(folder: Path, files: FileSystem) -> Iterator[Check]:
             required=False,
         )
     try:
-        reserve = files.read(folder / custody.RESERVE)
+        reserve = files.read(folder / folder_check.RESERVE)
     except FileNotFoundError:
         yield Check(
             "reserve",
@@ -262,14 +262,14 @@ def around(folder: Path, files: FileSystem) -> Iterator[Check]:
             required=False,
         )
         return
-    if reserve != custody.reserved(len(reserve)):
+    if reserve != folder_check.reserved(len(reserve)):
         yield Check(
             "reserve",
             "fail",
             M("The file that keeps room for finishing was changed; nothing is lost by it."),
             required=False,
         )
-    elif len(reserve) < custody.RESERVE_SIZE:
+    elif len(reserve) < folder_check.RESERVE_SIZE:
         yield Check(
             "reserve",
             "fail",

@@ -15,7 +15,7 @@ import msgspec
 from fieldkit import __version__
 from fieldkit.home import PACKAGE, Home
 from fieldkit.journal.store import Store
-from fieldkit.kit import debs, install, keys, lists, own, papers, stick, targets, wheels
+from fieldkit.kit import debs, install, keys, lists, own_wheel, payload, stick, targets, wheels
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.kit.manifest import DriverFiles, File, Manifest, Target, encode
 from fieldkit.operator import Finding, Plan, Progress
@@ -57,7 +57,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
     def shown(self) -> Plan:
         """The plan as it is shown before consent is asked."""
-        steps: list[Said] = [own.origin()]
+        steps: list[Said] = [own_wheel.origin()]
         names = ", ".join(map(str, self.targets))
         steps.append(M("Fetch the wheels it needs, by pip, for: {targets}.", targets=names))
         if self.closures:
@@ -106,10 +106,10 @@ def prepare(folder: Path, choice: Choice, profiles: Profiles, home: Home) -> Pre
     :raises ChoiceUnknown: there is no such thing. :raises FolderTaken: the folder holds other files.
     """
     wanted = targets.chosen(choice.pythons, choice.platforms)
-    bureaus = papers.bureaus(profiles, choice.bureaus)
+    bureaus = payload.bureaus(profiles, choice.bureaus)
     tokens = _tokens(choice, profiles, bureaus)
     for path in choice.samples:
-        papers.sample(path)
+        payload.sample(path)
     stick.free(folder)
     closures = debs.closures(tokens, home.path / CACHE / "packages")
     vendor, findings = _vendor(choice, tokens, wanted)
@@ -119,7 +119,7 @@ def prepare(folder: Path, choice: Choice, profiles: Profiles, home: Home) -> Pre
             said = M("The kit will have no driver for {profile}.", profile=token.id)
             hint = M("Its profile names no packages for this system, and no maker's file with a SHA-256.")
             findings.append(Finding("driver-lacking", "warning", said, hint=hint))
-    for name in papers.anchorless(profiles, bureaus):
+    for name in payload.anchorless(profiles, bureaus):
         said = M("No trust anchor of {authority} is in place, so none goes along.", authority=name)
         hint = M("Put its certificate where its profile says, then build again.")
         findings.append(Finding("anchor-lacking", "warning", said, hint=hint))
@@ -180,7 +180,7 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = home.logs / "kit-build.log"
     tell(Progress(M("Making fieldkit's own wheel"), 0, 0))
-    wheel = own.make(cache / "own")
+    wheel = own_wheel.make(cache / "own")
     sources: dict[str, Path] = dict(STICKS_OWN)
     made: list[Target] = []
     pip = ""
@@ -198,7 +198,7 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
         place = (f"packages/{system}/{file.file}",)
         drivers.append(DriverFiles(profile, system, file.architecture, place))
     tell(Progress(M("Gathering profiles, checklists, plan and lists"), 0, 0))
-    given = papers.gather(home, profiles, prepared.bureaus, prepared.samples)
+    given = payload.gather(home, profiles, prepared.bureaus, prepared.samples)
     crls, findings = lists.fetch(profiles, {bureau.authority for bureau in prepared.bureaus}, given)
     sources |= _laid({paper.path: paper for paper in (*given, *crls)}.values(), cache / "papers")
     manifest = Manifest(
@@ -231,7 +231,7 @@ def _dated(manifest: Manifest, note: Path) -> Manifest:
     return msgspec.structs.replace(manifest, made=made)
 
 
-def _laid(given: Iterable[papers.Paper], folder: Path) -> dict[str, Path]:
+def _laid(given: Iterable[payload.Paper], folder: Path) -> dict[str, Path]:
     """Papers as files on this disk, so that all of a kit is copied in one way."""
     import shutil
 

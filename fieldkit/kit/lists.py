@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldkit.kit.papers import Paper
+from fieldkit.kit.payload import Paper
 from fieldkit.operator import Finding
 from fieldkit.profile.model import Authority, Profiles
 from fieldkit.text import M

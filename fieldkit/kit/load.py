@@ -12,7 +12,7 @@ import msgspec
 
 from fieldkit import __version__
 from fieldkit.checklist import load as checklists
-from fieldkit.driver import brought
+from fieldkit.driver import kit_packages
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, use
@@ -106,7 +106,7 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
         else:
             (replaced if (home.path / file.path).exists() else new).append(file.path)
     key = Finding("key", severity, said)
-    drivers = tuple(driver for driver in read.manifest.drivers if driver.system in brought.systems())
+    drivers = tuple(driver for driver in read.manifest.drivers if driver.system in kit_packages.systems())
     older = keys.older(home, read.manifest)
     return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
 
@@ -145,12 +145,12 @@ def load(loading: Loading, home: Home) -> None:
                 (aside / path).replace(home.path / path)
             else:
                 (home.path / path).unlink()
-        brought.tidy(home)
+        kit_packages.tidy(home)
         raise
     shutil.rmtree(work, ignore_errors=True)
     for profile, kept in packages.items():
-        brought.note(home, profile, kept)
-    brought.tidy(home)
+        kit_packages.note(home, profile, kept)
+    kit_packages.tidy(home)
     keys.remember(home, loading.read.manifest.key, loading.read.manifest.made)
 
 
@@ -163,20 +163,25 @@ def _aside(home: Home, name: str) -> Path:
     return aside
 
 
-def _packages(loading: Loading, home: Home) -> dict[str, brought.Brought]:
+def _packages(loading: Loading, home: Home) -> dict[str, kit_packages.Brought]:
     """The drivers' packages by profile, each copied to where the home keeps them, verified."""
-    packages: dict[str, brought.Brought] = {}
+    packages: dict[str, kit_packages.Brought] = {}
     if loading.drivers:
-        brought.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
+        kit_packages.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
     sha256 = {listed.path: listed.sha256 for listed in loading.read.listed}
     place = loading.read.sha256[:16]
     for driver in loading.drivers:
         for path in driver.files:
-            use.take_one(loading.kit, loading.read, path, brought.folder(home) / place)
-        earlier = packages.get(driver.profile, brought.Brought(driver.system, ()))
-        kept = (*earlier.files, *(brought.Kept(f"{place}/{path}", sha256[path]) for path in driver.files))
-        system = min(earlier.system, driver.system, key=brought.systems().index)  # "debian-12" over "linux"
-        packages[driver.profile] = brought.Brought(system, tuple(dict.fromkeys(kept)))
+            use.take_one(loading.kit, loading.read, path, kit_packages.folder(home) / place)
+        earlier = packages.get(driver.profile, kit_packages.Brought(driver.system, ()))
+        kept = (
+            *earlier.files,
+            *(kit_packages.Kept(f"{place}/{path}", sha256[path]) for path in driver.files),
+        )
+        system = min(
+            earlier.system, driver.system, key=kit_packages.systems().index
+        )  # "debian-12" over "linux"
+        packages[driver.profile] = kit_packages.Brought(system, tuple(dict.fromkeys(kept)))
     return packages
 
 

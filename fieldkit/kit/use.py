@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fieldkit.driver.brought import systems
+from fieldkit.driver.kit_packages import systems
 from fieldkit.home import Home
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests

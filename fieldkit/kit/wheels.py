@@ -1,4 +1,4 @@
-"""The wheels of a kit: fieldkit's own, and for each target all that it needs there, fetched by pip.
+"""The wheels of a kit: fieldkit's own_wheel, and for each target all that it needs there, fetched by pip.
 
 Versions and hashes are those of the list that fieldkit was tested with; without it, the versions installed
 here. pip's settings stay in force: they may say where packages are to be had, and the hashes say which. pip
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.home import PACKAGE
-from fieldkit.kit import own
+from fieldkit.kit import own_wheel
 from fieldkit.kit.errors import WheelsUnavailable
 from fieldkit.kit.install import hashed
 from fieldkit.kit.targets import Wanted
@@ -97,7 +97,7 @@ class Locked(msgspec.Struct, frozen=True):
 def _locked() -> dict[str, Locked]:
     """The tested list, by name; empty where it is not at hand."""
     places = (PACKAGE.parent / ".ci" / "lock.txt", PACKAGE / "share" / "lock.txt")
-    path = places[0] if own.checkout() is not None else places[1]
+    path = places[0] if own_wheel.checkout() is not None else places[1]
     try:
         text = path.read_text("utf-8").replace("\\\n", " ")
     except FileNotFoundError:

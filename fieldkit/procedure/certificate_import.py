@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fieldkit import errors
 from fieldkit.certificate import files, identity, inspect
-from fieldkit.certificate.admission import admit
+from fieldkit.certificate.acceptance import admit
 from fieldkit.certificate.identity import Identity
 from fieldkit.certificate.inspect import Description
 from fieldkit.operator import Finding, Operator, Plan, Question, SecretRequest

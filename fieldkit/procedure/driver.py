@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fieldkit import errors
 from fieldkit.driver import detect, install, pcsc, prove
-from fieldkit.driver.brought import brought
 from fieldkit.driver.errors import ModuleUnproved, ProfileUnknown
+from fieldkit.driver.kit_packages import brought
 from fieldkit.driver.plan import places, plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan

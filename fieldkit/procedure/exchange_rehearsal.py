@@ -24,8 +24,8 @@ from fieldkit.text import M
 from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
-    from fieldkit.signature.edxml import Header
-    from fieldkit.signature.exchange import Rehearsed
+    from fieldkit.exchange.edxml import Header
+    from fieldkit.exchange.packages import Rehearsed
     from fieldkit.signature.sign import RawSigner
     from fieldkit.token.session import Session
 
@@ -103,8 +103,8 @@ def _documents(context: Context, folder: Path) -> list[Path]:
 
 
 def _rehearsed(context: Context, sources: Sequence[Path], folder: Path, signer: RawSigner | None) -> _Done:
-    from fieldkit.signature.exchange import rehearse
-    from fieldkit.signature.judgement import Policy
+    from fieldkit.exchange.packages import rehearse
+    from fieldkit.validation.judgement import Policy
 
     material = context.material()
     header = _header(context)
@@ -128,7 +128,7 @@ def _change_noticed(
     rehearsed: Rehearsed, folder: Path, anchors: Sequence[bytes], crls: Sequence[bytes]
 ) -> bool:
     """Whether the receiver refuses a copy in which one character of the first document is another."""
-    from fieldkit.signature.exchange import open_package
+    from fieldkit.exchange.packages import open_package
 
     data = bytearray(Path(rehearsed.packed.out).read_bytes())
     at = data.index(b"<ContentTransferEncoded>") + 600
@@ -140,8 +140,8 @@ def _change_noticed(
 
 
 def _header(context: Context) -> Header:
-    from fieldkit.signature.edxml import Header, Organ
-    from fieldkit.signature.stamp import VIETNAM
+    from fieldkit.exchange.edxml import Header, Organ
+    from fieldkit.stamp.stamp import VIETNAM
 
     officer = context.bureau.officer
     return Header(

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldkit import errors
+from fieldkit.doctor import preflight
+from fieldkit.doctor.mend import carry_out, offers
+from fieldkit.doctor.probe import Probe, Subject, examine
 from fieldkit.driver import distribution
-from fieldkit.driver.machine import preflight
-from fieldkit.driver.machine.mend import carry_out, offers
-from fieldkit.driver.machine.probe import Probe, Subject, examine
 from fieldkit.home import Home
 from fieldkit.operator import Finding, Operator
 from fieldkit.procedure.evidence import Evidence, verdict_of
@@ -127,7 +127,7 @@ def _loaded(listing: Listing) -> Finding:
 
 def _store(subject: Subject) -> Iterable[Finding]:
     """Whether what was said before can be read and what comes next can be kept."""
-    from fieldkit.journal.glance import look
+    from fieldkit.journal.health import look
 
     return look(subject.home.store)
 

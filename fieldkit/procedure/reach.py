@@ -262,7 +262,7 @@ async def whole(work: Callable[..., Result], *arguments: Any, **named: Any) -> R
 
 def signer(context: Context, session: Session, certificate: StoredCertificate) -> Signer:
     """A signer with the key of `certificate`, and the chain that the token or the profiles hold for it."""
-    from fieldkit.signature.trust import chain_of
+    from fieldkit.validation.trust import chain_of
 
     own = session.certificate(certificate.sha256)
     material = context.material()

@@ -13,17 +13,19 @@ import msgspec
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding, Operator, Plan, Progress
+from fieldkit.pdf import boundary
+from fieldkit.pdf.errors import DocumentError
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.sample import documents
-from fieldkit.signature import boundary, trial
+from fieldkit.signature import trial
 from fieldkit.signature.batch import Look
-from fieldkit.signature.place import Place
 from fieldkit.signature.preflight import Preflight, preflight, rewrite
 from fieldkit.signature.preview import Placer, draft
 from fieldkit.signature.ready import get_ready
 from fieldkit.signature.trial import Bench, Outside, Tried
+from fieldkit.stamp.place import Place
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
 from fieldkit.verdict import Check
@@ -189,7 +191,7 @@ def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
     try:
         made = trial.person_and_seal(paper.path, folder, bench, paper.place)
     except FieldkitError as error:
-        if not paper.own or type(error).__module__ != "fieldkit.signature.errors":
+        if not paper.own or not isinstance(error, DocumentError):
             raise
         reason = M("The bureau's document was not tried: {reason}", reason=boundary.words(error))
         return [], [Finding("own-document", "not-checked", reason, error.detail)]

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.pdf import document
 from fieldkit.procedure.material import Material
 from fieldkit.record import pdf
 from fieldkit.record.content import RecordContent, encode, sha256
@@ -20,11 +21,10 @@ from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertif
 from fieldkit.record.render import ATTACHMENT, render_apart
 from fieldkit.record.signing import FIELDS, GIVER, drawing, sign_for
 from fieldkit.record.verify import Verified, verify
-from fieldkit.signature import document
-from fieldkit.signature.judgement import Policy
-from fieldkit.signature.place import Place
 from fieldkit.signature.sign import RawSigner
+from fieldkit.stamp.place import Place
 from fieldkit.text import M
+from fieldkit.validation.judgement import Policy
 from fieldkit.verdict import Check
 
 NOT_SIGNED = M("Nothing was signed.")

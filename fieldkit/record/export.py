@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
+from fieldkit.pdf import document
 from fieldkit.record import tables
 from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
 from fieldkit.record.errors import RecordMissing
 from fieldkit.record.render import render
-from fieldkit.signature import document
 from fieldkit.text import M
 from fieldkit.visit.model import RecordMade, Visit
 from fieldkit.visit.visits import Visits

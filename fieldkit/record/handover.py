@@ -16,6 +16,8 @@ from fieldkit import errors
 from fieldkit.checklist.model import Item
 from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question
+from fieldkit.pdf import document
+from fieldkit.pdf.errors import OutputNotWritten
 from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.material import Material, gather
@@ -26,12 +28,10 @@ from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWr
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import Verified, verify
-from fieldkit.signature import document
-from fieldkit.signature.errors import OutputNotWritten
-from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
+from fieldkit.validation.judgement import Policy
 from fieldkit.verdict import Check
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits, must_be_ready

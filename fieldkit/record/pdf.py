@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from fieldkit.certificate import name as names
+from fieldkit.pdf import boundary
 from fieldkit.record.content import LARGEST
 from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.signing import Revision
-from fieldkit.signature import boundary
 from fieldkit.text import M
 
 DEEPEST = 16

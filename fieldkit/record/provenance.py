@@ -15,7 +15,7 @@ from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError
 from fieldkit.journal import device
 from fieldkit.journal.entry import Entry, Head, digest
-from fieldkit.journal.mark import statement as head_statement
+from fieldkit.journal.signed_head import statement as head_statement
 from fieldkit.journal.store import Store
 from fieldkit.record.build import from_journal, from_plan
 from fieldkit.record.content import FIRST_SCHEMA, RecordContent, encode, sha256, statement

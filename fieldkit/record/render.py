@@ -22,7 +22,7 @@ from fieldkit.record.content import RecordContent, check_size, encode
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import LABELS
 from fieldkit.record.typeset import FONTS, HERE, typeset
-from fieldkit.signature.place import Place
+from fieldkit.stamp.place import Place
 from fieldkit.text import M, nfc
 
 TEMPLATE = HERE / "handover.typ"

@@ -18,9 +18,9 @@ import msgspec
 
 from fieldkit.record import appearance
 from fieldkit.record.content import RecordContent
-from fieldkit.signature.place import Place
 from fieldkit.signature.sign import Drawing, RawSigner, Reserved, sign
-from fieldkit.signature.stamp import Stamp
+from fieldkit.stamp.place import Place
+from fieldkit.stamp.stamp import Stamp
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

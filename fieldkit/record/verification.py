@@ -22,9 +22,9 @@ from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, as_it_is
 from fieldkit.record.typeset import FONTS, HERE
-from fieldkit.signature.judgement import shape
-from fieldkit.signature.published import Judged
 from fieldkit.text import M, Message, Words
+from fieldkit.validation.folder import Judged
+from fieldkit.validation.judgement import shape
 
 TEMPLATE = HERE / "verification.typ"
 ATTACHMENT = "fieldkit-verification.json"
@@ -101,7 +101,7 @@ def basis(
     """The basis of a run that was made now."""
     from asn1crypto import crl
 
-    from fieldkit.signature.trust import certificates, revocation_lists
+    from fieldkit.validation.trust import certificates, revocation_lists
 
     lists = []
     for der in revocation_lists(crls):

@@ -21,16 +21,17 @@ import msgspec
 from fieldkit.certificate import name
 from fieldkit.errors import FieldkitError
 from fieldkit.journal.store import Store
+from fieldkit.pdf import document
+from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record import pdf, provenance, signing
 from fieldkit.record.content import Device, RecordContent, decode, sha256
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
-from fieldkit.signature import appearance, document
-from fieldkit.signature.errors import DocumentMissing
-from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
-from fieldkit.signature.validate import validate
 from fieldkit.text import M, Message, nfc
+from fieldkit.validation import appearance
+from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, every_check
+from fieldkit.validation.validate import validate
 from fieldkit.verdict import Check, overall
 
 PATIENCE = 30.0

@@ -12,27 +12,19 @@ import msgspec
 
 from fieldkit.errors import Cancelled, FieldkitError, unexpected
 from fieldkit.operator import Progress
+from fieldkit.pdf.errors import DocumentError
 from fieldkit.profile.rules import StampRule
-from fieldkit.signature import errors, permission
-from fieldkit.signature.place import OVERLAP, Page, Place, beside, for_rule, pages
+from fieldkit.signature import permission
 from fieldkit.signature.preflight import rewrite
 from fieldkit.signature.sign import Drawing, RawSigner, Reserved, Signed, sign
-from fieldkit.signature.stamp import Stamp, draw
+from fieldkit.stamp.errors import StampUnfit
+from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
+from fieldkit.stamp.stamp import Stamp, draw
 from fieldkit.text import M
 from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-
-OF_ALL = (
-    errors.CertificateExpired,
-    errors.CertificateNotYetValid,
-    errors.CertificateUsage,
-    errors.CertificateRevoked,
-    errors.TimestampFailed,
-    errors.RevocationMissing,
-)
-"""What goes wrong with one document and would with every other."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -111,7 +103,7 @@ def _on(found: Sequence[Page], given: Place) -> Place:
     :raises StampUnfit: there is no such page.
     """
     if given.page >= len(found):
-        raise errors.StampUnfit(
+        raise StampUnfit(
             M(
                 "The stamp's place is on page {page}, and there are {pages}.",
                 page=given.page + 1,
@@ -207,4 +199,4 @@ def sign_each(
 
 def _of_all(error: FieldkitError) -> bool:
     """Whether every other document would fail the same way: the certificate, the token, the network."""
-    return isinstance(error, OF_ALL) or type(error).__module__ != errors.__name__
+    return not isinstance(error, DocumentError)

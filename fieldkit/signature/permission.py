@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.signature import boundary, document, errors
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import DocumentLocked, FieldUnfit
 from fieldkit.text import M
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
 
 # the fields of the two who sign one letter, made together by whoever signs first (a field that is added
 # to a certified document breaks the certification)
@@ -60,7 +61,7 @@ def standing(reader: Any, name: str) -> Standing:
 
     certified = read_certification_data(reader)
     if certified is not None and certified.permission == MDPPerm.NO_CHANGES:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M("An earlier signature in {name} forbids this signature.", name=name),
             unchanged=boundary.UNCHANGED,
             hint=M("Ask its signer for a copy that still allows signatures."),
@@ -81,7 +82,7 @@ def place_of(path: Path, field: str, password: Secret | None = None) -> Place | 
     """
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    from fieldkit.signature.place import unlock
+    from fieldkit.stamp.place import unlock
 
     with document.opened(path) as file, boundary.reading(path.name):
         reader = PdfFileReader(file, strict=False)
@@ -93,8 +94,8 @@ def place_of(path: Path, field: str, password: Secret | None = None) -> Place | 
 
 def _places(reader: Any) -> dict[Any, Place]:
     """Where each signature field shows, by its reference."""
-    from fieldkit.signature.place import Place
-    from fieldkit.signature.sheet import entry, leaves, sheet
+    from fieldkit.pdf.page import entry, leaves, sheet
+    from fieldkit.stamp.place import Place
 
     found: dict[Any, Place] = {}
     if "/AcroForm" not in reader.root:
@@ -132,14 +133,14 @@ def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], nam
         chosen = _free(found, kind, reserved)
     field = found.field(chosen)
     if field is not None and field.filled:
-        raise errors.FieldUnfit(
+        raise FieldUnfit(
             M("The field {field} of {name} is signed already.", field=chosen, name=name),
             unchanged=boundary.UNCHANGED,
             hint=M("Name another field, or none for a new one."),
         )
     added = [each for each in (chosen, *reserved) if found.field(each) is None]
     if found.certified and added:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M(
                 "The document {name} is certified: adding the field {field} would break its first signature.",
                 name=name,
@@ -153,8 +154,8 @@ def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], nam
     return chosen
 
 
-def _hybrid(name: str) -> errors.DocumentLocked:
-    return errors.DocumentLocked(
+def _hybrid(name: str) -> DocumentLocked:
+    return DocumentLocked(
         M(
             "The file {name} holds two tables of contents (hybrid), which viewers read differently.",
             name=name,
@@ -164,9 +165,9 @@ def _hybrid(name: str) -> errors.DocumentLocked:
     )
 
 
-def invisible(field: str, name: str) -> errors.FieldUnfit:
+def invisible(field: str, name: str) -> FieldUnfit:
     """The field has no room on a page, so no stamp can be shown in it."""
-    return errors.FieldUnfit(
+    return FieldUnfit(
         M(
             "The field {field} of {name} has no place on a page: no stamp can be shown in it.",
             field=field,

@@ -13,8 +13,10 @@ import msgspec
 
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding
-from fieldkit.signature import boundary, document, errors, permission
-from fieldkit.signature.place import unlock
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import DocumentLocked, DocumentMissing, DocumentUnfit, SigningFailed
+from fieldkit.signature import permission
+from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def _look(
             )
         )
         if not found.empty:
-            raise errors.DocumentLocked(
+            raise DocumentLocked(
                 M("The document {name} is certified and has no empty field left to sign.", name=name),
                 unchanged=boundary.UNCHANGED,
                 hint=M("Ask its signer for a copy with a field for this signature."),
@@ -91,7 +93,7 @@ def _look(
     chosen = permission.choose(found, field, kind, reserve, name)
     pages = int(reader.root["/Pages"]["/Count"])
     if pages < 1:
-        raise errors.DocumentUnfit(M("The document {name} has no pages.", name=name))
+        raise DocumentUnfit(M("The document {name} has no pages.", name=name))
     form = reader.root.get("/AcroForm", None)
     if isinstance(form, dict) and "/XFA" in form:
         findings.append(
@@ -139,7 +141,7 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
         if field not in [each for each, _, _ in fields.enumerate_sig_fields(reader)]:
-            raise errors.DocumentUnfit(
+            raise DocumentUnfit(
                 M("The file {name} is damaged: what is added to it cannot be found again.", name=name),
                 unchanged=boundary.UNCHANGED,
                 hint=M("Save it again as PDF, or agree to have it rewritten before it is signed."),
@@ -152,7 +154,7 @@ def _refused(error: FieldkitError, path: Path) -> Preflight:
     Whether the rewrite would help is tried on a copy, so that nothing is offered in vain.
     """
     helps = (
-        isinstance(error, errors.DocumentUnfit | errors.DocumentLocked | errors.SigningFailed)
+        isinstance(error, DocumentUnfit | DocumentLocked | SigningFailed)
         and shutil.which("qpdf") is not None
         and path.is_file()
         and b"/ByteRange" not in _raw(path)
@@ -191,12 +193,12 @@ def rewrite(source: Path, out: Path) -> None:
     """
     program = shutil.which("qpdf")
     if program is None:
-        raise errors.DocumentMissing(
+        raise DocumentMissing(
             M("{program} is not on this machine. Install it: {package}", program="qpdf", package="qpdf")
         )
     data = document.read(source)
     if b"/ByteRange" in data:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M("The document {name} is signed; rewriting it would break its signatures.", name=source.name),
             unchanged=boundary.UNCHANGED,
         )
@@ -216,7 +218,7 @@ def rewrite(source: Path, out: Path) -> None:
 
 
 def _beyond(source: Path, detail: str) -> FieldkitError:
-    return errors.DocumentUnfit(
+    return DocumentUnfit(
         M("The document {name} is damaged beyond repair.", name=source.name),
         unchanged=boundary.UNCHANGED,
         hint=M("Ask for it again, or print it to PDF from a viewer that shows it."),

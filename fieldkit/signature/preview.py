@@ -1,6 +1,6 @@
 """A stamp on its way to its place: shown on the page before anything is signed, moved, and shown again after.
 
-Nothing here knows a screen: a draft is a value, an easel turns it into pixels or rows of cells.
+Nothing here knows a screen: a draft is a value, an easel turns it into pixels.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
-from fieldkit.signature import errors, raster
+from fieldkit.pdf import raster
+from fieldkit.pdf.errors import DocumentUnfit
+from fieldkit.pdf.page import POINTS_PER_MM
+from fieldkit.pdf.raster import Pixels, Window
 from fieldkit.signature.batch import Look
-from fieldkit.signature.cells import Cell, rows
-from fieldkit.signature.place import Page, Place, on_page, pages
-from fieldkit.signature.raster import Pixels, Window
-from fieldkit.signature.sheet import POINTS_PER_MM
+from fieldkit.stamp.place import Page, Place, on_page, pages
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def draft(source: Path, look: Look, *, password: Secret | None = None, field: Pl
     """
     held = tuple(pages(source, password))
     if not held:
-        raise errors.DocumentUnfit(M("The document {name} has no pages.", name=source.name))
+        raise DocumentUnfit(M("The document {name} has no pages.", name=source.name))
     spot, found = look.spot(source, password, field, held)
     return Draft(
         held,
@@ -144,10 +144,6 @@ class Easel:
         self._drawing = threading.Lock()
         self._pages: dict[tuple[int, int, int, Window], Pixels] = {}
         self._stamps: dict[tuple[int, int, int, int], Pixels] = {}
-
-    def cells(self, draft: Draft, columns: int, lines: int, *, zoom: int = 1) -> list[list[Cell]]:
-        """The page with the stamp in at most so many character cells."""
-        return rows(self.pixels(draft, columns, 2 * lines, zoom=zoom))
 
     def pixels(self, draft: Draft, width: int, height: int, *, zoom: int = 1) -> Pixels:
         """The page with the stamp in at most so many pixels; zoomed, the part around the stamp.

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 import msgspec
 
 from fieldkit.certificate import usage
+from fieldkit.certificate.errors import CertificateExpired, CertificateNotYetValid, CertificateUsage
 from fieldkit.certificate.strength import weakness
 from fieldkit.errors import Refused
 from fieldkit.operator import Progress
-from fieldkit.signature import boundary, document, errors, permission
-from fieldkit.signature.place import Place as Place
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import DocumentLocked, SigningFailed, TimestampFailed
+from fieldkit.signature import permission
+from fieldkit.stamp.place import Place as Place
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check
 
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
 
     from fieldkit.secret import Secret
     from fieldkit.signature.signer import TokenSigner
-    from fieldkit.signature.stamp import Stamp
-    from fieldkit.signature.trust import Trust
+    from fieldkit.stamp.stamp import Stamp
+    from fieldkit.validation.trust import Trust
 
 Level = Literal["b-b", "b-t", "b-lt", "b-lta"]
 ANYTHING = ("certificate-expired", "certificate-not-yet-valid", "certificate-usage")
@@ -104,12 +107,12 @@ def sign(
     :raises Refused: the certificate may not sign, or the document may not be signed.
     :raises KeyUnsupported: the certificate is too weak.
     """
-    from fieldkit.signature.trust import trust
+    from fieldkit.validation.trust import trust
 
     tell = progress or (lambda _: None)
     tell(Progress(M("Checking the certificate"), 0, 3))
     if level != "b-b" and not tsa:
-        raise errors.TimestampFailed(
+        raise TimestampFailed(
             M("The level {level} needs a timestamp authority, and none is configured.", level=level.upper()),
             unchanged=boundary.UNCHANGED,
             hint=M("Give its address with --tsa, or sign at level B-B."),
@@ -157,7 +160,7 @@ def may_sign(
     :raises KeyUnsupported: it is too weak.
     """
     from fieldkit.certificate.errors import KeyUnsupported
-    from fieldkit.signature.trust import certificates
+    from fieldkit.validation.trust import certificates
 
     (certificate,) = certificates((holder,))
     if weak := weakness(holder):
@@ -178,7 +181,7 @@ def may_sign(
         allowed = ANYTHING if insist is True else insist or ()
         if fault.code not in allowed:
             raise fault
-        at = 1 if isinstance(fault, errors.CertificateUsage) else 0
+        at = 1 if isinstance(fault, CertificateUsage) else 0
         problem = fault.message
         assert isinstance(problem, Message)
         checks[at] = Check(checks[at].id, "fail", M("{problem} You insisted.", problem=problem))
@@ -189,19 +192,19 @@ def may_sign(
 def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> Refused | None:
     """Why dates or usage forbid a signature, or None."""
     if now > certificate.not_valid_after:
-        return errors.CertificateExpired(
+        return CertificateExpired(
             M("The certificate expired on {day}.", day=_day(certificate.not_valid_after)),
             unchanged=boundary.UNCHANGED,
             hint=M("Ask the authority to renew it."),
         )
     if now < certificate.not_valid_before:
-        return errors.CertificateNotYetValid(
+        return CertificateNotYetValid(
             M("The certificate is valid only from {day}.", day=_day(certificate.not_valid_before)),
             unchanged=boundary.UNCHANGED,
             hint=M("Look at this machine's clock, or wait for that day."),
         )
     if not usage.may_sign(certificate.dump(), purposes):  # type: ignore[no-untyped-call]
-        return errors.CertificateUsage(
+        return CertificateUsage(
             M("The certificate was not issued for signing documents."),
             unchanged=boundary.UNCHANGED,
             hint=M("Use another certificate; this one's usage is: {usage}.", usage=_usage(certificate)),
@@ -256,7 +259,7 @@ def _sign(
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields, signers
 
-    from fieldkit.signature.form import nothing
+    from fieldkit.pdf.form import nothing
 
     size = file.seek(0, 2)
     file.seek(0)
@@ -327,7 +330,7 @@ def _reopened(
     """
     from pyhanko.sign import fields
 
-    from fieldkit.signature.reader import patient
+    from fieldkit.pdf.reader import patient
 
     def read(file: BinaryIO) -> Any:
         file.seek(0)
@@ -341,13 +344,13 @@ def _reopened(
         found = [each for each, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
         broken = permission.broken(reader, read(source)) if source is not None else ""
     if field not in found:
-        raise errors.SigningFailed(
+        raise SigningFailed(
             M("The signature cannot be found in the file that was written; it was discarded."),
             unchanged=boundary.UNCHANGED,
             hint=M("The file is damaged in a way that hides it. Save it again as PDF, then try again."),
         )
     if broken:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M("Signing {name} would break the signature in its field {field}.", name=name, field=broken),
             unchanged=boundary.UNCHANGED,
             hint=M("Ask its signer for a copy that still allows signatures."),

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.pdf import boundary, raster
+from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.profile.rules import RuleSet
-from fieldkit.signature import batch, boundary, errors, permission, quorum, raster, tamper
-from fieldkit.signature.judgement import Judgement, Policy, every_check
+from fieldkit.signature import batch, permission, tamper
 from fieldkit.signature.sign import Level, RawSigner, Signed
 from fieldkit.text import M, Message
+from fieldkit.validation import quorum
+from fieldkit.validation.judgement import Judgement, Policy, every_check
 from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
-    from fieldkit.signature.online import Fetched
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
+    from fieldkit.validation.online import Fetched
 
 Part = Literal["person", "seal", "both"]
 SKEW = 120  # seconds a clock may be off before it is worth a word
@@ -164,7 +167,7 @@ def _sign(
         return sign("b-b"), []
     try:
         return sign("b-t"), []
-    except errors.TimestampFailed as error:
+    except TimestampFailed as error:
         note = Check(
             "timestamp-authority",
             "not-checked",
@@ -290,8 +293,8 @@ def revocation(bench: Bench, lists: Sequence[str] = ()) -> Outside:
     """Ask the services that the certificate names, or else the `lists` of the profile, for its status."""
     from pyhanko_certvalidator.errors import RevokedError
 
-    from fieldkit.signature.online import Online
-    from fieldkit.signature.trust import certificates, trust
+    from fieldkit.validation.online import Online
+    from fieldkit.validation.trust import certificates, trust
 
     believed = trust(bench.anchors, (bench.signer.certificate, *bench.signer.chain, *bench.others))
     (certificate,) = certificates((bench.signer.certificate,))

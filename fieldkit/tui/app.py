@@ -22,15 +22,15 @@ from fieldkit.errors import place
 from fieldkit.home import Home
 from fieldkit.operator import said
 from fieldkit.text import M, Said
-from fieldkit.tui import signs
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
 from fieldkit.tui.faults import as_error
-from fieldkit.tui.frame import Room
-from fieldkit.tui.link import Link
-from fieldkit.tui.text_field import TextField
+from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.terminal import signs
+from fieldkit.tui.terminal.link import Link
 from fieldkit.tui.themes import THEMES
 from fieldkit.tui.token_watch import TokenWatch
+from fieldkit.tui.widgets.text_field import TextField
 
 HELD_KEYS = 2000
 REMEMBERED = 500
@@ -96,7 +96,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
     def get_default_screen(self) -> Screen[Any]:
-        from fieldkit.tui.home_room import HomeRoom
+        from fieldkit.tui.screens.home import HomeRoom
 
         return HomeRoom()
 
@@ -154,19 +154,19 @@ class FieldkitApp(App[int], inherit_bindings=False):
                 screen.retell()
 
     def action_help(self) -> None:
-        from fieldkit.tui.help_room import HelpRoom
+        from fieldkit.tui.screens.help import HelpRoom
 
         if self.room is not None and not isinstance(self.room, HelpRoom):
             self.push_screen(HelpRoom(self.room.hints()))
 
     def action_history(self) -> None:
-        from fieldkit.tui.help_room import HistoryRoom
+        from fieldkit.tui.screens.help import HistoryRoom
 
         if not isinstance(self.room, HistoryRoom):
             self.push_screen(HistoryRoom())
 
     def action_palette(self) -> None:
-        from fieldkit.tui.help_room import PaletteRoom
+        from fieldkit.tui.screens.help import PaletteRoom
 
         if self.room is not None and not isinstance(self.room, PaletteRoom):
             self.push_screen(PaletteRoom(self.room.hints()), self._from_palette)
@@ -203,7 +203,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
     def tell(self, error: BaseException, title: Said | None = None) -> None:
         """Show an error: what happened, what was not changed, what to do next."""
-        from fieldkit.tui.error_room import ErrorRoom
+        from fieldkit.tui.screens.error import ErrorRoom
 
         found = as_error(error)
         self.note(found.message)

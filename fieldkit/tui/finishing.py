@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from fieldkit.home import home_folder
 from fieldkit.operator import Operator, Option, Plan, Progress, Question, said
 from fieldkit.text import M, Said
-from fieldkit.tui import signs
 from fieldkit.tui.desk import Desk
+from fieldkit.tui.terminal import signs
 
 if TYPE_CHECKING:
     from fieldkit.sync.status import Sent

@@ -17,13 +17,13 @@ from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.tui.app import Asked, FieldkitApp
-from fieldkit.tui.dialogs import ConsentDialog, QuestionDialog, SecretDialog
-from fieldkit.tui.frame import Room
+from fieldkit.tui.screens.dialogs import ConsentDialog, QuestionDialog, SecretDialog
+from fieldkit.tui.screens.frame import Room
 
 if TYPE_CHECKING:
     from fieldkit.signature.batch import Look
-    from fieldkit.signature.place import Place
     from fieldkit.signature.preview import Draft
+    from fieldkit.stamp.place import Place
 
 PAUSE = 0.5  # seconds between two reports of progress: each costs bytes on the line
 
@@ -70,7 +70,7 @@ class ScreenOperator:
         """The place for a stamp that the person agreed to on a picture of the page; None with Esc."""
 
         def room() -> Room[Any]:
-            from fieldkit.tui.stamp_room import StampRoom
+            from fieldkit.tui.screens.stamp import StampRoom
 
             return StampRoom(source, look, draft)
 

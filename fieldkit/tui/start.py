@@ -9,7 +9,7 @@ import sys
 from fieldkit import i18n
 from fieldkit.home import Home
 from fieldkit.text import M
-from fieldkit.tui.link import Colours, judge
+from fieldkit.tui.terminal.link import Colours, judge
 
 
 def run(

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fieldkit.driver.machine.probe import Probe, Subject, examine
+from fieldkit.doctor.probe import Probe, Subject, examine
 from fieldkit.home import Home
 from fieldkit.operator import Finding
 from fieldkit.procedure import preflight

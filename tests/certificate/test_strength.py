@@ -14,12 +14,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from fieldkit.certificate import check, contents, errors, identity
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import sign, validate
-from fieldkit.signature.judgement import Judgement, Policy
+from fieldkit.signature import sign
 from fieldkit.signature.sign import may_sign
-from fieldkit.signature.trust import trust
-from tests.signature.forgery import signed
-from tests.signature.pki import Pki, SoftwareSigner
+from fieldkit.validation import validate
+from fieldkit.validation.judgement import Judgement, Policy
+from fieldkit.validation.trust import trust
+from tests.pki import Pki, SoftwareSigner
+from tests.validation.forgery import signed
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 MICROSOFT = x509.ObjectIdentifier("1.3.6.1.4.1.311.10.3.12")

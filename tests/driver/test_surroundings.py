@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fieldkit.driver.machine import clock, fonts, services, trust
-from fieldkit.driver.machine.probe import Subject
+from fieldkit.doctor import clock, fonts, services, trust
+from fieldkit.doctor.probe import Subject
 from fieldkit.home import PACKAGE, Home
 from fieldkit.operator import Finding
 from fieldkit.profile.load import load

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from fieldkit.journal.glance import look
+from fieldkit.journal.health import look
 from fieldkit.journal.store import Store
 from fieldkit.journal.verify import verify
 from tests.faults import worker

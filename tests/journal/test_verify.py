@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.journal import checkpoint, custody
+from fieldkit.journal import checkpoint, folder_check
 from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.errors import StoreMissing
 from fieldkit.journal.store import Store
@@ -21,7 +21,7 @@ from tests.journal.conftest import checks, flip, segment, write_a_day
 def signed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small store with everything in it: signed head, checkpoint, reserve, attachment, tables."""
     monkeypatch.setattr(checkpoint, "LEAST", 2)
-    monkeypatch.setattr(custody, "RESERVE_SIZE", 64)
+    monkeypatch.setattr(folder_check, "RESERVE_SIZE", 64)
     write_a_day(folder, answers=1)
     with Store.open(folder) as store:
         store.append(Draft("signoff", visit="v1", value={"officer": "Người nhận"}))

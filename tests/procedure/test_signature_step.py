@@ -15,17 +15,18 @@ from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.sample.services import Services, serving, unreachable
 from fieldkit.secret import Secret
-from fieldkit.signature import permission, validate
+from fieldkit.signature import permission
 from fieldkit.signature.batch import Look
-from fieldkit.signature.place import Place
 from fieldkit.signature.preview import Draft
+from fieldkit.stamp.place import Place
 from fieldkit.text import M
 from fieldkit.token.model import Token
+from fieldkit.validation import validate
 from fieldkit.verdict import Check
 from fieldkit.visit.visits import Visits
+from tests import papers
+from tests.pki import Pki
 from tests.procedure.conftest import People, Road
-from tests.signature import papers
-from tests.signature.pki import Pki
 
 PASSWORD = "Mật khẩu mẫu"
 JUDGES = {"fieldkit", "mutool", "openssl", "pdfsig"}

@@ -19,7 +19,7 @@ from fieldkit.record.handover import Material
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.visit.visits import Visits
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
 
 PIN = "24681357"
 

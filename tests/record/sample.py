@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fieldkit.certificate import name as names
 from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import Head
-from fieldkit.journal.mark import statement as head_statement
+from fieldkit.journal.signed_head import statement as head_statement
 from fieldkit.record.content import (
     Device,
     JournalHead,

@@ -23,10 +23,10 @@ from fieldkit.record.signing import GIVER, RECEIVER, sign_for
 from fieldkit.record.verify import Verified, verify
 from fieldkit.signature.sign import sign
 from fieldkit.visit.visits import Visits
+from tests.pki import Pki, SoftwareSigner
 from tests.record import forging
 from tests.record.conftest import ANSWERS
 from tests.record.sample import handing_over, head, sealed
-from tests.signature.pki import Pki, SoftwareSigner
 
 OWN_DEVICE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 

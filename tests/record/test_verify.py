@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record.build import build
 from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.countersign import countersign, options, ready
@@ -18,14 +19,13 @@ from fieldkit.record.handover import Material, sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import Verified, verify
-from fieldkit.signature.errors import DocumentMissing
-from fieldkit.signature.judgement import Policy
 from fieldkit.signature.sign import sign
+from fieldkit.validation.judgement import Policy
 from fieldkit.visit.visits import Visits
+from tests.pki import Pki, SoftwareSigner
 from tests.record import forging
 from tests.record.conftest import ANSWERS
 from tests.record.sample import handing_over, sample, sealed
-from tests.signature.pki import Pki, SoftwareSigner
 
 
 @pytest.fixture(scope="session")
@@ -196,7 +196,7 @@ def test_a_signature_drawn_over_the_text_is_found(
     material: Material,
     tmp_path: Path,
 ) -> None:
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
 
     moved = {**rendered.places, "receiver": Place(0, (50, 50, 550, 800))}
     signed = sign_record(

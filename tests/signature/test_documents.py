@@ -11,14 +11,17 @@ import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from fieldkit.errors import FieldkitError
+from fieldkit.pdf.errors import DocumentLocked, FieldUnfit
 from fieldkit.profile.rules import RuleSet
 from fieldkit.secret import Secret
-from fieldkit.signature import batch, errors, permission, place, quorum, sign, validate
+from fieldkit.signature import batch, permission, sign
 from fieldkit.signature.preflight import preflight, rewrite
+from fieldkit.stamp import place
+from fieldkit.validation import quorum, validate
 from fieldkit.yaml_model import load
+from tests import papers
 from tests.conftest import REPOSITORY
-from tests.signature import papers
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
 
 A4 = ("210mm", "297mm")
 AT = datetime(2026, 11, 24, 3, 3, 19, tzinfo=UTC)
@@ -127,12 +130,12 @@ def test_a_hybrid_document_is_refused_as_it_is_and_signed_after_the_rewrite_that
     before = source.read_bytes()
 
     looked = preflight(source)
-    with pytest.raises(errors.DocumentLocked, match="hybrid"):
+    with pytest.raises(DocumentLocked, match="hybrid"):
         sign.sign(source, out, rsa_signer)
     signed = batch.sign_one(batch.Job(source, out, rewrite=True), rsa_signer)
 
     assert looked.verdict == "rewrite"
-    assert isinstance(looked.problem, errors.DocumentLocked)
+    assert isinstance(looked.problem, DocumentLocked)
     assert signed.checks[0].id == "rewritten"
     assert source.read_bytes() == before
     assert quorum.judge(out, pki.anchors, pki.crls()).verdict == "pass"
@@ -172,9 +175,9 @@ def test_a_certified_document_takes_a_signature_in_a_field_it_has_and_no_new_fie
 
     looked = preflight(source)
     refused = preflight(source, field="Another")
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         sign.sign(source, out, ec_signer, field="Another")
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         sign.sign(source, out, ec_signer, reserve=[sign.Reserved("Agency")])
     assert ec_signer.asked == [] or not out.exists()
     signed = sign.sign(source, out, ec_signer)
@@ -200,14 +203,14 @@ def test_a_certified_document_that_allows_nothing_more_is_told_before_any_key_is
     source.write_bytes(papers.certified(papers.fields(plain, *fields), pki.signer(), permission))
 
     looked = preflight(source)
-    with pytest.raises(errors.DocumentLocked) as caught:
+    with pytest.raises(DocumentLocked) as caught:
         sign.sign(source, tmp_path / "out.pdf", signer)
 
     assert looked.verdict == "no"
-    assert isinstance(looked.problem, errors.DocumentLocked)
+    assert isinstance(looked.problem, DocumentLocked)
     assert caught.value.status == 3
     assert signer.asked == []
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         rewrite(source, tmp_path / "rewritten.pdf")
 
 
@@ -250,7 +253,7 @@ def test_a_signature_that_locked_its_document_is_not_broken_by_another(
     source, out = tmp_path / "locked.pdf", tmp_path / "out.pdf"
     source.write_bytes(sign_pdf(writer, meta, TokenSigner(pki.signer())).getvalue())
 
-    with pytest.raises(errors.DocumentLocked, match="First"):
+    with pytest.raises(DocumentLocked, match="First"):
         sign.sign(source, out, rsa_signer, field="Second")
 
     assert not out.exists()
@@ -267,7 +270,7 @@ def test_a_stamp_fills_the_field_that_is_there_and_a_field_without_a_place_takes
     look = batch.Look(rule, number="07/PL", at=AT)
 
     batch.sign_one(batch.Job(visible, out), rsa_signer, look=look, field="Box")
-    with pytest.raises(errors.FieldUnfit, match="no place"):
+    with pytest.raises(FieldUnfit, match="no place"):
         batch.sign_one(batch.Job(hidden, tmp_path / "none.pdf"), rsa_signer, look=look, field="Box")
 
     (page,) = place.pages(out)

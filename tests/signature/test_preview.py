@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from fieldkit.pdf import raster
+from fieldkit.pdf.errors import DocumentUnfit
+from fieldkit.pdf.page import Sheet
 from fieldkit.profile.rules import StampRule
 from fieldkit.secret import Secret
-from fieldkit.signature import batch, cells, errors, place, preview, raster
-from fieldkit.signature.place import Page, Place
+from fieldkit.signature import batch, preview
 from fieldkit.signature.preview import Draft
-from fieldkit.signature.sheet import Sheet
-from tests.signature import papers
-from tests.signature.pki import SoftwareSigner
+from fieldkit.stamp import place
+from fieldkit.stamp.place import Page, Place
+from fieldkit.tui.terminal import cells
+from tests import papers
+from tests.pki import SoftwareSigner
 
 PERSON = StampRule("person", "handwritten", "between-title-and-name", "blue")
 LOOK = batch.Look(PERSON, name=papers.NAME, title=papers.TITLE)
@@ -131,7 +135,7 @@ def test_the_pages_of_an_encrypted_document_are_drawn_with_its_password_and_not_
             tmp_path, papers.letter_on("210mm", "297mm"), "--encrypt", "mat-khau", "owner", "256", "--"
         )
     )
-    with pytest.raises(errors.DocumentUnfit):
+    with pytest.raises(DocumentUnfit):
         raster.page(path, 0, 60, 80)
     shown = preview.draft(path, LOOK, password=Secret("mat-khau"))
     drawn = preview.Easel(path, LOOK, password=Secret("mat-khau")).pixels(shown, 60, 80)

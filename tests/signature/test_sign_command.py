@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
-from fieldkit.signature import validate
+from fieldkit.validation import validate
+from tests import papers
 from tests.conftest import Run, clean_environment
-from tests.signature import papers
-from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner
+from tests.pki import DAY, NOW, Pki, SoftwareSigner
 
 Put = Callable[[SoftwareSigner], list[str | Path]]
 

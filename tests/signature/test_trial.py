@@ -15,9 +15,9 @@ from fieldkit.sample.services import Mode, serving, unreachable
 from fieldkit.signature import trial
 from fieldkit.signature.trial import Bench
 from fieldkit.yaml_model import load
+from tests import papers
 from tests.conftest import REPOSITORY
-from tests.signature import papers
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
 from tests.signature.test_levels import Held
 
 

@@ -15,7 +15,7 @@ from fieldkit import demo, i18n
 from fieldkit.cli.console import Console
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
-from fieldkit.tui.link import Link
+from fieldkit.tui.terminal.link import Link
 from fieldkit.visit.guide import guide
 from fieldkit.visit.visits import Visits
 

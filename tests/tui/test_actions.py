@@ -11,8 +11,8 @@ import fieldkit.tui
 from fieldkit import i18n
 from fieldkit.tui.actions import ACTIONS, bindings, key_name, listing
 from fieldkit.tui.app import FieldkitApp
-from fieldkit.tui.frame import Room
-from fieldkit.tui.signs import STATES, STATUSES
+from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.terminal.signs import STATES, STATUSES
 from tests.tui.conftest import Person, Play
 
 

@@ -17,7 +17,7 @@ from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
 from fieldkit.tui.operator import ScreenOperator
 from fieldkit.tui.runner import Running, Stopped
-from fieldkit.tui.work_room import WorkRoom
+from fieldkit.tui.screens.work import WorkRoom
 from tests.tui.conftest import Person, Play
 
 PLAN = Plan(

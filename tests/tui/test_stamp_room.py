@@ -10,12 +10,12 @@ import pytest
 
 from fieldkit.profile.rules import RuleSet
 from fieldkit.signature.batch import Look
-from fieldkit.signature.place import Place
 from fieldkit.signature.preview import Draft, draft
-from fieldkit.tui.stamp_room import PagePicture, StampRoom
+from fieldkit.stamp.place import Place
+from fieldkit.tui.screens.stamp import PagePicture, StampRoom
 from fieldkit.yaml_model import load
+from tests import papers
 from tests.conftest import REPOSITORY
-from tests.signature import papers
 from tests.tui.conftest import Person, Play
 
 

@@ -7,8 +7,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldkit.tui import text_edit
-from fieldkit.tui.text_edit import KEYS, Edited, typed
+from fieldkit.tui.widgets import text_edit
+from fieldkit.tui.widgets.text_edit import KEYS, Edited, typed
 
 letters = st.text(alphabet="aeioudăâêôơưđ ệữ\u0323\u0302\u0300\u0309\n", max_size=6)
 steps = st.lists(st.one_of(letters, st.sampled_from(sorted(KEYS))), max_size=30)

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fieldkit.record.handover import Material, sign_record
 from fieldkit.record.render import render
+from tests.pki import Pki
 from tests.record.sample import handing_over
-from tests.signature.pki import Pki
 
 
 def make(folder: Path) -> None:
