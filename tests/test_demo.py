@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fieldkit import demo
+from fieldkit.action.trust_material import gather
 from fieldkit.home import Home
 from fieldkit.kit import payload
 from fieldkit.kit.errors import SourceDamaged
-from fieldkit.procedure.material import gather
 from fieldkit.profile.load import load
 from fieldkit.sample.authority import SampleAuthority, create
 from tests.conftest import Run

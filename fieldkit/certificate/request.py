@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 Sign = Callable[[bytes, str], bytes]
+KEY_KINDS = ("rsa:2048", "rsa:3072", "ec:p256", "ec:p384")
 MECHANISMS = {
     "sha256_rsa": "SHA256_RSA_PKCS",
     "sha256_ecdsa": "ECDSA_SHA256",

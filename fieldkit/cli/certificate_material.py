@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from fieldkit import errors
 from fieldkit.cli.frame import Call
 from fieldkit.operator import SecretRequest
@@ -33,10 +31,9 @@ def read(call: Call, file: Path) -> Contents:
     from fieldkit.certificate.errors import PasswordNeeded
 
     console = call.console()
-    given = bool(click.get_current_context().params.get("password_file"))
 
     def password() -> Secret:
-        if not given and not console.attended:
+        if not call.gives("password") and not console.attended:
             raise PasswordNeeded(
                 M("The file {name} is protected by a password.", name=file.name),
                 unchanged=M("Nothing was changed."),
@@ -52,8 +49,8 @@ def known(
     call: Call, trust: Sequence[Path] = (), crl: Sequence[Path] = ()
 ) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Anchors, issuing authorities and revocation lists (DER): those named, else those of the profiles."""
+    from fieldkit.action.trust_material import gather
     from fieldkit.certificate import files
-    from fieldkit.cli.sign import material
 
     anchors: list[bytes] = []
     issuers: list[bytes] = []
@@ -62,7 +59,8 @@ def known(
         contents = files.read(files.load(path), None, name=path.name)
         (anchors if path in trust else issuers).extend(contents.certificates)
         lists += contents.revocation_lists
-    here = material(call, call.profiles())
+    profiles = call.profiles()
+    here = gather(call.home, profiles, profiles.trusted)
     if not trust:
         anchors += here.anchors
     issuers += here.others

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from fieldkit.exchange.packages import Opened
     from fieldkit.profile.model import Dossier
     from fieldkit.signature.sign import RawSigner
-    from fieldkit.validation.judgement import Policy
     from fieldkit.verdict import Check, Overall
 
+Result = TypeVar("Result")
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
 
@@ -55,8 +54,9 @@ def _token_options(function: Any) -> Any:
 def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate: str, **given: str) -> Reply:
     from fieldkit.exchange.packages import pack
 
-    with _signer(call, token, certificate) as signer:
-        made = pack(files, out, _header(given), signer=signer)
+    made = _with_signer(
+        call, token, certificate, lambda signer: pack(files, out, _header(given), signer=signer)
+    )
     lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
     if _asked(call) and not made.signed:
         lines.append(
@@ -87,17 +87,19 @@ def open_(
     accept_unsigned: bool,
     no_appearance: bool,
 ) -> Reply:
+    from fieldkit.action.trust_material import named
     from fieldkit.exchange.packages import open_package
+    from fieldkit.validation.judgement import Policy
 
-    anchors, crls = _material(call, trust, crl)
+    material = named(call.home, call.profiles(), trust, crl)
     asked = _asked(call)
     opened = open_package(
         package,
         out,
-        trust=anchors,
-        crls=crls,
+        trust=material.anchors,
+        crls=material.crls,
         receiver=receiver,
-        policy=_policy(call),
+        policy=Policy(purposes=material.purposes),
         signature=True if asked or require_signature else False if accept_unsigned else asked,
         senders=_senders(call),
         draw=not no_appearance,
@@ -129,20 +131,26 @@ def rehearse(
     certificate: str,
     **given: str,
 ) -> Reply:
+    from fieldkit.action.trust_material import named
     from fieldkit.exchange.packages import rehearse
+    from fieldkit.validation.judgement import Policy
 
-    anchors, crls = _material(call, trust, crl)
-    with _signer(call, token, certificate) as signer:
-        done = rehearse(
+    material = named(call.home, call.profiles(), trust, crl)
+    done = _with_signer(
+        call,
+        token,
+        certificate,
+        lambda signer: rehearse(
             files,
             folder,
             _header(given),
-            trust=anchors,
-            crls=crls,
-            policy=_policy(call),
+            trust=material.anchors,
+            crls=material.crls,
+            policy=Policy(purposes=material.purposes),
             signer=signer,
             senders=_senders(call),
-        )
+        ),
+    )
     evidence = folder / f"rehearsal-{done.packed.document}.json"
     reply = _opened(
         done.opened,
@@ -166,29 +174,21 @@ def _written(path: Path, result: Any) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
 
 
-@contextlib.contextmanager
-def _signer(call: Call, token: str, certificate: str) -> Iterator[RawSigner | None]:
-    """The token's key where one was named."""
+def _with_signer(
+    call: Call, token: str, certificate: str, work: Callable[[RawSigner | None], Result]
+) -> Result:
+    """Do `work` with the token's key where one was named."""
     if not token:
-        yield None
-        return
-    from fieldkit.cli.signing import token_signer
+        return work(None)
+    from fieldkit.cli.signing import signed_with
 
-    with token_signer(call, token, certificate, M("The exchange package as a whole")) as signer:
-        yield signer
+    return signed_with(call, token, certificate, M("The exchange package as a whole"), work)
 
 
 def _asked(call: Call) -> bool | None:
     """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
     said = {each.signed for each in call.profiles().services if each.kind == "axis"}
     return True if True in said else False if False in said else None
-
-
-def _policy(call: Call) -> Policy:
-    from fieldkit.validation.judgement import Policy
-
-    profiles = call.profiles()
-    return Policy(purposes=profiles.purposes(profiles.authorities))
 
 
 def _senders(call: Call) -> dict[str, list[Dossier]]:
@@ -213,18 +213,6 @@ def _header(given: dict[str, str]) -> Header:
         subject=given["subject"],
         document="",
     )
-
-
-def _material(call: Call, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[list[bytes], list[bytes]]:
-    """The anchors and lists that were named; those of the profiles where no anchor was."""
-    from fieldkit.cli.sign import material
-    from fieldkit.pdf import document
-
-    anchors, crls = [document.read(path) for path in trust], [document.read(path) for path in crl]
-    if not anchors:
-        here = material(call, call.profiles())
-        anchors, crls = list(here.anchors), [*crls, *here.crls]
-    return anchors, crls
 
 
 def _opened(found: Opened, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:

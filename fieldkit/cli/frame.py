@@ -69,6 +69,10 @@ class Call:
             if context.params.get(role.replace("-", "_") + "_file")
         }
 
+    def gives(self, role: str) -> bool:
+        """Whether a file with the secret of this role was named."""
+        return role in self._secret_files
+
     def console(self) -> Console:
         """The operator behind this terminal (or its absence)."""
         from fieldkit.cli.console import Console

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.errors import FieldkitError, NotConsented
-from fieldkit.operator import Plan
+from fieldkit.errors import FieldkitError
 from fieldkit.text import M, Said
 from fieldkit.text_output import SYMBOLS, verdict_word
 
 if TYPE_CHECKING:
     from fieldkit.journal.store import Store
+    from fieldkit.record.verify import Verified
 
 record = noun("record", M("Handover records: export and verify."))
 
@@ -64,50 +64,22 @@ def export(
 @option("--out", type=click.Path(path_type=Path), required=True, said=M("The file to write."))
 @option("--replace", is_flag=True, said=M("Replace the output if it is there."))
 def sign(call: Call, file: Path, token: str, certificate: str, out: Path, replace: bool) -> Reply:
-    from fieldkit.cli.sign import material
-    from fieldkit.cli.token import agents, ask_pin, last_try
-    from fieldkit.pdf.errors import OutputUnfit
-    from fieldkit.record.countersign import countersign, ready
+    from fieldkit.action.trust_material import gather
+    from fieldkit.cli.token import access
+    from fieldkit.record.countersign import sign_for_giver
     from fieldkit.validation.judgement import shape
-    from fieldkit.validation.trust import chain_of
 
-    known = material(call, call.profiles())
-    if out.exists() and not replace:
-        raise OutputUnfit(
-            M("There is already a file {name}.", name=out.name),
-            unchanged=M("Nothing was signed."),
-            hint=M("Choose another name, or agree to have it replaced."),
-        )
-    with agents(call) as running:
-        held = running.find(token)
-        with running.session(held) as session:  # its certificate first: no PIN goes to a wrong token
-            chosen = session.certificate(certificate)
-            issuers = [each.der for each in session.certificates() if each.der != chosen.der]
-        checked = ready(file, chosen.der, known)
-        plan = Plan(
-            title=M("Sign the record {number} for the handing-over party", number=checked.content.number),
-            steps=(
-                M(
-                    "The token {token} signs with the certificate {label}.",
-                    token=held.name,
-                    label=chosen.label,
-                ),
-                M("The signed record is written to {path}; it is verified first.", path=str(out)),
-            ),
-        )
-        if not asyncio.run(call.console().consent(plan)):
-            raise NotConsented(
-                M("The record was not signed: not agreed to."), unchanged=M("Nothing was signed.")
+    profiles = call.profiles()
+
+    async def work() -> tuple[str, Verified]:
+        material = gather(call.home, profiles, profiles.trusted)
+        async with access(call) as tokens:
+            return await sign_for_giver(
+                tokens, file, out, token=token, certificate=certificate, material=material, overwrite=replace
             )
-        confirmed = last_try(call, held)
-        with (
-            ask_pin(call, held) as pin,
-            running.session(held, pin, confirmed_last_try=confirmed) as session,
-        ):
-            chain = chain_of(chosen.der, (*issuers, *known.others, *known.anchors))
-            signer = session.signer(session.certificate(chosen.sha256), chain)
-            judged = countersign(checked, out, signer, known, overwrite=replace)
-    result = {"out": str(out), "record": checked.content.name} | shape(judged.judgement)
+
+    name, judged = asyncio.run(work())
+    result = {"out": str(out), "record": name} | shape(judged.judgement)
     return Reply(result, M("The record was signed for the handing-over party: {path}", path=str(out)))
 
 
@@ -148,23 +120,17 @@ def verify(
     no_revocation: bool,
     devices: tuple[str, ...],
 ) -> Reply:
-    from fieldkit.cli.sign import material
-    from fieldkit.pdf import document
+    from fieldkit.action.trust_material import named
     from fieldkit.record.verify import verify as judge
     from fieldkit.validation.judgement import Policy, shape
 
-    anchors = [document.read(path) for path in trust]
-    crls = [document.read(path) for path in crl]
-    here = material(call, call.profiles())
-    if not anchors:
-        anchors = list(here.anchors)
-        crls += here.crls
-    policy = Policy(revocation=not no_revocation, purposes=here.purposes)
+    material = named(call.home, call.profiles(), trust, crl)
+    policy = Policy(revocation=not no_revocation, purposes=material.purposes)
     with _journal(call) as (store, fault):
         found = judge(
             file,
-            trust=anchors,
-            crls=crls,
+            trust=material.anchors,
+            crls=material.crls,
             network=network,
             policy=policy,
             store=store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from fieldkit import errors
 from fieldkit.cli import show
 from fieldkit.cli.frame import Call, Reply
-from fieldkit.cli.sign_documents import NOT_SIGNED, password_of
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply:
     """Show each document's page with its stamp, and where that is; nothing is signed."""
+    from fieldkit.action.sign_documents import NOT_SIGNED, ask_password
     from fieldkit.signature import preview
 
     if look is None:
@@ -31,7 +32,7 @@ def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply
     for source in sources:
         password = None
         if _encrypted(source):
-            password = password_of(call, source)
+            password = asyncio.run(ask_password(call.console(), source))
         draft = preview.draft(source, look, password=password)
         if not call.json:
             easel = preview.Easel(source, look, password=password)

@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.operator import Plan, SecretRequest
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.action.token_access import TokenAccess
     from fieldkit.profile.model import Known, TokenProfile
-    from fieldkit.secret import Secret
     from fieldkit.token.agents import Agents
-    from fieldkit.token.attempts import Attempts
     from fieldkit.token.model import PinState, StoredCertificate, Token
-    from fieldkit.token.policy import PinRules
 
 token = noun("token", M("Look at tokens, initialise them, change and unblock PINs."))
 
@@ -36,46 +32,18 @@ STATES: dict[PinState, Said] = {
 NOT_CHANGED = M("Nothing was changed on the token.")
 
 
-def modules(call: Call) -> tuple[str, ...]:
-    """The modules to ask: those named, then those of the profiles that are on this machine."""
-    found = list(call.modules)
-    for profile in call.profiles().tokens.values():
-        found += profile.installed_modules()
-    return tuple(dict.fromkeys(found))
+def agents(call: Call) -> contextlib.AbstractContextManager[Agents]:
+    """The agents of the modules that were named, and of the profiles' that are on this machine."""
+    from fieldkit.action.token_access import open_agents
+
+    return open_agents(call.home, call.profiles(), named=call.modules, store=call.store)
 
 
-@contextlib.contextmanager
-def agents(call: Call) -> Iterator[Agents]:
-    """The agents of all modules."""
-    from fieldkit.token import policy
-    from fieldkit.token.agents import Agents
+def access(call: Call) -> contextlib.AbstractAsyncContextManager[TokenAccess]:
+    """The same for an action; a token that is pulled out ends it."""
+    from fieldkit.action.token_access import open_tokens
 
-    known = call.profiles().tokens.values()
-    with Agents(
-        modules(call),
-        call.home.logs,
-        attempts(call),
-        tries=policy.tries(known),
-        unblock=policy.unblock(known),
-        named=call.modules,
-    ) as running:
-        yield running
-
-
-def attempts(call: Call) -> Attempts:
-    """The count of wrong PINs, with what release 0.1 kept of it in the local store."""
-    from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
-    from fieldkit.token.attempts import Attempts, recorded
-
-    def earlier() -> dict[str, int]:
-        with call.store() as store:
-            return recorded(store.db)
-
-    counted = Attempts()
-    if call.home.store.is_dir():
-        with contextlib.suppress(StoreDamaged, StoreUnavailable):
-            counted.adopt(str(call.home.store), earlier)
-    return counted
+    return open_tokens(call.home, call.profiles(), call.console(), named=call.modules, store=call.store)
 
 
 def shape(found: Token) -> dict[str, Any]:
@@ -217,49 +185,30 @@ def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
 @option("--slot", type=int, said=M("The slot of the token; needed where more than one could be meant."))
 @option("--label", required=True, said=M("The token's new label."))
 def init(call: Call, slot: int | None, label: str) -> Reply:
-    from fieldkit.token import policy, provision
+    from fieldkit.action.initialise_token import initialise_token
 
-    with agents(call) as running:
-        found = _meant(running, slot, call.modules)
-        policy.may_initialise(found, call.profiles().tokens.values())
-        rules = _rules(call, found)
-        consent(call, _init_plan(found, label))
-        confirmed = last_try(call, found, so=True)
-        request = SecretRequest(
-            role="so-pin",
-            title=M("SO PIN of the token {token}", token=found.name)
-            if found.initialized
-            else M("New SO PIN"),
-            new=not found.initialized,
-            check=None if found.initialized else rules.so_check(found),
-        )
-        with _secret(call, found, request) as so_pin, _new_pin(call, found, "pin") as pin:
-            made = provision.initialise(
-                running, found, label, so_pin, pin, rules=rules, confirmed_last_try=confirmed
-            )
-        return Reply(
-            shape(made), M("Initialised: {token}, serial number {serial}.", token=label, serial=made.serial)
-        )
+    async def work() -> Token:
+        async with access(call) as tokens:
+            chosen = _meant(tokens.agents, slot, call.modules)
+            return await initialise_token(tokens, chosen, label, pin_role="pin")
+
+    made = asyncio.run(work())
+    return Reply(
+        shape(made), M("Initialised: {token}, serial number {serial}.", token=label, serial=made.serial)
+    )
 
 
 @token.verb("change-pin", M("Change a token's PIN."), secrets=("pin", "new-pin"), modules=True)
 @click.argument("name", metavar="TOKEN")
 def change_pin(call: Call, name: str) -> Reply:
-    from fieldkit.token import provision
+    from fieldkit.action.change_pin import change_pin as change
 
-    with agents(call) as running:
-        found = running.find(name)
-        consent(call, Plan(title=M("Change the PIN of the token {token}", token=found.name)))
-        confirmed = last_try(call, found)
-        request = SecretRequest(role="pin", title=M("Present PIN of the token {token}", token=found.name))
-        with (
-            _secret(call, found, request) as old,
-            _new_pin(call, found, "new-pin") as new,
-        ):
-            after = provision.change_pin(
-                running, found, old, new, rules=_rules(call, found), confirmed_last_try=confirmed
-            )
-        return Reply(shape(after), M("The PIN of {token} was changed.", token=found.name))
+    async def work() -> Token:
+        async with access(call) as tokens:
+            return await change(tokens, await tokens.find(name))
+
+    after = asyncio.run(work())
+    return Reply(shape(after), M("The PIN of {token} was changed.", token=after.name))
 
 
 @token.verb(
@@ -270,24 +219,14 @@ def change_pin(call: Call, name: str) -> Reply:
 )
 @click.argument("name", metavar="TOKEN")
 def unblock(call: Call, name: str) -> Reply:
-    from fieldkit.procedure.reach import ask_unblocking_code
-    from fieldkit.token import provision
-    from fieldkit.token.guard import OPENS
+    from fieldkit.action.change_pin import unblock_pin
 
-    with agents(call) as running:
-        found = running.find(name)
-        # as far as the profile knows: somebody may have a code all the same
-        steps = (OPENS["authority"],) if found.unblock == "authority" else ()
-        consent(call, Plan(title=M("Set a new PIN on the token {token}", token=found.name), steps=steps))
-        confirmed = last_try(call, found, so=True)
-        with (
-            asyncio.run(ask_unblocking_code(call.console(), found)) as code,
-            _new_pin(call, found, "new-pin") as new,
-        ):
-            after = provision.unblock(
-                running, found, code, new, rules=_rules(call, found), confirmed_last_try=confirmed
-            )
-        return Reply(shape(after), M("The token {token} has a new PIN.", token=found.name))
+    async def work() -> Token:
+        async with access(call) as tokens:
+            return await unblock_pin(tokens, await tokens.find(name))
+
+    after = asyncio.run(work())
+    return Reply(shape(after), M("The token {token} has a new PIN.", token=after.name))
 
 
 def _meant(running: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
@@ -319,59 +258,3 @@ def _meant(running: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
         unchanged=NOT_CHANGED,
         hint=M("Plug it in and wait for its light; `fieldkit token list` shows what is there."),
     )
-
-
-def _init_plan(found: Token, label: str) -> Plan:
-    if not found.initialized:
-        return Plan(
-            title=M("Initialise the empty token in slot {slot} as {label}", slot=found.slot, label=label),
-            keeps=M("The token is empty; nothing is lost."),
-        )
-    return Plan(
-        title=M("Erase the token {token} and initialise it as {label}", token=found.name, label=label),
-        steps=(
-            M(
-                "Every key and certificate on it is lost for good. Serial number: {serial}",
-                serial=found.serial,
-            ),
-        ),
-        confirm=found.serial or found.name,
-    )
-
-
-def consent(call: Call, plan: Plan) -> None:
-    if not asyncio.run(call.console().consent(plan)):
-        raise errors.NotConsented(M("Nothing was done: not agreed to."), unchanged=NOT_CHANGED)
-
-
-def last_try(call: Call, found: Token, *, so: bool = False) -> bool:
-    """On the last attempt: True only if the person typed the serial number. `--yes` is not enough."""
-
-    from fieldkit.procedure.reach import confirm_last_try
-
-    return asyncio.run(confirm_last_try(call.console(), found, so=so))
-
-
-def ask_pin(call: Call, found: Token, title: Said | None = None) -> Secret:
-    """The user PIN of a token."""
-    from fieldkit.procedure.reach import ask_pin
-
-    return asyncio.run(ask_pin(call.console(), found, title))
-
-
-def _rules(call: Call, found: Token) -> PinRules:
-    from fieldkit.token import policy
-
-    return policy.for_profile(policy.profile_of(found, call.profiles().tokens.values()))
-
-
-def _secret(call: Call, found: Token, request: SecretRequest) -> Secret:
-    """The secret asked for; an empty one where it is typed on the token's own keypad."""
-    from fieldkit.secret import Secret
-
-    return Secret("") if found.protected_path else asyncio.run(call.console().secret(request))
-
-
-def _new_pin(call: Call, found: Token, role: Any) -> Secret:
-    check = _rules(call, found).check(found)
-    return _secret(call, found, SecretRequest(role=role, title=M("New PIN"), new=True, check=check))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
@@ -20,9 +19,9 @@ from fieldkit.text import M, Said
 from fieldkit.verdict import Check, Outcome, Overall
 
 if TYPE_CHECKING:
+    from fieldkit.action.verify_documents import VerificationOptions
     from fieldkit.secret import Secret
     from fieldkit.validation.folder import Judged
-    from fieldkit.validation.judgement import Judgement
     from fieldkit.validation.online import Online
 
 SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
@@ -59,16 +58,17 @@ WORDS: dict[Overall, Said] = {
 def verify(
     call: Call, files: tuple[Path, ...], trust: tuple[Path, ...], crl: tuple[Path, ...], **given: Any
 ) -> Reply:
+    from fieldkit.action.verify_documents import verify_documents
     from fieldkit.pdf.errors import DocumentUnfit
     from fieldkit.record.verification import data_of
-    from fieldkit.validation.folder import gather, judge_each
+    from fieldkit.validation.folder import gather
 
     out, report = given["out"], given["report"]
     _writable(out, report, given["token"], replace=given["replace"])
-    wishes = _wishes(call, trust, crl, given)
+    options = _options(call, trust, crl, given)
     paths = gather(files)
     many = len(paths) > 1
-    done = judge_each(paths, wishes.judge, **({"progress": call.console().progress} if many else {}))
+    done = verify_documents(paths, options, call.console().progress if many else None)
     single = not many and paths[0] == files[0] and not (out or report)
     if single and done[0].error is not None and not isinstance(done[0].error, DocumentUnfit):
         raise done[0].error  # what opens and is no document that can be read is judged: it fails
@@ -86,14 +86,14 @@ def verify(
         result["table"] = _tabled(done, out, replace=given["replace"])
         lines.append(M("The table was written: {path}", path=str(out)))
     if report:
-        result["report"] = _reported(call, done, wishes, given)
+        result["report"] = _reported(call, done, options, given)
         lines.append(M("The report was written: {path}", path=str(report)))
         if not given["token"]:
             lines.append(M("The report is not signed. Add --token to have a token sign it."))
-    if wishes.online is not None:
-        lines += _requests(wishes.online)
+    if options.online is not None:
+        lines += _requests(options.online)
         if isinstance(result, dict):
-            result["requests"] = wishes.online.asked
+            result["requests"] = options.online.asked
     return Reply(result, lines, good=good)
 
 
@@ -111,73 +111,29 @@ def _requests(online: Online) -> list[str | Said]:
     ]
 
 
-class _Wishes(msgspec.Struct, frozen=True):
-    """How documents are judged in this run."""
-
-    anchors: tuple[bytes, ...]
-    others: tuple[bytes, ...]
-    crls: tuple[bytes, ...]
-    online: Any
-    policy: Any
-    rules: tuple[Any, ...]
-    alone: bool
-    draw: bool
-    password: Any
-
-    def judge(self, path: Path) -> Judgement:
-        """Have one document judged."""
-        from fieldkit.validation import appearance
-        from fieldkit.validation.quorum import judge
-        from fieldkit.validation.validate import validate
-
-        options: dict[str, Any] = {
-            "others": self.others,
-            "network": self.online or False,
-            "policy": self.policy,
-            "password": self.password,
-            "rules": self.rules,
-        }
-        if self.alone:
-            own = validate(path, trust=self.anchors, crls=self.crls, **options)
-            compared = appearance.left_out()
-            if self.draw:  # PDFium comes with fieldkit: it is no other program
-                compared = appearance.compare(path, password=self.password, asked=("pdfium",))
-            return appearance.judged(own, compared)
-        return judge(path, self.anchors, self.crls, draw=self.draw, **options)
-
-
-def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]) -> _Wishes:
-    """The anchors and lists that were named; those of the profiles where no anchor was."""
-    from fieldkit.cli.sign import material
-    from fieldkit.validation.judgement import Policy
+def _options(
+    call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]
+) -> VerificationOptions:
+    from fieldkit.action.trust_material import named
+    from fieldkit.action.verify_documents import VerificationOptions
     from fieldkit.validation.online import Online
 
     profiles = call.profiles()
-    anchors, crls = [_given(path) for path in trust], [_given(path) for path in crl]
-    others: tuple[bytes, ...] = ()
-    if not anchors:
-        here = material(call, profiles)
-        anchors, others, crls = list(here.anchors), here.others, [*crls, *here.crls]
-    return _Wishes(
-        tuple(anchors),
-        others,
-        tuple(crls),
-        Online(named=profiles.addresses) if given["network"] else None,
-        Policy(
-            revocation=not given["no_revocation"],
-            timestamp=given["timestamp"],
-            purposes=profiles.purposes(profiles.authorities),
-        ),
-        tuple(profiles.rules.values()),
-        given["alone"],
-        not given["no_appearance"],
-        _password(call),
+    return VerificationOptions(
+        named(call.home, profiles, trust, crl),
+        revocation=not given["no_revocation"],
+        timestamp=given["timestamp"],
+        online=Online(named=profiles.addresses) if given["network"] else None,
+        rules=tuple(profiles.rules.values()),
+        alone=given["alone"],
+        draw=not given["no_appearance"],
+        password=_password(call),
     )
 
 
 def _password(call: Call) -> Secret | None:
     """The documents' password where a file with it was named."""
-    if not click.get_current_context().params.get("password_file"):
+    if not call.gives("password"):
         return None
     request = SecretRequest(role="password", title=M("The documents' password"))
     return asyncio.run(call.console().secret(request))
@@ -215,7 +171,7 @@ def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
 
 
 def _reported(
-    call: Call, done: Sequence[Judged], wishes: _Wishes, given: Mapping[str, Any]
+    call: Call, done: Sequence[Judged], options: VerificationOptions, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the report, signed where a token was named; where it is and what it is."""
     from fieldkit.pdf import document
@@ -223,27 +179,33 @@ def _reported(
     from fieldkit.signature.sign import sign
 
     out, token = given["report"], given["token"]
-    asked = [f"{each.url}: {each.outcome}" for each in wishes.online.asked] if wishes.online else []
-    known = verification.basis(wishes.anchors, wishes.crls, asked, network=wishes.online is not None)
+    material, online = options.material, options.online
+    asked = [f"{request.url}: {request.outcome}" for request in online.asked] if online else []
+    known = verification.basis(material.anchors, material.crls, asked, network=online is not None)
     made = verification.report(done, known, signed=bool(token))
     if not token:
         with document.written(out, overwrite=given["replace"]) as file:
             file.write(made)
         return {"path": str(out), "signed": False, "sha256": hashlib.sha256(made).hexdigest()}
-    from fieldkit.cli.signing import token_signer
+    from fieldkit.cli.signing import signed_with
 
     with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
         plain = Path(name) / "report.pdf"
         plain.write_bytes(made)
-        with token_signer(call, token, given["certificate"], M("The report {name}", name=out.name)) as signer:
-            signed = sign(
+        signed = signed_with(
+            call,
+            token,
+            given["certificate"],
+            M("The report {name}", name=out.name),
+            lambda signer: sign(
                 plain,
                 out,
                 signer,
                 field=verification.FIELD,
                 overwrite=given["replace"],
-                purposes=wishes.policy.purposes,
-            )
+                purposes=material.purposes,
+            ),
+        )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
 
@@ -309,9 +271,3 @@ def check_lines(checks: Sequence[Check]) -> list[str | Said]:
         if check.hint is not None and check.verdict != "pass":
             lines.append(f"      → {check.hint}")
     return lines
-
-
-def _given(path: Path) -> bytes:
-    from fieldkit.pdf import document
-
-    return document.read(path)

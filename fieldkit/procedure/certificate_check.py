@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import Sequence
 
 from fieldkit import errors
+from fieldkit.action.token_access import TokenAccess
 from fieldkit.certificate import inspect
 from fieldkit.operator import Finding, Operator, Option, Plan, Question
-from fieldkit.procedure import reach
 from fieldkit.procedure.certificate_facts import described, facts, kind
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.text import M
 from fieldkit.token import provision
-from fieldkit.token.agents import Agents
 from fieldkit.token.errors import PinChangeNeeded
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import choose
@@ -22,9 +21,9 @@ from fieldkit.token.session import choose
 
 async def run(context: Context, operator: Operator) -> Evidence:
     """Compare token and certificate with the dossier without a login; only what fits is asked to sign."""
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        present = await reach.looking(running, operator, token, lambda session: session.certificates())
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        present = await tokens.look(token, lambda session: session.certificates())
         own = await _own(context, operator, token, present)
         found = await asyncio.to_thread(
             described,
@@ -44,7 +43,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 tuple(findings),
                 known,
             )
-        proved = await _proved(operator, token, own, running)
+        proved = await _proved(tokens, token, own)
     operator.say(proved)
     findings.append(proved)
     if proved.severity == "not-checked":
@@ -109,7 +108,7 @@ def _device(context: Context, token: Token) -> Finding:
     )
 
 
-async def _proved(operator: Operator, token: Token, own: StoredCertificate, running: Agents) -> Finding:
+async def _proved(tokens: TokenAccess, token: Token, own: StoredCertificate) -> Finding:
     """The key signs once and the certificate verifies it; without that the step is not done.
 
     :raises NotConsented: the person did not agree to it.
@@ -119,16 +118,14 @@ async def _proved(operator: Operator, token: Token, own: StoredCertificate, runn
         steps=(M("The key signs once, and the certificate must verify it."),),
         keeps=M("Nothing is written to the token."),
     )
-    if not await operator.consent(plan):
+    if not await tokens.operator.consent(plan):
         raise errors.NotConsented(
             M("The key was not asked to sign, so the token is not checked yet."),
             unchanged=M("The step is still to be done; nothing was written to the token."),
             hint=M("Run the step again when the officer can enter the PIN."),
         )
     try:
-        await reach.with_login(
-            running, operator, token, lambda session: asyncio.to_thread(provision.prove, session, own)
-        )
+        await tokens.log_in(token, lambda session: asyncio.to_thread(provision.prove, session, own))
     except PinChangeNeeded:
         return Finding(
             "key-proved",

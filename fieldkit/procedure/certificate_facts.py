@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from fieldkit.certificate.inspect import Description
 from fieldkit.driver.detect import explain
 from fieldkit.operator import Finding
 from fieldkit.procedure.context import Context
-from fieldkit.text import M, Message
-from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.text import M
+from fieldkit.token.model import Token
 
 
 def described(
@@ -48,13 +48,6 @@ def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
         "sha256": found.sha256,
         "key": found.key,
     }
-
-
-def on_it(present: Sequence[StoredCertificate]) -> Message:
-    """What is on a token before something is written to it."""
-    if not present:
-        return M("There is no certificate on the token yet.")
-    return M("On the token already: {names}.", names=", ".join(each.label or each.id for each in present))
 
 
 def kind(context: Context) -> Finding | None:

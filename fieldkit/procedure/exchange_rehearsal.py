@@ -17,7 +17,6 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.operator import Finding, Operator, Plan, Progress
-from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
@@ -74,22 +73,22 @@ async def _without(context: Context, operator: Operator, sources: Sequence[Path]
 
 async def _with_token(context: Context, operator: Operator, sources: Sequence[Path], folder: Path) -> _Done:
     """The same with a package signed by the token."""
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        certificate = await reach.visit_certificate(context, running, token)
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        certificate = await context.certificate(tokens, token)
 
         async def work(session: Session) -> _Done:
-            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
+            signer = await asyncio.to_thread(context.signer, session, certificate)
             again = folder / uuid.uuid4().hex[:8]  # the token may have been pulled out in between
             return await asyncio.to_thread(_rehearsed, context, sources, again, signer)
 
-        return await reach.with_login(running, operator, token, work)
+        return await tokens.log_in(token, work)
 
 
 def _documents(context: Context, folder: Path) -> list[Path]:
     """The documents that an earlier step of this visit signed, as the store keeps them."""
     found: list[Path] = []
-    for evidence in context.evidence.values():
+    for _, evidence in context.evidence:
         kept = {str(each["sha256"]): str(each["name"]) for each in evidence.files}
         for each in evidence.facts.get("documents", ()):
             digest = str(each.get("sha256", "")) if isinstance(each, dict) else ""

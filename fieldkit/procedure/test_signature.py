@@ -15,7 +15,6 @@ from fieldkit.errors import FieldkitError
 from fieldkit.operator import Finding, Operator, Plan, Progress
 from fieldkit.pdf import boundary
 from fieldkit.pdf.errors import DocumentError
-from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.sample import documents
@@ -47,18 +46,18 @@ async def run(context: Context, operator: Operator) -> Evidence:
     """Person, seal and both, with one PIN; the evidence keeps signed files, pictures and each verdict."""
     get_ready()
     papers = await _papers(context, operator)
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        certificate = await reach.visit_certificate(context, running, token)
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        certificate = await context.certificate(tokens, token)
         if not await operator.consent(_plan(token.name, papers)):
             raise errors.NotConsented(M("Nothing was signed: not agreed to."))
         papers = [await _placed(context, operator, paper) for paper in papers]
 
         async def work(session: Session) -> Evidence:
-            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
+            signer = await asyncio.to_thread(context.signer, session, certificate)
             return await _tried(context, operator, _bench(context, signer), papers, session.token.serial)
 
-        return await reach.with_login(running, operator, token, work)
+        return await tokens.log_in(token, work)
 
 
 def _plan(token: str, papers: list[_Paper]) -> Plan:

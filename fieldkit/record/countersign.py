@@ -5,6 +5,7 @@ It shows the record's own picture, which is no stamp by any rule set.
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,13 @@ from typing import Any
 
 import msgspec
 
-from fieldkit.errors import FieldkitError
+from fieldkit.action.sign_documents import held_certificate, signer_of
+from fieldkit.action.token_access import TokenAccess
+from fieldkit.action.trust_material import TrustMaterial
+from fieldkit.errors import FieldkitError, NotConsented
+from fieldkit.operator import Plan
 from fieldkit.pdf import document
-from fieldkit.procedure.material import Material
+from fieldkit.pdf.errors import OutputUnfit
 from fieldkit.record import pdf
 from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
@@ -38,7 +43,9 @@ class Ready(msgspec.Struct, frozen=True):
     places: dict[str, Place]
 
 
-def options(sources: Sequence[Path], field: str, certificate: bytes, material: Material) -> dict[str, Any]:
+def options(
+    sources: Sequence[Path], field: str, certificate: bytes, material: TrustMaterial
+) -> dict[str, Any]:
     """What `fieldkit sign` is to be told so that it signs a record's field as a record has it.
 
     Nothing for other documents and other fields.
@@ -67,7 +74,7 @@ def _is_record(path: Path) -> bool:
     return any(name == ATTACHMENT for name, _ in paper.attached)
 
 
-def ready(path: Path, certificate: bytes, material: Material) -> Ready:
+def ready(path: Path, certificate: bytes, material: TrustMaterial) -> Ready:
     """Whether the record at `path` may be signed with `certificate` (DER): asked before any PIN.
 
     :raises RecordNotVerified: it does not hold as it is. :raises RecordNotMade: the party signed it already.
@@ -100,8 +107,48 @@ def ready(path: Path, certificate: bytes, material: Material) -> Ready:
     return Ready(path, content, render_apart(encode(content), content).places)
 
 
+async def sign_for_giver(
+    tokens: TokenAccess,
+    path: Path,
+    out: Path,
+    *,
+    token: str,
+    certificate: str = "",
+    material: TrustMaterial,
+    overwrite: bool = False,
+) -> tuple[str, Verified]:
+    """Have the token sign the record at `path` for the handing-over party; its name, and how it was judged.
+
+    :raises OutputUnfit: `out` is there already. :raises NotConsented: nothing was signed.
+    """
+    if out.exists() and not overwrite:
+        raise OutputUnfit(
+            M("There is already a file {name}.", name=out.name),
+            unchanged=NOT_SIGNED,
+            hint=M("Choose another name, or agree to have it replaced."),
+        )
+    held = await held_certificate(tokens, token, certificate)
+    checked = await asyncio.to_thread(ready, path, held.certificate.der, material)
+    plan = Plan(
+        title=M("Sign the record {number} for the handing-over party", number=checked.content.number),
+        steps=(
+            M(
+                "The token {token} signs with the certificate {label}.",
+                token=held.token.name,
+                label=held.certificate.label,
+            ),
+            M("The signed record is written to {path}; it is verified first.", path=str(out)),
+        ),
+    )
+    if not await tokens.operator.consent(plan):
+        raise NotConsented(M("The record was not signed: not agreed to."), unchanged=NOT_SIGNED)
+    async with signer_of(tokens, held, material) as signer:
+        judged = await asyncio.to_thread(countersign, checked, out, signer, material, overwrite=overwrite)
+    return checked.content.name, judged
+
+
 def countersign(
-    record: Ready, out: Path, signer: RawSigner, material: Material, *, overwrite: bool = False
+    record: Ready, out: Path, signer: RawSigner, material: TrustMaterial, *, overwrite: bool = False
 ) -> Verified:
     """Sign it into `out`, which is written only if the record holds then.
 
@@ -138,6 +185,6 @@ def _lines(failed: Sequence[Check]) -> str:
     return "\n".join(f"{check.id}: {check.message} {check.detail}".strip() for check in failed)
 
 
-def _judged(path: Path, material: Material) -> Verified:
+def _judged(path: Path, material: TrustMaterial) -> Verified:
     policy = Policy(purposes=material.purposes)
     return verify(path, trust=material.anchors, crls=material.crls, policy=policy)

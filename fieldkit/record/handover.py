@@ -13,14 +13,13 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import errors
+from fieldkit.action.trust_material import TrustMaterial, gather
 from fieldkit.checklist.model import Item
 from fieldkit.journal.store import Store
 from fieldkit.operator import Finding, Operator, Plan, Progress, Question
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import OutputNotWritten
-from fieldkit.procedure import reach
 from fieldkit.procedure.context import Context
-from fieldkit.procedure.material import Material, gather
 from fieldkit.record import tables
 from fieldkit.record.build import build, hands_over
 from fieldkit.record.content import Language, RecordContent, sha256
@@ -100,31 +99,28 @@ async def _hand_over(
     if not content.devices and not token:
         return await _kept(visits, now, content, rendered, rendered.pdf, None, out, operator)
     context = _context(visits, now, modules)
-    async with reach.agents(context) as running:
-        if token:
-            found = await asyncio.to_thread(running.find, token)
-        else:
-            found = await reach.visit_token(context, running, operator)
+    async with context.tokens(operator) as tokens:
+        held = await (tokens.find(token) if token else context.token(tokens))
         wanted = next((device.sha256 for device in content.devices if device.sha256), "")
-        certificate = await reach.visit_certificate(context, running, found, wanted)
+        certificate = await context.certificate(tokens, held, wanted)
 
         async def signing(session: Session) -> Path:
             operator.progress(
                 Progress(M("Signing the record with the token {token}", token=session.token.name), 1, 4)
             )
-            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
+            signer = await asyncio.to_thread(context.signer, session, certificate)
             return await asyncio.to_thread(
                 sign_record, content, rendered, signer, _folder(visits, now), material
             )
 
-        signed = await reach.with_login(running, operator, found, signing)
+        signed = await tokens.log_in(held, signing)
     operator.progress(Progress(M("Verifying the record {name}", name=content.name), 2, 4))
     judged = await asyncio.to_thread(_judged, signed, material, visits.store)
     return await _kept(visits, now, content, rendered, signed.read_bytes(), judged, out, operator)
 
 
 def sign_record(
-    content: RecordContent, rendered: Rendered, signer: RawSigner, folder: Path, material: Material
+    content: RecordContent, rendered: Rendered, signer: RawSigner, folder: Path, material: TrustMaterial
 ) -> Path:
     """Sign the rendered record for the receiving officer; the file in `folder`.
 
@@ -212,7 +208,7 @@ def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
         bureau=visit.bureau,
         folder=_folder(visits, visit),
         answers=visit.answers,
-        evidence=visit.evidence,
+        evidence=visit.proofs(),
         modules=modules,
     )
 
@@ -221,7 +217,7 @@ def _folder(visits: Visits, visit: Visit) -> Path:
     return visits.home.visit(visit.id)
 
 
-def _judged(signed: Path, material: Material, store: Store) -> Verified:
+def _judged(signed: Path, material: TrustMaterial, store: Store) -> Verified:
     """What was just signed has to hold; what cannot be looked up here stays not checked.
 
     :raises RecordNotVerified: it does not hold.

@@ -113,7 +113,7 @@ class Attempt:
                 hint=M("Initialise it first, or have its issuer set a PIN."),
             )
         if current == "final" and not self._confirmed:
-            raise _uncounted(token, self._held.trouble) if self._held.trouble else _final(token, so=so)
+            raise _uncounted(token, self._held.trouble) if self._held.trouble else final_try(token, so=so)
         try:
             self._held.add(so=so)
         except OSError as error:
@@ -153,7 +153,7 @@ def _uncounted(token: Token, trouble: Message | str) -> errors.PinFinalTry:
     )
 
 
-def _final(token: Token, *, so: bool) -> errors.PinFinalTry:
+def final_try(token: Token, *, so: bool) -> errors.PinFinalTry:
     """One attempt is left, and nobody confirmed that it may be used."""
     said: dict[Code, tuple[Message, Message, Message]] = {
         "pin": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 from typing import Any, Literal
 
 import msgspec
@@ -167,6 +168,16 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """How many items in force are required, or keep the visit open though they are not."""
         required = {item for item in self.relevant if self.checklist.item(item).required}
         return len(required | self._open)
+
+    def proofs(self, before: str = "") -> tuple[tuple[str, Evidence], ...]:
+        """What succeeded, with the procedure that left it: of the items in force, or those before one."""
+        items = itertools.takewhile(lambda item: item != before, self.relevant)
+        kept = ((self.checklist.item(item).procedure, self.evidence.get(item)) for item in items)
+        return tuple(
+            (procedure, evidence)
+            for procedure, evidence in kept
+            if evidence is not None and evidence.verdict != "fail"
+        )
 
     @functools.cached_property
     def _open(self) -> frozenset[str]:

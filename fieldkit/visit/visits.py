@@ -209,7 +209,7 @@ class Visits:
             bureau=now.bureau,
             folder=folder,
             answers=now.answers,
-            evidence=_before(now, item),
+            evidence=now.proofs(before=item),
             modules=modules,
             changed=trace.changed,
         )
@@ -453,13 +453,6 @@ def _signed(entries: Sequence[Entry], head: str) -> list[Entry]:
     kept = [entry for entry in entries if entry.seq <= last]
     accepted = (e for e in entries if e.kind == "signoff" and e.seq > last and e.value.get("head") == head)
     return [*kept, *itertools.islice(accepted, 1)]
-
-
-def _before(visit: Visit, item: str) -> dict[str, Evidence]:
-    """The evidence that a run of `item` may build on: what succeeded in the items before it."""
-    earlier = itertools.takewhile(lambda name: name != item, visit.relevant)
-    kept = ((name, visit.evidence.get(name)) for name in earlier)
-    return {name: evidence for name, evidence in kept if evidence is not None and evidence.verdict != "fail"}
 
 
 def _left_behind(done: Message) -> Finding:

@@ -394,9 +394,9 @@ def test_a_card_pulled_out_while_it_judges_the_pin_ends_the_step(
 def test_a_token_that_nobody_puts_back_ends_the_step(
     road: Road, file: Path, contrary: Contrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fieldkit.procedure import reach
+    from fieldkit.procedure import context
 
-    monkeypatch.setattr(reach, "PATIENCE", 0.2)
+    monkeypatch.setattr(context, "PATIENCE", 0.2)
     prepared(contrary.path, tmp_path / "logs")
     only_through(road, contrary.path)
     road.answer("delivery", "file")
@@ -407,20 +407,3 @@ def test_a_token_that_nobody_puts_back_ends_the_step(
     with pytest.raises(errors.TokenRemoved):
         road.run("certificate_import", played)
     assert "token-removed" in played.said()
-
-
-def test_what_is_plugged_in_and_pulled_out_is_told_while_no_step_runs(
-    home: Home, sample: SampleAuthority, card: PivCard, opensc: str
-) -> None:
-    from fieldkit.procedure.reach import plugged
-    from fieldkit.profile.load import load
-
-    stop = threading.Event()
-    told = (each for each in plugged(home, load(home), (opensc,), stop) if "SAMPLE PIV" in str(each.message))
-    card.insert()
-    first = next(told)
-    card.remove()
-    second = next(told)
-    stop.set()
-    assert (first.id, second.id) == ("token-inserted", "token-removed")
-    assert str(first.message).startswith("Token plugged in: SAMPLE PIV")

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.errors import FieldkitError
 from fieldkit.record.build import build
 from fieldkit.record.content import RecordContent
-from fieldkit.record.handover import Material, sign_record
+from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import GIVER, RECEIVER, sign_for
 from fieldkit.record.verify import Verified, verify
@@ -52,7 +53,7 @@ def signed(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> bytes:
     folder = tmp_path_factory.mktemp("signed")
@@ -60,7 +61,7 @@ def signed(
 
 
 @pytest.fixture(scope="session")
-def judge(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Verified]:
+def judge(material: TrustMaterial, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Verified]:
     path = tmp_path_factory.mktemp("judged") / "record.pdf"
 
     def judged(data: bytes, **known: Any) -> Verified:
@@ -119,7 +120,7 @@ def test_what_was_added_before_the_officer_signed_is_refused(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
     change: str,
 ) -> None:
@@ -140,7 +141,7 @@ def test_a_givers_signature_before_the_officers_is_refused(
     rendered: Rendered,
     pki: Pki,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     put: Callable[..., bytes],
     tmp_path: Path,
 ) -> None:

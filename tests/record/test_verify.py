@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record.build import build
 from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.countersign import countersign, options, ready
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
-from fieldkit.record.handover import Material, sign_record
+from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import Verified, verify
@@ -44,7 +45,7 @@ def signed(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> bytes:
     """The record, signed by the officer."""
@@ -55,7 +56,7 @@ def signed(
 class Judge:
     """Verifies bytes as a file."""
 
-    def __init__(self, folder: Path, material: Material) -> None:
+    def __init__(self, folder: Path, material: TrustMaterial) -> None:
         self._path = folder / "record.pdf"
         self._material = material
 
@@ -70,7 +71,7 @@ class Judge:
 
 
 @pytest.fixture
-def judge(tmp_path: Path, material: Material) -> Judge:
+def judge(tmp_path: Path, material: TrustMaterial) -> Judge:
     return Judge(tmp_path, material)
 
 
@@ -171,7 +172,7 @@ def test_a_cut_off_record_is_refused(judge: Judge, signed: bytes) -> None:
 
 
 def test_data_and_paper_that_differ_are_found_although_the_officer_signed_both(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     """Somebody has the officer sign a paper that carries the data of another."""
     import fieldkit.record.render as module
@@ -193,7 +194,7 @@ def test_a_signature_drawn_over_the_text_is_found(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
 ) -> None:
     from fieldkit.stamp.place import Place
@@ -263,7 +264,7 @@ def test_the_giving_party_signs_only_what_holds_and_what_is_theirs(
     rendered: Rendered,
     officer: SoftwareSigner,
     technician: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
 ) -> None:
     record, changed, plain = (tmp_path / f"{name}.pdf" for name in ("record", "changed", "plain"))
@@ -312,7 +313,7 @@ def test_a_signature_in_a_third_field_is_refused(
 
 
 def test_another_certificate_than_the_one_handed_over_does_not_sign(
-    content: RecordContent, rendered: Rendered, pki: Pki, material: Material, tmp_path: Path
+    content: RecordContent, rendered: Rendered, pki: Pki, material: TrustMaterial, tmp_path: Path
 ) -> None:
     with pytest.raises(WrongCertificate):
         sign_record(content, rendered, pki.signer("Somebody Else"), tmp_path, material)
@@ -320,7 +321,7 @@ def test_another_certificate_than_the_one_handed_over_does_not_sign(
 
 
 def test_a_record_signed_by_somebody_else_is_refused(
-    judge: Judge, rendered: Rendered, pki: Pki, material: Material, tmp_path: Path
+    judge: Judge, rendered: Rendered, pki: Pki, material: TrustMaterial, tmp_path: Path
 ) -> None:
     plain, out = tmp_path / "plain.pdf", tmp_path / "out.pdf"
     plain.write_bytes(rendered.pdf)
@@ -349,7 +350,7 @@ def test_a_record_whose_words_nobody_can_read_stays_undecided(
     judge: Judge,
     content: RecordContent,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -371,7 +372,7 @@ def test_a_file_attached_beside_the_data_is_named(judge: Judge, signed: bytes) -
 
 
 def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecided(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     """It says of itself that another Typst made it, and its bytes differ: a picture may stand on it."""
     old = msgspec.structs.replace(content.renderer, typst="0.14.0")
@@ -407,7 +408,7 @@ def _rewritten(pdf: bytes, attachment: bytes | None = None) -> bytes:
 
 
 def test_unknown_revocation_leaves_the_verdict_open_unless_one_does_without(
-    signed: bytes, material: Material, tmp_path: Path
+    signed: bytes, material: TrustMaterial, tmp_path: Path
 ) -> None:
     path = tmp_path / "record.pdf"
     path.write_bytes(signed)
@@ -417,7 +418,7 @@ def test_unknown_revocation_leaves_the_verdict_open_unless_one_does_without(
 
 
 def test_the_journal_it_was_made_from_is_recognised(
-    visits: Visits, visit: str, officer: SoftwareSigner, material: Material, tmp_path: Path
+    visits: Visits, visit: str, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     now = visits.sign_off(visit, ANSWERS["officer_name"], ANSWERS["officer_title"])
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone())
@@ -444,7 +445,7 @@ def test_a_record_of_the_first_form_is_read_and_told_apart() -> None:
 
 
 def test_a_record_that_says_otherwise_of_the_certificate_than_it_is_is_refused(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     (device,) = content.devices
     for member, value in (
@@ -461,7 +462,7 @@ def test_a_record_that_says_otherwise_of_the_certificate_than_it_is_is_refused(
 
 
 def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
-    judge: Judge, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     content = sample("A", "b")
     signed = sign_record(content, render(content), officer, tmp_path, material).read_bytes()
@@ -469,7 +470,7 @@ def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
 
 
 def test_what_people_wrote_may_hold_the_marks_of_a_pdf(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     odd = sealed(msgspec.structs.replace(content, notes=("%%EOF\nstartxref\n0\n%%EOF\n1 0 obj", "endstream")))
     signed = sign_record(odd, render(odd), officer, tmp_path, material).read_bytes()
@@ -477,7 +478,11 @@ def test_what_people_wrote_may_hold_the_marks_of_a_pdf(
 
 
 def test_a_token_without_a_certificate_signs_no_record(
-    content: RecordContent, rendered: Rendered, officer: SoftwareSigner, material: Material, tmp_path: Path
+    content: RecordContent,
+    rendered: Rendered,
+    officer: SoftwareSigner,
+    material: TrustMaterial,
+    tmp_path: Path,
 ) -> None:
     (device,) = content.devices
     nothing = msgspec.structs.replace(content, devices=(msgspec.structs.replace(device, sha256=""),))
@@ -487,7 +492,7 @@ def test_a_token_without_a_certificate_signs_no_record(
 
 
 def test_a_signed_draft_is_no_record(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     draft = sealed(msgspec.structs.replace(content, draft=True))
     signed = sign_record(draft, render(draft), officer, tmp_path, material).read_bytes()
@@ -495,7 +500,7 @@ def test_a_signed_draft_is_no_record(
 
 
 def test_an_elliptic_key_signs_a_record_that_verifies(
-    judge: Judge, pki: Pki, material: Material, tmp_path: Path
+    judge: Judge, pki: Pki, material: TrustMaterial, tmp_path: Path
 ) -> None:
     officer = pki.signer(kind="ec")
     content = handing_over(officer.certificate)

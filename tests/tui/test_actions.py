@@ -7,7 +7,7 @@ import pkgutil
 
 import pytest
 
-import fieldkit.tui
+import fieldkit.tui.screens
 from fieldkit import i18n
 from fieldkit.tui.actions import ACTIONS, bindings, key_name, listing
 from fieldkit.tui.app import FieldkitApp
@@ -18,8 +18,8 @@ from tests.tui.conftest import Person, Play
 
 def rooms() -> list[type[Room[object]]]:
     """Every screen there is."""
-    for module in pkgutil.iter_modules(fieldkit.tui.__path__):
-        importlib.import_module(f"fieldkit.tui.{module.name}")
+    for module in pkgutil.iter_modules(fieldkit.tui.screens.__path__):
+        importlib.import_module(f"fieldkit.tui.screens.{module.name}")
     found, todo = [], [Room]
     while todo:
         room = todo.pop()
