@@ -12,7 +12,7 @@ import pytest
 from fieldkit.journal import log
 from fieldkit.journal.entry import GENESIS, Draft, Head
 from fieldkit.journal.errors import StoreDamaged, StoreReadOnly
-from fieldkit.journal.line import line
+from fieldkit.journal.line import PREFIX, line
 from fieldkit.journal.store import Store
 from tests.journal.conftest import flip, segment, write_a_day
 
@@ -131,13 +131,13 @@ def test_a_torn_tail_is_cut_and_kept_and_the_next_answer_follows(
     assert segment(folder).read_bytes().startswith(before)
 
 
-def test_every_length_that_the_last_line_may_have_been_cut_to_gives_back_the_others(folder: Path) -> None:
+def test_whatever_length_the_last_line_was_cut_to_the_others_are_given_back(folder: Path) -> None:
     day = write_a_day(folder, answers=1)
     (folder / "head").unlink()
     whole = segment(folder).read_bytes()
     last = len(lines_of(folder)[-1])
-    for length in range(len(whole) - last, len(whole)):
-        segment(folder).write_bytes(whole[:length])
+    for left in (*range(PREFIX + 3), *range(PREFIX + 3, last, 23), last - 2, last - 1):
+        segment(folder).write_bytes(whole[: len(whole) - last + left])
         with Store.open(folder) as store:
             assert store.head().seq == day.seq - 1
             assert store.read_only is None
