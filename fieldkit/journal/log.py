@@ -178,8 +178,9 @@ class Log:
                     settled = False
         self.unplaced += [place for named in lines.values() for place, _ in named.values()]
         scan.holes = [left for hole in scan.holes for left in self._left(hole)]
-        with contextlib.suppress(StoreDamaged):
-            self.hlc = hlc_of(self.body(self.seq))
+        if self.seq:
+            with contextlib.suppress(StoreDamaged):
+                self.hlc = hlc_of(self.body(self.seq))
 
     def _take_in(self, place: Place, found: Link) -> None:
         self.index.restore(found, place)
@@ -379,11 +380,13 @@ class Log:
         if clean and not torn:
             return
         path = self._folder / last.name
-        self._let_go_of_readers()  # the file that is read is about to be replaced
+        self._let_go()  # the file that is written to and read is about to be replaced
+        self._let_go_of_readers()
         if torn:
             self.keep_torn(torn, last)
         good = self._files.read(path)[: last.size]
         keep(self._files, path, [good])
+        self.scan.rest = b""
 
     def keep_torn(self, torn: bytes, last: Segment) -> None:
         """Keep bytes that are about to be cut."""
@@ -472,7 +475,7 @@ class Log:
             self._files.write_at(self._writing, self._size, stored + bytes(padding))
             self._allocated = end + padding
         except OSError as error:
-            if error.errno not in NO_SPACE or not padding:
+            if error.errno not in NO_SPACE:
                 raise
             self._files.truncate(self._writing, self._size)
             self._files.write_at(self._writing, self._size, stored)
