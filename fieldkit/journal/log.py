@@ -162,9 +162,9 @@ class Log:
         """
         lines: dict[int, dict[str, tuple[Place, Link]]] = {}
         for place in scan.strays:
-            body = self._at(place)
-            found = link(body) if body is not None else None
-            if body is None or found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
+            body = self._at(place) or b""
+            found = link(body)
+            if found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
                 self.unplaced.append(place)
             elif self.hash_of(found.seq) != entry.digest(body):
                 lines.setdefault(found.seq, {})[entry.digest(body)] = place, found
@@ -205,7 +205,8 @@ class Log:
         if seq > self.seq or not self.index.place(seq).length:
             return ""
         found = link(self.body(seq))
-        return found.prev if found is not None else ""
+        assert found is not None  # it was taken in for what it says
+        return found.prev
 
     def _left(self, hole: Hole) -> Iterator[Hole]:
         """What is left of a hole now that some of its entries were found elsewhere."""

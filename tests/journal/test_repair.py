@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.journal.entry import Draft, Head
-from fieldkit.journal.errors import StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
+from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import Disk
 from fieldkit.journal.repair import mends
 from fieldkit.journal.store import Store
@@ -110,6 +110,33 @@ def test_what_an_interrupted_save_left_is_removed(folder: Path, day: Head) -> No
     )
     mend(folder)
     assert not any(path.exists() for path in leftovers)
+
+
+def test_entries_that_are_lost_are_said_to_be_damaged_to_whoever_wants_all_of_them(
+    folder: Path, day: Head
+) -> None:
+    spoil(folder, 2)
+    mend(folder)
+    with Store.open(folder) as store:
+        with pytest.raises(StoreDamaged, match=r"Entry 2 of the journal is damaged"):
+            list(store.lines(1, day.seq))
+        assert len(list(store.lines(3, day.seq))) == day.seq - 2
+
+
+def test_why_a_store_is_read_only_stays_the_reason_when_an_entry_is_lost_besides(
+    folder: Path, day: Head
+) -> None:
+    from tests.journal.test_store import lines_of, rewritten
+
+    stored = lines_of(folder)
+    segment(folder).write_bytes(b"".join(stored[:-1]) + rewritten(stored[-1][9:-1], v=9))
+    with Store.open(folder) as store:
+        reason = store.read_only
+        assert "A newer fieldkit" in str(reason)
+        damage_under(folder, 2)
+        assert 2 not in [entry.seq for entry in store.entries()]
+        assert store.read_only == reason
+        assert {damage.kind for damage in store.damage()} == {"format", "entries"}
 
 
 def test_nothing_is_mended_in_a_newer_format(folder: Path, day: Head) -> None:
