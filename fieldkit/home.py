@@ -44,6 +44,11 @@ class Home(msgspec.Struct, frozen=True):
     def profiles(self) -> Path:
         return self.path / "profiles"
 
+    @property
+    def agreed(self) -> Path:
+        """What was agreed to be taken from a kit, beside its papers; only while it is being taken."""
+        return self.path / "kit-files" / "papers" / "agreed.json"
+
     def visit(self, visit: str) -> Path:
         """The folder for the working files of `visit`: signed samples, the record."""
         return self.path / "visits" / visit
