@@ -20,6 +20,7 @@ import msgspec
 from fieldkit.secret import keep_memory_private
 from fieldkit.token import protocol
 from fieldkit.token.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, size, text
+from fieldkit.token.model import numbered
 
 GRACE = 2.0  # seconds a call may still take once the client has gone
 
@@ -148,11 +149,11 @@ class Worker:
     def _find(self, slot: int, serial: bytes, label: bytes, initialized: bool) -> int:
         """The slot of a token now: readers are renumbered when one is plugged in.
 
-        A token that is not initialised has no name yet, so it must be where it was.
+        A token without a name or number of its own must be where it was.
         """
         here = self.native.slots()
         for candidate in sorted(here, key=lambda each: each != slot):
-            if not initialized and candidate != slot:
+            if candidate != slot and not (initialized and numbered(serial)):
                 continue
             with contextlib.suppress(Rejected):
                 info = self.native.token_info(candidate)

@@ -20,8 +20,8 @@ from fieldkit.errors import FieldkitError, Internal
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
-from fieldkit.token.attempts import Attempts, identify
-from fieldkit.token.model import Token, Unblock
+from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, Identity, identify
+from fieldkit.token.model import Token, Unblock, numbered
 from fieldkit.token.process import KEYPAD, Agent, Broken
 from fieldkit.token.session import Session
 
@@ -156,7 +156,7 @@ class Agents:
         same = (token.raw_serial, token.raw_label, token.initialized)
         for each in sorted(listing.tokens, key=lambda each: each.slot != token.slot):
             if (each.raw_serial, each.raw_label, each.initialized) == same and (
-                each.raw_serial or each.slot == token.slot
+                each.numbered or each.slot == token.slot
             ):
                 return msgspec.structs.replace(each, modules=token.modules, mechanisms=token.mechanisms)
         raise faults.removed(token)
@@ -213,7 +213,7 @@ class Agents:
 
         :raises PinInUse: somebody else enters a PIN for it. :raises TokenRemoved: it is not there any more.
         """
-        with self.attempts.held(identify(token)) as held:
+        with self.attempts.held(self._identity(token)) as held:
             now = self.again(token)
             tries = self._tries.get(now.module) or guard.TRIES
             attempt = guard.Attempt(now, held, tries, so=so, confirmed_last_try=confirmed_last_try)
@@ -226,8 +226,18 @@ class Agents:
 
     def pin_was_set(self, token: Token) -> None:
         """Its user PIN is a new one: what was counted of the old one is over."""
-        with self.attempts.held(identify(token)) as held:
+        with self.attempts.held(self._identity(token)) as held:
             held.clear(so=False)
+
+    def _identity(self, token: Token) -> Identity:
+        """By what its wrong PINs are counted, its certificates among it as far as they are seen."""
+        if not token.initialized:
+            return identify(token)
+        try:
+            with self.session(token) as session:
+                return identify(token, [each.der for each in session.certificates()])
+        except FieldkitError:
+            return msgspec.structs.replace(identify(token), certain=False)
 
     def _logged_in(self, attempt: guard.Attempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
         now = attempt.token
@@ -376,7 +386,7 @@ class Agents:
             serial=raw.serial,
             model=raw.model,
             manufacturer=raw.manufacturer,
-            slot=None if raw.serial and initialized else raw.slot,
+            slot=None if numbered(raw.serial) and initialized else raw.slot,
         )
         tries = self._tries.get(agent.module) or guard.TRIES
         listed = Token(
@@ -410,7 +420,7 @@ class Agents:
             listed,
             pin_state=guard.state(raw.flags, count.of(so=False), tries),
             so_pin_state=so if initialized or so == "final" else "unset",
-            uncounted=count.trouble,
+            uncounted=count.trouble or (LOST if max(count.pin, count.so) >= UNKNOWN else ""),
         )
 
     def _merge(self, listings: Sequence[Listing]) -> list[Token]:
@@ -451,7 +461,7 @@ class Agents:
 
 def _same(merged: Sequence[Token], token: Token) -> int | None:
     """Where the same device stands in `merged`, seen through another module."""
-    if not token.raw_serial.strip(b"0"):
+    if not token.numbered:
         return None
     others = [
         place

@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message
 from fieldkit.token import errors
-from fieldkit.token.attempts import Held
+from fieldkit.token.attempts import LOST, UNKNOWN, Held
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -113,7 +113,9 @@ class Attempt:
                 hint=M("Initialise it first, or have its issuer set a PIN."),
             )
         if current == "final" and not self._confirmed:
-            raise _uncounted(token, self._held.trouble) if self._held.trouble else _final(token, so=so)
+            lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
+            reason = self._held.trouble or lost
+            raise _uncounted(token, reason) if reason else _final(token, so=so)
         try:
             self._held.add(so=so)
         except OSError as error:
@@ -126,8 +128,13 @@ class Attempt:
 
         Who typed the serial number said which token it is, by whatever other name it was counted.
         """
-        self._held.clear(so=self._so, everywhere=self._confirmed)
+        self._held.clear(so=self._so, counted=self.counted, everywhere=self._confirmed)
         self.counted = False
+
+    def erased(self) -> None:
+        """The token took the SO PIN and is empty: its user PIN is gone, and what was counted of it."""
+        self.accepted()
+        self._held.clear(so=False, everywhere=self._confirmed)
 
     def not_judged(self) -> None:
         """The token never judged the PIN: the attempt does not count."""
