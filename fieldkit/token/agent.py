@@ -33,6 +33,10 @@ class Unloadable(Exception):
     """The module cannot be loaded; the text is the system's own."""
 
 
+class Uncounted(Exception):
+    """A signature needs the PIN again, and nobody has counted that attempt."""
+
+
 class _Open:
     """A session: python-pkcs11's, its slot, and the PIN while some key wants it for every signature."""
 
@@ -241,6 +245,8 @@ class Worker:
                 raise LookupError
             opened.keys[request.id] = key
         pin = opened.pin.decode() if opened.pin and _each_time(key) else None
+        if pin is not None and not request.counted:
+            raise Uncounted
         try:
             return objects.sign(key, request.mechanism, request.data, opened.mechanisms, pin)
         except BaseException:  # whatever the token calls it, it may have judged the PIN: never sent again
@@ -318,6 +324,8 @@ def fault(error: Exception) -> protocol.Fault:
         return protocol.Fault(error.name, error.function)
     if isinstance(error, Gone):
         return protocol.Fault("CKR_TOKEN_NOT_PRESENT")
+    if isinstance(error, Uncounted):
+        return protocol.Fault(protocol.UNCOUNTED)
     if isinstance(error, Unloadable):
         return protocol.Fault("unloadable", str(error))
     if isinstance(error, LookupError):

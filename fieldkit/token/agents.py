@@ -205,18 +205,21 @@ class Agents:
             return self._logged_in(attempt, pin, so=so, keypad=keypad)
 
     @contextlib.contextmanager
-    def attempt(self, token: Token, *, so: bool, confirmed_last_try: bool) -> Iterator[guard.Attempt]:
+    def attempt(
+        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: Identity | None = None
+    ) -> Iterator[guard.Attempt]:
         """Have `token` for one PIN: nobody else sends it one until the end of the block.
 
         Its flags are read after everybody else was shut out. An error that leaves the attempt counted says
-        so: `data`: `counted`.
+        so: `data`: `counted`. identity: by what it is counted, if that is known already.
 
         :raises PinInUse: somebody else enters a PIN for it. :raises TokenRemoved: it is not there any more.
         """
-        with self.attempts.held(self._identity(token)) as held:
+        identity = identity or self._identity(token)
+        with self.attempts.held(identity) as held:
             now = self.again(token)
             tries = self._tries.get(now.module) or guard.TRIES
-            attempt = guard.Attempt(now, held, tries, so=so, confirmed_last_try=confirmed_last_try)
+            attempt = guard.Attempt(now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try)
             try:
                 yield attempt
             except FieldkitError as error:
@@ -247,7 +250,15 @@ class Agents:
         except FieldkitError:
             attempt.not_judged()
             raise
-        session = Session(self, agent, now, number, logged_in=True)
+        session = Session(
+            self,
+            agent,
+            now,
+            number,
+            logged_in=True,
+            identity=attempt.identity,
+            confirmed_last_try=attempt.confirmed,
+        )
         try:
             agent.call(
                 protocol.Login(number, so),
@@ -256,7 +267,8 @@ class Agents:
                 deadline=KEYPAD if keypad else None,
             )
         except Broken as fault:
-            raise self._login_refused(agent, attempt, fault, so) from None
+            agent.restart()  # its session is in no state to be used
+            raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
         return session
 
@@ -291,10 +303,9 @@ class Agents:
         except Broken as fault:
             raise faults.meaning(fault, token) from None
 
-    def _login_refused(self, agent: Agent, attempt: guard.Attempt, fault: Broken, so: bool) -> FieldkitError:
-        """What a failed login means. The agent starts anew: its session is in no state to be used."""
+    def refusal(self, attempt: guard.Attempt, fault: Broken, *, so: bool) -> FieldkitError:
+        """What it means that a login failed, or a signature that logs in."""
         token = attempt.token
-        agent.restart()
         if fault.name == "CKR_PIN_LOCKED":
             return guard.locked(token, so=so)
         if fault.name == "CKR_USER_PIN_NOT_INITIALIZED":
