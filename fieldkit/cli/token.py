@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -64,17 +65,15 @@ def agents(call: Call) -> Iterator[Agents]:
 
 def attempts(call: Call) -> Attempts:
     """The count of wrong PINs, with what release 0.1 kept of it in the local store."""
-    from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
     from fieldkit.token.attempts import Attempts, recorded
 
     def earlier() -> dict[str, int]:
         with call.store() as store:
-            return recorded(store.db)
+            return recorded(store)
 
     counted = Attempts()
-    if call.home.store.is_dir():
-        with contextlib.suppress(StoreDamaged, StoreUnavailable):
-            counted.adopt(str(call.home.store), earlier)
+    if os.path.lexists(call.home.store):
+        counted.adopt(str(call.home.store), earlier)
     return counted
 
 

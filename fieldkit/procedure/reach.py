@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
-from fieldkit.journal.errors import StoreDamaged
 from fieldkit.operator import Finding, Operator, Option, Progress, Question, SecretRequest
 from fieldkit.procedure.context import Context
 from fieldkit.profile.model import Profiles
@@ -51,8 +50,7 @@ def modules(context: Context) -> tuple[str, ...]:
 async def agents(context: Context) -> AsyncIterator[Agents]:
     """The agents for the visit's modules, ended with the block."""
     attempts = Attempts()
-    with contextlib.suppress(StoreDamaged):
-        attempts.adopt(str(context.home.store), lambda: recorded(context.store.db))
+    attempts.adopt(str(context.home.store), lambda: recorded(context.store))
     running = Agents(
         modules(context),
         context.home.logs,
@@ -234,8 +232,8 @@ async def back(running: Agents, operator: Operator, token: Token) -> Token:
 
 
 def same_device(one: Token, other: Token) -> bool:
-    """Two listings show the same token, by serial number and label."""
-    return bool(one.raw_serial) and (one.raw_serial, one.raw_label) == (other.raw_serial, other.raw_label)
+    """Two listings show the same token, by serial number and label; without a number nobody can tell."""
+    return one.numbered and (one.raw_serial, one.raw_label) == (other.raw_serial, other.raw_label)
 
 
 async def whole(work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
