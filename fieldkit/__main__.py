@@ -75,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from fieldkit.cli.frame import tell
 
             return tell(error, as_json=False)
+        if home.agreed.exists():
+            from fieldkit.cli.frame import finish_taking
+
+            finish_taking(home)
         from fieldkit.tui.start import run as run_screens
 
         return run_screens(home, lang=_given(given, "--lang"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ from fieldkit.errors import Missing
 from fieldkit.text import M
 
 PACKAGE = Path(__file__).parent
+NOBODY_LOGGED_IN = 0xFFFFFFFF  # what the kernel says of a process that no login began
 
 
 class HomeMissing(Missing):
@@ -43,6 +46,11 @@ class Home(msgspec.Struct, frozen=True):
     @property
     def profiles(self) -> Path:
         return self.path / "profiles"
+
+    @property
+    def agreed(self) -> Path:
+        """What was agreed to be taken from a kit, beside its papers; only while it is being taken."""
+        return self.path / "kit-files" / "papers" / "agreed.json"
 
     def visit(self, visit: str) -> Path:
         """The folder for the working files of `visit`: signed samples, the record."""
@@ -92,18 +100,43 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         ) from None
 
 
-def state() -> Path | None:
-    """What belongs to this account on this machine, whichever home is in use; None where it has no folder.
+def account_folders(name: str) -> list[Path | None]:
+    """Where this account keeps `name` on this machine, by what the system knows of it, not its environment.
 
-    Nothing is created.
+    For root the account of whoever became root comes first. None for one that has no folder of its own, or
+    whose folder leads root elsewhere. Nothing is created.
     """
-    from platformdirs import user_state_path
+    if sys.platform == "win32":
+        from platformdirs.windows import get_win_folder_via_ctypes
 
+        return [Path(get_win_folder_via_ctypes("CSIDL_LOCAL_APPDATA")) / "fieldkit" / name]
+    own = os.geteuid()
+    return [_account_folder(uid, name) for uid in (*(_became_root() if own == 0 else ()), own)]
+
+
+def _account_folder(uid: int, name: str) -> Path | None:
+    import pwd
+
+    inside = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
     try:
-        found = user_state_path("fieldkit", appauthor=False)
-    except RuntimeError:
+        home = Path(pwd.getpwuid(uid).pw_dir)
+    except KeyError:
         return None
-    return found if found.is_absolute() else None
+    if not home.is_absolute() or not home.is_dir():
+        return None
+    below = Path(inside, "fieldkit", name)
+    if uid != os.geteuid() and (home / below).resolve() != home.resolve() / below:
+        return None
+    return home / below
+
+
+def _became_root() -> list[int]:
+    """The accounts that root was before: as sudo and pkexec say, and as the kernel remembers the login."""
+    written = [os.environ.get(name, "") for name in ("SUDO_UID", "PKEXEC_UID")]
+    with contextlib.suppress(OSError):
+        written.append(Path("/proc/self/loginuid").read_text())
+    uids = [int(text) for text in map(str.strip, written) if text.isascii() and text.isdigit()]
+    return [uid for uid in dict.fromkeys(uids) if 0 < uid < NOBODY_LOGGED_IN]
 
 
 def private(folder: Path) -> None:

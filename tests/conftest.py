@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,10 +16,13 @@ import pytest
 
 from fieldkit import i18n
 from fieldkit.home import Home
+from tests.accounts import sitecustomize
 
 pytest_plugins = ["tests.signing"]
 
 REPOSITORY = Path(__file__).parent.parent
+
+TESTS = itertools.count()
 
 hypothesis.settings.register_profile("few", max_examples=15, derandomize=True, database=None)
 
@@ -38,16 +42,29 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_state_of_this_account(tmp_path_factory: pytest.TempPathFactory) -> None:
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What this account keeps on this machine is not touched, by fixtures that many tests share either."""
-    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["PYTHONPATH"] = python_path(*filter(None, [os.environ.get("PYTHONPATH")]))
+    for name in ("SUDO_UID", "PKEXEC_UID"):
+        os.environ.pop(name, None)
+    home = tmp_path_factory.mktemp("accounts") / "shared" / str(os.geteuid())
+    home.mkdir(parents=True)
+    os.environ[sitecustomize.VARIABLE] = str(home.parent)
+    return home.parent.parent
 
 
 @pytest.fixture(autouse=True)
-def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def state_folder(accounts: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What belongs to this account on this machine, of this test alone."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state" / "fieldkit"
+    home = accounts / str(next(TESTS)) / str(os.geteuid())
+    home.mkdir(parents=True)
+    monkeypatch.setenv(sitecustomize.VARIABLE, str(home.parent))
+    return home / ".local" / "state" / "fieldkit"
+
+
+def python_path(*folders: str) -> str:
+    """PYTHONPATH for a program that a test starts: the accounts' homes are the tests' in there too."""
+    return os.pathsep.join((str(Path(sitecustomize.__file__).parent), *folders))
 
 
 class Ran:

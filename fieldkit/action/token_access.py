@@ -68,10 +68,9 @@ def open_agents(
 
         def earlier() -> dict[str, int]:
             with opened() as local:
-                return recorded(local.db)
+                return recorded(local)
 
-        with contextlib.suppress(StoreDamaged, StoreUnavailable):
-            attempts.adopt(str(home.store), earlier)
+        attempts.adopt(str(home.store), earlier)
     installed = installed_modules(profiles.tokens.values() if kinds is None else kinds)
     with Agents(
         tuple(dict.fromkeys((*named, *installed))),
@@ -245,7 +244,7 @@ class TokenAccess:
 
         :raises TokenRemoved: nobody did in time, or it has no serial number to know it again by.
         """
-        if not token.raw_serial:
+        if not token.numbered:
             raise faults.removed(token)
         self.operator.say(
             Finding(
@@ -290,8 +289,8 @@ def was_removal(error: FieldkitError) -> bool:
 
 
 def same_device(one: Token, other: Token) -> bool:
-    """Two listings show the same token, by serial number and label."""
-    return bool(one.raw_serial) and (one.raw_serial, one.raw_label) == (other.raw_serial, other.raw_label)
+    """Two listings show the same token, by serial number and label; without a number nobody can tell."""
+    return one.numbered and (one.raw_serial, one.raw_label) == (other.raw_serial, other.raw_label)
 
 
 def chained_signer(session: Session, certificate: StoredCertificate, material: TrustMaterial) -> Signer:

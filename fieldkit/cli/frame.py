@@ -58,6 +58,7 @@ class Call:
         given = context.find_root().params | {k: v for k, v in context.params.items() if v}
         self.home: Home = locate(given.get("home"))
         self.home_given = bool(given.get("home") or os.environ.get("FIELDKIT_HOME"))
+        finish_taking(self.home)
         self.json: bool = bool(given.get("json"))
         self.yes: bool = bool(given.get("yes"))
         self._profiles: Profiles | None = None
@@ -116,6 +117,16 @@ class Call:
 
         with Store.open(home.store) as store:
             yield Visits(store, home)
+
+
+def finish_taking(home: Home) -> None:
+    """Go on with a kit's papers whose taking was broken off, and say so, before anything reads them."""
+    if home.agreed.exists():
+        from fieldkit.kit import load
+
+        finished = load.finish(home)
+        if finished is not None:
+            sys.stderr.write(f"{finished}\n")
 
 
 class _Speaking:

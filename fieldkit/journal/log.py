@@ -162,9 +162,9 @@ class Log:
         """
         lines: dict[int, dict[str, tuple[Place, Link]]] = {}
         for place in scan.strays:
-            body = self._at(place)
-            found = link(body) if body is not None else None
-            if body is None or found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
+            body = self._at(place) or b""
+            found = link(body)
+            if found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
                 self.unplaced.append(place)
             elif self.hash_of(found.seq) != entry.digest(body):
                 lines.setdefault(found.seq, {})[entry.digest(body)] = place, found
@@ -178,8 +178,9 @@ class Log:
                     settled = False
         self.unplaced += [place for named in lines.values() for place, _ in named.values()]
         scan.holes = [left for hole in scan.holes for left in self._left(hole)]
-        with contextlib.suppress(StoreDamaged):
-            self.hlc = hlc_of(self.body(self.seq))
+        if self.seq:
+            with contextlib.suppress(StoreDamaged):
+                self.hlc = hlc_of(self.body(self.seq))
 
     def _take_in(self, place: Place, found: Link) -> None:
         self.index.restore(found, place)
@@ -204,7 +205,8 @@ class Log:
         if seq > self.seq or not self.index.place(seq).length:
             return ""
         found = link(self.body(seq))
-        return found.prev if found is not None else ""
+        assert found is not None  # it was taken in for what it says
+        return found.prev
 
     def _left(self, hole: Hole) -> Iterator[Hole]:
         """What is left of a hole now that some of its entries were found elsewhere."""
@@ -379,11 +381,13 @@ class Log:
         if clean and not torn:
             return
         path = self._folder / last.name
-        self._let_go_of_readers()  # the file that is read is about to be replaced
+        self._let_go()  # the file that is written to and read is about to be replaced
+        self._let_go_of_readers()
         if torn:
             self.keep_torn(torn, last)
         good = self._files.read(path)[: last.size]
         keep(self._files, path, [good])
+        self.scan.rest = b""
 
     def keep_torn(self, torn: bytes, last: Segment) -> None:
         """Keep bytes that are about to be cut."""
@@ -472,7 +476,7 @@ class Log:
             self._files.write_at(self._writing, self._size, stored + bytes(padding))
             self._allocated = end + padding
         except OSError as error:
-            if error.errno not in NO_SPACE or not padding:
+            if error.errno not in NO_SPACE:
                 raise
             self._files.truncate(self._writing, self._size)
             self._files.write_at(self._writing, self._size, stored)

@@ -219,4 +219,13 @@ class Scan:
 def unaccepted(holes: list[Hole], acceptances: list[entry.Entry]) -> list[Hole]:
     """Those holes that nobody has accepted yet."""
     known = {tuple(key) for accepted in acceptances for key in accepted.value["holes"]}
-    return [hole for hole in holes if hole.key not in known]
+    return [hole for hole in holes if hole.key not in known and not _accepted_in_parts(hole, known)]
+
+
+def _accepted_in_parts(hole: Hole, known: set[tuple[int, int, str]]) -> bool:
+    """Whether repairs one after the other accepted what is one hole by now."""
+    last = hole.last
+    for part in sorted(known, key=lambda key: (-key[1], key[0])):
+        if part[1] == last >= part[0] >= hole.first and (last < hole.last or part[2] == hole.prev):
+            last = part[0] - 1
+    return last < hole.first <= hole.last

@@ -35,6 +35,12 @@ class KitOlder(Refused):
     code = "kit-older"
 
 
+class KitBusy(Refused):
+    """Another fieldkit is taking files from a kit into this home."""
+
+    code = "kit-busy"
+
+
 class KitForeign(Refused):
     """The kit is for another release of fieldkit."""
 

@@ -17,8 +17,9 @@ from fieldkit.errors import FieldkitError
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, use
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitForeign
+from fieldkit.kit.errors import KitBusy, KitForeign
 from fieldkit.kit.manifest import DriverFiles
+from fieldkit.kit.stick import PART, put
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Finding, Plan
 from fieldkit.profile import load as profiles
@@ -111,14 +112,83 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
     return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
 
 
+class Agreed(msgspec.Struct, frozen=True):
+    """What was agreed to be taken, and lies checked beside it: what a kill leaves is finished later."""
+
+    new: tuple[str, ...]
+    replaced: tuple[str, ...]
+    aside: str
+    packages: dict[str, kit_packages.Brought]
+    key: str
+    made: str
+
+
 def load(loading: Loading, home: Home) -> None:
     """Move the papers in, all or none. Consent was asked before.
 
+    Killed before all is checked and written down, it leaves the home as it was; later, `finish` goes on.
+
     :raises KitUnsound: a file is not as the manifest says. Also raises what is wrong with one of them.
+    :raises KitBusy: another process takes files from a kit.
     """
+    work = home.agreed.parent
+    with use.alone(home):
+        if home.agreed.exists():
+            _move_in(home)
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            _stage(loading, home, work)
+            packages = _packages(loading, home)
+        except (OSError, FieldkitError):
+            shutil.rmtree(work, ignore_errors=True)
+            kit_packages.tidy(home)
+            raise
+        read = loading.read
+        agreed = Agreed(
+            loading.new,
+            loading.replaced,
+            _aside(home, read.sha256[:16]).name,
+            packages,
+            read.manifest.key,
+            read.manifest.made,
+        )
+        work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        put(home.agreed, msgspec.json.encode(agreed))
+        try:
+            _move_in(home)
+        except OSError:
+            _move_out(home)
+            raise
+
+
+def finish(home: Home) -> Message | None:
+    """Go on with a taking that was broken off after it was agreed to; what was done, or what is left to do.
+
+    None where there is nothing to finish, or another process is at it.
+    """
+    if not home.agreed.exists():
+        return None
+    try:
+        with use.alone(home):
+            if not home.agreed.exists():
+                return None
+            _move_in(home)
+    except KitBusy:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        waiting = [path.relative_to(home.agreed.parent).as_posix() for path in _waiting(home)]
+        return M(
+            "Taking a kit's papers was broken off, and cannot be finished ({reason}). "
+            "Not yet in their places: {files}. Run `fieldkit kit load` again.",
+            reason=getattr(error, "strerror", "") or str(error),
+            files=", ".join(waiting),
+        )
+    return M("Taking a kit's papers was broken off; what had been agreed to is now finished.")
+
+
+def _stage(loading: Loading, home: Home, work: Path) -> None:
+    """Copy the papers beside their places, and check each, and all of them together with the home's."""
     paths = [*loading.new, *loading.replaced]
-    work = home.path / use.TAKEN / "papers"
-    shutil.rmtree(work, ignore_errors=True)
     for path in paths:
         use.take_one(loading.kit, loading.read, path, work)
     for path in paths:
@@ -127,31 +197,54 @@ def load(loading: Loading, home: Home) -> None:
                 checklists.load(work / path)
             elif path.startswith("profiles/"):
                 profiles.check(work / path)
-    aside = _aside(home, loading.read.sha256[:16])
-    moved: list[str] = []
-    try:
-        packages = _packages(loading, home)
-        for path in paths:
-            if path in loading.replaced:
-                (aside / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(home.path / path, aside / path)
-            (home.path / path).parent.mkdir(parents=True, exist_ok=True)
-            (work / path).replace(home.path / path)
-            moved.append(path)
-        profiles.load(home)
-    except (OSError, FieldkitError):
-        for path in moved:
-            if path in loading.replaced:
-                (aside / path).replace(home.path / path)
-            else:
-                (home.path / path).unlink()
-        kit_packages.tidy(home)
-        raise
-    shutil.rmtree(work, ignore_errors=True)
-    for profile, kept in packages.items():
+    profiles.load(home, work / "profiles")
+
+
+def _move_in(home: Home) -> None:
+    """Put every paper in its place that is not there yet, and write down what else was agreed to."""
+    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=Agreed)
+    work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
+    for path in (*agreed.new, *agreed.replaced):
+        if not (work / path).exists():
+            continue  # moved before it was broken off
+        (home.path / path).parent.mkdir(parents=True, exist_ok=True)
+        if path in agreed.replaced and not (aside / path).exists():
+            _copy(home.path / path, aside / path)
+        (work / path).replace(home.path / path)
+    for profile, kept in agreed.packages.items():
         kit_packages.note(home, profile, kept)
+    keys.remember(home, agreed.key, agreed.made)
+    home.agreed.unlink()
+    shutil.rmtree(work, ignore_errors=True)
     kit_packages.tidy(home)
-    keys.remember(home, loading.read.manifest.key, loading.read.manifest.made)
+
+
+def _move_out(home: Home) -> None:
+    """Have the home as it was before `_move_in`."""
+    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=Agreed)
+    work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
+    for path in (*agreed.new, *agreed.replaced):
+        if not (work / path).exists():
+            (home.path / path).replace(work / path)
+            if path in agreed.replaced:
+                _copy(aside / path, home.path / path)
+    home.agreed.unlink()
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
+    kit_packages.tidy(home)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A copy that appears whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + PART)
+    shutil.copy2(source, part)
+    part.replace(target)
+
+
+def _waiting(home: Home) -> list[Path]:
+    """The papers that are not in their places yet."""
+    return sorted(path for path in home.agreed.parent.rglob("*") if path.is_file() and path != home.agreed)
 
 
 def _aside(home: Home, name: str) -> Path:

@@ -156,14 +156,19 @@ def seal(folder: Path, manifest: Manifest, sign: Callable[[bytes], bytes], tell:
                 unchanged=M("The kit is not finished, and is not taken for one."),
                 hint=M("Build again; if it stays so, use another stick."),
             )
-        for name, content in ((install.SIGNATURE, signature), (install.MANIFEST, data)):
-            if not (folder / name).is_file() or (folder / name).read_bytes() != content:
-                put(folder / name, content)
-        (folder / BUILDING).unlink(missing_ok=True)
+        if not _holds(folder / install.SIGNATURE, signature):
+            put(folder / install.SIGNATURE, signature)
+        if not _holds(folder / install.MANIFEST, data) or (folder / BUILDING).exists():
+            put(folder / BUILDING, data)
+            (folder / BUILDING).replace(folder / install.MANIFEST)  # never one beside the other
         flush(folder)
     except OSError as error:
         raise trouble(folder, error) from None
     return data
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def _same(folder: Path, files: list[install.Listed], tell: Tell) -> set[str]:

@@ -6,14 +6,16 @@ So what is used is what was checked, whatever happens to the stick meanwhile.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fieldkit.driver.kit_packages import systems
 from fieldkit.home import Home
+from fieldkit.journal.files import OS
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitLacks, KitUnsound
+from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound
 from fieldkit.kit.stick import gone
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Finding
@@ -58,7 +60,30 @@ def packages(
             hint=M("Build the kit with this driver on such a system, or install from the network."),
         )
     paths = list(dict.fromkeys(path for driver in here for path in driver.files))
-    return take(kit, read, paths, home)
+    with alone(home):
+        return take(kit, read, paths, home)
+
+
+@contextlib.contextmanager
+def alone(home: Home) -> Iterator[None]:
+    """Let no other process take files from a kit into this home meanwhile.
+
+    :raises KitBusy: one does.
+    """
+    folder = home.path / TAKEN
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = OS.open(folder / "lock", write=True)
+    try:
+        with contextlib.suppress(OSError):  # files cannot be locked here
+            if not OS.lock(lock):
+                raise KitBusy(
+                    M("Another fieldkit is taking files from a kit into this home."),
+                    unchanged=M("Nothing was taken from the kit."),
+                    hint=M("Wait until it is done, then repeat."),
+                )
+        yield
+    finally:
+        OS.close(lock)
 
 
 def take(kit: Path, read: manifests.Read, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
@@ -91,6 +116,8 @@ def take_one(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
     if got != (file.size, file.sha256):
         part.unlink()
         raise _unsound(M("changed: {path}", path=path))
+    with part.open("rb+") as copied:
+        os.fsync(copied.fileno())
     part.replace(copy)
     return copy
 

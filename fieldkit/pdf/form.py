@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from typing import Any
 
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.content import PdfContent, RawContent
 from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -38,3 +41,24 @@ def style(form: bytes) -> StaticStampStyle:
         x_align=AxisAlignment.ALIGN_MID, y_align=AxisAlignment.ALIGN_MID, margins=Margins()
     )
     return StaticStampStyle(background=Form(form), background_layout=whole, border_width=0)
+
+
+def leave_out_nothings(writer: Any, pages: Iterable[int]) -> None:
+    """An entry that is null is as good as none; pyHanko takes it for what belongs there."""
+    if writer._info is not None and isinstance(writer._info.get_object(), generic.NullObject):
+        writer._info = None
+    for number in pages:
+        reference, _ = writer.find_page_for_modification(number)
+        page = reference.get_object()
+        if "/Annots" in page and isinstance(page.raw_get("/Annots").get_object(), generic.NullObject):
+            del page["/Annots"]
+            writer.mark_update(reference)
+    form = writer.root.get("/AcroForm", None)
+    fields = form.get("/Fields", None) if isinstance(form, dict) else None
+    if not isinstance(fields, list):
+        return
+    nothings = [at for at in range(len(fields)) if isinstance(fields[at], generic.NullObject)]
+    for at in reversed(nothings):
+        del fields[at]
+    if nothings:
+        writer.update_container(fields)

@@ -38,12 +38,14 @@ class _Named(Protocol):
 N = TypeVar("N", bound=_Named)
 
 
-def load(home: Home) -> Profiles:
+def load(home: Home, *over: Path) -> Profiles:
     """All profiles, shipped and the home's; a file of the home replaces the shipped one of its name.
+
+    over: folders whose files replace the home's.
 
     :raises ProfileInvalid: with every problem of every file.
     """
-    folders = (home.profiles, home.path, shipped("profiles"))
+    folders = (*over, home.profiles, home.path, shipped("profiles"))
     problems: list[Problem] = []
     tokens = _read_all(_files(folders, "tokens"), TokenProfile, _token, problems)
     authorities = _read_all(_files(folders, "authorities"), Authority, _authority, problems)

@@ -129,11 +129,14 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign import fields
 
+    from fieldkit.pdf.form import leave_out_nothings
+
     with boundary.signing(name), tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
         file.seek(0)
         writer = IncrementalPdfFileWriter(file, strict=False)
         if writer.prev.encrypted:
             writer.encrypt(password.reveal() if password else "")  # type: ignore[no-untyped-call]
+        leave_out_nothings(writer, (0,))
         fields.append_signature_field(writer, fields.SigFieldSpec(field))
         writer.write(copy)  # type: ignore[no-untyped-call]
         copy.seek(0)

@@ -259,7 +259,7 @@ def _sign(
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields, signers
 
-    from fieldkit.pdf.form import nothing
+    from fieldkit.pdf.form import leave_out_nothings, nothing
 
     size = file.seek(0, 2)
     file.seek(0)
@@ -280,6 +280,8 @@ def _sign(
     spec = None
     if existing is None:
         spec = fields.SigFieldSpec(name, **_where(stamp.place if stamp else None))
+    places = [stamp.place if stamp else None, *(each.place for each in reserve)]
+    leave_out_nothings(writer, {place.page if place else 0 for place in places})
     for each in reserve:
         if found.field(each.field) is None:
             place = fields.SigFieldSpec(each.field, **_where(each.place), empty_field_appearance=False)

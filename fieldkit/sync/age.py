@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from fieldkit.secret import Secret
 from fieldkit.sync.errors import BundleDamaged, BundleNotForYou
@@ -12,6 +12,7 @@ from fieldkit.text import M
 LEVEL = 9
 LARGEST_WINDOW = 1 << 27  # bytes of memory that unpacking may take
 CHUNK = 1 << 16
+LARGEST_HEADER = 1 << 16  # bytes of an encrypted file's own; a key takes a hundred
 
 
 class Source(Protocol):
@@ -37,6 +38,18 @@ def is_recipient(key: str) -> bool:
     except (pyrage.RecipientError, ValueError, TypeError):  # type: ignore[attr-defined]
         return False
     return True
+
+
+def addressees(file: BinaryIO) -> int:
+    """How many keys can open an encrypted file, by the header that it begins with."""
+    return file.read(LARGEST_HEADER).partition(b"\n---")[0].count(b"\n-> X25519 ")
+
+
+def public(identity: Secret) -> str:
+    """The public key of an age secret key that opened something."""
+    import pyrage
+
+    return str(pyrage.x25519.Identity.from_str(identity.reveal().strip()).to_public())  # type: ignore[attr-defined]
 
 
 def pack(source: Source, sink: Sink, recipients: Sequence[str]) -> None:

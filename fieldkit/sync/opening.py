@@ -22,6 +22,7 @@ from fieldkit.secret import Secret
 from fieldkit.sync import age
 from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header, references
 from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
+from fieldkit.sync.recipients import IDENTIFIER, identifier
 from fieldkit.sync.signed import LARGEST as LARGEST_HEADER
 from fieldkit.sync.signed import unframe, value_of
 from fieldkit.text import M, Message
@@ -85,6 +86,8 @@ def open_bundle(
         with _Unpacking(header, into) as unpacking:
             age.unpack(file, unpacking, identity)
             entries = unpacking.finish()
+            if identifier(age.public(identity)) not in header.recipients:
+                raise _addressed_otherwise()
             return Opened(header, entries, unpacking.publish())
 
 
@@ -136,6 +139,8 @@ def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
         or min((header.size, *(blob.size for blob in header.blobs))) < 0
         or not all(map(HASH.fullmatch, (header.sha256, header.prev, header.hash, *attachments)))
         or len(set(attachments)) != len(attachments)
+        or not all(map(IDENTIFIER.fullmatch, header.recipients))
+        or len(set(header.recipients)) != len(header.recipients)
         or (header.first == 1) != (header.prev == GENESIS)
     ):
         raise BundleUnreadable(M("The header of the bundle contradicts itself."))
@@ -143,7 +148,8 @@ def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
 
 
 def _check_hash(file: BinaryIO, header: Header, start: int) -> None:
-    """The encrypted part is as long as the header says, nothing follows it, and its hash is right."""
+    """The encrypted part is as long as the header says, nothing follows it, its hash is right, and as many
+    can open it as the header names; who they are, only each of them can tell."""
     if os.fstat(file.fileno()).st_size != start + header.size:
         raise _damaged(M("The bundle is cut off, or something was added to it."))
     found = hashlib.sha256()
@@ -151,6 +157,9 @@ def _check_hash(file: BinaryIO, header: Header, start: int) -> None:
         found.update(chunk)
     if found.hexdigest() != header.sha256:
         raise _damaged(M("Bytes of the bundle changed on the way."))
+    file.seek(start)
+    if age.addressees(file) != len(header.recipients):
+        raise _addressed_otherwise()
 
 
 class _Link(msgspec.Struct):
@@ -282,6 +291,10 @@ class _Unpacking:
             found[sha256] = self._into / sha256
         self._aside.clear()
         return found
+
+
+def _addressed_otherwise() -> BundleDamaged:
+    return _damaged(M("The bundle is not encrypted to those, and only those, that its header names."))
 
 
 def _damaged(message: Message, detail: str = "") -> BundleDamaged:

@@ -19,6 +19,7 @@ from fieldkit.text import M
 
 FOLDER = "recipients"
 LEAST = 2
+IDENTIFIER = re.compile(r"[0-9a-f]{16}")
 HUB_KEY = re.compile(r"ed25519 ([0-9a-f]{64})")
 
 

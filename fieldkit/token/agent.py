@@ -20,6 +20,7 @@ import msgspec
 from fieldkit.secret import keep_memory_private
 from fieldkit.token import protocol
 from fieldkit.token.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, size, text
+from fieldkit.token.model import numbered
 
 GRACE = 2.0  # seconds a call may still take once the client has gone
 
@@ -30,6 +31,10 @@ class Gone(Exception):
 
 class Unloadable(Exception):
     """The module cannot be loaded; the text is the system's own."""
+
+
+class Uncounted(Exception):
+    """A signature needs the PIN again, and nobody has counted that attempt."""
 
 
 class _Open:
@@ -148,11 +153,11 @@ class Worker:
     def _find(self, slot: int, serial: bytes, label: bytes, initialized: bool) -> int:
         """The slot of a token now: readers are renumbered when one is plugged in.
 
-        A token that is not initialised has no name yet, so it must be where it was.
+        A token without a name or number of its own must be where it was.
         """
         here = self.native.slots()
         for candidate in sorted(here, key=lambda each: each != slot):
-            if not initialized and candidate != slot:
+            if candidate != slot and not (initialized and numbered(serial)):
                 continue
             with contextlib.suppress(Rejected):
                 info = self.native.token_info(candidate)
@@ -240,6 +245,8 @@ class Worker:
                 raise LookupError
             opened.keys[request.id] = key
         pin = opened.pin.decode() if opened.pin and _each_time(key) else None
+        if pin is not None and not request.counted:
+            raise Uncounted
         try:
             return objects.sign(key, request.mechanism, request.data, opened.mechanisms, pin)
         except BaseException:  # whatever the token calls it, it may have judged the PIN: never sent again
@@ -317,6 +324,8 @@ def fault(error: Exception) -> protocol.Fault:
         return protocol.Fault(error.name, error.function)
     if isinstance(error, Gone):
         return protocol.Fault("CKR_TOKEN_NOT_PRESENT")
+    if isinstance(error, Uncounted):
+        return protocol.Fault(protocol.UNCOUNTED)
     if isinstance(error, Unloadable):
         return protocol.Fault("unloadable", str(error))
     if isinstance(error, LookupError):

@@ -20,8 +20,8 @@ from fieldkit.errors import FieldkitError, Internal
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
-from fieldkit.token.attempts import Attempts, identify
-from fieldkit.token.model import Token, Unblock
+from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, Identity, identify
+from fieldkit.token.model import Token, Unblock, numbered
 from fieldkit.token.process import KEYPAD, Agent, Broken
 from fieldkit.token.session import Session
 
@@ -156,7 +156,7 @@ class Agents:
         same = (token.raw_serial, token.raw_label, token.initialized)
         for each in sorted(listing.tokens, key=lambda each: each.slot != token.slot):
             if (each.raw_serial, each.raw_label, each.initialized) == same and (
-                each.raw_serial or each.slot == token.slot
+                each.numbered or each.slot == token.slot
             ):
                 return msgspec.structs.replace(each, modules=token.modules, mechanisms=token.mechanisms)
         raise faults.removed(token)
@@ -205,18 +205,21 @@ class Agents:
             return self._logged_in(attempt, pin, so=so, keypad=keypad)
 
     @contextlib.contextmanager
-    def attempt(self, token: Token, *, so: bool, confirmed_last_try: bool) -> Iterator[guard.Attempt]:
+    def attempt(
+        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: Identity | None = None
+    ) -> Iterator[guard.Attempt]:
         """Have `token` for one PIN: nobody else sends it one until the end of the block.
 
         Its flags are read after everybody else was shut out. An error that leaves the attempt counted says
-        so: `data`: `counted`.
+        so: `data`: `counted`. identity: by what it is counted, if that is known already.
 
         :raises PinInUse: somebody else enters a PIN for it. :raises TokenRemoved: it is not there any more.
         """
-        with self.attempts.held(identify(token)) as held:
+        identity = identity or self._identity(token)
+        with self.attempts.held(identity) as held:
             now = self.again(token)
             tries = self._tries.get(now.module) or guard.TRIES
-            attempt = guard.Attempt(now, held, tries, so=so, confirmed_last_try=confirmed_last_try)
+            attempt = guard.Attempt(now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try)
             try:
                 yield attempt
             except FieldkitError as error:
@@ -226,8 +229,18 @@ class Agents:
 
     def pin_was_set(self, token: Token) -> None:
         """Its user PIN is a new one: what was counted of the old one is over."""
-        with self.attempts.held(identify(token)) as held:
+        with self.attempts.held(self._identity(token)) as held:
             held.clear(so=False)
+
+    def _identity(self, token: Token) -> Identity:
+        """By what its wrong PINs are counted, its certificates among it as far as they are seen."""
+        if not token.initialized:
+            return identify(token)
+        try:
+            with self.session(token) as session:
+                return identify(token, [each.der for each in session.certificates()])
+        except FieldkitError:
+            return msgspec.structs.replace(identify(token), certain=False)
 
     def _logged_in(self, attempt: guard.Attempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
         now = attempt.token
@@ -237,7 +250,15 @@ class Agents:
         except FieldkitError:
             attempt.not_judged()
             raise
-        session = Session(self, agent, now, number, logged_in=True)
+        session = Session(
+            self,
+            agent,
+            now,
+            number,
+            logged_in=True,
+            identity=attempt.identity,
+            confirmed_last_try=attempt.confirmed,
+        )
         try:
             agent.call(
                 protocol.Login(number, so),
@@ -246,7 +267,8 @@ class Agents:
                 deadline=KEYPAD if keypad else None,
             )
         except Broken as fault:
-            raise self._login_refused(agent, attempt, fault, so) from None
+            agent.restart()  # its session is in no state to be used
+            raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
         return session
 
@@ -281,10 +303,9 @@ class Agents:
         except Broken as fault:
             raise faults.meaning(fault, token) from None
 
-    def _login_refused(self, agent: Agent, attempt: guard.Attempt, fault: Broken, so: bool) -> FieldkitError:
-        """What a failed login means. The agent starts anew: its session is in no state to be used."""
+    def refusal(self, attempt: guard.Attempt, fault: Broken, *, so: bool) -> FieldkitError:
+        """What it means that a login failed, or a signature that logs in."""
         token = attempt.token
-        agent.restart()
         if fault.name == "CKR_PIN_LOCKED":
             return guard.locked(token, so=so)
         if fault.name == "CKR_USER_PIN_NOT_INITIALIZED":
@@ -376,7 +397,7 @@ class Agents:
             serial=raw.serial,
             model=raw.model,
             manufacturer=raw.manufacturer,
-            slot=None if raw.serial and initialized else raw.slot,
+            slot=None if numbered(raw.serial) and initialized else raw.slot,
         )
         tries = self._tries.get(agent.module) or guard.TRIES
         listed = Token(
@@ -410,7 +431,7 @@ class Agents:
             listed,
             pin_state=guard.state(raw.flags, count.of(so=False), tries),
             so_pin_state=so if initialized or so == "final" else "unset",
-            uncounted=count.trouble,
+            uncounted=count.trouble or (LOST if max(count.pin, count.so) >= UNKNOWN else ""),
         )
 
     def _merge(self, listings: Sequence[Listing]) -> list[Token]:
@@ -451,7 +472,7 @@ class Agents:
 
 def _same(merged: Sequence[Token], token: Token) -> int | None:
     """Where the same device stands in `merged`, seen through another module."""
-    if not token.raw_serial.strip(b"0"):
+    if not token.numbered:
         return None
     others = [
         place

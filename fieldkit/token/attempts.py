@@ -1,5 +1,6 @@
 """How often a wrong PIN was given to a token: one count for this account on this machine, outside every home.
 
+It lies where the system's list of accounts says, so that no other environment starts from zero.
 Tokens' own flags are hints: some never change them. The count is raised, and on disk, before a PIN is sent
 and cleared when the token accepts it, so that a crash in between errs on the safe side. Whoever sends a PIN
 holds the token's count meanwhile: two logins to one token exclude each other.
@@ -12,20 +13,21 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fieldkit.home import private, state
+from fieldkit.home import account_folders, private
+from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
 from fieldkit.journal.files import OS, keep
 from fieldkit.text import M, Message
 from fieldkit.token import errors
+from fieldkit.token.model import plain_serial
 
 if TYPE_CHECKING:
-    from tinydb import TinyDB
-
+    from fieldkit.journal.store import Store
     from fieldkit.token.model import Token
 
 FOLDER = "pin-attempts"
@@ -38,6 +40,8 @@ UNKNOWN = 1000  # failures of a count that could not be read
 TABLE = "pin_attempts"  # where release 0.1 kept counts, in the journal
 NOWHERE = Path()  # an account without a folder of its own counts nothing
 EARLIER = "earlier"  # what was taken over of that, by store
+EVERY = ""  # stands for every token among what a store had counted, where that cannot be read
+SOME = 4  # certificates by which a token is known again
 
 
 class Damaged(Exception):
@@ -48,14 +52,15 @@ class Identity(msgspec.Struct, frozen=True):
     """By what a token is known to the count.
 
     shared: names the file. Failures in it add up, since one token may go by other names in another module.
-    own: whose failures an accepted PIN clears. certain: it has a serial number. earlier: its key in
-    release 0.1.
+    own: what it is called. certain: it has a serial number. earlier: its key in release 0.1. certificates:
+    digests of its own certificates.
     """
 
     shared: str
     own: str
     certain: bool
     earlier: str
+    certificates: tuple[str, ...] = ()
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -71,12 +76,13 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Failures(msgspec.Struct, array_like=True):
-    """What is counted for one `Identity.own`. merged: counts of release 0.1 that are in it."""
+    """What is counted for one `Identity`. merged: counts of release 0.1 that are in it."""
 
     own: str
     pin: int = 0
     so: int = 0
     merged: list[str] = []
+    certificates: list[str] = []
 
     def of(self, *, so: bool) -> int:
         return self.so if so else self.pin
@@ -87,48 +93,73 @@ class Failures(msgspec.Struct, array_like=True):
         else:
             self.pin = count
 
+    def same(self, identity: Identity) -> bool | None:
+        """Whether this is the count of that very token; None if nobody can tell.
+
+        Serial numbers are not always unique: what no other token has is a certificate of its own.
+        """
+        if self.certificates and identity.certificates:
+            return not set(self.certificates).isdisjoint(identity.certificates)
+        alike = not self.certificates and not identity.certificates and self.own == identity.own
+        return True if alike and identity.certain else None
+
 
 class _Record(msgspec.Struct):
     key: str
     failures: list[Failures]
 
 
-def identify(token: Token) -> Identity:
-    """By what `token` is counted: its serial number however it is spelled, else maker, model and label."""
+def identify(token: Token, certificates: Sequence[bytes] = ()) -> Identity:
+    """By what `token` is counted: its serial number however it is spelled, else maker, model and label.
+
+    certificates: those that are on it.
+    """
     kind = [each.strip().casefold() for each in (token.manufacturer, token.model)]
-    plain = "".join(filter(str.isalnum, token.raw_serial.decode("latin-1").casefold())).lstrip("0")
-    if set(plain) <= {"f"}:  # none, or what an empty memory holds
-        label = token.raw_label.hex()
-        return Identity(_digest("kind", *kind), _digest(*kind, label), False, token.serial or token.uri)
-    return Identity(_digest("serial", plain), _digest(*kind, plain), True, token.serial)
+    label = token.raw_label.hex()
+    own = tuple(sorted(hashlib.sha256(each).hexdigest()[:16] for each in certificates if _of_a_holder(each)))
+    plain = plain_serial(token.raw_serial)
+    if not token.numbered:
+        earlier = token.serial or token.uri
+        return Identity(_digest("kind", *kind), _digest(*kind, label), False, earlier, own[:SOME])
+    return Identity(_digest("serial", plain), _digest(*kind, plain, label), True, token.serial, own[:SOME])
 
 
-def recorded(db: TinyDB) -> dict[str, int]:
-    """The counts that release 0.1 kept in a store."""
-    rows = db.table(TABLE).all()
+def recorded(store: Store) -> dict[str, int]:
+    """The counts that release 0.1 kept in a store.
+
+    :raises StoreDamaged: some of them may be lost.
+    """
+    if damage := store.damage():
+        raise StoreDamaged(damage[0].message)
+    rows = store.db.table(TABLE).all()
     return {str(each["key"]): int(each["count"]) for each in rows if each.get("count")}
 
 
 class Attempts:
     """The counts of this account's tokens on this machine.
 
-    folder: where they are; the account's own unless given.
+    folder: where they are; the account's own unless given. Root also minds those of whoever became root.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        own = state()
-        self._folder = folder or (own / FOLDER if own is not None else NOWHERE)
+        self._folder, *others = [folder] if folder else [each or NOWHERE for each in account_folders(FOLDER)]
+        self._besides = [Attempts(each) for each in others]
         self._earlier: dict[str, Mapping[str, int]] | None = None
 
     def adopt(self, source: str, counts: Callable[[], Mapping[str, int]]) -> None:
         """Take over, once, what release 0.1 counted in the store `source`.
 
-        A store that cannot be read now is asked again the next time.
+        A store that cannot be read now is asked again the next time, and may have counted anything.
         """
         name = _digest(source)[:16]
-        if name in self._known_earlier():
+        known = self._known_earlier()
+        if name in known:
             return
-        self._earlier = {**self._known_earlier(), name: dict(counts())}
+        try:
+            self._earlier = {**known, name: dict(counts())}
+        except (StoreDamaged, StoreUnavailable, OSError, LookupError, TypeError, ValueError):
+            self._earlier = {**known, name: {EVERY: UNKNOWN}}
+            return
         if self._folder == NOWHERE:
             return
         with contextlib.suppress(OSError):
@@ -138,6 +169,11 @@ class Attempts:
 
     def count(self, identity: Identity) -> Count:
         """What is counted for a token now, and whether more can be."""
+        counts = [self._count(identity), *(each.count(identity) for each in self._besides)]
+        trouble = next((each.trouble for each in counts if each.trouble), "")
+        return Count(sum(each.pin for each in counts), sum(each.so for each in counts), trouble)
+
+    def _count(self, identity: Identity) -> Count:
         try:
             for _ in range(READINGS):
                 descriptor = self._open(identity)
@@ -161,20 +197,22 @@ class Attempts:
         descriptor, usable = -1, True
         failures: list[Failures] = []
         trouble: Message | str = ""
-        try:
+        with contextlib.ExitStack() as besides:
             try:
-                descriptor = self._open(identity)
-                self._lock(descriptor, identity)
-                failures = self._read(descriptor, identity)
-            except Damaged:
-                failures = [Failures(identity.own, UNKNOWN, UNKNOWN)]
-                trouble = DAMAGED
-            except OSError as error:
-                usable, trouble = False, _reason(error)
-            yield Held(self, identity, descriptor if usable else -1, failures, trouble)
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)  # which ends the lock
+                try:
+                    descriptor = self._open(identity)
+                    self._lock(descriptor, identity)
+                    failures = self._read(descriptor, identity)
+                except Damaged:
+                    failures = [_failures(identity, UNKNOWN)]
+                    trouble = DAMAGED
+                except OSError as error:
+                    usable, trouble = False, _reason(error)
+                others = [besides.enter_context(each.held(identity)) for each in self._besides]
+                yield Held(self, identity, descriptor if usable else -1, failures, trouble, others)
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)  # which ends the lock
 
     def _lock(self, descriptor: int, identity: Identity) -> None:
         """Wait for the lock on a token's file; if that was replaced meanwhile, on the one in its place."""
@@ -212,14 +250,15 @@ class Attempts:
             raise Damaged from None
         if found.key != identity.shared:
             raise Damaged
-        own = next((each for each in found.failures if each.own == identity.own), None)
-        if own is None:
-            own = Failures(identity.own)
-            found.failures.append(own)
+        merged = {name for each in found.failures for name in each.merged}
         for name, counts in self._known_earlier().items():
-            if name not in own.merged:
-                own.pin = max(own.pin, counts.get(identity.earlier, 0))
-                own.so = max(own.so, counts.get(identity.earlier + ":so", 0))
+            any_token = counts.get(EVERY, 0)
+            pin = counts.get(identity.earlier, any_token)
+            so = counts.get(identity.earlier + ":so", any_token)
+            if (pin or so) and name not in merged:
+                own = own_of(found.failures, identity)
+                own.pin, own.so = max(own.pin, pin), max(own.so, so)
+                own.merged.append(name)
         return found.failures
 
     def write(self, descriptor: int, identity: Identity, failures: list[Failures]) -> None:
@@ -227,18 +266,8 @@ class Attempts:
 
         :raises OSError: it may not be.
         """
-        for each in failures:
-            if each.own == identity.own:
-                each.merged = [
-                    name
-                    for name, counts in self._known_earlier().items()
-                    if {identity.earlier, identity.earlier + ":so"} & counts.keys()
-                ]
-        OS.write_at(
-            descriptor,
-            0,
-            _encoded(identity, [each for each in failures if each.pin or each.so or each.merged]),
-        )
+        kept = [each for each in failures if each.pin or each.so or each.merged]
+        OS.write_at(descriptor, 0, _encoded(identity, kept))
         OS.sync(descriptor)
 
     def _known_earlier(self) -> Mapping[str, Mapping[str, int]]:
@@ -246,10 +275,14 @@ class Attempts:
         if self._folder == NOWHERE:
             return {}
         if self._earlier is None:
-            self._earlier = {}
-            with contextlib.suppress(OSError, msgspec.DecodeError):
+            content = b""
+            try:
                 content = (self._folder / EARLIER).read_bytes()
                 self._earlier = msgspec.json.decode(content, type=dict[str, Mapping[str, int]])
+            except FileNotFoundError:
+                self._earlier = {}
+            except (OSError, msgspec.DecodeError):  # whichever stores it had, they may have counted anything
+                self._earlier = {_digest("damaged", content.hex())[:16]: {EVERY: UNKNOWN}}
         return self._earlier
 
     def _open(self, identity: Identity) -> int:
@@ -319,8 +352,12 @@ class Held:
         descriptor: int,
         failures: list[Failures],
         trouble: Message | str,
+        besides: Sequence[Held] = (),
     ) -> None:
-        self.trouble = trouble
+        self.trouble: Message | str = trouble
+        for each in besides:
+            self.trouble = self.trouble or each.trouble
+        self._besides = besides
         self._attempts = attempts
         self._identity = identity
         self._descriptor = descriptor
@@ -328,36 +365,47 @@ class Held:
 
     def failures(self, *, so: bool) -> int | None:
         """The failures so far; None if they are not known."""
-        return None if self.trouble else sum(each.of(so=so) for each in self._failures)
+        if self.trouble:
+            return None
+        counts = [each.of(so=so) for each in self._failures]
+        return sum(counts) + sum(each.failures(so=so) or 0 for each in self._besides)
 
     def add(self, *, so: bool) -> None:
         """Count one more; on disk when it returns.
 
         :raises OSError: it may not be.
         """
-        self._own.put(self._own.of(so=so) + 1, so=so)
+        own = own_of(self._failures, self._identity)
+        own.put(own.of(so=so) + 1, so=so)
         self._save()
 
     def take_back(self, *, so: bool) -> None:
         """The token never judged what was counted last."""
-        self._own.put(max(0, self._own.of(so=so) - 1), so=so)
+        self._take_back(so=so)
         with contextlib.suppress(OSError):  # it stays counted, which is the safe side
             self._save()
 
-    def clear(self, *, so: bool, everywhere: bool = False) -> None:
-        """The token took the PIN. everywhere: also what was counted of its serial number by other names."""
-        for each in self._failures if everywhere and self._identity.certain else [self._own]:
-            each.put(0, so=so)
+    def clear(self, *, so: bool, counted: bool = False, everywhere: bool = False) -> None:
+        """The token took the PIN: what was counted of that very token is over.
+
+        counted: and so is what was counted last, whichever token it is. everywhere: also what was counted
+        of its serial number, unless a certificate shows another token.
+        """
+        if counted:
+            self._take_back(so=so)
+        for each in self._failures:
+            if each.same(self._identity) or (
+                everywhere and self._identity.certain and each.same(self._identity) is None
+            ):
+                each.put(0, so=so)
         with contextlib.suppress(OSError):
             self._save()
+        for other in self._besides:
+            other.clear(so=so, everywhere=everywhere)
 
-    @property
-    def _own(self) -> Failures:
-        own = next((each for each in self._failures if each.own == self._identity.own), None)
-        if own is None:
-            own = Failures(self._identity.own)
-            self._failures.append(own)
-        return own
+    def _take_back(self, *, so: bool) -> None:
+        own = own_of(self._failures, self._identity)
+        own.put(max(0, own.of(so=so) - 1), so=so)
 
     def _save(self) -> None:
         if self._descriptor >= 0:
@@ -365,6 +413,34 @@ class Held:
 
 
 DAMAGED = M("the file of the count is damaged")
+LOST = M("what was counted before cannot be read")
+
+
+def own_of(failures: list[Failures], identity: Identity) -> Failures:
+    """What is counted under exactly this identity; begun where nothing is."""
+    fresh = _failures(identity)
+    for each in failures:
+        if (each.own, each.certificates) == (fresh.own, fresh.certificates):
+            return each
+    failures.append(fresh)
+    return fresh
+
+
+def _failures(identity: Identity, count: int = 0) -> Failures:
+    return Failures(identity.own, count, count, certificates=list(identity.certificates))
+
+
+def _of_a_holder(certificate: bytes) -> bool:
+    """It is a holder's, who has one token; an authority's, or one that cannot be read, is on many."""
+    from cryptography import x509
+
+    try:
+        parsed = x509.load_der_x509_certificate(certificate)
+        return not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return parsed.issuer != parsed.subject
+    except ValueError:
+        return False
 
 
 def _encoded(identity: Identity, failures: list[Failures]) -> bytes:
@@ -387,4 +463,4 @@ def _hand_over(path: Path) -> None:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         above = path.parent.stat()
         if above.st_uid != 0:
-            os.chown(path, above.st_uid, above.st_gid)
+            os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message
 from fieldkit.token import errors
-from fieldkit.token.attempts import Held
+from fieldkit.token.attempts import LOST, UNKNOWN, Held, Identity
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -83,16 +83,27 @@ class Attempt:
     """One PIN on its way to a token, while nobody else may send that token one.
 
     token: as it was listed after everybody else was shut out. held: its count. tries: how many wrong PINs it
-    allows. Unless the token took the PIN, or never judged it, the attempt stays counted.
+    allows. identity: by what it is counted. confirmed: the person typed that the last try may be used. Unless
+    the token took the PIN, or never judged it, the attempt stays counted.
     """
 
-    def __init__(self, token: Token, held: Held, tries: int, *, so: bool, confirmed_last_try: bool) -> None:
+    def __init__(
+        self,
+        token: Token,
+        held: Held,
+        tries: int,
+        identity: Identity,
+        *,
+        so: bool,
+        confirmed_last_try: bool,
+    ) -> None:
         self.token = token
+        self.identity = identity
+        self.confirmed = confirmed_last_try
         self.counted = False
         self._held = held
         self._tries = tries
         self._so = so
-        self._confirmed = confirmed_last_try
 
     def begin(self, *, blank: bool = False) -> None:
         """Let the attempt pass and count it, or say why not. blank: the token may have no structure yet.
@@ -112,12 +123,14 @@ class Attempt:
                 unchanged=NOTHING_CHANGED,
                 hint=M("Initialise it first, or have its issuer set a PIN."),
             )
-        if current == "final" and not self._confirmed:
-            raise _uncounted(token, self._held.trouble) if self._held.trouble else final_try(token, so=so)
+        if current == "final" and not self.confirmed:
+            lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
+            reason = self._held.trouble or lost
+            raise _uncounted(token, reason) if reason else final_try(token, so=so)
         try:
             self._held.add(so=so)
         except OSError as error:
-            if not self._confirmed:
+            if not self.confirmed:
                 raise _uncounted(token, error.strerror or type(error).__name__) from None
         self.counted = True
 
@@ -126,8 +139,13 @@ class Attempt:
 
         Who typed the serial number said which token it is, by whatever other name it was counted.
         """
-        self._held.clear(so=self._so, everywhere=self._confirmed)
+        self._held.clear(so=self._so, counted=self.counted, everywhere=self.confirmed)
         self.counted = False
+
+    def erased(self) -> None:
+        """The token took the SO PIN and is empty: its user PIN is gone, and what was counted of it."""
+        self.accepted()
+        self._held.clear(so=False, everywhere=self.confirmed)
 
     def not_judged(self) -> None:
         """The token never judged the PIN: the attempt does not count."""

@@ -12,6 +12,16 @@ PinState = Literal["ok", "low", "final", "locked", "unset", "unknown", "default"
 Unblock = Literal["so-pin", "puk", "authority", "unknown"]
 
 
+def numbered(serial: bytes) -> bool:
+    """Whether it is a serial number, and not what an empty memory holds."""
+    return not set(plain_serial(serial)) <= {"f"}
+
+
+def plain_serial(serial: bytes) -> str:
+    """A serial number without what only its spelling adds."""
+    return "".join(filter(str.isalnum, serial.decode("latin-1").casefold())).lstrip("0")
+
+
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A token as one listing saw it; its flags are a snapshot.
 
@@ -48,6 +58,15 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     flags: int = 0
     unblock: Unblock = "unknown"
     uncounted: Message | str = ""
+
+    @property
+    def numbered(self) -> bool:
+        return numbered(self.raw_serial)
+
+    @property
+    def key(self) -> str:
+        """By what something is kept about it: its serial number, or without one how and where it is seen."""
+        return self.serial if self.numbered else self.uri
 
     @property
     def name(self) -> str:

@@ -86,16 +86,21 @@ class Keys(msgspec.Struct, tag="keys", frozen=True):
     session: int
 
 
+UNCOUNTED = "uncounted"  # a fault of `Sign`
+
+
 class Sign(msgspec.Struct, tag="sign", frozen=True):
     """Sign with the private key of this CKA_ID. mechanism: "SHA256_RSA_PKCS", "ECDSA_SHA256", …
 
-    Secret 0, if given, is for keys that want the PIN for every signature. Answer: bytes.
+    counted: the attempt is counted, should the key want the PIN again for every signature; if it does and
+    the attempt is not, the answer is the fault `UNCOUNTED`, and the PIN was not sent. Answer: bytes.
     """
 
     session: int
     id: str
     mechanism: str
     data: bytes
+    counted: bool = False
 
 
 class CreateKey(msgspec.Struct, tag="create-key", frozen=True):

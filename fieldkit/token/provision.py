@@ -100,7 +100,7 @@ def initialise(
     with agents.attempt(now, so=True, confirmed_last_try=confirmed_last_try) as attempt:
         attempt.begin(blank=True)  # some have an SO PIN before they have anything else
         made = _erased(agents, attempt.token, name, so_pin)
-        attempt.accepted()
+        attempt.erased()
     erased()
     _first_pin(agents, now, made, so_pin, pin)
     fresh = agents.fresh(made.serial, now.module)
@@ -250,7 +250,7 @@ def import_identity(
     chain = [der for der in dict.fromkeys(identity.chain) if _sha256(der) not in there]
     _space(session.token, [identity.certificate, *chain], len(identity.key))
     digests = tuple(_sha256(der) for der in (identity.certificate, *chain))
-    intent = Intent(session.token.serial, ours, digests, label=nfc(label))
+    intent = Intent(session.token.key, ours, digests, label=nfc(label))
     intents.begin(intent)
     try:
         tell(Progress(M("Writing the key"), 1, STEPS))
@@ -310,7 +310,7 @@ def import_certificate(
     chain = [der for der in dict.fromkeys(chain) if _sha256(der) not in there]
     _space(session.token, [certificate, *chain], 0)
     digests = tuple(map(_sha256, (certificate, *chain)))
-    intent = Intent(session.token.serial, key.id, digests, joined=True, label=nfc(label))
+    intent = Intent(session.token.key, key.id, digests, joined=True, label=nfc(label))
     intents.begin(intent)
     try:
         session.create_certificate(certificate, key.id, label)
@@ -321,7 +321,7 @@ def import_certificate(
         _roll_back(session, intent, intents, error)
         raise
     intents.settle(intent)
-    for request in intents.open(session.token.serial):
+    for request in intents.open(session.token.key):
         if request.key_id == key.id and not request.certificates:
             intents.settle(request)
     return ImportReport(key.id, label, digest, intent.certificates[1:], mechanism, bool(settled))
@@ -340,7 +340,7 @@ def requested(
     before it is made. owner: the step of a visit that asks. A step's key is its own until a certificate is
     joined to it: what is kept of the request comes after the request, and may never come.
     """
-    serial = session.token.serial
+    serial = session.token.key
     key = _pending_key(session, intents, owner)
     made = make(key, lambda key_id: intents.begin(Intent(serial, key_id, owner=owner)))
     if not owner:
@@ -353,7 +353,7 @@ def requested(
 def _pending_key(session: Session, intents: Intents, owner: str) -> str:
     """CKA_ID of the key that an earlier request of the same step, or an interrupted one, left; else ""."""
     there = {key.id for key in session.list_keys() if key.private}
-    for intent in intents.open(session.token.serial):
+    for intent in intents.open(session.token.key):
         if intent.certificates or intent.owner != owner:
             continue
         if intent.key_id in there:
@@ -414,7 +414,7 @@ def prove(session: Session, certificate: StoredCertificate) -> str:
 
 def leftovers(token: Token, intents: Intents) -> list[Intent]:
     """The imports onto this token that were broken off: what they left is removed only if a person agrees."""
-    return [intent for intent in intents.open(token.serial) if intent.certificates]
+    return [intent for intent in intents.open(token.key) if intent.certificates]
 
 
 def removal(intent: Intent) -> Message:

@@ -18,6 +18,7 @@ from fieldkit.token.process import Agent, Broken
 
 if TYPE_CHECKING:
     from fieldkit.token.agents import Agents
+    from fieldkit.token.attempts import Identity
 
 Value = TypeVar("Value")
 Stored = TypeVar("Stored", StoredCertificate, StoredKey)
@@ -26,7 +27,17 @@ Stored = TypeVar("Stored", StoredCertificate, StoredKey)
 class Session:
     """Open until `close`, or the end of its `with` block; logged in if it was given a PIN."""
 
-    def __init__(self, agents: Agents, agent: Agent, token: Token, number: int, *, logged_in: bool) -> None:
+    def __init__(
+        self,
+        agents: Agents,
+        agent: Agent,
+        token: Token,
+        number: int,
+        *,
+        logged_in: bool,
+        identity: Identity | None = None,
+        confirmed_last_try: bool = False,
+    ) -> None:
         self.token = token
         self.logged_in = logged_in
         self._agents = agents
@@ -34,6 +45,9 @@ class Session:
         self._number = number
         self._generation = agent.generation
         self._closed = False
+        self._identity = identity
+        self._confirmed = confirmed_last_try
+        self._each_time: set[str] = set()  # keys that want the PIN for every signature
 
     def __enter__(self) -> Session:
         return self
@@ -70,8 +84,32 @@ class Session:
         return choose(self.certificates(), spec, self.token)
 
     def sign(self, key_id: str, mechanism: str, data: bytes) -> bytes:
-        """Sign `data` with the key of this CKA_ID. An ECDSA signature is DER-encoded, as CMS needs it."""
-        return self._call(protocol.Sign(self._number, key_id, mechanism, data), bytes)
+        """Sign `data` with the key of this CKA_ID. An ECDSA signature is DER-encoded, as CMS needs it.
+
+        :raises PinIncorrect, PinLocked, PinFinalTry: the key wants the PIN again each time, and that attempt
+        was refused, or not made.
+        """
+        request = protocol.Sign(self._number, key_id, mechanism, data)
+        if key_id not in self._each_time:
+            try:
+                return self._ask(request, bytes)
+            except Broken as fault:
+                if fault.name != protocol.UNCOUNTED:
+                    raise self._meaning(fault) from None
+        with self._agents.attempt(
+            self.token, so=False, confirmed_last_try=self._confirmed, identity=self._identity
+        ) as attempt:
+            attempt.begin()
+            self._each_time.discard(key_id)  # after a failure the PIN is not there any more
+            try:
+                signature = self._ask(msgspec.structs.replace(request, counted=True), bytes)
+            except Broken as fault:
+                if fault.name in faults.UNSUPPORTED:  # as it was begun, before the PIN
+                    attempt.not_judged()
+                raise self._agents.refusal(attempt, fault, so=False) from None
+            self._each_time.add(key_id)
+            attempt.accepted()
+        return signature
 
     def signer(self, certificate: StoredCertificate, chain: Sequence[bytes] = ()) -> Signer:
         """A signer with this certificate's key, for as long as the session is open."""

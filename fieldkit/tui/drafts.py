@@ -1,9 +1,16 @@
-"""What was typed into items and is no answer yet: kept, so that Esc, quitting and power cost nothing."""
+"""What was typed into items and is no answer yet: kept, so that Esc, quitting and power cost nothing.
+
+Beside the journal, since all of that goes to head office.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
+from fieldkit.errors import from_system
+from fieldkit.journal.files import OS, keep
 from fieldkit.tui.desk import Desk
 
 TABLE = "drafts"
@@ -15,6 +22,7 @@ class Drafts:
     def __init__(self, desk: Desk, visit: str) -> None:
         self._desk = desk
         self._visit = visit
+        self._path = desk.home.visit(visit) / "drafts.json"
         self._texts: dict[str, str] = {}
         self._kept: dict[str, str] = {}
 
@@ -35,11 +43,19 @@ class Drafts:
 
     def read(self) -> None:
         """Take over what is on the disk."""
+        try:
+            self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.MsgspecError):
+            self._kept = {}
+        self._kept = self._of_journal() | self._kept
+        self._texts = dict(self._kept)
+
+    def _of_journal(self) -> dict[str, str]:
+        """Those that an earlier release kept in the journal, and thereby sent to head office."""
         from tinydb import where
 
-        found = self._desk.visits.store.db.table(TABLE).search(where("visit") == self._visit)
-        self._kept = {str(each["item"]): str(each["text"]) for each in found}
-        self._texts = dict(self._kept)
+        rows = self._desk.visits.store.db.table(TABLE).search(where("visit") == self._visit)
+        return {str(row["item"]): str(row["text"]) for row in rows}
 
     def unsaved(self, but: str = "") -> Callable[[], None]:
         """What writes the drafts as they are now, but that of `but`, to the disk; no change, no write."""
@@ -47,16 +63,19 @@ class Drafts:
         return lambda: self._write(now)
 
     def _write(self, now: dict[str, str]) -> None:
-        from tinydb import where
-
         store = self._desk.visits.store
         if store.read_only is not None or now == self._kept:
             return
-        table = store.db.table(TABLE)
-        for item in {*now, *self._kept}:
-            here = (where("visit") == self._visit) & (where("item") == item)
-            if item not in now:
-                table.remove(here)
-            elif now[item] != self._kept.get(item):
-                table.upsert({"visit": self._visit, "item": item, "text": now[item]}, here)
+        try:
+            if now:
+                OS.folder(self._path.parent)
+                keep(OS, self._path, [msgspec.json.encode(now)])
+            else:
+                OS.remove(self._path)
+        except OSError as error:
+            raise from_system(error) from error
         self._kept = now
+        if self._of_journal():
+            from tinydb import where
+
+            store.db.table(TABLE).remove(where("visit") == self._visit)

@@ -20,7 +20,7 @@ import pytest
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.visit.visits import Visits
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, python_path
 
 MEASURE = Path(__file__).with_name("measure_tui.py")
 ROOT = Path(__file__).parent.parent.parent
@@ -62,7 +62,7 @@ def measured(home: Home, command: list[str], *, keys: str = "", runs: int = RUNS
     out = home.path.parent / "measured.json"
     arguments = [sys.executable, MEASURE, "--runs", str(runs), "--json", out, "--idle", "2"]
     arguments += ["--keys", keys] if keys else []
-    environment = clean_environment(home) | {"PYTHONPATH": str(ROOT), "COLORTERM": ""}
+    environment = clean_environment(home) | {"PYTHONPATH": python_path(str(ROOT)), "COLORTERM": ""}
     done = subprocess.run(
         [*arguments, "--", *command],
         capture_output=True,

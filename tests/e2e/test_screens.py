@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, python_path
 from tests.e2e.terminal import Terminal
 
 PIN, SO_PIN = "13572468", "8642-7531-so"
@@ -253,7 +253,7 @@ def _environment(home: Home, language: str) -> Mapping[str, str]:
         "FIELDKIT_LANG": language,
         "LANG": "C.UTF-8",
         "TERM": "screen-256color",
-        "PYTHONPATH": os.getcwd(),
+        "PYTHONPATH": python_path(os.getcwd()),
     }
 
 

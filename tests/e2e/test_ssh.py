@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
+from tests.accounts import sitecustomize
+from tests.conftest import python_path
 from tests.tui.terminal import Pty
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -54,10 +56,16 @@ def login(tmp_path: Path) -> Iterator[list[str]]:
         server.wait()
 
 
+def accounts_of_the_test() -> str:
+    """What a login does not hand on of the environment, as a shell sets it."""
+    accounts = os.environ[sitecustomize.VARIABLE]
+    return f"PYTHONPATH={python_path(os.getcwd())} {sitecustomize.VARIABLE}={accounts}"
+
+
 def test_the_screens_over_ssh_without_mouse_or_animation_in_either_language(
     login: list[str], home: Home
 ) -> None:
-    program = f"LANG=C.UTF-8 PYTHONPATH={os.getcwd()} FIELDKIT_HOME={home.path} {sys.executable} -m fieldkit"
+    program = f"LANG=C.UTF-8 {accounts_of_the_test()} FIELDKIT_HOME={home.path} {sys.executable} -m fieldkit"
     client = f"import os; os.execvp('ssh', {[*login, program]!r})"
     with Pty(["-c", client]) as terminal:
         terminal.wait_for("Chuyến mới")
@@ -77,7 +85,7 @@ def test_the_screens_over_ssh_without_mouse_or_animation_in_either_language(
 
 
 def test_a_dropped_connection_ends_the_program_and_keeps_what_was_typed(login: list[str], home: Home) -> None:
-    environment = f"LANG=C.UTF-8 PYTHONPATH={os.getcwd()} FIELDKIT_HOME={home.path} FIELDKIT_LANG=en"
+    environment = f"LANG=C.UTF-8 {accounts_of_the_test()} FIELDKIT_HOME={home.path} FIELDKIT_LANG=en"
     started = subprocess.run(
         [sys.executable, "-m", "fieldkit", "visit", "start", "--bureau", "MAU-01", "--checklist", "handover"],
         env=os.environ | {"FIELDKIT_HOME": str(home.path)},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, python_path
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "fieldkit", *arguments],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(site), "FIELDKIT_HOME": str(folder / "home")},
+            env=os.environ | {"PYTHONPATH": python_path(str(site)), "FIELDKIT_HOME": str(folder / "home")},
             capture_output=True,
             text=True,
             timeout=120,
@@ -48,7 +48,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 
     where = [sys.executable, "-P", "-c", "import fieldkit; print(fieldkit.__file__)"]
     found = subprocess.run(
-        where, cwd=folder, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True
+        where,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": python_path(str(site))},
+        capture_output=True,
+        text=True,
     )
     assert found.stdout.startswith(str(site))
     return run

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.journal.entry import Draft, Head
-from fieldkit.journal.errors import StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
+from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import Disk
 from fieldkit.journal.repair import mends
 from fieldkit.journal.store import Store
@@ -112,6 +112,33 @@ def test_what_an_interrupted_save_left_is_removed(folder: Path, day: Head) -> No
     assert not any(path.exists() for path in leftovers)
 
 
+def test_entries_that_are_lost_are_said_to_be_damaged_to_whoever_wants_all_of_them(
+    folder: Path, day: Head
+) -> None:
+    spoil(folder, 2)
+    mend(folder)
+    with Store.open(folder) as store:
+        with pytest.raises(StoreDamaged, match=r"Entry 2 of the journal is damaged"):
+            list(store.lines(1, day.seq))
+        assert len(list(store.lines(3, day.seq))) == day.seq - 2
+
+
+def test_why_a_store_is_read_only_stays_the_reason_when_an_entry_is_lost_besides(
+    folder: Path, day: Head
+) -> None:
+    from tests.journal.test_store import lines_of, rewritten
+
+    stored = lines_of(folder)
+    segment(folder).write_bytes(b"".join(stored[:-1]) + rewritten(stored[-1][9:-1], v=9))
+    with Store.open(folder) as store:
+        reason = store.read_only
+        assert "A newer fieldkit" in str(reason)
+        damage_under(folder, 2)
+        assert 2 not in [entry.seq for entry in store.entries()]
+        assert store.read_only == reason
+        assert {damage.kind for damage in store.damage()} == {"format", "entries"}
+
+
 def test_nothing_is_mended_in_a_newer_format(folder: Path, day: Head) -> None:
     from tests.journal.test_store import lines_of, rewritten
 
@@ -197,3 +224,62 @@ def test_what_was_accepted_by_an_earlier_and_by_a_later_repair_stays_accepted(
         assert store.read_only is None
         accepted = [(each.first, each.last, each.accepted) for each in store.damage()]
         assert accepted == [(2, 2, True), (4, 4, True)]
+
+
+def damage_under(folder: Path, seq: int) -> None:
+    """Change a byte of an entry in its place, under a store that is open."""
+    path = segment(folder)
+    lines = path.read_bytes().splitlines(True)
+    at = sum(map(len, lines[: seq - 1])) + 60
+    with path.open("rb+") as file:
+        file.seek(at)
+        file.write(bytes([lines[seq - 1][60] ^ 1]))
+
+
+@pytest.mark.parametrize("lost", [(2,), (2, 4), (2, 3), (3, 2), (4, 2, 3), (5, 7), (7, 5)], ids=str)
+def test_whatever_is_saved_between_repairs_of_one_run_is_there_after_it(
+    folder: Path, day: Head, lost: tuple[int, ...]
+) -> None:
+    with Store.open(folder) as store:
+        saved = [store.append(Draft("answer", value="before")).seq]
+        for seq in lost:
+            damage_under(folder, seq)
+            assert seq not in [entry.seq for entry in store.entries()]
+            assert store.read_only is not None
+            assert [(hole.first, hole.last) for hole in store.accept_holes()] == [(seq, seq)]
+            saved += [store.append(Draft("answer", value=f"after {n}")).seq for n in range(2)]
+        whole = [entry.seq for entry in store.entries()]
+        assert set(saved) - set(lost) <= set(whole)
+        head = store.head()
+    with Store.open(folder) as store:
+        assert store.head() == head
+        assert [entry.seq for entry in store.entries()] == whole
+        assert [seq for seq in range(1, head.seq + 1) if store.is_lost(seq)] == sorted(lost)
+        assert store.read_only is None
+        assert all(damage.accepted for damage in store.damage())
+    assert verify(folder).verdict == "pass"
+
+
+def test_a_repair_whose_own_entry_is_lost_too_is_made_again(folder: Path, day: Head) -> None:
+    spoil(folder, 2)
+    mend(folder)
+    spoil(folder, day.seq + 1)
+    with Store.open(folder) as store:
+        assert store.read_only is not None
+        assert {(hole.first, hole.last) for hole in store.accept_holes()} == {(2, 2), (7, 7)}
+        assert store.append(Draft("answer", value="after")).seq == day.seq + 3
+    with Store.open(folder) as store:
+        assert store.read_only is None
+        assert [entry.seq for entry in store.entries()] == [1, 3, 4, 5, 8, 9]
+
+
+def test_a_torn_end_is_kept_once_however_often_a_store_is_repaired(folder: Path, day: Head) -> None:
+    spoil(folder, 2)
+    with segment(folder).open("ab") as file:
+        file.write(b"torn")
+    with Store.open(folder) as store:
+        store.accept_holes()
+        damage_under(folder, 4)
+        assert 4 not in [entry.seq for entry in store.entries()]
+        store.accept_holes()
+    assert [path.read_bytes() for path in folder.glob("*.torn")] == [b"torn"]

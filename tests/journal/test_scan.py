@@ -16,7 +16,7 @@ from fieldkit.journal.scan import Scan
 from fieldkit.journal.store import Store
 from tests.journal.conftest import segment
 
-ENTRIES = 300
+ENTRIES = 150
 Made = Callable[[int], Draft]
 
 KINDS: dict[str, Made] = {
@@ -25,6 +25,7 @@ KINDS: dict[str, Made] = {
     "those without a visit": lambda n: Draft("note", value={"number": n}),
     "several kinds and visits": lambda n: Draft("note" if n % 3 else "answer", visit=f"v{n % 4}", value=n),
     "a value that names a visit": lambda n: Draft("note", value={"a": 1, "visit": "v1"}),
+    "a value that names a kind": lambda n: Draft("note", visit="v1", value={"a": 1, "kind": "answer"}),
     "such a value within a visit": lambda n: Draft("note", visit="v2", value={"a": 1, "visit": "v1"}),
 }
 

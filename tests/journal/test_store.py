@@ -12,9 +12,10 @@ import pytest
 from fieldkit.journal import log
 from fieldkit.journal.entry import GENESIS, Draft, Head
 from fieldkit.journal.errors import StoreDamaged, StoreReadOnly
-from fieldkit.journal.line import line
+from fieldkit.journal.line import PREFIX, line
 from fieldkit.journal.store import Store
 from tests.journal.conftest import flip, segment, write_a_day
+from tests.journal.test_attachments import Told
 
 
 def said(folder: Path) -> list[object]:
@@ -131,18 +132,40 @@ def test_a_torn_tail_is_cut_and_kept_and_the_next_answer_follows(
     assert segment(folder).read_bytes().startswith(before)
 
 
-def test_every_length_that_the_last_line_may_have_been_cut_to_gives_back_the_others(folder: Path) -> None:
+def test_whatever_length_the_last_line_was_cut_to_the_others_are_given_back(folder: Path) -> None:
     day = write_a_day(folder, answers=1)
     (folder / "head").unlink()
     whole = segment(folder).read_bytes()
     last = len(lines_of(folder)[-1])
-    for length in range(len(whole) - last, len(whole)):
-        segment(folder).write_bytes(whole[:length])
+    for left in (*range(PREFIX + 3), *range(PREFIX + 3, last, 23), last - 2, last - 1):
+        segment(folder).write_bytes(whole[: len(whole) - last + left])
         with Store.open(folder) as store:
             assert store.head().seq == day.seq - 1
             assert store.read_only is None
         (folder / "head").unlink()
     assert segment(folder).read_bytes() == whole[:-last]
+
+
+@pytest.mark.parametrize("number", [-1, 0])
+def test_a_line_of_a_number_that_no_entry_has_is_no_entry(folder: Path, number: int) -> None:
+    write_a_day(folder, answers=1)
+    body = lines_of(folder)[0][PREFIX:-1]
+    (folder / "head").unlink()
+    segment(folder).write_bytes(rewritten(body, seq=number))
+    with Store.open(folder) as store:
+        assert store.read_only is not None
+        assert list(store.entries()) == []
+        assert store.head().seq == 0
+
+
+def test_a_save_is_written_once_and_synced_once(folder: Path) -> None:
+    disk = Told()
+    with Store.open(folder, files=disk) as store:
+        store.append(Draft("answer", value="makes the room for those to come"))
+        for number in range(3):
+            disk.calls.clear()
+            store.append(Draft("answer", value=number))
+            assert disk.calls == ["write", "sync"]
 
 
 def test_tails_cut_at_the_same_place_are_all_kept(folder: Path, day: Head) -> None:

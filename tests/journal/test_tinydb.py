@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,13 @@ def outcome(work: Work, db: TinyDB) -> Any:
     return found
 
 
+class Memory(MemoryStorage):
+    """One that gives copies, as a file does: what a failed call did to a document in hand is not stored."""
+
+    def read(self) -> Any:
+        return copy.deepcopy(super().read())
+
+
 class Ours:
     """A store on a disk in memory, which can be closed and opened again."""
 
@@ -136,7 +144,7 @@ class Ours:
 
 def compare(sequence: list[Work | None]) -> None:
     """None among the calls: the store is closed and opened again, which its documents do not notice."""
-    ours, theirs = Ours(), TinyDB(storage=MemoryStorage)
+    ours, theirs = Ours(), TinyDB(storage=Memory)
     for number, work in enumerate(sequence):
         if work is None:
             ours.again()

@@ -19,6 +19,7 @@ from fieldkit.journal.store import Store
 from fieldkit.sync import age, errors, opening
 from fieldkit.sync.bundle import KIND, Blob, Header, Made, make
 from fieldkit.sync.opening import open_bundle, read_header
+from fieldkit.sync.recipients import identifier
 from fieldkit.sync.signed import frame
 from tests.sync.conftest import Office
 
@@ -46,9 +47,9 @@ def body(store: Store, made: Made) -> bytes:
 def build(store: Store, made: Made, recipients: Keys, tmp_path: Path) -> Build:
     """A bundle of any body and with anything changed in its header, signed by the device itself."""
 
-    def build(body: bytes, **changes: Any) -> Path:
+    def build(body: bytes, keys: Keys = recipients, **changes: Any) -> Path:
         sealed = io.BytesIO()
-        age.pack(io.BytesIO(body), sealed, recipients)
+        age.pack(io.BytesIO(body), sealed, keys)
         cipher = sealed.getvalue()
         fields = {"sha256": hashlib.sha256(cipher).hexdigest(), "size": len(cipher), **changes}
         header = msgspec.structs.replace(made.header, **fields)
@@ -128,6 +129,8 @@ CONTRADICTING_ITSELF: dict[str, Callable[[Header], dict[str, Any]]] = {
     "a hash of a missing one that is none": lambda header: {"missing": ("x",)},
     "an attachment twice": lambda header: {"blobs": (*header.blobs, header.blobs[0])},
     "an attachment that is missing too": lambda header: {"missing": (header.blobs[0].sha256,)},
+    "a recipient twice": lambda header: {"recipients": (header.recipients[0],) * 2},
+    "a recipient's name that is none": lambda header: {"recipients": (header.recipients[0], "head office")},
     "a beginning with something before it": lambda header: {"first": 1},
     "nothing before a later beginning": lambda header: {"prev": GENESIS},
 }
@@ -186,6 +189,42 @@ def test_a_header_that_contradicts_its_body_is_refused(
     if not into:
         with pytest.raises(errors.BundleDamaged):
             open_bundle(path, head_office.identity)
+
+
+def test_a_bundle_that_one_more_or_one_fewer_can_open_than_its_header_names_is_refused(
+    build: Build, body: bytes, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+) -> None:
+    more = (*recipients, Office().key)
+    paths = [build(body, more), build(body, recipients[:1])]
+    paths += [build(body, recipients=made.header.recipients[:1])]
+    for path in paths:
+        caught = refusal(path, Office(), tmp_path / "in")  # seen before anything is decrypted
+        assert (caught.code, "that its header names" in str(caught)) == ("bundle-damaged", True)
+        with pytest.raises(errors.BundleDamaged):
+            read_header(path)
+    named = tuple(sorted(map(identifier, more)))
+    assert open_bundle(build(body, more, recipients=named), head_office.identity).header.recipients == named
+
+
+def test_a_bundle_opened_by_somebody_whom_its_header_does_not_name_is_refused(
+    build: Build, body: bytes, made: Made, escrow: Office, tmp_path: Path
+) -> None:
+    stranger = Office()
+    path = build(body, (stranger.key, escrow.key))
+    caught = refusal(path, stranger, tmp_path / "in")
+    assert (caught.code, "that its header names" in str(caught)) == ("bundle-damaged", True)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks the system which files are open")
+def test_no_file_of_a_refused_bundle_stays_open(
+    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    with pytest.raises(FieldkitError) as caught:
+        open_bundle(build(body[:-1]), head_office.identity, into=folder)
+    linked = [str(entry.resolve()) for entry in Path("/proc/self/fd").iterdir()]
+    assert caught.value.code == "bundle-damaged"
+    assert not [path for path in linked if path.startswith(str(folder))]
 
 
 def test_an_attachment_that_entries_name_is_there_or_said_to_be_missing(

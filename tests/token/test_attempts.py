@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from fieldkit.certificate.identity import Identity
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.secret import Secret
@@ -24,6 +26,7 @@ from tests.conftest import Run
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
 
 WRONG = "111222"
+MakeIdentity = Callable[..., Identity]
 ENTERING = """
 import sys
 from pathlib import Path
@@ -299,6 +302,7 @@ def test_a_store_that_cannot_be_written_takes_nothing_from_the_count(
     contrary.behave("clear-flags 70000")
     with Store.open(home.store) as store:
         store.db.table("anything").insert({"a": 1})
+    fieldkit("token", "list")
     if state == "damaged":
         (journal,) = home.store.glob("journal-*.fkj")
         content = bytearray(journal.read_bytes())
@@ -325,7 +329,7 @@ def test_what_release_0_1_counted_in_a_store_still_counts_and_is_taken_over_once
 
         def opened() -> Agents:
             attempts = Attempts()
-            attempts.adopt(str(home.store), lambda: recorded(store.db))
+            attempts.adopt(str(home.store), lambda: recorded(store))
             return Agents([contrary.path], tmp_path / "logs", attempts)
 
         with opened() as agents:
@@ -337,6 +341,187 @@ def test_what_release_0_1_counted_in_a_store_still_counts_and_is_taken_over_once
             found = agents.find(contrary_token.serial)
             assert (found.pin_state, found.so_pin_state) == ("ok", "low")
         assert count(contrary_token) == 0
+
+
+def harmed_store(home: Home) -> None:
+    with Store.open(home.store) as store:
+        store.db.table("pin_attempts").insert({"key": "anything", "count": 2})
+    (journal,) = home.store.glob("journal-*.fkj")
+    content = bytearray(journal.read_bytes())
+    content[content.index(b"anything")] ^= 1
+    journal.write_bytes(content)
+
+
+def unreadable_store(home: Home) -> None:
+    home.path.mkdir()
+    home.store.write_text("no folder")
+
+
+@pytest.mark.parametrize("harm", [harmed_store, unreadable_store])
+def test_a_store_that_was_never_taken_over_and_cannot_be_read_may_have_counted_anything(
+    fieldkit: Run, contrary_token: Token, contrary: Contrary, home: Home, tmp_path: Path, harm: object
+) -> None:
+    assert callable(harm)
+    harm(home)
+    contrary.behave("clear-flags 70000", "print C_Login 0 LOGIN SEEN")
+    (tmp_path / "pin").write_text(PIN)
+    (tmp_path / "new").write_text("864209")
+    answer = fieldkit(
+        "token", "change-pin", contrary_token.serial, "--yes", "--json", "--module", contrary.path,
+        "--pin-file", tmp_path / "pin", "--new-pin-file", tmp_path / "new",
+        SOFTHSM2_CONF=str(tmp_path / "softhsm2.conf"),
+    )  # fmt: skip
+    assert answer.error["code"] == "pin-final-try"
+    assert "cannot be read" in answer.error["message"]
+
+
+@pytest.mark.parametrize("harm", ["damaged", "no file"])
+def test_what_was_taken_over_and_cannot_be_read_any_more_may_have_counted_anything_until_a_pin_was_right(
+    contrary_token: Token, contrary: Contrary, state_folder: Path, tmp_path: Path, harm: str
+) -> None:
+    contrary.behave("clear-flags 70000")
+    Attempts().adopt("a store", lambda: {"another token": 2})
+    kept = state_folder / "pin-attempts" / "earlier"
+    kept.write_text("{") if harm == "damaged" else (kept.unlink(), kept.mkdir())
+    with Agents([contrary.path], tmp_path / "logs") as agents:
+        found = agents.find(contrary_token.serial)
+        assert (found.pin_state, found.so_pin_state) == ("final", "final")
+        with pytest.raises(errors.PinFinalTry):
+            agents.session(found, pin())
+        with pytest.raises(errors.PinIncorrect):
+            agents.session(found, pin(WRONG), confirmed_last_try=True)
+        assert agents.find(found.serial).pin_state == "final"
+        agents.session(found, pin(), confirmed_last_try=True).close()
+        found = agents.find(contrary_token.serial)
+        assert (found.pin_state, found.so_pin_state) == ("ok", "final")
+    Attempts().adopt("another store", dict)
+    assert count(contrary_token) == 0
+
+
+def test_another_environment_of_the_account_has_no_count_of_its_own(
+    fieldkit: Run, contrary_token: Token, contrary: Contrary, tmp_path: Path
+) -> None:
+    contrary.behave("clear-flags 70000")
+    (tmp_path / "wrong").write_text(WRONG)
+    (tmp_path / "new").write_text("864209")
+    seen = [
+        fieldkit(
+            "token", "change-pin", contrary_token.serial, "--yes", "--json", "--module", contrary.path,
+            "--pin-file", tmp_path / "wrong", "--new-pin-file", tmp_path / "new",
+            SOFTHSM2_CONF=str(tmp_path / "softhsm2.conf"),
+            **{name: str(tmp_path / number)},
+        ).error["code"]
+        for number, name in (("1", "HOME"), ("2", "XDG_STATE_HOME"), ("3", "XDG_DATA_HOME"))
+    ]  # fmt: skip
+    assert seen == ["pin-incorrect", "pin-incorrect", "pin-final-try"]
+
+
+@pytest.fixture
+def somebody(state_folder: Path) -> int:
+    """An account that becomes root; the number of it. Its home is beside this account's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root was somebody else before")
+    (state_folder.parents[3] / "1").mkdir()
+    return 1
+
+
+def test_root_counts_with_whoever_became_root(
+    contrary_token: Token, state_folder: Path, somebody: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Attempts().held(identify(contrary_token)) as held:
+        held.add(so=False)
+    monkeypatch.setenv("SUDO_UID", str(somebody))
+    with Attempts().held(identify(contrary_token)) as held:
+        assert held.failures(so=False) == 1
+        held.add(so=False)
+        assert held.failures(so=False) == 2
+    assert count(contrary_token) == 2
+    theirs = state_folder.parents[3] / str(somebody) / ".local" / "state" / "fieldkit" / "pin-attempts"
+    assert Attempts(theirs).count(identify(contrary_token)).pin == 1, "without sudo it counts on there"
+    with Attempts().held(identify(contrary_token)) as held:
+        held.clear(so=False)
+    assert count(contrary_token) == 0
+    monkeypatch.delenv("SUDO_UID")
+    assert count(contrary_token) == 0
+
+
+@pytest.mark.parametrize("state", ["no home", "led elsewhere"])
+def test_where_the_count_of_whoever_became_root_is_not_known_any_try_may_be_the_last(
+    contrary_token: Token,
+    state_folder: Path,
+    somebody: int,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    tmp_path: Path,
+) -> None:
+    home = state_folder.parents[3] / str(somebody)
+    if state == "no home":
+        home.rmdir()
+    else:
+        (home / ".local").symlink_to(tmp_path)
+    monkeypatch.setenv("SUDO_UID", str(somebody))
+    assert Attempts().count(identify(contrary_token)).of(so=False) is None
+    with Attempts().held(identify(contrary_token)) as held:
+        assert held.failures(so=False) is None
+    assert not (tmp_path / "state").exists()
+
+
+def with_certificate(agents: Agents, token: Token, identity: Identity) -> Token:
+    with agents.session(token, pin()) as session:
+        provision.import_identity(session, identity, "SAMPLE")
+    return agents.find(token.serial)
+
+
+def test_the_right_pin_of_one_token_clears_nothing_of_another_with_its_serial_number(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token, identity: MakeIdentity
+) -> None:
+    token = with_certificate(contrary_agents, contrary_token, identity("rsa:2048"))
+    clone = identify(contrary_token, [identity("ec:p256").certificate])
+    for confirmed in (False, True):
+        with contrary_agents.attempts.held(clone) as held:
+            held.add(so=False)
+        contrary_agents.session(token, pin(), confirmed_last_try=confirmed).close()
+    assert count(token) == 2
+    with pytest.raises(errors.PinFinalTry):
+        contrary_agents.session(token, pin(WRONG))
+    with contrary_agents.attempts.held(clone) as held:
+        held.clear(so=False)
+    assert count(token) == 0
+
+
+def test_the_count_of_a_user_pin_ends_when_the_token_is_initialised(
+    contrary: Contrary, contrary_agents: Agents, contrary_token: Token, identity: MakeIdentity
+) -> None:
+    contrary.behave("clear-flags 70000")
+    token = with_certificate(contrary_agents, contrary_token, identity("rsa:2048"))
+    for _ in range(2):
+        with pytest.raises(errors.PinIncorrect):
+            contrary_agents.session(token, pin(WRONG))
+    made = provision.initialise(contrary_agents, token, "New label", pin(SO_PIN), pin())
+    assert (made.pin_state, made.so_pin_state) == ("ok", "ok")
+
+
+def test_a_token_is_known_again_by_a_certificate_of_its_own_and_not_by_an_authority_s(
+    contrary_token: Token, identity: MakeIdentity
+) -> None:
+    one, other = identity("rsa:2048"), identity("ec:p256")
+    (authority,) = one.chain
+    with Attempts().held(identify(contrary_token, [one.certificate, authority])) as held:
+        held.add(so=False)
+        held.add(so=True)
+    with Attempts().held(identify(contrary_token, [other.certificate, authority])) as held:
+        held.clear(so=False, everywhere=True)
+    assert count(contrary_token) == 1
+    renamed = msgspec.structs.replace(contrary_token, manufacturer="Another name", raw_label=b"Another")
+    with Attempts().held(identify(renamed, [one.certificate, other.certificate])) as held:
+        held.clear(so=False)
+    assert count(contrary_token) == 0
+    with Attempts().held(identify(contrary_token)) as held:
+        held.clear(so=True)
+    assert Attempts().count(identify(contrary_token)).so == 1, "whether it was this one nobody can tell"
+    with Attempts().held(identify(contrary_token)) as held:
+        held.clear(so=True, everywhere=True)
+    assert Attempts().count(identify(contrary_token)).so == 0
 
 
 def test_no_count_is_written_into_a_store(
@@ -400,6 +585,7 @@ def test_tokens_without_a_serial_number_clear_nothing_of_one_another(
     with pytest.raises(errors.PinIncorrect):
         contrary_agents.session(listed(contrary, contrary_agents, *one), pin(WRONG))
     assert listed(contrary, contrary_agents, *one).pin_state == "final"
+    contrary_agents.session(listed(contrary, contrary_agents, *one), pin(), confirmed_last_try=True).close()
     assert listed(contrary, contrary_agents, *two).pin_state == "final", "they cannot be told apart for sure"
 
 
@@ -455,8 +641,7 @@ def test_what_says_nothing_of_the_pin_is_not_counted(
 def test_an_account_without_a_folder_counts_nothing_and_is_asked_each_time(
     contrary: Contrary, contrary_token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("XDG_STATE_HOME")
-    monkeypatch.setattr("fieldkit.token.attempts.state", lambda: None)
+    shutil.rmtree(os.environ["FIELDKIT_TESTS_ACCOUNTS"])
     monkeypatch.chdir(tmp_path)
     with Agents([contrary.path], tmp_path / "logs") as agents:
         assert agents.find(contrary_token.serial).pin_state == "final"

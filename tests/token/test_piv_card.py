@@ -17,6 +17,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.text import nfc
 from fieldkit.token import errors, provision
 from fieldkit.token.agents import Agents
+from fieldkit.token.attempts import identify
 from fieldkit.token.watch import watch
 from tests.conftest import Run
 from tests.token.conftest import PIN, inserted, pin
@@ -70,6 +71,42 @@ def test_a_pin_that_a_signature_was_refused_with_is_not_sent_again_whatever_the_
             with pytest.raises(FieldkitError):
                 session.sign(second.id, "ECDSA_SHA256", b"data")
     assert card.attempts() == 1
+
+
+def test_a_pin_that_a_signature_was_refused_with_is_counted(card: PivCard, card_agents: Agents) -> None:
+    token = inserted(card, card_agents)
+    card_agents.attempts.adopt("a store", lambda: {token.serial + ":so": 1})
+    with card_agents.session(token, pin()) as session:
+        first, second = session.certificates()
+        session.sign(second.id, "ECDSA_SHA256", b"data")
+        assert card_agents.find(token.serial).pin_state == "ok"
+        card.pin.value = b"864209\xff\xff"  # changed by another program meanwhile
+        with pytest.raises(errors.PinIncorrect) as caught:
+            session.sign(second.id, "ECDSA_SHA256", b"data")
+        assert caught.value.data["counted"]
+        assert card.pin.left == 2
+        assert card_agents.attempts.count(identify(token)).pin == 1
+        with pytest.raises(FieldkitError):
+            session.sign(second.id, "ECDSA_SHA256", b"data")
+        with pytest.raises(FieldkitError):
+            session.sign(first.id, "no such mechanism", b"data")
+    assert card.pin.left == 2
+    assert card_agents.attempts.count(identify(token)).pin == 1
+
+
+def test_a_signature_that_needs_the_pin_again_is_not_made_on_the_last_try_unasked(
+    card: PivCard, card_agents: Agents
+) -> None:
+    token = inserted(card, card_agents)
+    with card_agents.session(token, pin()) as session:
+        second = session.certificates()[1]
+        with card_agents.attempts.held(identify(token)) as held:  # as others of this account count
+            held.add(so=False)
+            held.add(so=False)
+        card.seen.clear()
+        with pytest.raises(errors.PinFinalTry):
+            session.sign(second.id, "ECDSA_SHA256", b"data")
+    assert card.attempts() == 0
 
 
 def test_a_wrong_pin_costs_one_attempt_on_the_card_and_no_more(card: PivCard, card_agents: Agents) -> None:

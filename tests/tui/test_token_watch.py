@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, python_path
 from tests.token.piv import PivCard
 from tests.token.reader import virtual_reader
 from tests.tui.terminal import Pty
@@ -34,7 +34,7 @@ def test_a_card_that_comes_and_goes_is_told_and_costs_nothing_in_between(
 ) -> None:
     path, card = reader
     wanted = clean_environment(home)
-    environment = {"FIELDKIT_LANG": "en", "PYTHONPATH": str(ROOT), "PCSCLITE_CSOCK_NAME": path}
+    environment = {"FIELDKIT_LANG": "en", "PYTHONPATH": python_path(str(ROOT)), "PCSCLITE_CSOCK_NAME": path}
     environment |= {name: wanted[name] for name in ("FIELDKIT_HOME", "SOFTHSM2_CONF")}
     with Pty(["-m", "fieldkit"], environment) as terminal:
         terminal.wait_for("1 visit(s) in this store.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import python_path
 from tests.tui.terminal import Pty
 
 FIELD = str(Path(__file__).with_name("one_field.py"))
@@ -21,7 +22,7 @@ def shared() -> Iterator[Pty]:
     root = str(Path(__file__).parent.parent.parent)
     global asked
     asked = 0
-    with Pty([FIELD], {"PYTHONPATH": root}) as terminal:
+    with Pty([FIELD], {"PYTHONPATH": python_path(root)}) as terminal:
         terminal.wait_for("ready")
         yield terminal
 
@@ -117,7 +118,7 @@ def test_keys_typed_right_after_enter_come_after_it(field: Pty) -> None:
 
 def test_a_line_that_drops_ends_the_program() -> None:
     root = str(Path(__file__).parent.parent.parent)
-    with Pty([FIELD], {"PYTHONPATH": root}) as terminal:
+    with Pty([FIELD], {"PYTHONPATH": python_path(root)}) as terminal:
         terminal.wait_for("ready")
         terminal.hang_up()
         assert terminal.wait_end() != 0

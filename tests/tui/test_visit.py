@@ -120,6 +120,8 @@ def test_what_is_half_typed_survives_esc_and_leaving_and_another_run(
 
     play(first, visit=visit)
     assert "name" not in stored(home, visit).answers
+    with Store.open(home.store) as store:  # what is sent to head office has it in it
+        assert not [line for line in store.lines(1, store.head().seq) if '"Nguyễn Th"'.encode() in line]
     play(second, visit=visit)
     assert stored(home, visit).answers["name"] == "Nguyễn Thị Mẫu"
     play(lambda person: person.see("▕ Name", "Saved: Nguyễn Thị Mẫu"), visit=visit)

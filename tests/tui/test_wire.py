@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
+from tests.conftest import python_path
 from tests.tui.terminal import Pty
 
 ROOT = Path(__file__).parent.parent.parent
@@ -18,7 +19,11 @@ DOWN, UP, ESC = b"\x1b[B", b"\x1b[A", b"\x1b"
 @pytest.fixture
 def screens(home: Home, visit: str) -> Iterator[Pty]:
     """The program at home, with one visit, in English, over a line with 256 colours."""
-    environment = {"FIELDKIT_HOME": str(home.path), "FIELDKIT_LANG": "en", "PYTHONPATH": str(ROOT)}
+    environment = {
+        "FIELDKIT_HOME": str(home.path),
+        "FIELDKIT_LANG": "en",
+        "PYTHONPATH": python_path(str(ROOT)),
+    }
     with Pty(["-m", "fieldkit"], environment | {"SSH_CONNECTION": "there", "COLORTERM": ""}) as terminal:
         terminal.wait_for("1 visit(s) in this store.")
         terminal.settle()

@@ -14,7 +14,7 @@ from fieldkit.signature import preflight, sign
 from fieldkit.validation import quorum, validate
 from tests import papers
 from tests.pki import Pki, SoftwareSigner
-from tests.validation import forgery
+from tests.validation import forgery, revision
 
 
 def broken_xmp(writer: Any, page: Any, nowhere: Any) -> None:
@@ -36,6 +36,14 @@ def font(writer: Any, page: Any, nowhere: Any) -> None:
     page["/Resources"] = generic.DictionaryObject({pdf_name("/Font"): nowhere})
 
 
+def annotations(writer: Any, page: Any, nowhere: Any) -> None:
+    page["/Annots"] = nowhere
+
+
+def field(writer: Any, page: Any, nowhere: Any) -> None:
+    writer.root["/AcroForm"] = generic.DictionaryObject({pdf_name("/Fields"): generic.ArrayObject([nowhere])})
+
+
 def at_root(name: str) -> Callable[[Any, Any, Any], None]:
     def put(writer: Any, page: Any, nowhere: Any) -> None:
         writer.root[name] = nowhere
@@ -50,6 +58,8 @@ def at_root(name: str) -> Callable[[Any, Any, Any], None]:
         form,
         annotation,
         font,
+        annotations,
+        field,
         *map(at_root, ("/Outlines", "/AcroForm", "/Metadata", "/Names", "/Perms")),
     ],
 )
@@ -70,6 +80,17 @@ def test_a_reference_to_what_is_nowhere_means_null_and_hinders_no_signature(
     judged = quorum.judge(twice, pki.anchors, pki.crls())
     assert judged.verdict == "pass", judged
     assert [each.verdict for each in judged.signatures] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize("nothing", [b"/Info null", b"/Info 998 0 R"])
+def test_information_that_is_nothing_hinders_no_signature(
+    nothing: bytes, pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    letter.write_bytes(revision.appended(letter.read_bytes(), {997: b"<<>>"}, trailer=nothing, known=999))
+    signed = tmp_path / "signed.pdf"
+    assert preflight.preflight(letter).verdict == "ready"
+    sign.sign(letter, signed, rsa_signer)
+    assert quorum.judge(signed, pki.anchors, pki.crls()).verdict == "pass"
 
 
 def test_what_was_nowhere_and_is_brought_in_later_is_a_change(
