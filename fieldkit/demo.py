@@ -42,7 +42,7 @@ class HomeTaken(Refused):
     code = "demo-home-taken"
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class DemoResult(msgspec.Struct, frozen=True):
     """The products of a whole sample visit."""
 
     visit: str
@@ -167,7 +167,7 @@ class Script:
             self._tell("  " + line)
 
 
-async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: Operator) -> Outcome:
+async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: Operator) -> DemoResult:
     """The whole visit by itself: every step, the sign-off, the signed record, the bundle on a "stick"."""
     from fieldkit.record.handover import hand_over
     from fieldkit.sync.carrier import FolderCarrier
@@ -194,7 +194,7 @@ async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: 
         for finding in findings
     ]
     checks += [{"id": c.id, "verdict": c.verdict, "detail": str(c.message)} for c in record.checks]
-    return Outcome(visit, record.pdf, signed_path, stick / pushed.bundle, checks)
+    return DemoResult(visit, record.pdf, signed_path, stick / pushed.bundle, checks)
 
 
 def _verdict(finding: Finding) -> str:

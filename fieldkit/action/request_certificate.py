@@ -37,7 +37,7 @@ async def request_certificate(
     email: str = "",
     owner: str = "",
     made: Callable[[], None] = lambda: None,
-) -> request.Made:
+) -> request.CertificateRequest:
     """Show subject, kind of key and file; make the key, have it sign the request, and write that to `out`.
 
     key_id: use this key of the token instead of making one. owner: the step of a visit that asks.
@@ -60,8 +60,8 @@ async def request_certificate(
     out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tokens.intents() as intents:
 
-        def make(session: Session) -> request.Made:
-            def with_key(key: str, begin: Callable[[str], None] | None = None) -> request.Made:
+        def make(session: Session) -> request.CertificateRequest:
+            def with_key(key: str, begin: Callable[[str], None] | None = None) -> request.CertificateRequest:
                 return request.make(
                     session, subject, out, kind=kind, key_id=key, label=label, email=email, begin=begin
                 )

@@ -28,7 +28,7 @@ from fieldkit.text import M, Message, Said
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.batch import Job, Look, Outcome
+    from fieldkit.signature.batch import SigningJob, SigningOutcome, StampSpec
     from fieldkit.signature.preflight import Preflight
     from fieldkit.signature.sign import Level, RawSigner
     from fieldkit.stamp.place import Place
@@ -155,12 +155,12 @@ def documents(sources: Sequence[Path]) -> list[Path]:
     return paths
 
 
-def jobs_for(sources: Sequence[Path], out: Path, *, several: bool) -> list[Job]:
+def jobs_for(sources: Sequence[Path], out: Path, *, several: bool) -> list[SigningJob]:
     """Each source with its output: `out` itself for one, files of the same names in `out` for several."""
-    from fieldkit.signature.batch import Job
+    from fieldkit.signature.batch import SigningJob
 
     if not several and not out.is_dir():
-        return [Job(sources[0], out)]
+        return [SigningJob(sources[0], out)]
     if len({source.name for source in sources}) < len(sources):
         raise errors.Misused(
             M("Two of the files have the same name."),
@@ -168,17 +168,17 @@ def jobs_for(sources: Sequence[Path], out: Path, *, several: bool) -> list[Job]:
             hint=M("Sign them in two runs, into two folders."),
         )
     out.mkdir(parents=True, exist_ok=True)
-    return [Job(source, out / source.name) for source in sources]
+    return [SigningJob(source, out / source.name) for source in sources]
 
 
 async def examine(
     operator: Operator,
-    jobs: Sequence[Job],
+    jobs: Sequence[SigningJob],
     *,
     kind: str = "none",
     field: str = "",
     rewrite: bool = False,
-) -> tuple[list[Job], Secret | None]:
+) -> tuple[list[SigningJob], Secret | None]:
     """The jobs with what keeps each from being signed, and the documents' password where there is one.
 
     rewrite: the person agreed already that qpdf rewrites copies of those that can be signed only then.
@@ -187,7 +187,7 @@ async def examine(
     from fieldkit.pdf.errors import DocumentEncrypted
     from fieldkit.signature.preflight import preflight
 
-    def look(job: Job, password: Secret | None) -> Preflight:
+    def look(job: SigningJob, password: Secret | None) -> Preflight:
         return preflight(job.source, password=password, field=field, kind=kind)
 
     results = [look(job, None) for job in jobs]
@@ -241,7 +241,7 @@ async def _agrees(operator: Operator, sources: Sequence[Path], agreed: bool) -> 
         return False
 
 
-def replacement_plan(jobs: Sequence[Job]) -> Plan | None:
+def replacement_plan(jobs: Sequence[SigningJob]) -> Plan | None:
     """What is replaced by the signed documents; None if nothing is."""
     there = [job.out for job in jobs if job.out.exists() and job.problem is None]
     if not there:
@@ -264,14 +264,14 @@ def rule_set(profiles: Profiles, name: str) -> RuleSet | None:
     return profiles.rules[name]
 
 
-def stamp_of(rules: RuleSet | None, wish: StampWish, certificate: bytes | None) -> Look | None:
+def stamp_of(rules: RuleSet | None, wish: StampWish, certificate: bytes | None) -> StampSpec | None:
     """How the stamp is drawn, by the rule set; None for none.
 
     certificate: its holder is the signer unless the wish names one.
 
     :raises Missing: no rule set in force has such a stamp.
     """
-    from fieldkit.signature.batch import Look
+    from fieldkit.signature.batch import StampSpec
     from fieldkit.validation.trust import certificates
 
     if wish.kind == "none":
@@ -291,7 +291,7 @@ def stamp_of(rules: RuleSet | None, wish: StampWish, certificate: bytes | None) 
     if not name and certificate is not None:
         (held,) = certificates((certificate,))
         name = str(held.subject.native.get("common_name", ""))
-    return Look(
+    return StampSpec(
         rule,
         name=name,
         title=wish.title,
@@ -312,14 +312,14 @@ def timestamp_authority(profiles: Profiles) -> str | None:
 async def sign_documents(
     tokens: TokenAccess,
     name: str,
-    jobs: Sequence[Job],
+    jobs: Sequence[SigningJob],
     options: SigningOptions,
     material: TrustMaterial,
     *,
     record_options: Callable[[bytes], dict[str, Any]] = lambda certificate: {},
-    shown: Callable[[Look | None], None] = lambda look: None,
+    shown: Callable[[StampSpec | None], None] = lambda look: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> tuple[list[Outcome], Look | None]:
+) -> tuple[list[SigningOutcome], StampSpec | None]:
     """Sign every job with the token `name`; what became of each, and the stamp they have.
 
     record_options: of a certificate (DER), how a handover record's own field is signed with it. shown: is
@@ -373,7 +373,7 @@ async def sign_documents(
     return outcomes, look
 
 
-def _plan(token: Token, jobs: Sequence[Job]) -> Plan:
+def _plan(token: Token, jobs: Sequence[SigningJob]) -> Plan:
     ready = sum(job.problem is None for job in jobs)
     return Plan(
         title=M("Sign {count} document(s) with the token {token}", count=ready, token=token.name),
@@ -382,7 +382,7 @@ def _plan(token: Token, jobs: Sequence[Job]) -> Plan:
     )
 
 
-def _step(job: Job) -> Message:
+def _step(job: SigningJob) -> Message:
     from fieldkit.pdf.boundary import words
 
     if job.problem is None:

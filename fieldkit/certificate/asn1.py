@@ -19,7 +19,7 @@ class Malformed(ValueError):
     """It is not ASN.1 in a binary encoding, or it ends too early."""
 
 
-class Element(msgspec.Struct, frozen=True):
+class TLV(msgspec.Struct, frozen=True):
     """One tag with its content. The content of an indefinite length has had its end marker removed."""
 
     tag: int
@@ -30,7 +30,7 @@ class Element(msgspec.Struct, frozen=True):
     def constructed(self) -> bool:
         return bool(self.tag & CONSTRUCTED)
 
-    def children(self) -> list[Element]:
+    def children(self) -> list[TLV]:
         """The elements inside; empty for a primitive one.
 
         :raises Malformed: they do not add up to the content.
@@ -38,7 +38,7 @@ class Element(msgspec.Struct, frozen=True):
         return list(elements(self.content)) if self.constructed else []
 
 
-def first(data: bytes) -> Element:
+def first(data: bytes) -> TLV:
     """The element at the start of `data`.
 
     :raises Malformed: there is none.
@@ -46,11 +46,11 @@ def first(data: bytes) -> Element:
     tag, start, length = _header(data, 0)
     if length is None:
         body, end = _until_end(data, start, 0)
-        return Element(tag, body, end)
-    return Element(tag, data[start : start + length], start + length)
+        return TLV(tag, body, end)
+    return TLV(tag, data[start : start + length], start + length)
 
 
-def elements(data: bytes) -> Iterator[Element]:
+def elements(data: bytes) -> Iterator[TLV]:
     """The elements that `data` is made of, one after the other.
 
     :raises Malformed: something is left over, or cut off.
@@ -60,10 +60,10 @@ def elements(data: bytes) -> Iterator[Element]:
         tag, start, length = _header(data, offset)
         if length is None:
             body, end = _until_end(data, start, 0)
-            yield Element(tag, body, end)
+            yield TLV(tag, body, end)
         else:
             end = start + length
-            yield Element(tag, data[start:end], end)
+            yield TLV(tag, data[start:end], end)
         offset = end
 
 
@@ -86,7 +86,7 @@ def definite(data: bytes, depth: int = 0) -> bytes:
     return bytes(made)
 
 
-def octets(element: Element, depth: int = 0) -> bytes:
+def octets(element: TLV, depth: int = 0) -> bytes:
     """The content of an octet string, whole, even where it came in pieces."""
     if depth > DEEPEST:
         raise Malformed("nested too deeply")
@@ -158,7 +158,7 @@ def work(data: bytes, depth: int = 0, under: int = 0) -> Work:
     return found
 
 
-def _derivation(after: list[Element]) -> Work:
+def _derivation(after: list[TLV]) -> Work:
     """What the numbers after a salt ask for."""
     numbers = []
     for element in after:

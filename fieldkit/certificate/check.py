@@ -142,7 +142,7 @@ def _path(
     ]
 
 
-def _path_words(fault: path.Fault) -> Any:
+def _path_words(fault: path.PathFault) -> Any:
     moment = day(fault.when) if fault.when else ""
     match fault.problem:
         case "no-path":

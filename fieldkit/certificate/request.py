@@ -42,7 +42,7 @@ class KeyHolder(Protocol):
     def destroy(self, handles: Sequence[int]) -> Any: ...
 
 
-class Made(msgspec.Struct, frozen=True):
+class CertificateRequest(msgspec.Struct, frozen=True):
     """A request that was written. id: CKA_ID of its key. sha256: of the request (DER)."""
 
     id: str
@@ -61,7 +61,7 @@ def make(
     label: str = "",
     email: str = "",
     begin: Callable[[str], None] | None = None,
-) -> Made:
+) -> CertificateRequest:
     """Make a key on the token (or use the one with `key_id`) and write the request for it to `out` (PEM).
 
     begin: told the CKA_ID of a new key before it is made, to be found should this run be broken off.
@@ -87,7 +87,7 @@ def make(
         if handles:
             _clean(holder, handles, key_id, error)
         raise
-    return Made(key_id, kind, label, hashlib.sha256(der).hexdigest())
+    return CertificateRequest(key_id, kind, label, hashlib.sha256(der).hexdigest())
 
 
 def build(subject: x509.Name, public: bytes, sign: Sign, *, email: str = "") -> bytes:

@@ -30,7 +30,7 @@ _MOST_DIGITS = 25
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class Problem(msgspec.Struct, frozen=True):
+class AnswerProblem(msgspec.Struct, frozen=True):
     """What keeps a visit from being finished: an item and the reason."""
 
     item: str
@@ -72,7 +72,7 @@ def problems(
     answers: Mapping[str, Any],
     verdicts: Mapping[str, str],
     today: datetime.date | None = None,
-) -> list[Problem]:
+) -> list[AnswerProblem]:
     """What keeps the visit open, in the order of the items; `verdicts` as for `Answers.problems`."""
     return Answers(checklist, answers, today or datetime.date.today()).problems(verdicts)
 
@@ -93,7 +93,7 @@ class Answers:
         """The ids of the items in force, in order."""
         return [item.id for item in self._checklist.items() if item.id not in self._off]
 
-    def problems(self, verdicts: Mapping[str, str]) -> list[Problem]:
+    def problems(self, verdicts: Mapping[str, str]) -> list[AnswerProblem]:
         """What keeps the visit open, in the order of the items.
 
         verdicts: the outcome of each procedure's item that was run: "pass", "fail", "not-checked", or
@@ -104,7 +104,7 @@ class Answers:
             for item in self._checklist.items()
             if item.id not in self._off
         )
-        return [Problem(id, reason) for id, reason in reasons if reason is not None]
+        return [AnswerProblem(id, reason) for id, reason in reasons if reason is not None]
 
     def term(self, id: str) -> Term:
         """The value of an item in expressions; that of no answer where it is not in force."""

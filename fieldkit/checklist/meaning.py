@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Literal as OneOf
 
 from fieldkit.checklist.errors import ExpressionInvalid
-from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
+from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
 from fieldkit.checklist.model import YES_NO, Item
 from fieldkit.checklist.pattern import PatternInvalid, compiled
 from fieldkit.checklist.value import day, number
@@ -99,7 +99,7 @@ class _Checker:
                 for operand in operands:
                     self._want(operand, _SIZED)
                 return "number"
-            case Call():
+            case FunctionCall():
                 return self._call(node)
 
     def _reference(self, node: Reference) -> Type:
@@ -181,7 +181,7 @@ class _Checker:
             )
             raise ExpressionInvalid(said, value.at)
 
-    def _call(self, node: Call) -> Type:
+    def _call(self, node: FunctionCall) -> Type:
         name, arguments = node.function, node.arguments
         if name in ("if", "coalesce"):
             return self._choosing(node)
@@ -204,7 +204,7 @@ class _Checker:
             raise ExpressionInvalid(M("This is not a date, such as 2026-11-24."), arguments[0].at)
         return result
 
-    def _choosing(self, node: Call) -> Type:
+    def _choosing(self, node: FunctionCall) -> Type:
         """if() and coalesce(): all they may give is of one type."""
         given = list(node.arguments)
         self._counted(node, 3, 3) if node.function == "if" else self._counted(node, 2, _MANY)
@@ -215,7 +215,7 @@ class _Checker:
             self._want(each, (first,))
         return first
 
-    def _counted(self, node: Call, fewest: int, most: int) -> None:
+    def _counted(self, node: FunctionCall, fewest: int, most: int) -> None:
         count = len(node.arguments)
         if fewest <= count <= most:
             return

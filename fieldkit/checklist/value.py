@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any
 
-from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
+from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
 from fieldkit.checklist.model import Kind
 from fieldkit.checklist.pattern import compiled
 
@@ -35,11 +35,11 @@ def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> T
             return first if first is (operator == "or") else truth(evaluate(right, look, today))
         case Operation(operator=operator, operands=operands):
             return _operate(operator, [evaluate(each, look, today) for each in operands])
-        case Call(function="if", arguments=(condition, yes, no)):
+        case FunctionCall(function="if", arguments=(condition, yes, no)):
             return evaluate(yes if truth(evaluate(condition, look, today)) else no, look, today)
-        case Call(function="today"):
+        case FunctionCall(function="today"):
             return today
-        case Call(function=name, arguments=arguments):
+        case FunctionCall(function=name, arguments=arguments):
             return FUNCTIONS[name](*(evaluate(each, look, today) for each in arguments))
 
 

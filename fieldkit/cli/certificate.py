@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fieldkit.action.remove_certificate import Removal
     from fieldkit.certificate.identity import Identity
     from fieldkit.certificate.inspect import Description
-    from fieldkit.certificate.request import Made
+    from fieldkit.certificate.request import CertificateRequest
     from fieldkit.token.model import Token
     from fieldkit.token.provision import ImportReport
 
@@ -193,7 +193,7 @@ def request(call: Call, name: str, subject: str, bureau: str, email: str, out: P
             hint=M("Give another name; a request is not written over another."),
         )
 
-    async def work() -> tuple[Token, Made]:
+    async def work() -> tuple[Token, CertificateRequest]:
         async with tokens.access(call) as access:
             token = await access.find(name)
             return token, await request_certificate(access, token, wanted, out, email=email, **given)

@@ -13,8 +13,8 @@ from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
-    from fieldkit.exchange.edxml import Header
-    from fieldkit.exchange.packages import Opened
+    from fieldkit.exchange.edxml import MessageHeader
+    from fieldkit.exchange.packages import OpenedPackage
     from fieldkit.profile.model import Dossier
     from fieldkit.signature.sign import RawSigner
     from fieldkit.verdict import Check, Overall
@@ -200,10 +200,10 @@ def _senders(call: Call) -> dict[str, list[Dossier]]:
     return known
 
 
-def _header(given: dict[str, str]) -> Header:
-    from fieldkit.exchange.edxml import Header, Organ
+def _header(given: dict[str, str]) -> MessageHeader:
+    from fieldkit.exchange.edxml import MessageHeader, Organ
 
-    return Header(
+    return MessageHeader(
         sender=Organ(given["from"], given["from"]),
         receiver=Organ(given["to"], given["to"]),
         number=given["number"],
@@ -215,7 +215,7 @@ def _header(given: dict[str, str]) -> Header:
     )
 
 
-def _opened(found: Opened, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:
+def _opened(found: OpenedPackage, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:
     from fieldkit.cli.verify import WORDS, check_lines
     from fieldkit.validation.judgement import check_shape
 

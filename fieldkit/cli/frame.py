@@ -143,7 +143,7 @@ class _Speaking:
         pass  # click sets it in its constructor; ours is `said`
 
 
-class Option(_Speaking, click.Option):
+class CommandOption(_Speaking, click.Option):
     def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
         self.said = said
         super().__init__(*args, **kwargs)
@@ -181,7 +181,7 @@ class Noun(_Speaking, click.Group):
 
 def option(*names: str, said: Said, **kwargs: Any) -> Callable[[Any], Any]:
     """`click.option` with help in two languages."""
-    return click.option(*names, cls=Option, said=said, **kwargs)
+    return click.option(*names, cls=CommandOption, said=said, **kwargs)
 
 
 def noun(name: str, said: Said) -> Noun:
@@ -218,10 +218,10 @@ def verb(
 
 def _common() -> list[click.Parameter]:
     return [
-        Option(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
-        Option(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
-        Option(["--json"], is_flag=True, said=M("Print one JSON document.")),
-        Option(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
+        CommandOption(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
+        CommandOption(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
+        CommandOption(["--json"], is_flag=True, said=M("Print one JSON document.")),
+        CommandOption(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
     ]
 
 
@@ -235,11 +235,11 @@ SECRET_HELP = {
 
 def _secret_options(roles: Sequence[str]) -> Iterator[click.Parameter]:
     for role in roles:
-        yield Option([f"--{role}-file"], type=click.Path(allow_dash=True), said=SECRET_HELP[role])
+        yield CommandOption([f"--{role}-file"], type=click.Path(allow_dash=True), said=SECRET_HELP[role])
 
 
 def _module_option() -> Iterator[click.Parameter]:
-    yield Option(
+    yield CommandOption(
         ["--module"], multiple=True, type=click.Path(), said=M("Another PKCS#11 module; may be repeated.")
     )
 

@@ -45,7 +45,7 @@ def build_(
     from fieldkit.kit import build
 
     profiles, console = call.profiles(), call.console()
-    choice = build.Choice(python, platform, bureau, driver, vendor, sample)
+    choice = build.KitChoice(python, platform, bureau, driver, vendor, sample)
     prepared = build.prepare(folder.absolute(), choice, profiles, call.home)
     for finding in prepared.findings:
         console.say(finding)

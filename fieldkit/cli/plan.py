@@ -12,7 +12,7 @@ from fieldkit.checklist.answers import written_day
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused
-from fieldkit.profile.model import Bureau, Plan
+from fieldkit.profile.model import Bureau, RolloutPlan
 from fieldkit.profile.schedule import Due, Standing, due
 from fieldkit.text import M, Said
 
@@ -108,7 +108,7 @@ def _shown(day: datetime.date) -> str:
     return f"{day:%d/%m/%Y}"
 
 
-def _shape(found: Plan) -> dict[str, Any]:
+def _shape(found: RolloutPlan) -> dict[str, Any]:
     return {
         "plan": found.id,
         "title": str(found.title),
@@ -163,7 +163,7 @@ def _due_shape(each: Due) -> dict[str, Any]:
     }
 
 
-def _lines(found: Plan) -> list[str | Said]:
+def _lines(found: RolloutPlan) -> list[str | Said]:
     lines: list[str | Said] = [found.title]
     for phase in found.phases:
         lines.append(f"{phase.id}  {phase.title}")

@@ -17,7 +17,7 @@ from fieldkit.text_output import SYMBOLS, verdict_word
 
 if TYPE_CHECKING:
     from fieldkit.journal.store import Store
-    from fieldkit.record.verify import Verified
+    from fieldkit.record.verify import VerifiedRecord
 
 record = noun("record", M("Handover records: export and verify."))
 
@@ -71,7 +71,7 @@ def sign(call: Call, file: Path, token: str, certificate: str, out: Path, replac
 
     profiles = call.profiles()
 
-    async def work() -> tuple[str, Verified]:
+    async def work() -> tuple[str, VerifiedRecord]:
         material = gather(call.home, profiles, profiles.trusted)
         async with access(call) as tokens:
             return await sign_for_giver(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fieldkit.action.sign_documents import StampWish
     from fieldkit.cli.console import Console
     from fieldkit.secret import Secret
-    from fieldkit.signature.batch import Job, Look, Outcome
+    from fieldkit.signature.batch import SigningJob, SigningOutcome, StampSpec
     from fieldkit.signature.sign import Level
     from fieldkit.stamp.place import Place
 
@@ -74,7 +74,7 @@ def sign(
     from fieldkit.action.trust_material import gather
     from fieldkit.cli.token import access
     from fieldkit.record.countersign import options as record_options
-    from fieldkit.signature.batch import Outcome
+    from fieldkit.signature.batch import SigningOutcome
     from fieldkit.signature.ready import get_ready
 
     profiles = call.profiles()
@@ -92,7 +92,7 @@ def sign(
     console = call.console()
     several = len(paths) > 1 or any(source.is_dir() for source in sources)
 
-    async def work() -> tuple[list[Outcome], Look | None, Secret | None]:
+    async def work() -> tuple[list[SigningOutcome], StampSpec | None, Secret | None]:
         jobs, password = await action.examine(
             console,
             action.jobs_for(paths, out, several=several),
@@ -101,7 +101,7 @@ def sign(
             rewrite=given["rewrite"],
         )
         if all(job.problem is not None for job in jobs):
-            return [Outcome(job, error=job.problem) for job in jobs], None, None
+            return [SigningOutcome(job, error=job.problem) for job in jobs], None, None
         material = gather(call.home, profiles, profiles.trusted)
         options = action.SigningOptions(
             certificate=certificate,
@@ -120,7 +120,7 @@ def sign(
         def as_record(holder: bytes) -> dict[str, Any]:
             return record_options(paths, given["field"], holder, material) if given["field"] else {}
 
-        def show(look: Look | None) -> None:
+        def show(look: StampSpec | None) -> None:
             ready = [job for job in jobs if job.problem is None]
             if look is not None and ready and not call.json:
                 show_draft(ready[0], look, password)
@@ -160,7 +160,7 @@ def _stamp_wish(given: Mapping[str, Any]) -> StampWish:
     )
 
 
-async def _may_replace(call: Call, console: Console, jobs: Sequence[Job]) -> bool:
+async def _may_replace(call: Call, console: Console, jobs: Sequence[SigningJob]) -> bool:
     """Whether outputs that are there already may be replaced, asked of a person who is there."""
     from fieldkit.action.sign_documents import replacement_plan
 
@@ -209,7 +209,7 @@ def _stop_on_interrupt(count: int) -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _reply(done: Sequence[Outcome]) -> Reply:
+def _reply(done: Sequence[SigningOutcome]) -> Reply:
     from fieldkit.pdf.boundary import words
 
     if len(done) == 1 and done[0].error is not None:
@@ -231,7 +231,7 @@ def _reply(done: Sequence[Outcome]) -> Reply:
     return Reply(shapes[0] if len(shapes) == 1 else shapes, lines, good=all(each.signed for each in done))
 
 
-def _shape(each: Outcome) -> dict[str, Any]:
+def _shape(each: SigningOutcome) -> dict[str, Any]:
     from fieldkit.validation.judgement import check_shape
 
     if each.signed is None:

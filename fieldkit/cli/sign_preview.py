@@ -16,10 +16,10 @@ from fieldkit.text import M
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.batch import Job, Look, Outcome
+    from fieldkit.signature.batch import SigningJob, SigningOutcome, StampSpec
 
 
-def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply:
+def show_stamps(call: Call, sources: Sequence[Path], look: StampSpec | None) -> Reply:
     """Show each document's page with its stamp, and where that is; nothing is signed."""
     from fieldkit.action.sign_documents import NOT_SIGNED, ask_password
     from fieldkit.signature import preview
@@ -60,7 +60,7 @@ def _encrypted(source: Path) -> bool:
     return isinstance(preflight(source).problem, DocumentEncrypted)
 
 
-def show_draft(job: Job, look: Look, password: Secret | None) -> None:
+def show_draft(job: SigningJob, look: StampSpec, password: Secret | None) -> None:
     from fieldkit.signature import preview
 
     draft = preview.draft(job.source, look, password=password)
@@ -69,7 +69,9 @@ def show_draft(job: Job, look: Look, password: Secret | None) -> None:
     sys.stderr.write(f"{draft.words()}\n")
 
 
-def show_signed(call: Call, done: Sequence[Outcome], look: Look | None, password: Secret | None) -> None:
+def show_signed(
+    call: Call, done: Sequence[SigningOutcome], look: StampSpec | None, password: Secret | None
+) -> None:
     """The signed page, as viewers will show it, for a person who saw it before."""
     from fieldkit.signature import permission, preview
 

@@ -42,7 +42,7 @@ class Reached(msgspec.Struct, frozen=True):
     proxy: str = ""
 
 
-class Target(msgspec.Struct, frozen=True):
+class ServiceTarget(msgspec.Struct, frozen=True):
     """A service and one of its addresses; "" where none is configured."""
 
     id: str
@@ -51,14 +51,14 @@ class Target(msgspec.Struct, frozen=True):
     required: bool = False
 
 
-def targets(profiles: Profiles) -> tuple[Target, ...]:
+def targets(profiles: Profiles) -> tuple[ServiceTarget, ...]:
     """Every address to look at: the services', and for those left open, the authorities' in use."""
-    found: list[Target] = []
+    found: list[ServiceTarget] = []
     for service in profiles.services:
         urls = [service.url] if service.url else _of_authorities(profiles, service.kind)
         for number, url in enumerate(urls or [""]):
             name = f"service-{service.id}" + (f"-{number + 1}" if number else "")
-            found.append(Target(name, service.kind, url, service.required))
+            found.append(ServiceTarget(name, service.kind, url, service.required))
     return tuple(found)
 
 
@@ -181,7 +181,7 @@ NAMES: dict[ServiceKind, Message] = {
 OWN = ("application/ocsp-response", "application/timestamp-reply", "application/pkix-crl")
 
 
-def _looker(target: Target) -> Callable[[Subject], Iterable[Finding]]:
+def _looker(target: ServiceTarget) -> Callable[[Subject], Iterable[Finding]]:
     def look(subject: Subject) -> Iterable[Finding]:
         if not target.url:
             yield Finding(
@@ -213,7 +213,7 @@ HINTS = {
 }
 
 
-def finding(target: Target, reached: Reached) -> Finding:
+def finding(target: ServiceTarget, reached: Reached) -> Finding:
     """What was seen on the way to `target`, with the milliseconds of each stage."""
     title, host = NAMES[target.kind], urlsplit(target.url).hostname or ""
     times = ", ".join(f"{stage} {took} ms" for stage, took in reached.times.items())

@@ -55,7 +55,7 @@ DPKG = Path("/var/lib/dpkg")
 LISTS = Path("/var/lib/apt/lists")
 
 
-class Changes(msgspec.Struct, frozen=True):
+class PackageChanges(msgspec.Struct, frozen=True):
     """What an installation would change: packages new, upgraded, and the bytes to download."""
 
     new: tuple[Package, ...] = ()
@@ -136,13 +136,13 @@ def lists_empty() -> bool:
     return not LISTS.is_dir() or not any("Packages" in entry.name for entry in LISTS.iterdir())
 
 
-def changes(wanted: Sequence[str], *options: str, files: Sequence[Path] = ()) -> Changes:
+def changes(wanted: Sequence[str], *options: str, files: Sequence[Path] = ()) -> PackageChanges:
     """What installing the packages `wanted` and the .deb `files` would change, as apt works it out.
 
     Raises the types of `errors` for what cannot be installed.
     """
     said = _planned(_arguments(wanted, files), options)
-    return Changes(
+    return PackageChanges(
         _section(said, "NEW packages will be installed"),
         _section(said, "packages will be upgraded"),
         sum(fetch.size for fetch in _fetches(said)),

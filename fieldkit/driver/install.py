@@ -19,7 +19,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 
 
-class Installer(Protocol):
+class DriverInstaller(Protocol):
     """How one system's installer is run, read and undone; each is a module of this room."""
 
     def expected(self, plan: DriverPlan) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class Installer(Protocol):
         """The steps that take away what was `added`; none where that is not known."""
 
 
-INSTALLERS: dict[Kind, Installer] = {
+INSTALLERS: dict[Kind, DriverInstaller] = {
     "apt": apt,
     "deb": apt,
     "rpm": rpm,
@@ -129,6 +129,6 @@ def undo(error: FieldkitError, plan: DriverPlan, before: Before, log: Path) -> N
         error.unchanged = M("Nothing was installed.")
 
 
-def _look(installer: Installer, plan: DriverPlan) -> Before:
+def _look(installer: DriverInstaller, plan: DriverPlan) -> Before:
     names = installer.expected(plan)
     return Before(names, installer.traces(names), frozenset(installer.settings_of(names)))

@@ -208,7 +208,7 @@ def _from_network(
     start: tuple[Step, ...],
 ) -> DriverPlan:
     refresh = apt.lists_empty()
-    changes = apt.Changes()
+    changes = apt.PackageChanges()
     if not refresh:
         try:
             changes = apt.changes(missing)

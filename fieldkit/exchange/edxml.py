@@ -36,7 +36,7 @@ class Organ(msgspec.Struct, frozen=True):
     name: str
 
 
-class Header(msgspec.Struct, frozen=True):
+class MessageHeader(msgspec.Struct, frozen=True):
     """What the document is, from whom and for whom. date: ISO; document: this message's own id."""
 
     sender: Organ
@@ -66,13 +66,13 @@ class Envelope(msgspec.Struct, frozen=True):
     """A whole message. faults: of one that was read, where it is not built as it has to be. receivers: the
     codes of all it is for."""
 
-    header: Header
+    header: MessageHeader
     attachments: tuple[Attached, ...]
     faults: tuple[str, ...] = ()
     receivers: tuple[str, ...] = ()
 
 
-class Status(msgspec.Struct, frozen=True):
+class StatusMessage(msgspec.Struct, frozen=True):
     """The answer to a message. sender: who answers; about: the document's id. said: the reason."""
 
     sender: Organ
@@ -145,7 +145,7 @@ def read(data: bytes) -> Envelope:
     digests = {_content_id(each): _decoded(each.value("DigestValue")).hex() for each in references}
     attachments = tuple(_attached(each, digests) for each in encoded.children if each.name == "Attachment")
     trace = envelope.find("edXMLHeader", "TraceHeaderList", "TraceHeader")
-    header = Header(
+    header = MessageHeader(
         sender=Organ(head.value("From", "OrganId"), nfc(head.value("From", "OrganName"))),
         receiver=Organ(head.value("To", "OrganId"), nfc(head.value("To", "OrganName"))),
         number=head.value("Code", "CodeNumber"),
@@ -275,7 +275,7 @@ def _decoded(text: str) -> bytes:
         raise _unfit("base64") from None
 
 
-def status(header: Header, code: str, said: str, at: str) -> bytes:
+def status(header: MessageHeader, code: str, said: str, at: str) -> bytes:
     """The answer to a message: "03" received, "02" refused with the reason, as the exchange numbers them."""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<edXML xmlns={quoteattr(NAMESPACE)}>'
@@ -290,7 +290,7 @@ def status(header: Header, code: str, said: str, at: str) -> bytes:
     ).encode()
 
 
-def read_status(data: bytes) -> Status:
+def read_status(data: bytes) -> StatusMessage:
     """The answer in `data`, as the sender of the message reads it.
 
     :raises PackageUnfit: it is no answer.
@@ -299,7 +299,7 @@ def read_status(data: bytes) -> Status:
     head = root.find("edXMLEnvelope", "edXMLHeader", "MessageHeader")
     if head is None or not head.value("StatusCode") or not head.value("ResponseFor", "DocumentId"):
         raise _unfit("StatusCode, ResponseFor/DocumentId")
-    return Status(
+    return StatusMessage(
         sender=Organ(head.value("From", "OrganId"), nfc(head.value("From", "OrganName"))),
         receiver=head.value("ResponseFor", "OrganId"),
         about=head.value("ResponseFor", "DocumentId"),

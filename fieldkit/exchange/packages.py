@@ -20,7 +20,7 @@ from fieldkit.certificate import name
 from fieldkit.certificate.dossier import alike
 from fieldkit.errors import FieldkitError
 from fieldkit.exchange import edxml, xml_signature
-from fieldkit.exchange.edxml import Attached, Envelope, Header, Organ
+from fieldkit.exchange.edxml import Attached, Envelope, MessageHeader, Organ
 from fieldkit.exchange.errors import PackageUnfit
 from fieldkit.pdf import boundary, document
 from fieldkit.signature.sign import RawSigner
@@ -48,11 +48,11 @@ class Packed(msgspec.Struct, frozen=True):
     signed: bool = False
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenedPackage(msgspec.Struct, frozen=True):
     """What a receiver found. files: where the attachments were put, only when the verdict is not "fail"."""
 
     verdict: Overall
-    header: Header
+    header: MessageHeader
     checks: tuple[Check, ...]
     files: tuple[str, ...]
     status: str
@@ -62,7 +62,7 @@ class Rehearsed(msgspec.Struct, frozen=True):
     """Both sides: what was packed, what the receiver found, and what the sender makes of the answer."""
 
     packed: Packed
-    opened: Opened
+    opened: OpenedPackage
     answer: Check
 
     @property
@@ -75,7 +75,9 @@ class Rehearsed(msgspec.Struct, frozen=True):
         return overall(self.checks)
 
 
-def pack(sources: Sequence[Path], out: Path, header: Header, *, signer: RawSigner | None = None) -> Packed:
+def pack(
+    sources: Sequence[Path], out: Path, header: MessageHeader, *, signer: RawSigner | None = None
+) -> Packed:
     """Wrap the files `sources` into the package `out`, which must not be there yet.
 
     signer: the token's key that signs the package as a whole, where it is to be signed.
@@ -116,7 +118,7 @@ def open_package(
     senders: Mapping[str, Sequence[Dossier]] = NOBODY,
     judge: Judge | None = None,
     draw: bool = True,
-) -> Opened:
+) -> OpenedPackage:
     """Read `package`, judge all of it, put the attachments and the answer into `folder`.
 
     receiver: the code of the agency that opens it; a package for another is refused. signature: the package
@@ -154,7 +156,7 @@ def open_package(
             files.append(path)
         verdict = overall(checks)
         kept = [] if verdict == "fail" else [_kept(path, folder / path.name) for path in files]
-    return Opened(
+    return OpenedPackage(
         verdict,
         message.header,
         tuple(checks),
@@ -184,7 +186,7 @@ def _answered(message: Envelope, verdict: Overall, checks: Sequence[Check], fold
 def rehearse(
     sources: Sequence[Path],
     folder: Path,
-    header: Header,
+    header: MessageHeader,
     *,
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
@@ -209,7 +211,7 @@ def rehearse(
     return Rehearsed(packed, opened, _heard(packed, opened, header))
 
 
-def _heard(packed: Packed, opened: Opened, header: Header) -> Check:
+def _heard(packed: Packed, opened: OpenedPackage, header: MessageHeader) -> Check:
     """What the sender makes of the answer: it is for this document, from its receiver, and says received."""
     answer = edxml.read_status(document.read(Path(opened.status)))
     ours = (answer.about, answer.sender.code, answer.receiver)

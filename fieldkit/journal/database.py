@@ -43,7 +43,7 @@ class _Group(msgspec.Struct):
 _groups = msgspec.json.Decoder(_Group)
 
 
-class Source(Protocol):
+class TableSource(Protocol):
     """The journal, as the tables see it."""
 
     def table_bodies(self, after: int) -> Iterator[tuple[int, bytes]]:
@@ -59,7 +59,7 @@ class Source(Protocol):
 class JournalStorage(Storage):
     """Where every document is. guard: held while one is looked at and changed."""
 
-    def __init__(self, source: Source, guard: threading.RLock, known: Tables | None) -> None:
+    def __init__(self, source: TableSource, guard: threading.RLock, known: Tables | None) -> None:
         self.guard = guard
         self._source = source
         self._tables: dict[str, dict[str, Where]] = {}

@@ -30,7 +30,7 @@ TIME = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same store gives the same file."""
 
 
-class Exported(msgspec.Struct, frozen=True):
+class StoreExport(msgspec.Struct, frozen=True):
     """What was taken out.
 
     lost: entries that could not be read. unread: files the disk did not give. strays: lines that are whole
@@ -52,7 +52,7 @@ def export(
     *,
     files: FileSystem = OS,
     progress: Callable[[Progress], None] | None = None,
-) -> Exported:
+) -> StoreExport:
     """Write the store in `folder` to the new file `out`.
 
     :raises StoreMissing: there is no store. :raises ExportRefused: `out` is there already.
@@ -95,7 +95,7 @@ def export(
             unchanged=M("The store is as it was."),
             hint=M("Choose a disk with enough space that can be written."),
         ) from error
-    return Exported(out, *done, size)
+    return StoreExport(out, *done, size)
 
 
 def _fill(

@@ -22,8 +22,8 @@ from fieldkit.journal.damage import Damage, Kind
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import FileSystem, keep
-from fieldkit.journal.index import Index, Place, Segment
-from fieldkit.journal.line import PREFIX, Link, hlc_of, line, link
+from fieldkit.journal.index import EntryPlace, Index, Segment
+from fieldkit.journal.line import PREFIX, ChainLink, hlc_of, line, link
 from fieldkit.journal.scan import REPAIR, Hole, Scan, unaccepted
 from fieldkit.text import M, Message
 
@@ -77,7 +77,7 @@ class Log:
         self.hash = self.scan.hash
         self.hlc = self.scan.hlc
         self.index = self.scan.index
-        self.unplaced: list[Place] = []
+        self.unplaced: list[EntryPlace] = []
         if self.scan.strays:
             self._restore(self.scan)
         self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
@@ -160,7 +160,7 @@ class Log:
 
         Of several for one number the chain says which: the next entry names it, or it names the one before.
         """
-        lines: dict[int, dict[str, tuple[Place, Link]]] = {}
+        lines: dict[int, dict[str, tuple[EntryPlace, ChainLink]]] = {}
         for place in scan.strays:
             body = self._at(place) or b""
             found = link(body)
@@ -182,14 +182,14 @@ class Log:
             with contextlib.suppress(StoreDamaged):
                 self.hlc = hlc_of(self.body(self.seq))
 
-    def _take_in(self, place: Place, found: Link) -> None:
+    def _take_in(self, place: EntryPlace, found: ChainLink) -> None:
         self.index.restore(found, place)
         if found.kind == REPAIR:
             self.scan.repairs.append(found.seq)
         if found.v > entry.FORMAT:
             self.scan.newer = min(self.scan.newer or (found.seq, found.v), (found.seq, found.v))
 
-    def _choice(self, seq: int, lines: dict[str, tuple[Place, Link]]) -> str:
+    def _choice(self, seq: int, lines: dict[str, tuple[EntryPlace, ChainLink]]) -> str:
         """The hash of that line which is the lost entry `seq`, if the chain or nothing else says so."""
         if not lines or self.index.place(seq).length:
             return ""
@@ -222,7 +222,7 @@ class Log:
             prev = self._named_by(numbers[-1] + 1) or hole.prev
             yield msgspec.structs.replace(hole, first=numbers[0], last=numbers[-1], prev=prev)
 
-    def _at(self, place: Place) -> bytes | None:
+    def _at(self, place: EntryPlace) -> bytes | None:
         """The stored JSON at a place; None if its bytes changed since."""
         held = self._bytes(place.segment, place.start - PREFIX, place.length + PREFIX)
         body = held[PREFIX:]
@@ -436,7 +436,7 @@ class Log:
 
     # --- writing
 
-    def append(self, body: bytes, link: Link) -> None:
+    def append(self, body: bytes, link: ChainLink) -> None:
         """Add one entry; durable when it returns. The caller made it to follow the head.
 
         :raises StoreReadOnly: nothing may be written. :raises StoreFull: there is no space; nothing changed.

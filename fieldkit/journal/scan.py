@@ -12,8 +12,19 @@ from hashlib import sha256
 import msgspec
 
 from fieldkit.journal import entry
-from fieldkit.journal.index import Index, Place, Segment
-from fieldkit.journal.line import KIND, PREFIX, PREV, VISIT, WALL, Link, hlc_of, link, next_line, visit_of
+from fieldkit.journal.index import EntryPlace, Index, Segment
+from fieldkit.journal.line import (
+    KIND,
+    PREFIX,
+    PREV,
+    VISIT,
+    WALL,
+    ChainLink,
+    hlc_of,
+    link,
+    next_line,
+    visit_of,
+)
 from fieldkit.text import M, Message
 
 REPAIR = "repair"
@@ -99,7 +110,7 @@ class Scan:
         self.hlc = ""
         self.newer: tuple[int, int] | None = None
         self.holes: list[Hole] = []
-        self.strays: list[Place] = []
+        self.strays: list[EntryPlace] = []
         self.others: Counter[str] = Counter()
         self.repairs: list[int] = []
         self.rest = b""
@@ -172,7 +183,7 @@ class Scan:
         if found is None or not self._follows(found, name, at):
             self._pass_over(name, at, stray=True)
             if found is not None:
-                self.strays.append(Place(len(self.index.segments) - 1, at + PREFIX, len(body)))
+                self.strays.append(EntryPlace(len(self.index.segments) - 1, at + PREFIX, len(body)))
                 if found.dev != self.device:
                     self.others[found.dev] += 1
             return
@@ -191,7 +202,7 @@ class Scan:
             if about.endswith(WALL):
                 self._visits[about] = visit
 
-    def _follows(self, found: Link, name: str, at: int) -> bool:
+    def _follows(self, found: ChainLink, name: str, at: int) -> bool:
         """Whether the entry comes behind the last one; what lies between the two is then lost."""
         self.device = self.device or found.dev
         expected = self.seq + 1

@@ -24,7 +24,7 @@ from fieldkit.journal.entry import TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem, keep
 from fieldkit.journal.folder_check import LOCK, PART, RESERVE
-from fieldkit.journal.line import Link, link
+from fieldkit.journal.line import ChainLink, link
 from fieldkit.journal.log import NO_SPACE, Log
 from fieldkit.journal.scan import REPAIR, Hole
 from fieldkit.journal.signed_head import Mark, SignedHead
@@ -317,7 +317,7 @@ class Store:
         hlc, wall = self._clock.tick()
         log = self._log
         body, made = entry.encode(draft, dev=self.device, seq=log.seq + 1, prev=log.hash, hlc=hlc, wall=wall)
-        place = Link(made.v, made.dev, made.seq, made.prev, made.hlc, made.kind, made.visit)
+        place = ChainLink(made.v, made.dev, made.seq, made.prev, made.hlc, made.kind, made.visit)
         try:
             log.append(body, place)
         except StoreFull:

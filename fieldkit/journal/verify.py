@@ -25,7 +25,7 @@ from fieldkit.text import M, Message
 from fieldkit.verdict import Check, Overall, overall
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedStore(msgspec.Struct, frozen=True):
     """What was found in a store. entries: how many can be read."""
 
     head: Head
@@ -44,7 +44,7 @@ def verify(
     files: FileSystem = OS,
     known: Sequence[Head] = (),
     progress: Callable[[Progress], None] | None = None,
-) -> Verified:
+) -> VerifiedStore:
     """Look at every byte of the store in `folder`.
 
     known: heads that a record or a receipt names; a journal that lacks one of them was cut or replaced.
@@ -74,7 +74,7 @@ def verify(
 
 def _verify(
     folder: Path, files: FileSystem, known: Sequence[Head], progress: Callable[[Progress], None] | None
-) -> Verified:
+) -> VerifiedStore:
     checks: list[Check] = []
     try:
         key = Device(folder, files, writable=False)
@@ -97,7 +97,7 @@ def _verify(
             checks.append(_signature(noted.signed, log, key))
         checks += [_known(head, log) for head in known]
         attachments, found = _attachments(folder, files, log, progress)
-        return Verified(
+        return VerifiedStore(
             _head(log, key), log.index.readable, attachments, (*checks, *found, *around(folder, files))
         )
     finally:

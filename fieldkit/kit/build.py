@@ -30,7 +30,7 @@ FAT_LARGEST = 2**32 - 1
 Tell = Callable[[Progress], None]
 
 
-class Choice(msgspec.Struct, frozen=True):
+class KitChoice(msgspec.Struct, frozen=True):
     """What a person asked for; empty means: as fits this machine and the plan in force.
 
     vendor: a folder with makers' installers. samples: PDF files to take along.
@@ -100,7 +100,7 @@ class Built(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def prepare(folder: Path, choice: Choice, profiles: Profiles, home: Home) -> Prepared:
+def prepare(folder: Path, choice: KitChoice, profiles: Profiles, home: Home) -> Prepared:
     """Check the choice and work out what is to be fetched. Nothing is fetched or written on the stick.
 
     :raises ChoiceUnknown: there is no such thing. :raises FolderTaken: the folder holds other files.
@@ -127,7 +127,7 @@ def prepare(folder: Path, choice: Choice, profiles: Profiles, home: Home) -> Pre
     return Prepared(folder, wanted, bureaus, closures, tuple(vendor), samples, tuple(findings))
 
 
-def _tokens(choice: Choice, profiles: Profiles, bureaus: Sequence[Bureau]) -> list[TokenProfile]:
+def _tokens(choice: KitChoice, profiles: Profiles, bureaus: Sequence[Bureau]) -> list[TokenProfile]:
     names = sorted(set(choice.drivers) or {bureau.token for bureau in bureaus})
     for name in names:
         if name not in profiles.tokens:
@@ -139,7 +139,7 @@ def _tokens(choice: Choice, profiles: Profiles, bureaus: Sequence[Bureau]) -> li
 
 
 def _vendor(
-    choice: Choice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.Wanted]
+    choice: KitChoice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.Wanted]
 ) -> tuple[list[tuple[str, str, PackageFile, Path]], list[Finding]]:
     """Makers' files for the systems wanted; only those whose SHA-256 the profile has, and that match it."""
     found: list[tuple[str, str, PackageFile, Path]] = []
@@ -231,7 +231,7 @@ def _dated(manifest: Manifest, note: Path) -> Manifest:
     return msgspec.structs.replace(manifest, made=made)
 
 
-def _laid(given: Iterable[payload.Paper], folder: Path) -> dict[str, Path]:
+def _laid(given: Iterable[payload.KitPaper], folder: Path) -> dict[str, Path]:
     """Papers as files on this disk, so that all of a kit is copied in one way."""
     import shutil
 

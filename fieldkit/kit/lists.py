@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldkit.kit.payload import Paper
+from fieldkit.kit.payload import KitPaper
 from fieldkit.operator import Finding
 from fieldkit.profile.model import Authority, Profiles
 from fieldkit.text import M
@@ -24,13 +24,13 @@ LARGEST = 64 * 1024 * 1024
 
 
 def fetch(
-    profiles: Profiles, names: Iterable[str], have: Sequence[Paper] = ()
-) -> tuple[list[Paper], list[Finding]]:
+    profiles: Profiles, names: Iterable[str], have: Sequence[KitPaper] = ()
+) -> tuple[list[KitPaper], list[Finding]]:
     """The lists that the authorities' profiles name; and, of each list of theirs, what is to be said.
 
     have: papers already in the kit; a list of theirs is judged like one that was fetched.
     """
-    fetched: list[Paper] = []
+    fetched: list[KitPaper] = []
     findings: list[Finding] = []
     for name in sorted(set(names) & set(profiles.authorities)):
         authority = profiles.authorities[name]
@@ -60,7 +60,7 @@ def _is_list(path: str, authority: str) -> bool:
 
 def _fetch(
     authority: Authority, url: str, signers: Sequence[x509.Certificate]
-) -> tuple[Paper | None, Finding]:
+) -> tuple[KitPaper | None, Finding]:
     try:
         content = _get(url)
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -72,7 +72,7 @@ def _fetch(
         return None, finding
     file = re.sub(r"[^A-Za-z0-9._-]", "-", url.rpartition("/")[2]).strip(".")[:80] or "list"
     file = file if file.endswith(".crl") else f"{file}.crl"
-    return Paper(f"profiles/authorities/{authority.id}/{file}", content), finding
+    return KitPaper(f"profiles/authorities/{authority.id}/{file}", content), finding
 
 
 def _get(url: str) -> bytes:

@@ -90,8 +90,8 @@ class Read(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.data).hexdigest()
 
     @property
-    def listed(self) -> list[install.Listed]:
-        return [install.Listed(file.path, file.size, file.sha256) for file in self.manifest.files]
+    def listed(self) -> list[install.ListedFile]:
+        return [install.ListedFile(file.path, file.size, file.sha256) for file in self.manifest.files]
 
 
 def encode(manifest: Manifest) -> bytes:

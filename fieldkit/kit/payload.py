@@ -14,7 +14,7 @@ import yaml
 
 from fieldkit.home import Home, shipped
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
-from fieldkit.profile.model import Bureau, Phase, Plan, Profiles, Task
+from fieldkit.profile.model import Bureau, Phase, Profiles, RolloutPlan, Task
 from fieldkit.sync import recipients
 from fieldkit.text import M
 
@@ -22,7 +22,7 @@ LARGEST_SAMPLE = 64 * 10**6  # bytes; it is for trials
 LETTER = "samples/sample-letter.pdf"
 
 
-class Paper(msgspec.Struct, frozen=True):
+class KitPaper(msgspec.Struct, frozen=True):
     """A file to be: its path in the kit, and its content."""
 
     path: str
@@ -46,7 +46,7 @@ def bureaus(profiles: Profiles, codes: Sequence[str]) -> tuple[Bureau, ...]:
 
 def gather(
     home: Home, profiles: Profiles, chosen: Sequence[Bureau], samples: Sequence[Path]
-) -> tuple[Paper, ...]:
+) -> tuple[KitPaper, ...]:
     """Everything of head office's that goes into the kit, except lists that are fetched."""
     found = [
         *_profiles(home, profiles, chosen),
@@ -54,7 +54,7 @@ def gather(
         *_recipients(home, profiles),
         *_samples(profiles.plan.issued, samples),
     ]
-    by_path: dict[str, Paper] = {}
+    by_path: dict[str, KitPaper] = {}
     for paper in found:
         if by_path.setdefault(paper.path, paper) != paper:  # two authorities may share an anchor's file
             raise NameUnfit(
@@ -71,27 +71,27 @@ def anchorless(profiles: Profiles, chosen: Sequence[Bureau]) -> list[str]:
     return [name for name in names if not profiles.anchors(name)]
 
 
-def _profiles(home: Home, profiles: Profiles, chosen: Sequence[Bureau]) -> Iterator[Paper]:
+def _profiles(home: Home, profiles: Profiles, chosen: Sequence[Bureau]) -> Iterator[KitPaper]:
     for kind in ("tokens", "authorities", "rules"):
         for path in _first(folder / kind for folder in profiles.folders):
-            yield Paper(f"profiles/{kind}/{path.name}", path.read_bytes())
+            yield KitPaper(f"profiles/{kind}/{path.name}", path.read_bytes())
     services = profiles.file("services.yaml")
     if services is not None:
-        yield Paper("profiles/services.yaml", services.read_bytes())
+        yield KitPaper("profiles/services.yaml", services.read_bytes())
     for authority in (profiles.authorities[name] for name in profiles.trusted):
         for name in (*authority.anchors, *authority.intermediates):
             certificate = profiles.file(name)
             if certificate is not None:
-                yield Paper(f"profiles/{name}", _public(certificate))
+                yield KitPaper(f"profiles/{name}", _public(certificate))
         for listed in sorted((home.profiles / "authorities" / authority.id).glob("*.crl")):
-            yield Paper(f"profiles/authorities/{authority.id}/{listed.name}", listed.read_bytes())
+            yield KitPaper(f"profiles/authorities/{authority.id}/{listed.name}", listed.read_bytes())
     kept, source = only(profiles.plan, chosen), _plan_file(profiles)
-    yield Paper(
+    yield KitPaper(
         f"profiles/plan/{source.name}", source.read_bytes() if kept == profiles.plan else plan_text(kept)
     )
 
 
-def only(plan: Plan, chosen: Sequence[Bureau]) -> Plan:
+def only(plan: RolloutPlan, chosen: Sequence[Bureau]) -> RolloutPlan:
     """The plan with these bureaus alone, and the tasks that are for any of them."""
     codes = {bureau.code for bureau in chosen}
     phases: list[Phase] = []
@@ -107,7 +107,7 @@ def only(plan: Plan, chosen: Sequence[Bureau]) -> Plan:
     return msgspec.structs.replace(plan, phases=tuple(phases), bureaus=kept)
 
 
-def plan_text(plan: Plan) -> bytes:
+def plan_text(plan: RolloutPlan) -> bytes:
     """A plan as its file has it."""
     plain = msgspec.to_builtins(plan, builtin_types=(date,))
     text: str = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=10**6)
@@ -133,12 +133,12 @@ def _first(folders: Iterable[Path]) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def _checklists(home: Home) -> Iterator[Paper]:
+def _checklists(home: Home) -> Iterator[KitPaper]:
     for path in _first((home.checklists, shipped("checklists"))):
-        yield Paper(f"checklists/{path.name}", path.read_bytes())
+        yield KitPaper(f"checklists/{path.name}", path.read_bytes())
 
 
-def _recipients(home: Home, profiles: Profiles) -> Iterator[Paper]:
+def _recipients(home: Home, profiles: Profiles) -> Iterator[KitPaper]:
     folder = recipients.folder(home)
     samples = () if profiles.plan.sample else _sample_keys(home)
     for path in sorted((*folder.glob("*.age"), *folder.glob("*.hub"))):
@@ -149,7 +149,7 @@ def _recipients(home: Home, profiles: Profiles) -> Iterator[Paper]:
                 unchanged=M("The kit was not begun."),
                 hint=M("Put head office's own public key in its place, and build again."),
             )
-        yield Paper(f"recipients/{path.name}", content)
+        yield KitPaper(f"recipients/{path.name}", content)
 
 
 def _sample_keys(home: Home) -> list[bytes]:
@@ -158,7 +158,7 @@ def _sample_keys(home: Home) -> list[bytes]:
     return [path.read_bytes().strip() for folder in folders for path in folder.glob("*.age")]
 
 
-def _samples(day: date, given: Sequence[Path]) -> Iterator[Paper]:
+def _samples(day: date, given: Sequence[Path]) -> Iterator[KitPaper]:
     import tempfile
 
     from fieldkit.sample.documents import letter
@@ -166,11 +166,11 @@ def _samples(day: date, given: Sequence[Path]) -> Iterator[Paper]:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "letter.pdf"
         letter(made, signer_title="Trưởng cơ quan", signer_name="Nguyễn Thị Mẫu", on=day)
-        yield Paper(LETTER, made.read_bytes())
+        yield KitPaper(LETTER, made.read_bytes())
     yield from map(sample, given)
 
 
-def sample(path: Path) -> Paper:
+def sample(path: Path) -> KitPaper:
     """A PDF to take along for trials.
 
     :raises SourceDamaged: it is none, or too large to be one.
@@ -189,7 +189,7 @@ def sample(path: Path) -> Paper:
             unchanged=M("The kit was not begun."),
             hint=M("Name sample documents as PDF files."),
         )
-    return Paper(f"samples/{path.name}", content)
+    return KitPaper(f"samples/{path.name}", content)
 
 
 def _public(path: Path) -> bytes:

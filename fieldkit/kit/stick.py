@@ -97,7 +97,7 @@ def fill(folder: Path, manifest: Manifest, sources: Mapping[str, Path], tell: Te
     try:
         folder.mkdir(parents=True, exist_ok=True)
         before = free(folder)
-        wanted = {file.path: install.Listed(file.path, file.size, file.sha256) for file in manifest.files}
+        wanted = {file.path: install.ListedFile(file.path, file.size, file.sha256) for file in manifest.files}
         same = _same(folder, [wanted[path] for path in before if path in wanted], tell)
         if same == set(wanted) and before - same <= {install.MANIFEST, install.SIGNATURE}:
             return 0
@@ -148,7 +148,7 @@ def seal(folder: Path, manifest: Manifest, sign: Callable[[bytes], bytes], tell:
         tell(Progress(M("Reading the stick back"), done, total))
 
     try:
-        listed = [install.Listed(file.path, file.size, file.sha256) for file in manifest.files]
+        listed = [install.ListedFile(file.path, file.size, file.sha256) for file in manifest.files]
         problems = [each for each in install.compare(folder, listed, told) if each.path != BUILDING]
         if problems:
             raise KitUnsound(
@@ -171,7 +171,7 @@ def _holds(path: Path, content: bytes) -> bool:
     return path.is_file() and path.read_bytes() == content
 
 
-def _same(folder: Path, files: list[install.Listed], tell: Tell) -> set[str]:
+def _same(folder: Path, files: list[install.ListedFile], tell: Tell) -> set[str]:
     """The paths of those files that are in the folder as they should be."""
     found: set[str] = set()
     total = sum(file.size for file in files)
@@ -185,7 +185,7 @@ def _same(folder: Path, files: list[install.Listed], tell: Tell) -> set[str]:
     return found
 
 
-def _copy(source: Path, target: Path, file: install.Listed) -> Iterator[int]:
+def _copy(source: Path, target: Path, file: install.ListedFile) -> Iterator[int]:
     """Copy one file; yields the bytes of each block written."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + PART)

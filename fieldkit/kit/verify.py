@@ -25,11 +25,11 @@ KINDS: dict[str, Message] = {
 }
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedKit(msgspec.Struct, frozen=True):
     """What was found. read: the manifest, unless it could not be read as one."""
 
     findings: tuple[Finding, ...]
-    problems: tuple[install.Problem, ...] = ()
+    problems: tuple[install.FileProblem, ...] = ()
     read: manifests.Read | None = None
 
     @property
@@ -39,7 +39,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 def verify(
     folder: Path, home: Home, *, fingerprint: str = "", progress: Callable[[Progress], None] = lambda _: None
-) -> Verified:
+) -> VerifiedKit:
     """Check everything of the kit in `folder`; nothing is changed.
 
     fingerprint: of the key that has to have signed it, as head office told it.
@@ -49,7 +49,7 @@ def verify(
         read = manifests.read(folder)
     except KitUnreadable as error:
         said = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
-        return Verified((Finding("manifest", "fail", said, detail=error.detail),))
+        return VerifiedKit((Finding("manifest", "fail", said, detail=error.detail),))
     signature = _signature(read)
     severity, said = keys.judge(home, read.manifest.key, fingerprint)
     key = Finding("key", severity, said, detail=read.manifest.fingerprint)
@@ -62,7 +62,7 @@ def verify(
     except OSError as error:
         raise gone(folder, error) from None
     findings = (signature, key, _files(read, problems), _version(read), _age(read, home))
-    return Verified(findings, problems, read)
+    return VerifiedKit(findings, problems, read)
 
 
 def _signature(read: manifests.Read) -> Finding:
@@ -72,7 +72,7 @@ def _signature(read: manifests.Read) -> Finding:
     return Finding("signature", "fail", said, hint=M("Get the kit from head office again."))
 
 
-def _files(read: manifests.Read, problems: tuple[install.Problem, ...]) -> Finding:
+def _files(read: manifests.Read, problems: tuple[install.FileProblem, ...]) -> Finding:
     count = len(read.manifest.files)
     if not problems:
         return Finding("files", "pass", M("All {count} files are as the manifest says.", count=count))

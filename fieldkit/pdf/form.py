@@ -13,7 +13,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.stamp import StaticStampStyle
 
 
-class Form(PdfContent):  # type: ignore[misc, unused-ignore]
+class FormXObject(PdfContent):  # type: ignore[misc, unused-ignore]
     """The first page of the PDF `form`."""
 
     def __init__(self, form: bytes) -> None:
@@ -40,7 +40,7 @@ def style(form: bytes) -> StaticStampStyle:
     whole = SimpleBoxLayoutRule(
         x_align=AxisAlignment.ALIGN_MID, y_align=AxisAlignment.ALIGN_MID, margins=Margins()
     )
-    return StaticStampStyle(background=Form(form), background_layout=whole, border_width=0)
+    return StaticStampStyle(background=FormXObject(form), background_layout=whole, border_width=0)
 
 
 def leave_out_nothings(writer: Any, pages: Iterable[int]) -> None:

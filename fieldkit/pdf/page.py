@@ -12,7 +12,7 @@ POINTS_PER_MM = 72 / 25.4
 MOST_PAGES = 20_000  # a document beyond that is not searched for a place
 
 
-class Sheet(msgspec.Struct, frozen=True):
+class PageSheet(msgspec.Struct, frozen=True):
     """The visible part of a page in its own units, how far a viewer turns it clockwise, and the unit's size.
 
     What people see is measured from the top left corner of the page as shown; what PDF stores, from
@@ -70,7 +70,7 @@ class Sheet(msgspec.Struct, frozen=True):
         return x - self.left, self.top - y
 
 
-def sheets(reader: Any) -> list[Sheet]:
+def sheets(reader: Any) -> list[PageSheet]:
     """The sheets of an open document, in order."""
     return [sheet(page, inherited) for page, inherited in leaves(reader.root["/Pages"])]
 
@@ -91,7 +91,7 @@ def leaves(root: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield node, own
 
 
-def sheet(page: Any, inherited: dict[str, Any]) -> Sheet:
+def sheet(page: Any, inherited: dict[str, Any]) -> PageSheet:
     """The sheet of one page, with what it inherits."""
     media = _box(inherited.get("/MediaBox")) or (0.0, 0.0, 595.0, 842.0)
     crop = _box(inherited.get("/CropBox")) or media
@@ -101,7 +101,7 @@ def sheet(page: Any, inherited: dict[str, Any]) -> Sheet:
         left, bottom, right, top = media
     turn = _number(inherited.get("/Rotate"), 0)
     unit = _number(entry(page, "/UserUnit"), 1)
-    return Sheet(
+    return PageSheet(
         left,
         bottom,
         right,

@@ -34,7 +34,7 @@ TOKEN_STEPS = (
 """The procedures whose evidence says which token, and which certificate, the visit is about."""
 
 
-class Changes(Protocol):
+class TokenChanged(Protocol):
     """Takes what a step did to a token the moment it is done; may be called from any thread."""
 
     def __call__(self, done: Message, *, erased: str = "") -> None: ...
@@ -67,7 +67,7 @@ class Context(msgspec.Struct, frozen=True):
     answers: Mapping[str, Any]
     evidence: tuple[tuple[str, Evidence], ...]
     modules: tuple[str, ...] = ()
-    changed: Changes = _of_no_step
+    changed: TokenChanged = _of_no_step
 
     def fact(self, name: str, procedures: Sequence[str] = TOKEN_STEPS) -> Any:
         """The fact `name` that the first of `procedures` left which knows it; None if none does."""

@@ -23,7 +23,7 @@ from fieldkit.text import M
 from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
-    from fieldkit.exchange.edxml import Header
+    from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import Rehearsed
     from fieldkit.signature.sign import RawSigner
     from fieldkit.token.session import Session
@@ -138,12 +138,12 @@ def _change_noticed(
     return opened.verdict == "fail" and not opened.files
 
 
-def _header(context: Context) -> Header:
-    from fieldkit.exchange.edxml import Header, Organ
+def _header(context: Context) -> MessageHeader:
+    from fieldkit.exchange.edxml import MessageHeader, Organ
     from fieldkit.stamp.stamp import VIETNAM
 
     officer = context.bureau.officer
-    return Header(
+    return MessageHeader(
         sender=Organ(context.bureau.agency_code or SENDER, context.bureau.name.vi),
         receiver=Organ(RECEIVER, "Cơ quan MẪU nhận văn bản"),
         number="01",

@@ -19,7 +19,7 @@ from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.sample import documents
 from fieldkit.signature import trial
-from fieldkit.signature.batch import Look
+from fieldkit.signature.batch import StampSpec
 from fieldkit.signature.preflight import Preflight, preflight, rewrite
 from fieldkit.signature.preview import Placer, draft
 from fieldkit.signature.ready import get_ready
@@ -130,7 +130,7 @@ async def _placed(context: Context, operator: Operator, paper: _Paper) -> _Paper
     if paper.refused is not None or rule is None or not isinstance(operator, Placer):
         return paper
     officer = context.bureau.officer
-    look = Look(rule, name=officer.name, title=officer.title.vi)
+    look = StampSpec(rule, name=officer.name, title=officer.title.vi)
     shown = await asyncio.to_thread(draft, paper.path, look)
     place = await operator.place_stamp(paper.path, look, shown)
     return paper if place is None else msgspec.structs.replace(paper, place=place)

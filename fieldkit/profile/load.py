@@ -13,7 +13,7 @@ from fieldkit.home import Home, below, shipped
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
-from fieldkit.profile.model import Authority, Bureau, Plan, Profiles, Services, TokenProfile
+from fieldkit.profile.model import Authority, Bureau, Profiles, RolloutPlan, Services, TokenProfile
 from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message
 from fieldkit.yaml_model import Document, Invalid, Problem, keys_of, read, text_of
@@ -50,7 +50,7 @@ def load(home: Home, *over: Path) -> Profiles:
     tokens = _read_all(_files(folders, "tokens"), TokenProfile, _token, problems)
     authorities = _read_all(_files(folders, "authorities"), Authority, _authority, problems)
     rules = _read_all(_files(folders, "rules"), RuleSet, _rules, problems)
-    plans = _read_all(_files(folders, "plan"), Plan, _plan, problems)
+    plans = _read_all(_files(folders, "plan"), RolloutPlan, _plan, problems)
     services = _read_one(_path(folders, _SERVICES), Services, _services, problems)
     for plan in plans.values() if not problems else ():
         for b, bureau in enumerate(plan.value.bureaus):
@@ -115,14 +115,19 @@ def check(path: Path, kind: str = "", home: Home | None = None, known: Known | N
         raise ProfileInvalid([Problem(str(path), 1, 1, said)])
     problems: list[Problem] = []
     document = _read_one(path, shape, wrong, problems)
-    if document is not None and isinstance(document.value, Plan) and home is not None and known is not None:
+    if (
+        document is not None
+        and isinstance(document.value, RolloutPlan)
+        and home is not None
+        and known is not None
+    ):
         named = _unknown(document.value, path, home, known)
         problems += [document.problem(place, said) for place, said in named]
     if problems:
         raise ProfileInvalid(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
-def _unknown(plan: Plan, path: Path, home: Home, known: Known) -> Wrong:
+def _unknown(plan: RolloutPlan, path: Path, home: Home, known: Known) -> Wrong:
     """What a plan names and nobody describes, and what cannot be compared with a token or certificate."""
     folders = (path.absolute().parent.parent, home.profiles, home.path, shipped("profiles"))
     ignored: list[Problem] = []  # of other files, each told when it is checked itself
@@ -333,7 +338,7 @@ def _services(services: Services) -> Wrong:
             yield ("services", s, "url"), _bad_url(service.url)
 
 
-def _plan(plan: Plan) -> Wrong:
+def _plan(plan: RolloutPlan) -> Wrong:
     codes: set[str] = set()
     for b, bureau in enumerate(plan.bureaus):
         if not _CODE.fullmatch(bureau.code):
@@ -362,6 +367,6 @@ _KINDS: dict[str, tuple[type[Any], Callable[[Any], Wrong]]] = {
     "tokens": (TokenProfile, _token),
     "authorities": (Authority, _authority),
     "rules": (RuleSet, _rules),
-    "plan": (Plan, _plan),
+    "plan": (RolloutPlan, _plan),
     "services": (Services, _services),
 }

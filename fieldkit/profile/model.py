@@ -290,7 +290,7 @@ class RegionName(msgspec.Struct, frozen=True):
     title: Words
 
 
-class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
+class RolloutPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """A deployment: its phases, their tasks with dates, and its bureaus. decision: the paper it rests on."""
 
     id: str
@@ -319,8 +319,8 @@ class Profiles(msgspec.Struct, frozen=True):
     authorities: dict[str, Authority]
     rules: dict[str, RuleSet]
     services: tuple[Service, ...]
-    plan: Plan
-    plans: dict[str, Plan]
+    plan: RolloutPlan
+    plans: dict[str, RolloutPlan]
     folders: tuple[Path, ...]
 
     def rules_at(self, day: datetime.date) -> RuleSet | None:

@@ -15,15 +15,15 @@ from fieldkit.operator import Finding
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Profiles
 from fieldkit.record.content import (
-    Device,
+    HandedOverToken,
     JournalHead,
     Language,
     Note,
     Part,
     Party,
     RecordContent,
+    RecordRow,
     Renderer,
-    Row,
     TestSignature,
     VisitFacts,
     statement,
@@ -194,7 +194,7 @@ CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "p
 TOKEN = ("token_setup", *CERTIFICATE)
 
 
-def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
+def _devices(visit: Visit, facts: _Facts) -> tuple[HandedOverToken, ...]:
     serial = facts.text("serial", "token_serial", of=TOKEN)
     subject = facts.text("subject", of=CERTIFICATE)
     if not serial and not subject:
@@ -207,7 +207,7 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
     else:
         pin = LABELS["pin-unknown"]
     return (
-        Device(
+        HandedOverToken(
             subscriber=dossier.subject.get("CN") or visit.bureau.name.vi,
             subject=subject,
             issuer=facts.text("issuer", of=CERTIFICATE),
@@ -260,11 +260,11 @@ def _settled(visit: Visit, item: Item) -> bool:
     return item.id in visit.answers or item.id in visit.evidence
 
 
-def _row(visit: Visit, item: Item) -> Row:
+def _row(visit: Visit, item: Item) -> RecordRow:
     answered = visit.answered.get(item.id)
     evidence = visit.evidence.get(item.id)
     value = visit.answers.get(item.id)
-    return Row(
+    return RecordRow(
         item=item.id,
         label=item.label,
         answer=words(evidence.summary) if evidence else answer_words(item, value),

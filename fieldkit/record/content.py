@@ -45,7 +45,7 @@ class Party(msgspec.Struct, frozen=True):
     code: str = ""
 
 
-class Device(msgspec.Struct, frozen=True):
+class HandedOverToken(msgspec.Struct, frozen=True):
     """A token and the certificate on it. sha256: of the certificate. pin: who set it; never the PIN."""
 
     subscriber: str
@@ -86,7 +86,7 @@ class TestSignature(msgspec.Struct, frozen=True):
     verdict: str
 
 
-class Row(msgspec.Struct, frozen=True):
+class RecordRow(msgspec.Struct, frozen=True):
     """One item of the checklist with its answer. outcome: of a procedure; "" where a person answered.
 
     kind, value: of an answer that is a number or a date, as the checklist has them.
@@ -108,7 +108,7 @@ class Part(msgspec.Struct, frozen=True):
     """A section of the checklist."""
 
     title: Words
-    rows: tuple[Row, ...]
+    rows: tuple[RecordRow, ...]
 
 
 class JournalHead(msgspec.Struct, frozen=True):
@@ -166,7 +166,7 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
     basis: tuple[Words, ...]
     giver: Party
     receiver: Party
-    devices: tuple[Device, ...]
+    devices: tuple[HandedOverToken, ...]
     tests: tuple[TestSignature, ...]
     parts: tuple[Part, ...]
     notes: tuple[str, ...]

@@ -25,7 +25,7 @@ from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
 from fieldkit.record.render import ATTACHMENT, render_apart
 from fieldkit.record.signing import FIELDS, GIVER, drawing, sign_for
-from fieldkit.record.verify import Verified, verify
+from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import RawSigner
 from fieldkit.stamp.place import Place
 from fieldkit.text import M
@@ -116,7 +116,7 @@ async def sign_for_giver(
     certificate: str = "",
     material: TrustMaterial,
     overwrite: bool = False,
-) -> tuple[str, Verified]:
+) -> tuple[str, VerifiedRecord]:
     """Have the token sign the record at `path` for the handing-over party; its name, and how it was judged.
 
     :raises OutputUnfit: `out` is there already. :raises NotConsented: nothing was signed.
@@ -149,7 +149,7 @@ async def sign_for_giver(
 
 def countersign(
     record: Ready, out: Path, signer: RawSigner, material: TrustMaterial, *, overwrite: bool = False
-) -> Verified:
+) -> VerifiedRecord:
     """Sign it into `out`, which is written only if the record holds then.
 
     :raises RecordNotVerified: it does not. :raises OutputUnfit: `out` is there already.
@@ -185,6 +185,6 @@ def _lines(failed: Sequence[Check]) -> str:
     return "\n".join(f"{check.id}: {check.message} {check.detail}".strip() for check in failed)
 
 
-def _judged(path: Path, material: TrustMaterial) -> Verified:
+def _judged(path: Path, material: TrustMaterial) -> VerifiedRecord:
     policy = Policy(purposes=material.purposes)
     return verify(path, trust=material.anchors, crls=material.crls, policy=policy)

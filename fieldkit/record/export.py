@@ -22,7 +22,7 @@ Format = Literal["pdf", "xlsx", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("pdf", "xlsx", "csv", "json")
 
 
-class Exported(msgspec.Struct, frozen=True):
+class ExportedRecord(msgspec.Struct, frozen=True):
     """What was written. draft: the visit has no record yet, so it was made from how things stand."""
 
     path: Path
@@ -41,7 +41,7 @@ def export(
     record: str = "",
     language: Language | None = None,
     overwrite: bool = False,
-) -> Exported:
+) -> ExportedRecord:
     """Write the record of `visit` to `out`.
 
     record: the name of an older one, after an amendment. language: of tables and drafts; a record keeps
@@ -69,7 +69,7 @@ def export(
         written = visits.store.attachment(made.pdf) if made is not None else render(content).pdf
     with document.written(out, overwrite=overwrite) as file:
         file.write(written)
-    return Exported(out, content.name, format, made is None, made is not None and made.signed)
+    return ExportedRecord(out, content.name, format, made is None, made is not None and made.signed)
 
 
 def file_name(visit: Visit) -> str:

@@ -26,7 +26,7 @@ from fieldkit.record.content import Language, RecordContent, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWritten, WrongCertificate
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
-from fieldkit.record.verify import Verified, verify
+from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
@@ -217,7 +217,7 @@ def _folder(visits: Visits, visit: Visit) -> Path:
     return visits.home.visit(visit.id)
 
 
-def _judged(signed: Path, material: TrustMaterial, store: Store) -> Verified:
+def _judged(signed: Path, material: TrustMaterial, store: Store) -> VerifiedRecord:
     """What was just signed has to hold; what cannot be looked up here stays not checked.
 
     :raises RecordNotVerified: it does not hold.
@@ -241,7 +241,7 @@ async def _kept(
     content: RecordContent,
     rendered: Rendered,
     pdf: bytes,
-    judged: Verified | None,
+    judged: VerifiedRecord | None,
     out: Path | None,
     operator: Operator,
 ) -> Record:

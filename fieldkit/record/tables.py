@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 
-from fieldkit.record.content import RecordContent, Row, encode
+from fieldkit.record.content import RecordContent, RecordRow, encode
 from fieldkit.record.labels import LABELS, label, shown
 from fieldkit.text import Words
 
@@ -211,7 +211,7 @@ def as_it_is(cell: str) -> str:
     return text
 
 
-def typed_value(row: Row) -> float | date | None:
+def typed_value(row: RecordRow) -> float | date | None:
     """The answer as a number or a day, where it is one that a workbook keeps exactly."""
     try:
         if row.kind == "number":

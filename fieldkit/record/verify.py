@@ -24,7 +24,7 @@ from fieldkit.journal.store import Store
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record import pdf, provenance, signing
-from fieldkit.record.content import Device, RecordContent, decode, sha256
+from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha256
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
@@ -38,7 +38,7 @@ PATIENCE = 30.0
 PAGES = re.compile(r"\d+/\d+")
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedRecord(msgspec.Struct, frozen=True):
     """The judgement on a record: pass only when every required check of it and of its signatures passed.
 
     content: what the record says, where its data could be read.
@@ -69,7 +69,7 @@ def verify(
     store: Store | None = None,
     unopened: FieldkitError | None = None,
     devices: Collection[str] = (),
-) -> Verified:
+) -> VerifiedRecord:
     """Judge the record at `path` against the anchors `trust` (DER or PEM).
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
@@ -87,7 +87,7 @@ def verify(
         raise
     except FieldkitError as error:  # a record is never encrypted, and never so large that it is dangerous
         unread = Check("readable", "fail", _words(error, M("It cannot be read as a PDF.")), error.detail)
-        return Verified(Judgement("fail", (), (unread,)), sha256(data))
+        return VerifiedRecord(Judgement("fail", (), (unread,)), sha256(data))
     content, raw, attachment = _attachment(paper)
     checks = [attachment]
     if content is not None:
@@ -99,7 +99,7 @@ def verify(
     if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))
-    return Verified(
+    return VerifiedRecord(
         msgspec.structs.replace(judged, verdict=overall(every_check(judged))), sha256(data), content
     )
 
@@ -108,7 +108,7 @@ def _words(error: FieldkitError, otherwise: Message) -> Message:
     return error.message if isinstance(error.message, Message) else otherwise
 
 
-def _attachment(paper: pdf.Paper) -> tuple[RecordContent | None, bytes, Check]:
+def _attachment(paper: pdf.RecordPdf) -> tuple[RecordContent | None, bytes, Check]:
     """The data in the record, read; and what is to be said of it."""
     names = ", ".join(each for each, _ in paper.attached)
     if len(paper.attached) != 1 or paper.attached[0][0] != ATTACHMENT:
@@ -124,7 +124,7 @@ def _attachment(paper: pdf.Paper) -> tuple[RecordContent | None, bytes, Check]:
     return content, raw, Check("attachment", "pass", attached, sha256(raw))
 
 
-def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.Paper) -> Iterator[Check]:
+def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Check]:
     """Whether the paper is what the data says, and nothing was put on it but the parties' signatures."""
     if content.draft:
         yield Check("draft", "fail", M("It is a draft and no record."))
@@ -175,7 +175,7 @@ def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
     )
 
 
-def _places(paper: pdf.Paper, again: Rendered) -> Check:
+def _places(paper: pdf.RecordPdf, again: Rendered) -> Check:
     """On the pages stand the parties' fields, each exactly in its own place, and nothing else."""
     wanted = {
         (FIELDS[party], place.page, tuple(map(float, place.box))) for party, place in again.places.items()
@@ -191,7 +191,7 @@ def _places(paper: pdf.Paper, again: Rendered) -> Check:
     )
 
 
-def _additions(data: bytes, content: RecordContent, paper: pdf.Paper, again: Rendered) -> Check:
+def _additions(data: bytes, content: RecordContent, paper: pdf.RecordPdf, again: Rendered) -> Check:
     """After the paper comes what the receiver's signature brings, then what the giver's does, and no more."""
     at = len(again.pdf)
     fault = "" if len(paper.revisions) <= len(FIELDS) else f"revision {len(FIELDS) + 1}"
@@ -243,7 +243,7 @@ def _words_of(data: bytes) -> set[str] | None:
     return set(done.stdout.decode("utf-8", "replace").split()) if done.returncode == 0 else None
 
 
-def _parties(signatures: Judgement, content: RecordContent, paper: pdf.Paper) -> Iterator[Check]:
+def _parties(signatures: Judgement, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Check]:
     """Who signed for which party, and whether it was theirs to sign."""
     by_field = {verdict.field: verdict for verdict in signatures.signatures}
     if len(by_field) != len(signatures.signatures) or not set(by_field) <= set(FIELDS.values()):
@@ -264,7 +264,7 @@ def _parties(signatures: Judgement, content: RecordContent, paper: pdf.Paper) ->
     yield _giver(by_field, content, paper)
 
 
-def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.Paper) -> Check:
+def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.RecordPdf) -> Check:
     """Whether the receiver signed with the certificate handed over, and the record describes it truly."""
     if not content.devices:
         return Check(
@@ -295,7 +295,7 @@ def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.
     )
 
 
-def _misdescribed(device: Device, certificate: bytes) -> list[str]:
+def _misdescribed(device: HandedOverToken, certificate: bytes) -> list[str]:
     """What the record says otherwise of the certificate (DER) than it is."""
     from cryptography import x509
 
@@ -318,7 +318,7 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, paper: pdf.Paper) -> Check:
+def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, paper: pdf.RecordPdf) -> Check:
     """Who signed for the giving party, if anyone did."""
     giver, receiver = signatures.get(GIVER), signatures.get(RECEIVER)
     if giver is None:

@@ -38,7 +38,7 @@ PAGE = (
 LARGEST = 1024 * 1024
 
 
-class Services:
+class SampleServices:
     """The services of one sample authority while they run.
 
     mode, stamps and statuses may be changed at any time. asked: the paths that were asked for. clock: how
@@ -170,9 +170,11 @@ class Services:
 
 
 @contextlib.contextmanager
-def serving(authority: SampleAuthority, mode: Mode = "good", *, delay: float = 2.0) -> Iterator[Services]:
+def serving(
+    authority: SampleAuthority, mode: Mode = "good", *, delay: float = 2.0
+) -> Iterator[SampleServices]:
     """Run the services until the end of the block."""
-    services = Services(authority, mode, delay)
+    services = SampleServices(authority, mode, delay)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fieldkit.secret import Secret
 
 
-class Job(msgspec.Struct, frozen=True):
+class SigningJob(msgspec.Struct, frozen=True):
     """One document to sign and where the result goes.
 
     rewrite: the person agreed to have it rewritten first. problem: why it is not to be tried at all.
@@ -39,15 +39,15 @@ class Job(msgspec.Struct, frozen=True):
     problem: FieldkitError | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class SigningOutcome(msgspec.Struct, frozen=True):
     """What became of a job: the signed document, or why there is none."""
 
-    job: Job
+    job: SigningJob
     signed: Signed | None = None
     error: FieldkitError | None = None
 
 
-class Look(msgspec.Struct, frozen=True):
+class StampSpec(msgspec.Struct, frozen=True):
     """How a stamp is drawn on whatever document comes. place: given exactly; found by the rule otherwise.
 
     seal: also make the empty field for the agency's seal beside the person's signature, by this rule.
@@ -115,7 +115,7 @@ def _on(found: Sequence[Page], given: Place) -> Place:
     return msgspec.structs.replace(given, turn=sheet.turn, unit=sheet.unit)
 
 
-def sign_one(job: Job, signer: RawSigner, *, look: Look | None = None, **more: Any) -> Signed:
+def sign_one(job: SigningJob, signer: RawSigner, *, look: StampSpec | None = None, **more: Any) -> Signed:
     """Sign one document with the options `more` of `sign`.
 
     :raises FieldkitError: it was not signed, and why.
@@ -132,7 +132,9 @@ def sign_one(job: Job, signer: RawSigner, *, look: Look | None = None, **more: A
     return msgspec.structs.replace(signed, checks=(note, *signed.checks))
 
 
-def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more: dict[str, Any]) -> Signed:
+def _stamped(
+    source: Path, out: Path, signer: RawSigner, look: StampSpec | None, more: dict[str, Any]
+) -> Signed:
     if look is None:
         return sign(source, out, signer, **more)
     password: Secret | None = more.get("password")
@@ -161,20 +163,20 @@ def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more
 
 
 def sign_each(
-    jobs: Sequence[Job],
+    jobs: Sequence[SigningJob],
     signer: RawSigner,
     *,
-    look: Look | None = None,
+    look: StampSpec | None = None,
     progress: Callable[[Progress], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
     **more: Any,
-) -> list[Outcome]:
+) -> list[SigningOutcome]:
     """Sign every job with the options `more` of `sign`.
 
     What is wrong with the certificate, the token or the timestamp authority ends the run: no other
     document would fare better. stopped: asked before each document; the ones left are then cancelled.
     """
-    done: list[Outcome] = []
+    done: list[SigningOutcome] = []
     fatal: FieldkitError | None = None
     for number, job in enumerate(jobs):
         if progress is not None:
@@ -182,15 +184,15 @@ def sign_each(
         if fatal is None and stopped():
             fatal = Cancelled(M("Stopped by you."), unchanged=M("This document was not signed."))
         if fatal is not None:
-            done.append(Outcome(job, error=job.problem or fatal))
+            done.append(SigningOutcome(job, error=job.problem or fatal))
             continue
         try:
-            done.append(Outcome(job, sign_one(job, signer, look=look, **more)))
+            done.append(SigningOutcome(job, sign_one(job, signer, look=look, **more)))
         except FieldkitError as error:
-            done.append(Outcome(job, error=error))
+            done.append(SigningOutcome(job, error=error))
             fatal = error if _of_all(error) else None
         except Exception as error:  # what was signed before stays told, and what comes is tried
-            done.append(Outcome(job, error=unexpected(error)))
+            done.append(SigningOutcome(job, error=unexpected(error)))
     if progress is not None:
         signed = sum(1 for each in done if each.signed)
         progress(Progress(M("Signed documents: {count}", count=signed), len(jobs), len(jobs)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Attachment", "copy": "Copy"}
 
 
-class Field(msgspec.Struct, frozen=True):
+class SignatureField(msgspec.Struct, frozen=True):
     """A signature field of a document. place: None where it shows nothing."""
 
     name: str
@@ -35,7 +35,7 @@ class Standing(msgspec.Struct, frozen=True):
     hybrid: it has two tables of contents, which viewers read differently.
     """
 
-    fields: tuple[Field, ...] = ()
+    fields: tuple[SignatureField, ...] = ()
     signatures: int = 0
     certified: bool = False
     hybrid: bool = False
@@ -45,7 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
         """The names of the fields that can still be signed."""
         return tuple(each.name for each in self.fields if not each.filled)
 
-    def field(self, name: str) -> Field | None:
+    def field(self, name: str) -> SignatureField | None:
         """The field of that name."""
         return next((each for each in self.fields if each.name == name), None)
 
@@ -68,7 +68,7 @@ def standing(reader: Any, name: str) -> Standing:
         )
     places = _places(reader)
     found = tuple(
-        Field(str(each), value is not None, places.get(reference.reference if reference else None))
+        SignatureField(str(each), value is not None, places.get(reference.reference if reference else None))
         for each, value, reference in fields.enumerate_sig_fields(reader)
     )
     signatures = len(list(reader.embedded_signatures))

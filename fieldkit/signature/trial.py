@@ -149,11 +149,11 @@ def _sign(
     seal = bench.rules.stamp("agency") if bench.rules is not None and part == "person" else None
     look = None
     if rule is not None:
-        look = batch.Look(rule, name=bench.name, title=bench.title, place=place, seal=seal)
+        look = batch.StampSpec(rule, name=bench.name, title=bench.title, place=place, seal=seal)
 
     def sign(level: Level) -> Signed:
         return batch.sign_one(
-            batch.Job(source, out),
+            batch.SigningJob(source, out),
             signer,
             look=look,
             level=level,

@@ -12,7 +12,7 @@ import msgspec
 
 from fieldkit.pdf import boundary, document, poppler
 from fieldkit.pdf.page import POINTS_PER_MM as POINTS_PER_MM
-from fieldkit.pdf.page import Sheet, sheets
+from fieldkit.pdf.page import PageSheet, sheets
 from fieldkit.profile.rules import StampRule
 from fieldkit.text import nfc
 
@@ -59,7 +59,7 @@ class Word(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """A page as it is shown, and its words in reading order."""
 
-    sheet: Sheet
+    sheet: PageSheet
     words: tuple[Word, ...] = ()
 
     @property
@@ -152,7 +152,7 @@ def locate(
         middle = (ceiling + spot.top) / 2
         person = on_page(page, number, centre - width / 2, middle - height / 2, width, height)
         return Located(person, beside(page, person, seal_mm, overlap), found=True)
-    page, last = (found[-1], len(found) - 1) if found else (Page(Sheet()), 0)
+    page, last = (found[-1], len(found) - 1) if found else (Page(PageSheet()), 0)
     width, height = (page.sheet.units(value) for value in person_mm)
     person = on_page(page, last, page.width * 0.7 - width / 2, page.height * 0.8 - height / 2, width, height)
     return Located(person, beside(page, person, seal_mm, overlap), found=False)
@@ -168,7 +168,7 @@ def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) 
 
 def top_right(found: Sequence[Page], margin_mm: tuple[int, int] = (20, 15)) -> Place:
     """The place of an attachment's text: the top right of the first page, inside the margins (top, right)."""
-    page = found[0] if found else Page(Sheet())
+    page = found[0] if found else Page(PageSheet())
     top, right = (page.sheet.units(value) for value in margin_mm)
     width, height = (page.sheet.units(value) for value in TEXT_MM)
     return on_page(page, 0, page.width - right - width, max(top - height, 8), width, height)

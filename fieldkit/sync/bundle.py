@@ -42,7 +42,7 @@ class Blob(msgspec.Struct, frozen=True):
     size: int
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class BundleHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What a courier may know of a bundle.
 
     device, key: who wrote it, and its Ed25519 public key (hexadecimal). first, last: entry numbers.
@@ -80,11 +80,11 @@ class Named(msgspec.Struct, frozen=True):
     sha12: str
 
 
-class Made(msgspec.Struct, frozen=True):
+class BuiltBundle(msgspec.Struct, frozen=True):
     """A bundle that was written. sha256, size: of the whole file."""
 
     path: Path
-    header: Header
+    header: BundleHeader
     sha256: str
     size: int
 
@@ -108,7 +108,7 @@ def make(
     recipients: Sequence[str],
     folder: Path,
     progress: Tell | None = None,
-) -> Made:
+) -> BuiltBundle:
     """Write the bundle of the entries `first` to `last` into `folder`; it appears there whole or not at all.
 
     recipients: age public keys, at least two.
@@ -124,7 +124,7 @@ def make(
             os.chmod(aside, 0o600)
             hashed = _Hashing(file)
             age.pack(body, hashed, keys)
-        header = Header(
+        header = BundleHeader(
             device=store.device,
             key=store.public_key.hex(),
             first=first,
@@ -153,7 +153,7 @@ def make(
             aside.unlink()
 
 
-def _joined(head: bytes, cipher: Path, header: Header, folder: Path) -> Made:
+def _joined(head: bytes, cipher: Path, header: BundleHeader, folder: Path) -> BuiltBundle:
     """The header and the encrypted part as one file, named by its own hash."""
     whole = hashlib.sha256(head)
     size = len(head)
@@ -173,7 +173,7 @@ def _joined(head: bytes, cipher: Path, header: Header, folder: Path) -> Made:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
-    return Made(folder / name, header, whole.hexdigest(), size)
+    return BuiltBundle(folder / name, header, whole.hexdigest(), size)
 
 
 def references(value: Any, blob: str = "") -> tuple[set[str], set[str]]:

@@ -104,7 +104,7 @@ def push(
     check_fork(before, carrier)
     at = covered(before.received, before.here, before.gaps) + 1
     outbox = store.folder / OUTBOX
-    made: list[bundle.Made] = []
+    made: list[bundle.BuiltBundle] = []
     while news(store, at, before.last, before.gaps):
         at, end = next(runs(at, before.last, before.gaps))
         ready = _left_over(store, outbox, at, keys) or bundle.make(
@@ -131,7 +131,7 @@ def push(
     )
 
 
-def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
+def deliver(carrier: Carrier, made: bundle.BuiltBundle, tell: Tell) -> None:
     """Put one bundle, going on where an earlier attempt was broken off."""
     there = {(each.name, each.complete): each.size for each in carrier.list()}
     if there.get((made.name, True)) == made.size and sha256_at(carrier, made.name) == made.sha256:
@@ -146,7 +146,7 @@ def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
         carrier.put(made.name, 0, _chunks(made, 0, tell), made.size, made.sha256)
 
 
-def _chunks(made: bundle.Made, offset: int, tell: Tell) -> Iterator[bytes]:
+def _chunks(made: bundle.BuiltBundle, offset: int, tell: Tell) -> Iterator[bytes]:
     done = offset
     with made.path.open("rb") as file:
         file.seek(offset)
@@ -157,7 +157,7 @@ def _chunks(made: bundle.Made, offset: int, tell: Tell) -> Iterator[bytes]:
     tell(Progress(M("Reading back {name}", name=made.name), done, made.size))
 
 
-def _note(store: Store, carrier: Carrier, made: bundle.Made) -> None:
+def _note(store: Store, carrier: Carrier, made: bundle.BuiltBundle) -> None:
     store.append(
         Draft(
             kind="sent",
@@ -193,7 +193,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> bundle.Made | None:
+def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> bundle.BuiltBundle | None:
     """A bundle that an earlier push made and could not put, if it still is what would be made; others go."""
     if not outbox.is_dir():
         return None
@@ -215,7 +215,7 @@ def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> b
     return found
 
 
-def _made(path: Path) -> bundle.Made | None:
+def _made(path: Path) -> bundle.BuiltBundle | None:
     """The bundle in a file of the outbox, if it is whole."""
     known = bundle.named(path.name)
     if known is None:
@@ -230,4 +230,4 @@ def _made(path: Path) -> bundle.Made | None:
             digested.update(chunk)
             size += len(chunk)
     sha256 = digested.hexdigest()
-    return bundle.Made(path, header, sha256, size) if sha256.startswith(known.sha12) else None
+    return bundle.BuiltBundle(path, header, sha256, size) if sha256.startswith(known.sha12) else None

@@ -40,7 +40,7 @@ class Gap(msgspec.Struct, frozen=True):
     last: int
 
 
-class Status(msgspec.Struct, frozen=True):
+class SyncStatus(msgspec.Struct, frozen=True):
     """Where this device's entries are.
 
     received: head office has all up to this number. sent: every bundle that was put. waiting: those without
@@ -63,7 +63,7 @@ class Status(msgspec.Struct, frozen=True):
     forked: tuple[str, ...] = ()
 
 
-def status(store: Store, carrier: Carrier | None = None) -> Status:
+def status(store: Store, carrier: Carrier | None = None) -> SyncStatus:
     """What is put, what waits for a receipt, and what is not put yet."""
     received = 0
     receipts: list[str] = []
@@ -91,7 +91,7 @@ def status(store: Store, carrier: Carrier | None = None) -> Status:
         known = {each.bundle for each in sent}
         forked = tuple(name for name in sorted(there.keys() - known) if _is_foreign(store, carrier, name))
     upto = covered(received, here, gaps)
-    return Status(
+    return SyncStatus(
         received=received,
         sent=tuple(sent),
         waiting=_waiting(sent, received),
@@ -123,7 +123,7 @@ def check_mounted(carrier: Carrier, sent: Iterable[Sent]) -> None:
         )
 
 
-def check_fork(now: Status, carrier: Carrier) -> None:
+def check_fork(now: SyncStatus, carrier: Carrier) -> None:
     """Raise where the target has other entries of this device than this journal."""
     if now.forked:
         raise JournalForked(

@@ -61,7 +61,7 @@ class Worker:
         self._calls: dict[type, Callable[[Any, list[bytearray]], Any]] = {
             protocol.Load: self._load,
             protocol.List: self._list,
-            protocol.Open: self._open,
+            protocol.OpenSession: self._open,
             protocol.Login: self._login,
             protocol.Close: self._close,
             protocol.InitToken: self._init_token,
@@ -76,7 +76,9 @@ class Worker:
             protocol.Destroy: self._destroy,
         }
 
-    def answer(self, request: protocol.Request, secrets: list[bytearray]) -> protocol.Done | protocol.Fault:
+    def answer(
+        self, request: protocol.Request, secrets: list[bytearray]
+    ) -> protocol.Done | protocol.ModuleFault:
         """Do one call. Secrets are overwritten before it returns."""
         try:
             value = self._calls[type(request)](request, secrets)
@@ -87,7 +89,7 @@ class Worker:
             for secret in secrets:
                 secret[:] = bytes(len(secret))
 
-    def _load(self, request: protocol.Load, _: list[bytearray]) -> protocol.Library:
+    def _load(self, request: protocol.Load, _: list[bytearray]) -> protocol.ModuleInfo:
         import pkcs11
 
         try:
@@ -99,7 +101,7 @@ class Worker:
         except UnicodeDecodeError:
             raise Unloadable("C_GetInfo is not UTF-8") from None
         major, minor = self._library.library_version
-        return protocol.Library(
+        return protocol.ModuleInfo(
             self._library.manufacturer_id, self._library.library_description, f"{major}.{minor}"
         )
 
@@ -165,7 +167,7 @@ class Worker:
                     return candidate
         raise Gone
 
-    def _open(self, request: protocol.Open, _: list[bytearray]) -> int:
+    def _open(self, request: protocol.OpenSession, _: list[bytearray]) -> int:
         slot = self._find(request.slot, request.serial, request.label, request.initialized)
         return self._open_slot(slot, request.write)
 
@@ -318,28 +320,28 @@ class Worker:
             raise Rejected(0xB3, "session") from None
 
 
-def fault(error: Exception) -> protocol.Fault:
+def fault(error: Exception) -> protocol.ModuleFault:
     """What the client is told of an error: a name, and never a value that was passed."""
     if isinstance(error, Rejected):
-        return protocol.Fault(error.name, error.function)
+        return protocol.ModuleFault(error.name, error.function)
     if isinstance(error, Gone):
-        return protocol.Fault("CKR_TOKEN_NOT_PRESENT")
+        return protocol.ModuleFault("CKR_TOKEN_NOT_PRESENT")
     if isinstance(error, Uncounted):
-        return protocol.Fault(protocol.UNCOUNTED)
+        return protocol.ModuleFault(protocol.UNCOUNTED)
     if isinstance(error, Unloadable):
-        return protocol.Fault("unloadable", str(error))
+        return protocol.ModuleFault("unloadable", str(error))
     if isinstance(error, LookupError):
-        return protocol.Fault("no-such-key")
+        return protocol.ModuleFault("no-such-key")
     from pkcs11.exceptions import PKCS11Error
 
     from fieldkit.token.objects import NotForSigning
 
     if isinstance(error, NotForSigning):
-        return protocol.Fault("CKR_KEY_FUNCTION_NOT_PERMITTED")
+        return protocol.ModuleFault("CKR_KEY_FUNCTION_NOT_PERMITTED")
 
     if isinstance(error, PKCS11Error):
-        return protocol.Fault(ckr(error))
-    return protocol.Fault("fault", type(error).__name__)
+        return protocol.ModuleFault(ckr(error))
+    return protocol.ModuleFault("fault", type(error).__name__)
 
 
 def ckr(error: Exception) -> str:

@@ -20,7 +20,7 @@ from fieldkit.errors import FieldkitError, Internal
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
-from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, Identity, identify
+from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, TokenIdentity, identify
 from fieldkit.token.model import Token, Unblock, numbered
 from fieldkit.token.process import KEYPAD, Agent, Broken
 from fieldkit.token.session import Session
@@ -206,8 +206,8 @@ class Agents:
 
     @contextlib.contextmanager
     def attempt(
-        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: Identity | None = None
-    ) -> Iterator[guard.Attempt]:
+        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: TokenIdentity | None = None
+    ) -> Iterator[guard.PinAttempt]:
         """Have `token` for one PIN: nobody else sends it one until the end of the block.
 
         Its flags are read after everybody else was shut out. An error that leaves the attempt counted says
@@ -219,7 +219,9 @@ class Agents:
         with self.attempts.held(identity) as held:
             now = self.again(token)
             tries = self._tries.get(now.module) or guard.TRIES
-            attempt = guard.Attempt(now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try)
+            attempt = guard.PinAttempt(
+                now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try
+            )
             try:
                 yield attempt
             except FieldkitError as error:
@@ -232,7 +234,7 @@ class Agents:
         with self.attempts.held(self._identity(token)) as held:
             held.clear(so=False)
 
-    def _identity(self, token: Token) -> Identity:
+    def _identity(self, token: Token) -> TokenIdentity:
         """By what its wrong PINs are counted, its certificates among it as far as they are seen."""
         if not token.initialized:
             return identify(token)
@@ -242,7 +244,7 @@ class Agents:
         except FieldkitError:
             return msgspec.structs.replace(identify(token), certain=False)
 
-    def _logged_in(self, attempt: guard.Attempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
+    def _logged_in(self, attempt: guard.PinAttempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
         now = attempt.token
         agent = self._agent(now)
         try:
@@ -291,7 +293,7 @@ class Agents:
     def _open(self, agent: Agent, token: Token) -> int:
         try:
             return agent.call(
-                protocol.Open(
+                protocol.OpenSession(
                     slot=token.slot,
                     serial=token.raw_serial,
                     label=token.raw_label,
@@ -303,7 +305,7 @@ class Agents:
         except Broken as fault:
             raise faults.meaning(fault, token) from None
 
-    def refusal(self, attempt: guard.Attempt, fault: Broken, *, so: bool) -> FieldkitError:
+    def refusal(self, attempt: guard.PinAttempt, fault: Broken, *, so: bool) -> FieldkitError:
         """What it means that a login failed, or a signature that logs in."""
         token = attempt.token
         if fault.name == "CKR_PIN_LOCKED":

@@ -48,7 +48,7 @@ class Damaged(Exception):
     """A count's file is not as it was written."""
 
 
-class Identity(msgspec.Struct, frozen=True):
+class TokenIdentity(msgspec.Struct, frozen=True):
     """By what a token is known to the count.
 
     shared: names the file. Failures in it add up, since one token may go by other names in another module.
@@ -76,7 +76,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Failures(msgspec.Struct, array_like=True):
-    """What is counted for one `Identity`. merged: counts of release 0.1 that are in it."""
+    """What is counted for one `TokenIdentity`. merged: counts of release 0.1 that are in it."""
 
     own: str
     pin: int = 0
@@ -93,7 +93,7 @@ class Failures(msgspec.Struct, array_like=True):
         else:
             self.pin = count
 
-    def same(self, identity: Identity) -> bool | None:
+    def same(self, identity: TokenIdentity) -> bool | None:
         """Whether this is the count of that very token; None if nobody can tell.
 
         Serial numbers are not always unique: what no other token has is a certificate of its own.
@@ -109,7 +109,7 @@ class _Record(msgspec.Struct):
     failures: list[Failures]
 
 
-def identify(token: Token, certificates: Sequence[bytes] = ()) -> Identity:
+def identify(token: Token, certificates: Sequence[bytes] = ()) -> TokenIdentity:
     """By what `token` is counted: its serial number however it is spelled, else maker, model and label.
 
     certificates: those that are on it.
@@ -120,8 +120,10 @@ def identify(token: Token, certificates: Sequence[bytes] = ()) -> Identity:
     plain = plain_serial(token.raw_serial)
     if not token.numbered:
         earlier = token.serial or token.uri
-        return Identity(_digest("kind", *kind), _digest(*kind, label), False, earlier, own[:SOME])
-    return Identity(_digest("serial", plain), _digest(*kind, plain, label), True, token.serial, own[:SOME])
+        return TokenIdentity(_digest("kind", *kind), _digest(*kind, label), False, earlier, own[:SOME])
+    return TokenIdentity(
+        _digest("serial", plain), _digest(*kind, plain, label), True, token.serial, own[:SOME]
+    )
 
 
 def recorded(store: Store) -> dict[str, int]:
@@ -167,13 +169,13 @@ class Attempts:
             keep(OS, self._folder / EARLIER, [msgspec.json.encode(self._earlier)])
             _hand_over(self._folder / EARLIER)
 
-    def count(self, identity: Identity) -> Count:
+    def count(self, identity: TokenIdentity) -> Count:
         """What is counted for a token now, and whether more can be."""
         counts = [self._count(identity), *(each.count(identity) for each in self._besides)]
         trouble = next((each.trouble for each in counts if each.trouble), "")
         return Count(sum(each.pin for each in counts), sum(each.so for each in counts), trouble)
 
-    def _count(self, identity: Identity) -> Count:
+    def _count(self, identity: TokenIdentity) -> Count:
         try:
             for _ in range(READINGS):
                 descriptor = self._open(identity)
@@ -189,7 +191,7 @@ class Attempts:
         return Count(trouble=DAMAGED)
 
     @contextlib.contextmanager
-    def held(self, identity: Identity) -> Iterator[Held]:
+    def held(self, identity: TokenIdentity) -> Iterator[Held]:
         """The count of one token, for this process and thread alone until the end of the block.
 
         :raises PinInUse: somebody else enters a PIN for it, and does not come to an end.
@@ -214,7 +216,7 @@ class Attempts:
                 if descriptor >= 0:
                     os.close(descriptor)  # which ends the lock
 
-    def _lock(self, descriptor: int, identity: Identity) -> None:
+    def _lock(self, descriptor: int, identity: TokenIdentity) -> None:
         """Wait for the lock on a token's file; if that was replaced meanwhile, on the one in its place."""
         end = time.monotonic() + WAIT
         while True:
@@ -235,7 +237,7 @@ class Attempts:
             os.dup2(fresh, descriptor, inheritable=False)
             os.close(fresh)
 
-    def _read(self, descriptor: int, identity: Identity) -> list[Failures]:
+    def _read(self, descriptor: int, identity: TokenIdentity) -> list[Failures]:
         """The failures in a file, with what release 0.1 had counted for this token.
 
         :raises Damaged: it is not as it was written.
@@ -261,7 +263,7 @@ class Attempts:
                 own.merged.append(name)
         return found.failures
 
-    def write(self, descriptor: int, identity: Identity, failures: list[Failures]) -> None:
+    def write(self, descriptor: int, identity: TokenIdentity, failures: list[Failures]) -> None:
         """Put the failures into their file; on disk when it returns.
 
         :raises OSError: it may not be.
@@ -285,7 +287,7 @@ class Attempts:
                 self._earlier = {_digest("damaged", content.hex())[:16]: {EVERY: UNKNOWN}}
         return self._earlier
 
-    def _open(self, identity: Identity) -> int:
+    def _open(self, identity: TokenIdentity) -> int:
         """The file of a token, to read and write; made where there is none."""
         if self._folder == NOWHERE:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -297,7 +299,7 @@ class Attempts:
             self._make(path, identity)
             return os.open(path, flags)
 
-    def _make(self, path: Path, identity: Identity) -> None:
+    def _make(self, path: Path, identity: TokenIdentity) -> None:
         """A file with nothing counted, whole or not at all; on a full disk a spare one becomes it."""
         self._make_folder()
         guard = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -348,7 +350,7 @@ class Held:
     def __init__(
         self,
         attempts: Attempts,
-        identity: Identity,
+        identity: TokenIdentity,
         descriptor: int,
         failures: list[Failures],
         trouble: Message | str,
@@ -416,7 +418,7 @@ DAMAGED = M("the file of the count is damaged")
 LOST = M("what was counted before cannot be read")
 
 
-def own_of(failures: list[Failures], identity: Identity) -> Failures:
+def own_of(failures: list[Failures], identity: TokenIdentity) -> Failures:
     """What is counted under exactly this identity; begun where nothing is."""
     fresh = _failures(identity)
     for each in failures:
@@ -426,7 +428,7 @@ def own_of(failures: list[Failures], identity: Identity) -> Failures:
     return fresh
 
 
-def _failures(identity: Identity, count: int = 0) -> Failures:
+def _failures(identity: TokenIdentity, count: int = 0) -> Failures:
     return Failures(identity.own, count, count, certificates=list(identity.certificates))
 
 
@@ -443,7 +445,7 @@ def _of_a_holder(certificate: bytes) -> bool:
         return False
 
 
-def _encoded(identity: Identity, failures: list[Failures]) -> bytes:
+def _encoded(identity: TokenIdentity, failures: list[Failures]) -> bytes:
     body = msgspec.json.encode(_Record(identity.shared, failures))
     if len(body) > SIZE - 64:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

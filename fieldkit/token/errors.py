@@ -95,7 +95,7 @@ class PinInUse(Refused):
     code = "pin-in-use"
 
 
-class PinPolicy(Misused):
+class PinPolicyViolated(Misused):
     """A new PIN is not one that the token or its profile allows."""
 
     code = "pin-policy"

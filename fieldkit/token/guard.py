@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message
 from fieldkit.token import errors
-from fieldkit.token.attempts import LOST, UNKNOWN, Held, Identity
+from fieldkit.token.attempts import LOST, UNKNOWN, Held, TokenIdentity
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -79,7 +79,7 @@ def state(flags: int, failures: int | None, tries: int = TRIES, *, so: bool = Fa
     return "default" if flags & TO_BE_CHANGED << shift else "ok"
 
 
-class Attempt:
+class PinAttempt:
     """One PIN on its way to a token, while nobody else may send that token one.
 
     token: as it was listed after everybody else was shut out. held: its count. tries: how many wrong PINs it
@@ -92,7 +92,7 @@ class Attempt:
         token: Token,
         held: Held,
         tries: int,
-        identity: Identity,
+        identity: TokenIdentity,
         *,
         so: bool,
         confirmed_last_try: bool,

@@ -167,7 +167,7 @@ def demand(complaint: Complaint, pin: Secret) -> None:
     """
     said = complaint(pin)
     if said is not None:
-        raise errors.PinPolicy(
+        raise errors.PinPolicyViolated(
             said,
             unchanged=M("Nothing was changed on the token."),
             hint=M("Choose another PIN."),

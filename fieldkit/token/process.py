@@ -70,7 +70,7 @@ class Agent:
         self.module = module
         self.named = named
         self.name = Path(module).name
-        self.library: protocol.Library | None = None
+        self.library: protocol.ModuleInfo | None = None
         self.generation = 0  # counts starts: sessions of an earlier process are gone
         given = deadlines or {}
         self._deadlines = given if object in given else DEADLINES | given | {object: DEADLINE}
@@ -80,7 +80,7 @@ class Agent:
         self._asking: type | None = None
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._replies: queue.SimpleQueue[protocol.Done | protocol.Fault | None] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[protocol.Done | protocol.ModuleFault | None] = queue.SimpleQueue()
 
     def call(
         self,
@@ -146,7 +146,7 @@ class Agent:
             name=f"token {self.name}",
         ).start()
         try:
-            self.library = self._ask(protocol.Load(self.module), protocol.Library)
+            self.library = self._ask(protocol.Load(self.module), protocol.ModuleInfo)
         except Broken as fault:
             self._stop()
             raise _unloadable(self.module, fault) from None
@@ -185,14 +185,14 @@ class Agent:
             raise self._crashed() from None
         finally:
             self._asking = None
-        if isinstance(reply, protocol.Fault):
+        if isinstance(reply, protocol.ModuleFault):
             raise Broken(reply.name, reply.detail)
         try:
             return msgspec.json.decode(reply.value, type=answer)
         except msgspec.DecodeError:
             raise self._crashed() from None
 
-    def _wait(self, deadline: float) -> protocol.Done | protocol.Fault:
+    def _wait(self, deadline: float) -> protocol.Done | protocol.ModuleFault:
         assert self._process is not None
         end = time.monotonic() + deadline
         while (left := end - time.monotonic()) > 0:
@@ -362,7 +362,9 @@ def _unloadable(module: str, fault: Broken) -> errors.ModuleUnusable:
     return errors.ModuleUnusable(message, hint=hint, detail=detail, module=module)
 
 
-def _collect(pipe: IO[bytes], replies: queue.SimpleQueue[protocol.Done | protocol.Fault | None]) -> None:
+def _collect(
+    pipe: IO[bytes], replies: queue.SimpleQueue[protocol.Done | protocol.ModuleFault | None]
+) -> None:
     """Put each reply into the queue, and None at the end."""
     try:
         while (reply := protocol.read_reply(pipe)) is not None:

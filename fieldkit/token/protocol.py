@@ -18,7 +18,7 @@ KeyKind = Literal["rsa:2048", "rsa:3072", "rsa:4096", "ec:p256", "ec:p384"]
 
 
 class Load(msgspec.Struct, tag="load", frozen=True):
-    """Load and initialise the module; the agent's first call. Answer: `Library`."""
+    """Load and initialise the module; the agent's first call. Answer: `ModuleInfo`."""
 
     path: str
 
@@ -29,7 +29,7 @@ class List(msgspec.Struct, tag="list", frozen=True):
     mechanisms: bool = True
 
 
-class Open(msgspec.Struct, tag="open", frozen=True):
+class OpenSession(msgspec.Struct, tag="open", frozen=True):
     """Open a session with the token of this serial number and label, wherever it is now. Answer: int."""
 
     slot: int
@@ -141,7 +141,7 @@ class Destroy(msgspec.Struct, tag="destroy", frozen=True):
 Request = (
     Load
     | List
-    | Open
+    | OpenSession
     | Login
     | Close
     | InitToken
@@ -157,7 +157,7 @@ Request = (
 )
 
 
-class Library(msgspec.Struct, frozen=True):
+class ModuleInfo(msgspec.Struct, frozen=True):
     """What the module says of itself."""
 
     manufacturer: str
@@ -201,7 +201,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     value: msgspec.Raw
 
 
-class Fault(msgspec.Struct, tag="fault", frozen=True):
+class ModuleFault(msgspec.Struct, tag="fault", frozen=True):
     """A call failed. name: CKR_…, or what kind of fault; never any value that was passed.
 
     made: handles of objects that had been written before it failed and could not be removed.
@@ -213,7 +213,7 @@ class Fault(msgspec.Struct, tag="fault", frozen=True):
 
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_replies: msgspec.json.Decoder[Done | Fault] = msgspec.json.Decoder(Done | Fault)
+_replies: msgspec.json.Decoder[Done | ModuleFault] = msgspec.json.Decoder(Done | ModuleFault)
 _encoder = msgspec.json.Encoder()
 
 
@@ -246,7 +246,7 @@ def read_request(pipe: IO[bytes]) -> tuple[Request, list[bytearray]] | None:
     return None if frame is None else (_requests.decode(frame[0]), frame[1])
 
 
-def read_reply(pipe: IO[bytes]) -> Done | Fault | None:
+def read_reply(pipe: IO[bytes]) -> Done | ModuleFault | None:
     """The next reply, or None at the end.
 
     :raises ValueError: what came is no frame of this protocol.

@@ -90,7 +90,7 @@ def initialise(
     now = agents.again(token)
     name = nfc(label.strip())
     if not name or len(name.encode()) > LABEL_BYTES:
-        raise errors.PinPolicy(
+        raise errors.PinPolicyViolated(
             M("The label must have 1 to {most} bytes.", most=LABEL_BYTES),
             unchanged=M("Nothing was changed on the token."),
         )
@@ -143,7 +143,7 @@ def change_pin(
     rules = rules or PinRules()
     demand(rules.so_check(token) if so else rules.check(token), new)
     if new and new == old:
-        raise errors.PinPolicy(
+        raise errors.PinPolicyViolated(
             M("The new PIN is the old one."),
             unchanged=M("Nothing was changed on the token."),
             hint=M("Choose another PIN."),
@@ -160,7 +160,7 @@ def change_pin(
             if fault.name in faults.JUDGED:
                 raise guard.incorrect(agents.again(token), so=so) from None
             raise faults.meaning(fault, token) from None
-        except errors.PinPolicy:
+        except errors.PinPolicyViolated:
             attempt.not_judged()
             raise
         attempt.accepted()
@@ -205,7 +205,7 @@ def _by_puk(agents: Agents, token: Token, puk: Secret, new: Secret, confirmed: b
             if fault.name == "CKR_PIN_LOCKED":
                 raise guard.locked(now, so=True) from None
             raise guard.incorrect(agents.again(now), so=True) from None
-        except errors.PinPolicy:
+        except errors.PinPolicyViolated:
             attempt.not_judged()
             raise
         attempt.accepted()
@@ -481,13 +481,13 @@ def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: 
     agent = agents.agent(before)
     given = (so_pin,) if so_pin else ()
     try:
-        number = agent.call(protocol.Open(slot=made.slot, serial=made.serial, label=made.label), int)
+        number = agent.call(protocol.OpenSession(slot=made.slot, serial=made.serial, label=made.label), int)
         agent.call(protocol.Login(number, so=True), type(None), given)
         agent.call(protocol.InitPin(number), type(None), (pin,) if pin else ())
         agent.call(protocol.Close(number), type(None))
     except Broken as fault:
         agent.restart()
-        raise errors.PinPolicy(
+        raise errors.PinPolicyViolated(
             M("The token was initialised, but it refused the user PIN."),
             unchanged=M("The token is empty and has its SO PIN, but no user PIN."),
             hint=M("Choose another PIN and set it with `fieldkit token unblock`."),

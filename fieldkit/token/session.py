@@ -18,7 +18,7 @@ from fieldkit.token.process import Agent, Broken
 
 if TYPE_CHECKING:
     from fieldkit.token.agents import Agents
-    from fieldkit.token.attempts import Identity
+    from fieldkit.token.attempts import TokenIdentity
 
 Value = TypeVar("Value")
 Stored = TypeVar("Stored", StoredCertificate, StoredKey)
@@ -35,7 +35,7 @@ class Session:
         number: int,
         *,
         logged_in: bool,
-        identity: Identity | None = None,
+        identity: TokenIdentity | None = None,
         confirmed_last_try: bool = False,
     ) -> None:
         self.token = token
@@ -191,7 +191,7 @@ class Session:
     def _new_pin_refused(self, fault: Broken) -> FieldkitError:
         if fault.name not in faults.NEW_PIN:
             return self._meaning(fault)
-        return errors.PinPolicy(
+        return errors.PinPolicyViolated(
             M("The token {token} does not accept the new PIN.", token=self.token.name),
             unchanged=M("The PIN is what it was."),
             hint=M("Choose another PIN."),

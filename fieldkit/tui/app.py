@@ -27,7 +27,7 @@ from fieldkit.tui.desk import Desk
 from fieldkit.tui.faults import as_error
 from fieldkit.tui.screens.frame import Room
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.terminal.link import Link
+from fieldkit.tui.terminal.link import TerminalLink
 from fieldkit.tui.themes import THEMES
 from fieldkit.tui.token_watch import TokenWatch
 from fieldkit.tui.widgets.text_field import TextField
@@ -78,9 +78,9 @@ class FieldkitApp(App[int], inherit_bindings=False):
     CSS = "Screen { overflow: hidden; }"
 
     def __init__(
-        self, home: Home, *, link: Link | None = None, modules: tuple[str, ...] = (), visit: str = ""
+        self, home: Home, *, link: TerminalLink | None = None, modules: tuple[str, ...] = (), visit: str = ""
     ) -> None:
-        self.link = link or Link()
+        self.link = link or TerminalLink()
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)

@@ -21,8 +21,8 @@ from fieldkit.tui.screens.dialogs import ConsentDialog, QuestionDialog, SecretDi
 from fieldkit.tui.screens.frame import Room
 
 if TYPE_CHECKING:
-    from fieldkit.signature.batch import Look
-    from fieldkit.signature.preview import Draft
+    from fieldkit.signature.batch import StampSpec
+    from fieldkit.signature.preview import StampDraft
     from fieldkit.stamp.place import Place
 
 PAUSE = 0.5  # seconds between two reports of progress: each costs bytes on the line
@@ -66,7 +66,7 @@ class ScreenOperator:
         answer: str = self._given(await self._asked(lambda: QuestionDialog(question)))
         return answer
 
-    async def place_stamp(self, source: Path, look: Look, draft: Draft) -> Place | None:
+    async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
         """The place for a stamp that the person agreed to on a picture of the page; None with Esc."""
 
         def room() -> Room[Any]:

@@ -19,7 +19,7 @@ import msgspec
 
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.engines import ENGINES, Undrawn, View
-from fieldkit.pdf.page import Sheet, leaves, sheet
+from fieldkit.pdf.page import PageSheet, leaves, sheet
 from fieldkit.pdf.pdfium import Pixels
 from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
@@ -259,7 +259,7 @@ def _revision(
 
     with place.open("rb") as file:
         reader = _reader(file, name, password)
-        sheets: list[Sheet] = []
+        sheets: list[PageSheet] = []
         on: dict[Any, int] = {}
         for number, (page, inherited) in enumerate(leaves(reader.root["/Pages"])):
             sheets.append(sheet(page, inherited))

@@ -20,7 +20,7 @@ State = Literal["open", "ready", "signed", "recorded"]
 Status = Literal["done", "todo", "failed", "not-checked", "off"]
 
 
-class Answered(msgspec.Struct, frozen=True):
+class AnsweredItem(msgspec.Struct, frozen=True):
     """Who gave an answer, when (RFC 3339), in which entry, and how often it was changed."""
 
     entry: str
@@ -63,7 +63,7 @@ class Amendment(msgspec.Struct, frozen=True):
     who: str
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class StepAttempt(msgspec.Struct, frozen=True):
     """A run of a procedure that left no evidence, or something it had done to a token by then.
 
     code: that of the error; CHANGED for what was done. erased: the serial of a token initialised.
@@ -94,7 +94,7 @@ class RecordMade(msgspec.Struct, frozen=True):
     signoff: str = ""
 
 
-class Open(msgspec.Struct, frozen=True):
+class OpenItem(msgspec.Struct, frozen=True):
     """What keeps the visit from being finished: an item and the reason."""
 
     item: str
@@ -134,17 +134,17 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     started: str
     who: str
     answers: dict[str, Any]
-    answered: dict[str, Answered]
+    answered: dict[str, AnsweredItem]
     evidence: dict[str, Evidence]
     relevant: tuple[str, ...]
-    problems: tuple[Open, ...]
+    problems: tuple[OpenItem, ...]
     day: datetime.date
     head: str
     order: str
     last: str
     set_aside: dict[str, Any] = {}
     outdated: tuple[str, ...] = ()
-    attempts: dict[str, tuple[Attempt, ...]] = {}
+    attempts: dict[str, tuple[StepAttempt, ...]] = {}
     notes: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     later_notes: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from fieldkit.profile.model import Bureau, Plan, Profiles
+from fieldkit.profile.model import Bureau, Profiles, RolloutPlan
 from fieldkit.text import Words
 from fieldkit.visit.model import Pinned
 
@@ -30,7 +30,7 @@ def _basis(profiles: Profiles, day: date) -> Iterator[Words]:
     yield profiles.plan.title
 
 
-def _owner(plan: Plan, checklist: str) -> Words | None:
+def _owner(plan: RolloutPlan, checklist: str) -> Words | None:
     """Whose task a visit with that checklist is."""
     tasks = (task for phase in plan.phases for task in phase.tasks)
     return next(

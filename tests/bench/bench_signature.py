@@ -317,11 +317,11 @@ def test_a_stamp_and_its_preview(tmp_path: Path) -> None:
     path, out = tmp_path / "letter.pdf", tmp_path / "out.pdf"
     path.write_bytes(papers.letter_on("210mm", "297mm"))
     rule = StampRule("person", "handwritten", "between-title-and-name", "blue")
-    look = batch.Look(rule, name=papers.NAME, title=papers.TITLE)
+    look = batch.StampSpec(rule, name=papers.NAME, title=papers.TITLE)
     signer = Pki().signer()
     plain, stamped = _medians(
         lambda: sign.sign(path, out, signer, overwrite=True),
-        lambda: batch.sign_one(batch.Job(path, out), signer, look=look, overwrite=True),
+        lambda: batch.sign_one(batch.SigningJob(path, out), signer, look=look, overwrite=True),
         times=11,
     )
     shown = preview.draft(path, look)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from fieldkit.errors import FieldkitError
 from fieldkit.exchange import edxml, packages, safe_xml, xml_signature
-from fieldkit.exchange.edxml import Header, Organ
+from fieldkit.exchange.edxml import MessageHeader, Organ
 from fieldkit.exchange.errors import PackageUnfit
 from fieldkit.pdf.errors import DocumentUnfit
 from fieldkit.profile.model import Dossier
@@ -31,7 +31,7 @@ from tests.conftest import Run
 from tests.pki import Pki, SoftwareSigner
 from tests.validation import forgery
 
-HEADER = Header(
+HEADER = MessageHeader(
     sender=Organ("000.MAU.01", "Cơ quan MẪU một"),
     receiver=Organ("000.MAU.02", "Cơ quan MẪU hai"),
     number="07",

@@ -13,7 +13,7 @@ from fieldkit.journal import checkpoint, folder_check
 from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.errors import StoreMissing
 from fieldkit.journal.store import Store
-from fieldkit.journal.verify import Verified, verify
+from fieldkit.journal.verify import VerifiedStore, verify
 from tests.journal.conftest import checks, flip, segment, write_a_day
 
 
@@ -32,7 +32,7 @@ ANSWERS = {"journal-000001.fkj", "device.key", "attachments"}
 """Where a byte that changed has cost something; elsewhere it is said."""
 
 
-def outcomes(found: Verified) -> list[tuple[str, str]]:
+def outcomes(found: VerifiedStore) -> list[tuple[str, str]]:
     """What was said, without its words."""
     return [(check.id, check.verdict) for check in found.checks]
 

@@ -43,7 +43,7 @@ pin_policy: {{min: 6, max: 8}}
 
 
 def _prepare(home: Home, folder: Path, vendor: Path | None, *platforms: str) -> build.Prepared:
-    choice = build.Choice(platforms=platforms, drivers=("maker",), bureaus=("MAU-01",), vendor=vendor)
+    choice = build.KitChoice(platforms=platforms, drivers=("maker",), bureaus=("MAU-01",), vendor=vendor)
     return build.prepare(folder / "stick", choice, load(home), home)
 
 

@@ -14,7 +14,7 @@ from fieldkit.home import Home
 from fieldkit.kit import build, lists, payload, targets
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
-from fieldkit.profile.model import Plan, Profiles
+from fieldkit.profile.model import Profiles, RolloutPlan
 from fieldkit.sample.authority import SampleAuthority, create
 from fieldkit.sample.services import serving
 from fieldkit.yaml_model import read
@@ -40,7 +40,7 @@ def _with_crl(home: Home, url: str) -> Profiles:
 def test_a_plan_for_some_bureaus_reads_back_as_it_was_written_and_names_no_other(codes: set[str]) -> None:
     kept = payload.only(SHIPPED.plan, payload.bureaus(SHIPPED, sorted(codes)))
     text = payload.plan_text(kept).decode()
-    assert read(text, "plan", Plan).value == kept
+    assert read(text, "plan", RolloutPlan).value == kept
     assert {bureau.code for bureau in kept.bureaus} == codes
     for bureau in SHIPPED.plan.bureaus:
         if bureau.code not in codes:
@@ -202,7 +202,7 @@ def test_a_sample_that_is_far_too_large_is_refused_before_it_is_read(home: Home,
     tracemalloc.start()
     try:
         with pytest.raises(SourceDamaged):
-            build.prepare(tmp_path / "kit", build.Choice(samples=[large]), load(home), home)
+            build.prepare(tmp_path / "kit", build.KitChoice(samples=[large]), load(home), home)
         assert tracemalloc.get_traced_memory()[1] < 150 * 10**6
     finally:
         tracemalloc.stop()

@@ -165,7 +165,7 @@ def test_a_token_that_was_erased_and_refuses_the_new_pin_leaves_that_in_the_visi
 ) -> None:
     token = in_use(road, contrary, tmp_path)
     contrary.behave("hide-blank", "fail C_InitPIN 0 a1")
-    with pytest.raises(errors.PinPolicy):
+    with pytest.raises(errors.PinPolicyViolated):
         road.run("token_setup", People(new_pin=["864209"]))
     kept = [str(each.value) for each in road.visits.store.entries(visit=road.id) if each.kind == "attempt"]
     assert any("was initialised" in each for each in kept)

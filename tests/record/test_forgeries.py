@@ -21,7 +21,7 @@ from fieldkit.record.content import RecordContent
 from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import GIVER, RECEIVER, sign_for
-from fieldkit.record.verify import Verified, verify
+from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import sign
 from fieldkit.visit.visits import Visits
 from tests.pki import Pki, SoftwareSigner
@@ -61,10 +61,10 @@ def signed(
 
 
 @pytest.fixture(scope="session")
-def judge(material: TrustMaterial, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Verified]:
+def judge(material: TrustMaterial, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., VerifiedRecord]:
     path = tmp_path_factory.mktemp("judged") / "record.pdf"
 
-    def judged(data: bytes, **known: Any) -> Verified:
+    def judged(data: bytes, **known: Any) -> VerifiedRecord:
         path.write_bytes(data)
         return verify(path, trust=material.anchors, crls=material.crls, **known)
 
@@ -94,7 +94,7 @@ def forged(content: RecordContent, signer: SoftwareSigner, folder: Path) -> byte
 
 @pytest.mark.parametrize("edit", forging.EDITS)
 def test_changed_data_is_not_what_the_device_signed(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     content: RecordContent,
     attacker: SoftwareSigner,
     tmp_path: Path,
@@ -109,14 +109,14 @@ def test_changed_data_is_not_what_the_device_signed(
 
 @pytest.mark.parametrize("change", forging.ONE_OF_EACH)
 def test_what_is_added_after_the_officer_signed_is_refused(
-    judge: Callable[[bytes], Verified], signed: bytes, change: str
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes, change: str
 ) -> None:
     assert judge(forging.appended(signed, forging.CHANGES[change])).verdict == "fail"
 
 
 @pytest.mark.parametrize("change", ["field Sig, swapped", "script in Names", "title", "unlisted object"])
 def test_what_was_added_before_the_officer_signed_is_refused(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
@@ -130,13 +130,13 @@ def test_what_was_added_before_the_officer_signed_is_refused(
 
 
 def test_other_data_attached_after_the_officer_signed_is_refused(
-    judge: Callable[[bytes], Verified], signed: bytes, content: RecordContent
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes, content: RecordContent
 ) -> None:
     assert judge(forging.appended(signed, forging.other_attachment(content))).verdict == "fail"
 
 
 def test_a_givers_signature_before_the_officers_is_refused(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     content: RecordContent,
     rendered: Rendered,
     pki: Pki,
@@ -150,7 +150,9 @@ def test_a_givers_signature_before_the_officers_is_refused(
     assert judge(signed).verdict == "fail"
 
 
-def test_bytes_that_no_table_lists_are_refused(judge: Callable[[bytes], Verified], signed: bytes) -> None:
+def test_bytes_that_no_table_lists_are_refused(
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes
+) -> None:
     """Some viewers look for objects where the table of contents has none."""
     loose = b"\n300 0 obj\n<< /Type /Catalog >>\nendobj\n"
     for data in (signed + loose, signed + loose + b"startxref\n1\n%%EOF\n", signed + b"\n%%EOF\n"):
@@ -158,7 +160,7 @@ def test_bytes_that_no_table_lists_are_refused(judge: Callable[[bytes], Verified
 
 
 def test_the_appended_objects_stand_where_the_table_says(
-    judge: Callable[[bytes], Verified], signed: bytes
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes
 ) -> None:
     """The moment of a signature may be any; what its length moves is looked at."""
     at = signed.rindex(b"\nxref\n")
@@ -168,7 +170,7 @@ def test_the_appended_objects_stand_where_the_table_says(
 
 
 def test_a_device_of_ones_own_is_not_taken_for_a_known_one(
-    judge: Callable[..., Verified], content: RecordContent, attacker: SoftwareSigner, tmp_path: Path
+    judge: Callable[..., VerifiedRecord], content: RecordContent, attacker: SoftwareSigner, tmp_path: Path
 ) -> None:
     """Without the journal nobody can tell whose device it is; that it is not known is said, with its key."""
     own = msgspec.structs.replace(handing_over(attacker.certificate), journal=head(57, "9f" * 32, OWN_DEVICE))
@@ -185,7 +187,7 @@ def test_a_device_of_ones_own_is_not_taken_for_a_known_one(
 
 
 def test_a_record_of_a_device_that_is_named_says_so(
-    judge: Callable[..., Verified], content: RecordContent, signed: bytes
+    judge: Callable[..., VerifiedRecord], content: RecordContent, signed: bytes
 ) -> None:
     judged = judge(signed, devices=["00" * 32, content.journal.key.upper()])
     assert (judged.verdict, {check.id: check.verdict for check in judged.checks}["device"]) == (
@@ -263,7 +265,7 @@ class Forger:
 
     def __init__(
         self,
-        judge: Callable[[bytes], Verified],
+        judge: Callable[[bytes], VerifiedRecord],
         put: Callable[..., bytes],
         signed: bytes,
         rendered: Rendered,
@@ -286,7 +288,7 @@ class Forger:
 
 @pytest.fixture(scope="session")
 def forger(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     put: Callable[..., bytes],
     signed: bytes,
     rendered: Rendered,

@@ -19,7 +19,7 @@ from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertif
 from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
-from fieldkit.record.verify import Verified, verify
+from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import sign
 from fieldkit.validation.judgement import Policy
 from fieldkit.visit.visits import Visits
@@ -60,7 +60,7 @@ class Judge:
         self._path = folder / "record.pdf"
         self._material = material
 
-    def __call__(self, data: bytes, **more: object) -> Verified:
+    def __call__(self, data: bytes, **more: object) -> VerifiedRecord:
         self._path.write_bytes(data)
         return verify(self._path, trust=self._material.anchors, crls=self._material.crls, **more)  # type: ignore[arg-type]
 

@@ -143,13 +143,15 @@ def _agreeing(seed: int, times: int, rsa_signer: SoftwareSigner, folder: Path) -
     bases = (plain, papers.built(folder, plain, "--object-streams=disable"), papers.hybrid())
     chance, found = random.Random(seed), Counter[tuple[str, bool]]()
     path, out = folder / "hurt.pdf", folder / "out.pdf"
-    look = batch.Look(StampRule("person", "handwritten", "between-title-and-name", "blue"), name=papers.NAME)
+    look = batch.StampSpec(
+        StampRule("person", "handwritten", "between-title-and-name", "blue"), name=papers.NAME
+    )
     for _ in range(times):
         path.write_bytes(_hurt(chance.choice(bases), chance))
         out.unlink(missing_ok=True)
         verdict = preflight(path, kind="person").verdict
         with contextlib.suppress(FieldkitError):  # anything else fails the test
-            batch.sign_one(batch.Job(path, out), rsa_signer, look=look)
+            batch.sign_one(batch.SigningJob(path, out), rsa_signer, look=look)
         found[verdict, out.exists()] += 1
     return found
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as some
 
 from fieldkit.pdf import raster
 from fieldkit.pdf.errors import DocumentUnfit
-from fieldkit.pdf.page import Sheet
+from fieldkit.pdf.page import PageSheet
 from fieldkit.profile.rules import StampRule
 from fieldkit.secret import Secret
 from fieldkit.signature import batch
-from fieldkit.signature.preview import Draft
+from fieldkit.signature.preview import StampDraft
 from fieldkit.stamp import place, preview
 from fieldkit.stamp.place import Page, Place
 from fieldkit.tui.terminal import cells
@@ -22,10 +22,10 @@ from tests import papers
 from tests.pki import SoftwareSigner
 
 PERSON = StampRule("person", "handwritten", "between-title-and-name", "blue")
-LOOK = batch.Look(PERSON, name=papers.NAME, title=papers.TITLE)
+LOOK = batch.StampSpec(PERSON, name=papers.NAME, title=papers.TITLE)
 sides = some.integers(20, 3000)
 sheets = some.builds(
-    lambda left, bottom, width, height, turn, unit: Sheet(
+    lambda left, bottom, width, height, turn, unit: PageSheet(
         left, bottom, left + width, bottom + height, turn, unit
     ),
     some.integers(-500, 500),
@@ -48,7 +48,7 @@ moves = some.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(sheet=sheets, box=some.tuples(*(some.integers(0, 1000),) * 4))
-def test_a_box_as_seen_is_found_again_from_how_it_is_stored(sheet: Sheet, box: tuple[int, ...]) -> None:
+def test_a_box_as_seen_is_found_again_from_how_it_is_stored(sheet: PageSheet, box: tuple[int, ...]) -> None:
     left, right = sorted((box[0] * sheet.width / 1000, box[1] * sheet.width / 1000))
     top, bottom = sorted((box[2] * sheet.height / 1000, box[3] * sheet.height / 1000))
     seen = sheet.seen(sheet.stored(left, top, right, bottom))
@@ -58,11 +58,11 @@ def test_a_box_as_seen_is_found_again_from_how_it_is_stored(sheet: Sheet, box: t
 @settings(max_examples=150, deadline=None)
 @given(papers_=some.lists(sheets, min_size=1, max_size=4), moved=moves)
 def test_wherever_it_is_moved_the_stamp_stays_on_a_page(
-    papers_: list[Sheet], moved: list[tuple[str, int, int]]
+    papers_: list[PageSheet], moved: list[tuple[str, int, int]]
 ) -> None:
     pages = tuple(Page(sheet) for sheet in papers_)
     start = place.on_page(pages[0], 0, 10, 10, 100, 60)
-    at = Draft(pages, start, start)
+    at = StampDraft(pages, start, start)
     for what, one, two in moved:
         at = {
             "nudge": lambda a=one, b=two, d=at: d.nudge(a, b),
@@ -99,9 +99,9 @@ def test_what_was_shown_before_is_what_the_signed_page_looks_like(
     before = preview.Easel(source, LOOK).pixels(shown, 420, 594)
 
     batch.sign_one(
-        batch.Job(source, out),
+        batch.SigningJob(source, out),
         rsa_signer,
-        look=batch.Look(PERSON, name=papers.NAME, title=papers.TITLE, place=shown.place),
+        look=batch.StampSpec(PERSON, name=papers.NAME, title=papers.TITLE, place=shown.place),
     )
 
     after = preview.signed(out, shown.place, 420, 594)

@@ -191,13 +191,13 @@ def test_one_that_fails_stops_no_other_and_what_fails_for_all_ends_the_run(
 ) -> None:
     (tmp_path / "empty.pdf").touch()
     jobs = [
-        batch.Job(source, tmp_path / f"{number}.pdf")
+        batch.SigningJob(source, tmp_path / f"{number}.pdf")
         for number, source in enumerate((letter, tmp_path / "empty.pdf", letter))
     ]
 
     done = batch.sign_each(jobs, pki.signer())
     ended = batch.sign_each(
-        [batch.Job(letter, tmp_path / f"x{number}.pdf") for number in range(3)],
+        [batch.SigningJob(letter, tmp_path / f"x{number}.pdf") for number in range(3)],
         pki.signer(start=NOW - 30 * DAY, end=NOW - DAY),
     )
 
@@ -208,7 +208,7 @@ def test_one_that_fails_stops_no_other_and_what_fails_for_all_ends_the_run(
 
 
 def test_a_run_is_stopped_between_two_documents(pki: Pki, letter: Path, tmp_path: Path) -> None:
-    jobs = [batch.Job(letter, tmp_path / f"{number}.pdf") for number in range(5)]
+    jobs = [batch.SigningJob(letter, tmp_path / f"{number}.pdf") for number in range(5)]
     signer = pki.signer()
 
     done = batch.sign_each(jobs, signer, stopped=lambda: len(signer.asked) == 2)

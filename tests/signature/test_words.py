@@ -99,7 +99,7 @@ def test_a_fault_with_one_document_of_many_keeps_the_others(
     rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
 ) -> None:
     sources = (letter, Path("no\0name.pdf"), letter)  # a name that no file can have is met nowhere
-    jobs = [batch.Job(source, tmp_path / f"{number}.pdf") for number, source in enumerate(sources)]
+    jobs = [batch.SigningJob(source, tmp_path / f"{number}.pdf") for number, source in enumerate(sources)]
     done = batch.sign_each(jobs, rsa_signer)
     assert [each.signed is not None for each in done] == [True, False, True]
     assert isinstance(done[1].error, Internal)

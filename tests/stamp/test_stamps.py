@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
-from fieldkit.pdf.page import Sheet
+from fieldkit.pdf.page import PageSheet
 from fieldkit.profile import load as profiles
 from fieldkit.profile.rules import RuleSet
 from fieldkit.signature import batch, sign
@@ -157,11 +157,11 @@ def test_a_copy_says_its_form_who_copied_and_when(
     rule = rules.stamp("copy")
     assert rule is not None
     out = tmp_path / "copy.pdf"
-    look = batch.Look(
+    look = batch.StampSpec(
         rule, name="Cơ quan mẫu", copy_form="SAO Y", at=datetime(2026, 1, 2, 17, 0, 5, tzinfo=UTC)
     )
 
-    batch.sign_one(batch.Job(letter, out), rsa_signer, look=look)
+    batch.sign_one(batch.SigningJob(letter, out), rsa_signer, look=look)
 
     shown = [word.text for word in place.pages(out)[0].words]
     at = shown.index("SAO")
@@ -190,7 +190,7 @@ def words(*lines: str) -> tuple[place.Word, ...]:
 def test_the_signature_is_centred_over_the_last_name_and_under_the_title(
     lines: tuple[str, ...], name: str, title: str, row: int
 ) -> None:
-    page = place.Page(Sheet(), words(*lines))
+    page = place.Page(PageSheet(), words(*lines))
 
     spots = place.locate([page], name=name, title=title)
 
@@ -205,7 +205,7 @@ def test_the_signature_is_centred_over_the_last_name_and_under_the_title(
 def test_a_name_in_decomposed_letters_is_the_same_name() -> None:
     import unicodedata
 
-    page = place.Page(Sheet(), words("TRƯỞNG CƠ QUAN", "", NAME))
+    page = place.Page(PageSheet(), words("TRƯỞNG CƠ QUAN", "", NAME))
     assert place.locate([page], name=unicodedata.normalize("NFD", NAME)).found
 
 

@@ -206,7 +206,7 @@ def test_a_new_pin_that_breaks_a_rule_is_refused_before_anything_is_sent(
         if new in (PIN, "111111", "23456789")
         else PinRules(min=6, max=16, classes=("upper", "lower", "digit"))
     )
-    with pytest.raises(errors.PinPolicy) as caught:
+    with pytest.raises(errors.PinPolicyViolated) as caught:
         provision.change_pin(agents, token, pin(), pin(new), rules=rules)
     assert why in str(caught.value)
     assert caught.value.status == 2

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fieldkit.profile.rules import RuleSet
-from fieldkit.signature.batch import Look
-from fieldkit.signature.preview import Draft, draft
+from fieldkit.signature.batch import StampSpec
+from fieldkit.signature.preview import StampDraft, draft
 from fieldkit.stamp.place import Place
 from fieldkit.tui.screens.stamp import PagePicture, StampRoom
 from fieldkit.yaml_model import load
@@ -20,12 +20,12 @@ from tests.tui.conftest import Person, Play
 
 
 @pytest.fixture
-def look() -> Look:
+def look() -> StampSpec:
     rules = load(REPOSITORY / "profiles" / "rules" / "nd30-2020.yaml", RuleSet)
     assert isinstance(rules, RuleSet)
     rule = rules.stamp("person")
     assert rule is not None
-    return Look(rule, name=papers.NAME, title=papers.TITLE)
+    return StampSpec(rule, name=papers.NAME, title=papers.TITLE)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def paper(tmp_path: Path) -> Path:
 Keys = Callable[[Person, StampRoom], Awaitable[None]]
 
 
-def placed(play: Play, paper: Path, look: Look, keys: Keys) -> tuple[Draft, Place | None]:
+def placed(play: Play, paper: Path, look: StampSpec, keys: Keys) -> tuple[StampDraft, Place | None]:
     """Where the stamp was at first, and what the room gave when `keys` had been pressed."""
     first = draft(paper, look)
     given: list[Place | None] = []
@@ -67,7 +67,7 @@ def placed(play: Play, paper: Path, look: Look, keys: Keys) -> tuple[Draft, Plac
 
 
 def test_the_page_is_shown_with_the_stamp_and_enter_agrees_to_its_place(
-    play: Play, paper: Path, look: Look
+    play: Play, paper: Path, look: StampSpec
 ) -> None:
     colours: set[tuple[int, int, int]] = set()
 
@@ -86,7 +86,7 @@ def test_the_page_is_shown_with_the_stamp_and_enter_agrees_to_its_place(
 
 
 def test_arrows_move_by_a_millimetre_and_with_shift_by_ten_and_the_line_says_where(
-    play: Play, paper: Path, look: Look
+    play: Play, paper: Path, look: StampSpec
 ) -> None:
     async def move(person: Person, room: StampRoom) -> None:
         left, top, _, _ = room.draft.box
@@ -106,7 +106,7 @@ def test_arrows_move_by_a_millimetre_and_with_shift_by_ten_and_the_line_says_whe
 
 
 def test_pages_are_turned_the_stamp_grows_and_is_looked_at_from_near(
-    play: Play, paper: Path, look: Look
+    play: Play, paper: Path, look: StampSpec
 ) -> None:
     async def turn(person: Person, room: StampRoom) -> None:
         before = room.query_one(PagePicture).render_line(3)
@@ -124,7 +124,7 @@ def test_pages_are_turned_the_stamp_grows_and_is_looked_at_from_near(
     assert (first.place.page, place.page if place else None) == (1, 0)
 
 
-def test_esc_gives_no_place(play: Play, paper: Path, look: Look) -> None:
+def test_esc_gives_no_place(play: Play, paper: Path, look: StampSpec) -> None:
     async def leave(person: Person, room: StampRoom) -> None:
         await person.press("right", "escape")
 
@@ -133,7 +133,7 @@ def test_esc_gives_no_place(play: Play, paper: Path, look: Look) -> None:
 
 
 def test_the_page_is_drawn_where_no_other_program_is_here(
-    play: Play, paper: Path, look: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    play: Play, paper: Path, look: StampSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = draft(paper, look)
     given: list[Place | None] = []

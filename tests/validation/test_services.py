@@ -20,7 +20,7 @@ from fieldkit.home import Home, shipped
 from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.sample import authority, issue, services
 from fieldkit.sample.authority import Issued, SampleAuthority
-from fieldkit.sample.services import Services
+from fieldkit.sample.services import SampleServices
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
 from fieldkit.signature.signer import HttpTimeStamper
@@ -42,7 +42,7 @@ def own(tmp_path: Path) -> SampleAuthority:
 
 
 @pytest.fixture
-def running(own: SampleAuthority) -> Iterator[Services]:
+def running(own: SampleAuthority) -> Iterator[SampleServices]:
     """Its services on loopback."""
     with services.serving(own) as found:
         yield found
@@ -54,7 +54,9 @@ def signer_of(issued: Issued) -> SoftwareSigner:
     return SoftwareSigner(key, x509.load_der_x509_certificate(issued.certificate), chain)
 
 
-def stamped(running: Services, letter: Path, level: Level = "b-t", issued: Issued | None = None) -> Path:
+def stamped(
+    running: SampleServices, letter: Path, level: Level = "b-t", issued: Issued | None = None
+) -> Path:
     """The letter, signed and timestamped by what runs."""
     own = running.authority
     person = issued or own.issue(key="ec:p256")
@@ -73,7 +75,7 @@ def stamped(running: Services, letter: Path, level: Level = "b-t", issued: Issue
     return out
 
 
-def judged(running: Services, path: Path, **more: Any) -> Judgement:
+def judged(running: SampleServices, path: Path, **more: Any) -> Judgement:
     own = running.authority
     given: dict[str, Any] = {"trust": own.anchors, "crls": own.crls} | more
     return validate(path, **given)
@@ -83,7 +85,7 @@ def words(found: Judgement, number: int = 0) -> dict[str, str]:
     return {check.id: check.verdict for check in found.signatures[number].checks}
 
 
-def test_a_good_timestamp_proves_the_time(running: Services, letter: Path) -> None:
+def test_a_good_timestamp_proves_the_time(running: SampleServices, letter: Path) -> None:
     found = judged(running, stamped(running, letter), policy=Policy(timestamp=True))
     assert found.verdict == "pass"
     assert words(found)["timestamp"] == words(found)["timestamp-revocation"] == "pass"
@@ -91,7 +93,7 @@ def test_a_good_timestamp_proves_the_time(running: Services, letter: Path) -> No
 
 
 def test_a_timestamp_of_an_authority_nobody_trusts_proves_nothing(
-    running: Services, letter: Path, tmp_path: Path
+    running: SampleServices, letter: Path, tmp_path: Path
 ) -> None:
     other = authority.create(tmp_path / "other", key="ec:p256")
     running.stamper = other.issue(purposes=("timestamp",), usage=("digital_signature",))
@@ -102,7 +104,7 @@ def test_a_timestamp_of_an_authority_nobody_trusts_proves_nothing(
 
 
 def test_a_timestamp_with_a_certificate_for_something_else_proves_nothing(
-    running: Services, letter: Path
+    running: SampleServices, letter: Path
 ) -> None:
     running.stamper = running.authority.issue()
     found = judged(running, stamped(running, letter))
@@ -111,7 +113,7 @@ def test_a_timestamp_with_a_certificate_for_something_else_proves_nothing(
     assert "not issued for timestamps" in str(check.message)
 
 
-def test_a_timestamp_of_an_expired_authority_proves_nothing(running: Services, letter: Path) -> None:
+def test_a_timestamp_of_an_expired_authority_proves_nothing(running: SampleServices, letter: Path) -> None:
     running.stamper = running.authority.expired(purposes=("timestamp",), usage=("digital_signature",))
     found = judged(running, stamped(running, letter))
     (check,) = [each for each in found.signatures[0].checks if each.id == "timestamp"]
@@ -119,7 +121,9 @@ def test_a_timestamp_of_an_expired_authority_proves_nothing(running: Services, l
     assert "has expired" in str(check.message)
 
 
-def test_a_timestamp_of_a_revoked_authority_makes_the_verdict_no(running: Services, letter: Path) -> None:
+def test_a_timestamp_of_a_revoked_authority_makes_the_verdict_no(
+    running: SampleServices, letter: Path
+) -> None:
     path = stamped(running, letter)
     running.authority.revoke(running.authority.signer("tsa").certificate.public_bytes(Encoding.DER))
     found = judged(running, path)
@@ -127,7 +131,7 @@ def test_a_timestamp_of_a_revoked_authority_makes_the_verdict_no(running: Servic
 
 
 def test_a_verdict_that_rests_on_a_timestamp_needs_its_authority_to_be_known_good(
-    running: Services, letter: Path, tmp_path: Path
+    running: SampleServices, letter: Path, tmp_path: Path
 ) -> None:
     # the timestamp's certificate comes from another authority, whose list is not here
     other = authority.create(tmp_path / "other", key="ec:p256")
@@ -148,7 +152,9 @@ def test_a_verdict_that_rests_on_a_timestamp_needs_its_authority_to_be_known_goo
 @pytest.mark.parametrize(
     ("off", "check"), [(timedelta(hours=3), "timestamp"), (-timedelta(hours=3), "clock")]
 )
-def test_clocks_that_differ_are_told(off: timedelta, check: str, running: Services, letter: Path) -> None:
+def test_clocks_that_differ_are_told(
+    off: timedelta, check: str, running: SampleServices, letter: Path
+) -> None:
     running.clock = off
     found = judged(running, stamped(running, letter))
     assert words(found)[check] != "pass"
@@ -157,7 +163,7 @@ def test_clocks_that_differ_are_told(off: timedelta, check: str, running: Servic
 
 @pytest.mark.parametrize("stamps", ["other-data", "other-nonce", "refused", "junk"])
 def test_a_wrong_answer_of_the_timestamp_authority_leaves_no_file(
-    stamps: Any, running: Services, letter: Path
+    stamps: Any, running: SampleServices, letter: Path
 ) -> None:
     running.stamps = stamps
     with pytest.raises(TimestampFailed):
@@ -166,7 +172,7 @@ def test_a_wrong_answer_of_the_timestamp_authority_leaves_no_file(
 
 
 @pytest.mark.parametrize("mode", ["captive", "failing", "cut"])
-def test_a_network_in_the_way_is_told(mode: Any, running: Services, letter: Path) -> None:
+def test_a_network_in_the_way_is_told(mode: Any, running: SampleServices, letter: Path) -> None:
     running.mode = mode
     with pytest.raises(TimestampFailed):
         stamped(running, letter)
@@ -201,14 +207,14 @@ def test_an_unreachable_timestamp_authority_is_told(own: SampleAuthority, letter
 
 @pytest.mark.parametrize("level", ["b-lt", "b-lta"])
 def test_long_term_levels_hold_offline_with_nothing_given_but_the_root(
-    level: Level, running: Services, letter: Path
+    level: Level, running: SampleServices, letter: Path
 ) -> None:
     found = judged(running, stamped(running, letter, level), crls=(), policy=Policy(timestamp=True))
     assert (found.verdict, found.signatures[0].level) == ("pass", level)
 
 
 def test_a_signer_revoked_after_the_timestamp_was_good_when_it_signed(
-    running: Services, letter: Path
+    running: SampleServices, letter: Path
 ) -> None:
     person = running.authority.issue(key="ec:p256")
     plain, proven = letter.with_name("plain.pdf"), stamped(running, letter, issued=person)
@@ -219,7 +225,7 @@ def test_a_signer_revoked_after_the_timestamp_was_good_when_it_signed(
     assert words(judged(running, proven, at=later))["revocation"] == "pass"
 
 
-def test_the_network_settles_what_is_open_by_ocsp(running: Services, letter: Path) -> None:
+def test_the_network_settles_what_is_open_by_ocsp(running: SampleServices, letter: Path) -> None:
     own = running.authority
     good, bad = (own.issue(key="ec:p256", services=running.url) for _ in range(2))
     online = Online(named=[running.url])
@@ -236,7 +242,7 @@ def test_the_network_settles_what_is_open_by_ocsp(running: Services, letter: Pat
 
 @pytest.mark.parametrize("statuses", ["stale", "unknown", "foreign"])
 def test_an_ocsp_answer_that_settles_nothing_leaves_it_open(
-    statuses: Any, running: Services, letter: Path
+    statuses: Any, running: SampleServices, letter: Path
 ) -> None:
     own = running.authority
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
@@ -245,7 +251,9 @@ def test_an_ocsp_answer_that_settles_nothing_leaves_it_open(
     assert (found.verdict, words(found)["revocation"]) == ("indeterminate", "not-checked")
 
 
-def test_a_list_that_ended_is_fetched_and_still_settles_nothing(running: Services, letter: Path) -> None:
+def test_a_list_that_ended_is_fetched_and_still_settles_nothing(
+    running: SampleServices, letter: Path
+) -> None:
     own = running.authority
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
     now = datetime.now(UTC)
@@ -255,7 +263,7 @@ def test_a_list_that_ended_is_fetched_and_still_settles_nothing(running: Service
     assert (found.verdict, check.verdict) == ("indeterminate", "not-checked")
 
 
-def test_the_network_is_asked_once_for_many_documents(running: Services, letter: Path) -> None:
+def test_the_network_is_asked_once_for_many_documents(running: SampleServices, letter: Path) -> None:
     own, online = running.authority, Online(named=[running.url])
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))
     for _ in range(3):
@@ -264,7 +272,7 @@ def test_the_network_is_asked_once_for_many_documents(running: Services, letter:
 
 
 def test_a_missing_authority_is_fetched_from_where_the_certificate_says(
-    running: Services, letter: Path
+    running: SampleServices, letter: Path
 ) -> None:
     own = running.authority
     issued = own.issue(key="ec:p256", services=running.url)
@@ -298,7 +306,7 @@ def test_responders_that_do_not_help_leave_it_open_within_their_deadline(
 
 
 def test_the_command_asks_over_the_network_and_names_every_request(
-    fieldkit: Run, home: Home, running: Services, letter: Path
+    fieldkit: Run, home: Home, running: SampleServices, letter: Path
 ) -> None:
     own = running.authority
     path = stamped(running, letter, "b-b", own.issue(key="ec:p256", services=running.url))

@@ -16,12 +16,12 @@ from pathlib import Path
 from fieldkit.checklist.errors import FileExists
 from fieldkit.checklist.load import parse
 from fieldkit.checklist.model import Checklist
-from fieldkit.checklist.xlsform.reading import Form, read_form
+from fieldkit.checklist.xlsform.reading import WorkbookForm, read_form
 from fieldkit.checklist.xlsform.writing import write
 from fieldkit.checklist.yaml_text import yaml_text
 from fieldkit.text import M
 
-__all__ = ["Form", "export_form", "import_form", "read_form", "save"]
+__all__ = ["WorkbookForm", "export_form", "import_form", "read_form", "save"]
 
 
 def import_form(form: Path, target: Path, replace: bool = False) -> Checklist:
@@ -34,7 +34,7 @@ def import_form(form: Path, target: Path, replace: bool = False) -> Checklist:
     return save(read_form(form), form.name, target, replace)
 
 
-def save(form: Form, name: str, target: Path, replace: bool = False) -> Checklist:
+def save(form: WorkbookForm, name: str, target: Path, replace: bool = False) -> Checklist:
     """Write what was read from the form called `name` to `target`; the checklist as it reads there.
 
     :raises FileExists: `target` is there, and `replace` was not asked for.

@@ -13,7 +13,7 @@ import msgspec
 from fieldkit.checklist.errors import FormInvalid, FormProblem
 from fieldkit.checklist.load import Place, wrong
 from fieldkit.checklist.model import Checklist, Choice, Item, Kind, Section
-from fieldkit.checklist.xlsform.choices import Listed, lists
+from fieldkit.checklist.xlsform.choices import ChoiceLists, lists
 from fieldkit.checklist.xlsform.columns import (
     LEFT_LOOKS,
     LEFT_SETTINGS,
@@ -30,7 +30,7 @@ from fieldkit.checklist.xlsform.columns import (
     language,
 )
 from fieldkit.checklist.xlsform.table import Table
-from fieldkit.checklist.xlsform.workbook import Row, Sheet, read
+from fieldkit.checklist.xlsform.workbook import SheetRow, Worksheet, read
 from fieldkit.text import M, Message, Words
 
 WHOLE = ". = int(.)"
@@ -61,14 +61,14 @@ _DJ = str.maketrans("đĐ", "dD")  # no letter with a mark, so no normal form pa
 _QUESTIONS = ("name", "label", "relevant", "constraint", "constraint_message", "required", "default")
 
 
-class Form(msgspec.Struct, frozen=True):
+class WorkbookForm(msgspec.Struct, frozen=True):
     """What a workbook gave: the checklist, and what of it has no meaning in fieldkit, each with its cell."""
 
     checklist: Checklist
     left_out: tuple[FormProblem, ...]
 
 
-def read_form(path: Path, procedures: Collection[str] | None = None) -> Form:
+def read_form(path: Path, procedures: Collection[str] | None = None) -> WorkbookForm:
     """The checklist in the XLSForm at `path`. procedures: the names of those there are, to be held against.
 
     :raises FormUnreadable: no workbook. :raises FormInvalid: with every cell that is not understood.
@@ -80,20 +80,20 @@ def read_form(path: Path, procedures: Collection[str] | None = None) -> Form:
 class _Reader:
     """Reads the three sheets, goes on after a problem, and remembers where each part came from."""
 
-    def __init__(self, path: Path, sheets: Mapping[str, Sheet]) -> None:
+    def __init__(self, path: Path, sheets: Mapping[str, Worksheet]) -> None:
         self._path = path
         self._sheets = sheets
         self._problems: list[FormProblem] = []
         self._left: list[FormProblem] = []
         self._places: dict[Place, FormProblem] = {}
         self._default: Language | None = None
-        self._lists: dict[str, list[Listed]] = {}
+        self._lists: dict[str, list[ChoiceLists]] = {}
         self._asked: set[str] = set()
         self._sections: list[Section] = []
         self._items: list[Item] = []
-        self._open: tuple[Table, Row, Section] | None = None
+        self._open: tuple[Table, SheetRow, Section] | None = None
 
-    def form(self, procedures: Collection[str] | None) -> Form:
+    def form(self, procedures: Collection[str] | None) -> WorkbookForm:
         head = self._settings()
         if sheet := self._sheets.get("choices"):
             self._lists = lists(sheet, self._default, self._problems)
@@ -108,7 +108,7 @@ class _Reader:
             message = said if isinstance(said, Message) else M("{problem}", problem=str(said))
             self._problems.append(self._placed(place, message, offset))
         self._stop()
-        return Form(checklist, tuple(self._left))
+        return WorkbookForm(checklist, tuple(self._left))
 
     def _stop(self) -> None:
         if self._problems:
@@ -166,7 +166,7 @@ class _Reader:
         paper = table.words(row, "fk::form")
         return head | ({"form": paper} if paper else {})
 
-    def _mark(self, place: Place, table: Table, row: Row, name: str) -> None:
+    def _mark(self, place: Place, table: Table, row: SheetRow, name: str) -> None:
         self._places[place] = table.place(row, name)
 
     # survey
@@ -200,11 +200,11 @@ class _Reader:
             table.wrong(row.number, table.at("type"), said)
         self._close()
 
-    def _loose(self, table: Table, row: Row, title: Words) -> None:
+    def _loose(self, table: Table, row: SheetRow, title: Words) -> None:
         """A section for questions outside every group; it has no name so far."""
         self._open = (table, row, Section("", title, ()))
 
-    def _begin(self, table: Table, row: Row) -> None:
+    def _begin(self, table: Table, row: SheetRow) -> None:
         if self._open is not None and self._open[2].id:
             said = M("A group in a group: a checklist has sections, and none in another.")
             table.wrong(row.number, table.at("type"), said)
@@ -226,7 +226,7 @@ class _Reader:
         self._mark((*place, "relevant"), table, row, "relevant")
         self._open = (table, row, section)
 
-    def _end(self, table: Table, row: Row) -> None:
+    def _end(self, table: Table, row: SheetRow) -> None:
         for name, at in table.filled(row, [each for each in SURVEY if each not in ("type", "name")]):
             table.wrong(row.number, at, M("The end of a group takes no `{column}`.", column=name))
         named = table.word(row, "name")
@@ -250,7 +250,7 @@ class _Reader:
         self._items = []
         self._open = None
 
-    def _named(self, table: Table, row: Row) -> Words | None:
+    def _named(self, table: Table, row: SheetRow) -> Words | None:
         """The label of a row that needs a name and a label."""
         if not table.word(row, "name"):
             table.wrong(row.number, table.at("name"), M("The `{column}` is missing.", column="name"))
@@ -259,7 +259,7 @@ class _Reader:
             table.wrong(row.number, table.at("label"), M("The `{column}` is missing.", column="label"))
         return label
 
-    def _question(self, table: Table, row: Row) -> None:
+    def _question(self, table: Table, row: SheetRow) -> None:
         place: Place = ("sections", len(self._sections), "items", len(self._items))
         self._mark(place, table, row, "type")
         self._mark((*place, "id"), table, row, "name")
@@ -291,7 +291,7 @@ class _Reader:
         }
         self._items.append(Item(**(item | _whole(written, item) | more)))
 
-    def _answered(self, table: Table, row: Row, written: str, place: Place) -> dict[str, Any] | None:
+    def _answered(self, table: Table, row: SheetRow, written: str, place: Place) -> dict[str, Any] | None:
         """What a row's type makes of its item; None after a problem."""
         select = _SELECT.fullmatch(written)
         kind: str | None = "select" if select else _SIMPLE.get(written.lower())
@@ -328,7 +328,7 @@ class _Reader:
         return self._selected(table, row, select, own, place, more) if select else more
 
     def _selected(
-        self, table: Table, row: Row, select: re.Match[str], own: str, place: Place, more: dict[str, Any]
+        self, table: Table, row: SheetRow, select: re.Match[str], own: str, place: Place, more: dict[str, Any]
     ) -> dict[str, Any] | None:
         if (select["more"] or "").strip():
             said = M("The type `{type}` is not known to fieldkit.", type=select[0])
@@ -359,10 +359,10 @@ class _Reader:
         kind = "choices" if many else "choice"
         return more | {"kind": kind, "choices": tuple(each.choice for each in found)}
 
-    def _condition(self, table: Table, row: Row, name: str) -> str:
+    def _condition(self, table: Table, row: SheetRow, name: str) -> str:
         return table.text(row, name).translate(_SMART)
 
-    def _yes(self, table: Table, row: Row, name: str) -> bool:
+    def _yes(self, table: Table, row: SheetRow, name: str) -> bool:
         written = table.word(row, name).lower()
         if written in ("yes", "true", "true()", "1"):
             return True
@@ -371,7 +371,7 @@ class _Reader:
             table.wrong(row.number, table.at(name), said)
         return False
 
-    def _looks(self, table: Table, row: Row, text: bool) -> bool:
+    def _looks(self, table: Table, row: SheetRow, text: bool) -> bool:
         """Whether a text takes several lines; what only says how a question is drawn is left out."""
         several = False
         for word in table.word(row, "appearance").split():

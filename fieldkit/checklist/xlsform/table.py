@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 
 from fieldkit.checklist.errors import FormProblem
 from fieldkit.checklist.xlsform.columns import SPOKEN, Language, column, language
-from fieldkit.checklist.xlsform.workbook import Row, Sheet
+from fieldkit.checklist.xlsform.workbook import SheetRow, Worksheet
 from fieldkit.text import M, Message, Words
 
 
@@ -17,7 +17,7 @@ class Table:
     """The rows of a sheet, by the columns fieldkit knows."""
 
     def __init__(
-        self, sheet: Sheet, known: Collection[str], default: Language | None, problems: list[FormProblem]
+        self, sheet: Worksheet, known: Collection[str], default: Language | None, problems: list[FormProblem]
     ) -> None:
         self.sheet = sheet
         self._problems = problems
@@ -50,7 +50,7 @@ class Table:
         else:
             columns[key] = at
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[SheetRow]:
         """Its rows; a cell in a column that nobody knows is a problem."""
         for row in self.sheet.rows:
             for at in row.cells:
@@ -73,15 +73,15 @@ class Table:
         """The number of the column, the first of its languages; 1 where there is none."""
         return self._columns.get(name) or min(self._spoken.get(name, {}).values(), default=1)
 
-    def text(self, row: Row, name: str) -> str:
+    def text(self, row: SheetRow, name: str) -> str:
         """What the row has in that column, as it stands; "" for nothing."""
         return row.cells.get(self._columns.get(name, 0), "")
 
-    def word(self, row: Row, name: str) -> str:
+    def word(self, row: SheetRow, name: str) -> str:
         """The same without blanks around it."""
         return self.text(row, name).strip()
 
-    def words(self, row: Row, name: str) -> Words | None:
+    def words(self, row: SheetRow, name: str) -> Words | None:
         """The row's text in both languages; where the form has one only, it stands for both."""
         columns = self._spoken.get(name, {})
         found = {each: row.cells[at] for each, at in columns.items() if at in row.cells}
@@ -96,7 +96,7 @@ class Table:
         either = next(iter(found.values()))
         return Words(vi=found.get("vi", either), en=found.get("en", either))
 
-    def filled(self, row: Row, names: Collection[str]) -> Iterator[tuple[str, int]]:
+    def filled(self, row: SheetRow, names: Collection[str]) -> Iterator[tuple[str, int]]:
         """Which of these columns the row has something in, and where."""
         for name in names:
             for at in (self._columns.get(name, 0), *self._spoken.get(name, {}).values()):
@@ -110,7 +110,7 @@ class Table:
             if not self.has(name):
                 self.wrong(1, 1, M("The column `{column}` is missing.", column=name))
 
-    def place(self, row: Row, name: str) -> FormProblem:
+    def place(self, row: SheetRow, name: str) -> FormProblem:
         """The cell of that column, for a problem that is not known yet."""
         return self.sheet.problem(row.number, self.at(name), Message(""))
 

@@ -31,27 +31,27 @@ _TOLD = 100
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
 
-class Row(msgspec.Struct, frozen=True):
+class SheetRow(msgspec.Struct, frozen=True):
     """One row that holds something; `cells` gives the text of a column (from 1), blank ones left out."""
 
     number: int
     cells: Mapping[int, str]
 
 
-class Sheet(msgspec.Struct, frozen=True):
+class Worksheet(msgspec.Struct, frozen=True):
     """One sheet: its name as it stands, its first row as headings, and the rows below."""
 
     file: str
     name: str
     headings: Mapping[int, str]
-    rows: tuple[Row, ...]
+    rows: tuple[SheetRow, ...]
 
     def problem(self, row: int, column: int, message: Message) -> FormProblem:
         """A problem with one cell of it."""
         return FormProblem(self.file, self.name, row, column, message)
 
 
-def read(path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Sheet]:
+def read(path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
     """The sheets of the workbook at `path` whose names are `wanted`, by those names.
 
     wanted, refused: names in small letters; a refused sheet that holds anything is a problem.
@@ -114,8 +114,8 @@ def _unreadable(path: Path, message: Message, detail: str = "") -> FormUnreadabl
     )
 
 
-def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Sheet]:
-    found: dict[str, Sheet] = {}
+def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
+    found: dict[str, Worksheet] = {}
     problems: list[FormProblem] = []
     for sheet in book.worksheets:
         name = sheet.title.strip().lower()
@@ -149,11 +149,11 @@ class _Reader:
         self._sheet = sheet
         self._problems = problems
 
-    def read(self) -> Sheet:
+    def read(self) -> Worksheet:
         last_row, last_column = self._bounded()  # not what the file says of its size
-        rows = [Row(number, cells) for number, cells in self._rows(last_row, last_column) if cells]
+        rows = [SheetRow(number, cells) for number, cells in self._rows(last_row, last_column) if cells]
         headings = rows.pop(0).cells if rows and rows[0].number == 1 else {}
-        return Sheet(self._file, self._sheet.title, headings, tuple(rows))
+        return Worksheet(self._file, self._sheet.title, headings, tuple(rows))
 
     def _rows(self, last_row: int, last_column: int) -> Iterator[tuple[int, dict[int, str]]]:
         rows = self._sheet.iter_rows(max_row=last_row, max_col=last_column) if last_row else ()

@@ -13,7 +13,7 @@ from fieldkit.text import M, Said, nfc
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.frame import Room
 from fieldkit.tui.terminal.signs import sign
-from fieldkit.tui.widgets.list_box import ListBox, Row
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 from fieldkit.tui.widgets.text_field import TextField
@@ -85,7 +85,7 @@ class ConsentDialog(Dialog[bool]):
             text += [Paragraph(""), Paragraph(warning, "strong", sign("warning"))]
         self.query_one("#text", Prose).show(text)
         if not plan.confirm:
-            rows = [Row(NO, M("No, change nothing")), Row(YES, M("Yes, do it"))]
+            rows = [ListRow(NO, M("No, change nothing")), ListRow(YES, M("Yes, do it"))]
             self.query_one("#answer", ListBox).show(rows)
 
     def action_decide(self) -> None:
@@ -205,7 +205,9 @@ class QuestionDialog(Dialog[str]):
             text.append(Paragraph(M("Tab completes a path."), "faint"))
         self.query_one("#text", Prose).show(text)
         if self._question.options:
-            rows = [Row(option.value, option.label, word=option.detail) for option in self._question.options]
+            rows = [
+                ListRow(option.value, option.label, word=option.detail) for option in self._question.options
+            ]
             box = self.query_one("#answer", ListBox)
             box.show(rows, at=box.key or self._question.default)
 
@@ -242,7 +244,7 @@ class PickDialog(Dialog[str]):
     BINDINGS = bindings("pick")
     scopes: ClassVar[tuple[Scope, ...]] = ("pick", "room")
 
-    def __init__(self, title: Said, text: Said, rows: Sequence[Row], at: str = "") -> None:
+    def __init__(self, title: Said, text: Said, rows: Sequence[ListRow], at: str = "") -> None:
         super().__init__()
         self._title, self._text, self._rows, self._first = title, text, rows, at
 

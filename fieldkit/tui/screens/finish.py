@@ -17,7 +17,7 @@ from fieldkit.tui.screens.dialogs import QuestionDialog
 from fieldkit.tui.screens.work import SAID_NO, WorkRoom
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.item_pane import answer_words, finding_text
-from fieldkit.tui.widgets.list_box import ListBox, Row
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class FinishRoom(WorkRoom):
             self._told, self.findings = (), []
             self._say()
 
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[ListRow]:
         visit = self._visit
         made = visit.state == "recorded"
         ready = visit.state in ("ready", "signed")
@@ -78,11 +78,11 @@ class FinishRoom(WorkRoom):
         )
         after = M("possible now") if visit.records else M("after the record")
         return [
-            Row("handover", self._what(), first, word),
-            Row("export", M("Export the record as PDF, XLSX, CSV or JSON"), "", after),
-            Row("bundle", M("Put a bundle for head office into a folder (a USB stick, a share)"), "", ""),
-            Row("waiting", M("What waits for a receipt from head office"), "", ""),
-            Row(
+            ListRow("handover", self._what(), first, word),
+            ListRow("export", M("Export the record as PDF, XLSX, CSV or JSON"), "", after),
+            ListRow("bundle", M("Put a bundle for head office into a folder (a USB stick, a share)"), "", ""),
+            ListRow("waiting", M("What waits for a receipt from head office"), "", ""),
+            ListRow(
                 "amend",
                 M("Open the visit again, with a reason"),
                 "",

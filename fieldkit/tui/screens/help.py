@@ -11,7 +11,7 @@ from fieldkit.operator import said
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Action, Scope, bindings, key_name, keys_shown
 from fieldkit.tui.screens.dialogs import Dialog
-from fieldkit.tui.widgets.list_box import ListBox, Row
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 
 
@@ -99,7 +99,7 @@ class PaletteRoom(Dialog[str]):
 
     def filled(self) -> None:
         rows = [
-            Row(action.id, f"{action.label}: {said(action.about)}", word=key_name(action.keys[0]))
+            ListRow(action.id, f"{action.label}: {said(action.about)}", word=key_name(action.keys[0]))
             for action in self._hints
         ]
         self.query_one("#pick", ListBox).show(rows)

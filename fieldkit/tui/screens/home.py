@@ -13,7 +13,7 @@ from fieldkit.text import M, Message, Said
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.frame import Room
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.list_box import ListBox, Row
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class HomeRoom(Room[None]):
                 PickDialog(
                     M("New visit: which checklist?"),
                     M("The checklist is kept with the visit as it is now."),
-                    [Row(str(path), title) for path, title in checklists],
+                    [ListRow(str(path), title) for path, title in checklists],
                     at=next((str(path) for path, _ in checklists if path.stem == "handover"), ""),
                 )
             )
@@ -219,8 +219,8 @@ def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
     ]
 
 
-def _row(visit: Visit) -> Row:
-    return Row(
+def _row(visit: Visit) -> ListRow:
+    return ListRow(
         key=visit.id,
         text=f"{visit.bureau.name} · {visit.checklist.title}",
         sign=signs.sign(visit.state),
@@ -228,14 +228,14 @@ def _row(visit: Visit) -> Row:
     )
 
 
-def _unreadable_row(unreadable: UnreadableVisit) -> Row:
-    return Row(unreadable.id, unreadable.id, signs.sign("fail"), M("cannot be read"))
+def _unreadable_row(unreadable: UnreadableVisit) -> ListRow:
+    return ListRow(unreadable.id, unreadable.id, signs.sign("fail"), M("cannot be read"))
 
 
-def _bureau_rows(bureaus: Sequence[Bureau]) -> list[Row]:
+def _bureau_rows(bureaus: Sequence[Bureau]) -> list[ListRow]:
     sample = M("sample")
     return [
-        Row(bureau.code, bureau.name, word=f"{bureau.code} ({sample})" if bureau.sample else bureau.code)
+        ListRow(bureau.code, bureau.name, word=f"{bureau.code} ({sample})" if bureau.sample else bureau.code)
         for bureau in bureaus
     ]
 

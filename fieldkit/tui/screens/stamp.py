@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature.preview import ZOOMS, Draft, Easel
+from fieldkit.signature.preview import ZOOMS, Easel, StampDraft
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Scope, bindings
@@ -24,7 +24,7 @@ from fieldkit.tui.terminal.cells import UPPER, Cell, rows, runs, shade
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.batch import Look
+    from fieldkit.signature.batch import StampSpec
 
 MOVES = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 FAR = 10  # millimetres with Shift; one without
@@ -78,7 +78,9 @@ class StampRoom(Room[Place | None]):
     class Drawn(Event):
         """The page was drawn for a draft: rows of cells, or why it could not be."""
 
-        def __init__(self, draft: Draft, rows: list[list[Cell]], error: FieldkitError | None = None) -> None:
+        def __init__(
+            self, draft: StampDraft, rows: list[list[Cell]], error: FieldkitError | None = None
+        ) -> None:
             super().__init__()
             self.draft = draft
             self.rows = rows
@@ -87,7 +89,9 @@ class StampRoom(Room[Place | None]):
         def can_replace(self, message: Any) -> bool:
             return isinstance(message, StampRoom.Drawn)
 
-    def __init__(self, source: Path, look: Look, draft: Draft, *, password: Secret | None = None) -> None:
+    def __init__(
+        self, source: Path, look: StampSpec, draft: StampDraft, *, password: Secret | None = None
+    ) -> None:
         super().__init__()
         self._easel = Easel(source, look, password=password)
         self._source = source
@@ -96,7 +100,7 @@ class StampRoom(Room[Place | None]):
         self._picture: PagePicture | None = None
 
     @property
-    def draft(self) -> Draft:
+    def draft(self) -> StampDraft:
         """The stamp where it is now."""
         return self._draft
 
@@ -145,7 +149,7 @@ class StampRoom(Room[Place | None]):
         elif self._picture is not None and event.draft == self._draft:
             self._picture.show(event.rows)
 
-    def _to(self, draft: Draft) -> None:
+    def _to(self, draft: StampDraft) -> None:
         if draft != self._draft:
             self._draft = draft
             self._redraw()

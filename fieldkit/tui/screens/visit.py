@@ -23,7 +23,7 @@ from fieldkit.tui.screens.dialogs import QuestionDialog
 from fieldkit.tui.screens.work import SAID_NO, WorkRoom
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.item_pane import WorkPane
-from fieldkit.tui.widgets.list_box import ListBox, Row
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.visit_rows import FINISH, NEEDS_WORK, next_open, rows
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class VisitRoom(WorkRoom):
             self._items.show(self._rows(self._visit))
             self._pane.retell()
 
-    def _rows(self, visit: Visit) -> list[Row]:
+    def _rows(self, visit: Visit) -> list[ListRow]:
         return rows(visit, self._drafts, self._running_item, words=self.app.size.width >= ROOMY)
 
     def on_resize(self) -> None:

@@ -17,7 +17,7 @@ DRIVER = "fieldkit.tui.terminal.driver:FieldDriver"
 BARE_TERMINALS = ("linux", "vt100", "vt102", "vt220", "cons25", "ansi", "dumb")
 
 
-class Link(msgspec.Struct, frozen=True):
+class TerminalLink(msgspec.Struct, frozen=True):
     """How the person's screen is reached, and what it can show.
 
     remote: over SSH, so every byte counts. ascii_signs: its font or character set lacks ✓ and ✗.
@@ -63,12 +63,12 @@ def judge(
     colours: Colours | None = None,
     light: bool = False,
     mouse: bool = False,
-) -> Link:
+) -> TerminalLink:
     """The link that `environment` tells of; options given by the person win over what it says."""
     terminal = environment.get("TERM", "")
     remote = any(environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT", "MOSH_IP"))
     windows = platform == "win32"
-    return Link(
+    return TerminalLink(
         remote=remote,
         tmux=bool(environment.get("TMUX")),
         windows=windows,

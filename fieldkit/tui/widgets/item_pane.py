@@ -14,7 +14,7 @@ from fieldkit.operator import Finding
 from fieldkit.text import M, Said
 from fieldkit.text_output import SEVERITIES
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.list_box import ListBox, Row
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 from fieldkit.tui.widgets.text_field import TextField
@@ -250,12 +250,12 @@ class WorkPane(Vertical):
         return self._present.checklist.item(self.item)
 
 
-def _options(visit: Visit, item: Item, ticked: set[str]) -> list[Row]:
+def _options(visit: Visit, item: Item, ticked: set[str]) -> list[ListRow]:
     if item.kind == "yesno":
-        return [Row(value, label) for value, label in ANSWERS.items()]
+        return [ListRow(value, label) for value, label in ANSWERS.items()]
     several = item.kind == "choices"
     return [
-        Row(choice.value, choice.label, ticked=choice.value in ticked if several else None)
+        ListRow(choice.value, choice.label, ticked=choice.value in ticked if several else None)
         for choice in item.choices
     ]
 

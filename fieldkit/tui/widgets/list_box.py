@@ -23,7 +23,7 @@ AROUND = 2  # lines kept in sight before and after the cursor
 PATIENCE = 1.0  # seconds between letters that belong to one search
 
 
-class Row(msgspec.Struct, frozen=True):
+class ListRow(msgspec.Struct, frozen=True):
     """A line of a list.
 
     key: what it stands for. sign: one cell before the text. word: at the right, the state in words.
@@ -67,7 +67,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """The cursor is on `row` now."""
 
-        def __init__(self, box: ListBox, row: Row) -> None:
+        def __init__(self, box: ListBox, row: ListRow) -> None:
             super().__init__()
             self.box = box
             self.row = row
@@ -78,7 +78,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
 
     def __init__(
         self,
-        rows: Sequence[Row] = (),
+        rows: Sequence[ListRow] = (),
         *,
         id: str | None = None,
         paging: bool = True,
@@ -86,7 +86,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         search: bool = False,
     ) -> None:
         super().__init__(id=id)
-        self._rows: tuple[Row, ...] = tuple(rows)
+        self._rows: tuple[ListRow, ...] = tuple(rows)
         self._paging = paging
         self._wrap = wrap
         self._searches = search
@@ -99,11 +99,11 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
     # --- rows and cursor
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ListRow, ...]:
         return self._rows
 
     @property
-    def row(self) -> Row | None:
+    def row(self) -> ListRow | None:
         """The row under the cursor."""
         return self._rows[self._at] if 0 <= self._at < len(self._rows) else None
 
@@ -117,7 +117,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         """The keys of the ticked rows, in order."""
         return [row.key for row in self._rows if row.ticked]
 
-    def show(self, rows: Sequence[Row], at: str | None = "") -> None:
+    def show(self, rows: Sequence[ListRow], at: str | None = "") -> None:
         """Show other rows, the cursor on `at`, else on the row it was on, else where it stood.
 
         at: None for a cursor on no row, until the person moves it: nothing is chosen for them.
@@ -248,7 +248,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
             for part in range(len(wrap(said(row.text), self._room(row, width))))
         ]
 
-    def _room(self, row: Row, width: int) -> int:
+    def _room(self, row: ListRow, width: int) -> int:
         """Cells for the text of `row` between its sign and its word."""
         word = said(row.word)
         return max(4, width - 3 - (cell_len(word) + 2 if word else 0) - (0 if row.ticked is None else 4))
@@ -294,7 +294,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         line = self._drawn(row, part, width) + self._hidden(y, len(lines))
         return Strip([Segment(cut(line, width), style)], width)
 
-    def _drawn(self, row: Row, part: int, width: int) -> str:
+    def _drawn(self, row: ListRow, part: int, width: int) -> str:
         """One line of a row, but for its last cell."""
         lead = f"{row.sign or ' '} "
         if row.ticked is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fieldkit.text import M, Said
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.list_box import Row
+from fieldkit.tui.widgets.list_box import ListRow
 
 if TYPE_CHECKING:
     from fieldkit.checklist.model import Item
@@ -17,25 +17,25 @@ FINISH = "@finish"
 NEEDS_WORK = ("todo", "failed")
 
 
-def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = True) -> list[Row]:
+def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = True) -> list[ListRow]:
     """A row for each item in force and one for finishing; drafts, running: ids of such items.
 
     words: False where there is little room: "done" and "to do" are then said by their signs alone, which
     help explains.
     """
-    found: list[Row] = []
+    found: list[ListRow] = []
     for section in visit.checklist.sections:
         items = [item for item in section.items if item.id in visit.relevant]
         if items:
-            found.append(Row(f"@{section.id}", section.title, heading=True))
+            found.append(ListRow(f"@{section.id}", section.title, heading=True))
         found += [_row(visit, item, item.id in drafts, item.id == running, words) for item in items]
-    found.append(Row("@end", M("Finish"), heading=True))
+    found.append(ListRow("@end", M("Finish"), heading=True))
     word = signs.SHORT_STATES[visit.state]
-    found.append(Row(FINISH, M("Sign-off, record, export"), signs.sign(visit.state), word))
+    found.append(ListRow(FINISH, M("Sign-off, record, export"), signs.sign(visit.state), word))
     return found
 
 
-def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> Row:
+def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> ListRow:
     status = visit.status(item.id)
     sign = signs.sign(status)
     word: Said | str = signs.STATUSES[status] if words or status not in ("done", "todo") else ""
@@ -47,7 +47,7 @@ def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> R
         sign, word = "", M("to read")
     elif status == "todo" and not item.required:
         word = M("optional")
-    return Row(item.id, item.label, sign, word)
+    return ListRow(item.id, item.label, sign, word)
 
 
 def items_from(visit: Visit, item: str) -> list[str]:
