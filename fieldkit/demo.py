@@ -27,7 +27,7 @@ MARK = "sample-home"  # a home with this file is the demo's own
 CHECKLIST = "handover"
 
 
-class Laid(msgspec.Struct, frozen=True):
+class SampleSetup(msgspec.Struct, frozen=True):
     """What was laid out for the sample visit; `password` opens the sample's file and is kept nowhere."""
 
     home: Home
@@ -52,7 +52,7 @@ class DemoResult(msgspec.Struct, frozen=True):
     checks: list[dict[str, str]]
 
 
-def lay_out(home: Home) -> Laid:
+def lay_out(home: Home) -> SampleSetup:
     """Make the sample authority, the certificate file and an empty SoftHSM2 token store in `home`.
 
     The PKCS#12 password is new each time and only returned: it is written nowhere.
@@ -79,7 +79,7 @@ def lay_out(home: Home) -> Laid:
         made.write_pkcs12(certificate, secret)
     _fresh_token_store(home)
     made.install(home)
-    return Laid(home, made, certificate, password)
+    return SampleSetup(home, made, certificate, password)
 
 
 def _own(home: Home) -> bool:
@@ -167,7 +167,9 @@ class Script:
             self._tell("  " + line)
 
 
-async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: Operator) -> DemoResult:
+async def play(
+    visits: Visits, laid: SampleSetup, tell: Callable[[str], None], person: Operator
+) -> DemoResult:
     """The whole visit by itself: every step, the sign-off, the signed record, the bundle on a "stick"."""
     from fieldkit.record.handover import hand_over
     from fieldkit.sync.carrier import FolderCarrier
@@ -201,7 +203,7 @@ def _verdict(finding: Finding) -> str:
     return finding.severity if finding.severity in ("fail", "not-checked") else "pass"
 
 
-def answers(laid: Laid, bureau: str) -> dict[str, str]:
+def answers(laid: SampleSetup, bureau: str) -> dict[str, str]:
     """What the people of the sample visit answer, by item; marked as a sample where it is a name."""
     return {
         "delivery": "file",

@@ -83,7 +83,7 @@ class Invalid(Misused):
         self.problems = tuple(problems)
 
 
-class Unreadable(Missing):
+class YamlUnreadable(Missing):
     """A YAML file is not there, or may not be read."""
 
     code = "file-unreadable"
@@ -117,7 +117,7 @@ class Document(Generic[T]):
 def load(path: Path, shape: type[T], error: type[Invalid] = Invalid) -> T:
     """The value of the file at `path`.
 
-    :raises Unreadable: the file is not there. :raises Invalid: (as `error`) it is not what it should be.
+    :raises YamlUnreadable: the file is not there. :raises Invalid: (as `error`) it is not what it should be.
     """
     return read(text_of(path, error), str(path), shape, error).value
 
@@ -128,7 +128,7 @@ def text_of(path: Path, error: type[Invalid] = Invalid) -> str:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as reason:
-        raise Unreadable(
+        raise YamlUnreadable(
             M("The file cannot be read: {path} ({reason}).", path=str(path), reason=reason.strerror or ""),
             hint=M("Check the name and your rights."),
         ) from None

@@ -19,7 +19,7 @@ from fieldkit.profile.rules import RuleSet
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.validation.folder import Judged
+    from fieldkit.validation.folder import JudgedDocument
     from fieldkit.validation.judgement import Judgement, Policy
     from fieldkit.validation.online import Online
 
@@ -53,7 +53,7 @@ def verify_documents(
     files: Sequence[Path],
     options: VerificationOptions,
     progress: Callable[[Progress], None] | None = None,
-) -> list[Judged]:
+) -> list[JudgedDocument]:
     """A result for each of `files`, and for each PDF inside those that are folders."""
     from fieldkit.validation.folder import judge_each
 

@@ -15,7 +15,7 @@ DEEPEST = 48
 Kind = Literal["pkcs12", "pkcs7", "certificate-like", "encrypted-key", "key", "unknown"]
 
 
-class Malformed(ValueError):
+class MalformedAsn1(ValueError):
     """It is not ASN.1 in a binary encoding, or it ends too early."""
 
 
@@ -33,7 +33,7 @@ class TLV(msgspec.Struct, frozen=True):
     def children(self) -> list[TLV]:
         """The elements inside; empty for a primitive one.
 
-        :raises Malformed: they do not add up to the content.
+        :raises MalformedAsn1: they do not add up to the content.
         """
         return list(elements(self.content)) if self.constructed else []
 
@@ -41,7 +41,7 @@ class TLV(msgspec.Struct, frozen=True):
 def first(data: bytes) -> TLV:
     """The element at the start of `data`.
 
-    :raises Malformed: there is none.
+    :raises MalformedAsn1: there is none.
     """
     tag, start, length = _header(data, 0)
     if length is None:
@@ -53,7 +53,7 @@ def first(data: bytes) -> TLV:
 def elements(data: bytes) -> Iterator[TLV]:
     """The elements that `data` is made of, one after the other.
 
-    :raises Malformed: something is left over, or cut off.
+    :raises MalformedAsn1: something is left over, or cut off.
     """
     offset = 0
     while offset < len(data):
@@ -70,10 +70,10 @@ def elements(data: bytes) -> Iterator[TLV]:
 def definite(data: bytes, depth: int = 0) -> bytes:
     """`data` with every length definite and every octet string in one piece, as DER has them.
 
-    :raises Malformed: it is not BER.
+    :raises MalformedAsn1: it is not BER.
     """
     if depth > DEEPEST:
-        raise Malformed("nested too deeply")
+        raise MalformedAsn1("nested too deeply")
     made = bytearray()
     for element in elements(data):
         if element.tag == OCTET_STRING | CONSTRUCTED:
@@ -89,7 +89,7 @@ def definite(data: bytes, depth: int = 0) -> bytes:
 def octets(element: TLV, depth: int = 0) -> bytes:
     """The content of an octet string, whole, even where it came in pieces."""
     if depth > DEEPEST:
-        raise Malformed("nested too deeply")
+        raise MalformedAsn1("nested too deeply")
     if not element.constructed:
         return element.content
     return b"".join(octets(piece, depth + 1) for piece in element.children())
@@ -103,7 +103,7 @@ def kind(data: bytes) -> Kind:
         tags = [each.tag for each in inside[:3]]
         inner = [each.tag for each in inside[0].children()[:1]] if tags[:1] == [SEQUENCE] else []
         second = [each.tag for each in inside[1].children()[:1]] if tags[1:2] == [SEQUENCE] else []
-    except Malformed:
+    except MalformedAsn1:
         return "unknown"
     if tags[:2] == [INTEGER, SEQUENCE] and inside[0].content == b"\x03" and second == [OID]:
         return "pkcs12"
@@ -118,28 +118,28 @@ def kind(data: bytes) -> Kind:
     return "unknown"
 
 
-class Work(msgspec.Struct, frozen=True):
+class DerivationCost(msgspec.Struct, frozen=True):
     """What deriving keys from a password asks of a machine. rounds: of all. memory: at most, in bytes."""
 
     rounds: int = 0
     memory: int = 0
 
-    def __add__(self, other: Work) -> Work:
-        return Work(self.rounds + other.rounds, max(self.memory, other.memory))
+    def __add__(self, other: DerivationCost) -> DerivationCost:
+        return DerivationCost(self.rounds + other.rounds, max(self.memory, other.memory))
 
 
-def work(data: bytes, depth: int = 0, under: int = 0) -> Work:
+def work(data: bytes, depth: int = 0, under: int = 0) -> DerivationCost:
     """The work of every derivation that `data` asks for.
 
     Every one in use keeps its numbers after its salt, which is the first of its parts, or the second after
     the digest that it is for: SEQUENCE { OCTET STRING, INTEGER, … }. scrypt has three numbers, the others
     at most two.
 
-    :raises Malformed: it is not ASN.1, so that another parser may see more in it.
+    :raises MalformedAsn1: it is not ASN.1, so that another parser may see more in it.
     """
     if depth > DEEPEST:
-        raise Malformed("nested too deeply")
-    found = Work()
+        raise MalformedAsn1("nested too deeply")
+    found = DerivationCost()
     inside = list(elements(data))
     for at, element in enumerate(inside):
         if element.tag not in (OCTET_STRING, OCTET_STRING | CONSTRUCTED):
@@ -152,13 +152,13 @@ def work(data: bytes, depth: int = 0, under: int = 0) -> Work:
         if content[:1] == b"\x30":
             try:
                 found += work(content, depth + 1)
-            except Malformed:
+            except MalformedAsn1:
                 if under == CONTEXT_0:  # what stands there is read as ASN.1; elsewhere it may be anything
                     raise
     return found
 
 
-def _derivation(after: list[TLV]) -> Work:
+def _derivation(after: list[TLV]) -> DerivationCost:
     """What the numbers after a salt ask for."""
     numbers = []
     for element in after:
@@ -166,9 +166,9 @@ def _derivation(after: list[TLV]) -> Work:
             break
         numbers.append(int.from_bytes(element.content[:16], "big"))
     if len(numbers) < 3:
-        return Work(numbers[0] if numbers else 0)
+        return DerivationCost(numbers[0] if numbers else 0)
     cost, block, parallel = numbers[:3]
-    return Work(cost * block * parallel, 128 * cost * block)
+    return DerivationCost(cost * block * parallel, 128 * cost * block)
 
 
 def _header(data: bytes, offset: int) -> tuple[int, int, int | None]:
@@ -177,29 +177,29 @@ def _header(data: bytes, offset: int) -> tuple[int, int, int | None]:
         tag = data[offset]
         length = data[offset + 1]
     except IndexError:
-        raise Malformed("ends in a tag") from None
+        raise MalformedAsn1("ends in a tag") from None
     if tag & 0x1F == 0x1F or tag == 0:
-        raise Malformed("a tag that no certificate file has")
+        raise MalformedAsn1("a tag that no certificate file has")
     start = offset + 2
     if length == 0x80:
         if not tag & CONSTRUCTED:
-            raise Malformed("a primitive of indefinite length")
+            raise MalformedAsn1("a primitive of indefinite length")
         return tag, start, None
     if length & 0x80:
         count = length & 0x7F
         if count > 4:
-            raise Malformed("a length beyond any file")
+            raise MalformedAsn1("a length beyond any file")
         length = int.from_bytes(data[start : start + count], "big")
         start += count
     if start + length > len(data):
-        raise Malformed("cut off")
+        raise MalformedAsn1("cut off")
     return tag, start, length
 
 
 def _until_end(data: bytes, start: int, depth: int) -> tuple[bytes, int]:
     """The content of an element of indefinite length, and where the element ends."""
     if depth > DEEPEST:
-        raise Malformed("nested too deeply")
+        raise MalformedAsn1("nested too deeply")
     offset = start
     while data[offset : offset + 2] != b"\0\0":
         _, inner, length = _header(data, offset)

@@ -54,9 +54,9 @@ class Password:
         for form in self.forms():
             try:
                 return guarded(lambda form=form: attempt(form))  # type: ignore[misc]
-            except Unable as error:
+            except ParserUnable as error:
                 unable = error
-            except Wrong:
+            except ParserFailed:
                 continue
         if unable is not None:
             raise unreadable(self._name, damaged, str(unable))
@@ -73,35 +73,35 @@ class Password:
         )
 
 
-class Wrong(Exception):
+class ParserFailed(Exception):
     """A parser could not make anything of it: the password may be wrong, or the bytes."""
 
 
-class Unable(Exception):
+class ParserUnable(Exception):
     """A parser knows what it is and cannot do it."""
 
 
 def guarded(parse: Callable[[], Value]) -> Value:
-    """What `parse` gives; what it raises becomes `Wrong` or `Unable`, its warnings are not shown."""
+    """What `parse` gives; what it raises becomes `ParserFailed` or `ParserUnable`, without its warnings."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return parse()
-    except (FieldkitError, Wrong, Unable):
+    except (FieldkitError, ParserFailed, ParserUnable):
         raise
     except UnsupportedAlgorithm as error:
-        raise Unable(_brief(error)) from None
+        raise ParserUnable(_brief(error)) from None
     except Exception as error:  # parsers raise what they like; the bytes are not ours
         said = str(error)
         # GUESS is what cryptography says of any bytes that are no key, as a wrong password makes them.
         if GUESS not in said and ("algorithm" in said or "nsupported" in said):
-            raise Unable(_brief(error)) from None
-        raise Wrong(_brief(error)) from None
+            raise ParserUnable(_brief(error)) from None
+        raise ParserFailed(_brief(error)) from None
     except BaseException as error:
         if type(error).__name__ == "PanicException":  # a fault in a parser written in Rust
-            raise Wrong(_brief(error)) from None
+            raise ParserFailed(_brief(error)) from None
         raise
 
 
@@ -112,7 +112,7 @@ def parsed(parse: Callable[[], Value], name: str, damaged: Message) -> Value:
     """
     try:
         return guarded(parse)
-    except (Wrong, Unable) as error:
+    except (ParserFailed, ParserUnable) as error:
         raise unreadable(name, damaged, str(error)) from None
 
 

@@ -277,7 +277,7 @@ def _trimmed(data: bytes, name: str) -> bytes:
     """The element that the file is; line ends and zeroes behind it are let pass, nothing else."""
     try:
         end = asn1.first(data).end
-    except asn1.Malformed as error:
+    except asn1.MalformedAsn1 as error:
         raise unreadable(name, M("It is cut off or damaged."), str(error)) from None
     if data[end:].strip(b"\0\r\n\t "):
         raise unreadable(name, M("There is something behind its end that does not belong to it."))
@@ -288,7 +288,7 @@ def _start(der: bytes) -> bytes:
     """The first element: OpenSSL's trusted certificates have more behind it."""
     try:
         return der[: asn1.first(der).end]
-    except asn1.Malformed:
+    except asn1.MalformedAsn1:
         return der
 
 

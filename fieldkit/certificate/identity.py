@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.certificate import errors
-from fieldkit.certificate.boundary import Unable, Wrong, guarded
+from fieldkit.certificate.boundary import ParserFailed, ParserUnable, guarded
 from fieldkit.certificate.contents import Contents, PrivateKey, public_key
 from fieldkit.certificate.name import common_name
 from fieldkit.certificate.path import ordered
@@ -222,7 +222,7 @@ def public_half(certificate: x509.Certificate) -> bytes:
     """The public key of a certificate; empty, and so nobody's, where nothing here reads it."""
     try:
         return guarded(lambda: public_key(certificate))
-    except (Wrong, Unable):
+    except (ParserFailed, ParserUnable):
         return b""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fieldkit.certificate import asn1, errors, openssl
-from fieldkit.certificate.boundary import Password, Unable, Wrong, guarded, unreadable
+from fieldkit.certificate.boundary import ParserFailed, ParserUnable, Password, guarded, unreadable
 from fieldkit.certificate.contents import Contents, PrivateKey, private_key, unique
 from fieldkit.text import M
 
@@ -36,11 +36,11 @@ def read(data: bytes, password: Password, name: str) -> Contents:
         for form in _forms(password):
             try:
                 return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
-            except Unable as error:
+            except ParserUnable as error:
                 unable = str(error)
                 if (found := _by_program(data, form, name)) is not None:
                     return found
-            except Wrong:
+            except ParserFailed:
                 wrong.append(form)
     except errors.PasswordNeeded as error:
         needed = error
@@ -80,7 +80,7 @@ def bearable(data: bytes, name: str) -> None:
     """
     try:
         needed = asn1.work(data)
-    except asn1.Malformed as error:
+    except asn1.MalformedAsn1 as error:
         raise unreadable(name, M("It is cut off or damaged."), str(error)) from None
     if needed.rounds > MOST_ROUNDS or needed.memory > MOST_MEMORY:
         raise unreadable(name, M("It asks for more work to open it than any honest file does."))

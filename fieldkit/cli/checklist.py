@@ -78,7 +78,7 @@ def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | S
         if path.suffix.lower() == ".xlsx":
             convert.read_form(path, _procedures())
         elif path.is_file() and (kind := profiles.kind_of(path)):
-            known = profiles.Known(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
+            known = profiles.KnownNames(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
             profiles.check(path, kind, call.home, known)
         else:
             load.load(load.find(name, call.home), _procedures())

@@ -18,7 +18,7 @@ from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
-    from fieldkit.visit.visits import Overview
+    from fieldkit.visit.visits import VisitList
 
 plan = noun("plan", M("The plan: its tasks, its bureaus, what is due."))
 
@@ -79,11 +79,11 @@ def due_(call: Call, at: str, everything: bool) -> Reply:
     )
 
 
-def _overview(call: Call) -> Overview:
-    from fieldkit.visit.visits import Overview
+def _overview(call: Call) -> VisitList:
+    from fieldkit.visit.visits import VisitList
 
     if not call.home.store.is_dir():
-        return Overview([], [])
+        return VisitList([], [])
     with call.visits() as visits:
         return visits.overview()
 

@@ -13,7 +13,7 @@ from fieldkit.cli.frame import Call, Reply, noun
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
-    from fieldkit.sync.status import Gap, Sent
+    from fieldkit.sync.status import Gap, SentBundle
 
 sync = noun("sync", M("Send this device's work to head office, and see what arrived."))
 
@@ -137,7 +137,7 @@ def _range(gap: Gap) -> dict[str, int]:
     return {"first": gap.first, "last": gap.last}
 
 
-def shape(sent: Sent) -> dict[str, Any]:
+def shape(sent: SentBundle) -> dict[str, Any]:
     """The JSON shape of a bundle that was put."""
     return {
         "bundle": sent.bundle,
@@ -149,7 +149,7 @@ def shape(sent: Sent) -> dict[str, Any]:
     }
 
 
-def _waiting(waiting: Sequence[Sent]) -> list[str | Said]:
+def _waiting(waiting: Sequence[SentBundle]) -> list[str | Said]:
     if not waiting:
         return [M("Nothing waits for a receipt.")]
     lines: list[str | Said] = [M("Waiting for a receipt from head office: {count}", count=len(waiting))]

@@ -21,7 +21,7 @@ from fieldkit.verdict import Check, Outcome, Overall
 if TYPE_CHECKING:
     from fieldkit.action.verify_documents import VerificationOptions
     from fieldkit.secret import Secret
-    from fieldkit.validation.folder import Judged
+    from fieldkit.validation.folder import JudgedDocument
     from fieldkit.validation.online import Online
 
 SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
@@ -160,7 +160,7 @@ def _writable(out: Path | None, report: Path | None, token: str, *, replace: boo
             )
 
 
-def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
+def _tabled(done: Sequence[JudgedDocument], out: Path, *, replace: bool) -> str:
     from fieldkit.pdf import document
     from fieldkit.record import verification
 
@@ -171,7 +171,7 @@ def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
 
 
 def _reported(
-    call: Call, done: Sequence[Judged], options: VerificationOptions, given: Mapping[str, Any]
+    call: Call, done: Sequence[JudgedDocument], options: VerificationOptions, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the report, signed where a token was named; where it is and what it is."""
     from fieldkit.pdf import document
@@ -209,7 +209,7 @@ def _reported(
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
 
-def _lines(judged: Judged, *, brief: bool) -> list[str | Said]:
+def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
     """One document for a person: what is signed by whom, then every check; of many what is to be mended."""
     if brief and judged.verdict == "pass":
         return []
@@ -241,7 +241,7 @@ def _lines(judged: Judged, *, brief: bool) -> list[str | Said]:
     return lines
 
 
-def _table(done: Sequence[Judged]) -> list[str | Said]:
+def _table(done: Sequence[JudgedDocument]) -> list[str | Said]:
     """Every document in one line, then how many are what."""
     width = max(len(str(WORDS[each])) for each in WORDS)
     lines: list[str | Said] = [""]

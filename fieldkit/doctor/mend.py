@@ -18,7 +18,7 @@ from fieldkit.operator import Finding, Plan
 from fieldkit.text import M
 
 
-class Offer(msgspec.Struct, frozen=True):
+class MendOffer(msgspec.Struct, frozen=True):
     """A way to mend what `probe` found. steps: the commands; none where fieldkit does it itself."""
 
     probe: Probe
@@ -27,7 +27,7 @@ class Offer(msgspec.Struct, frozen=True):
     work: Callable[[], None] | None = None
 
 
-def offers(subject: Subject, findings: Iterable[Finding]) -> tuple[Offer, ...]:
+def offers(subject: Subject, findings: Iterable[Finding]) -> tuple[MendOffer, ...]:
     """What can be offered for `findings`; nothing that needs rights this account has no way to."""
     ids = {finding.id for finding in findings if finding.severity in ("warning", "fail")}
     made = (
@@ -37,7 +37,7 @@ def offers(subject: Subject, findings: Iterable[Finding]) -> tuple[Offer, ...]:
     return tuple(offer for offer in made if offer is not None)
 
 
-def carry_out(offer: Offer, log: Path) -> Finding | None:
+def carry_out(offer: MendOffer, log: Path) -> Finding | None:
     """Do what the plan of `offer` says; a finding where that failed, with what the command answered."""
     if offer.work is not None:
         try:
@@ -51,7 +51,7 @@ def carry_out(offer: Offer, log: Path) -> Finding | None:
     return None
 
 
-def commands(made: Sequence[Offer]) -> dict[str, list[str]]:
+def commands(made: Sequence[MendOffer]) -> dict[str, list[str]]:
     """Finding id to the commands that are offered for it."""
     return {offer.probe.id: list(offer.plan.commands) for offer in made}
 
@@ -61,7 +61,7 @@ def _failed(detail: str) -> Finding:
     return Finding("mend", "warning", M("It could not be mended."), detail, hint)
 
 
-def _close_home(subject: Subject) -> Offer | None:
+def _close_home(subject: Subject) -> MendOffer | None:
     """Take the rights of other accounts off the home, where it is this account's own."""
     path = subject.home.path
     if os.name == "nt" or not path.is_dir():
@@ -71,10 +71,10 @@ def _close_home(subject: Subject) -> Offer | None:
         return None
     step = Step(M("Close fieldkit's folder to other accounts."), ("chmod", "700", str(path)))
     plan = Plan(step.said, commands=(step.command,), keeps=M("What is in the folder stays as it is."))
-    return Offer(_probe(disk.PROBES, "home"), plan, work=lambda: path.chmod(0o700))
+    return MendOffer(_probe(disk.PROBES, "home"), plan, work=lambda: path.chmod(0o700))
 
 
-def _start_readers() -> Offer | None:
+def _start_readers() -> MendOffer | None:
     """Start the reader service, where it is installed, does not run, and there is a way to the rights."""
     if not sys.platform.startswith("linux") or readers.daemon() is None or readers.reachable():
         return None
@@ -88,7 +88,7 @@ def _start_readers() -> Offer | None:
         steps = (Step(said, (*prefix, readers.daemon() or "pcscd")),)
     keeps = M("Readers and tokens are not touched.")
     plan = Plan(said, commands=tuple(step.command for step in steps), keeps=keeps)
-    return Offer(_probe(readers.PROBES, "reader-service"), plan, steps)
+    return MendOffer(_probe(readers.PROBES, "reader-service"), plan, steps)
 
 
 def _probe(probes: Sequence[Probe], id: str) -> Probe:

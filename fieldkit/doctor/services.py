@@ -28,7 +28,7 @@ STEP = 3.0  # seconds for each of connection, TLS and answer
 PORTS = {"http": 80, "https": 443, "sftp": 22, "ssh": 22}
 
 
-class Reached(msgspec.Struct, frozen=True):
+class Reachability(msgspec.Struct, frozen=True):
     """How far an address could be reached. times: milliseconds by stage, of those that worked.
 
     failed: the stage that did not. portal: whose page answered in its place. proxy: the way went through it.
@@ -75,7 +75,7 @@ def probes(profiles: Profiles | None) -> tuple[Probe, ...]:
     return tuple(Probe(target.id, _looker(target), DEADLINE) for target in targets(profiles))
 
 
-def reach(url: str, proxy: str | None = None) -> Reached:
+def reach(url: str, proxy: str | None = None) -> Reachability:
     """Go the way to `url` stage by stage: name, connection, TLS, answer; stop where it fails.
 
     proxy: the one to go through; this system's own where not given, "" for none.
@@ -108,17 +108,17 @@ def reach(url: str, proxy: str | None = None) -> Reached:
             link = ssl.create_default_context().wrap_socket(link, server_hostname=host)
             next_stage("answer")
         if scheme not in ("http", "https"):
-            return Reached(times, proxy=told)
+            return Reachability(times, proxy=told)
         path = f"/fieldkit-{secrets.token_hex(8)}"
         asked = f"http://{parts.netloc.rpartition('@')[2]}{path}" if through and scheme == "http" else path
         status, portal = _ask(link, parts.netloc.rpartition("@")[2], asked, scheme)
         next_stage("")
     except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
-        return Reached(times, failed=stage, reason=_reason(error), proxy=told)
+        return Reachability(times, failed=stage, reason=_reason(error), proxy=told)
     finally:
         if link is not None:
             link.close()
-    return Reached(times, status=status, portal=portal, proxy=told)
+    return Reachability(times, status=status, portal=portal, proxy=told)
 
 
 def _connect(found: Sequence[tuple[Any, ...]]) -> socket.socket:
@@ -213,7 +213,7 @@ HINTS = {
 }
 
 
-def finding(target: ServiceTarget, reached: Reached) -> Finding:
+def finding(target: ServiceTarget, reached: Reachability) -> Finding:
     """What was seen on the way to `target`, with the milliseconds of each stage."""
     title, host = NAMES[target.kind], urlsplit(target.url).hostname or ""
     times = ", ".join(f"{stage} {took} ms" for stage, took in reached.times.items())

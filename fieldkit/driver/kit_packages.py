@@ -20,18 +20,18 @@ from fieldkit.text import M
 FOLDER = "driver-packages"
 
 
-class Kept(msgspec.Struct, frozen=True):
+class DriverPackage(msgspec.Struct, frozen=True):
     """A file in the home's folder, by its path below it, with the SHA-256 in the kit's signed manifest."""
 
     name: str
     sha256: str
 
 
-class Brought(msgspec.Struct, frozen=True):
+class DriverPackages(msgspec.Struct, frozen=True):
     """The packages of one token's driver. system: what they are for, as kits name it."""
 
     system: str
-    files: tuple[Kept, ...]
+    files: tuple[DriverPackage, ...]
 
 
 def systems() -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def folder(home: Home) -> Path:
     return home.path / FOLDER
 
 
-def note(home: Home, profile: str, packages: Brought) -> None:
+def note(home: Home, profile: str, packages: DriverPackages) -> None:
     """Write down what was brought for `profile`; the files are in the folder already.
 
     :raises ProfileUnknown: no profile can have this name.
@@ -87,14 +87,14 @@ def _list(home: Home, profile: str) -> Path:
     return folder(home) / f"{profile}.json"
 
 
-def _read(path: Path) -> Brought | None:
+def _read(path: Path) -> DriverPackages | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Brought)
+        return msgspec.json.decode(path.read_bytes(), type=DriverPackages)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _unchanged(home: Home, kept: Kept) -> Path:
+def _unchanged(home: Home, kept: DriverPackage) -> Path:
     try:
         path = below(folder(home), kept.name)
         with path.open("rb") as file:

@@ -13,7 +13,7 @@ from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import System, TokenProfile, this_system
 
 
-class Way(msgspec.Struct, frozen=True):
+class InstallMethod(msgspec.Struct, frozen=True):
     """One way to install a driver: by `apt` packages, or by a maker's `file`."""
 
     kind: Kind
@@ -42,24 +42,26 @@ def kinds() -> tuple[Kind, ...]:
     return ("rpm",) if shutil.which("rpm") else ()
 
 
-def ways(profile: TokenProfile) -> tuple[Way, ...]:
+def ways(profile: TokenProfile) -> tuple[InstallMethod, ...]:
     """All ways of the profile that fit this machine; of makers' files those with a known SHA-256 first."""
-    found: list[Way] = []
+    found: list[InstallMethod] = []
     for kind in kinds():
         if kind == "apt":
             family = set(distribution.family())
             found += [
-                Way("apt", apt=each)
+                InstallMethod("apt", apt=each)
                 for each in profile.driver.apt
                 if not each.distributions or family & set(each.distributions)
             ]
         else:
             files: tuple[PackageFile, ...] = getattr(profile.driver, kind)
-            found += [Way(kind, file=file) for file in sorted(files, key=lambda file: not file.sha256)]
+            found += [
+                InstallMethod(kind, file=file) for file in sorted(files, key=lambda file: not file.sha256)
+            ]
     return tuple(found)
 
 
-def chosen(profile: TokenProfile) -> Way | None:
+def chosen(profile: TokenProfile) -> InstallMethod | None:
     """The way to take here; None where the profile has none for this system."""
     return next(iter(ways(profile)), None)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, windows
-from fieldkit.driver.ask import Ask, ask
+from fieldkit.driver.ask import SystemQuery, ask
 from fieldkit.driver.detect import disturbing
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
-from fieldkit.driver.methods import Way, chosen, places
-from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
+from fieldkit.driver.methods import InstallMethod, chosen, places
+from fieldkit.driver.steps import CopiedFile, DebFile, DriverPlan, Package, Step
 from fieldkit.operator import Finding
 from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import TokenProfile
@@ -56,12 +56,12 @@ def plan(
 
 def from_maker(
     profile: TokenProfile,
-    way: Way,
+    way: InstallMethod,
     given: Sequence[Path],
     folder: Path | None,
     *,
     prefix: rights.Prefix | None = None,
-    answer: Ask = ask,
+    answer: SystemQuery = ask,
 ) -> DriverPlan:
     """What installing from the maker's file of `way` would do; the file's SHA-256 is compared first."""
     file = way.file
@@ -107,7 +107,7 @@ def from_maker(
 
 
 def _from_deb(
-    profile: TokenProfile, file: PackageFile, copy: Copy, entry: rights.Prefix | None
+    profile: TokenProfile, file: PackageFile, copy: CopiedFile, entry: rights.Prefix | None
 ) -> DriverPlan:
     """A maker's .deb: apt brings what else it needs from this machine's sources."""
     changes = apt.changes((), files=[copy.source])
@@ -143,7 +143,7 @@ def _unsigned(file: PackageFile) -> Finding:
     )
 
 
-def _works(way: Way) -> bool:
+def _works(way: InstallMethod) -> bool:
     """The module of the way is here, fits, and on Windows its provider is registered."""
     seen = prove.examine(way.module)
     here = seen is not None and seen.severity == "pass"
@@ -153,7 +153,7 @@ def _works(way: Way) -> bool:
 
 
 def _started(
-    profile: TokenProfile, way: Way, asleep: tuple[str, ...], prefix: rights.Prefix | None
+    profile: TokenProfile, way: InstallMethod, asleep: tuple[str, ...], prefix: rights.Prefix | None
 ) -> DriverPlan:
     """The driver is here; only its services may have to be started."""
     here = (Package(way.module),)

@@ -49,7 +49,7 @@ class Step(msgspec.Struct, frozen=True):
         return shlex.join(self.argv) if self.quoting == "sh" else subprocess.list2cmdline(self.argv)
 
 
-class Copy(msgspec.Struct, frozen=True):
+class CopiedFile(msgspec.Struct, frozen=True):
     """A file that is used only after its bytes were compared with `sha256`, on the machine itself.
 
     source: in the kit. target: where it is copied to first; the same where it is used in place.
@@ -80,7 +80,7 @@ class DriverPlan(msgspec.Struct, frozen=True):
     new: tuple[Package, ...] = ()
     changed: tuple[Package, ...] = ()
     wanted: tuple[str, ...] = ()
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[CopiedFile, ...] = ()
     steps: tuple[Step, ...] = ()
     rights: bool = True
     download: int = 0

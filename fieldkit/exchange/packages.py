@@ -38,7 +38,7 @@ RECEIVED, REFUSED = "03", "02"
 NOBODY: Mapping[str, Sequence[Dossier]] = {}
 
 
-class Packed(msgspec.Struct, frozen=True):
+class PackedPackage(msgspec.Struct, frozen=True):
     """A package that was written."""
 
     out: str
@@ -58,10 +58,10 @@ class OpenedPackage(msgspec.Struct, frozen=True):
     status: str
 
 
-class Rehearsed(msgspec.Struct, frozen=True):
+class Rehearsal(msgspec.Struct, frozen=True):
     """Both sides: what was packed, what the receiver found, and what the sender makes of the answer."""
 
-    packed: Packed
+    packed: PackedPackage
     opened: OpenedPackage
     answer: Check
 
@@ -77,7 +77,7 @@ class Rehearsed(msgspec.Struct, frozen=True):
 
 def pack(
     sources: Sequence[Path], out: Path, header: MessageHeader, *, signer: RawSigner | None = None
-) -> Packed:
+) -> PackedPackage:
     """Wrap the files `sources` into the package `out`, which must not be there yet.
 
     signer: the token's key that signs the package as a whole, where it is to be signed.
@@ -101,7 +101,7 @@ def pack(
         data = xml_signature.sign(data, signer)
     with document.written(out) as file, boundary.signing(out.name):
         file.write(data)
-    return Packed(
+    return PackedPackage(
         str(out), known.document, hashlib.sha256(data).hexdigest(), tuple(names), signer is not None
     )
 
@@ -193,7 +193,7 @@ def rehearse(
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     signer: RawSigner | None = None,
     senders: Mapping[str, Sequence[Dossier]] = NOBODY,
-) -> Rehearsed:
+) -> Rehearsal:
     """Both sides in one: pack as the sender, open as the receiver, read the answer, through `folder`."""
     for side in ("outbox", "inbox"):
         (folder / side).mkdir(parents=True, exist_ok=True)
@@ -208,10 +208,10 @@ def rehearse(
         signature=signer is not None,
         senders=senders,
     )
-    return Rehearsed(packed, opened, _heard(packed, opened, header))
+    return Rehearsal(packed, opened, _heard(packed, opened, header))
 
 
-def _heard(packed: Packed, opened: OpenedPackage, header: MessageHeader) -> Check:
+def _heard(packed: PackedPackage, opened: OpenedPackage, header: MessageHeader) -> Check:
     """What the sender makes of the answer: it is for this document, from its receiver, and says received."""
     answer = edxml.read_status(document.read(Path(opened.status)))
     ours = (answer.about, answer.sender.code, answer.receiver)

@@ -163,7 +163,7 @@ def _certificate(
     from datetime import UTC, datetime
 
     from fieldkit.validation import signature_checks
-    from fieldkit.validation.signature_checks import Moment
+    from fieldkit.validation.signature_checks import JudgedMoment
     from fieldkit.validation.trust import certificates, trust
 
     now = at or datetime.now(UTC)
@@ -177,7 +177,7 @@ def _certificate(
     )
     required = policy.revocation or revocation.verdict == "fail"
     found = [
-        signature_checks.dates(certificate, Moment(now, now)),
+        signature_checks.dates(certificate, JudgedMoment(now, now)),
         signature_checks.key(certificate),
         signature_checks.usage(certificate, policy),
         path,

@@ -25,7 +25,7 @@ TORN = ".torn"
 OWN = frozenset({LOCK, RESERVE, FOLDER, checkpoint.NAME, device.KEY, signed_head.NAME})
 
 
-class Exposure(msgspec.Struct, frozen=True):
+class ExposedFile(msgspec.Struct, frozen=True):
     """A file or folder that others can use. owner: the user it belongs to, if that is another; else -1."""
 
     path: Path
@@ -50,7 +50,7 @@ def leftovers(folder: Path, files: FileSystem) -> list[Path]:
     return found + [path for path in Attachments(folder, files).foreign() if path.name.endswith(PART)]
 
 
-def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
+def exposed(folder: Path, files: FileSystem) -> list[ExposedFile]:
     """The folder and what in it holds the key or the answers, where others own it or can read it."""
     if not hasattr(os, "geteuid"):
         return []
@@ -62,9 +62,9 @@ def exposed(folder: Path, files: FileSystem) -> list[Exposure]:
         except FileNotFoundError:  # another fieldkit works there: it was being written, and has its name now
             continue
         if status.owner not in (os.geteuid(), -1):
-            found.append(Exposure(path, status.mode, status.owner))
+            found.append(ExposedFile(path, status.mode, status.owner))
         if status.mode & OTHERS:
-            found.append(Exposure(path, status.mode))
+            found.append(ExposedFile(path, status.mode))
     return found
 
 

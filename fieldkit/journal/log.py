@@ -24,7 +24,7 @@ from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, Stor
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.index import EntryPlace, Index, Segment
 from fieldkit.journal.line import PREFIX, ChainLink, hlc_of, line, link
-from fieldkit.journal.scan import REPAIR, Hole, Scan, unaccepted
+from fieldkit.journal.scan import REPAIR, LostEntries, Scan, unaccepted
 from fieldkit.text import M, Message
 
 SEGMENT_SIZE = 8 * 1024 * 1024
@@ -81,8 +81,8 @@ class Log:
         if self.scan.strays:
             self._restore(self.scan)
         self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
-        self.lost_tail: Hole | None = None
-        self.open_holes: list[Hole] = []
+        self.lost_tail: LostEntries | None = None
+        self.open_holes: list[LostEntries] = []
         self.read_only = self.disk_fault
         self._judge(mark)
         if self.device and self.device != (device or self.device):
@@ -208,7 +208,7 @@ class Log:
         assert found is not None  # it was taken in for what it says
         return found.prev
 
-    def _left(self, hole: Hole) -> Iterator[Hole]:
+    def _left(self, hole: LostEntries) -> Iterator[LostEntries]:
         """What is left of a hole now that some of its entries were found elsewhere."""
         lost = [seq for seq in range(hole.first, hole.last + 1) if not self.index.place(seq).length]
         if len(lost) == hole.last - hole.first + 1:
@@ -322,7 +322,7 @@ class Log:
             return
         if mark.seq > self.seq:
             last = self.index.segments[-1] if self.index.segments else Segment("journal-000001.fkj", 1)
-            hole = Hole(self.seq + 1, mark.seq, mark.hash, last.name, last.size)
+            hole = LostEntries(self.seq + 1, mark.seq, mark.hash, last.name, last.size)
             self.lost_tail = hole
             self.open_holes.append(hole)
         elif self.hash_of(mark.seq) not in (mark.hash, ""):
@@ -342,7 +342,7 @@ class Log:
         return self.hash_of(head.seq) == head.hash
 
     @property
-    def accepted_holes(self) -> list[Hole]:
+    def accepted_holes(self) -> list[LostEntries]:
         """What is lost and was accepted; in a newer format's journal nobody here can tell."""
         if self.scan.newer is not None:
             return []
@@ -400,7 +400,7 @@ class Log:
         self.trimmed = len(torn)
 
     @contextlib.contextmanager
-    def passing_over(self) -> Iterator[list[Hole]]:
+    def passing_over(self) -> Iterator[list[LostEntries]]:
         """Let the log go on behind what is lost: the holes that one entry, appended within, has to accept.
 
         Without that entry they are open again, and the log is read-only.
@@ -431,7 +431,7 @@ class Log:
         with contextlib.suppress(StoreDamaged):
             prev = prev or self._named_by(seq + 1)
         name = self.index.segments[place.segment].name
-        self.open_holes.append(Hole(seq, seq, prev, name, place.start - PREFIX))
+        self.open_holes.append(LostEntries(seq, seq, prev, name, place.start - PREFIX))
         self.read_only = self.read_only or self.open_holes[0].message()
 
     # --- writing

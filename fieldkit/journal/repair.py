@@ -11,7 +11,7 @@ import msgspec
 from fieldkit.journal import attachments, folder_check
 from fieldkit.journal.errors import StoreUnavailable
 from fieldkit.journal.files import PRIVATE_FILE, PRIVATE_FOLDER
-from fieldkit.journal.scan import Hole
+from fieldkit.journal.scan import LostEntries
 from fieldkit.journal.store import Store
 from fieldkit.text import M, Message
 
@@ -71,7 +71,7 @@ def _nothing() -> None:
     """The entry added at the end is what is done about each hole."""
 
 
-def _going_on(hole: Hole) -> Message:
+def _going_on(hole: LostEntries) -> Message:
     first, last = hole.first, hole.last
     if last < first and hole.strays:
         return M("Pass over lines before entry {seq} that do not belong there.", seq=first)

@@ -36,7 +36,7 @@ LONGEST_VISIT = 120
 WIDEST_HOLE = 1_000_000
 
 
-class Hole(msgspec.Struct, frozen=True):
+class LostEntries(msgspec.Struct, frozen=True):
     """Entries that are lost, `first` to `last` (none if last < first: only foreign bytes lie there).
 
     prev: the hash by which the next entry names the last of them. segment, offset: where it was seen.
@@ -109,7 +109,7 @@ class Scan:
         self.hash = hash
         self.hlc = ""
         self.newer: tuple[int, int] | None = None
-        self.holes: list[Hole] = []
+        self.holes: list[LostEntries] = []
         self.strays: list[EntryPlace] = []
         self.others: Counter[str] = Counter()
         self.repairs: list[int] = []
@@ -124,9 +124,9 @@ class Scan:
         return len(self.index)
 
     @property
-    def pending(self) -> Hole | None:
+    def pending(self) -> LostEntries | None:
         """What stands behind the last entry and is more than a torn end."""
-        return Hole(self.seq + 1, self.seq, self.hash, *self._gap) if self._gap else None
+        return LostEntries(self.seq + 1, self.seq, self.hash, *self._gap) if self._gap else None
 
     def segment(self, name: str, data: bytes) -> None:
         """Take in the next segment."""
@@ -223,17 +223,17 @@ class Scan:
                 self.strays.append(self.index.place(first))
             self.index.forget(first)
         self.index.lose(found.seq - expected)
-        self.holes.append(Hole(first, found.seq - 1, found.prev, *where))
+        self.holes.append(LostEntries(first, found.seq - 1, found.prev, *where))
         return True
 
 
-def unaccepted(holes: list[Hole], acceptances: list[entry.Entry]) -> list[Hole]:
+def unaccepted(holes: list[LostEntries], acceptances: list[entry.Entry]) -> list[LostEntries]:
     """Those holes that nobody has accepted yet."""
     known = {tuple(key) for accepted in acceptances for key in accepted.value["holes"]}
     return [hole for hole in holes if hole.key not in known and not _accepted_in_parts(hole, known)]
 
 
-def _accepted_in_parts(hole: Hole, known: set[tuple[int, int, str]]) -> bool:
+def _accepted_in_parts(hole: LostEntries, known: set[tuple[int, int, str]]) -> bool:
     """Whether repairs one after the other accepted what is one hole by now."""
     last = hole.last
     for part in sorted(known, key=lambda key: (-key[1], key[0])):

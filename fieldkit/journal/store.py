@@ -26,7 +26,7 @@ from fieldkit.journal.files import OS, FileSystem, keep
 from fieldkit.journal.folder_check import LOCK, PART, RESERVE
 from fieldkit.journal.line import ChainLink, link
 from fieldkit.journal.log import NO_SPACE, Log
-from fieldkit.journal.scan import REPAIR, Hole
+from fieldkit.journal.scan import REPAIR, LostEntries
 from fieldkit.journal.signed_head import Mark, SignedHead
 from fieldkit.text import M, Message
 
@@ -182,7 +182,7 @@ class Store:
         return self._mark
 
     @property
-    def holes(self) -> list[Hole]:
+    def holes(self) -> list[LostEntries]:
         """Lost entries that nobody has accepted yet; see `accept_holes`."""
         return list(self._log.open_holes)
 
@@ -365,7 +365,7 @@ class Store:
                 if self.read_only is None:
                     self._keep_reserve()
 
-    def accept_holes(self, who: str = "") -> list[Hole]:
+    def accept_holes(self, who: str = "") -> list[LostEntries]:
         """Go on without what is lost: an entry says which numbers that are, and by what hash they are known.
 
         Nothing that is there is changed, and no number is used twice.

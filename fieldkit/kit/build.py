@@ -44,11 +44,11 @@ class KitChoice(msgspec.Struct, frozen=True):
     samples: Sequence[Path] = ()
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class KitPlan(msgspec.Struct, frozen=True):
     """What building would do. vendor: makers' files by profile, system and place on this disk."""
 
     folder: Path
-    targets: tuple[targets.Wanted, ...]
+    targets: tuple[targets.WheelTarget, ...]
     bureaus: tuple[Bureau, ...]
     closures: tuple[debs.Closure, ...]
     vendor: tuple[tuple[str, str, PackageFile, Path], ...]
@@ -91,7 +91,7 @@ class Prepared(msgspec.Struct, frozen=True):
         )
 
 
-class Built(msgspec.Struct, frozen=True):
+class BuiltKit(msgspec.Struct, frozen=True):
     """A finished kit. copied: files that were written; the others were there already."""
 
     manifest: Manifest
@@ -100,7 +100,7 @@ class Built(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def prepare(folder: Path, choice: KitChoice, profiles: Profiles, home: Home) -> Prepared:
+def prepare(folder: Path, choice: KitChoice, profiles: Profiles, home: Home) -> KitPlan:
     """Check the choice and work out what is to be fetched. Nothing is fetched or written on the stick.
 
     :raises ChoiceUnknown: there is no such thing. :raises FolderTaken: the folder holds other files.
@@ -124,7 +124,7 @@ def prepare(folder: Path, choice: KitChoice, profiles: Profiles, home: Home) -> 
         hint = M("Put its certificate where its profile says, then build again.")
         findings.append(Finding("anchor-lacking", "warning", said, hint=hint))
     samples = tuple(choice.samples)
-    return Prepared(folder, wanted, bureaus, closures, tuple(vendor), samples, tuple(findings))
+    return KitPlan(folder, wanted, bureaus, closures, tuple(vendor), samples, tuple(findings))
 
 
 def _tokens(choice: KitChoice, profiles: Profiles, bureaus: Sequence[Bureau]) -> list[TokenProfile]:
@@ -139,7 +139,7 @@ def _tokens(choice: KitChoice, profiles: Profiles, bureaus: Sequence[Bureau]) ->
 
 
 def _vendor(
-    choice: KitChoice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.Wanted]
+    choice: KitChoice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.WheelTarget]
 ) -> tuple[list[tuple[str, str, PackageFile, Path]], list[Finding]]:
     """Makers' files for the systems wanted; only those whose SHA-256 the profile has, and that match it."""
     found: list[tuple[str, str, PackageFile, Path]] = []
@@ -170,7 +170,7 @@ def _vendor(
     return found, findings
 
 
-def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell: Tell) -> Built:
+def build(prepared: KitPlan, profiles: Profiles, home: Home, store: Store, tell: Tell) -> BuiltKit:
     """Fetch, copy and sign; goes on where an earlier run was broken off.
 
     :raises WheelsUnavailable, NoNetwork, PackageDamaged: something cannot be fetched; the stick is untouched.
@@ -216,7 +216,7 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
     copied = stick.fill(prepared.folder, manifest, sources, tell)
     data = stick.seal(prepared.folder, manifest, store.sign, tell)
     keys.remember(home, manifest.key, manifest.made)
-    return Built(manifest, data, copied, (*prepared.findings, *findings))
+    return BuiltKit(manifest, data, copied, (*prepared.findings, *findings))
 
 
 def _dated(manifest: Manifest, note: Path) -> Manifest:

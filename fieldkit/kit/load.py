@@ -29,11 +29,11 @@ TAKEN = ("profiles/", "checklists/", "recipients/", "samples/")
 ASIDE = "replaced-by-kit"
 
 
-class Loading(msgspec.Struct, frozen=True):
+class KitContents(msgspec.Struct, frozen=True):
     """What would be taken: paths in the kit, which are those in the home. same: files that need not be."""
 
     kit: Path
-    read: manifests.Read
+    read: manifests.ReadManifest
     key: Finding
     new: tuple[str, ...]
     replaced: tuple[str, ...]
@@ -73,7 +73,7 @@ class Loading(msgspec.Struct, frozen=True):
         )
 
 
-def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
+def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> KitContents:
     """Look what the kit would bring. Nothing is changed.
 
     :raises KitUnsound: the signature is wrong. :raises KitKeyUnknown: the key is not one to believe.
@@ -109,21 +109,21 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
     key = Finding("key", severity, said)
     drivers = tuple(driver for driver in read.manifest.drivers if driver.system in kit_packages.systems())
     older = keys.older(home, read.manifest)
-    return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
+    return KitContents(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
 
 
-class Agreed(msgspec.Struct, frozen=True):
+class AgreedPapers(msgspec.Struct, frozen=True):
     """What was agreed to be taken, and lies checked beside it: what a kill leaves is finished later."""
 
     new: tuple[str, ...]
     replaced: tuple[str, ...]
     aside: str
-    packages: dict[str, kit_packages.Brought]
+    packages: dict[str, kit_packages.DriverPackages]
     key: str
     made: str
 
 
-def load(loading: Loading, home: Home) -> None:
+def load(loading: KitContents, home: Home) -> None:
     """Move the papers in, all or none. Consent was asked before.
 
     Killed before all is checked and written down, it leaves the home as it was; later, `finish` goes on.
@@ -144,7 +144,7 @@ def load(loading: Loading, home: Home) -> None:
             kit_packages.tidy(home)
             raise
         read = loading.read
-        agreed = Agreed(
+        agreed = AgreedPapers(
             loading.new,
             loading.replaced,
             _aside(home, read.sha256[:16]).name,
@@ -186,7 +186,7 @@ def finish(home: Home) -> Message | None:
     return M("Taking a kit's papers was broken off; what had been agreed to is now finished.")
 
 
-def _stage(loading: Loading, home: Home, work: Path) -> None:
+def _stage(loading: KitContents, home: Home, work: Path) -> None:
     """Copy the papers beside their places, and check each, and all of them together with the home's."""
     paths = [*loading.new, *loading.replaced]
     for path in paths:
@@ -202,7 +202,7 @@ def _stage(loading: Loading, home: Home, work: Path) -> None:
 
 def _move_in(home: Home) -> None:
     """Put every paper in its place that is not there yet, and write down what else was agreed to."""
-    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=Agreed)
+    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
     work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
     for path in (*agreed.new, *agreed.replaced):
         if not (work / path).exists():
@@ -221,7 +221,7 @@ def _move_in(home: Home) -> None:
 
 def _move_out(home: Home) -> None:
     """Have the home as it was before `_move_in`."""
-    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=Agreed)
+    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
     work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
     for path in (*agreed.new, *agreed.replaced):
         if not (work / path).exists():
@@ -256,9 +256,9 @@ def _aside(home: Home, name: str) -> Path:
     return aside
 
 
-def _packages(loading: Loading, home: Home) -> dict[str, kit_packages.Brought]:
+def _packages(loading: KitContents, home: Home) -> dict[str, kit_packages.DriverPackages]:
     """The drivers' packages by profile, each copied to where the home keeps them, verified."""
-    packages: dict[str, kit_packages.Brought] = {}
+    packages: dict[str, kit_packages.DriverPackages] = {}
     if loading.drivers:
         kit_packages.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
     sha256 = {listed.path: listed.sha256 for listed in loading.read.listed}
@@ -266,15 +266,15 @@ def _packages(loading: Loading, home: Home) -> dict[str, kit_packages.Brought]:
     for driver in loading.drivers:
         for path in driver.files:
             use.take_one(loading.kit, loading.read, path, kit_packages.folder(home) / place)
-        earlier = packages.get(driver.profile, kit_packages.Brought(driver.system, ()))
+        earlier = packages.get(driver.profile, kit_packages.DriverPackages(driver.system, ()))
         kept = (
             *earlier.files,
-            *(kit_packages.Kept(f"{place}/{path}", sha256[path]) for path in driver.files),
+            *(kit_packages.DriverPackage(f"{place}/{path}", sha256[path]) for path in driver.files),
         )
         system = min(
             earlier.system, driver.system, key=kit_packages.systems().index
         )  # "debian-12" over "linux"
-        packages[driver.profile] = kit_packages.Brought(system, tuple(dict.fromkeys(kept)))
+        packages[driver.profile] = kit_packages.DriverPackages(system, tuple(dict.fromkeys(kept)))
     return packages
 
 

@@ -76,7 +76,7 @@ class Manifest(msgspec.Struct, frozen=True):
         return next((file for file in self.files if file.path == path), None)
 
 
-class Read(msgspec.Struct, frozen=True):
+class ReadManifest(msgspec.Struct, frozen=True):
     """A manifest as it was read. data: its bytes. genuine: the holder of its key signed them."""
 
     manifest: Manifest
@@ -100,7 +100,7 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
 
 
-def read(folder: Path) -> Read:
+def read(folder: Path) -> ReadManifest:
     """The manifest of the kit in `folder`, and whether its signature is right.
 
     :raises KitMissing: there is none. :raises KitUnreadable: it is not one.
@@ -120,7 +120,7 @@ def read(folder: Path) -> Read:
     genuine = verify(key, signature, data) and install.genuine(
         key, data, signature
     )  # as the installer judges
-    return Read(manifest, data, genuine)
+    return ReadManifest(manifest, data, genuine)
 
 
 def _bytes(folder: Path, name: str, most: int) -> bytes:

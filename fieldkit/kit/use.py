@@ -86,14 +86,14 @@ def alone(home: Home) -> Iterator[None]:
         OS.close(lock)
 
 
-def take(kit: Path, read: manifests.Read, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
+def take(kit: Path, read: manifests.ReadManifest, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
     """Copy files of the kit into the home, verified; those there already are verified again."""
     folder = home.path / TAKEN / read.sha256[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return tuple(take_one(kit, read, path, folder) for path in paths)
 
 
-def take_one(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
+def take_one(kit: Path, read: manifests.ReadManifest, path: str, folder: Path) -> Path:
     """Copy one file of the kit into `folder`, below its path in the kit, hashed on the way; the copy."""
     file = read.manifest.file(path)
     assert file is not None  # the manifest was checked to list what it names

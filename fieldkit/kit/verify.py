@@ -30,7 +30,7 @@ class VerifiedKit(msgspec.Struct, frozen=True):
 
     findings: tuple[Finding, ...]
     problems: tuple[install.FileProblem, ...] = ()
-    read: manifests.Read | None = None
+    read: manifests.ReadManifest | None = None
 
     @property
     def good(self) -> bool:
@@ -65,14 +65,14 @@ def verify(
     return VerifiedKit(findings, problems, read)
 
 
-def _signature(read: manifests.Read) -> Finding:
+def _signature(read: manifests.ReadManifest) -> Finding:
     if read.genuine:
         return Finding("signature", "pass", M("The manifest's signature is right."))
     said = M("The manifest's signature is wrong: it was changed after it was signed.")
     return Finding("signature", "fail", said, hint=M("Get the kit from head office again."))
 
 
-def _files(read: manifests.Read, problems: tuple[install.FileProblem, ...]) -> Finding:
+def _files(read: manifests.ReadManifest, problems: tuple[install.FileProblem, ...]) -> Finding:
     count = len(read.manifest.files)
     if not problems:
         return Finding("files", "pass", M("All {count} files are as the manifest says.", count=count))
@@ -80,7 +80,7 @@ def _files(read: manifests.Read, problems: tuple[install.FileProblem, ...]) -> F
     return Finding("files", "fail", said, hint=M("Get the kit from head office again."))
 
 
-def _version(read: manifests.Read) -> Finding:
+def _version(read: manifests.ReadManifest) -> Finding:
     theirs = read.manifest.version
     if theirs == __version__:
         return Finding("version", "pass", M("The kit is for this release, {version}.", version=theirs))
@@ -89,7 +89,7 @@ def _version(read: manifests.Read) -> Finding:
     return Finding("version", "info", said, hint=hint)
 
 
-def _age(read: manifests.Read, home: Home) -> Finding:
+def _age(read: manifests.ReadManifest, home: Home) -> Finding:
     older = keys.older(home, read.manifest)
     if older is not None:
         hint = M("Get the newest kit from head office; to take this one: kit load --older")
@@ -99,7 +99,7 @@ def _age(read: manifests.Read, home: Home) -> Finding:
     return Finding("age", "pass", M("This home took no newer kit of this key."))
 
 
-def genuine(folder: Path) -> manifests.Read:
+def genuine(folder: Path) -> manifests.ReadManifest:
     """The manifest, its signature checked.
 
     :raises KitUnsound: the signature is wrong.

@@ -29,7 +29,7 @@ from fieldkit.home import PACKAGE
 from fieldkit.kit import own_wheel
 from fieldkit.kit.errors import WheelsUnavailable
 from fieldkit.kit.install import hashed
-from fieldkit.kit.targets import Wanted
+from fieldkit.kit.targets import WheelTarget
 from fieldkit.operator import Progress
 from fieldkit.text import M
 
@@ -41,7 +41,7 @@ ROUNDS = 5  # of requirements that only other requirements' markers bring in
 Tell = Callable[[Progress], None]
 
 
-def fetch(own_wheel: Path, wanted: Wanted, cache: Path, log: Path, tell: Tell) -> list[Path]:
+def fetch(own_wheel: Path, wanted: WheelTarget, cache: Path, log: Path, tell: Tell) -> list[Path]:
     """All wheels that `own_wheel` needs for one target, without itself, pip's own first.
 
     What was fetched before is kept in `cache`; where nothing is missing, no network is needed.
@@ -117,7 +117,7 @@ def _pins(locked: dict[str, Locked]) -> str:
     return "".join(f"{name}=={version}\n" for name, version in sorted(lines.items()))
 
 
-def _check(folder: Path, locked: dict[str, Locked], wanted: Wanted) -> None:
+def _check(folder: Path, locked: dict[str, Locked], wanted: WheelTarget) -> None:
     """What was fetched is what was tested, whoever it was had from; nothing of it ran yet."""
     if not locked:
         return
@@ -128,7 +128,7 @@ def _check(folder: Path, locked: dict[str, Locked], wanted: Wanted) -> None:
             raise _unavailable(wanted, f"{path.name}: SHA-256")
 
 
-def _closure(own_wheel: Path, folder: Path, wanted: Wanted) -> tuple[set[str], list[Requirement]]:
+def _closure(own_wheel: Path, folder: Path, wanted: WheelTarget) -> tuple[set[str], list[Requirement]]:
     """What `own_wheel` needs on the target: the names that are in `folder`, and what is not there yet."""
     from packaging.requirements import Requirement
 
@@ -171,7 +171,13 @@ def _canonical(name: str) -> str:
 
 
 def _pip(
-    lacking: Sequence[str], wanted: Wanted, folder: Path, constraints: Path, log: Path, total: int, tell: Tell
+    lacking: Sequence[str],
+    wanted: WheelTarget,
+    folder: Path,
+    constraints: Path,
+    log: Path,
+    total: int,
+    tell: Tell,
 ) -> None:
     argv = [sys.executable, "-m", "pip", "download", "--no-input", "--disable-pip-version-check"]
     argv += [
@@ -221,7 +227,7 @@ def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
                 child.wait()
 
 
-def _unavailable(wanted: Wanted, detail: str) -> WheelsUnavailable:
+def _unavailable(wanted: WheelTarget, detail: str) -> WheelsUnavailable:
     return WheelsUnavailable(
         M("The wheels for {target} cannot be had.", target=str(wanted)),
         unchanged=M("The kit was not begun; what was fetched is kept for the next time."),

@@ -29,7 +29,7 @@ LARGEST = 40_000_000  # pixels of one page
 IDLE = 2  # PDFium processes that are kept for the next document
 
 
-class View(msgspec.Struct, frozen=True):
+class DocumentView(msgspec.Struct, frozen=True):
     """A document, or a revision of it, in a file of its own.
 
     dpi: how closely it is looked at. longest: pixels that no side goes beyond.
@@ -41,7 +41,7 @@ class View(msgspec.Struct, frozen=True):
     password: Secret | None = None
 
 
-class Undrawn(Exception):
+class DrawingFailed(Exception):
     """An engine did not draw a document. settled: it was not stopped, but cannot read it."""
 
     def __init__(self, reason: Message, hint: Message | None = None, *, settled: bool = False) -> None:
@@ -50,39 +50,45 @@ class Undrawn(Exception):
 
 
 Drawing = contextlib.AbstractContextManager[Iterator[Pixels]]
-"""Every page, in order; where the engine stops, the iterator raises `Undrawn`."""
+"""Every page, in order; where the engine stops, the iterator raises `DrawingFailed`."""
 
 
-def _pdfium(view: View) -> Drawing:
+def _pdfium(view: DocumentView) -> Drawing:
     password = view.password.reveal() if view.password is not None else ""
     return by_pdfium(Request(str(view.path), password, view.dpi, view.longest))
 
 
-def _poppler(view: View) -> Drawing:
+def _poppler(view: DocumentView) -> Drawing:
     # without smoothing it is ten times as fast, and more dots make up for it; the other two smooth
     line = ["pdftoppm", "-q", "-r", f"{view.dpi * 1.2:.2f}", "-cropbox", "-aa", "no", str(view.path)]
     return _by_program("poppler", "poppler-utils", line, view)
 
 
-def _mupdf(view: View) -> Drawing:
+def _mupdf(view: DocumentView) -> Drawing:
     sides = ("-w", str(view.longest), "-h", str(view.longest))
     line = ["mutool", "draw", "-q", "-r", f"{view.dpi:.2f}", *sides, "-c", "rgb", "-F", "pnm", "-o", "-"]
     return _by_program("mupdf", "mupdf-tools", [*line, str(view.path)], view)
 
 
-ENGINES: dict[str, Callable[[View], Drawing]] = {"pdfium": _pdfium, "poppler": _poppler, "mupdf": _mupdf}
+ENGINES: dict[str, Callable[[DocumentView], Drawing]] = {
+    "pdfium": _pdfium,
+    "poppler": _poppler,
+    "mupdf": _mupdf,
+}
 
 
 @contextlib.contextmanager
-def _by_program(name: str, package: str, line: Sequence[str], view: View) -> Iterator[Iterator[Pixels]]:
+def _by_program(
+    name: str, package: str, line: Sequence[str], view: DocumentView
+) -> Iterator[Iterator[Pixels]]:
     program = shutil.which(line[0])
     if program is None:
-        raise Undrawn(
+        raise DrawingFailed(
             M("{program} is not on this machine.", program=line[0]),
             M("Install the package {package}.", package=package),
         )
     if view.password is not None:
-        raise Undrawn(
+        raise DrawingFailed(
             M(
                 "{judge} was not asked: the document needs a password, and programs are not given any.",
                 judge=name,
@@ -104,7 +110,9 @@ def _started(line: Sequence[str], name: str) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Undrawn(M("{program} could not be started: {reason}.", program=name, reason=reason)) from None
+        raise DrawingFailed(
+            M("{program} could not be started: {reason}.", program=name, reason=reason)
+        ) from None
     with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
         import resource
 
@@ -127,11 +135,11 @@ def _deadline(process: subprocess.Popen[bytes], name: str) -> Iterator[None]:
     timer.start()
     try:
         yield
-    except Undrawn:
+    except DrawingFailed:
         if not over.is_set():
             raise
         seconds = int(PATIENCE)
-        raise Undrawn(
+        raise DrawingFailed(
             M(
                 "{program} came to no end within {seconds} seconds and was stopped.",
                 program=name,
@@ -153,7 +161,7 @@ def _printed(process: subprocess.Popen[bytes], name: str) -> Iterator[Pixels]:
     if status < 0:
         raise _broken_off(name)
     if not drawn:  # a program that remarks on something may end with a fault and have drawn every page
-        raise Undrawn(M("{program} cannot draw the document.", program=name), settled=True)
+        raise DrawingFailed(M("{program} cannot draw the document.", program=name), settled=True)
 
 
 def _picture(out: IO[bytes], name: str) -> Pixels:
@@ -164,15 +172,15 @@ def _picture(out: IO[bytes], name: str) -> Pixels:
         raise _broken_off(name)
     width, height = int(sides[0]), int(sides[1])
     if width * height > LARGEST:
-        raise Undrawn(M("{program} makes a page too large to be compared.", program=name))
+        raise DrawingFailed(M("{program} makes a page too large to be compared.", program=name))
     rgb = out.read(3 * width * height)
     if len(rgb) < 3 * width * height:
         raise _broken_off(name)
     return Pixels(width, height, rgb)
 
 
-def _broken_off(name: str) -> Undrawn:
-    return Undrawn(M("{program} ended before its time.", program=name))
+def _broken_off(name: str) -> DrawingFailed:
+    return DrawingFailed(M("{program} ended before its time.", program=name))
 
 
 _idle: list[subprocess.Popen[bytes]] = []
@@ -181,7 +189,7 @@ _lock = threading.Lock()
 
 def prepare() -> None:
     """Have a process for PDFium ready: to start takes longer than to draw a page, and needs nobody."""
-    with _lock, contextlib.suppress(Undrawn):  # who asks it to draw will be told
+    with _lock, contextlib.suppress(DrawingFailed):  # who asks it to draw will be told
         if not _idle:
             _idle.append(_worker())
 
@@ -192,7 +200,7 @@ def _worker() -> subprocess.Popen[bytes]:
 
 @contextlib.contextmanager
 def by_pdfium(request: Request) -> Iterator[Iterator[Pixels]]:
-    """What PDFium draws, in a process that waits for work or a new one; where it stops, `Undrawn`."""
+    """What PDFium draws, in a process that waits for work or a new one; where it stops, `DrawingFailed`."""
     with _lock:
         process = _idle.pop() if _idle else None
     if process is None or process.poll() is not None:
@@ -225,7 +233,7 @@ def _answers(
         raise _broken_off("PDFium")
     answered.set()
     if line.startswith(b"FAIL"):
-        raise Undrawn(M("{program} cannot draw the document.", program="PDFium"), settled=True)
+        raise DrawingFailed(M("{program} cannot draw the document.", program="PDFium"), settled=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -68,7 +68,7 @@ def _draw(path: Path, request: Request, password: Secret | None) -> Pixels:
     try:
         with engines.by_pdfium(request) as drawn:
             (picture,) = drawn
-    except engines.Undrawn as error:
+    except engines.DrawingFailed as error:
         number = request.number or 0
         raise DocumentUnfit(
             M("Page {page} of {name} cannot be drawn.", page=number + 1, name=path.name),

@@ -24,7 +24,7 @@ from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
-    from fieldkit.exchange.packages import Rehearsed
+    from fieldkit.exchange.packages import Rehearsal
     from fieldkit.signature.sign import RawSigner
     from fieldkit.token.session import Session
 
@@ -34,7 +34,7 @@ SENDER, RECEIVER = "000.MAU.01", "000.MAU.02"
 class _Done(msgspec.Struct, frozen=True):
     """A rehearsal that was carried out. noticed: a package changed on the way was refused."""
 
-    rehearsed: Rehearsed
+    rehearsed: Rehearsal
     noticed: bool
     milliseconds: int
 
@@ -124,7 +124,7 @@ def _rehearsed(context: Context, sources: Sequence[Path], folder: Path, signer: 
 
 
 def _change_noticed(
-    rehearsed: Rehearsed, folder: Path, anchors: Sequence[bytes], crls: Sequence[bytes]
+    rehearsed: Rehearsal, folder: Path, anchors: Sequence[bytes], crls: Sequence[bytes]
 ) -> bool:
     """Whether the receiver refuses a copy in which one character of the first document is another."""
     from fieldkit.exchange.packages import open_package

@@ -23,7 +23,7 @@ from fieldkit.signature.batch import StampSpec
 from fieldkit.signature.preflight import Preflight, preflight, rewrite
 from fieldkit.signature.preview import Placer, draft
 from fieldkit.signature.ready import get_ready
-from fieldkit.signature.trial import Bench, Outside, Tried
+from fieldkit.signature.trial import ServiceAnswer, TrialSetup, TrialSignature
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
@@ -136,10 +136,10 @@ async def _placed(context: Context, operator: Operator, paper: _Paper) -> _Paper
     return paper if place is None else msgspec.structs.replace(paper, place=place)
 
 
-def _bench(context: Context, signer: Any) -> Bench:
+def _bench(context: Context, signer: Any) -> TrialSetup:
     material = context.material()
     officer = context.bureau.officer
-    return Bench(
+    return TrialSetup(
         signer,
         material.anchors,
         material.others,
@@ -152,7 +152,7 @@ def _bench(context: Context, signer: Any) -> Bench:
 
 
 async def _tried(
-    context: Context, operator: Operator, bench: Bench, papers: list[_Paper], serial: str
+    context: Context, operator: Operator, bench: TrialSetup, papers: list[_Paper], serial: str
 ) -> Evidence:
     authority = context.profiles.authorities.get(context.bureau.authority)
     total = len(papers) + 2
@@ -166,7 +166,7 @@ async def _tried(
     )
     findings = [finding_of(check) for outside in (time, status) for check in outside.checks]
     bench = msgspec.structs.replace(bench, tsa=time.tsa)
-    tried: list[Tried] = []
+    tried: list[TrialSignature] = []
     for finding in findings:
         operator.say(finding)
     for number, paper in enumerate(papers, 2):
@@ -184,7 +184,7 @@ async def _tried(
     return _evidence(context, tried, findings, (time, status), serial)
 
 
-def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
+def _try(paper: _Paper, bench: TrialSetup) -> tuple[list[TrialSignature], list[Finding]]:
     """Everything that is tried on one document; what goes wrong with the bureau's own is a finding."""
     folder = paper.path.parent
     try:
@@ -199,7 +199,7 @@ def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
     return made, [finding for one in made for finding in _told(one)]
 
 
-def _told(one: Tried) -> Iterable[Finding]:
+def _told(one: TrialSignature) -> Iterable[Finding]:
     """What the person reads of one document: its name first, then each check, then the times."""
     name = Path(one.signed.out).name
     yield Finding(
@@ -236,9 +236,9 @@ def finding_of(check: Check) -> Finding:
 
 def _evidence(
     context: Context,
-    tried: list[Tried],
+    tried: list[TrialSignature],
     findings: list[Finding],
-    outside: tuple[Outside, ...],
+    outside: tuple[ServiceAnswer, ...],
     serial: str,
 ) -> Evidence:
     others = sorted({judge for one in tried for judge in one.judges} - {"fieldkit"})

@@ -90,14 +90,14 @@ def kind_of(path: Path) -> str:
     return likeliest if own[likeliest] else ""
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownNames(msgspec.Struct, frozen=True):
     """What a plan may name besides profiles: checklists, and attributes of a subject (in capitals)."""
 
     checklists: Collection[str]
     attributes: Collection[str]
 
 
-def check(path: Path, kind: str = "", home: Home | None = None, known: Known | None = None) -> None:
+def check(path: Path, kind: str = "", home: Home | None = None, known: KnownNames | None = None) -> None:
     """Read one profile's file on its own, as of `kind`, or by the folder it is in.
 
     home, known: where a plan's tokens, authorities, checklists and attributes have to be found; nothing of
@@ -127,7 +127,7 @@ def check(path: Path, kind: str = "", home: Home | None = None, known: Known | N
         raise ProfileInvalid(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
-def _unknown(plan: RolloutPlan, path: Path, home: Home, known: Known) -> Wrong:
+def _unknown(plan: RolloutPlan, path: Path, home: Home, known: KnownNames) -> Wrong:
     """What a plan names and nobody describes, and what cannot be compared with a token or certificate."""
     folders = (path.absolute().parent.parent, home.profiles, home.path, shipped("profiles"))
     ignored: list[Problem] = []  # of other files, each told when it is checked itself

@@ -18,11 +18,11 @@ from fieldkit.record.content import (
     HandedOverToken,
     JournalHead,
     Language,
-    Note,
-    Part,
     Party,
     RecordContent,
+    RecordNote,
     RecordRow,
+    RecordSection,
     Renderer,
     TestSignature,
     VisitFacts,
@@ -31,7 +31,7 @@ from fieldkit.record.content import (
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import look, typst_version
 from fieldkit.text import Said, Words
-from fieldkit.visit.model import Pinned, Visit
+from fieldkit.visit.model import PinnedProfile, Visit
 from fieldkit.visit.pin import pin
 
 
@@ -108,7 +108,7 @@ def _suffix(visit: Visit) -> str:
     return f"-{number}" if number > 1 else ""
 
 
-def from_plan(visit: Visit, pinned: Pinned) -> dict[str, Any]:
+def from_plan(visit: Visit, pinned: PinnedProfile) -> dict[str, Any]:
     """Those that come from the profiles, as the visit pinned them when it began."""
     return {
         "sample": pinned.sample,
@@ -245,7 +245,7 @@ def _tests(facts: _Facts) -> Iterable[TestSignature]:
             )
 
 
-def _parts(visit: Visit) -> Iterable[Part]:
+def _parts(visit: Visit) -> Iterable[RecordSection]:
     for section in visit.checklist.sections:
         rows = tuple(
             _row(visit, item)
@@ -253,7 +253,7 @@ def _parts(visit: Visit) -> Iterable[Part]:
             if item.id in visit.relevant and item.kind != "note" and _settled(visit, item)
         )
         if rows:
-            yield Part(section.title, rows)
+            yield RecordSection(section.title, rows)
 
 
 def _settled(visit: Visit, item: Item) -> bool:
@@ -288,8 +288,8 @@ def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
     return (str(value["sha256"]),) if isinstance(value, dict) else ()
 
 
-def _note(finding: Finding) -> Note:
-    return Note(finding.id, finding.severity, words(finding.message), finding.detail)
+def _note(finding: Finding) -> RecordNote:
+    return RecordNote(finding.id, finding.severity, words(finding.message), finding.detail)
 
 
 def answer_words(item: Item, value: Any) -> Words:

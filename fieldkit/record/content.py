@@ -66,7 +66,7 @@ class HandedOverToken(msgspec.Struct, frozen=True):
     condition: Words | None = None
 
 
-class Note(msgspec.Struct, frozen=True):
+class RecordNote(msgspec.Struct, frozen=True):
     """One thing a procedure saw."""
 
     id: str
@@ -98,13 +98,13 @@ class RecordRow(msgspec.Struct, frozen=True):
     who: str
     when: str
     outcome: Outcome | Literal[""] = ""
-    notes: tuple[Note, ...] = ()
+    notes: tuple[RecordNote, ...] = ()
     files: tuple[str, ...] = ()
     kind: str = ""
     value: str = ""
 
 
-class Part(msgspec.Struct, frozen=True):
+class RecordSection(msgspec.Struct, frozen=True):
     """A section of the checklist."""
 
     title: Words
@@ -168,7 +168,7 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
     receiver: Party
     devices: tuple[HandedOverToken, ...]
     tests: tuple[TestSignature, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[RecordSection, ...]
     notes: tuple[str, ...]
     visit: VisitFacts
     journal: JournalHead

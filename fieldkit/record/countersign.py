@@ -35,7 +35,7 @@ from fieldkit.verdict import Check
 NOT_SIGNED = M("Nothing was signed.")
 
 
-class Ready(msgspec.Struct, frozen=True):
+class SignableRecord(msgspec.Struct, frozen=True):
     """A record that may be signed for the handing-over party. places: of the signatures, by party."""
 
     path: Path
@@ -74,7 +74,7 @@ def _is_record(path: Path) -> bool:
     return any(name == ATTACHMENT for name, _ in paper.attached)
 
 
-def ready(path: Path, certificate: bytes, material: TrustMaterial) -> Ready:
+def ready(path: Path, certificate: bytes, material: TrustMaterial) -> SignableRecord:
     """Whether the record at `path` may be signed with `certificate` (DER): asked before any PIN.
 
     :raises RecordNotVerified: it does not hold as it is. :raises RecordNotMade: the party signed it already.
@@ -104,7 +104,7 @@ def ready(path: Path, certificate: bytes, material: TrustMaterial) -> Ready:
             unchanged=NOT_SIGNED,
             hint=M("Use the certificate of whoever hands over."),
         )
-    return Ready(path, content, render_apart(encode(content), content).places)
+    return SignableRecord(path, content, render_apart(encode(content), content).places)
 
 
 async def sign_for_giver(
@@ -148,7 +148,7 @@ async def sign_for_giver(
 
 
 def countersign(
-    record: Ready, out: Path, signer: RawSigner, material: TrustMaterial, *, overwrite: bool = False
+    record: SignableRecord, out: Path, signer: RawSigner, material: TrustMaterial, *, overwrite: bool = False
 ) -> VerifiedRecord:
     """Sign it into `out`, which is written only if the record holds then.
 

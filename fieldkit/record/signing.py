@@ -134,7 +134,7 @@ def _signed_again(
             places,
             before,
             after,
-            StandIn(revision.certificate),
+            StandInSigner(revision.certificate),
             shown=revision.certificate,
             at=at,
             insist=True,
@@ -195,7 +195,7 @@ def _object_at(appended: bytes, at: int) -> int:
     return int(next((match[1] for match in reversed(list(_OBJECT.finditer(appended, 0, at)))), 0))
 
 
-class StandIn:
+class StandInSigner:
     """A signer of the kind of key in `certificate` (DER): made on the spot, its own certificate says nothing.
 
     An elliptic key asks for other extensions of PDF than RSA does, and they stand in the file.

@@ -23,7 +23,7 @@ from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, as_it_is
 from fieldkit.record.typeset import FONTS, HERE
 from fieldkit.text import M, Message, Words
-from fieldkit.validation.folder import Judged
+from fieldkit.validation.folder import JudgedDocument
 from fieldkit.validation.judgement import shape
 
 TEMPLATE = HERE / "verification.typ"
@@ -85,7 +85,7 @@ WORDS: dict[str, Words] = {
 OUTCOMES = {"pass": "passed", "fail": "failed", "not-checked": "not-checked"}
 
 
-class Basis(msgspec.Struct, frozen=True):
+class VerificationBasis(msgspec.Struct, frozen=True):
     """What was judged by. at: RFC 3339. anchors, lists, requests: a line each."""
 
     at: str
@@ -97,7 +97,7 @@ class Basis(msgspec.Struct, frozen=True):
 
 def basis(
     anchors: Sequence[bytes], crls: Sequence[bytes], requests: Sequence[str], *, network: bool
-) -> Basis:
+) -> VerificationBasis:
     """The basis of a run that was made now."""
     from asn1crypto import crl
 
@@ -111,7 +111,7 @@ def basis(
             f"{listed['issuer'].human_friendly}: {listed['this_update'].native:%Y-%m-%d %H:%M}Z – "
             + (f"{end:%Y-%m-%d %H:%M}Z" if end else "?")
         )
-    return Basis(
+    return VerificationBasis(
         at=datetime.now().astimezone().isoformat(timespec="seconds"),
         network=network,
         anchors=tuple(
@@ -122,7 +122,7 @@ def basis(
     )
 
 
-def to_csv(done: Sequence[Judged]) -> bytes:
+def to_csv(done: Sequence[JudgedDocument]) -> bytes:
     """A line a signature (and one for a document without any), UTF-8 with the mark that Excel needs."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
@@ -136,7 +136,7 @@ def to_csv(done: Sequence[Judged]) -> bytes:
     return "\ufeff".encode() + out.getvalue().encode()
 
 
-def to_xlsx(done: Sequence[Judged]) -> bytes:
+def to_xlsx(done: Sequence[JudgedDocument]) -> bytes:
     """A workbook: a document a line, a signature a line, a check a line."""
     import xlsxwriter
 
@@ -182,7 +182,7 @@ _SIGNATURE = ("file", "field", "kind", "signer", "signed-at", "level", "certific
 _CHECK = ("file", "field", "check", "outcome", "required", "finding", "hint", "detail")
 
 
-def _document(judged: Judged) -> tuple[str, ...]:
+def _document(judged: JudgedDocument) -> tuple[str, ...]:
     found = judged.found
     reasons = (
         "\n".join(judged.error.lines())
@@ -193,7 +193,7 @@ def _document(judged: Judged) -> tuple[str, ...]:
     return (str(judged.path), judged.sha256, str(judged.size), _word(judged.verdict), count, reasons)
 
 
-def _reasons(judged: Judged) -> Iterator[str]:
+def _reasons(judged: JudgedDocument) -> Iterator[str]:
     """Why the verdict is not better: what is required and did not pass."""
     assert judged.found is not None
     for check in (*judged.found.checks, *(c for each in judged.found.signatures for c in each.checks)):
@@ -201,7 +201,7 @@ def _reasons(judged: Judged) -> Iterator[str]:
             yield str(check.message)
 
 
-def _signatures(judged: Judged) -> Iterator[tuple[str, ...]]:
+def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
     for each in judged.found.signatures if judged.found is not None else ():
         reasons = [str(check.message) for check in each.checks if check.required and check.verdict != "pass"]
         yield (
@@ -217,7 +217,7 @@ def _signatures(judged: Judged) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _checks(judged: Judged) -> Iterator[tuple[str, ...]]:
+def _checks(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
     if judged.found is None:
         return
     groups = [("", judged.found.checks), *((each.field, each.checks) for each in judged.found.signatures)]
@@ -235,7 +235,7 @@ def _checks(judged: Judged) -> Iterator[tuple[str, ...]]:
             )
 
 
-def as_data(done: Sequence[Judged], known: Basis) -> bytes:
+def as_data(done: Sequence[JudgedDocument], known: VerificationBasis) -> bytes:
     """Everything found, as JSON."""
     return msgspec.json.encode(
         {
@@ -248,7 +248,7 @@ def as_data(done: Sequence[Judged], known: Basis) -> bytes:
     )
 
 
-def data_of(judged: Judged) -> dict[str, Any]:
+def data_of(judged: JudgedDocument) -> dict[str, Any]:
     """One document as the command line's JSON has it."""
     if judged.found is None:
         assert judged.error is not None
@@ -263,7 +263,7 @@ def data_of(judged: Judged) -> dict[str, Any]:
     return {"file": str(judged.path), "sha256": judged.sha256} | found
 
 
-def report(done: Sequence[Judged], known: Basis, *, signed: bool) -> bytes:
+def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: bool) -> bytes:
     """The report as a tagged PDF/A with the data attached, in the language in force, not signed yet.
 
     :raises RecordNotRendered: Typst refused it.
@@ -299,7 +299,7 @@ def report(done: Sequence[Judged], known: Basis, *, signed: bool) -> bytes:
     return made
 
 
-def _shown(done: Sequence[Judged], known: Basis, signed: bool) -> dict[str, Any]:
+def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, Any]:
     """What the template prints: every text in the language in force, and fit for the fonts."""
     verdicts = [each.verdict for each in done]
     return {
@@ -317,7 +317,7 @@ def _shown(done: Sequence[Judged], known: Basis, signed: bool) -> dict[str, Any]
     }
 
 
-def _printed(judged: Judged) -> dict[str, Any]:
+def _printed(judged: JudgedDocument) -> dict[str, Any]:
     found = judged.found
     return {
         "file": printable(str(judged.path)),
@@ -341,7 +341,7 @@ def _printed(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _noteworthy(judged: Judged) -> Iterator[tuple[str, Any]]:
+def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
     """What did not pass, the document's and each signature's; the rest is in the data."""
     if judged.found is None:
         return

@@ -157,7 +157,7 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
         yield Check("form", "pass", M("The signatures hold nothing beside what belongs in them."))
 
 
-def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
+def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.AppearanceComparison:
     """What the engines see change between the signatures; nothing has to be drawn where more than they is
     known to have been added."""
     if all(check.id != "additions" or check.verdict == "pass" for check in checks):
@@ -166,11 +166,11 @@ def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
         except FieldkitError as error:
             undrawn = M("The pages could not be drawn, so nobody looked at them.")
             detail = str(error.message)
-            return appearance.Compared(
+            return appearance.AppearanceComparison(
                 (Check(appearance.JUDGE, "not-checked", undrawn, detail, judge=appearance.JUDGE),)
             )
     added = M("The pages were not drawn: more than signatures was added to the record.")
-    return appearance.Compared(
+    return appearance.AppearanceComparison(
         (Check(appearance.JUDGE, "not-checked", added, required=False, judge=appearance.JUDGE),)
     )
 

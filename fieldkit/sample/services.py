@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from fieldkit.sample import issue
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 
 Mode = Literal["good", "slow", "dripping", "captive", "failing", "cut"]
 """good: as it should be. slow: after `delay` seconds. dripping: a byte every `delay` seconds. captive: a web
@@ -52,7 +52,7 @@ class SampleServices:
         self.clock = timedelta()
         self.stamps: Stamps = "good"
         self.statuses: Statuses = "good"
-        self.stamper: Issued | None = None
+        self.stamper: IssuedCertificate | None = None
         self.asked: list[str] = []
         self.url = ""
         self.ended = threading.Event()

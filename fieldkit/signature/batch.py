@@ -16,7 +16,7 @@ from fieldkit.pdf.errors import DocumentError
 from fieldkit.profile.rules import StampRule
 from fieldkit.signature import permission
 from fieldkit.signature.preflight import rewrite
-from fieldkit.signature.sign import Drawing, RawSigner, Reserved, Signed, sign
+from fieldkit.signature.sign import Drawing, RawSigner, Reserved, SignedDocument, sign
 from fieldkit.stamp.errors import StampUnfit
 from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
 from fieldkit.stamp.stamp import Stamp, draw
@@ -43,7 +43,7 @@ class SigningOutcome(msgspec.Struct, frozen=True):
     """What became of a job: the signed document, or why there is none."""
 
     job: SigningJob
-    signed: Signed | None = None
+    signed: SignedDocument | None = None
     error: FieldkitError | None = None
 
 
@@ -115,7 +115,9 @@ def _on(found: Sequence[Page], given: Place) -> Place:
     return msgspec.structs.replace(given, turn=sheet.turn, unit=sheet.unit)
 
 
-def sign_one(job: SigningJob, signer: RawSigner, *, look: StampSpec | None = None, **more: Any) -> Signed:
+def sign_one(
+    job: SigningJob, signer: RawSigner, *, look: StampSpec | None = None, **more: Any
+) -> SignedDocument:
     """Sign one document with the options `more` of `sign`.
 
     :raises FieldkitError: it was not signed, and why.
@@ -134,7 +136,7 @@ def sign_one(job: SigningJob, signer: RawSigner, *, look: StampSpec | None = Non
 
 def _stamped(
     source: Path, out: Path, signer: RawSigner, look: StampSpec | None, more: dict[str, Any]
-) -> Signed:
+) -> SignedDocument:
     if look is None:
         return sign(source, out, signer, **more)
     password: Secret | None = more.get("password")

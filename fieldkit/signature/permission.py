@@ -29,7 +29,7 @@ class SignatureField(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-class Standing(msgspec.Struct, frozen=True):
+class SignatureState(msgspec.Struct, frozen=True):
     """A document's fields in order, its number of signatures, and whether one certifies it.
 
     hybrid: it has two tables of contents, which viewers read differently.
@@ -50,7 +50,7 @@ class Standing(msgspec.Struct, frozen=True):
         return next((each for each in self.fields if each.name == name), None)
 
 
-def standing(reader: Any, name: str) -> Standing:
+def standing(reader: Any, name: str) -> SignatureState:
     """How things stand in the open document called `name`.
 
     :raises DocumentLocked: a signature forbids every further one.
@@ -72,7 +72,7 @@ def standing(reader: Any, name: str) -> Standing:
         for each, value, reference in fields.enumerate_sig_fields(reader)
     )
     signatures = len(list(reader.embedded_signatures))
-    return Standing(found, signatures, certified is not None, bool(reader.xrefs.hybrid_xrefs_present))
+    return SignatureState(found, signatures, certified is not None, bool(reader.xrefs.hybrid_xrefs_present))
 
 
 def place_of(path: Path, field: str, password: Secret | None = None) -> Place | None:
@@ -117,7 +117,7 @@ def _places(reader: Any) -> dict[Any, Place]:
     return found
 
 
-def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], name: str) -> str:
+def choose(found: SignatureState, wanted: str, kind: str, reserved: Sequence[str], name: str) -> str:
     """The field to sign: the one `wanted`, else the one made for this kind of stamp, else a new one.
 
     :raises FieldUnfit: it is signed already. :raises DocumentLocked: it may not be added.
@@ -178,7 +178,7 @@ def invisible(field: str, name: str) -> FieldUnfit:
     )
 
 
-def _free(found: Standing, kind: str, reserved: Sequence[str]) -> str:
+def _free(found: SignatureState, kind: str, reserved: Sequence[str]) -> str:
     taken = {*(each.name for each in found.fields), *reserved}
     if kind in FIELDS and FIELDS[kind] not in taken:
         return FIELDS[kind]

@@ -64,7 +64,7 @@ class Drawing(msgspec.Struct, frozen=True):
     draw: Callable[[Place | None], Stamp]
 
 
-class Signed(msgspec.Struct, frozen=True):
+class SignedDocument(msgspec.Struct, frozen=True):
     """What was written. sha256: of the whole file. checks: what was looked at on the way."""
 
     out: str
@@ -93,7 +93,7 @@ def sign(
     network: bool = True,
     purposes: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
-) -> Signed:
+) -> SignedDocument:
     """Sign `source` into `out`, which appears complete or not at all.
 
     field: an existing empty one, or the name of a new one; chosen when "". stamp: drawn by a function
@@ -148,7 +148,7 @@ def sign(
         checks += _reopened(made, name, source.name, password, file if signed_before else None)
         digest = document.sha256(made)
     tell(Progress(M("Signed: {name}", name=out.name), 3, 3))
-    return Signed(str(out), name, level, digest, tuple(checks))
+    return SignedDocument(str(out), name, level, digest, tuple(checks))
 
 
 def may_sign(

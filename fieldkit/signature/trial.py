@@ -19,7 +19,7 @@ from fieldkit.pdf import boundary, raster
 from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.profile.rules import RuleSet
 from fieldkit.signature import batch, permission, tamper
-from fieldkit.signature.sign import Level, RawSigner, Signed
+from fieldkit.signature.sign import Level, RawSigner, SignedDocument
 from fieldkit.text import M, Message
 from fieldkit.validation import quorum
 from fieldkit.validation.judgement import Judgement, Policy, every_check
@@ -27,13 +27,13 @@ from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
     from fieldkit.stamp.place import Place
-    from fieldkit.validation.online import Fetched
+    from fieldkit.validation.online import FetchedAnswer
 
 Part = Literal["person", "seal", "both"]
 SKEW = 120  # seconds a clock may be off before it is worth a word
 
 
-class Bench(msgspec.Struct, frozen=True):
+class TrialSetup(msgspec.Struct, frozen=True):
     """What a trial is made with. name, title: the signer's, as they stand on the page.
 
     anchors, others, crls: DER. rules: for the stamps; none where no rule set is in force. purposes: see
@@ -51,7 +51,7 @@ class Bench(msgspec.Struct, frozen=True):
     purposes: tuple[str, ...] = ()
 
 
-class Tried(msgspec.Struct, frozen=True):
+class TrialSignature(msgspec.Struct, frozen=True):
     """One signed document. times: milliseconds of each part. judges: who had a word on its integrity.
 
     verdict: of all that judged it; "fail" too where one of them did not refuse the changed copy.
@@ -59,7 +59,7 @@ class Tried(msgspec.Struct, frozen=True):
     """
 
     part: Part
-    signed: Signed
+    signed: SignedDocument
     verdict: Overall
     checks: tuple[Check, ...]
     times: dict[str, int]
@@ -67,11 +67,11 @@ class Tried(msgspec.Struct, frozen=True):
     picture: bytes | None = None
 
 
-class Outside(msgspec.Struct, frozen=True):
+class ServiceAnswer(msgspec.Struct, frozen=True):
     """What a service answered. asked: each request with its outcome, size, time and digest."""
 
     checks: tuple[Check, ...]
-    asked: tuple[Fetched, ...] = ()
+    asked: tuple[FetchedAnswer, ...] = ()
     tsa: str = ""
 
 
@@ -91,7 +91,9 @@ class _Timed:
             self.milliseconds += _since(began)
 
 
-def person_and_seal(source: Path, folder: Path, bench: Bench, place: Place | None = None) -> list[Tried]:
+def person_and_seal(
+    source: Path, folder: Path, bench: TrialSetup, place: Place | None = None
+) -> list[TrialSignature]:
     """Sign as the person, then as the agency in the field made for it: both documents, the last one broken.
 
     place: of the person's stamp; found by title and name unless given.
@@ -104,7 +106,7 @@ def person_and_seal(source: Path, folder: Path, bench: Bench, place: Place | Non
     return [second, first]
 
 
-def seal_alone(source: Path, folder: Path, bench: Bench) -> Tried:
+def seal_alone(source: Path, folder: Path, bench: TrialSetup) -> TrialSignature:
     """Sign as the agency alone.
 
     :raises FieldkitError: it could not be signed.
@@ -112,7 +114,9 @@ def seal_alone(source: Path, folder: Path, bench: Bench) -> Tried:
     return _tried(source, folder / f"{source.stem}-seal.pdf", "agency", "seal", bench)
 
 
-def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench, place: Place | None = None) -> Tried:
+def _tried(
+    source: Path, out: Path, kind: str, part: Part, bench: TrialSetup, place: Place | None = None
+) -> TrialSignature:
     signer = _Timed(bench.signer)
     out.unlink(missing_ok=True)
     began = time.monotonic()
@@ -132,7 +136,7 @@ def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench, place: 
     began = time.monotonic()
     picture, seen = _picture(out, signed.field)
     times["picture"] = _since(began)
-    return Tried(part, signed, verdict, (*checks, seen), times, tuple(_words(judged)), picture)
+    return TrialSignature(part, signed, verdict, (*checks, seen), times, tuple(_words(judged)), picture)
 
 
 def _sign(
@@ -141,9 +145,9 @@ def _sign(
     kind: str,
     part: Part,
     signer: RawSigner,
-    bench: Bench,
+    bench: TrialSetup,
     place: Place | None,
-) -> tuple[Signed, list[Check]]:
+) -> tuple[SignedDocument, list[Check]]:
     """Signed with a timestamp where an authority answered before; without one if it no longer does."""
     rule = bench.rules.stamp(kind) if bench.rules is not None else None
     seal = bench.rules.stamp("agency") if bench.rules is not None and part == "person" else None
@@ -151,7 +155,7 @@ def _sign(
     if rule is not None:
         look = batch.StampSpec(rule, name=bench.name, title=bench.title, place=place, seal=seal)
 
-    def sign(level: Level) -> Signed:
+    def sign(level: Level) -> SignedDocument:
         return batch.sign_one(
             batch.SigningJob(source, out),
             signer,
@@ -177,7 +181,7 @@ def _sign(
         return sign("b-b"), [note]
 
 
-def _judge(path: Path, bench: Bench, *, draw: bool = True) -> Judgement:
+def _judge(path: Path, bench: TrialSetup, *, draw: bool = True) -> Judgement:
     rules = (bench.rules,) if bench.rules is not None else ()
     policy = Policy(purposes=bench.purposes)
     return quorum.judge(path, bench.anchors, bench.crls, policy=policy, rules=rules, draw=draw)
@@ -196,7 +200,7 @@ def _words(judged: Judgement) -> dict[str, str]:
     )
 
 
-def _broken(path: Path, bench: Bench) -> list[Check]:
+def _broken(path: Path, bench: TrialSetup) -> list[Check]:
     """Whether each judge that is here refuses a copy with one byte changed; one that is not is named too."""
     copy = path.with_name(f"{path.stem}-changed.pdf")
     tamper.flip(path, copy)
@@ -232,11 +236,11 @@ def _picture(path: Path, field: str) -> tuple[bytes | None, Check]:
     return drawn, Check("picture", "pass", M("A picture of the signed page is kept."), required=False)
 
 
-def timestamp(urls: Sequence[str], bench: Bench) -> Outside:
+def timestamp(urls: Sequence[str], bench: TrialSetup) -> ServiceAnswer:
     """Ask the timestamp authorities until one answers, and compare its clock with this machine's."""
     if not urls:
         missing = M("No timestamp authority is configured for this certificate's authority.")
-        return Outside((_open("timestamp-authority", missing, M("Add its address to the profile.")),))
+        return ServiceAnswer((_open("timestamp-authority", missing, M("Add its address to the profile.")),))
     faults = []
     for url in urls:
         began = time.monotonic()
@@ -268,10 +272,10 @@ def timestamp(urls: Sequence[str], bench: Bench) -> Outside:
                     hint=M("Set the clock, then run this step again."),
                 )
             )
-        return Outside(tuple(checks), tsa=url)
+        return ServiceAnswer(tuple(checks), tsa=url)
     unreached = M("No timestamp authority could be reached: {urls}.", urls=", ".join(urls))
     hint = M("Run this step again with a network, or try the signature's timestamp later.")
-    return Outside((_open("timestamp-authority", unreached, hint, "; ".join(faults)),))
+    return ServiceAnswer((_open("timestamp-authority", unreached, hint, "; ".join(faults)),))
 
 
 def _genuine_time(url: str) -> datetime:
@@ -289,7 +293,7 @@ def _genuine_time(url: str) -> datetime:
     return told
 
 
-def revocation(bench: Bench, lists: Sequence[str] = ()) -> Outside:
+def revocation(bench: TrialSetup, lists: Sequence[str] = ()) -> ServiceAnswer:
     """Ask the services that the certificate names, or else the `lists` of the profile, for its status."""
     from pyhanko_certvalidator.errors import RevokedError
 
@@ -305,24 +309,24 @@ def revocation(bench: Bench, lists: Sequence[str] = ()) -> Outside:
     asked = tuple(online.asked)
     if not asked:
         unnamed = M("Neither the certificate nor the profile names a revocation service.")
-        return Outside((_open("revocation-service", unnamed, M("Add its address to the profile.")),))
+        return ServiceAnswer((_open("revocation-service", unnamed, M("Add its address to the profile.")),))
     if not any(each.outcome == "ok" for each in asked):
         unreached = M(
             "No revocation service could be reached: {urls}.", urls=", ".join(each.url for each in asked)
         )
         hint = M("Run this step again with a network, or bring revocation lists in the kit.")
-        return Outside((_open("revocation-service", unreached, hint, online.said()),), asked)
+        return ServiceAnswer((_open("revocation-service", unreached, hint, online.said()),), asked)
     known = msgspec.structs.replace(believed, crls=fetched.crls, ocsps=fetched.ocsps)
     fault = known.path_fault(certificate, datetime.now(UTC), "require")
     detail = "; ".join(f"{each.url}: {each.milliseconds} ms" for each in asked if each.outcome == "ok")
     if fault is None:
         said = M("The revocation services say that the certificate is not revoked.")
-        return Outside((Check("revocation-service", "pass", said, detail),), asked)
+        return ServiceAnswer((Check("revocation-service", "pass", said, detail),), asked)
     if isinstance(fault, RevokedError):
         said = M("The certificate, or one of its authorities, is revoked.")
-        return Outside((Check("revocation-service", "fail", said, boundary.kind_of(fault)),), asked)
+        return ServiceAnswer((Check("revocation-service", "fail", said, boundary.kind_of(fault)),), asked)
     unclear = M("The revocation services answered, and do not settle whether the certificate is revoked.")
-    return Outside((_open("revocation-service", unclear, None, boundary.kind_of(fault)),), asked)
+    return ServiceAnswer((_open("revocation-service", unclear, None, boundary.kind_of(fault)),), asked)
 
 
 def _open(name: str, message: Message, hint: Message | None, detail: str = "") -> Check:

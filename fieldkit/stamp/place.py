@@ -46,7 +46,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
         return (up, across) if self.turn in (90, 270) else (across, up)
 
 
-class Word(msgspec.Struct, frozen=True):
+class PageWord(msgspec.Struct, frozen=True):
     """A word on a page; the box is measured from the top left corner of the page as shown."""
 
     text: str
@@ -60,7 +60,7 @@ class Page(msgspec.Struct, frozen=True):
     """A page as it is shown, and its words in reading order."""
 
     sheet: PageSheet
-    words: tuple[Word, ...] = ()
+    words: tuple[PageWord, ...] = ()
 
     @property
     def width(self) -> float:
@@ -71,7 +71,7 @@ class Page(msgspec.Struct, frozen=True):
         return self.sheet.height
 
 
-class Located(msgspec.Struct, frozen=True):
+class StampPlaces(msgspec.Struct, frozen=True):
     """The places for a person's signature and an agency's seal. found: the name was on the page."""
 
     person: Place
@@ -108,7 +108,7 @@ def unlock(reader: Any, name: str, password: Secret | None) -> None:
         raise boundary.needs_password(name)
 
 
-def _words(path: Path, password: Secret | None) -> list[tuple[Word, ...]]:
+def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:
     """The words of each page as shown (cropped and turned)."""
     options = ["-cropbox", "-bbox", "-enc", "UTF-8"]
     said = poppler.ask("pdftotext", options, path, password, after=["-"])
@@ -116,7 +116,7 @@ def _words(path: Path, password: Secret | None) -> list[tuple[Word, ...]]:
     word = re.compile(rf"<word xMin{number} yMin{number} xMax{number} yMax{number}>(.*?)</word>")
     return [
         tuple(
-            Word(nfc(html.unescape(each[5])), *(float(each[at]) for at in range(1, 5)))
+            PageWord(nfc(html.unescape(each[5])), *(float(each[at]) for at in range(1, 5)))
             for each in word.finditer(block[1])
         )
         for block in re.finditer(
@@ -133,7 +133,7 @@ def locate(
     seal_mm: int = 0,
     person_mm: tuple[int, int] = PERSON_MM,
     overlap: int = OVERLAP,
-) -> Located:
+) -> StampPlaces:
     """The places by the signer's `name` (its last occurrence) and `title` (the last one above it).
 
     overlap: percent of the signature that the seal covers, on its left. Without the name on any page
@@ -151,11 +151,11 @@ def locate(
         height = min(height, max(spot.top - ceiling, 12))
         middle = (ceiling + spot.top) / 2
         person = on_page(page, number, centre - width / 2, middle - height / 2, width, height)
-        return Located(person, beside(page, person, seal_mm, overlap), found=True)
+        return StampPlaces(person, beside(page, person, seal_mm, overlap), found=True)
     page, last = (found[-1], len(found) - 1) if found else (Page(PageSheet()), 0)
     width, height = (page.sheet.units(value) for value in person_mm)
     person = on_page(page, last, page.width * 0.7 - width / 2, page.height * 0.8 - height / 2, width, height)
-    return Located(person, beside(page, person, seal_mm, overlap), found=False)
+    return StampPlaces(person, beside(page, person, seal_mm, overlap), found=False)
 
 
 def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) -> Place:
@@ -201,7 +201,7 @@ def on_page(page: Page, number: int, left: float, top: float, width: float, heig
     )
 
 
-def _last(page: Page, wanted: str, above: float | None = None) -> Word | None:
+def _last(page: Page, wanted: str, above: float | None = None) -> PageWord | None:
     """The last run of words on `page` that reads `wanted`, case and punctuation aside, as one box."""
     # a certificate may add a remark in brackets, which the page does not have
     for reading in dict.fromkeys((re.sub(r"\(.*?\)", " ", wanted), wanted)):
@@ -210,7 +210,7 @@ def _last(page: Page, wanted: str, above: float | None = None) -> Word | None:
         for start in range(len(texts) - len(parts), -1, -1) if parts else ():
             if texts[start : start + len(parts)] == parts:
                 run = page.words[start : start + len(parts)]
-                box = Word(
+                box = PageWord(
                     wanted,
                     min(word.left for word in run),
                     min(word.top for word in run),

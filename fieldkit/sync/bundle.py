@@ -35,7 +35,7 @@ HASH = re.compile(r"[0-9a-f]{64}")
 Tell = Callable[[Progress], None]
 
 
-class Blob(msgspec.Struct, frozen=True):
+class BundledAttachment(msgspec.Struct, frozen=True):
     """An attachment in a bundle."""
 
     sha256: str
@@ -58,7 +58,7 @@ class BundleHeader(msgspec.Struct, frozen=True, kw_only=True):
     prev: str
     hash: str
     entries: int
-    blobs: tuple[Blob, ...]
+    blobs: tuple[BundledAttachment, ...]
     missing: tuple[str, ...]
     recipients: tuple[str, ...]
     sha256: str
@@ -71,7 +71,7 @@ class BundleHeader(msgspec.Struct, frozen=True, kw_only=True):
         return self.entries + sum(blob.size for blob in self.blobs)
 
 
-class Named(msgspec.Struct, frozen=True):
+class BundleName(msgspec.Struct, frozen=True):
     """What a bundle's file name says."""
 
     device: str
@@ -93,12 +93,12 @@ class BuiltBundle(msgspec.Struct, frozen=True):
         return self.path.name
 
 
-def named(name: str) -> Named | None:
+def named(name: str) -> BundleName | None:
     """The parts of a bundle's file name, or None if it is no such name."""
     found = NAME.fullmatch(name)
     if found is None:
         return None
-    return Named(found[1], int(found[2]), int(found[3]), found[4])
+    return BundleName(found[1], int(found[2]), int(found[3]), found[4])
 
 
 def make(
@@ -208,7 +208,7 @@ class _Body:
         self.prev = ""
         self.hash = ""
         self.entries = 0
-        self.blobs: list[Blob] = []
+        self.blobs: list[BundledAttachment] = []
         self.missing: list[str] = []
 
     def read(self, size: int = -1) -> bytes:
@@ -247,7 +247,7 @@ class _Body:
             except (AttachmentMissing, AttachmentDamaged):
                 self.missing.append(sha256)
                 continue
-            self.blobs.append(Blob(sha256, len(data)))
+            self.blobs.append(BundledAttachment(sha256, len(data)))
             yield data
 
 

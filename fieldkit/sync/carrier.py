@@ -31,7 +31,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-class Stored(msgspec.Struct, frozen=True):
+class TargetFile(msgspec.Struct, frozen=True):
     """A file at the target. complete: False while it is being put; `size` is then how far that came."""
 
     name: str
@@ -50,7 +50,7 @@ class Carrier(Protocol):
     @property
     def mounted(self) -> bool: ...
 
-    def list(self) -> list[Stored]:
+    def list(self) -> list[TargetFile]:
         """What is there of the files that travel."""
 
     def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
@@ -80,7 +80,7 @@ class FolderCarrier:
         above = next(path for path in (self.folder, *self.folder.parents) if _device(path) or not path.name)
         return _device(above) != _device(Path(self.folder.anchor))
 
-    def list(self) -> list[Stored]:
+    def list(self) -> list[TargetFile]:
         found = []
         with self._saying():
             if not self.folder.is_dir():
@@ -93,7 +93,7 @@ class FolderCarrier:
                     name = entry.name.removesuffix(PART)
                     if TRAVELLING.fullmatch(name) and entry.is_file(follow_symlinks=False):
                         size = entry.stat(follow_symlinks=False).st_size
-                        found.append(Stored(name, size, name == entry.name))
+                        found.append(TargetFile(name, size, name == entry.name))
         return found
 
     def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:

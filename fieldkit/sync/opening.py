@@ -20,7 +20,7 @@ from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
-from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, BundleHeader, references
+from fieldkit.sync.bundle import CIPHER, HASH, KIND, BundledAttachment, BundleHeader, references
 from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
 from fieldkit.sync.recipients import IDENTIFIER, identifier
 from fieldkit.sync.signed import LARGEST as LARGEST_HEADER
@@ -184,7 +184,7 @@ class _Unpacking:
         self._prev = header.prev
         self._wanted: set[str] = set()
         self._blobs = list(reversed(header.blobs))
-        self._blob: Blob | None = None
+        self._blob: BundledAttachment | None = None
         self._left = header.entries
         self._digest = hashlib.sha256()
         self._file: BinaryIO | None = None

@@ -21,7 +21,7 @@ from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
 from fieldkit.sync.recipients import checked, identifier
-from fieldkit.sync.status import Gap, Sent, check_fork, covered, hash_of, news, runs, status
+from fieldkit.sync.status import Gap, SentBundle, check_fork, covered, hash_of, news, runs, status
 from fieldkit.text import M, Message, Said
 
 LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
@@ -31,7 +31,7 @@ CHUNK = 1 << 20
 Tell = Callable[[Progress], None]
 
 
-class Pushed(msgspec.Struct, frozen=True):
+class PushResult(msgspec.Struct, frozen=True):
     """What a push did. bundle: the (last) file that was put, "" when the target had everything already.
 
     first, last: the entries in it. waiting: everything put so far, here or elsewhere, without a receipt.
@@ -42,7 +42,7 @@ class Pushed(msgspec.Struct, frozen=True):
     bundle: str
     first: int
     last: int
-    waiting: tuple[Sent, ...]
+    waiting: tuple[SentBundle, ...]
     bundles: tuple[str, ...] = ()
     size: int = 0
     missing: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ def lost_words(gap: Gap) -> Message:
 
 def push(
     store: Store, carrier: Carrier, recipients: Sequence[str], *, progress: Tell | None = None
-) -> Pushed:
+) -> PushResult:
     """Put every entry that the target has not into bundles there, from the last receipt on.
 
     recipients: age public keys, at least two.
@@ -117,8 +117,8 @@ def push(
         at = ready.header.last + 1
     after = status(store)
     if not made:
-        return Pushed("", 0, 0, after.waiting, lost=after.gaps)
-    return Pushed(
+        return PushResult("", 0, 0, after.waiting, lost=after.gaps)
+    return PushResult(
         bundle=made[-1].name,
         first=made[-1].header.first,
         last=made[-1].header.last,

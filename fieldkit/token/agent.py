@@ -25,7 +25,7 @@ from fieldkit.token.model import numbered
 GRACE = 2.0  # seconds a call may still take once the client has gone
 
 
-class Gone(Exception):
+class TokenNotInSlot(Exception):
     """No slot holds the token that was asked for."""
 
 
@@ -33,7 +33,7 @@ class Unloadable(Exception):
     """The module cannot be loaded; the text is the system's own."""
 
 
-class Uncounted(Exception):
+class UncountedAttempt(Exception):
     """A signature needs the PIN again, and nobody has counted that attempt."""
 
 
@@ -78,11 +78,11 @@ class Worker:
 
     def answer(
         self, request: protocol.Request, secrets: list[bytearray]
-    ) -> protocol.Done | protocol.ModuleFault:
+    ) -> protocol.CallAnswer | protocol.ModuleFault:
         """Do one call. Secrets are overwritten before it returns."""
         try:
             value = self._calls[type(request)](request, secrets)
-            return protocol.Done(msgspec.Raw(msgspec.json.encode(value)))
+            return protocol.CallAnswer(msgspec.Raw(msgspec.json.encode(value)))
         except Exception as error:
             return fault(error)
         finally:
@@ -165,7 +165,7 @@ class Worker:
                 info = self.native.token_info(candidate)
                 if (text(info.serial), text(info.label)) == (serial, label):
                     return candidate
-        raise Gone
+        raise TokenNotInSlot
 
     def _open(self, request: protocol.OpenSession, _: list[bytearray]) -> int:
         slot = self._find(request.slot, request.serial, request.label, request.initialized)
@@ -248,7 +248,7 @@ class Worker:
             opened.keys[request.id] = key
         pin = opened.pin.decode() if opened.pin and _each_time(key) else None
         if pin is not None and not request.counted:
-            raise Uncounted
+            raise UncountedAttempt
         try:
             return objects.sign(key, request.mechanism, request.data, opened.mechanisms, pin)
         except BaseException:  # whatever the token calls it, it may have judged the PIN: never sent again
@@ -257,7 +257,7 @@ class Worker:
                 opened.pin.clear()
             raise
 
-    def _create_key(self, request: protocol.CreateKey, secrets: list[bytearray]) -> protocol.Written:
+    def _create_key(self, request: protocol.CreateKey, secrets: list[bytearray]) -> protocol.WrittenObjects:
         from fieldkit.token.objects import create_key
 
         handles, public = create_key(
@@ -267,11 +267,11 @@ class Worker:
             bytes(secrets[0]),
             request.subject,
         )
-        return protocol.Written(tuple(handles), public)
+        return protocol.WrittenObjects(tuple(handles), public)
 
     def _create_certificate(
         self, request: protocol.CreateCertificate, _: list[bytearray]
-    ) -> protocol.Written:
+    ) -> protocol.WrittenObjects:
         from fieldkit.token.objects import create_certificate
 
         handle = create_certificate(
@@ -281,17 +281,17 @@ class Worker:
             request.der,
             request.authority,
         )
-        return protocol.Written((handle,))
+        return protocol.WrittenObjects((handle,))
 
-    def _generate_key(self, request: protocol.GenerateKey, _: list[bytearray]) -> protocol.Written:
+    def _generate_key(self, request: protocol.GenerateKey, _: list[bytearray]) -> protocol.WrittenObjects:
         from fieldkit.token.objects import generate_key
 
         handles, public = generate_key(
             self._session(request.session).session, bytes.fromhex(request.id), request.label, request.kind
         )
-        return protocol.Written(tuple(handles), public)
+        return protocol.WrittenObjects(tuple(handles), public)
 
-    def _destroy(self, request: protocol.Destroy, _: list[bytearray]) -> protocol.Removed:
+    def _destroy(self, request: protocol.Destroy, _: list[bytearray]) -> protocol.RemovedObjects:
         from pkcs11 import Attribute, ObjectClass
         from pkcs11.exceptions import PKCS11Error
 
@@ -311,7 +311,7 @@ class Worker:
                     wanted.discard(handle)
                     gone.append(handle)
         opened.keys.clear()
-        return protocol.Removed(tuple(gone), tuple(sorted(wanted)))
+        return protocol.RemovedObjects(tuple(gone), tuple(sorted(wanted)))
 
     def _session(self, number: int) -> _Open:
         try:
@@ -324,9 +324,9 @@ def fault(error: Exception) -> protocol.ModuleFault:
     """What the client is told of an error: a name, and never a value that was passed."""
     if isinstance(error, Rejected):
         return protocol.ModuleFault(error.name, error.function)
-    if isinstance(error, Gone):
+    if isinstance(error, TokenNotInSlot):
         return protocol.ModuleFault("CKR_TOKEN_NOT_PRESENT")
-    if isinstance(error, Uncounted):
+    if isinstance(error, UncountedAttempt):
         return protocol.ModuleFault(protocol.UNCOUNTED)
     if isinstance(error, Unloadable):
         return protocol.ModuleFault("unloadable", str(error))

@@ -22,7 +22,7 @@ from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
 from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, TokenIdentity, identify
 from fieldkit.token.model import Token, Unblock, numbered
-from fieldkit.token.process import KEYPAD, Agent, Broken
+from fieldkit.token.process import KEYPAD, Agent, ModuleCallFailed
 from fieldkit.token.session import Session
 
 PATIENCE = 2.0  # seconds that other modules still get once a token that fits was found
@@ -268,7 +268,7 @@ class Agents:
                 () if keypad else (pin,),
                 deadline=KEYPAD if keypad else None,
             )
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             agent.restart()  # its session is in no state to be used
             raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
@@ -302,10 +302,10 @@ class Agents:
                 ),
                 int,
             )
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             raise faults.meaning(fault, token) from None
 
-    def refusal(self, attempt: guard.PinAttempt, fault: Broken, *, so: bool) -> FieldkitError:
+    def refusal(self, attempt: guard.PinAttempt, fault: ModuleCallFailed, *, so: bool) -> FieldkitError:
         """What it means that a login failed, or a signature that logs in."""
         token = attempt.token
         if fault.name == "CKR_PIN_LOCKED":
@@ -369,7 +369,7 @@ class Agents:
             return Listing(agent.module, problem=problem)
         try:
             found = agent.call(protocol.List(mechanisms), list[protocol.SlotToken])
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             return Listing(agent.module, problem=_listing_failed(agent, fault))
         except errors.ModuleTimeout as error:
             self._resting[agent.module] = (time.monotonic() + REST, error)
@@ -486,7 +486,7 @@ def _same(merged: Sequence[Token], token: Token) -> int | None:
     return chosen[0] if len(chosen) == 1 else None
 
 
-def _listing_failed(agent: Agent, fault: Broken) -> FieldkitError:
+def _listing_failed(agent: Agent, fault: ModuleCallFailed) -> FieldkitError:
     return errors.ModuleFault(
         M("The module {module} cannot list its tokens.", module=agent.name),
         hint=M("Is the smart-card service running? If it is, install the driver anew."),

@@ -63,7 +63,7 @@ class TokenIdentity(msgspec.Struct, frozen=True):
     certificates: tuple[str, ...] = ()
 
 
-class Count(msgspec.Struct, frozen=True):
+class FailureCount(msgspec.Struct, frozen=True):
     """Failures in a row, of the PIN and of the SO PIN (or PUK). trouble: why they are not known or kept."""
 
     pin: int = 0
@@ -169,29 +169,29 @@ class Attempts:
             keep(OS, self._folder / EARLIER, [msgspec.json.encode(self._earlier)])
             _hand_over(self._folder / EARLIER)
 
-    def count(self, identity: TokenIdentity) -> Count:
+    def count(self, identity: TokenIdentity) -> FailureCount:
         """What is counted for a token now, and whether more can be."""
         counts = [self._count(identity), *(each.count(identity) for each in self._besides)]
         trouble = next((each.trouble for each in counts if each.trouble), "")
-        return Count(sum(each.pin for each in counts), sum(each.so for each in counts), trouble)
+        return FailureCount(sum(each.pin for each in counts), sum(each.so for each in counts), trouble)
 
-    def _count(self, identity: TokenIdentity) -> Count:
+    def _count(self, identity: TokenIdentity) -> FailureCount:
         try:
             for _ in range(READINGS):
                 descriptor = self._open(identity)
                 try:
                     failures = self._read(descriptor, identity)
-                    return Count(sum(each.pin for each in failures), sum(each.so for each in failures))
+                    return FailureCount(sum(each.pin for each in failures), sum(each.so for each in failures))
                 except Damaged:
                     time.sleep(POLL)
                 finally:
                     os.close(descriptor)
         except OSError as error:
-            return Count(trouble=_reason(error))
-        return Count(trouble=DAMAGED)
+            return FailureCount(trouble=_reason(error))
+        return FailureCount(trouble=DAMAGED)
 
     @contextlib.contextmanager
-    def held(self, identity: TokenIdentity) -> Iterator[Held]:
+    def held(self, identity: TokenIdentity) -> Iterator[HeldCount]:
         """The count of one token, for this process and thread alone until the end of the block.
 
         :raises PinInUse: somebody else enters a PIN for it, and does not come to an end.
@@ -211,7 +211,7 @@ class Attempts:
                 except OSError as error:
                     usable, trouble = False, _reason(error)
                 others = [besides.enter_context(each.held(identity)) for each in self._besides]
-                yield Held(self, identity, descriptor if usable else -1, failures, trouble, others)
+                yield HeldCount(self, identity, descriptor if usable else -1, failures, trouble, others)
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)  # which ends the lock
@@ -344,7 +344,7 @@ class Attempts:
                 _hand_over(each)
 
 
-class Held:
+class HeldCount:
     """One token's count while nobody else may use it. trouble: why it is not known, or cannot be kept."""
 
     def __init__(
@@ -354,7 +354,7 @@ class Held:
         descriptor: int,
         failures: list[Failures],
         trouble: Message | str,
-        besides: Sequence[Held] = (),
+        besides: Sequence[HeldCount] = (),
     ) -> None:
         self.trouble: Message | str = trouble
         for each in besides:

@@ -6,7 +6,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 from fieldkit.token import errors
 from fieldkit.token.model import Token
-from fieldkit.token.process import Broken
+from fieldkit.token.process import ModuleCallFailed
 
 REMOVED = {
     "CKR_DEVICE_REMOVED",
@@ -48,7 +48,7 @@ IMPORT_REFUSED = {
 }
 
 
-def meaning(fault: Broken, token: Token, *, present: bool = True) -> FieldkitError:
+def meaning(fault: ModuleCallFailed, token: Token, *, present: bool = True) -> FieldkitError:
     """The error to raise for `fault` in a call about `token`; `present`: it was seen since."""
     name = fault.name
     if name in REMOVED or not present:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message
 from fieldkit.token import errors
-from fieldkit.token.attempts import LOST, UNKNOWN, Held, TokenIdentity
+from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -90,7 +90,7 @@ class PinAttempt:
     def __init__(
         self,
         token: Token,
-        held: Held,
+        held: HeldCount,
         tries: int,
         identity: TokenIdentity,
         *,

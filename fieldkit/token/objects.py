@@ -52,7 +52,7 @@ OF_KEY = (
 )
 
 
-class Unfit(Exception):
+class AttributeUnfit(Exception):
     """A template holds a value that its attribute cannot take; says which attribute, never the value."""
 
 
@@ -60,7 +60,7 @@ class NotForSigning(Exception):
     """The key's attributes say that it may not sign."""
 
 
-class Lenient(AttributeMapper):
+class LenientMapper(AttributeMapper):
     """Reads what tokens really give: labels in any code page, vendor key types; knows the category."""
 
     def __init__(self) -> None:
@@ -82,17 +82,17 @@ class Lenient(AttributeMapper):
         for attribute, value in template.items():
             wanted = bytes if self.attribute_types.get(attribute) is handle_bytes else object
             if not isinstance(value, wanted):
-                raise Unfit(attribute.name)
+                raise AttributeUnfit(attribute.name)
             try:
                 packed = self.pack_attribute(attribute, value)
             except Exception:
-                raise Unfit(attribute.name) from None
+                raise AttributeUnfit(attribute.name) from None
             if type(packed) is not bytes:
-                raise Unfit(attribute.name)
+                raise AttributeUnfit(attribute.name)
         return dict(template)
 
 
-mapper = Lenient()
+mapper = LenientMapper()
 
 
 def search(session: Any, template: Mapping[Attribute, Any]) -> list[Any]:

@@ -48,7 +48,7 @@ SPY_SIZE = 1024 * 1024  # bytes looked at: it is a small library
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 
 
-class Broken(Exception):
+class ModuleCallFailed(Exception):
     """The module answered a call with an error; `name` is its CKR_… or another kind of fault."""
 
     def __init__(self, name: str, detail: str) -> None:
@@ -80,7 +80,9 @@ class Agent:
         self._asking: type | None = None
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._replies: queue.SimpleQueue[protocol.Done | protocol.ModuleFault | None] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[protocol.CallAnswer | protocol.ModuleFault | None] = (
+            queue.SimpleQueue()
+        )
 
     def call(
         self,
@@ -92,7 +94,7 @@ class Agent:
     ) -> Value:
         """Have the agent do `request`; start it first if it is not running.
 
-        :raises Broken: the module answered with an error.
+        :raises ModuleCallFailed: the module answered with an error.
         :raises ModuleCrashed, ModuleTimeout: the module ended its process, or did not answer in time.
         :raises ModuleMissing, ModuleUnusable: it cannot be loaded.
         """
@@ -147,7 +149,7 @@ class Agent:
         ).start()
         try:
             self.library = self._ask(protocol.Load(self.module), protocol.ModuleInfo)
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             self._stop()
             raise _unloadable(self.module, fault) from None
 
@@ -186,13 +188,13 @@ class Agent:
         finally:
             self._asking = None
         if isinstance(reply, protocol.ModuleFault):
-            raise Broken(reply.name, reply.detail)
+            raise ModuleCallFailed(reply.name, reply.detail)
         try:
             return msgspec.json.decode(reply.value, type=answer)
         except msgspec.DecodeError:
             raise self._crashed() from None
 
-    def _wait(self, deadline: float) -> protocol.Done | protocol.ModuleFault:
+    def _wait(self, deadline: float) -> protocol.CallAnswer | protocol.ModuleFault:
         assert self._process is not None
         end = time.monotonic() + deadline
         while (left := end - time.monotonic()) > 0:
@@ -342,7 +344,7 @@ def inspect(module: str, *, named: bool = False) -> None:
         )
 
 
-def _unloadable(module: str, fault: Broken) -> errors.ModuleUnusable:
+def _unloadable(module: str, fault: ModuleCallFailed) -> errors.ModuleUnusable:
     name = Path(module).name
     missing = DEPENDENCY.match(fault.detail)
     if missing and missing[1] != module:
@@ -363,7 +365,7 @@ def _unloadable(module: str, fault: Broken) -> errors.ModuleUnusable:
 
 
 def _collect(
-    pipe: IO[bytes], replies: queue.SimpleQueue[protocol.Done | protocol.ModuleFault | None]
+    pipe: IO[bytes], replies: queue.SimpleQueue[protocol.CallAnswer | protocol.ModuleFault | None]
 ) -> None:
     """Put each reply into the queue, and None at the end."""
     try:

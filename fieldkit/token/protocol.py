@@ -104,7 +104,7 @@ class Sign(msgspec.Struct, tag="sign", frozen=True):
 
 
 class CreateKey(msgspec.Struct, tag="create-key", frozen=True):
-    """Write the private key in secret 0 (PKCS#8) and its public key. Answer: `Written`."""
+    """Write the private key in secret 0 (PKCS#8) and its public key. Answer: `WrittenObjects`."""
 
     session: int
     id: str
@@ -113,7 +113,7 @@ class CreateKey(msgspec.Struct, tag="create-key", frozen=True):
 
 
 class CreateCertificate(msgspec.Struct, tag="create-certificate", frozen=True):
-    """Write a certificate. Answer: `Written`."""
+    """Write a certificate. Answer: `WrittenObjects`."""
 
     session: int
     id: str
@@ -123,7 +123,7 @@ class CreateCertificate(msgspec.Struct, tag="create-certificate", frozen=True):
 
 
 class GenerateKey(msgspec.Struct, tag="generate-key", frozen=True):
-    """Make a key pair on the token. Answer: `Written`, with the public key."""
+    """Make a key pair on the token. Answer: `WrittenObjects`, with the public key."""
 
     session: int
     id: str
@@ -132,7 +132,7 @@ class GenerateKey(msgspec.Struct, tag="generate-key", frozen=True):
 
 
 class Destroy(msgspec.Struct, tag="destroy", frozen=True):
-    """Remove the objects with these handles. Answer: `Removed`."""
+    """Remove the objects with these handles. Answer: `RemovedObjects`."""
 
     session: int
     handles: tuple[int, ...]
@@ -181,21 +181,21 @@ class SlotToken(msgspec.Struct, frozen=True, kw_only=True):
     mechanisms: tuple[str, ...]
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenObjects(msgspec.Struct, frozen=True):
     """Objects that a call made: handles, and the public key (SubjectPublicKeyInfo) where one is known."""
 
     handles: tuple[int, ...]
     public: bytes = b""
 
 
-class Removed(msgspec.Struct, frozen=True):
+class RemovedObjects(msgspec.Struct, frozen=True):
     """Objects that a call removed, and those that it could not remove."""
 
     gone: tuple[int, ...]
     left: tuple[int, ...] = ()
 
 
-class Done(msgspec.Struct, tag="done", frozen=True):
+class CallAnswer(msgspec.Struct, tag="done", frozen=True):
     """A call's answer."""
 
     value: msgspec.Raw
@@ -213,7 +213,7 @@ class ModuleFault(msgspec.Struct, tag="fault", frozen=True):
 
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_replies: msgspec.json.Decoder[Done | ModuleFault] = msgspec.json.Decoder(Done | ModuleFault)
+_replies: msgspec.json.Decoder[CallAnswer | ModuleFault] = msgspec.json.Decoder(CallAnswer | ModuleFault)
 _encoder = msgspec.json.Encoder()
 
 
@@ -246,7 +246,7 @@ def read_request(pipe: IO[bytes]) -> tuple[Request, list[bytearray]] | None:
     return None if frame is None else (_requests.decode(frame[0]), frame[1])
 
 
-def read_reply(pipe: IO[bytes]) -> Done | ModuleFault | None:
+def read_reply(pipe: IO[bytes]) -> CallAnswer | ModuleFault | None:
     """The next reply, or None at the end.
 
     :raises ValueError: what came is no frame of this protocol.

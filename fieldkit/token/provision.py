@@ -21,7 +21,7 @@ from fieldkit.token.agents import Agents
 from fieldkit.token.intents import Intent, Intents, MemoryIntents
 from fieldkit.token.model import StoredCertificate, StoredKey, Token
 from fieldkit.token.policy import PinRules, demand
-from fieldkit.token.process import Broken
+from fieldkit.token.process import ModuleCallFailed
 from fieldkit.token.session import Session, key_id, public_key
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ImportReport(msgspec.Struct, frozen=True):
     resumed: bool = False
 
 
-class Settled(msgspec.Struct, frozen=True):
+class SettledImports(msgspec.Struct, frozen=True):
     """What became of earlier imports. completed: proved, each with its mechanism. count: those settled."""
 
     completed: tuple[tuple[Intent, str], ...]
@@ -120,7 +120,7 @@ def _erased(agents: Agents, now: Token, label: str, so_pin: Secret) -> protocol.
     )
     try:
         return agent.call(request, protocol.SlotToken, (so_pin,) if so_pin else ())
-    except Broken as fault:
+    except ModuleCallFailed as fault:
         agent.restart()
         if fault.name == "CKR_PIN_LOCKED":
             raise guard.locked(now, so=True) from None
@@ -156,7 +156,7 @@ def change_pin(
         attempt.begin()  # the old PIN is judged again, and on some tokens typed again
         try:
             session.set_pin(old, new)
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             if fault.name in faults.JUDGED:
                 raise guard.incorrect(agents.again(token), so=so) from None
             raise faults.meaning(fault, token) from None
@@ -198,7 +198,7 @@ def _by_puk(agents: Agents, token: Token, puk: Secret, new: Secret, confirmed: b
         try:
             with agents.session(now) as session:
                 session.set_pin(puk, new)
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             if fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
                 attempt.not_judged()
                 return False
@@ -429,7 +429,7 @@ def removal(intent: Intent) -> Message:
 
 def settle(
     session: Session, intents: Intents, agreed: Sequence[Intent] = (), brought: Sequence[bytes] = ()
-) -> Settled:
+) -> SettledImports:
     """Complete or clean up what earlier, interrupted imports left on this token; false if there was nothing.
 
     A key that proves a certificate on the token stays, whoever wrote the two; what is missing of its chain
@@ -454,7 +454,7 @@ def settle(
             completed.append((intent, proofs[intent.certificates[0]]))
         intents.settle(intent)
         count += 1
-    return Settled(tuple(completed), count)
+    return SettledImports(tuple(completed), count)
 
 
 def _proof(session: Session, stored: StoredCertificate, intent: Intent) -> str:
@@ -485,7 +485,7 @@ def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: 
         agent.call(protocol.Login(number, so=True), type(None), given)
         agent.call(protocol.InitPin(number), type(None), (pin,) if pin else ())
         agent.call(protocol.Close(number), type(None))
-    except Broken as fault:
+    except ModuleCallFailed as fault:
         agent.restart()
         raise errors.PinPolicyViolated(
             M("The token was initialised, but it refused the user PIN."),

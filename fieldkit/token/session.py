@@ -14,7 +14,7 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, protocol
 from fieldkit.token.model import StoredCertificate, StoredKey, Token
-from fieldkit.token.process import Agent, Broken
+from fieldkit.token.process import Agent, ModuleCallFailed
 
 if TYPE_CHECKING:
     from fieldkit.token.agents import Agents
@@ -63,7 +63,7 @@ class Session:
             return
         self._closed = True
         if self._agent.running and self._generation == self._agent.generation:
-            with contextlib.suppress(FieldkitError, Broken):
+            with contextlib.suppress(FieldkitError, ModuleCallFailed):
                 self._agent.call(protocol.Close(self._number), type(None))
 
     def certificates(self) -> list[StoredCertificate]:
@@ -93,7 +93,7 @@ class Session:
         if key_id not in self._each_time:
             try:
                 return self._ask(request, bytes)
-            except Broken as fault:
+            except ModuleCallFailed as fault:
                 if fault.name != protocol.UNCOUNTED:
                     raise self._meaning(fault) from None
         with self._agents.attempt(
@@ -103,7 +103,7 @@ class Session:
             self._each_time.discard(key_id)  # after a failure the PIN is not there any more
             try:
                 signature = self._ask(msgspec.structs.replace(request, counted=True), bytes)
-            except Broken as fault:
+            except ModuleCallFailed as fault:
                 if fault.name in faults.UNSUPPORTED:  # as it was begun, before the PIN
                     attempt.not_judged()
                 raise self._agents.refusal(attempt, fault, so=False) from None
@@ -115,37 +115,42 @@ class Session:
         """A signer with this certificate's key, for as long as the session is open."""
         return Signer(self, certificate, tuple(chain))
 
-    def create_key(self, key: Secret, key_id: str, label: str, subject: bytes = b"") -> protocol.Written:
+    def create_key(
+        self, key: Secret, key_id: str, label: str, subject: bytes = b""
+    ) -> protocol.WrittenObjects:
         """Write a private key (PKCS#8) that can never leave again.
 
         :raises KeyImportRefused: the token takes no private keys from outside.
         """
         try:
             return self._ask(
-                protocol.CreateKey(self._number, key_id, nfc(label), subject), protocol.Written, (key,)
+                protocol.CreateKey(self._number, key_id, nfc(label), subject), protocol.WrittenObjects, (key,)
             )
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             if fault.name in faults.IMPORT_REFUSED:
                 raise faults.import_refused(self.token, fault.name) from None
             raise self._meaning(fault) from None
 
     def create_certificate(
         self, der: bytes, key_id: str, label: str, *, authority: bool = False
-    ) -> protocol.Written:
+    ) -> protocol.WrittenObjects:
         """Write a certificate."""
         return self._call(
-            protocol.CreateCertificate(self._number, key_id, nfc(label), der, authority), protocol.Written
+            protocol.CreateCertificate(self._number, key_id, nfc(label), der, authority),
+            protocol.WrittenObjects,
         )
 
-    def generate_key(self, kind: protocol.KeyKind, key_id: str, label: str) -> protocol.Written:
+    def generate_key(self, kind: protocol.KeyKind, key_id: str, label: str) -> protocol.WrittenObjects:
         """Make a key pair on the token; the answer holds the public key."""
-        return self._call(protocol.GenerateKey(self._number, key_id, nfc(label), kind), protocol.Written)
+        return self._call(
+            protocol.GenerateKey(self._number, key_id, nfc(label), kind), protocol.WrittenObjects
+        )
 
-    def destroy(self, handles: Sequence[int]) -> protocol.Removed:
+    def destroy(self, handles: Sequence[int]) -> protocol.RemovedObjects:
         """Remove objects by handle; what could not be removed is in the answer."""
-        return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.Removed)
+        return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.RemovedObjects)
 
-    def remove(self, spec: str) -> protocol.Removed:
+    def remove(self, spec: str) -> protocol.RemovedObjects:
         """Remove the certificates with this CKA_ID, or the one with this SHA-256, and their key pair.
 
         A key that another certificate needs, such as a renewed one, stays.
@@ -172,23 +177,23 @@ class Session:
         """
         try:
             self._ask(protocol.InitPin(self._number), type(None), _given(pin))
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             raise self._new_pin_refused(fault) from None
 
     def set_pin(self, old: Secret, new: Secret) -> None:
         """Change the PIN of whoever is logged in; without a login, on tokens with a PUK, `old` is that.
 
         :raises PinPolicy: the token does not accept the new one.
-        :raises Broken: the token judged `old` and refused it, or cannot do this.
+        :raises ModuleCallFailed: the token judged `old` and refused it, or cannot do this.
         """
         try:
             self._ask(protocol.SetPin(self._number), type(None), (*_given(old), *_given(new)))
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             if fault.name in faults.JUDGED or fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
                 raise
             raise self._new_pin_refused(fault) from None
 
-    def _new_pin_refused(self, fault: Broken) -> FieldkitError:
+    def _new_pin_refused(self, fault: ModuleCallFailed) -> FieldkitError:
         if fault.name not in faults.NEW_PIN:
             return self._meaning(fault)
         return errors.PinPolicyViolated(
@@ -201,7 +206,7 @@ class Session:
     def _call(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
         try:
             return self._ask(request, answer, secrets)
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             raise self._meaning(fault) from None
 
     def _ask(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
@@ -209,7 +214,7 @@ class Session:
             raise faults.removed(self.token)
         return self._agent.call(request, answer, secrets)
 
-    def _meaning(self, fault: Broken) -> FieldkitError:
+    def _meaning(self, fault: ModuleCallFailed) -> FieldkitError:
         """The error for `fault`; a vague one is looked into: the token may have been pulled out."""
         gone = fault.name in faults.VAGUE and self._agents.pulled(self.token)
         return faults.meaning(fault, self.token, present=not gone)

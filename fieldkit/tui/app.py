@@ -25,7 +25,7 @@ from fieldkit.text import M, Said
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
 from fieldkit.tui.faults import as_error
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.terminal.link import TerminalLink
 from fieldkit.tui.themes import THEMES
@@ -55,10 +55,10 @@ class TokenMoved(Message):
         self.said = said
 
 
-class Asked(Message):
+class DialogAsked(Message):
     """Another thread wants a person's answer: a room is made and shown, what it gives goes into `answer`."""
 
-    def __init__(self, make: Callable[[], Room[Any]], answer: Future[Any]) -> None:
+    def __init__(self, make: Callable[[], FieldkitScreen[Any]], answer: Future[Any]) -> None:
         super().__init__()
         self.make = make
         self.answer = answer
@@ -96,14 +96,14 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
     def get_default_screen(self) -> Screen[Any]:
-        from fieldkit.tui.screens.home import HomeRoom
+        from fieldkit.tui.screens.home import HomeScreen
 
-        return HomeRoom()
+        return HomeScreen()
 
     @property
-    def room(self) -> Room[Any] | None:
+    def room(self) -> FieldkitScreen[Any] | None:
         """The screen in front, if it is one of ours."""
-        return self.screen if isinstance(self.screen, Room) else None
+        return self.screen if isinstance(self.screen, FieldkitScreen) else None
 
     # --- keys, in order
 
@@ -150,26 +150,26 @@ class FieldkitApp(App[int], inherit_bindings=False):
         """Vietnamese to English and back, everywhere at once."""
         i18n.use("en" if i18n.language() == "vi" else "vi")
         for screen in self.screen_stack:
-            if isinstance(screen, Room):
+            if isinstance(screen, FieldkitScreen):
                 screen.retell()
 
     def action_help(self) -> None:
-        from fieldkit.tui.screens.help import HelpRoom
+        from fieldkit.tui.screens.help import HelpScreen
 
-        if self.room is not None and not isinstance(self.room, HelpRoom):
-            self.push_screen(HelpRoom(self.room.hints()))
+        if self.room is not None and not isinstance(self.room, HelpScreen):
+            self.push_screen(HelpScreen(self.room.hints()))
 
     def action_history(self) -> None:
-        from fieldkit.tui.screens.help import HistoryRoom
+        from fieldkit.tui.screens.help import HistoryScreen
 
-        if not isinstance(self.room, HistoryRoom):
-            self.push_screen(HistoryRoom())
+        if not isinstance(self.room, HistoryScreen):
+            self.push_screen(HistoryScreen())
 
     def action_palette(self) -> None:
-        from fieldkit.tui.screens.help import PaletteRoom
+        from fieldkit.tui.screens.help import PaletteScreen
 
-        if self.room is not None and not isinstance(self.room, PaletteRoom):
-            self.push_screen(PaletteRoom(self.room.hints()), self._from_palette)
+        if self.room is not None and not isinstance(self.room, PaletteScreen):
+            self.push_screen(PaletteScreen(self.room.hints()), self._from_palette)
 
     async def _from_palette(self, action: str | None) -> None:
         if action and self.room is not None:
@@ -186,10 +186,10 @@ class FieldkitApp(App[int], inherit_bindings=False):
     async def action_leave(self) -> None:
         """Leave fieldkit; asks first while something runs."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Room) and not await screen.may_leave():
+            if isinstance(screen, FieldkitScreen) and not await screen.may_leave():
                 return
         for screen in self.screen_stack:
-            if isinstance(screen, Room):
+            if isinstance(screen, FieldkitScreen):
                 await screen.keep()
         self.tokens.stop()
         await self.desk.close()
@@ -203,15 +203,15 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
     def tell(self, error: BaseException, title: Said | None = None) -> None:
         """Show an error: what happened, what was not changed, what to do next."""
-        from fieldkit.tui.screens.error import ErrorRoom
+        from fieldkit.tui.screens.error import ErrorScreen
 
         found = as_error(error)
         self.note(found.message)
         if found.status == 5:
             self._write_log(error)
-        self.push_screen(ErrorRoom(found, title))
+        self.push_screen(ErrorScreen(found, title))
 
-    def on_asked(self, message: Asked) -> None:
+    def on_asked(self, message: DialogAsked) -> None:
         """A procedure asks the person something."""
 
         def answered(value: Any) -> None:
@@ -238,7 +238,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self._line_lost = True
         self._held.clear()
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Room):
+            if isinstance(screen, FieldkitScreen):
                 with contextlib.suppress(Exception):  # the other screens' drafts are still to be kept
                     await screen.give_up()
         self.tokens.stop()

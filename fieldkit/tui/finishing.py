@@ -14,7 +14,7 @@ from fieldkit.tui.desk import Desk
 from fieldkit.tui.terminal import signs
 
 if TYPE_CHECKING:
-    from fieldkit.sync.status import Sent
+    from fieldkit.sync.status import SentBundle
     from fieldkit.visit.model import Visit
 
 FORMATS = (
@@ -118,7 +118,7 @@ def _last(desk: Desk) -> str:
     return sent[-1].target if sent else ""
 
 
-def _waiting(sent: Sequence[Sent]) -> list[Said]:
+def _waiting(sent: Sequence[SentBundle]) -> list[Said]:
     if not sent:
         return [M("Nothing waits for a receipt.")]
     told: list[Said] = [M("Waiting for a receipt from head office: {count}", count=len(sent))]

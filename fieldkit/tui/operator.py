@@ -16,9 +16,9 @@ from fieldkit import errors
 from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.tui.app import Asked, FieldkitApp
+from fieldkit.tui.app import DialogAsked, FieldkitApp
 from fieldkit.tui.screens.dialogs import ConsentDialog, QuestionDialog, SecretDialog
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 
 if TYPE_CHECKING:
     from fieldkit.signature.batch import StampSpec
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAUSE = 0.5  # seconds between two reports of progress: each costs bytes on the line
 
 
-class Progressed(Message):
+class ProgressShown(Message):
     """How far the work is; only the newest matters."""
 
     def __init__(self, progress: Progress) -> None:
@@ -36,10 +36,10 @@ class Progressed(Message):
         self.progress = progress
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Progressed)
+        return isinstance(message, ProgressShown)
 
 
-class Found(Message):
+class FindingShown(Message):
     """A finding, as it is made."""
 
     def __init__(self, finding: Finding) -> None:
@@ -69,10 +69,10 @@ class ScreenOperator:
     async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
         """The place for a stamp that the person agreed to on a picture of the page; None with Esc."""
 
-        def room() -> Room[Any]:
-            from fieldkit.tui.screens.stamp import StampRoom
+        def room() -> FieldkitScreen[Any]:
+            from fieldkit.tui.screens.stamp import StampScreen
 
-            return StampRoom(source, look, draft)
+            return StampScreen(source, look, draft)
 
         place: Place | None = await self._asked(room)
         return place
@@ -81,14 +81,14 @@ class ScreenOperator:
         now = time.monotonic()
         if now - self._told >= PAUSE:
             self._told = now
-            self._watcher.post_message(Progressed(progress))
+            self._watcher.post_message(ProgressShown(progress))
 
     def say(self, finding: Finding) -> None:
-        self._watcher.post_message(Found(finding))
+        self._watcher.post_message(FindingShown(finding))
 
-    async def _asked(self, make: Callable[[], Room[Any]]) -> Any:
+    async def _asked(self, make: Callable[[], FieldkitScreen[Any]]) -> Any:
         answer: Future[Any] = Future()
-        self._app.post_message(Asked(make, answer))
+        self._app.post_message(DialogAsked(make, answer))
         return await asyncio.wrap_future(answer)
 
     @staticmethod

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from fieldkit.pdf import boundary, document
-from fieldkit.pdf.engines import ENGINES, Undrawn, View
+from fieldkit.pdf.engines import ENGINES, DocumentView, DrawingFailed
 from fieldkit.pdf.page import PageSheet, leaves, sheet
 from fieldkit.pdf.pdfium import Pixels
 from fieldkit.stamp.place import unlock
@@ -45,7 +45,7 @@ BESIDE = 4  # pixels to the left and right: nearer, a figure joins the number th
 DO_NOT_USE = M("Do not use this file: ask the signer for it as it was signed.")
 
 
-class Compared(msgspec.Struct, frozen=True):
+class AppearanceComparison(msgspec.Struct, frozen=True):
     """What the engines found. changed, covered: the fields of the signatures concerned."""
 
     checks: tuple[Check, ...]
@@ -70,7 +70,7 @@ class _Revision(msgspec.Struct, frozen=True):
 
     end: int
     signer: str
-    view: View
+    view: DocumentView
     pages: int
     stamps: dict[str, _Stamp]
 
@@ -101,7 +101,7 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 def compare(
     path: Path, *, password: Secret | None = None, asked: Collection[str] = tuple(ENGINES)
-) -> Compared:
+) -> AppearanceComparison:
     """Have the engines `asked` draw the signed revisions of `path` and what follows them.
 
     One check for each engine, such as "pdfium-appearance"; an engine that is not here, fails or is stopped is
@@ -116,14 +116,14 @@ def compare(
     ):
         steps = list(_steps(path, file, Path(folder), password))
         if not steps:
-            return Compared((_nothing(),))
+            return AppearanceComparison((_nothing(),))
         with ThreadPoolExecutor(len(ENGINES), "fieldkit-engine") as pool:
             waiting = {name: pool.submit(_walked, name, steps) for name in asked}
             outcomes = {name: task.result() for name, task in waiting.items()}
     return _summed(outcomes, steps)
 
 
-def judged(judgement: Judgement, compared: Compared) -> Judgement:
+def judged(judgement: Judgement, compared: AppearanceComparison) -> Judgement:
     """`judgement` with what the engines found: a signature whose pages show something else covers nothing."""
     signatures = []
     for signature in judgement.signatures:
@@ -141,11 +141,13 @@ def judged(judgement: Judgement, compared: Compared) -> Judgement:
     return msgspec.structs.replace(made, verdict=overall(every_check(made)))
 
 
-def left_out() -> Compared:
+def left_out() -> AppearanceComparison:
     """What is message where a person wished that nobody looks."""
     message = M("Whether the pages still show what was signed was not looked at: it was left out on request.")
     hint = M("Judge the document again without --no-appearance.")
-    return Compared((Check(JUDGE, "not-checked", message, required=False, hint=hint, judge=JUDGE),))
+    return AppearanceComparison(
+        (Check(JUDGE, "not-checked", message, required=False, hint=hint, judge=JUDGE),)
+    )
 
 
 def expected(file: BinaryIO) -> bool:
@@ -278,7 +280,7 @@ def _revision(
                     stamps[str(field)] = _Stamp(on[widgets[0]], parts)
     longest = max((max(paper.width, paper.height) for paper in sheets), default=1)
     dpi = min(DPI, 72 * LONGEST / longest)
-    return _Revision(end, signer, View(place, dpi, LONGEST, closed), len(sheets), stamps)
+    return _Revision(end, signer, DocumentView(place, dpi, LONGEST, closed), len(sheets), stamps)
 
 
 def _references(holder: Any, key: str) -> list[Any]:
@@ -314,7 +316,7 @@ def _drawn(engine: str, step: _Step) -> _Outcome:
     try:
         with draw(step.before.view) as before, draw(step.after.view) as after:
             return _matched(before, after, step)
-    except Undrawn as error:
+    except DrawingFailed as error:
         return _Outcome("not-checked", reason=error.reason, hint=error.hint)
 
 
@@ -324,7 +326,7 @@ def _matched(before: Iterator[Pixels], after: Iterator[Pixels], step: _Step) -> 
     for number, old in enumerate(before, 1):
         try:
             new = next(after, None)
-        except Undrawn as error:
+        except DrawingFailed as error:
             if error.settled:
                 return _Outcome("fail", str(error.reason))
             raise
@@ -418,7 +420,7 @@ def _interferes(page: Image, changed: Image, stamps: Sequence[tuple[int, int, in
     return ImageChops.multiply(near, drawn).getbbox() is not None
 
 
-def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) -> Compared:
+def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) -> AppearanceComparison:
     """One check for each engine; one more where none of them looked."""
     checks: list[Check] = []
     changed: set[str] = set()
@@ -440,7 +442,7 @@ def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) 
                 hint=M("Ask the signer for the file as it was signed, or judge it on another machine."),
             )
         )
-    return Compared(tuple(checks), frozenset(changed), frozenset(covered))
+    return AppearanceComparison(tuple(checks), frozenset(changed), frozenset(covered))
 
 
 def _word(engine: str, words: Sequence[_Outcome], steps: Sequence[_Step]) -> Check:

@@ -17,7 +17,7 @@ from fieldkit.validation.judgement import Judgement
 from fieldkit.verdict import Overall
 
 
-class Judged(msgspec.Struct, frozen=True):
+class JudgedDocument(msgspec.Struct, frozen=True):
     """One document and what came of it: a judgement, or why there is none. sha256: "" where unreadable."""
 
     path: Path
@@ -55,9 +55,9 @@ def judge_each(
     judge: Callable[[Path], Judgement],
     *,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> list[Judged]:
+) -> list[JudgedDocument]:
     """Judge every document; one that cannot be read takes nothing from the others."""
-    done: list[Judged] = []
+    done: list[JudgedDocument] = []
     for number, path in enumerate(paths):
         progress(Progress(M("Judging {name}", name=path.name), number, len(paths)))
         done.append(_one(path, judge))
@@ -65,12 +65,12 @@ def judge_each(
     return done
 
 
-def _one(path: Path, judge: Callable[[Path], Judgement]) -> Judged:
+def _one(path: Path, judge: Callable[[Path], Judgement]) -> JudgedDocument:
     digest, size = "", 0
     try:
         data = document.read(path)
         digest, size = hashlib.sha256(data).hexdigest(), len(data)
         del data
-        return Judged(path, digest, size, judge(path))
+        return JudgedDocument(path, digest, size, judge(path))
     except FieldkitError as error:
-        return Judged(path, digest, size, error=error)
+        return JudgedDocument(path, digest, size, error=error)

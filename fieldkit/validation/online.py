@@ -27,7 +27,7 @@ MOST_URLS = 4
 """So many addresses of one certificate are asked."""
 
 
-class Fetched(msgspec.Struct, frozen=True):
+class FetchedAnswer(msgspec.Struct, frozen=True):
     """One request. outcome: "ok", or what went wrong. sha256: of the answer, hexadecimal."""
 
     url: str
@@ -50,7 +50,7 @@ class Online:
         self._opener = opener.opener(None if named is None else opener.places(named))
         self._chosen: dict[bytes, list[str]] = {}
         self._ends: dict[bytes, float] = {}
-        self.asked: list[Fetched] = []
+        self.asked: list[FetchedAnswer] = []
         self._known: dict[tuple[str, bytes | None], Any] = {}
         self._silent: set[str] = set()
 
@@ -127,7 +127,7 @@ class Online:
                 except (ValueError, TypeError, KeyError):  # what asn1crypto raises
                     outcome = "not the answer that was asked for"
             digest = hashlib.sha256(data).hexdigest() if data else ""
-            self.asked.append(Fetched(url, outcome, len(data or b""), took, digest))
+            self.asked.append(FetchedAnswer(url, outcome, len(data or b""), took, digest))
             self._known[key] = found
         return self._known[key]
 

@@ -19,7 +19,7 @@ from fieldkit.pdf.byte_ranges import signed_ranges
 from fieldkit.pdf.errors import DocumentChanged
 from fieldkit.text import M
 from fieldkit.validation import appearance, independent
-from fieldkit.validation.appearance import Compared
+from fieldkit.validation.appearance import AppearanceComparison
 from fieldkit.validation.judgement import Judgement as Judgement
 from fieldkit.validation.judgement import Policy
 from fieldkit.validation.online import Online
@@ -75,7 +75,7 @@ def _asked(
     password: Secret | None,
     rules: Sequence[RuleSet],
     draw: bool,
-) -> tuple[Judgement, list[Check], Compared]:
+) -> tuple[Judgement, list[Check], AppearanceComparison]:
     """fieldkit's own judgement, and what the other judges said meanwhile."""
     closed = password is not None and not _opens(path)
     judges: dict[str, Callable[[], list[Check]]] = {
@@ -105,14 +105,16 @@ def _asked(
         return own, words, drawing.result() if drawing is not None else appearance.left_out()
 
 
-def _compared(path: Path, password: Secret | None) -> Compared:
+def _compared(path: Path, password: Secret | None) -> AppearanceComparison:
     """What the pages show; a document that cannot be taken apart was not looked at."""
     try:
         return appearance.compare(path, password=password)
     except DocumentChanged:
         raise
     except FieldkitError as error:
-        return Compared((_stumbled(appearance.JUDGE, f"{error.code}: {error.detail}", required=True),))
+        return AppearanceComparison(
+            (_stumbled(appearance.JUDGE, f"{error.code}: {error.detail}", required=True),)
+        )
 
 
 def _proven(own: Judgement) -> dict[str, datetime]:

@@ -30,7 +30,7 @@ MENDED = M("Do not use this file: a viewer that mends files may show what nobody
 PADES = "/ETSI.CAdES.detached"
 
 
-class Moment(msgspec.Struct, frozen=True):
+class JudgedMoment(msgspec.Struct, frozen=True):
     """The moment a certificate is judged for.
 
     now: the moment asked for. at: the same, or the time that a timestamp proves. settled: whether the proving
@@ -225,7 +225,7 @@ def key(certificate: Certificate) -> Check:
 STRONGER = M("Ask the signer to sign again with SHA-256 and a key of at least 2048 bits.")
 
 
-def dates(certificate: Certificate, moment: Moment) -> Check:
+def dates(certificate: Certificate, moment: JudgedMoment) -> Check:
     """The certificate's period holds the moment that counts."""
     detail = f"{certificate.not_valid_before.isoformat()} – {certificate.not_valid_after.isoformat()}"
     if within(certificate, moment.at):
@@ -345,7 +345,7 @@ def no_path_no_revocation() -> Check:
     )
 
 
-def timestamp(stamp: Any, believed: Trust, moment: Moment, policy: Policy) -> Check:
+def timestamp(stamp: Any, believed: Trust, moment: JudgedMoment, policy: Policy) -> Check:
     """The signature's own timestamp proves the time. Its authority's revocation is judged apart."""
     if stamp is None:
         return Check(
@@ -379,7 +379,7 @@ def timestamp(stamp: Any, believed: Trust, moment: Moment, policy: Policy) -> Ch
     )
 
 
-def _untrusted(stamp: Any, believed: Trust, moment: Moment, detail: str) -> tuple[Any, str]:
+def _untrusted(stamp: Any, believed: Trust, moment: JudgedMoment, detail: str) -> tuple[Any, str]:
     """Why a timestamp that fits proves nothing."""
     from pyhanko_certvalidator.errors import ExpiredError
 
@@ -395,7 +395,7 @@ def _untrusted(stamp: Any, believed: Trust, moment: Moment, detail: str) -> tupl
 
 
 def timestamp_revocation(
-    certificate: Certificate, believed: Trust, moment: Moment, *, settled: bool = False
+    certificate: Certificate, believed: Trust, moment: JudgedMoment, *, settled: bool = False
 ) -> Check:
     """The timestamp authority's certificate is not revoked; "fail" takes its word away altogether."""
     found = NOT_REVOKED if settled else revocation(certificate, believed, moment.at)
@@ -407,7 +407,7 @@ def timestamp_revocation(
     return msgspec.structs.replace(found, id="timestamp-revocation", message=said)
 
 
-def clock(said: datetime | None, stamp: Any, moment: Moment, *, trusted: bool) -> Check | None:
+def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: bool) -> Check | None:
     """Whether the time that the signer's computer said can be right; None where it said none."""
     if said is None:
         return None

@@ -25,7 +25,7 @@ from fieldkit.text import M
 from fieldkit.validation import embedded, signature_checks, stamp_check
 from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.validation.online import Online
-from fieldkit.validation.signature_checks import Moment
+from fieldkit.validation.signature_checks import JudgedMoment
 from fieldkit.validation.trust import Trust, trust
 from fieldkit.verdict import Check, overall
 
@@ -136,7 +136,7 @@ def _document(
     look = functools.cache(lambda: place.pages(path, password))
     case = _Case(both, stored, policy, online, rules, bool(believed.crls), look)
     verdicts: list[SignatureVerdict] = []
-    moment = Moment(at, at)
+    moment = JudgedMoment(at, at)
     for signature in reversed(found):
         if isinstance(signature, SignatureVerdict):
             verdicts.append(signature)
@@ -148,7 +148,7 @@ def _document(
     return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
 
 
-def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdict, Moment]:
+def _judged(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[SignatureVerdict, JudgedMoment]:
     """One signature's verdict, and the moment that counts for what it covers."""
     try:
         if str(signature.sig_object_type) == "/DocTimeStamp":
@@ -160,7 +160,7 @@ def _judged(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdi
         return embedded.unreadable(signature.field_name, embedded.misbuilt(error)), moment
 
 
-def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
+def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVerdict:
     inside = embedded.inside(signature)
     believed = embedded.joined(case.believed, inside)
     # the certificates inside are found by pyHanko itself
@@ -176,7 +176,9 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
         )
         stamped.append(authority)
         if authority.verdict != "fail":
-            moment = Moment(outer.now, stamp.timestamp, True, authority.verdict == "pass" and outer.settled)
+            moment = JudgedMoment(
+                outer.now, stamp.timestamp, True, authority.verdict == "pass" and outer.settled
+            )
     certificate = status.signing_cert
     own = list(_certificate(certificate, believed, moment, case, settled=settled))
     if len(stamped) > 1 and stamped[1].verdict == "not-checked":
@@ -219,7 +221,7 @@ def _signature(signature: Any, case: _Case, outer: Moment) -> SignatureVerdict:
     )
 
 
-def _measured(signature: Any, believed: Trust, moment: Moment) -> tuple[Any, bool]:
+def _measured(signature: Any, believed: Trust, moment: JudgedMoment) -> tuple[Any, bool]:
     """What pyHanko finds, and whether that settles paths and revocation of signer and timestamp alike.
 
     All is asked for at once first, since most documents are good; only where that does not hold is the
@@ -254,7 +256,7 @@ def _measured(signature: Any, believed: Trust, moment: Moment) -> tuple[Any, boo
     return measured(revocation=False), False
 
 
-def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVerdict, Moment]:
+def _timestamp(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[SignatureVerdict, JudgedMoment]:
     """A document timestamp's verdict, and its time if it is to be believed."""
     from pyhanko.sign.validation import async_validate_pdf_timestamp
 
@@ -292,11 +294,11 @@ def _timestamp(signature: Any, case: _Case, moment: Moment) -> tuple[SignatureVe
     if verdict.verdict != "pass" or not status.trusted:
         return verdict, moment
     settled = authority.verdict == "pass" and moment.settled
-    return verdict, Moment(moment.now, status.timestamp, True, settled)
+    return verdict, JudgedMoment(moment.now, status.timestamp, True, settled)
 
 
 def _certificate(
-    certificate: Certificate, believed: Trust, moment: Moment, case: _Case, *, settled: bool
+    certificate: Certificate, believed: Trust, moment: JudgedMoment, case: _Case, *, settled: bool
 ) -> Iterator[Check]:
     """The claims on the signer's certificate. settled: path and revocation are known to hold."""
     yield signature_checks.dates(certificate, moment)
@@ -330,7 +332,7 @@ def _certificate(
     yield msgspec.structs.replace(revocation, required=required)
 
 
-def _rests_on_proof(certificate: Certificate, believed: Trust, moment: Moment) -> bool:
+def _rests_on_proof(certificate: Certificate, believed: Trust, moment: JudgedMoment) -> bool:
     """Whether the certificate would not do today, so that all depends on when the signature was made."""
     if not signature_checks.within(certificate, moment.now):
         return True
@@ -361,7 +363,7 @@ def _level(
     stamped: bool,
     case: _Case,
     inside: Trust,
-    moment: Moment,
+    moment: JudgedMoment,
     archived: bool,
     certificate: Certificate,
     *,

@@ -18,7 +18,7 @@ from fieldkit.visit.model import (
     Amendment,
     AnsweredItem,
     OpenItem,
-    Pinned,
+    PinnedProfile,
     RecordMade,
     SignOff,
     State,
@@ -239,8 +239,8 @@ def _plain_serial(serial: Any) -> str:
     return str(serial).strip().casefold()
 
 
-def _pinned(value: dict[str, Any]) -> Pinned | None:
-    return msgspec.convert(value, Pinned) if "basis" in value else None
+def _pinned(value: dict[str, Any]) -> PinnedProfile | None:
+    return msgspec.convert(value, PinnedProfile) if "basis" in value else None
 
 
 def _state(folded: _Folded, problems_left: bool) -> State:

@@ -29,7 +29,7 @@ class AnsweredItem(msgspec.Struct, frozen=True):
     changes: int = 0
 
 
-class Pinned(msgspec.Struct, frozen=True):
+class PinnedProfile(msgspec.Struct, frozen=True):
     """What the profiles said when the visit began and its record will say, whatever they say by then.
 
     basis: what the record rests on. giver: the unit that hands over, where the plan names it. sample: the
@@ -151,7 +151,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     signoff: SignOff | None = None
     records: tuple[RecordMade, ...] = ()
     amendments: tuple[Amendment, ...] = ()
-    pinned: Pinned | None = None
+    pinned: PinnedProfile | None = None
 
     @property
     def amendment(self) -> str:

@@ -7,14 +7,14 @@ from datetime import date
 
 from fieldkit.profile.model import Bureau, Profiles, RolloutPlan
 from fieldkit.text import Words
-from fieldkit.visit.model import Pinned
+from fieldkit.visit.model import PinnedProfile
 
 
-def pin(profiles: Profiles, bureau: Bureau, checklist: str, day: date) -> Pinned:
+def pin(profiles: Profiles, bureau: Bureau, checklist: str, day: date) -> PinnedProfile:
     """The basis on `day`, the giving unit, and whether anything of it is invented."""
     plan = profiles.plan
     authority = profiles.authorities.get(bureau.authority)
-    return Pinned(
+    return PinnedProfile(
         basis=tuple(_basis(profiles, day)),
         giver=_owner(plan, checklist),
         sample=bureau.sample or plan.sample or (authority is not None and authority.sample),

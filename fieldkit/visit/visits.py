@@ -38,7 +38,7 @@ from fieldkit.visit.model import CHANGED, UnreadableVisit, Visit
 from fieldkit.visit.pin import pin
 
 
-class Overview(msgspec.Struct, frozen=True):
+class VisitList(msgspec.Struct, frozen=True):
     """Every visit of a store, the one touched last first; and those that cannot be read, by their ids."""
 
     visits: list[Visit]
@@ -71,7 +71,7 @@ class Visits:
         """Every visit that can be read, the one touched last first; `overview` has the others too."""
         return self.overview().visits
 
-    def overview(self) -> Overview:
+    def overview(self) -> VisitList:
         """Every visit, and for each that cannot be read what is wrong with it; one harms no other."""
         by_visit: dict[str, list[Entry]] = {}
         for entry in self.store.entries():
@@ -84,7 +84,7 @@ class Visits:
                 readable.append(self._fold(id, entries))
             except FieldkitError as error:
                 unreadable.append(UnreadableVisit(id, error, entries[-1].wall))
-        return Overview(readable, unreadable)
+        return VisitList(readable, unreadable)
 
     def load(self, visit: str, upto: str = "") -> Visit:
         """The visit of that id, or of the only id that begins so.

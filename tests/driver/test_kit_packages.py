@@ -25,7 +25,9 @@ def folder(home: Home) -> Path:
 
 def note(home: Home, profile: str, name: str) -> None:
     kit_packages.note(
-        home, profile, kit_packages.Brought(kit_packages.systems()[0], (kit_packages.Kept(name, SHA256),))
+        home,
+        profile,
+        kit_packages.DriverPackages(kit_packages.systems()[0], (kit_packages.DriverPackage(name, SHA256),)),
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from fieldkit.driver import errors, install, macos, methods, rights, run, windows
 from fieldkit.driver.ask import Answer, ask
-from fieldkit.driver.methods import Way
+from fieldkit.driver.methods import InstallMethod
 from fieldkit.driver.plan import from_maker
 from fieldkit.driver.steps import DriverPlan, Kind, Step
 from fieldkit.errors import Cancelled, FieldkitError
@@ -47,7 +47,7 @@ def says(**by_word: str) -> object:
     return answer
 
 
-def maker(kind: Kind, **fields: object) -> tuple[TokenProfile, Way]:
+def maker(kind: Kind, **fields: object) -> tuple[TokenProfile, InstallMethod]:
     file = PackageFile(
         file=f"driver.{kind}",
         module="/nowhere/module",
@@ -57,7 +57,7 @@ def maker(kind: Kind, **fields: object) -> tuple[TokenProfile, Way]:
     )
     driver = Driver(**{kind: (file,)})  # type: ignore[arg-type]
     profile = TokenProfile("trial", Words("Thử", "Trial"), "hypothesis", Modules(), driver, PinPolicy())
-    return profile, Way(kind, file=file)
+    return profile, InstallMethod(kind, file=file)
 
 
 @pytest.fixture

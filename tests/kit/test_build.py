@@ -42,7 +42,7 @@ pin_policy: {{min: 6, max: 8}}
     )
 
 
-def _prepare(home: Home, folder: Path, vendor: Path | None, *platforms: str) -> build.Prepared:
+def _prepare(home: Home, folder: Path, vendor: Path | None, *platforms: str) -> build.KitPlan:
     choice = build.KitChoice(platforms=platforms, drivers=("maker",), bureaus=("MAU-01",), vendor=vendor)
     return build.prepare(folder / "stick", choice, load(home), home)
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from fieldkit.certificate.errors import CertificateRevoked
 from fieldkit.pdf.errors import RevocationMissing, TimestampFailed
 from fieldkit.sample import authority as authorities
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.sample.services import Mode, serving
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
@@ -98,7 +98,7 @@ def test_long_term_levels_say_that_revocation_data_is_missing(
 class Held(SoftwareSigner):
     """A signer with a certificate that the sample authority issued."""
 
-    def __init__(self, issued: Issued) -> None:
+    def __init__(self, issued: IssuedCertificate) -> None:
         self.key = load_der_private_key(issued.key.reveal_bytes(), None)
         self.certificate, self.chain = issued.certificate, issued.chain[:1]
         self.asked = []

@@ -169,10 +169,10 @@ def test_a_copy_says_its_form_who_copied_and_when(
     assert quorum.judge(out, pki.anchors, pki.crls()).verdict == "pass"
 
 
-def words(*lines: str) -> tuple[place.Word, ...]:
+def words(*lines: str) -> tuple[place.PageWord, ...]:
     """Lines of words, each line 20 points below the one before."""
     return tuple(
-        place.Word(text, 100 + 60 * column, 100 + 20 * row, 150 + 60 * column, 112 + 20 * row)
+        place.PageWord(text, 100 + 60 * column, 100 + 20 * row, 150 + 60 * column, 112 + 20 * row)
         for row, line in enumerate(lines)
         for column, text in enumerate(line.split())
     )

@@ -47,7 +47,7 @@ def test_nobody_else_opens_it(made: BuiltBundle) -> None:
 def test_its_name_says_device_range_and_hash(store: Store, made: BuiltBundle) -> None:
     sha256 = hashlib.sha256(made.path.read_bytes()).hexdigest()
     assert made.sha256 == sha256
-    assert named(made.name) == bundle.Named(store.device, 1, store.head().seq, sha256[:12])
+    assert named(made.name) == bundle.BundleName(store.device, 1, store.head().seq, sha256[:12])
 
 
 def test_nothing_of_the_work_is_readable_in_it(made: BuiltBundle) -> None:
@@ -168,7 +168,7 @@ def test_a_bomb_is_stopped_at_what_the_header_says(
 def test_a_header_that_promises_too_much_is_refused_before_anything_is_unpacked(
     store: Store, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
-    huge = (bundle.Blob("0" * 64, 1 << 50),)
+    huge = (bundle.BundledAttachment("0" * 64, 1 << 50),)
     bomb = _forged(store, made.header, b"", recipients, tmp_path / "bomb.fkb", blobs=huge)
     with pytest.raises(errors.BundleDamaged):
         open_bundle(bomb, head_office.identity)

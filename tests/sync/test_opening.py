@@ -17,7 +17,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal.entry import GENESIS, Draft, canonical
 from fieldkit.journal.store import Store
 from fieldkit.sync import age, errors, opening
-from fieldkit.sync.bundle import KIND, Blob, BuiltBundle, BundleHeader, make
+from fieldkit.sync.bundle import KIND, BuiltBundle, BundledAttachment, BundleHeader, make
 from fieldkit.sync.opening import open_bundle, read_header
 from fieldkit.sync.recipients import identifier
 from fieldkit.sync.signed import frame
@@ -106,10 +106,12 @@ def test_a_header_that_tells_the_truth_is_believed(
     opened = open_bundle(build(body), head_office.identity, into=tmp_path / "in")
     assert opened.header.hash == made.header.hash
     assert set(opened.files) == {blob.sha256 for blob in made.header.blobs}
-    blobs = (*made.header.blobs, Blob(EMPTY, 0))
+    blobs = (*made.header.blobs, BundledAttachment(EMPTY, 0))
     opened = open_bundle(build(body, blobs=blobs), head_office.identity, into=tmp_path / "in")
     assert opened.files[EMPTY].read_bytes() == b""
-    opened = open_bundle(build(body, blobs=(Blob(EMPTY, 0), *made.header.blobs)), head_office.identity)
+    opened = open_bundle(
+        build(body, blobs=(BundledAttachment(EMPTY, 0), *made.header.blobs)), head_office.identity
+    )
     assert opened.files == {}
 
 
@@ -121,11 +123,13 @@ CONTRADICTING_ITSELF: dict[str, Callable[[BundleHeader], dict[str, Any]]] = {
     "entries of no bytes": lambda header: {"entries": 0},
     "fewer bytes than entries": lambda header: {"entries": 3 * (header.last - header.first + 1) - 1},
     "a negative size": lambda header: {"size": -1},
-    "an attachment of a negative size": lambda header: {"blobs": (*header.blobs, Blob("0" * 64, -1))},
+    "an attachment of a negative size": lambda header: {
+        "blobs": (*header.blobs, BundledAttachment("0" * 64, -1))
+    },
     "a hash of the cipher that is none": lambda header: {"sha256": "x"},
     "a hash before the first that is none": lambda header: {"prev": "X" * 64},
     "a hash of the last that is none": lambda header: {"hash": "0" * 63},
-    "a hash of an attachment that is none": lambda header: {"blobs": (Blob("../x", 1),)},
+    "a hash of an attachment that is none": lambda header: {"blobs": (BundledAttachment("../x", 1),)},
     "a hash of a missing one that is none": lambda header: {"missing": ("x",)},
     "an attachment twice": lambda header: {"blobs": (*header.blobs, header.blobs[0])},
     "an attachment that is missing too": lambda header: {"missing": (header.blobs[0].sha256,)},
@@ -160,21 +164,27 @@ CONTRADICTING_THE_BODY: dict[str, Callable[[BundleHeader], dict[str, Any]]] = {
     "another entry before": lambda header: {"prev": "1" * 64},
     "another last entry": lambda header: {"hash": "0" * 64},
     "an attachment fewer": lambda header: {"blobs": header.blobs[:-1]},
-    "an attachment more": lambda header: {"blobs": (*header.blobs, Blob("0" * 64, 5))},
-    "an empty attachment of another hash": lambda header: {"blobs": (*header.blobs, Blob("0" * 64, 0))},
-    "an empty one in front of another hash": lambda header: {"blobs": (Blob("0" * 64, 0), *header.blobs)},
+    "an attachment more": lambda header: {"blobs": (*header.blobs, BundledAttachment("0" * 64, 5))},
+    "an empty attachment of another hash": lambda header: {
+        "blobs": (*header.blobs, BundledAttachment("0" * 64, 0))
+    },
+    "an empty one in front of another hash": lambda header: {
+        "blobs": (BundledAttachment("0" * 64, 0), *header.blobs)
+    },
     "a longer attachment": lambda header: {"blobs": resized(header, 1)},
     "a shorter attachment": lambda header: {"blobs": resized(header, -1)},
-    "an attachment of another hash": lambda header: {"blobs": (Blob("0" * 64, header.blobs[0].size),)},
+    "an attachment of another hash": lambda header: {
+        "blobs": (BundledAttachment("0" * 64, header.blobs[0].size),)
+    },
     "a longer cipher": lambda header: {"size": header.size + 9999},
     "a shorter cipher": lambda header: {"size": 9},
     "a cipher of another hash": lambda header: {"sha256": "0" * 64},
 }
 
 
-def resized(header: BundleHeader, by: int) -> tuple[Blob, ...]:
+def resized(header: BundleHeader, by: int) -> tuple[BundledAttachment, ...]:
     *others, last = header.blobs
-    return (*others, Blob(last.sha256, last.size + by))
+    return (*others, BundledAttachment(last.sha256, last.size + by))
 
 
 @pytest.mark.parametrize("into", [True, False])

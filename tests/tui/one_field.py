@@ -19,11 +19,11 @@ from fieldkit import i18n  # noqa: E402
 from fieldkit.home import Home  # noqa: E402
 from fieldkit.tui.actions import bindings  # noqa: E402
 from fieldkit.tui.app import FieldkitApp  # noqa: E402
-from fieldkit.tui.screens.frame import Room  # noqa: E402
+from fieldkit.tui.screens.frame import FieldkitScreen  # noqa: E402
 from fieldkit.tui.widgets.text_field import TextField  # noqa: E402
 
 
-class FieldRoom(Room[None]):
+class FieldRoom(FieldkitScreen[None]):
     BINDINGS = bindings("ask")
     scopes = ("ask",)
     AUTO_FOCUS = "TextField"

@@ -11,16 +11,16 @@ import fieldkit.tui.screens
 from fieldkit import i18n
 from fieldkit.tui.actions import ACTIONS, bindings, key_name, listing
 from fieldkit.tui.app import FieldkitApp
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal.signs import STATES, STATUSES
 from tests.tui.conftest import Person, Play
 
 
-def rooms() -> list[type[Room[object]]]:
+def rooms() -> list[type[FieldkitScreen[object]]]:
     """Every screen there is."""
     for module in pkgutil.iter_modules(fieldkit.tui.screens.__path__):
         importlib.import_module(f"fieldkit.tui.screens.{module.name}")
-    found, todo = [], [Room]
+    found, todo = [], [FieldkitScreen]
     while todo:
         room = todo.pop()
         todo += room.__subclasses__()
@@ -29,7 +29,7 @@ def rooms() -> list[type[Room[object]]]:
     return found  # type: ignore[return-value]
 
 
-def bound(room: type[Room[object]]) -> set[str]:
+def bound(room: type[FieldkitScreen[object]]) -> set[str]:
     """The actions that a screen's keys are bound to."""
     own = [each for each in room.mro() if each.__module__.startswith("fieldkit.")]
     theirs = [binding for each in own for binding in each.__dict__.get("BINDINGS", ())]
@@ -37,7 +37,7 @@ def bound(room: type[Room[object]]) -> set[str]:
 
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: room.__name__)
-def test_every_bound_action_is_done_by_its_screen(room: type[Room[object]]) -> None:
+def test_every_bound_action_is_done_by_its_screen(room: type[FieldkitScreen[object]]) -> None:
     assert all(hasattr(room, f"action_{action}") for action in bound(room))
 
 

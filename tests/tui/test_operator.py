@@ -16,8 +16,8 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
 from fieldkit.tui.operator import ScreenOperator
-from fieldkit.tui.runner import Running, Stopped
-from fieldkit.tui.screens.work import WorkRoom
+from fieldkit.tui.runner import RunningWork, WorkStopped
+from fieldkit.tui.screens.work import WorkScreen
 from tests.tui.conftest import Person, Play
 
 PLAN = Plan(
@@ -29,7 +29,7 @@ PLAN = Plan(
 ERASE = Plan(title=M("Erase the token"), steps=(M("Everything on it goes."),), confirm="MAU-01")
 
 
-class AskRoom(WorkRoom):
+class AskRoom(WorkScreen):
     """A screen that does what the test tells it to."""
 
     def ended(self, outcome: Any, error: Exception | None) -> None:
@@ -224,10 +224,10 @@ def test_a_stopped_procedure_says_so_and_a_call_into_the_system_is_waited_for() 
         ended.append("after")
 
     async def story() -> None:
-        running = Running(work)
+        running = RunningWork(work)
         await asyncio.sleep(0.1)
         running.stop()
-        with pytest.raises(Stopped) as stopped:
+        with pytest.raises(WorkStopped) as stopped:
             await running.result()
         assert ended == ["call"]
         assert isinstance(as_error(stopped.value), errors.Cancelled)
@@ -240,7 +240,7 @@ def test_a_stop_that_comes_as_the_work_ends_is_no_fault() -> None:
         return
 
     for _ in range(300):
-        running = Running(work)
+        running = RunningWork(work)
         ended = False
         while not ended:
             ended = not any(thread.name == "fieldkit-procedure" for thread in threading.enumerate())

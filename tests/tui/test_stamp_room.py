@@ -12,7 +12,7 @@ from fieldkit.profile.rules import RuleSet
 from fieldkit.signature.batch import StampSpec
 from fieldkit.signature.preview import StampDraft, draft
 from fieldkit.stamp.place import Place
-from fieldkit.tui.screens.stamp import PagePicture, StampRoom
+from fieldkit.tui.screens.stamp import PagePicture, StampScreen
 from fieldkit.yaml_model import load
 from tests import papers
 from tests.conftest import REPOSITORY
@@ -41,7 +41,7 @@ def paper(tmp_path: Path) -> Path:
     return path
 
 
-Keys = Callable[[Person, StampRoom], Awaitable[None]]
+Keys = Callable[[Person, StampScreen], Awaitable[None]]
 
 
 def placed(play: Play, paper: Path, look: StampSpec, keys: Keys) -> tuple[StampDraft, Place | None]:
@@ -51,7 +51,7 @@ def placed(play: Play, paper: Path, look: StampSpec, keys: Keys) -> tuple[StampD
 
     async def story(person: Person) -> None:
         await person.see("There is no visit yet.")
-        room = StampRoom(paper, look, first)
+        room = StampScreen(paper, look, first)
         person.app.push_screen(room, given.append)
         await person.see("Place the stamp on letter.pdf", "▀▀▀")
         await keys(person, room)
@@ -71,7 +71,7 @@ def test_the_page_is_shown_with_the_stamp_and_enter_agrees_to_its_place(
 ) -> None:
     colours: set[tuple[int, int, int]] = set()
 
-    async def agree(person: Person, room: StampRoom) -> None:
+    async def agree(person: Person, room: StampScreen) -> None:
         await person.see("Page 2 of 2", "40 × 20 mm")
         for line in range(room.query_one(PagePicture).size.height):
             for segment in room.query_one(PagePicture).render_line(line):
@@ -88,7 +88,7 @@ def test_the_page_is_shown_with_the_stamp_and_enter_agrees_to_its_place(
 def test_arrows_move_by_a_millimetre_and_with_shift_by_ten_and_the_line_says_where(
     play: Play, paper: Path, look: StampSpec
 ) -> None:
-    async def move(person: Person, room: StampRoom) -> None:
+    async def move(person: Person, room: StampScreen) -> None:
         left, top, _, _ = room.draft.box
         await person.press("shift+right", "right", "down", "down")
         moved = room.draft.box
@@ -108,7 +108,7 @@ def test_arrows_move_by_a_millimetre_and_with_shift_by_ten_and_the_line_says_whe
 def test_pages_are_turned_the_stamp_grows_and_is_looked_at_from_near(
     play: Play, paper: Path, look: StampSpec
 ) -> None:
-    async def turn(person: Person, room: StampRoom) -> None:
+    async def turn(person: Person, room: StampScreen) -> None:
         before = room.query_one(PagePicture).render_line(3)
         await person.press("pageup", "plus", "z")
         await person.see("Page 1 of 2", "44 × 22 mm")
@@ -125,7 +125,7 @@ def test_pages_are_turned_the_stamp_grows_and_is_looked_at_from_near(
 
 
 def test_esc_gives_no_place(play: Play, paper: Path, look: StampSpec) -> None:
-    async def leave(person: Person, room: StampRoom) -> None:
+    async def leave(person: Person, room: StampScreen) -> None:
         await person.press("right", "escape")
 
     _, place = placed(play, paper, look, leave)
@@ -141,7 +141,7 @@ def test_the_page_is_drawn_where_no_other_program_is_here(
 
     async def story(person: Person) -> None:
         await person.see("There is no visit yet.")
-        room = StampRoom(paper, look, first)
+        room = StampScreen(paper, look, first)
         person.app.push_screen(room, given.append)
         await person.see("Place the stamp on letter.pdf")
         picture = room.query_one(PagePicture)

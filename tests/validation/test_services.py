@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fieldkit.home import Home, shipped
 from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.sample import authority, issue, services
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.sample.services import SampleServices
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
@@ -48,14 +48,14 @@ def running(own: SampleAuthority) -> Iterator[SampleServices]:
         yield found
 
 
-def signer_of(issued: Issued) -> SoftwareSigner:
+def signer_of(issued: IssuedCertificate) -> SoftwareSigner:
     key = issue.load_key(issued.key.reveal_bytes())
     chain = [x509.load_der_x509_certificate(each) for each in issued.chain[:1]]
     return SoftwareSigner(key, x509.load_der_x509_certificate(issued.certificate), chain)
 
 
 def stamped(
-    running: SampleServices, letter: Path, level: Level = "b-t", issued: Issued | None = None
+    running: SampleServices, letter: Path, level: Level = "b-t", issued: IssuedCertificate | None = None
 ) -> Path:
     """The letter, signed and timestamped by what runs."""
     own = running.authority

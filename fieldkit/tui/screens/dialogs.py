@@ -11,7 +11,7 @@ from fieldkit.operator import Plan, Question, SecretRequest, said
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said, nfc
 from fieldkit.tui.actions import Scope, bindings
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal.signs import sign
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
@@ -23,7 +23,7 @@ T = TypeVar("T")
 YES, NO = "yes", "no"
 
 
-class Dialog(Room[T], Generic[T]):
+class Dialog(FieldkitScreen[T], Generic[T]):
     """A question in the frame: a text to read, and below it what answers it."""
 
     DEFAULT_CSS = """

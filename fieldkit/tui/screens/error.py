@@ -15,10 +15,10 @@ from fieldkit.tui.terminal.signs import sign
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 
 
-class ErrorRoom(Dialog[None]):
+class ErrorScreen(Dialog[None]):
     """Says an error; Enter or Esc goes back to where it happened."""
 
-    DEFAULT_CSS = "ErrorRoom #text { height: 1fr; max-height: 100%; }"
+    DEFAULT_CSS = "ErrorScreen #text { height: 1fr; max-height: 100%; }"
     BINDINGS = bindings("tell")
     scopes: ClassVar[tuple[Scope, ...]] = ("tell", "read", "room")
 

@@ -14,7 +14,7 @@ from fieldkit.text import M, Said
 from fieldkit.tui import finishing
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.dialogs import QuestionDialog
-from fieldkit.tui.screens.work import SAID_NO, WorkRoom
+from fieldkit.tui.screens.work import SAID_NO, WorkScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.item_pane import answer_words, finding_text
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
 
 
-class FinishRoom(WorkRoom):
+class FinishScreen(WorkScreen):
     """The steps that finish a visit, each with its state; Enter does the one under the cursor."""
 
     DEFAULT_CSS = """
-    FinishRoom #steps { height: 5; margin: 1 1 0 1; }
-    FinishRoom #text { height: 1fr; margin: 1 2 0 2; }
+    FinishScreen #steps { height: 5; margin: 1 1 0 1; }
+    FinishScreen #text { height: 1fr; margin: 1 2 0 2; }
     """
     BINDINGS = bindings("finish", "run", "read", "room")
     AUTO_FOCUS = "#steps"

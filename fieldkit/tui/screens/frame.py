@@ -128,7 +128,7 @@ class SizeGuard(Widget):
         return Strip([Segment(cut(f" {lines[y]}" if y < len(lines) else "", width), self.rich_style)], width)
 
 
-class Room(Screen[T], Generic[T], inherit_bindings=False):
+class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
     """A screen in the frame; its own part is what `body` gives.
 
     scopes: which actions of the table it takes, before "app". A screen changes them with its state.
@@ -137,10 +137,11 @@ class Room(Screen[T], Generic[T], inherit_bindings=False):
     """
 
     DEFAULT_CSS = """
-    Room { background: $background; layout: vertical; }
-    Room > #body { height: 1fr; width: 1fr; }
-    Room.-small > #body, Room.-small > StatusLine, Room.-small > KeyBar { display: none; }
-    Room.-small > SizeGuard { display: block; }
+    FieldkitScreen { background: $background; layout: vertical; }
+    FieldkitScreen > #body { height: 1fr; width: 1fr; }
+    FieldkitScreen.-small > #body { display: none; }
+    FieldkitScreen.-small > StatusLine, FieldkitScreen.-small > KeyBar { display: none; }
+    FieldkitScreen.-small > SizeGuard { display: block; }
     """
     scopes: ClassVar[tuple[Scope, ...]] = ("room",)
 
@@ -253,6 +254,6 @@ class Room(Screen[T], Generic[T], inherit_bindings=False):
         return found
 
 
-def room_of(widget: Widget) -> Room[object]:
+def room_of(widget: Widget) -> FieldkitScreen[object]:
     """The screen in whose frame `widget` is."""
-    return cast("Room[object]", widget.screen)
+    return cast("FieldkitScreen[object]", widget.screen)

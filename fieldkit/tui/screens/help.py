@@ -15,10 +15,10 @@ from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 
 
-class HelpRoom(Dialog[None]):
+class HelpScreen(Dialog[None]):
     """What the keys do on the screen it was called from, and in lists and fields."""
 
-    DEFAULT_CSS = "HelpRoom #text { height: 1fr; max-height: 100%; }"
+    DEFAULT_CSS = "HelpScreen #text { height: 1fr; max-height: 100%; }"
     scopes: ClassVar[tuple[Scope, ...]] = ("read", "room")
 
     def __init__(self, hints: Sequence[Action]) -> None:
@@ -57,10 +57,10 @@ class HelpRoom(Dialog[None]):
         self.query_one("#text", Prose).show(text)
 
 
-class HistoryRoom(Dialog[None]):
+class HistoryScreen(Dialog[None]):
     """What was said and done in this session, newest first, and where the logs are."""
 
-    DEFAULT_CSS = "HistoryRoom #text { height: 1fr; max-height: 100%; }"
+    DEFAULT_CSS = "HistoryScreen #text { height: 1fr; max-height: 100%; }"
     scopes: ClassVar[tuple[Scope, ...]] = ("read", "room")
 
     def heading(self) -> tuple[Said | str, Said | str]:
@@ -80,10 +80,10 @@ class HistoryRoom(Dialog[None]):
         self.query_one("#text", Prose).show(text)
 
 
-class PaletteRoom(Dialog[str]):
+class PaletteScreen(Dialog[str]):
     """Everything that can be done where it was called from; gives the id of the action chosen."""
 
-    DEFAULT_CSS = "PaletteRoom #pick { height: 1fr; }"
+    DEFAULT_CSS = "PaletteScreen #pick { height: 1fr; }"
     BINDINGS = bindings("pick")
     scopes: ClassVar[tuple[Scope, ...]] = ("pick", "room")
 

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from fieldkit.text import M, Message, Said
 from fieldkit.tui.actions import Scope, bindings
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.prose import Paragraph, Prose
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from fieldkit.journal.damage import Damage
     from fieldkit.profile.model import Bureau
     from fieldkit.visit.model import UnreadableVisit, Visit
-    from fieldkit.visit.visits import Overview
+    from fieldkit.visit.visits import VisitList
 
 
-class HomeRoom(Room[None]):
+class HomeScreen(FieldkitScreen[None]):
     """The first screen. It is painted before the store is read; the visits come when they come."""
 
     DEFAULT_CSS = """
-    HomeRoom #damage { height: auto; max-height: 50%; margin: 1 3 0 3; }
-    HomeRoom.-whole #damage { display: none; }
-    HomeRoom ListBox { height: auto; max-height: 60%; margin: 1 1 0 1; }
-    HomeRoom #next { height: 1fr; margin: 1 3 0 3; }
-    HomeRoom.-empty ListBox { display: none; }
+    HomeScreen #damage { height: auto; max-height: 50%; margin: 1 3 0 3; }
+    HomeScreen.-whole #damage { display: none; }
+    HomeScreen ListBox { height: auto; max-height: 60%; margin: 1 1 0 1; }
+    HomeScreen #next { height: 1fr; margin: 1 3 0 3; }
+    HomeScreen.-empty ListBox { display: none; }
     """
     BINDINGS = bindings("home")
     scopes: ClassVar[tuple[Scope, ...]] = ("home",)
@@ -40,7 +40,7 @@ class HomeRoom(Room[None]):
     class Read(Event):
         """The visits as they are in the store, and what of it is damaged."""
 
-        def __init__(self, overview: Overview, damage: list[Damage]) -> None:
+        def __init__(self, overview: VisitList, damage: list[Damage]) -> None:
             super().__init__()
             self.overview = overview
             self.damage = damage
@@ -169,9 +169,9 @@ class HomeRoom(Room[None]):
             self.run_worker(self._starting(), group="start", exclusive=True, exit_on_error=False)
 
     def _open(self, visit: str) -> None:
-        from fieldkit.tui.screens.visit import VisitRoom
+        from fieldkit.tui.screens.visit import VisitScreen
 
-        self.app.push_screen(VisitRoom(visit))
+        self.app.push_screen(VisitScreen(visit))
 
     async def _starting(self) -> None:
         """Bureau, then checklist, then the visit itself."""

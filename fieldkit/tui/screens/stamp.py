@@ -19,7 +19,7 @@ from fieldkit.signature.preview import ZOOMS, Easel, StampDraft
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Scope, bindings
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal.cells import UPPER, Cell, rows, runs, shade
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class PagePicture(Widget):
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
 
-class StampRoom(Room[Place | None]):
+class StampScreen(FieldkitScreen[Place | None]):
     """Gives the place that the person agreed to, or None when they leave it with Esc."""
 
     BINDINGS: ClassVar[list[Any]] = [
@@ -87,7 +87,7 @@ class StampRoom(Room[Place | None]):
             self.error = error
 
         def can_replace(self, message: Any) -> bool:
-            return isinstance(message, StampRoom.Drawn)
+            return isinstance(message, StampScreen.Drawn)
 
     def __init__(
         self, source: Path, look: StampSpec, draft: StampDraft, *, password: Secret | None = None

@@ -20,7 +20,7 @@ from fieldkit.text_output import SEVERITIES
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.drafts import Drafts
 from fieldkit.tui.screens.dialogs import QuestionDialog
-from fieldkit.tui.screens.work import SAID_NO, WorkRoom
+from fieldkit.tui.screens.work import SAID_NO, WorkScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.item_pane import WorkPane
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 ROOMY = 110  # columns from which a row of the list has room for its state in words
 
 
-class VisitRoom(WorkRoom):
+class VisitScreen(WorkScreen):
     """One visit. What is typed and not saved stays with its item as a draft, also on the disk."""
 
     DEFAULT_CSS = """
-    VisitRoom #sides { width: 1fr; height: 1fr; }
-    VisitRoom #items { width: 45%; max-width: 60; padding: 0 0 0 1; border-right: vkey $primary; }
-    VisitRoom:ansi #items { border-right: vkey ansi_default; }
+    VisitScreen #sides { width: 1fr; height: 1fr; }
+    VisitScreen #items { width: 45%; max-width: 60; padding: 0 0 0 1; border-right: vkey $primary; }
+    VisitScreen:ansi #items { border-right: vkey ansi_default; }
     """
     BINDINGS = bindings("visit", "answer", "run", "read", "room")
     AUTO_FOCUS = "#items"
@@ -427,12 +427,12 @@ class VisitRoom(WorkRoom):
     # --- leaving
 
     def action_finish(self) -> None:
-        from fieldkit.tui.screens.finish import FinishRoom
+        from fieldkit.tui.screens.finish import FinishScreen
 
         self._keep_typed()
         self._keep_on_disk()
         if self._visit is not None:
-            self.app.push_screen(FinishRoom(self._visit))
+            self.app.push_screen(FinishScreen(self._visit))
 
     def action_page_down(self) -> None:
         self._pane.query_one("#known").scroll_by(5)  # type: ignore[attr-defined]

@@ -15,10 +15,10 @@ from fieldkit.operator import Finding, Plan
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
 from fieldkit.tui.finishing import progress_words
-from fieldkit.tui.operator import Found, Progressed, ScreenOperator
-from fieldkit.tui.runner import Running
+from fieldkit.tui.operator import FindingShown, ProgressShown, ScreenOperator
+from fieldkit.tui.runner import RunningWork
 from fieldkit.tui.screens.dialogs import ConsentDialog
-from fieldkit.tui.screens.frame import Room
+from fieldkit.tui.screens.frame import FieldkitScreen
 
 SAFE_END = 60.0  # seconds for work to undo what it began when nobody is there any more
 
@@ -28,8 +28,8 @@ SAID_NO = (errors.Cancelled, errors.NotConsented)
 """Not news to the person who did it, so a line says it instead of a screen."""
 
 
-class WorkRoom(Room[None], inherit_bindings=True):
-    """Work runs in its own thread (`Running`) and asks through dialogs; one piece at a time.
+class WorkScreen(FieldkitScreen[None], inherit_bindings=True):
+    """Work runs in its own thread (`RunningWork`) and asks through dialogs; one piece at a time.
 
     A subclass starts it with `do`, and hears of it by `found_more` and `ended`.
     """
@@ -44,7 +44,7 @@ class WorkRoom(Room[None], inherit_bindings=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self._work: Running[Any] | None = None
+        self._work: RunningWork[Any] | None = None
         self._work_label = ""
         self.findings: list[Finding] = []
 
@@ -58,12 +58,12 @@ class WorkRoom(Room[None], inherit_bindings=True):
         operator = ScreenOperator(self.fieldkit, self)
         self.findings = []
         self._work_label = str(label)
-        self._work = Running(lambda: work(operator))
+        self._work = RunningWork(lambda: work(operator))
         self.status(M("Under way: {work}. Esc stops it.", work=self._work_label))
         self.retell_keys()
         self.run_worker(self._following(self._work), group="work", exclusive=True, exit_on_error=False)
 
-    async def _following(self, work: Running[Any]) -> None:
+    async def _following(self, work: RunningWork[Any]) -> None:
         try:
             self.post_message(self.Ended(await work.result(), None))
         except Exception as error:
@@ -75,12 +75,12 @@ class WorkRoom(Room[None], inherit_bindings=True):
     def ended(self, outcome: Any, error: FieldkitError | None) -> None:
         """The work has ended. An error is shown on a screen of its own unless the person said no."""
 
-    def on_found(self, event: Found) -> None:
+    def on_found(self, event: FindingShown) -> None:
         self.findings.append(event.finding)
         self.fieldkit.note(event.finding.message)
         self.found_more(self.findings)
 
-    def on_progressed(self, event: Progressed) -> None:
+    def on_progressed(self, event: ProgressShown) -> None:
         if self.working:
             self.status(progress_words(event.progress))
 

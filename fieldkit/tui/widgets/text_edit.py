@@ -16,7 +16,7 @@ from fieldkit.text import nfc
 SEPARATORS = (" ", "\t", "\n")
 
 
-class Edited(msgspec.Struct, frozen=True):
+class EditedText(msgspec.Struct, frozen=True):
     """A text being edited, and where in it the cursor stands (a number of code points)."""
 
     text: str = ""
@@ -31,10 +31,10 @@ class Edited(msgspec.Struct, frozen=True):
         return self.text[self.at :]
 
 
-Move = Callable[[Edited], Edited]
+Move = Callable[[EditedText], EditedText]
 
 
-def typed(edited: Edited, text: str, *, lines: bool = False) -> Edited:
+def typed(edited: EditedText, text: str, *, lines: bool = False) -> EditedText:
     """`text` typed or pasted at the cursor. Without `lines`, line ends become spaces."""
     clean = text.replace("\r\n", "\n").replace("\r", "\n")
     if not lines:
@@ -43,73 +43,73 @@ def typed(edited: Edited, text: str, *, lines: bool = False) -> Edited:
     return _joined(edited.before + clean, edited.after)
 
 
-def erase_left(edited: Edited) -> Edited:
+def erase_left(edited: EditedText) -> EditedText:
     """Backspace: one letter with its marks."""
     return _joined(left(edited).before, edited.after)
 
 
-def erase_right(edited: Edited) -> Edited:
+def erase_right(edited: EditedText) -> EditedText:
     """Delete: one letter with its marks."""
     return _joined(edited.before, right(edited).after)
 
 
-def erase_word(edited: Edited) -> Edited:
+def erase_word(edited: EditedText) -> EditedText:
     """The word before the cursor, with the spaces after it."""
     return _joined(word_left(edited).before, edited.after)
 
 
-def erase_to_start(edited: Edited) -> Edited:
+def erase_to_start(edited: EditedText) -> EditedText:
     """The line up to the cursor."""
     return _joined(line_start(edited).before, edited.after)
 
 
-def erase_to_end(edited: Edited) -> Edited:
+def erase_to_end(edited: EditedText) -> EditedText:
     """The line from the cursor on."""
     return _joined(edited.before, line_end(edited).after)
 
 
-def left(edited: Edited) -> Edited:
+def left(edited: EditedText) -> EditedText:
     at = max(0, edited.at - 1)
     while at > 0 and is_mark(edited.text[at]):
         at -= 1
-    return Edited(edited.text, at)
+    return EditedText(edited.text, at)
 
 
-def right(edited: Edited) -> Edited:
-    return Edited(edited.text, _boundary(edited.text, min(len(edited.text), edited.at + 1)))
+def right(edited: EditedText) -> EditedText:
+    return EditedText(edited.text, _boundary(edited.text, min(len(edited.text), edited.at + 1)))
 
 
-def word_left(edited: Edited) -> Edited:
+def word_left(edited: EditedText) -> EditedText:
     at = len(edited.before.rstrip("".join(SEPARATORS)))
     while at > 0 and edited.text[at - 1] not in SEPARATORS:
         at -= 1
     while 0 < at < len(edited.text) and is_mark(edited.text[at]) and edited.text[at - 1] != "\n":
         at -= 1  # a mark on a space
-    return Edited(edited.text, at)
+    return EditedText(edited.text, at)
 
 
-def word_right(edited: Edited) -> Edited:
+def word_right(edited: EditedText) -> EditedText:
     at = edited.at
     while at < len(edited.text) and edited.text[at] in SEPARATORS:
         at += 1
     while at < len(edited.text) and edited.text[at] not in SEPARATORS:
         at += 1
-    return Edited(edited.text, at)
+    return EditedText(edited.text, at)
 
 
-def line_start(edited: Edited) -> Edited:
-    return Edited(edited.text, edited.before.rfind("\n") + 1)
+def line_start(edited: EditedText) -> EditedText:
+    return EditedText(edited.text, edited.before.rfind("\n") + 1)
 
 
-def line_end(edited: Edited) -> Edited:
+def line_end(edited: EditedText) -> EditedText:
     end = edited.text.find("\n", edited.at)
-    return Edited(edited.text, len(edited.text) if end < 0 else end)
+    return EditedText(edited.text, len(edited.text) if end < 0 else end)
 
 
-def _joined(head: str, tail: str) -> Edited:
+def _joined(head: str, tail: str) -> EditedText:
     """The two composed into one text, the cursor where they meet."""
     text = nfc(head + tail)
-    return Edited(text, _boundary(text, min(len(nfc(head)), len(text))))
+    return EditedText(text, _boundary(text, min(len(nfc(head)), len(text))))
 
 
 def _boundary(text: str, at: int) -> int:

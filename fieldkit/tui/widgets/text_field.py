@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from fieldkit.text import UNSEEN, Said, nfc
 from fieldkit.tui.widgets import text_edit
-from fieldkit.tui.widgets.text_edit import Edited
+from fieldkit.tui.widgets.text_edit import EditedText
 
 MASK = "•"
 
@@ -60,7 +60,7 @@ class TextField(Widget, can_focus=True, inherit_bindings=False):
         self.prompt = prompt
         self.rows = rows
         text = nfc(value)
-        self._edited = Edited(text, len(text))
+        self._edited = EditedText(text, len(text))
 
     # --- the value
 
@@ -72,10 +72,10 @@ class TextField(Widget, can_focus=True, inherit_bindings=False):
     @value.setter
     def value(self, text: str) -> None:
         composed = nfc(text)
-        self._become(Edited(composed, len(composed)))
+        self._become(EditedText(composed, len(composed)))
 
     def clear(self) -> None:
-        self._become(Edited())
+        self._become(EditedText())
 
     # --- keys
 
@@ -120,10 +120,10 @@ class TextField(Widget, can_focus=True, inherit_bindings=False):
         if not 0 <= row + step < len(lines):
             return False
         start = sum(len(line) + 1 for line in lines[: row + step])
-        self._become(Edited(self.value, start + min(column, len(lines[row + step]))))
+        self._become(EditedText(self.value, start + min(column, len(lines[row + step]))))
         return True
 
-    def _become(self, edited: Edited) -> None:
+    def _become(self, edited: EditedText) -> None:
         changed = edited.text != self._edited.text
         self._edited = edited
         self.refresh()
