@@ -149,13 +149,17 @@ def verify(
     devices: tuple[str, ...],
 ) -> Reply:
     from fieldkit.cli.sign import material
+    from fieldkit.cli.verify import requests
     from fieldkit.record.verify import verify as judge
     from fieldkit.signature import document
     from fieldkit.signature.judgement import Policy, shape
+    from fieldkit.signature.online import Online
 
     anchors = [document.read(path) for path in trust]
     crls = [document.read(path) for path in crl]
-    here = material(call, call.profiles())
+    profiles = call.profiles()
+    here = material(call, profiles)
+    online = Online(named=profiles.addresses) if network else None
     if not anchors:
         anchors = list(here.anchors)
         crls += here.crls
@@ -165,7 +169,7 @@ def verify(
             file,
             trust=anchors,
             crls=crls,
-            network=network,
+            network=online or False,
             policy=policy,
             store=store,
             unopened=fault,
@@ -198,4 +202,7 @@ def verify(
     for check in found.checks:
         detail = f"  [{check.detail}]" if check.detail else ""
         lines.append(f"  {SYMBOLS[check.verdict]} {check.message}{detail}")
+    if online is not None:
+        result["requests"] = online.asked
+        lines += requests(online)
     return Reply(result, lines, good=found.verdict == "pass")

@@ -29,6 +29,7 @@ from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
 from fieldkit.signature import appearance, document
 from fieldkit.signature.errors import DocumentMissing
 from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
+from fieldkit.signature.online import Online
 from fieldkit.signature.validate import validate
 from fieldkit.text import M, Message, nfc
 from fieldkit.verdict import Check, overall
@@ -63,7 +64,7 @@ def verify(
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
     at: datetime | None = None,
-    network: bool = False,
+    network: bool | Online = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     store: Store | None = None,
     unopened: FieldkitError | None = None,
