@@ -121,17 +121,21 @@ def verify(
     devices: tuple[str, ...],
 ) -> Reply:
     from fieldkit.action.trust_material import named
+    from fieldkit.cli.verify import requests
     from fieldkit.record.verify import verify as judge
     from fieldkit.validation.judgement import Policy, shape
+    from fieldkit.validation.online import Online
 
-    material = named(call.home, call.profiles(), trust, crl)
+    profiles = call.profiles()
+    material = named(call.home, profiles, trust, crl)
+    online = Online(named=profiles.addresses) if network else None
     policy = Policy(revocation=not no_revocation, purposes=material.purposes)
     with _journal(call) as (store, fault):
         found = judge(
             file,
             trust=material.anchors,
             crls=material.crls,
-            network=network,
+            network=online or False,
             policy=policy,
             store=store,
             unopened=fault,
@@ -164,4 +168,7 @@ def verify(
     for check in found.checks:
         detail = f"  [{check.detail}]" if check.detail else ""
         lines.append(f"  {SYMBOLS[check.verdict]} {check.message}{detail}")
+    if online is not None:
+        result["requests"] = online.asked
+        lines += requests(online)
     return Reply(result, lines, good=found.verdict == "pass")

@@ -91,13 +91,13 @@ def verify(
         if not given["token"]:
             lines.append(M("The report is not signed. Add --token to have a token sign it."))
     if options.online is not None:
-        lines += _requests(options.online)
+        lines += requests(options.online)
         if isinstance(result, dict):
             result["requests"] = options.online.asked
     return Reply(result, lines, good=good)
 
 
-def _requests(online: Online) -> list[str | Said]:
+def requests(online: Online) -> list[str | Said]:
     """Every request that was made, for whoever has to find out why one fails."""
     return [
         M(

@@ -108,7 +108,10 @@ def _refused(detail: str) -> RecordNotRendered:
     )
 
 
-EARLIER_LOOKS = ("aadaba2808c6930e3212963481161c9941a66e19f5f0df25395497936b7e472c",)
+EARLIER_LOOKS = (
+    "aadaba2808c6930e3212963481161c9941a66e19f5f0df25395497936b7e472c",
+    "f4b89161236c522f5d91f4da2769024a6aa4297a75baa5eaebfbcefd0d137dcb",
+)
 """Of earlier releases' records, which are still printed to the same bytes."""
 
 

@@ -31,6 +31,7 @@ from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
 from fieldkit.text import M, Message, nfc
 from fieldkit.validation import appearance
 from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, every_check
+from fieldkit.validation.online import Online
 from fieldkit.validation.validate import validate
 from fieldkit.verdict import Check, overall
 
@@ -64,7 +65,7 @@ def verify(
     trust: Sequence[bytes],
     crls: Sequence[bytes] = (),
     at: datetime | None = None,
-    network: bool = False,
+    network: bool | Online = False,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     store: Store | None = None,
     unopened: FieldkitError | None = None,

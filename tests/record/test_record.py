@@ -7,13 +7,14 @@ import io
 import json
 import shutil
 import subprocess
+import unicodedata
 from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fieldkit import i18n
@@ -205,6 +206,44 @@ def test_whatever_people_type_is_printed_and_never_run(name: str, remark: str) -
     rendered = render(content)
     assert decode(rendered.json) == content
     assert set(rendered.places) == {"giver", "receiver"}
+
+
+LETTERS = [
+    chr(code)
+    for code in (*range(0x41, 0x600), *range(0x1D00, 0x2000), *range(0x2C60, 0x2C80), *range(0xA640, 0xA800))
+    if unicodedata.category(chr(code))[0] == "L"
+]
+"""Of the Latin, Vietnamese, Greek and Cyrillic scripts."""
+
+
+@given(st.text(st.sampled_from(LETTERS), min_size=1, max_size=60))
+@example(" ".join(LETTERS))
+@settings(max_examples=20, deadline=None)
+def test_a_record_is_laid_out_with_every_letter_of_our_scripts_in_every_place(words: str) -> None:
+    from tests.record.sample import sample
+
+    content = sample(words, "tên " + words)
+    content = msgspec.structs.replace(content, title=Words("Biên bản " + words, words))
+    for language in ("vi", "en"):
+        render(msgspec.structs.replace(content, language=language))
+
+
+@pytest.mark.parametrize("name", ["Xưởng đo µ", "ŉ"])
+def test_a_letter_whose_capital_the_fonts_lack_stays_as_it_was_typed(name: str, tmp_path: Path) -> None:
+    from tests.record.sample import sample
+
+    content = sample(name, "ghi chú")
+    rendered = render(content)
+    assert decode(rendered.json) == content
+    head = text_of(rendered.pdf, tmp_path).partition("BIÊN BẢN")[0]
+    assert "".join(letter if letter in "µŉ" else letter.upper() for letter in name) in head
+
+
+@pytest.mark.parametrize("title", ["Biên bản ", "Biên bản"])
+def test_a_title_without_words_of_its_own_is_laid_out(title: str) -> None:
+    from tests.record.sample import sample
+
+    render(msgspec.structs.replace(sample("a", "b"), title=Words(title, title)))
 
 
 @given(st.text())
