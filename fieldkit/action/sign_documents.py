@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from fieldkit.secret import Secret
     from fieldkit.signature.batch import SigningJob, SigningOutcome, StampSpec
     from fieldkit.signature.preflight import Preflight
-    from fieldkit.signature.sign import Level, RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
+    from fieldkit.signature.sign import Level
     from fieldkit.stamp.place import Place
     from fieldkit.token.model import StoredCertificate, Token
 

@@ -125,7 +125,7 @@ def _binary(data: bytes, password: Password, name: str) -> Contents:
     whole = _trimmed(data, name)
     kind = asn1.kind(whole)
     if kind == "pkcs12":
-        return pkcs12.read(_modest(whole, name), password, name)
+        return pkcs12.read(_modest(whole, name), password, name, _pem)
     if kind == "pkcs7":
         return Contents("pkcs7", certificates=_message(whole, name))
     if kind in ("key", "encrypted-key"):
@@ -165,7 +165,7 @@ def _part(label: str, body: bytes, block: bytes, password: Password, name: str) 
     if label in LISTS:
         return Contents("pem", revocation_lists=(_list(der, name),))
     if label == "PKCS12":
-        return pkcs12.read(_modest(der, name), password, name)
+        return pkcs12.read(_modest(der, name), password, name, _pem)
     return Contents("pem", keys=(_key(_modest(der, name), password, name),))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from fieldkit.certificate import asn1, errors, openssl
 from fieldkit.certificate.boundary import ParserFailed, ParserUnable, Password, guarded, unreadable
@@ -19,8 +18,13 @@ RC_CIPHERS = tuple(bytes.fromhex(f"060a2a864886f70d010c01{end}") for end in ("01
 SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
 
 
-def read(data: bytes, password: Password, name: str) -> Contents:
+ReadPem = Callable[[bytes, Password, str], Contents]
+
+
+def read(data: bytes, password: Password, name: str, read_pem: ReadPem) -> Contents:
     """Keys and certificates in a PKCS#12 file. An empty password, and none at all, are tried by themselves.
+
+    read_pem: reads what the program `openssl` makes of a file that the library cannot open.
 
     :raises PasswordNeeded, PasswordIncorrect: another one is needed. :raises FileUnreadable: it is damaged.
     """
@@ -38,14 +42,14 @@ def read(data: bytes, password: Password, name: str) -> Contents:
                 return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
             except ParserUnable as error:
                 unable = str(error)
-                if (found := _by_program(data, form, name)) is not None:
+                if (found := _by_program(data, form, name, read_pem)) is not None:
                     return found
             except ParserFailed:
                 wrong.append(form)
     except errors.PasswordNeeded as error:
         needed = error
     for form in wrong:  # last, since it is most likely the password: the program starts for each
-        if (found := _by_program(data, form, name)) is not None:
+        if (found := _by_program(data, form, name, read_pem)) is not None:
             return found
     if needed is not None:
         raise needed
@@ -140,17 +144,14 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
                 yield label.content, asn1.definite(value.content)
 
 
-def _by_program(data: bytes, form: bytes | None, name: str) -> Contents | None:
+def _by_program(data: bytes, form: bytes | None, name: str, read_pem: ReadPem) -> Contents | None:
     """The same by `openssl`, where the library could not."""
     if form is None:
         return None
     pem = openssl.pkcs12(data, form)
     if not pem or b"-----BEGIN" not in pem:
         return None
-    from fieldkit.certificate import files
-
-    read: Callable[..., Any] = files.read
-    found: Contents = read(pem, None, name=name)
+    found = read_pem(pem, Password(None, name), name)
     return Contents("pkcs12", found.keys, found.certificates)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import OpenedPackage
     from fieldkit.profile.model import Dossier
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
     from fieldkit.verdict import Check, Overall
 
 Result = TypeVar("Result")

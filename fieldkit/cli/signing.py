@@ -10,7 +10,8 @@ from fieldkit.cli.frame import Call
 from fieldkit.text import Said
 
 if TYPE_CHECKING:
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
+
 
 Result = TypeVar("Result")
 

@@ -23,7 +23,7 @@ from fieldkit.exchange import edxml, xml_signature
 from fieldkit.exchange.edxml import Attached, Envelope, MessageHeader, Organ
 from fieldkit.exchange.errors import PackageUnfit
 from fieldkit.pdf import boundary, document
-from fieldkit.signature.sign import RawSigner
+from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.stamp.stamp import VIETNAM
 from fieldkit.text import M
 from fieldkit.validation import appearance, quorum

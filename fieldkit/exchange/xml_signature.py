@@ -22,7 +22,7 @@ from fieldkit.verdict import Check
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
     from fieldkit.validation.judgement import Policy
 
 DSIG = "http://www.w3.org/2000/09/xmldsig#"

@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 
 from fieldkit.kit import install
-from fieldkit.kit.errors import KitMissing, KitUnreadable
-from fieldkit.kit.stick import gone
+from fieldkit.kit.errors import KitMissing, KitUnreadable, stick_gone
 from fieldkit.text import M, Message, visible
 
 Moment = Annotated[
@@ -134,7 +133,7 @@ def _bytes(folder: Path, name: str, most: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise gone(folder, error) from None
+        raise stick_gone(folder, error) from None
     if len(data) > most:
         raise unreadable(install.BadManifest("shape", name))
     return data

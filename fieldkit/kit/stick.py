@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fieldkit.errors import FieldkitError
 from fieldkit.kit import install
-from fieldkit.kit.errors import FolderTaken, KitUnsound, SourceDamaged, StickFull, StickGone
+from fieldkit.kit.errors import FolderTaken, KitUnsound, SourceDamaged, StickFull, stick_gone
 from fieldkit.operator import Progress
 from fieldkit.text import M
 
@@ -71,7 +71,7 @@ def free(folder: Path) -> set[str]:
         ours = _own(folder)
         there = list(install.walk(folder))
     except OSError as error:
-        raise gone(folder, error) from None
+        raise stick_gone(folder, error) from None
     foreign = [path for path, kind, _ in there if path not in ours or kind == "link"]
     if foreign:
         raise _taken(folder, foreign[0])
@@ -242,16 +242,7 @@ def trouble(folder: Path, error: OSError) -> FieldkitError:
             hint=M("Make room or take a larger stick, then build again: it goes on where it stopped."),
             detail=str(error),
         )
-    return gone(folder, error)
-
-
-def gone(folder: Path, error: OSError) -> StickGone:
-    """The folder's medium does not answer any more."""
-    return StickGone(
-        M("{folder} cannot be read or written: {reason}.", folder=str(folder), reason=error.strerror or "?"),
-        hint=M("Plug the stick in again and repeat; what is there already is kept."),
-        detail=str(error),
-    )
+    return stick_gone(folder, error)
 
 
 def _taken(folder: Path, what: str) -> FolderTaken:

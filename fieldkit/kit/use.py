@@ -15,8 +15,7 @@ from fieldkit.home import Home
 from fieldkit.journal.files import OS
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound
-from fieldkit.kit.stick import gone
+from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound, stick_gone
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Finding
 from fieldkit.text import M, Message
@@ -112,7 +111,7 @@ def take_one(kit: Path, read: manifests.ReadManifest, path: str, folder: Path) -
         part.unlink(missing_ok=True)
         if not (kit / path).exists():
             raise _unsound(M("missing: {path}", path=path)) from None
-        raise gone(kit, error) from None
+        raise stick_gone(kit, error) from None
     if got != (file.size, file.sha256):
         part.unlink()
         raise _unsound(M("changed: {path}", path=path))

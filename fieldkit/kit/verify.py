@@ -11,8 +11,7 @@ from fieldkit import __version__
 from fieldkit.home import Home
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitUnreadable, KitUnsound
-from fieldkit.kit.stick import gone
+from fieldkit.kit.errors import KitUnreadable, KitUnsound, stick_gone
 from fieldkit.operator import Finding, Progress
 from fieldkit.text import M, Message
 
@@ -60,7 +59,7 @@ def verify(
     try:
         problems = tuple(install.compare(folder, read.listed, tell))
     except OSError as error:
-        raise gone(folder, error) from None
+        raise stick_gone(folder, error) from None
     findings = (signature, key, _files(read, problems), _version(read), _age(read, home))
     return VerifiedKit(findings, problems, read)
 

@@ -25,7 +25,7 @@ from fieldkit.verdict import Check
 if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import Rehearsal
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
     from fieldkit.token.session import Session
 
 SENDER, RECEIVER = "000.MAU.01", "000.MAU.02"

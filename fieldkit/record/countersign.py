@@ -26,7 +26,7 @@ from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertif
 from fieldkit.record.render import ATTACHMENT, render_apart
 from fieldkit.record.signing import FIELDS, GIVER, drawing, sign_for
 from fieldkit.record.verify import VerifiedRecord, verify
-from fieldkit.signature.sign import RawSigner
+from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.stamp.place import Place
 from fieldkit.text import M
 from fieldkit.validation.judgement import Policy

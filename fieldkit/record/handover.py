@@ -27,7 +27,7 @@ from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWr
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import VerifiedRecord, verify
-from fieldkit.signature.sign import RawSigner
+from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
 from fieldkit.validation.judgement import Policy

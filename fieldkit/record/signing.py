@@ -18,7 +18,8 @@ import msgspec
 
 from fieldkit.record import appearance
 from fieldkit.record.content import RecordContent
-from fieldkit.signature.sign import Drawing, RawSigner, Reserved, sign
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.signature.sign import Drawing, Reserved, sign
 from fieldkit.stamp.place import Place
 from fieldkit.stamp.stamp import Stamp
 

@@ -16,7 +16,8 @@ from fieldkit.pdf.errors import DocumentError
 from fieldkit.profile.rules import StampRule
 from fieldkit.signature import permission
 from fieldkit.signature.preflight import rewrite
-from fieldkit.signature.sign import Drawing, RawSigner, Reserved, SignedDocument, sign
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.signature.sign import Drawing, Reserved, SignedDocument, sign
 from fieldkit.stamp.errors import StampUnfit
 from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
 from fieldkit.stamp.stamp import Stamp, draw

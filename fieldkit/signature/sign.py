@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from fieldkit.operator import Progress
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, SigningFailed, TimestampFailed
 from fieldkit.signature import permission
+from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.stamp.place import Place as Place
 from fieldkit.text import M, Message
 from fieldkit.verdict import Check
@@ -38,16 +39,6 @@ ANYTHING = ("certificate-expired", "certificate-not-yet-valid", "certificate-usa
 """What a person may insist on signing in spite of, where no rule set says less."""
 LEVELS: tuple[Level, ...] = ("b-b", "b-t", "b-lt", "b-lta")
 IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger document goes from file to file
-
-
-class RawSigner(Protocol):
-    """A key that signs, with its certificate and chain (DER). A token's session gives one."""
-
-    certificate: bytes
-    chain: tuple[bytes, ...]
-
-    def sign(self, data: bytes, mechanism: str) -> bytes:
-        """The signature of `data`; mechanism: "SHA256_RSA_PKCS" or "ECDSA_SHA256" (DER-encoded)."""
 
 
 class Reserved(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from fieldkit.pdf import boundary
 from fieldkit.validation.trust import certificates
 
 if TYPE_CHECKING:
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
 
 LARGEST_RESPONSE = 1024 * 1024
 

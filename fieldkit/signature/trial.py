@@ -19,7 +19,8 @@ from fieldkit.pdf import boundary, raster
 from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.profile.rules import RuleSet
 from fieldkit.signature import batch, permission, tamper
-from fieldkit.signature.sign import Level, RawSigner, SignedDocument
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.signature.sign import Level, SignedDocument
 from fieldkit.text import M, Message
 from fieldkit.validation import quorum
 from fieldkit.validation.judgement import Judgement, Policy, every_check

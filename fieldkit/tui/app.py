@@ -6,15 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
-from textual.message import Message
 from textual.screen import Screen
 
 from fieldkit import i18n
@@ -25,6 +22,7 @@ from fieldkit.text import M, Said
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
 from fieldkit.tui.faults import as_error
+from fieldkit.tui.messages import DialogAsked, LineLost, TokenMoved
 from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.terminal.link import TerminalLink
@@ -41,27 +39,6 @@ class TakesKeys(Protocol):
     """A widget that does what a key asks for at once, and says whether it did."""
 
     def take_key(self, event: events.Key) -> bool: ...
-
-
-class LineLost(Message):
-    """The person cannot be reached any more: the connection is gone, or the machine is shut down."""
-
-
-class TokenMoved(Message):
-    """A token came or went."""
-
-    def __init__(self, said: Said) -> None:
-        super().__init__()
-        self.said = said
-
-
-class DialogAsked(Message):
-    """Another thread wants a person's answer: a room is made and shown, what it gives goes into `answer`."""
-
-    def __init__(self, make: Callable[[], FieldkitScreen[Any]], answer: Future[Any]) -> None:
-        super().__init__()
-        self.make = make
-        self.answer = answer
 
 
 class FieldkitApp(App[int], inherit_bindings=False):
@@ -211,7 +188,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
             self._write_log(error)
         self.push_screen(ErrorScreen(found, title))
 
-    def on_asked(self, message: DialogAsked) -> None:
+    def on_dialog_asked(self, message: DialogAsked) -> None:
         """A procedure asks the person something."""
 
         def answered(value: Any) -> None:
@@ -285,11 +262,6 @@ class FieldkitApp(App[int], inherit_bindings=False):
     @property
     def log_path(self) -> Path:
         return self.home.logs / "screens.log"
-
-
-def app_of(screen: Screen[Any]) -> FieldkitApp:
-    """The app a screen belongs to."""
-    return cast(FieldkitApp, screen.app)
 
 
 def words(text: Said | str) -> str:

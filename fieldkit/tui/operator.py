@@ -16,7 +16,7 @@ from fieldkit import errors
 from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.tui.app import DialogAsked, FieldkitApp
+from fieldkit.tui.messages import DialogAsked
 from fieldkit.tui.screens.dialogs import ConsentDialog, QuestionDialog, SecretDialog
 from fieldkit.tui.screens.frame import FieldkitScreen
 
@@ -50,7 +50,7 @@ class FindingShown(Message):
 class ScreenOperator:
     """Asks by dialogs over `watcher`'s screen and tells `watcher` what is found and how far the work is."""
 
-    def __init__(self, app: FieldkitApp, watcher: MessagePump) -> None:
+    def __init__(self, app: MessagePump, watcher: MessagePump) -> None:
         self._app = app
         self._watcher = watcher
         self._told = float("-inf")

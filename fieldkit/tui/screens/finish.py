@@ -213,7 +213,7 @@ class FinishScreen(WorkScreen):
         else:
             self.post_message(self.Read(visit, (M("The visit is open again."),)))
 
-    def on_finish_room_read(self, event: Read) -> None:
+    def on_finish_screen_read(self, event: Read) -> None:
         self._visit = event.visit
         self._told = event.told
         self.retell()

@@ -19,7 +19,7 @@ from fieldkit.tui.actions import SCOPES, Action, Scope, actions, key_name
 from fieldkit.tui.terminal.wrap import cut, wrap
 
 if TYPE_CHECKING:
-    from fieldkit.tui.app import FieldkitApp
+    from fieldkit.tui.host import Host
 
 T = TypeVar("T")
 
@@ -183,8 +183,8 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
     # --- the frame
 
     @property
-    def fieldkit(self) -> FieldkitApp:
-        return cast("FieldkitApp", self.app)
+    def fieldkit(self) -> Host:
+        return cast("Host", self.app)
 
     @property
     def holding(self) -> bool:

@@ -109,7 +109,7 @@ class HomeScreen(FieldkitScreen[None]):
             self._say_next()
             self.fieldkit.tell(error, M("The store could not be opened"))
 
-    def on_home_room_read(self, event: Read) -> None:
+    def on_home_screen_read(self, event: Read) -> None:
         self._visits, self._unreadable = event.overview.visits, event.overview.unreadable
         self._damage = event.damage
         self._failed = False

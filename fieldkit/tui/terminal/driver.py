@@ -16,7 +16,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from fieldkit.tui.app import LineLost
+from fieldkit.tui.messages import LineLost
 from fieldkit.tui.terminal.shadow import Shadow
 
 WAKE = 0.1  # seconds between looks at the clock: when a lone Esc is an Esc, and when to stop
