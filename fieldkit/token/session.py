@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -17,11 +18,26 @@ from fieldkit.token.model import StoredCertificate, StoredKey, Token
 from fieldkit.token.process import Agent, ModuleCallFailed
 
 if TYPE_CHECKING:
-    from fieldkit.token.agents import Agents
     from fieldkit.token.attempts import TokenIdentity
+    from fieldkit.token.guard import PinAttempt
 
 Value = TypeVar("Value")
 Stored = TypeVar("Stored", StoredCertificate, StoredKey)
+
+
+class SessionOwner(Protocol):
+    """What a session asks of the `Agents` that opened it."""
+
+    def pulled(self, token: Token) -> bool:
+        """Whether `token` is gone."""
+
+    def attempt(
+        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: TokenIdentity | None = None
+    ) -> AbstractContextManager[PinAttempt]:
+        """Have `token` for one PIN."""
+
+    def refusal(self, attempt: PinAttempt, fault: ModuleCallFailed, *, so: bool) -> FieldkitError:
+        """What it means that a PIN was refused."""
 
 
 class Session:
@@ -29,7 +45,7 @@ class Session:
 
     def __init__(
         self,
-        agents: Agents,
+        owner: SessionOwner,
         agent: Agent,
         token: Token,
         number: int,
@@ -40,7 +56,7 @@ class Session:
     ) -> None:
         self.token = token
         self.logged_in = logged_in
-        self._agents = agents
+        self._owner = owner
         self._agent = agent
         self._number = number
         self._generation = agent.generation
@@ -96,7 +112,7 @@ class Session:
             except ModuleCallFailed as fault:
                 if fault.name != protocol.UNCOUNTED:
                     raise self._meaning(fault) from None
-        with self._agents.attempt(
+        with self._owner.attempt(
             self.token, so=False, confirmed_last_try=self._confirmed, identity=self._identity
         ) as attempt:
             attempt.begin()
@@ -106,7 +122,7 @@ class Session:
             except ModuleCallFailed as fault:
                 if fault.name in faults.UNSUPPORTED:  # as it was begun, before the PIN
                     attempt.not_judged()
-                raise self._agents.refusal(attempt, fault, so=False) from None
+                raise self._owner.refusal(attempt, fault, so=False) from None
             self._each_time.add(key_id)
             attempt.accepted()
         return signature
@@ -216,7 +232,7 @@ class Session:
 
     def _meaning(self, fault: ModuleCallFailed) -> FieldkitError:
         """The error for `fault`; a vague one is looked into: the token may have been pulled out."""
-        gone = fault.name in faults.VAGUE and self._agents.pulled(self.token)
+        gone = fault.name in faults.VAGUE and self._owner.pulled(self.token)
         return faults.meaning(fault, self.token, present=not gone)
 
 

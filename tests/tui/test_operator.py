@@ -15,8 +15,8 @@ from fieldkit.operator import Finding, Option, Plan, Progress, Question, SecretR
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
-from fieldkit.tui.operator import ScreenOperator
 from fieldkit.tui.runner import RunningWork, WorkStopped
+from fieldkit.tui.screens.operator import ScreenOperator
 from fieldkit.tui.screens.work import WorkScreen
 from tests.tui.conftest import Person, Play
 

@@ -15,10 +15,10 @@ from fieldkit.operator import Finding, Plan
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
 from fieldkit.tui.finishing import progress_words
-from fieldkit.tui.operator import FindingShown, ProgressShown, ScreenOperator
 from fieldkit.tui.runner import RunningWork
 from fieldkit.tui.screens.dialogs import ConsentDialog
 from fieldkit.tui.screens.frame import FieldkitScreen
+from fieldkit.tui.screens.operator import FindingShown, ProgressShown, ScreenOperator
 
 SAFE_END = 60.0  # seconds for work to undo what it began when nobody is there any more
 

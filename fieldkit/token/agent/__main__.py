@@ -19,7 +19,7 @@ import msgspec
 
 from fieldkit.secret import keep_memory_private
 from fieldkit.token import protocol
-from fieldkit.token.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, size, text
+from fieldkit.token.agent.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, size, text
 from fieldkit.token.model import numbered
 
 GRACE = 2.0  # seconds a call may still take once the client has gone
@@ -172,7 +172,7 @@ class Worker:
         return self._open_slot(slot, request.write)
 
     def _open_slot(self, slot: int, write: bool) -> int:
-        from fieldkit.token.objects import mapper
+        from fieldkit.token.agent.objects import mapper
 
         self._describe(slot, False)
         token = next(each for each in self._library.get_slots() if each.slot_id == slot).get_token()
@@ -194,7 +194,7 @@ class Worker:
             self.native.login(opened.session.handle, user, pin)
         opened.logged_in = True
         if pin is not None and not request.so:
-            from fieldkit.token.objects import wants_pin_each_time
+            from fieldkit.token.agent.objects import wants_pin_each_time
 
             if wants_pin_each_time(opened.session):
                 opened.pin = bytearray(pin)
@@ -227,17 +227,17 @@ class Worker:
         self.native.set_pin(opened.session.handle, old, new)
 
     def _certificates(self, request: protocol.Certificates, _: list[bytearray]) -> Any:
-        from fieldkit.token.objects import certificates
+        from fieldkit.token.agent.objects import certificates
 
         return certificates(self._session(request.session).session)
 
     def _keys(self, request: protocol.Keys, _: list[bytearray]) -> Any:
-        from fieldkit.token.objects import stored_keys
+        from fieldkit.token.agent.objects import stored_keys
 
         return stored_keys(self._session(request.session).session)
 
     def _sign(self, request: protocol.Sign, _: list[bytearray]) -> bytes:
-        from fieldkit.token import objects
+        from fieldkit.token.agent import objects
 
         opened = self._session(request.session)
         key = opened.keys.get(request.id)
@@ -258,7 +258,7 @@ class Worker:
             raise
 
     def _create_key(self, request: protocol.CreateKey, secrets: list[bytearray]) -> protocol.WrittenObjects:
-        from fieldkit.token.objects import create_key
+        from fieldkit.token.agent.objects import create_key
 
         handles, public = create_key(
             self._session(request.session).session,
@@ -272,7 +272,7 @@ class Worker:
     def _create_certificate(
         self, request: protocol.CreateCertificate, _: list[bytearray]
     ) -> protocol.WrittenObjects:
-        from fieldkit.token.objects import create_certificate
+        from fieldkit.token.agent.objects import create_certificate
 
         handle = create_certificate(
             self._session(request.session).session,
@@ -284,7 +284,7 @@ class Worker:
         return protocol.WrittenObjects((handle,))
 
     def _generate_key(self, request: protocol.GenerateKey, _: list[bytearray]) -> protocol.WrittenObjects:
-        from fieldkit.token.objects import generate_key
+        from fieldkit.token.agent.objects import generate_key
 
         handles, public = generate_key(
             self._session(request.session).session, bytes.fromhex(request.id), request.label, request.kind
@@ -295,7 +295,7 @@ class Worker:
         from pkcs11 import Attribute, ObjectClass
         from pkcs11.exceptions import PKCS11Error
 
-        from fieldkit.token.objects import search
+        from fieldkit.token.agent.objects import search
 
         opened = self._session(request.session)
         wanted, gone = set(request.handles), []
@@ -334,7 +334,7 @@ def fault(error: Exception) -> protocol.ModuleFault:
         return protocol.ModuleFault("no-such-key")
     from pkcs11.exceptions import PKCS11Error
 
-    from fieldkit.token.objects import NotForSigning
+    from fieldkit.token.agent.objects import NotForSigning
 
     if isinstance(error, NotForSigning):
         return protocol.ModuleFault("CKR_KEY_FUNCTION_NOT_PERMITTED")
@@ -361,7 +361,7 @@ def note(line: str) -> None:
 def _each_time(key: Any) -> bool:
     from pkcs11 import Attribute
 
-    from fieldkit.token.objects import attributes
+    from fieldkit.token.agent.objects import attributes
 
     return bool(attributes(key, (Attribute.ALWAYS_AUTHENTICATE,)).get(Attribute.ALWAYS_AUTHENTICATE))
 
