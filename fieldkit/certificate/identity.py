@@ -59,7 +59,7 @@ def identity(
     if not pairs:
         raise _no_pair(contents, pick)
     if len({key.public for key, _ in pairs}) > 1:
-        raise errors.SeveralIdentities(
+        raise errors.CertificateAmbiguous(
             M("The file holds {count} keys with certificates.", count=len({key.public for key, _ in pairs})),
             unchanged=UNCHANGED,
             hint=M("Say which one with --certificate: SHA-256, serial number or name."),
@@ -104,7 +104,7 @@ def joined(
 def leaf(contents: Contents, pick: str = "") -> bytes:
     """The certificate that a file is about: the one that is picked, or has a key, or is no authority's.
 
-    :raises NotInFile, KeyWithoutCertificate: there is none. :raises SeveralIdentities: several.
+    :raises NotInFile, KeyWithoutCertificate: there is none. :raises CertificateAmbiguous: several.
     """
     from cryptography import x509
 
@@ -122,7 +122,7 @@ def leaf(contents: Contents, pick: str = "") -> bytes:
         subjects = {held[der].issuer for der in chosen if held[der].issuer != held[der].subject}
         chosen = [der for der in chosen if held[der].subject not in subjects] or chosen
     if len(chosen) > 1:
-        raise errors.SeveralIdentities(
+        raise errors.CertificateAmbiguous(
             M("The file holds {count} certificates that could be meant.", count=len(chosen)),
             unchanged=UNCHANGED,
             hint=M("Say which one with --certificate: SHA-256, serial number or name."),

@@ -66,7 +66,7 @@ def make(
 
     begin: told the CKA_ID of a new key before it is made, to be found should this run be broken off.
     Whatever fails, a key that was made for it is removed again.
-    :raises KeyNotThere: the token has no key with `key_id`. :raises KeyLeftBehind: it could not be removed.
+    :raises KeyNotFound: the token has no key with `key_id`. :raises KeyLeftBehind: it could not be removed.
     """
     label = label or common_name(subject)
     if key_id:
@@ -161,7 +161,7 @@ def _existing(holder: KeyHolder, key_id: str) -> tuple[bytes, str, tuple[int, ..
     for key in holder.list_keys():
         if key.id == wanted and key.public:
             return key.public, key.kind, ()
-    raise errors.KeyNotThere(
+    raise errors.KeyNotFound(
         M("The token has no key with the identifier {id}.", id=key_id),
         unchanged=M("Nothing was changed."),
         hint=M("Leave out --key-id to make a new key."),

@@ -14,6 +14,7 @@ from fieldkit.certificate.request import KEY_KINDS
 from fieldkit.cli import certificate_material as material
 from fieldkit.cli import token as tokens
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.pdf.errors import OutputUnfit
 from fieldkit.text import M, Said
 from fieldkit.text_output import finding_lines, verdict_word
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 certificate = noun("certificate", M("Look at certificates and certificate files; put them on tokens."))
 A_FILE = click.Path(path_type=Path)
-
-
-class OutputExists(errors.Refused):
-    """The output is there already."""
-
-    code = "output-exists"
 
 
 @certificate.verb(
@@ -187,7 +182,7 @@ def request(call: Call, name: str, subject: str, bureau: str, email: str, out: P
     wanted = names.parse(subject) if subject else names.build(dossier.subject if dossier else {})
     email = email or (dossier.email if dossier else "")
     if out.exists():
-        raise OutputExists(
+        raise OutputUnfit(
             M("The file {file} is there already.", file=str(out)),
             unchanged=M("Nothing was changed."),
             hint=M("Give another name; a request is not written over another."),
@@ -253,7 +248,7 @@ def export(call: Call, name: str, pick: str, out: Path) -> Reply:
             {"out": str(out), "certificates": [each.sha256 for each in stored]},
             M("Certificates written to {file}: {count}", file=str(out), count=len(stored)),
         )
-    raise OutputExists(
+    raise OutputUnfit(
         M("The file {file} is there already.", file=str(out)),
         unchanged=M("Nothing was changed."),
         hint=M("Give another name."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fieldkit.certificate.errors import KeyNotFound
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 from fieldkit.token import errors
@@ -72,12 +73,12 @@ def meaning(fault: ModuleCallFailed, token: Token, *, present: bool = True) -> F
             detail=name,
         )
     if name == "no-such-key":
-        return errors.KeyNotFound(
+        return KeyNotFound(
             M("The key is not on the token {token}.", token=token.name),
             hint=M("List what is on it: `fieldkit certificate list`."),
         )
     if name in UNSUPPORTED:
-        return errors.KeyUnsupported(
+        return errors.KeyUnsupportedByToken(
             M("The token {token} cannot work with this kind of key or signature.", token=token.name),
             unchanged=M("Nothing was changed on the token."),
             hint=M("Use another kind of key; `fieldkit token show` lists what it can do."),

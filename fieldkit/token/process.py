@@ -80,7 +80,7 @@ class Agent:
         self._asking: type | None = None
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._replies: queue.SimpleQueue[protocol.CallAnswer | protocol.ModuleFault | None] = (
+        self._replies: queue.SimpleQueue[protocol.CallAnswer | protocol.CallFault | None] = (
             queue.SimpleQueue()
         )
 
@@ -187,14 +187,14 @@ class Agent:
             raise self._crashed() from None
         finally:
             self._asking = None
-        if isinstance(reply, protocol.ModuleFault):
+        if isinstance(reply, protocol.CallFault):
             raise ModuleCallFailed(reply.name, reply.detail)
         try:
             return msgspec.json.decode(reply.value, type=answer)
         except msgspec.DecodeError:
             raise self._crashed() from None
 
-    def _wait(self, deadline: float) -> protocol.CallAnswer | protocol.ModuleFault:
+    def _wait(self, deadline: float) -> protocol.CallAnswer | protocol.CallFault:
         assert self._process is not None
         end = time.monotonic() + deadline
         while (left := end - time.monotonic()) > 0:
@@ -365,7 +365,7 @@ def _unloadable(module: str, fault: ModuleCallFailed) -> errors.ModuleUnusable:
 
 
 def _collect(
-    pipe: IO[bytes], replies: queue.SimpleQueue[protocol.CallAnswer | protocol.ModuleFault | None]
+    pipe: IO[bytes], replies: queue.SimpleQueue[protocol.CallAnswer | protocol.CallFault | None]
 ) -> None:
     """Put each reply into the queue, and None at the end."""
     try:

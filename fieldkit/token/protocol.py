@@ -201,7 +201,7 @@ class CallAnswer(msgspec.Struct, tag="done", frozen=True):
     value: msgspec.Raw
 
 
-class ModuleFault(msgspec.Struct, tag="fault", frozen=True):
+class CallFault(msgspec.Struct, tag="fault", frozen=True):
     """A call failed. name: CKR_…, or what kind of fault; never any value that was passed.
 
     made: handles of objects that had been written before it failed and could not be removed.
@@ -213,7 +213,7 @@ class ModuleFault(msgspec.Struct, tag="fault", frozen=True):
 
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_replies: msgspec.json.Decoder[CallAnswer | ModuleFault] = msgspec.json.Decoder(CallAnswer | ModuleFault)
+_replies: msgspec.json.Decoder[CallAnswer | CallFault] = msgspec.json.Decoder(CallAnswer | CallFault)
 _encoder = msgspec.json.Encoder()
 
 
@@ -246,7 +246,7 @@ def read_request(pipe: IO[bytes]) -> tuple[Request, list[bytearray]] | None:
     return None if frame is None else (_requests.decode(frame[0]), frame[1])
 
 
-def read_reply(pipe: IO[bytes]) -> CallAnswer | ModuleFault | None:
+def read_reply(pipe: IO[bytes]) -> CallAnswer | CallFault | None:
     """The next reply, or None at the end.
 
     :raises ValueError: what came is no frame of this protocol.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from fieldkit.certificate.errors import KeyNotFound
 from fieldkit.errors import FieldkitError
 from fieldkit.operator import Progress
 from fieldkit.secret import Secret
@@ -295,7 +296,7 @@ def import_certificate(
     spki = public_key(certificate)
     key = matching_key(session.list_keys(), spki)
     if key is None:
-        raise errors.KeyNotFound(
+        raise KeyNotFound(
             M("The certificate belongs to no key on the token {token}.", token=session.token.name),
             unchanged=M("Nothing was changed on the token."),
             hint=M("Plug in the token on which the key was made."),
@@ -393,7 +394,7 @@ def prove(session: Session, certificate: StoredCertificate) -> str:
             digest = hashes.SHA384() if public.curve.key_size > 256 else hashes.SHA256()
             public.verify(session.sign(certificate.id, mechanism, challenge), challenge, ec.ECDSA(digest))
         else:
-            raise errors.KeyUnsupported(
+            raise errors.KeyUnsupportedByToken(
                 M(
                     "The token {token} cannot work with this kind of key or signature.",
                     token=session.token.name,
@@ -463,7 +464,7 @@ def _proof(session: Session, stored: StoredCertificate, intent: Intent) -> str:
         return ""
     try:
         return prove(session, stored)
-    except (errors.ProofFailed, errors.KeyNotFound, errors.KeyUnsupported):
+    except (errors.ProofFailed, KeyNotFound, errors.KeyUnsupportedByToken):
         return ""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
+from fieldkit.certificate.errors import CertificateAmbiguous
 from fieldkit.errors import FieldkitError
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
@@ -270,7 +271,7 @@ def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> Store
             unchanged=M("Nothing was changed on the token."),
             hint=M("List what is on it: `fieldkit certificate list`."),
         )
-    raise errors.CertificateAmbiguous(
+    raise CertificateAmbiguous(
         M("The token {token} has more than one certificate that fits.", token=token.name),
         hint=M("Name one with --certificate: its CKA_ID, label or SHA-256."),
         candidates=[each.id for each in fits],

@@ -119,7 +119,7 @@ def test_of_several_certificates_for_one_key_the_one_in_force_is_taken(sample: S
 
 def test_of_several_keys_one_has_to_be_named(person: IssuedCertificate, agency: IssuedCertificate) -> None:
     both = contents(person) + contents(agency)
-    error = refused(errors.SeveralIdentities, both)
+    error = refused(errors.CertificateAmbiguous, both)
     assert (error.code, error.status) == ("certificate-ambiguous", 2)
     assert len(error.data["candidates"]) == 2
     by_name = identity.identity(contents(person) + contents(agency), pick="cơ quan thường trú sông mơ (mẫu)")
@@ -152,7 +152,7 @@ def test_the_certificate_a_file_is_about_is_found_without_a_key(
     assert (
         identity.leaf(Contents("pem", certificates=(sample.root, person.certificate))) == person.certificate
     )
-    with pytest.raises(errors.SeveralIdentities):
+    with pytest.raises(errors.CertificateAmbiguous):
         identity.leaf(Contents("pem", certificates=(agency.certificate, person.certificate)))
 
 

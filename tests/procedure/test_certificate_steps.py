@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.certificate.errors import DossierMismatch
+from fieldkit.certificate.errors import DossierMismatch, KeyNotFound
 from fieldkit.errors import NotConsented
 from fieldkit.home import Home, shipped
 from fieldkit.procedure.certificate_request import DossierIncomplete
@@ -170,7 +170,7 @@ def test_a_certificate_for_another_key_is_not_joined(
     road.answer("request_state", "joined")
     issued = tmp_path / "issued.cer"
     issued.write_bytes(sample.issue(SUBJECT, email="mau01@example.invalid").certificate)
-    with pytest.raises(errors.KeyNotFound):
+    with pytest.raises(KeyNotFound):
         road.run("certificate_join", People({"issued-certificate": str(issued)}))
     assert on(token, agents) == ([], 1)
 

@@ -13,9 +13,9 @@ from fieldkit.pdf.errors import DocumentUnfit
 from fieldkit.pdf.page import PageSheet
 from fieldkit.profile.rules import StampRule
 from fieldkit.secret import Secret
-from fieldkit.signature import batch
+from fieldkit.signature import batch, preview
 from fieldkit.signature.preview import StampDraft
-from fieldkit.stamp import place, preview
+from fieldkit.stamp import place
 from fieldkit.stamp.place import Page, Place
 from fieldkit.tui.terminal import cells
 from tests import papers

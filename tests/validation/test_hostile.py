@@ -15,9 +15,9 @@ from fieldkit.errors import FieldkitError
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentChanged, DocumentMissing, OutputNotWritten
 from fieldkit.profile.rules import StampRule
-from fieldkit.signature import batch, sign, tamper
+from fieldkit.signature import batch, preview, sign, tamper
 from fieldkit.signature.preflight import preflight, rewrite
-from fieldkit.stamp import place, preview
+from fieldkit.stamp import place
 from fieldkit.validation import quorum
 from tests import papers
 from tests.conftest import REPOSITORY

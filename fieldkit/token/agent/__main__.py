@@ -78,7 +78,7 @@ class Worker:
 
     def answer(
         self, request: protocol.Request, secrets: list[bytearray]
-    ) -> protocol.CallAnswer | protocol.ModuleFault:
+    ) -> protocol.CallAnswer | protocol.CallFault:
         """Do one call. Secrets are overwritten before it returns."""
         try:
             value = self._calls[type(request)](request, secrets)
@@ -320,28 +320,28 @@ class Worker:
             raise Rejected(0xB3, "session") from None
 
 
-def fault(error: Exception) -> protocol.ModuleFault:
+def fault(error: Exception) -> protocol.CallFault:
     """What the client is told of an error: a name, and never a value that was passed."""
     if isinstance(error, Rejected):
-        return protocol.ModuleFault(error.name, error.function)
+        return protocol.CallFault(error.name, error.function)
     if isinstance(error, TokenNotInSlot):
-        return protocol.ModuleFault("CKR_TOKEN_NOT_PRESENT")
+        return protocol.CallFault("CKR_TOKEN_NOT_PRESENT")
     if isinstance(error, UncountedAttempt):
-        return protocol.ModuleFault(protocol.UNCOUNTED)
+        return protocol.CallFault(protocol.UNCOUNTED)
     if isinstance(error, Unloadable):
-        return protocol.ModuleFault("unloadable", str(error))
+        return protocol.CallFault("unloadable", str(error))
     if isinstance(error, LookupError):
-        return protocol.ModuleFault("no-such-key")
+        return protocol.CallFault("no-such-key")
     from pkcs11.exceptions import PKCS11Error
 
     from fieldkit.token.agent.objects import NotForSigning
 
     if isinstance(error, NotForSigning):
-        return protocol.ModuleFault("CKR_KEY_FUNCTION_NOT_PERMITTED")
+        return protocol.CallFault("CKR_KEY_FUNCTION_NOT_PERMITTED")
 
     if isinstance(error, PKCS11Error):
-        return protocol.ModuleFault(ckr(error))
-    return protocol.ModuleFault("fault", type(error).__name__)
+        return protocol.CallFault(ckr(error))
+    return protocol.CallFault("fault", type(error).__name__)
 
 
 def ckr(error: Exception) -> str:
