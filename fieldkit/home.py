@@ -122,7 +122,7 @@ def _account_folder(uid: int, name: str) -> Path | None:
         home = Path(pwd.getpwuid(uid).pw_dir)
     except KeyError:
         return None
-    if not home.is_absolute() or not home.is_dir():
+    if not home.is_absolute() or not os.path.isdir(home):
         return None
     below = Path(inside, "fieldkit", name)
     if uid != os.geteuid() and (home / below).resolve() != home.resolve() / below:
