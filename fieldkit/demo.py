@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.errors import Refused
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest, said
+from fieldkit.operator import Operator, Plan, Progress, Question, SecretRequest, said
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import M
@@ -195,7 +196,7 @@ async def play(
         {"id": finding.id, "verdict": _verdict(finding), "detail": str(finding.message)}
         for finding in findings
     ]
-    checks += [{"id": c.id, "verdict": c.verdict, "detail": str(c.message)} for c in record.checks]
+    checks += [{"id": c.id, "verdict": c.severity, "detail": str(c.message)} for c in record.checks]
     return DemoResult(visit, record.pdf, signed_path, stick / pushed.bundle, checks)
 
 

@@ -10,24 +10,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fieldkit.finding import Finding
 from fieldkit.secret import Secret
 from fieldkit.text import Message, Said, Words, visible
-
-Severity = Literal["pass", "info", "warning", "fail", "not-checked"]
-
-
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was looked at, and what was seen.
-
-    id: stable, kebab-case. severity: "not-checked" is a result of its own and always has a reason.
-    detail: technical text (a version, a path); hint: what would mend or settle it.
-    """
-
-    id: str
-    severity: Severity
-    message: Message
-    detail: str = ""
-    hint: Message | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fieldkit.operator import Finding, Plan, said
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan, said
 from fieldkit.text import M, Message, Said, visible
 
 SYMBOLS = {"pass": "✓", "info": "·", "warning": "!", "fail": "✗", "not-checked": "?"}

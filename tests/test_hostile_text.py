@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from fieldkit.cli import frame
 from fieldkit.cli.console import Console
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.kit import install
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.operator import Plan, Progress
 from fieldkit.text import UNSEEN, M, visible
 from tests.kit.conftest import Office
 from tests.pki import SoftwareSigner

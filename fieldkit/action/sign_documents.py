@@ -21,7 +21,8 @@ import msgspec
 from fieldkit import errors
 from fieldkit.action.token_access import TokenAccess, chained_signer
 from fieldkit.action.trust_material import TrustMaterial
-from fieldkit.operator import Finding, Operator, Plan, SecretRequest
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Plan, SecretRequest
 from fieldkit.profile.model import Profiles
 from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message, Said

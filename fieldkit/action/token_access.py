@@ -20,10 +20,11 @@ from typing import Any, Literal, TypeVar
 from fieldkit import errors
 from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Operator, Option, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Operator, Option, Plan, Progress, Question, SecretRequest
 from fieldkit.profile.model import Profiles, TokenProfile
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message, Said

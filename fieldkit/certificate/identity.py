@@ -16,9 +16,9 @@ from fieldkit.certificate.path import ordered
 from fieldkit.certificate.strength import weakness
 from fieldkit.certificate.usage import is_authority, may_sign
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -131,7 +131,7 @@ def leaf(contents: Contents, pick: str = "") -> bytes:
     return chosen[0]
 
 
-def matching(contents: Contents, certificate: bytes) -> tuple[Check, ...]:
+def matching(contents: Contents, certificate: bytes) -> tuple[Finding, ...]:
     """Whether the private key of the file is the certificate's; nothing where the file has no key."""
     from cryptography import x509
 
@@ -139,8 +139,8 @@ def matching(contents: Contents, certificate: bytes) -> tuple[Check, ...]:
         return ()
     half = public_half(x509.load_der_x509_certificate(certificate))
     if half in {key.public for key in contents.keys}:
-        return (Check("key-match", "pass", M("The private key in the file is the certificate's.")),)
-    return (Check("key-match", "fail", M("The private key and the certificate do not belong together.")),)
+        return (Finding("key-match", "pass", M("The private key in the file is the certificate's.")),)
+    return (Finding("key-match", "fail", M("The private key and the certificate do not belong together.")),)
 
 
 def usable(certificate: x509.Certificate, at: datetime | None, purposes: Collection[str] = ()) -> None:

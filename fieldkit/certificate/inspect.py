@@ -15,9 +15,8 @@ from fieldkit.certificate.check import check, stamp
 from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
 from fieldkit.certificate.identity import day, public_half
 from fieldkit.certificate.usage import is_authority, key_usage, kind_of
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding, Overall
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -66,8 +65,7 @@ def describe(
 
     loaded = files.certificate(certificate)
     judged = check(certificate, chain, anchors, at, dossier=dossier, crls=crls, purposes=purposes)
-    findings = [finding(each) for each in judged.checks]
-    findings += _remarks(loaded, at.astimezone(UTC))
+    findings = [*judged.checks, *_remarks(loaded, at.astimezone(UTC))]
     return Description(
         subject=name.text(loaded.subject),
         issuer=name.text(loaded.issuer),
@@ -143,11 +141,6 @@ def valid(found: Description) -> Message:
     """From which day to which a certificate holds, in a sentence."""
     start, end = (day(datetime.fromisoformat(each)) for each in (found.not_before, found.not_after))
     return M("Valid: {start} to {end}", start=start, end=end)
-
-
-def finding(check: Check) -> Finding:
-    """A check as the finding that a person reads."""
-    return Finding(check.id, check.verdict, check.message, check.detail)
 
 
 def _remarks(certificate: x509.Certificate, at: datetime) -> list[Finding]:

@@ -68,9 +68,8 @@ def check(
 ) -> Reply:
     from fieldkit.certificate import check as judge
     from fieldkit.certificate.identity import leaf, matching
-    from fieldkit.certificate.inspect import finding
+    from fieldkit.finding import overall
     from fieldkit.validation.judgement import check_shape
-    from fieldkit.verdict import overall
 
     dossier = material.bureau(call, bureau).dossier if bureau else None
     contents = material.read(call, file)
@@ -90,7 +89,7 @@ def check(
     contents.wipe()
     verdict = overall(checks)
     said: list[str | Said] = [M("{file}: {verdict}", file=file.name, verdict=str(verdict_word(verdict)))]
-    said += [f"  {line}" for each in checks for line in finding_lines(finding(each))]
+    said += [f"  {line}" for each in checks for line in finding_lines(each)]
     return Reply(
         {"verdict": verdict, "checks": [check_shape(each) for each in checks]}, said, good=verdict == "pass"
     )

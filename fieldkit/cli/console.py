@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan, Progress, Question, SecretRequest, said
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.text_output import finding_lines, plan_lines

@@ -15,7 +15,7 @@ from typing import Any
 from fieldkit import __version__
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 from fieldkit.text_output import finding_lines
 

@@ -15,9 +15,9 @@ from fieldkit.text import M, Said
 if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import OpenedPackage
+    from fieldkit.finding import Finding, Overall
     from fieldkit.profile.model import Dossier
     from fieldkit.signature.raw_signer import RawSigner
-    from fieldkit.verdict import Check, Overall
 
 Result = TypeVar("Result")
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
@@ -215,7 +215,7 @@ def _header(given: dict[str, str]) -> MessageHeader:
     )
 
 
-def _opened(found: OpenedPackage, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:
+def _opened(found: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:
     from fieldkit.cli.verify import WORDS, check_lines
     from fieldkit.validation.judgement import check_shape
 

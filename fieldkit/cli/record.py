@@ -167,7 +167,7 @@ def verify(
             lines.append(M("SAMPLE: the record is of an invented bureau and without legal effect."))
     for check in found.checks:
         detail = f"  [{check.detail}]" if check.detail else ""
-        lines.append(f"  {SYMBOLS[check.verdict]} {check.message}{detail}")
+        lines.append(f"  {SYMBOLS[check.severity]} {check.message}{detail}")
     if online is not None:
         result["requests"] = online.asked
         lines += requests(online)

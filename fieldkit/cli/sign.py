@@ -221,7 +221,7 @@ def _reply(done: Sequence[SigningOutcome]) -> Reply:
             lines += [
                 f"    {check.message}"
                 for check in each.signed.checks
-                if check.verdict == "fail" or check.id in ("rewritten", "stamp-place")
+                if check.severity == "fail" or check.id in ("rewritten", "stamp-place")
             ]
         elif each.error is not None:
             lines.append(

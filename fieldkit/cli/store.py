@@ -128,12 +128,12 @@ def _verified(call: Call, heads: tuple[str, ...]) -> Reply:
         "entries": found.entries,
         "attachments": found.attachments,
         "checks": [
-            {"id": check.id, "verdict": check.verdict, "message": str(check.message), "detail": check.detail}
+            {"id": check.id, "verdict": check.severity, "message": str(check.message), "detail": check.detail}
             for check in found.checks
         ],
     }
     lines: list[str | Said] = [
-        f"{SYMBOLS[check.verdict]} {check.message} [{SEVERITIES[check.verdict]}]" for check in found.checks
+        f"{SYMBOLS[check.severity]} {check.message} [{SEVERITIES[check.severity]}]" for check in found.checks
     ]
     lines.append(
         M(

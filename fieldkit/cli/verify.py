@@ -14,9 +14,10 @@ import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.finding import Finding, Overall
 from fieldkit.operator import SecretRequest
 from fieldkit.text import M, Said
-from fieldkit.verdict import Check, Outcome, Overall
+from fieldkit.text_output import SYMBOLS
 
 if TYPE_CHECKING:
     from fieldkit.action.verify_documents import VerificationOptions
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from fieldkit.validation.folder import JudgedDocument
     from fieldkit.validation.online import Online
 
-SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
 WORDS: dict[Overall, Said] = {
     "pass": M("VALID"),
     "fail": M("NOT VALID"),
@@ -214,8 +214,8 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
     if brief and judged.verdict == "pass":
         return []
 
-    def chosen(checks: Sequence[Check]) -> list[Check]:
-        return [each for each in checks if not brief or (each.required and each.verdict != "pass")]
+    def chosen(checks: Sequence[Finding]) -> list[Finding]:
+        return [each for each in checks if not brief or (each.required and each.severity != "pass")]
 
     verdict = str(WORDS[judged.verdict])
     lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
@@ -261,13 +261,13 @@ def _table(done: Sequence[JudgedDocument]) -> list[str | Said]:
     return lines
 
 
-def check_lines(checks: Sequence[Check]) -> list[str | Said]:
+def check_lines(checks: Sequence[Finding]) -> list[str | Said]:
     """Checks as lines for a person: a sign, the words, the technical text; then what would settle it."""
     lines: list[str | Said] = []
     for check in checks:
         lines.append(
-            f"  {SIGNS[check.verdict]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
+            f"  {SYMBOLS[check.severity]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
         )
-        if check.hint is not None and check.verdict != "pass":
+        if check.hint is not None and check.severity != "pass":
             lines.append(f"      → {check.hint}")
     return lines

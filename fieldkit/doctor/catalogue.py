@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.home import shipped
-from fieldkit.operator import Finding
 from fieldkit.text import M, Message
 
 

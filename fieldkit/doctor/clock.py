@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from fieldkit.doctor import services
 from fieldkit.doctor.probe import Probe, Subject
+from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE
-from fieldkit.operator import Finding
 from fieldkit.text import M
 
 RTC = Path("/sys/class/rtc/rtc0/since_epoch")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M, Message
 
 ENOUGH = 500_000_000  # a visit with photographs, a driver's packages and room to export

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
+from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE
-from fieldkit.operator import Finding
 from fieldkit.text import M
 
 LETTERS = "ăâđêôơưĂÂĐÊÔƠƯáàảãạấầẩẫậắằẳẵặéèẻẽẹếềểễệíìỉĩịóòỏõọốồổỗộớờởỡợúùủũụứừửữựýỳỷỹỵ"

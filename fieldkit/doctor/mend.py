@@ -14,7 +14,8 @@ from fieldkit.doctor import disk, readers
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import rights, run, services
 from fieldkit.driver.steps import Step
-from fieldkit.operator import Finding, Plan
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan
 from fieldkit.text import M
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from fieldkit.doctor.probe import Probe, Subject
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 
 # documentation addresses: routed like any other, and nobody is there; connecting UDP sends nothing

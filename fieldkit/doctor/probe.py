@@ -13,8 +13,8 @@ from datetime import datetime
 
 import msgspec
 
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding
 from fieldkit.profile.model import Profiles
 from fieldkit.text import M
 

@@ -13,7 +13,7 @@ from fieldkit.doctor import advice
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import pcsc, usb
 from fieldkit.driver.ask import ask
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 
 SOCKET = Path("/run/pcscd/pcscd.comm")

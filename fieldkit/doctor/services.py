@@ -19,7 +19,7 @@ import msgspec
 
 from fieldkit.doctor import network
 from fieldkit.doctor.probe import Probe, Subject
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.profile.model import Authority, Profiles, ServiceKind
 from fieldkit.text import M, Message
 

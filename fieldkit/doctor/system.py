@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import distribution, rights
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 
 PYTHON = (3, 11)

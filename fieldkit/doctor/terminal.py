@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from fieldkit.doctor.probe import Probe, Subject
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 
 COLUMNS, LINES = 80, 24

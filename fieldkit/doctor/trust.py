@@ -10,7 +10,7 @@ import msgspec
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.doctor.services import used
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.profile.model import Authority
 from fieldkit.text import M, Message
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from fieldkit.doctor import advice
 from fieldkit.doctor.probe import Probe, Subject
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 
 # program: how it tells its version, and the package that brings it

@@ -20,7 +20,7 @@ from fieldkit.driver import apt, library, macos, pcsc, prove, rpm, services, usb
 from fieldkit.driver.methods import InstallMethod, chosen, kinds, places
 from fieldkit.driver.steps import Package
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.profile.driver import Known
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message

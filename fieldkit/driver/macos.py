@@ -16,7 +16,8 @@ from fieldkit.driver.ask import SystemQuery, ask
 from fieldkit.driver.errors import InstallFailed, NoRights, NoSpace, PackageDamaged, PublisherWrong
 from fieldkit.driver.steps import DriverPlan, Step, Tell
 from fieldkit.errors import Cancelled, FieldkitError
-from fieldkit.operator import Finding, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
 

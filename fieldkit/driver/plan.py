@@ -13,7 +13,7 @@ from fieldkit.driver.detect import disturbing
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
 from fieldkit.driver.methods import InstallMethod, chosen, places
 from fieldkit.driver.steps import CopiedFile, DebFile, DriverPlan, Package, Step
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M

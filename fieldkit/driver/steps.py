@@ -13,7 +13,8 @@ from typing import Literal
 
 import msgspec
 
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan, Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M, Message, Said
 

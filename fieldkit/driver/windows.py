@@ -27,7 +27,8 @@ from fieldkit.driver.errors import (
 )
 from fieldkit.driver.steps import DriverPlan, Step, Tell
 from fieldkit.errors import Cancelled
-from fieldkit.operator import Finding, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
 

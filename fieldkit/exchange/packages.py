@@ -22,13 +22,13 @@ from fieldkit.errors import FieldkitError
 from fieldkit.exchange import edxml, xml_signature
 from fieldkit.exchange.edxml import Attached, Envelope, MessageHeader, Organ
 from fieldkit.exchange.errors import PackageUnfit
+from fieldkit.finding import Finding, Overall, overall
 from fieldkit.pdf import boundary, document
 from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.stamp.stamp import VIETNAM
 from fieldkit.text import M
 from fieldkit.validation import appearance, quorum
 from fieldkit.validation.judgement import Judgement, Policy, every_check
-from fieldkit.verdict import Check, Overall, overall
 
 if TYPE_CHECKING:
     from fieldkit.profile.model import Dossier
@@ -53,7 +53,7 @@ class OpenedPackage(msgspec.Struct, frozen=True):
 
     verdict: Overall
     header: MessageHeader
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     files: tuple[str, ...]
     status: str
 
@@ -63,10 +63,10 @@ class Rehearsal(msgspec.Struct, frozen=True):
 
     packed: PackedPackage
     opened: OpenedPackage
-    answer: Check
+    answer: Finding
 
     @property
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[Finding, ...]:
         """The receiver's checks, then the sender's."""
         return (*self.opened.checks, self.answer)
 
@@ -143,7 +143,7 @@ def open_package(
     if judge is None:
         judge = functools.partial(quorum.judge, trust=trust, crls=crls, policy=policy, draw=draw)
     if not message.attachments:
-        checks.append(Check("attachments", "fail", M("The package holds no document.")))
+        checks.append(Finding("attachments", "fail", M("The package holds no document.")))
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     with tempfile.TemporaryDirectory(prefix=".opening-", dir=folder) as opening:
@@ -172,10 +172,10 @@ def _kept(path: Path, out: Path) -> Path:
     return out
 
 
-def _answered(message: Envelope, verdict: Overall, checks: Sequence[Check], folder: Path) -> str:
+def _answered(message: Envelope, verdict: Overall, checks: Sequence[Finding], folder: Path) -> str:
     """The answer for the sender, in Vietnamese, the exchange's language, whatever this machine speaks."""
     answer = folder / f"status-{_safe(message.header.document)[:80]}.xml"
-    failed = [check.message.render("vi") for check in checks if check.verdict == "fail" and check.required]
+    failed = [check.message.render("vi") for check in checks if check.severity == "fail" and check.required]
     now = datetime.now(VIETNAM).isoformat(timespec="seconds")
     code = REFUSED if verdict == "fail" else RECEIVED
     with document.written(answer) as file, boundary.signing(answer.name):
@@ -211,30 +211,30 @@ def rehearse(
     return Rehearsal(packed, opened, _heard(packed, opened, header))
 
 
-def _heard(packed: PackedPackage, opened: OpenedPackage, header: MessageHeader) -> Check:
+def _heard(packed: PackedPackage, opened: OpenedPackage, header: MessageHeader) -> Finding:
     """What the sender makes of the answer: it is for this document, from its receiver, and says received."""
     answer = edxml.read_status(document.read(Path(opened.status)))
     ours = (answer.about, answer.sender.code, answer.receiver)
     if ours != (packed.document, header.receiver.code, header.sender.code):
-        return Check("answer", "fail", M("The answer that came back is for something else."), answer.about)
+        return Finding("answer", "fail", M("The answer that came back is for something else."), answer.about)
     if answer.code != RECEIVED:
-        return Check("answer", "fail", M("The receiver refused the package."), answer.code)
-    return Check("answer", "pass", M("The receiver's answer came back: received."), answer.code)
+        return Finding("answer", "fail", M("The receiver refused the package."), answer.code)
+    return Finding("answer", "pass", M("The receiver's answer came back: received."), answer.code)
 
 
-def _built(message: Envelope) -> Check:
+def _built(message: Envelope) -> Finding:
     if message.faults:
-        return Check(
+        return Finding(
             "package",
             "fail",
             M("The package is not built as the exchange's packages are."),
             "; ".join(message.faults)[:400],
             hint=M("Ask the sender to send it again by software that follows QCVN 102:2016."),
         )
-    return Check("package", "pass", M("The package is well-formed and has what it must have."))
+    return Finding("package", "pass", M("The package is well-formed and has what it must have."))
 
 
-def _header(message: Envelope, receiver: str) -> Check:
+def _header(message: Envelope, receiver: str) -> Finding:
     header = message.header
     missing = [
         part
@@ -248,13 +248,15 @@ def _header(message: Envelope, receiver: str) -> Check:
         if not value
     ]
     if missing:
-        return Check("header", "fail", M("The package's header is incomplete."), ", ".join(missing))
+        return Finding("header", "fail", M("The package's header is incomplete."), ", ".join(missing))
     if receiver and receiver not in message.receivers:
-        return Check("header", "fail", M("The package is for another agency."), ", ".join(message.receivers))
-    return Check("header", "pass", M("The package's header is complete."), header.document)
+        return Finding(
+            "header", "fail", M("The package is for another agency."), ", ".join(message.receivers)
+        )
+    return Finding("header", "pass", M("The package's header is complete."), header.document)
 
 
-def _sender(certificate: bytes, sender: Organ, asked: Sequence[Dossier]) -> Check:
+def _sender(certificate: bytes, sender: Organ, asked: Sequence[Dossier]) -> Finding:
     """Whether who signed the package is who it says it is from: anybody with a certificate can sign one.
 
     asked: what was asked for the agency's certificates, as far as it is known here.
@@ -273,11 +275,11 @@ def _sender(certificate: bytes, sender: Organ, asked: Sequence[Dossier]) -> Chec
         all(any(alike(value, one) for one in held.get(short, ())) for short, value in wanted.items())
         for wanted in comparable
     ):
-        return Check(
+        return Finding(
             "package-sender", "pass", M("The package was signed by the agency that it is from."), who
         )
     if comparable:
-        return Check(
+        return Finding(
             "package-sender",
             "fail",
             M(
@@ -288,7 +290,7 @@ def _sender(certificate: bytes, sender: Organ, asked: Sequence[Dossier]) -> Chec
             sender.code,
             hint=M("Do not use it. Ask the agency by another way whether it sent it."),
         )
-    return Check(
+    return Finding(
         "package-sender",
         "not-checked",
         M(
@@ -308,9 +310,9 @@ def _organisation(asked: Dossier) -> dict[str, str]:
     return {short: value for short, value in asked.subject.items() if value and short in telling}
 
 
-def _digest(each: Attached) -> Check:
+def _digest(each: Attached) -> Finding:
     if not each.digest:
-        return Check(
+        return Finding(
             "digest",
             "not-checked",
             M("The package names no digest for {name}.", name=each.name),
@@ -318,20 +320,20 @@ def _digest(each: Attached) -> Check:
             hint=M("The document's own signature tells whether it was changed."),
         )
     if hashlib.sha256(each.content).hexdigest() != each.digest:
-        return Check("digest", "fail", M("The file {name} is not the one that was sent.", name=each.name))
-    return Check(
+        return Finding("digest", "fail", M("The file {name} is not the one that was sent.", name=each.name))
+    return Finding(
         "digest", "pass", M("The file {name} is the one that was sent.", name=each.name), each.digest
     )
 
 
-def _signatures(path: Path, each: Attached, judge: Judge) -> list[Check]:
+def _signatures(path: Path, each: Attached, judge: Judge) -> list[Finding]:
     """What is to be said of one document: a summary, then each thing that is not as it should be."""
     try:
         judged = judge(path)
     except FieldkitError as error:
         said = M("The file {name} cannot be judged.", name=each.name)
         hint = M("Ask the sender for it again.")
-        return [Check("signatures", "fail", said, f"{error.code}: {error.detail}".rstrip(": "), hint=hint)]
+        return [Finding("signatures", "fail", said, f"{error.code}: {error.detail}".rstrip(": "), hint=hint)]
     said = {
         "pass": M("Every signature in {name} is valid.", name=each.name),
         "fail": M("A signature in {name} is not valid, or there is none.", name=each.name),
@@ -343,9 +345,9 @@ def _signatures(path: Path, each: Attached, judge: Judge) -> list[Check]:
     why = [
         msgspec.structs.replace(check, id=f"signature-{check.id}")
         for check in every_check(judged)
-        if check.verdict != "pass" and (check.required or check.id == appearance.JUDGE)
+        if check.severity != "pass" and (check.required or check.id == appearance.JUDGE)
     ]
-    return [Check("signatures", outcome, said), *why]
+    return [Finding("signatures", outcome, said), *why]
 
 
 def _safe(name: str) -> str:

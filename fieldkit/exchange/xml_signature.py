@@ -16,8 +16,8 @@ import msgspec
 
 from fieldkit.exchange import safe_xml
 from fieldkit.exchange.errors import PackageUnfit
+from fieldkit.finding import Finding
 from fieldkit.text import M
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,8 +96,8 @@ def verify(
     policy: Policy,
     required: bool | None,
     at: datetime | None = None,
-    sender: Callable[[bytes], Check] | None = None,
-) -> list[Check]:
+    sender: Callable[[bytes], Finding] | None = None,
+) -> list[Finding]:
     """What is to be said of the package's own signature.
 
     required: there has to be one; None: without one the verdict stays open; False: there need be none.
@@ -107,7 +107,7 @@ def verify(
     found = list(root.iter(f"{{{DSIG}}}Signature"))
     if not found:
         return [
-            Check(
+            Finding(
                 "package-signature",
                 "fail" if required else "not-checked",
                 M("The package itself is not signed: who sent it, to whom and with what is not protected."),
@@ -121,7 +121,7 @@ def verify(
         parts = _taken_apart(found[0])
     except _Strange as error:
         return [
-            Check(
+            Finding(
                 "package-signature",
                 "fail",
                 M("The package's signature is not of the one form that is believed here."),
@@ -134,7 +134,7 @@ def verify(
     _take_out(found[0])
     if hashlib.new(parts.digest, _canonical(root.getroottree())).digest() != parts.wanted:
         return [_failed(M("The package was changed after it was signed."))]
-    good = Check(
+    good = Finding(
         "package-signature",
         "pass",
         M("The package is unchanged since it was signed."),
@@ -148,8 +148,10 @@ class _Strange(Exception):
     """A signature that asks for something else than the one form."""
 
 
-def _failed(message: Any) -> Check:
-    return Check("package-signature", "fail", message, hint=M("Do not use it. Ask the sender for it again."))
+def _failed(message: Any) -> Finding:
+    return Finding(
+        "package-signature", "fail", message, hint=M("Do not use it. Ask the sender for it again.")
+    )
 
 
 def _certificate(
@@ -158,7 +160,7 @@ def _certificate(
     crls: Sequence[bytes],
     policy: Policy,
     at: datetime | None,
-) -> list[Check]:
+) -> list[Finding]:
     """The claims on the certificate that signed the package, as for a document's."""
     from datetime import UTC, datetime
 
@@ -172,10 +174,10 @@ def _certificate(
     path = signature_checks.path(certificate, believed, now)
     revocation = (
         signature_checks.revocation(certificate, believed, now)
-        if path.verdict == "pass"
+        if path.severity == "pass"
         else signature_checks.no_path_no_revocation()
     )
-    required = policy.revocation or revocation.verdict == "fail"
+    required = policy.revocation or revocation.severity == "fail"
     found = [
         signature_checks.dates(certificate, JudgedMoment(now, now)),
         signature_checks.key(certificate),

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding, Severity
 from fieldkit.journal import checkpoint, device, signed_head
 from fieldkit.journal.device import Device
 from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log
 from fieldkit.journal.verify import around
-from fieldkit.operator import Finding, Severity
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check
 
 
 def look(folder: Path, *, files: FileSystem = OS) -> Iterator[Finding]:
@@ -68,9 +69,11 @@ def _look(folder: Path, files: FileSystem) -> Iterator[Finding]:
     yield from map(_finding, around(folder, files))
 
 
-def _finding(check: Check) -> Finding:
-    severity: Severity = "warning" if check.verdict == "fail" else "info"
-    return Finding("store-" + check.id, severity, check.message, check.detail, _HINTS.get(check.id))
+def _finding(check: Finding) -> Finding:
+    severity: Severity = "warning" if check.severity == "fail" else "info"
+    return msgspec.structs.replace(
+        check, id="store-" + check.id, severity=severity, hint=_HINTS.get(check.id)
+    )
 
 
 _HINTS = {

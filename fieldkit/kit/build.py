@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import __version__
+from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE, Home
 from fieldkit.journal.store import Store
 from fieldkit.kit import debs, install, keys, lists, own_wheel, payload, stick, targets, wheels
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.kit.manifest import DriverFiles, File, Manifest, Target, encode
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.operator import Plan, Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.profile.model import Bureau, Profiles, TokenProfile
 from fieldkit.text import M, Said

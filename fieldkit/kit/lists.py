@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldkit.finding import Finding
 from fieldkit.kit.payload import KitPaper
-from fieldkit.operator import Finding
 from fieldkit.profile.model import Authority, Profiles
 from fieldkit.text import M
 

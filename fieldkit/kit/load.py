@@ -14,6 +14,7 @@ from fieldkit import __version__
 from fieldkit.checklist import load as checklists
 from fieldkit.driver import kit_packages
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, use
 from fieldkit.kit import manifest as manifests
@@ -21,7 +22,7 @@ from fieldkit.kit.errors import KitBusy, KitForeign
 from fieldkit.kit.manifest import DriverFiles
 from fieldkit.kit.stick import PART, put
 from fieldkit.kit.verify import genuine
-from fieldkit.operator import Finding, Plan
+from fieldkit.operator import Plan
 from fieldkit.profile import load as profiles
 from fieldkit.text import M, Message, Said
 

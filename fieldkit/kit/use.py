@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fieldkit.driver.kit_packages import systems
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.files import OS
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound, stick_gone
 from fieldkit.kit.verify import genuine
-from fieldkit.operator import Finding
 from fieldkit.text import M, Message
 
 TAKEN = "kit-files"

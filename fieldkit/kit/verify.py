@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import __version__
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitUnreadable, KitUnsound, stick_gone
-from fieldkit.operator import Finding, Progress
+from fieldkit.operator import Progress
 from fieldkit.text import M, Message
 
 KINDS: dict[str, Message] = {

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from fieldkit import errors
 from fieldkit.action.token_access import TokenAccess
 from fieldkit.certificate import inspect
-from fieldkit.operator import Finding, Operator, Option, Plan, Question
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Option, Plan, Question
 from fieldkit.procedure.certificate_facts import described, facts, kind
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of

@@ -9,7 +9,7 @@ from typing import Any
 from fieldkit.certificate import inspect
 from fieldkit.certificate.inspect import Description
 from fieldkit.driver.detect import explain
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.procedure.context import Context
 from fieldkit.text import M
 from fieldkit.token.model import Token

@@ -8,7 +8,8 @@ from pathlib import Path
 from fieldkit.action.import_certificate import import_certificate, read_identity
 from fieldkit.certificate.acceptance import admit
 from fieldkit.certificate.identity import Identity
-from fieldkit.operator import Finding, Operator, Question
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Question
 from fieldkit.procedure.certificate_facts import described, facts
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence

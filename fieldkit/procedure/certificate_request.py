@@ -8,7 +8,8 @@ import secrets
 from fieldkit import errors
 from fieldkit.action.request_certificate import KIND, request_certificate
 from fieldkit.certificate import name
-from fieldkit.operator import Finding, Operator
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M

@@ -15,8 +15,9 @@ from fieldkit.driver.kit_packages import brought
 from fieldkit.driver.plan import places, plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan
+from fieldkit.finding import Finding, Severity
 from fieldkit.home import Home, private
-from fieldkit.operator import Finding, Operator, Progress, Severity
+from fieldkit.operator import Operator, Progress
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message

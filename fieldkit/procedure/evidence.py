@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding, Outcome
 from fieldkit.text import Message
-from fieldkit.verdict import Outcome
 
 INITIALISING = frozenset({"token_setup"})
 ABOUT_TOKEN = INITIALISING | {

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Operator, Plan, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Plan, Progress
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
@@ -196,7 +196,7 @@ def _evidence(context: Context, operator: Operator, done: _Done, sources: Sequen
     return Evidence(outcome, summary, tuple(findings), facts, files)
 
 
-def _finding(check: Check) -> Finding:
+def _finding(check: Finding) -> Finding:
     """A check as a finding; one that no verdict depends on warns at most."""
-    severity = "warning" if check.verdict == "fail" and not check.required else check.verdict
-    return Finding(check.id, severity, check.message, check.detail, check.hint)
+    harmless = check.severity == "fail" and not check.required
+    return msgspec.structs.replace(check, severity="warning") if harmless else check

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fieldkit.action.change_pin import change_pin
-from fieldkit.operator import Finding, Operator
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M

@@ -16,8 +16,9 @@ from fieldkit.doctor import preflight
 from fieldkit.doctor.mend import carry_out, offers
 from fieldkit.doctor.probe import Probe, Subject, examine
 from fieldkit.driver import distribution
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Operator
+from fieldkit.operator import Operator
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.profile.model import Profiles
 from fieldkit.text import M, Message

@@ -12,7 +12,8 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding, Operator, Plan, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Plan, Progress
 from fieldkit.pdf import boundary
 from fieldkit.pdf.errors import DocumentError
 from fieldkit.procedure.context import Context
@@ -27,7 +28,6 @@ from fieldkit.signature.trial import ServiceAnswer, TrialSetup, TrialSignature
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
-from fieldkit.verdict import Check
 
 
 class _Paper(msgspec.Struct, frozen=True):
@@ -225,13 +225,13 @@ def _told(one: TrialSignature) -> Iterable[Finding]:
     )
 
 
-def finding_of(check: Check) -> Finding:
-    """A check as the finding that a person reads; a stamp beside its place is no fault of the signature.
+def finding_of(check: Finding) -> Finding:
+    """A check as a finding of the step; a stamp beside its place is no fault of the signature.
 
     Every other "fail" stays one, also of a judge whose silence would not matter: its no fails the step.
     """
-    layout = check.id == "stamp" and check.verdict == "fail"
-    return Finding(check.id, "warning" if layout else check.verdict, check.message, check.detail, check.hint)
+    layout = check.id == "stamp" and check.severity == "fail"
+    return msgspec.structs.replace(check, severity="warning") if layout else check
 
 
 def _evidence(

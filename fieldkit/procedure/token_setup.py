@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fieldkit.action.initialise_token import initialise_token
-from fieldkit.operator import Finding, Operator, Question
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Question
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M

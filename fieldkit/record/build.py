@@ -10,8 +10,8 @@ import msgspec
 
 from fieldkit import __version__
 from fieldkit.checklist.model import Item
+from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Profiles
 from fieldkit.record.content import (

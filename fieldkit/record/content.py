@@ -13,12 +13,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from fieldkit.finding import Outcome, Severity
 from fieldkit.journal.entry import canonical
 from fieldkit.journal.errors import NotStorable
-from fieldkit.operator import Severity
 from fieldkit.record.errors import RecordTooLarge, RecordUnreadable
 from fieldkit.text import M, Words
-from fieldkit.verdict import Outcome
 
 SCHEMA = "fieldkit.record/2"
 FIRST_SCHEMA = "fieldkit.record/1"

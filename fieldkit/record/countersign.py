@@ -17,6 +17,7 @@ from fieldkit.action.sign_documents import held_certificate, signer_of
 from fieldkit.action.token_access import TokenAccess
 from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.errors import FieldkitError, NotConsented
+from fieldkit.finding import Finding
 from fieldkit.operator import Plan
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import OutputUnfit
@@ -30,7 +31,6 @@ from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.stamp.place import Place
 from fieldkit.text import M
 from fieldkit.validation.judgement import Policy
-from fieldkit.verdict import Check
 
 NOT_SIGNED = M("Nothing was signed.")
 
@@ -82,7 +82,7 @@ def ready(path: Path, certificate: bytes, material: TrustMaterial) -> SignableRe
     """
     judged = _judged(path, material)
     content = judged.content
-    failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+    failed = [check for check in judged.checks if check.severity == "fail" and check.required]
     if failed or content is None:
         raise RecordNotVerified(
             M("The record does not hold as it is, so nobody should sign it."),
@@ -168,7 +168,7 @@ def countersign(
             purposes=material.purposes,
         )
         judged = _judged(signed, material)
-        failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+        failed = [check for check in judged.checks if check.severity == "fail" and check.required]
         if failed:
             raise RecordNotVerified(
                 M("The record that was signed does not verify, so it was not kept."),
@@ -181,7 +181,7 @@ def countersign(
     return judged
 
 
-def _lines(failed: Sequence[Check]) -> str:
+def _lines(failed: Sequence[Finding]) -> str:
     return "\n".join(f"{check.id}: {check.message} {check.detail}".strip() for check in failed)
 
 

@@ -15,8 +15,9 @@ import msgspec
 from fieldkit import errors
 from fieldkit.action.trust_material import TrustMaterial, gather
 from fieldkit.checklist.model import Item
+from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Operator, Plan, Progress, Question
+from fieldkit.operator import Operator, Plan, Progress, Question
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import OutputNotWritten
 from fieldkit.procedure.context import Context
@@ -31,7 +32,6 @@ from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
 from fieldkit.validation.judgement import Policy
-from fieldkit.verdict import Check
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits, must_be_ready
 
@@ -47,7 +47,7 @@ class Record(msgspec.Struct, frozen=True):
     sha256: str
     signed: bool
     verdict: str
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
 
     @property
     def told(self) -> Message:
@@ -225,7 +225,7 @@ def _judged(signed: Path, material: TrustMaterial, store: Store) -> VerifiedReco
     policy = Policy(purposes=material.purposes)
     judged = verify(signed, trust=material.anchors, crls=material.crls, policy=policy, store=store)
     if judged.verdict == "fail":
-        failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+        failed = [check for check in judged.checks if check.severity == "fail" and check.required]
         raise RecordNotVerified(
             M("The record that was made does not verify, so it was not kept."),
             unchanged=M("The visit is signed off; its record is still to be made."),
@@ -288,7 +288,7 @@ async def _kept(
     operator.progress(Progress(M("The record is kept: {name}", name=content.name), 4, 4))
     checks = judged.checks if judged is not None else ()
     for check in checks:
-        operator.say(Finding(check.id, check.verdict, check.message, check.detail))
+        operator.say(check)
     return Record(
         visit=visit.id,
         name=content.name,

@@ -197,13 +197,13 @@ def _reasons(judged: JudgedDocument) -> Iterator[str]:
     """Why the verdict is not better: what is required and did not pass."""
     assert judged.found is not None
     for check in (*judged.found.checks, *(c for each in judged.found.signatures for c in each.checks)):
-        if check.required and check.verdict != "pass":
+        if check.required and check.severity != "pass":
             yield str(check.message)
 
 
 def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
     for each in judged.found.signatures if judged.found is not None else ():
-        reasons = [str(check.message) for check in each.checks if check.required and check.verdict != "pass"]
+        reasons = [str(check.message) for check in each.checks if check.required and check.severity != "pass"]
         yield (
             str(judged.path),
             each.field,
@@ -227,7 +227,7 @@ def _checks(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
                 str(judged.path),
                 field,
                 check.id,
-                _word(OUTCOMES[check.verdict]),
+                _word(OUTCOMES[check.severity]),
                 _word("yes" if check.required else "no"),
                 str(check.message),
                 str(check.hint) if check.hint else "",
@@ -346,11 +346,11 @@ def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
     if judged.found is None:
         return
     for check in judged.found.checks:
-        if check.verdict != "pass":
+        if check.severity != "pass":
             yield "", check
     for each in judged.found.signatures:
         for check in each.checks:
-            if check.verdict != "pass":
+            if check.severity != "pass":
                 yield each.field, check
 
 

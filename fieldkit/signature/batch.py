@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fieldkit.errors import Cancelled, FieldkitError, unexpected
+from fieldkit.finding import Finding
 from fieldkit.operator import Progress
 from fieldkit.pdf.errors import DocumentError
 from fieldkit.profile.rules import StampRule
@@ -22,7 +23,6 @@ from fieldkit.stamp.errors import StampUnfit
 from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
 from fieldkit.stamp.stamp import Stamp, draw
 from fieldkit.text import M
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
@@ -131,7 +131,7 @@ def sign_one(
         copy = Path(folder) / job.source.name
         rewrite(job.source, copy)
         signed = _stamped(copy, job.out, signer, look, more)
-    note = Check("rewritten", "pass", M("The document was rewritten by qpdf before it was signed."))
+    note = Finding("rewritten", "pass", M("The document was rewritten by qpdf before it was signed."))
     return msgspec.structs.replace(signed, checks=(note, *signed.checks))
 
 
@@ -156,7 +156,7 @@ def _stamped(
     signed = sign(source, out, signer, stamp=Drawing(look.rule.kind, drawn), **more)
     if all(placed):
         return signed
-    note = Check(
+    note = Finding(
         "stamp-place",
         "not-checked",
         M("The name {name} was not found on any page; the stamp stands at the lower right.", name=look.name),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, DocumentMissing, DocumentUnfit, SigningFailed
 from fieldkit.signature import permission

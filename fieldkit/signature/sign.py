@@ -17,6 +17,7 @@ from fieldkit.certificate import usage
 from fieldkit.certificate.errors import CertificateExpired, CertificateNotYetValid, CertificateUsage
 from fieldkit.certificate.strength import weakness
 from fieldkit.errors import Refused
+from fieldkit.finding import Finding
 from fieldkit.operator import Progress
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, SigningFailed, TimestampFailed
@@ -24,7 +25,6 @@ from fieldkit.signature import permission
 from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.stamp.place import Place as Place
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
@@ -62,7 +62,7 @@ class SignedDocument(msgspec.Struct, frozen=True):
     field: str
     level: str
     sha256: str
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Finding, ...] = ()
 
 
 def sign(
@@ -144,7 +144,7 @@ def sign(
 
 def may_sign(
     holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = False, purposes: Sequence[str] = ()
-) -> list[Check]:
+) -> list[Finding]:
     """Whether the certificate `holder` (DER) may sign now, before any key is used.
 
     :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, CertificateRevoked: it may not.
@@ -162,8 +162,8 @@ def may_sign(
         )
     now = datetime.now(UTC)
     checks = [
-        Check("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
-        Check(
+        Finding("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
+        Finding(
             "certificate-usage", "pass", M("The certificate is meant for signatures."), _usage(certificate)
         ),
     ]
@@ -175,7 +175,7 @@ def may_sign(
         at = 1 if isinstance(fault, CertificateUsage) else 0
         problem = fault.message
         assert isinstance(problem, Message)
-        checks[at] = Check(checks[at].id, "fail", M("{problem} You insisted.", problem=problem))
+        checks[at] = Finding(checks[at].id, "fail", M("{problem} You insisted.", problem=problem))
     checks.append(_revocation(certificate, believed, now))
     return checks
 
@@ -203,17 +203,17 @@ def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> 
     return None
 
 
-def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Check:
+def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Finding:
     from pyhanko_certvalidator.errors import RevokedError
 
     if not believed.crls:
-        return Check(
+        return Finding(
             "certificate-revocation",
             "not-checked",
             M("Whether the certificate is revoked was not looked up: no revocation list was given."),
         )
     if not believed.anchors:
-        return Check(
+        return Finding(
             "certificate-revocation",
             "not-checked",
             M("Whether the certificate is revoked is not known: without a trust anchor no list is believed."),
@@ -223,8 +223,10 @@ def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Che
     if isinstance(fault, RevokedError):
         raise boundary.revoked(fault)
     if fault is None:
-        return Check("certificate-revocation", "pass", M("The revocation lists do not name the certificate."))
-    return Check(
+        return Finding(
+            "certificate-revocation", "pass", M("The revocation lists do not name the certificate.")
+        )
+    return Finding(
         "certificate-revocation",
         "not-checked",
         M("The revocation lists given do not settle whether the certificate is revoked."),
@@ -316,7 +318,7 @@ def _where(place: Place | None) -> dict[str, Any]:
 
 def _reopened(
     made: BinaryIO, field: str, name: str, password: Secret | None, source: BinaryIO | None
-) -> list[Check]:
+) -> list[Finding]:
     """The field is in the file that was written, filled: some damaged inputs lose it without a word.
 
     source: the document as it was, where it was signed before; every signature that held there still does.
@@ -348,10 +350,10 @@ def _reopened(
             unchanged=boundary.UNCHANGED,
             hint=M("Ask its signer for a copy that still allows signatures."),
         )
-    checks = [Check("reopened", "pass", M("The file was read again and holds the signature."), field)]
+    checks = [Finding("reopened", "pass", M("The file was read again and holds the signature."), field)]
     if source is not None:
         checks.append(
-            Check("earlier-signatures", "pass", M("The signatures that were there before still hold."))
+            Finding("earlier-signatures", "pass", M("The signatures that were there before still hold."))
         )
     return checks
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding, Overall
 from fieldkit.pdf import boundary, raster
 from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.profile.rules import RuleSet
@@ -24,7 +25,6 @@ from fieldkit.signature.sign import Level, SignedDocument
 from fieldkit.text import M, Message
 from fieldkit.validation import quorum
 from fieldkit.validation.judgement import Judgement, Policy, every_check
-from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
     from fieldkit.stamp.place import Place
@@ -62,7 +62,7 @@ class TrialSignature(msgspec.Struct, frozen=True):
     part: Part
     signed: SignedDocument
     verdict: Overall
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     times: dict[str, int]
     judges: tuple[str, ...]
     picture: bytes | None = None
@@ -71,7 +71,7 @@ class TrialSignature(msgspec.Struct, frozen=True):
 class ServiceAnswer(msgspec.Struct, frozen=True):
     """What a service answered. asked: each request with its outcome, size, time and digest."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     asked: tuple[FetchedAnswer, ...] = ()
     tsa: str = ""
 
@@ -132,7 +132,7 @@ def _tried(
         began = time.monotonic()
         broken = _broken(out, bench)
         checks += broken
-        verdict = "fail" if any(check.verdict == "fail" for check in broken) else verdict
+        verdict = "fail" if any(check.severity == "fail" for check in broken) else verdict
         times["tamper"] = _since(began)
     began = time.monotonic()
     picture, seen = _picture(out, signed.field)
@@ -148,7 +148,7 @@ def _sign(
     signer: RawSigner,
     bench: TrialSetup,
     place: Place | None,
-) -> tuple[SignedDocument, list[Check]]:
+) -> tuple[SignedDocument, list[Finding]]:
     """Signed with a timestamp where an authority answered before; without one if it no longer does."""
     rule = bench.rules.stamp(kind) if bench.rules is not None else None
     seal = bench.rules.stamp("agency") if bench.rules is not None and part == "person" else None
@@ -173,7 +173,7 @@ def _sign(
     try:
         return sign("b-t"), []
     except TimestampFailed as error:
-        note = Check(
+        note = Finding(
             "timestamp-authority",
             "not-checked",
             M("The timestamp authority gave no timestamp."),
@@ -191,7 +191,7 @@ def _judge(path: Path, bench: TrialSetup, *, draw: bool = True) -> Judgement:
 def _words(judged: Judgement) -> dict[str, str]:
     """Each judge's word on whether the document is as it was signed, of those that have one."""
     own = [
-        check.verdict
+        check.severity
         for each in judged.signatures
         for check in each.checks
         if check.id in ("integrity", "coverage")
@@ -201,7 +201,7 @@ def _words(judged: Judgement) -> dict[str, str]:
     )
 
 
-def _broken(path: Path, bench: TrialSetup) -> list[Check]:
+def _broken(path: Path, bench: TrialSetup) -> list[Finding]:
     """Whether each judge that is here refuses a copy with one byte changed; one that is not is named too."""
     copy = path.with_name(f"{path.stem}-changed.pdf")
     tamper.flip(path, copy)
@@ -215,26 +215,26 @@ def _broken(path: Path, bench: TrialSetup) -> list[Check]:
     return found
 
 
-def _refused(judge: str, word: str) -> Check:
+def _refused(judge: str, word: str) -> Finding:
     if word == "fail":
-        return Check(
+        return Finding(
             f"tampering-{judge}", "pass", M("{judge} refuses a copy with one byte changed.", judge=judge)
         )
-    return Check(
+    return Finding(
         f"tampering-{judge}",
         "fail",
         M("{judge} does not notice that a byte of a copy was changed.", judge=judge),
     )
 
 
-def _picture(path: Path, field: str) -> tuple[bytes | None, Check]:
+def _picture(path: Path, field: str) -> tuple[bytes | None, Finding]:
     """The page with the stamp, as a viewer shows it."""
     try:
         place = permission.place_of(path, field)
         drawn = raster.png(path, place.page if place is not None else 0)
     except FieldkitError as error:
-        return None, Check("picture", "not-checked", boundary.words(error), error.detail, required=False)
-    return drawn, Check("picture", "pass", M("A picture of the signed page is kept."), required=False)
+        return None, Finding("picture", "not-checked", boundary.words(error), error.detail, required=False)
+    return drawn, Finding("picture", "pass", M("A picture of the signed page is kept."), required=False)
 
 
 def timestamp(urls: Sequence[str], bench: TrialSetup) -> ServiceAnswer:
@@ -253,7 +253,7 @@ def timestamp(urls: Sequence[str], bench: TrialSetup) -> ServiceAnswer:
         took = _since(began)
         off = round((given - datetime.now(UTC)).total_seconds())
         checks = [
-            Check(
+            Finding(
                 "timestamp-authority",
                 "pass",
                 M("The timestamp authority {url} answered in {time} ms.", url=url, time=took),
@@ -262,7 +262,7 @@ def timestamp(urls: Sequence[str], bench: TrialSetup) -> ServiceAnswer:
         ]
         if abs(off) > SKEW:
             checks.append(
-                Check(
+                Finding(
                     "clock",
                     "fail",
                     M(
@@ -322,16 +322,16 @@ def revocation(bench: TrialSetup, lists: Sequence[str] = ()) -> ServiceAnswer:
     detail = "; ".join(f"{each.url}: {each.milliseconds} ms" for each in asked if each.outcome == "ok")
     if fault is None:
         said = M("The revocation services say that the certificate is not revoked.")
-        return ServiceAnswer((Check("revocation-service", "pass", said, detail),), asked)
+        return ServiceAnswer((Finding("revocation-service", "pass", said, detail),), asked)
     if isinstance(fault, RevokedError):
         said = M("The certificate, or one of its authorities, is revoked.")
-        return ServiceAnswer((Check("revocation-service", "fail", said, boundary.kind_of(fault)),), asked)
+        return ServiceAnswer((Finding("revocation-service", "fail", said, boundary.kind_of(fault)),), asked)
     unclear = M("The revocation services answered, and do not settle whether the certificate is revoked.")
     return ServiceAnswer((_open("revocation-service", unclear, None, boundary.kind_of(fault)),), asked)
 
 
-def _open(name: str, message: Message, hint: Message | None, detail: str = "") -> Check:
-    return Check(name, "not-checked", message, detail, required=False, hint=hint)
+def _open(name: str, message: Message, hint: Message | None, detail: str = "") -> Finding:
+    return Finding(name, "not-checked", message, detail, required=False, hint=hint)
 
 
 def _since(began: float) -> int:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from fieldkit.errors import Internal
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 from fieldkit.token.agents import Agents, Listing
 from fieldkit.token.model import Token

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from fieldkit.finding import Finding, Outcome, overall
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.engines import ENGINES, DocumentView, DrawingFailed
 from fieldkit.pdf.page import PageSheet, leaves, sheet
@@ -24,7 +25,6 @@ from fieldkit.pdf.pdfium import Pixels
 from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
 from fieldkit.validation.judgement import Judgement, every_check
-from fieldkit.verdict import Check, Outcome, overall
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,7 +48,7 @@ DO_NOT_USE = M("Do not use this file: ask the signer for it as it was signed.")
 class AppearanceComparison(msgspec.Struct, frozen=True):
     """What the engines found. changed, covered: the fields of the signatures concerned."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     changed: frozenset[str] = frozenset()
     covered: frozenset[str] = frozenset()
 
@@ -129,7 +129,7 @@ def judged(judgement: Judgement, compared: AppearanceComparison) -> Judgement:
     for signature in judgement.signatures:
         checks = signature.checks
         if signature.field in compared.changed:
-            changed = Check(
+            changed = Finding(
                 "coverage",
                 "fail",
                 M("The document shows something else than what this signature covers."),
@@ -146,7 +146,7 @@ def left_out() -> AppearanceComparison:
     message = M("Whether the pages still show what was signed was not looked at: it was left out on request.")
     hint = M("Judge the document again without --no-appearance.")
     return AppearanceComparison(
-        (Check(JUDGE, "not-checked", message, required=False, hint=hint, judge=JUDGE),)
+        (Finding(JUDGE, "not-checked", message, required=False, hint=hint, judge=JUDGE),)
     )
 
 
@@ -160,9 +160,9 @@ def expected(file: BinaryIO) -> bool:
     return ranges > 1
 
 
-def _nothing() -> Check:
+def _nothing() -> Finding:
     message = M("Nothing follows the signatures, so the pages show what was signed.")
-    return Check(JUDGE, "pass", message, judge=JUDGE)
+    return Finding(JUDGE, "pass", message, judge=JUDGE)
 
 
 def _steps(path: Path, file: BinaryIO, folder: Path, password: Secret | None) -> Iterator[_Step]:
@@ -422,7 +422,7 @@ def _interferes(page: Image, changed: Image, stamps: Sequence[tuple[int, int, in
 
 def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) -> AppearanceComparison:
     """One check for each engine; one more where none of them looked."""
-    checks: list[Check] = []
+    checks: list[Finding] = []
     changed: set[str] = set()
     covered: set[str] = set()
     for engine, words in outcomes.items():
@@ -432,9 +432,9 @@ def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) 
                 changed |= step.fields
             if outcome.covered:
                 covered |= step.fields
-    if all(check.verdict == "not-checked" and not check.required for check in checks):
+    if all(check.severity == "not-checked" and not check.required for check in checks):
         checks.append(
-            Check(
+            Finding(
                 JUDGE,
                 "not-checked",
                 M("Whether the pages show what was signed is not known: no program here could draw them."),
@@ -445,7 +445,7 @@ def _summed(outcomes: Mapping[str, Sequence[_Outcome]], steps: Sequence[_Step]) 
     return AppearanceComparison(tuple(checks), frozenset(changed), frozenset(covered))
 
 
-def _word(engine: str, words: Sequence[_Outcome], steps: Sequence[_Step]) -> Check:
+def _word(engine: str, words: Sequence[_Outcome], steps: Sequence[_Step]) -> Finding:
     name = f"{engine}-{JUDGE}"
     concerned = [
         f"{', '.join(sorted(step.fields))}: {outcome.detail or 'covered'}"
@@ -455,16 +455,16 @@ def _word(engine: str, words: Sequence[_Outcome], steps: Sequence[_Step]) -> Che
     detail = "; ".join(concerned)
     if any(outcome.verdict == "fail" for outcome in words):
         message = M("{engine} shows something else than what was signed.", engine=engine)
-        return Check(name, "fail", message, detail, hint=DO_NOT_USE, judge=JUDGE)
+        return Finding(name, "fail", message, detail, hint=DO_NOT_USE, judge=JUDGE)
     if any(outcome.covered for outcome in words):
         message = M(
             "{engine}: a later signature draws over, or right beside, what was signed before.", engine=engine
         )
         hint = M("Look at the page as it was signed, and ask the later signer.")
-        return Check(name, "not-checked", message, detail, hint=hint, judge=JUDGE)
+        return Finding(name, "not-checked", message, detail, hint=hint, judge=JUDGE)
     if words[-1].reason is not None:
         again = M("Judge the document again; if it stays so, install {program} anew.", program=engine)
-        return Check(
+        return Finding(
             name,
             "not-checked",
             words[-1].reason,
@@ -473,4 +473,4 @@ def _word(engine: str, words: Sequence[_Outcome], steps: Sequence[_Step]) -> Che
             judge=JUDGE,
         )
     message = M("{engine} shows what was signed, and nothing else.", engine=engine)
-    return Check(name, "pass", message, judge=JUDGE)
+    return Finding(name, "pass", message, judge=JUDGE)

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from fieldkit.finding import Finding, overall
 from fieldkit.pdf import boundary
 from fieldkit.text import M
 from fieldkit.validation.judgement import SignatureVerdict
 from fieldkit.validation.trust import Trust
-from fieldkit.verdict import Check, overall
 
 NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
 """Kinds of signatures that ISO 32000 knows and pyHanko does not judge."""
@@ -58,15 +58,15 @@ def signatures(reader: Any) -> Iterator[Any]:
     yield from sorted(found, key=lambda each: each.signed_revision)
 
 
-def _unknown_kind(kind: str) -> Check:
+def _unknown_kind(kind: str) -> Finding:
     if kind not in NOT_JUDGED:
-        return Check(
+        return Finding(
             "kind",
             "fail",
             M("The signature is of a kind that no standard knows: {kind}.", kind=kind[:80] or "?"),
             hint=M("Ask the signer for the file again, or for a new signature."),
         )
-    return Check(
+    return Finding(
         "kind",
         "not-checked",
         M("The signature is of a kind that is not judged here: {kind}.", kind=kind),
@@ -74,9 +74,9 @@ def _unknown_kind(kind: str) -> Check:
     )
 
 
-def misbuilt(error: Exception) -> Check:
+def misbuilt(error: Exception) -> Finding:
     """What is to be said of a signature at which the library stumbled."""
-    return Check(
+    return Finding(
         "structure",
         "fail",
         M("The signature is not built as it must be, so nothing it says counts."),
@@ -85,12 +85,12 @@ def misbuilt(error: Exception) -> Check:
     )
 
 
-def unreadable(name: str, check: Check) -> SignatureVerdict:
+def unreadable(name: str, check: Finding) -> SignatureVerdict:
     """The verdict on a signature of which nothing but `check` is known."""
     return SignatureVerdict(str(name or ""), "", "", "unknown", overall((check,)), (check,))
 
 
-def stored(reader: Any, checks: list[Check]) -> Trust | None:
+def stored(reader: Any, checks: list[Finding]) -> Trust | None:
     """What the document's security store (DSS) brings: certificates, CRLs, OCSP answers; None without one."""
     from asn1crypto import ocsp
     from pyhanko.sign.validation.dss import DocumentSecurityStore
@@ -110,7 +110,7 @@ def stored(reader: Any, checks: list[Check]) -> Trust | None:
         return None
     except Exception as error:  # whoever appends rubbish here must not take the signatures' verdicts away
         checks.append(
-            Check(
+            Finding(
                 "stored",
                 "not-checked",
                 M("The validation data stored in the document cannot be read; it was not used."),

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Overall
 from fieldkit.operator import Progress
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.text import M
 from fieldkit.validation.judgement import Judgement
-from fieldkit.verdict import Overall
 
 
 class JudgedDocument(msgspec.Struct, frozen=True):

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.pdf import document
 from fieldkit.pdf.byte_ranges import SignedRange, signed_ranges
 from fieldkit.text import M, Message
 from fieldkit.validation.trust import certificates
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
@@ -39,17 +39,17 @@ OCSP = bytes.fromhex("06082b06010505073001")  # id-ad-ocsp, in a certificate's a
 UNVERIFIED = "Signature has not yet been verified."
 
 
-def by(judge: str, checks: Iterable[Check]) -> list[Check]:
+def by(judge: str, checks: Iterable[Finding]) -> list[Finding]:
     """The checks as the word of `judge`."""
     return [msgspec.structs.replace(check, judge=judge) for check in checks]
 
 
-def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
+def pdfsig(path: Path, trust: Sequence[bytes]) -> list[Finding]:
     """What poppler's pdfsig says, with `trust` (DER or PEM) as its only anchors."""
     return by("pdfsig", _pdfsig(path, trust))
 
 
-def _pdfsig(path: Path, trust: Sequence[bytes]) -> list[Check]:
+def _pdfsig(path: Path, trust: Sequence[bytes]) -> list[Finding]:
     program = shutil.which("pdfsig")
     if program is None:
         return [_missing("pdfsig", "poppler-utils")]
@@ -115,10 +115,10 @@ def _made_database(trust: tuple[bytes, ...]) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in made.iterdir()}
 
 
-def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
+def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Finding]:
     blocks = re.split(r"^Signature #\d+:$", text, flags=re.MULTILINE)[1:]
     if not blocks:
-        return [Check("pdfsig-integrity", "fail", M("pdfsig finds no signature."), text.strip()[:200])]
+        return [Finding("pdfsig-integrity", "fail", M("pdfsig finds no signature."), text.strip()[:200])]
     checks = []
     for number, block in enumerate(blocks, 1):
         values = {
@@ -131,7 +131,7 @@ def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
         trusted = values.get("Certificate Validation", "")
         if values.get("Signature Type") in ("unknown", "ETSI.RFC3161") and validity == UNVERIFIED:
             checks.append(
-                Check(
+                Finding(
                     "pdfsig-integrity",
                     "not-checked",
                     M("pdfsig cannot judge signature {number}: it is a timestamp.", number=number),
@@ -142,7 +142,7 @@ def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
             continue
         if database and validity == UNKNOWN:
             checks.append(
-                Check(
+                Finding(
                     "pdfsig-integrity",
                     "not-checked",
                     M("pdfsig could not judge signature {number}: it got no database.", number=number),
@@ -152,11 +152,11 @@ def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
             )
             continue
         checks.append(
-            Check(
+            Finding(
                 "pdfsig-integrity", "pass", M("pdfsig: signature {number} is valid.", number=number), validity
             )
             if validity == VALID
-            else Check(
+            else Finding(
                 "pdfsig-integrity",
                 "fail",
                 M("pdfsig: signature {number} is not valid.", number=number),
@@ -168,13 +168,13 @@ def _read_pdfsig(text: str, database: str, anchored: bool) -> list[Check]:
     return checks
 
 
-def _pdfsig_path(number: int, said: str, database: str, anchored: bool) -> Check:
+def _pdfsig_path(number: int, said: str, database: str, anchored: bool) -> Finding:
     if not anchored:
-        return Check(
+        return Finding(
             "pdfsig-path", "not-checked", M("No trust anchor was given to pdfsig."), said, required=False
         )
     if database:
-        return Check(
+        return Finding(
             "pdfsig-path",
             "not-checked",
             M("The anchors could not be given to pdfsig; its word on the certificate does not count."),
@@ -182,7 +182,7 @@ def _pdfsig_path(number: int, said: str, database: str, anchored: bool) -> Check
             required=False,
         )
     if said == TRUSTED:
-        return Check(
+        return Finding(
             "pdfsig-path",
             "pass",
             M("pdfsig: the certificate of signature {number} is trusted.", number=number),
@@ -190,14 +190,14 @@ def _pdfsig_path(number: int, said: str, database: str, anchored: bool) -> Check
             required=False,
         )
     if re.search(r"revoked|isn't Trusted|issuer", said, re.IGNORECASE):
-        return Check(
+        return Finding(
             "pdfsig-path",
             "fail",
             M("pdfsig: the certificate of signature {number} is not trusted.", number=number),
             said,
             required=False,
         )
-    return Check(
+    return Finding(
         "pdfsig-path",
         "not-checked",
         M("pdfsig has no clear word on the certificate of signature {number}.", number=number),
@@ -213,7 +213,7 @@ def openssl_cms(
     at: datetime | None = None,
     times: Mapping[str, datetime] | None = None,
     password: Secret | None = None,
-) -> list[Check]:
+) -> list[Finding]:
     """What `openssl cms -verify` says of each signature's bytes, cut out of the file.
 
     at: the moment to judge for. times: by field, the moment that a timestamp proves, which goes before it:
@@ -228,13 +228,13 @@ def _openssl_cms(
     at: datetime | None,
     times: Mapping[str, datetime],
     password: Secret | None,
-) -> list[Check]:
+) -> list[Finding]:
     program = shutil.which("openssl")
     if program is None:
         return [_missing("openssl", "openssl")]
     found = signed_ranges(path, password)
     if not found:
-        return [Check("openssl-integrity", "fail", M("There is no signature in the document."))]
+        return [Finding("openssl-integrity", "fail", M("There is no signature in the document."))]
     data = document.read(path)
     with tempfile.TemporaryDirectory(prefix="fieldkit-cms-") as name:
         folder = Path(name)
@@ -263,11 +263,11 @@ def _openssl(
     signed: SignedRange,
     data: bytes,
     at: datetime | None,
-) -> list[Check]:
+) -> list[Finding]:
     """Its word on the signature's bytes; one of its own on the path, where that alone is at fault."""
     if signed.timestamp:
         return [
-            Check(
+            Finding(
                 "openssl-integrity",
                 "not-checked",
                 M("openssl cms does not judge signature {number}: it is a timestamp.", number=number),
@@ -291,11 +291,11 @@ def _openssl(
         return [_silent("openssl", done)]
     if done.returncode != 0:
         wrong = M("openssl: signature {number} is not valid.", number=number)
-        return [Check("openssl-integrity", "fail", wrong, detail)]
+        return [Finding("openssl-integrity", "fail", wrong, detail)]
     if path_fault:
         return [
-            Check("openssl-integrity", "pass", M("openssl: signature {number} is valid.", number=number)),
-            Check(
+            Finding("openssl-integrity", "pass", M("openssl: signature {number} is valid.", number=number)),
+            Finding(
                 "openssl-path",
                 "fail",
                 M("openssl: the certificate of signature {number} is not trusted.", number=number),
@@ -310,19 +310,19 @@ def _openssl(
             "openssl: signature {number} is valid; without anchors its path was not looked at.", number=number
         )
     )
-    return [Check("openssl-integrity", "pass", good, detail)]
+    return [Finding("openssl-integrity", "pass", good, detail)]
 
 
 def _moment(at: datetime | None) -> list[str]:
     return [] if at is None else ["-attime", str(int(at.timestamp()))]
 
 
-def mutool(path: Path) -> list[Check]:
+def mutool(path: Path) -> list[Finding]:
     """Whether MuPDF finds the document unchanged; it knows no anchors, so its word is on integrity alone."""
     return by("mutool", _mutool(path))
 
 
-def _mutool(path: Path) -> list[Check]:
+def _mutool(path: Path) -> list[Finding]:
     program = shutil.which("mutool")
     if program is None:
         return [_missing("mutool", "mupdf-tools", required=False)]
@@ -334,11 +334,13 @@ def _mutool(path: Path) -> list[Check]:
     detail = " / ".join(line.strip() for line in text.splitlines() if "sign" in line.lower())[:200]
     if re.search(r"digest (?:failure|is invalid|mismatch)|invalidated|did not verify", text, re.IGNORECASE):
         return [
-            Check("mutool-integrity", "fail", M("mutool: the document was changed."), detail, required=False)
+            Finding(
+                "mutool-integrity", "fail", M("mutool: the document was changed."), detail, required=False
+            )
         ]
     if good:
         return [
-            Check(
+            Finding(
                 "mutool-integrity",
                 "pass",
                 M("mutool: the signatures fit the document."),
@@ -347,7 +349,9 @@ def _mutool(path: Path) -> list[Check]:
             )
         ]
     return [
-        Check("mutool-integrity", "not-checked", M("mutool has no clear word on it."), detail, required=False)
+        Finding(
+            "mutool-integrity", "not-checked", M("mutool has no clear word on it."), detail, required=False
+        )
     ]
 
 
@@ -357,10 +361,10 @@ def _pem(blobs: Sequence[bytes]) -> str:
     return "".join(pem.armor("CERTIFICATE", each.dump()).decode() for each in certificates(blobs))  # type: ignore[no-untyped-call]
 
 
-def locked(judge: str) -> list[Check]:
+def locked(judge: str) -> list[Finding]:
     """The word of a program on a document that needs a password: programs are not given any."""
     return [
-        Check(
+        Finding(
             f"{judge}-integrity",
             "not-checked",
             M(
@@ -399,8 +403,8 @@ def _run(line: Sequence[str]) -> subprocess.CompletedProcess[str] | Message:
         )
 
 
-def _missing(program: str, package: str, *, required: bool = True) -> Check:
-    return Check(
+def _missing(program: str, package: str, *, required: bool = True) -> Finding:
+    return Finding(
         f"{program}-integrity",
         "not-checked",
         M("{program} is not on this machine.", program=program),
@@ -409,8 +413,8 @@ def _missing(program: str, package: str, *, required: bool = True) -> Check:
     )
 
 
-def _silent(program: str, why: Message, *, required: bool = True) -> Check:
-    return Check(
+def _silent(program: str, why: Message, *, required: bool = True) -> Finding:
+    return Finding(
         f"{program}-integrity",
         "not-checked",
         why,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.verdict import Check, Overall
+from fieldkit.finding import Finding, Overall
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class SignatureVerdict(msgspec.Struct, frozen=True):
     signed_at: str
     level: str
     verdict: Overall
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     kind: Literal["signature", "timestamp"] = "signature"
     sha256: str = ""
 
@@ -46,15 +46,15 @@ class Judgement(msgspec.Struct, frozen=True):
 
     verdict: Overall
     signatures: tuple[SignatureVerdict, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Finding, ...] = ()
 
 
-def check_shape(check: Check) -> dict[str, Any]:
+def check_shape(check: Finding) -> dict[str, Any]:
     """A check as it stands in a JSON document: the command line's contract, and words beside it."""
     said = str(check.message)
     return {
         "id": check.id,
-        "verdict": check.verdict,
+        "verdict": check.severity,
         "detail": f"{said} ({check.detail})" if check.detail else said,
         "required": check.required,
         "hint": str(check.hint) if check.hint else "",
@@ -83,6 +83,6 @@ def shape(found: Judgement) -> dict[str, Any]:
     }
 
 
-def every_check(found: Judgement) -> tuple[Check, ...]:
+def every_check(found: Judgement) -> tuple[Finding, ...]:
     """The document's checks, then each signature's."""
     return (*found.checks, *(check for each in found.signatures for check in each.checks))

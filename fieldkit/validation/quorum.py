@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.pdf import boundary, document, engines
 from fieldkit.pdf.byte_ranges import signed_ranges
 from fieldkit.pdf.errors import DocumentChanged
@@ -24,7 +25,6 @@ from fieldkit.validation.judgement import Judgement as Judgement
 from fieldkit.validation.judgement import Policy
 from fieldkit.validation.online import Online
 from fieldkit.validation.validate import validate
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.profile.rules import RuleSet
@@ -75,10 +75,10 @@ def _asked(
     password: Secret | None,
     rules: Sequence[RuleSet],
     draw: bool,
-) -> tuple[Judgement, list[Check], AppearanceComparison]:
+) -> tuple[Judgement, list[Finding], AppearanceComparison]:
     """fieldkit's own judgement, and what the other judges said meanwhile."""
     closed = password is not None and not _opens(path)
-    judges: dict[str, Callable[[], list[Check]]] = {
+    judges: dict[str, Callable[[], list[Finding]]] = {
         "pdfsig": lambda: independent.locked("pdfsig") if closed else independent.pdfsig(path, trust),
         "mutool": lambda: independent.locked("mutool") if closed else independent.mutool(path),
     }
@@ -121,7 +121,7 @@ def _proven(own: Judgement) -> dict[str, datetime]:
     """By field, the time that a timestamp proves for its signature."""
     found = {}
     for number, each in enumerate(own.signatures):
-        word = {check.id: check.verdict for check in each.checks}
+        word = {check.id: check.severity for check in each.checks}
         if word.get("timestamp") == "pass" and word.get("timestamp-revocation") != "fail":
             found[each.field] = datetime.fromisoformat(each.signed_at)
             continue
@@ -141,7 +141,7 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _heard(judge: str, ask: Callable[[], list[Check]]) -> list[Check]:
+def _heard(judge: str, ask: Callable[[], list[Finding]]) -> list[Finding]:
     """What a judge said; one that stumbles over the document has not checked it."""
     try:
         return ask()
@@ -151,8 +151,8 @@ def _heard(judge: str, ask: Callable[[], list[Check]]) -> list[Check]:
         return [_stumbled(judge, boundary.kind_of(error))]
 
 
-def _stumbled(judge: str, detail: str, *, required: bool = False) -> Check:
-    return Check(
+def _stumbled(judge: str, detail: str, *, required: bool = False) -> Finding:
+    return Finding(
         judge if judge == appearance.JUDGE else f"{judge}-integrity",
         "not-checked",
         M("{judge} could not judge the document: its signatures cannot be read.", judge=judge),
@@ -163,12 +163,12 @@ def _stumbled(judge: str, detail: str, *, required: bool = False) -> Check:
     )
 
 
-def _optional(check: Check) -> Check:
+def _optional(check: Finding) -> Finding:
     """A judge's silence is no verdict; its word is."""
-    return msgspec.structs.replace(check, required=check.required and check.verdict != "not-checked")
+    return msgspec.structs.replace(check, required=check.required and check.severity != "not-checked")
 
 
-def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
+def _agreement(own: Judgement, others: Iterable[Finding]) -> Finding:
     """Whether all that judged the integrity came to the same end, and fieldkit and openssl on the path too.
 
     Who cannot judge something has no word on it: no anchors, no judgement on the path.
@@ -177,14 +177,14 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
     words = {"fieldkit": _integrity(own)} | integrity_words(others)
     paths = _paths(own)
     for check in others:
-        judges_path = check.id == "openssl-path" or check.verdict == "pass"
+        judges_path = check.id == "openssl-path" or check.severity == "pass"
         if check.judge == "openssl" and "fieldkit" in paths and judges_path:
-            paths[check.judge] = "fail" if "fail" in (paths.get(check.judge), check.verdict) else "pass"
+            paths[check.judge] = "fail" if "fail" in (paths.get(check.judge), check.severity) else "pass"
     detail = ", ".join(f"{judge}: {word}" for judge, word in sorted(words.items()))
     if len(set(paths.values())) > 1:
         detail += "; path: " + ", ".join(f"{judge}: {word}" for judge, word in sorted(paths.items()))
     if len(words) == 1:
-        return Check(
+        return Finding(
             "agreement",
             "not-checked",
             M("No other program was there to judge the document."),
@@ -193,8 +193,8 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
             hint=M("Install the package {package}.", package="poppler-utils"),
         )
     if len(set(words.values())) == 1 and len(set(paths.values())) < 2:
-        return Check("agreement", "pass", M("All judges agree."), detail)
-    return Check(
+        return Finding("agreement", "pass", M("All judges agree."), detail)
+    return Finding(
         "agreement",
         "fail",
         M("The judges disagree: do not rely on this document before it is clear why."),
@@ -203,12 +203,12 @@ def _agreement(own: Judgement, others: Iterable[Check]) -> Check:
     )
 
 
-def integrity_words(checks: Iterable[Check]) -> dict[str, str]:
+def integrity_words(checks: Iterable[Finding]) -> dict[str, str]:
     """By judge, its word on the integrity of all signatures; of those that have one."""
     words: dict[str, str] = {}
     for check in checks:
-        if check.id == f"{check.judge}-integrity" and check.verdict != "not-checked":
-            words[check.judge] = "fail" if "fail" in (words.get(check.judge), check.verdict) else "pass"
+        if check.id == f"{check.judge}-integrity" and check.severity != "not-checked":
+            words[check.judge] = "fail" if "fail" in (words.get(check.judge), check.severity) else "pass"
     return words
 
 
@@ -226,4 +226,4 @@ def _paths(own: Judgement) -> dict[str, str]:
 
 
 def _outcomes(own: Judgement, names: Sequence[str]) -> list[str]:
-    return [check.verdict for each in own.signatures for check in each.checks if check.id in names]
+    return [check.severity for each in own.signatures for check in each.checks if check.id in names]

@@ -12,12 +12,12 @@ import msgspec
 
 from fieldkit.certificate.strength import WEAK_DIGESTS, weakness
 from fieldkit.certificate.usage import extended_key_usage, may_sign
+from fieldkit.finding import Finding
 from fieldkit.pdf import boundary
 from fieldkit.text import M
 from fieldkit.validation import revisions
 from fieldkit.validation.judgement import Policy
 from fieldkit.validation.trust import Trust
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
@@ -43,21 +43,21 @@ class JudgedMoment(msgspec.Struct, frozen=True):
     settled: bool = True
 
 
-def integrity(status: Any) -> Check:
+def integrity(status: Any) -> Finding:
     """What was signed is what is there, and the certificate's key signed it."""
     if not status.intact:
-        return Check(
+        return Finding(
             "integrity",
             "fail",
             M("What was signed has been changed since."),
             hint=M("Do not use this file. Ask its sender for it again."),
         )
     if not status.valid:
-        return Check("integrity", "fail", M("The signature does not fit the certificate inside it."))
-    return Check("integrity", "pass", M("What was signed is unchanged."), status.md_algorithm)
+        return Finding("integrity", "fail", M("The signature does not fit the certificate inside it."))
+    return Finding("integrity", "pass", M("What was signed is unchanged."), status.md_algorithm)
 
 
-def coverage(signature: Any, status: Any) -> Check:
+def coverage(signature: Any, status: Any) -> Finding:
     """The signature leaves out nothing but itself, and what followed it was allowed to follow."""
     from pyhanko.sign.diff_analysis import ModificationLevel
     from pyhanko.sign.validation.status import SignatureCoverageLevel
@@ -67,7 +67,7 @@ def coverage(signature: Any, status: Any) -> Check:
     detail = status.coverage.name.lower()
     whole = status.coverage == SignatureCoverageLevel.ENTIRE_FILE
     if not (whole or status.coverage == SignatureCoverageLevel.ENTIRE_REVISION) or not _gap_fits(signature):
-        return Check(
+        return Finding(
             "coverage",
             "fail",
             M("The signature leaves out parts of the document."),
@@ -75,9 +75,9 @@ def coverage(signature: Any, status: Any) -> Check:
             hint=M("Do not use this file: what it shows may not be what was signed."),
         )
     if whole:
-        return Check("coverage", "pass", M("The signature covers the whole file."), detail)
+        return Finding("coverage", "pass", M("The signature covers the whole file."), detail)
     if not _ends(signature.reader):
-        return Check(
+        return Finding(
             "coverage",
             "fail",
             M("Something follows the end of the document that no table of contents lists."),
@@ -86,7 +86,7 @@ def coverage(signature: Any, status: Any) -> Check:
         )
     unlisted = revisions.unaccounted(signature.reader, _end(signature), signature.signed_revision)
     if unlisted:
-        return Check(
+        return Finding(
             "coverage",
             "fail",
             M("What was added after this signature is not built so that every viewer shows the same."),
@@ -94,7 +94,7 @@ def coverage(signature: Any, status: Any) -> Check:
             hint=MENDED,
         )
     if isinstance(status.diff_result, FormEntriesChanged):
-        return Check(
+        return Finding(
             "coverage",
             "fail",
             M("Form entries were changed after this signature, which does not stand for them."),
@@ -107,7 +107,7 @@ def coverage(signature: Any, status: Any) -> Check:
         ModificationLevel.LTA_UPDATES,
         ModificationLevel.FORM_FILLING,
     ):
-        return Check(
+        return Finding(
             "coverage",
             "fail",
             M("The document was changed after this signature."),
@@ -119,7 +119,7 @@ def coverage(signature: Any, status: Any) -> Check:
         if level == ModificationLevel.FORM_FILLING
         else M("After this signature only validation data followed.")
     )
-    return Check("coverage", "pass", message, detail)
+    return Finding("coverage", "pass", message, detail)
 
 
 def _end(signature: Any) -> int:
@@ -163,25 +163,25 @@ def _later(status: Any) -> str:
     return boundary.kind_of(found) if isinstance(found, SuspiciousModification) else ""
 
 
-def attributes(signature: Any) -> Check:
+def attributes(signature: Any) -> Finding:
     """The certificate is part of what was signed, as PAdES asks, so that no other can take its place."""
     signed = signature.signer_info["signed_attrs"]
     names = {each["type"].native for each in signed}
     bound = names & {"signing_certificate", "signing_certificate_v2"}
     detail = ", ".join(sorted(names))
     if bound:
-        return Check(
+        return Finding(
             "attributes", "pass", M("The signature names the certificate that it was made with."), detail
         )
     if str(signature.sig_object.get("/SubFilter", "")) == PADES:
-        return Check(
+        return Finding(
             "attributes",
             "fail",
             M("A signed attribute that PAdES asks for is missing: the signing certificate."),
             detail,
             hint=M("Ask the signer to sign again with software that follows PAdES."),
         )
-    return Check(
+    return Finding(
         "attributes",
         "not-checked",
         M("The signature does not name its certificate, as older kinds of signatures do not."),
@@ -190,46 +190,46 @@ def attributes(signature: Any) -> Check:
     )
 
 
-def algorithm(status: Any) -> Check:
+def algorithm(status: Any) -> Finding:
     """No key and no algorithm that is known to be too weak."""
     detail = f"{status.pkcs7_signature_mechanism}, {status.md_algorithm}"
     indication = status.trust_problem_indic
     strong = key(status.signing_cert)
-    if strong.verdict == "fail":
+    if strong.severity == "fail":
         return msgspec.structs.replace(strong, detail=f"{detail}, {strong.detail}")
     if status.md_algorithm in WEAK_DIGESTS or (indication is not None and "CRYPTO" in indication.name):
-        return Check(
+        return Finding(
             "algorithm",
             "fail",
             M("The signature uses an algorithm that is no longer safe."),
             detail,
             hint=STRONGER,
         )
-    return Check("algorithm", "pass", M("The algorithms of the signature are in use today."), detail)
+    return Finding("algorithm", "pass", M("The algorithms of the signature are in use today."), detail)
 
 
-def key(certificate: Certificate) -> Check:
+def key(certificate: Certificate) -> Finding:
     """The key is strong enough, and so is the digest that its authority signed the certificate over."""
     weak = weakness(certificate.dump())  # type: ignore[no-untyped-call]
     if weak:
-        return Check(
+        return Finding(
             "algorithm",
             "fail",
             M("The signer's certificate is too weak for signatures of today: {weakness}.", weakness=weak),
             weak,
             hint=STRONGER,
         )
-    return Check("algorithm", "pass", M("The signer's key is strong enough."))
+    return Finding("algorithm", "pass", M("The signer's key is strong enough."))
 
 
 STRONGER = M("Ask the signer to sign again with SHA-256 and a key of at least 2048 bits.")
 
 
-def dates(certificate: Certificate, moment: JudgedMoment) -> Check:
+def dates(certificate: Certificate, moment: JudgedMoment) -> Finding:
     """The certificate's period holds the moment that counts."""
     detail = f"{certificate.not_valid_before.isoformat()} – {certificate.not_valid_after.isoformat()}"
     if within(certificate, moment.at):
-        return Check(
+        return Finding(
             "dates",
             "pass",
             M("The certificate was valid at the time of the timestamp.")
@@ -238,7 +238,7 @@ def dates(certificate: Certificate, moment: JudgedMoment) -> Check:
             detail,
         )
     if moment.at < certificate.not_valid_before:
-        return Check(
+        return Finding(
             "dates",
             "fail",
             M("The certificate was not yet valid at the time of the timestamp.")
@@ -248,8 +248,8 @@ def dates(certificate: Certificate, moment: JudgedMoment) -> Check:
             hint=M("Look at this machine's clock."),
         )
     if moment.proven:
-        return Check("dates", "fail", M("The certificate had expired before the timestamp."), detail)
-    return Check(
+        return Finding("dates", "fail", M("The certificate had expired before the timestamp."), detail)
+    return Finding(
         "dates",
         "fail",
         M("The certificate has expired, and no timestamp proves that it was used before."),
@@ -263,21 +263,21 @@ def within(certificate: Certificate, moment: datetime) -> bool:
     return bool(certificate.not_valid_before <= moment <= certificate.not_valid_after)
 
 
-def usage(certificate: Certificate, policy: Policy) -> Check:
+def usage(certificate: Certificate, policy: Policy) -> Finding:
     """The certificate was issued for signatures of documents."""
     der = certificate.dump()  # type: ignore[no-untyped-call]
     held = certificate.key_usage_value
     named = sorted(held.native) if held is not None else ["unrestricted"]
     detail = ", ".join(filter(None, (*named, extended_key_usage(der))))
     if may_sign(der, policy.purposes):
-        return Check("usage", "pass", M("The certificate is meant for signatures."), detail)
-    return Check("usage", "fail", M("The certificate was not issued for signing documents."), detail)
+        return Finding("usage", "pass", M("The certificate is meant for signatures."), detail)
+    return Finding("usage", "fail", M("The certificate was not issued for signing documents."), detail)
 
 
-def path(certificate: Certificate, believed: Trust, moment: datetime) -> Check:
+def path(certificate: Certificate, believed: Trust, moment: datetime) -> Finding:
     """The certificate leads to an anchor."""
     if not believed.anchors:
-        return Check(
+        return Finding(
             "path",
             "not-checked",
             M("No trust anchor was given."),
@@ -286,7 +286,7 @@ def path(certificate: Certificate, believed: Trust, moment: datetime) -> Check:
     fault = believed.path_fault(certificate, moment, "soft-fail")
     if fault is None:
         return PATH_HOLDS
-    return Check(
+    return Finding(
         "path",
         "fail",
         M("The certificate leads to none of the trusted authorities."),
@@ -295,13 +295,13 @@ def path(certificate: Certificate, believed: Trust, moment: datetime) -> Check:
     )
 
 
-PATH_HOLDS = Check("path", "pass", M("The certificate leads to a trusted authority."))
-NOT_REVOKED = Check("revocation", "pass", M("Neither the certificate nor its authorities are revoked."))
+PATH_HOLDS = Finding("path", "pass", M("The certificate leads to a trusted authority."))
+NOT_REVOKED = Finding("revocation", "pass", M("Neither the certificate nor its authorities are revoked."))
 UNKNOWN = M("Whether the certificate is revoked is not known: nothing here settles it.")
 FRESHER = M("Give the authority's newest revocation list with --crl, or check with --network.")
 
 
-def revocation(certificate: Certificate, believed: Trust, moment: datetime, source: str = "") -> Check:
+def revocation(certificate: Certificate, believed: Trust, moment: datetime, source: str = "") -> Finding:
     """Neither the certificate nor an authority on its path is revoked. source: where the data came from."""
     from pyhanko_certvalidator.errors import RevokedError, StaleRevinfoError
 
@@ -309,7 +309,7 @@ def revocation(certificate: Certificate, believed: Trust, moment: datetime, sour
     if fault is None:
         return msgspec.structs.replace(NOT_REVOKED, detail=source)
     if isinstance(fault, RevokedError):
-        return Check(
+        return Finding(
             "revocation",
             "fail",
             M("The certificate, or one of its authorities, is revoked."),
@@ -321,7 +321,7 @@ def revocation(certificate: Certificate, believed: Trust, moment: datetime, sour
         if isinstance(fault, StaleRevinfoError) or _stale(believed, moment)
         else UNKNOWN
     )
-    return Check("revocation", "not-checked", said, boundary.kind_of(fault), hint=FRESHER)
+    return Finding("revocation", "not-checked", said, boundary.kind_of(fault), hint=FRESHER)
 
 
 def _stale(believed: Trust, moment: datetime) -> bool:
@@ -335,9 +335,9 @@ def _stale(believed: Trust, moment: datetime) -> bool:
     return bool(ends) and all(end is not None and end < moment for end in ends)
 
 
-def no_path_no_revocation() -> Check:
+def no_path_no_revocation() -> Finding:
     """Revocation where the path itself does not hold."""
-    return Check(
+    return Finding(
         "revocation",
         "not-checked",
         M("Without a path to an anchor nobody can say whether it is revoked."),
@@ -345,10 +345,10 @@ def no_path_no_revocation() -> Check:
     )
 
 
-def timestamp(stamp: Any, believed: Trust, moment: JudgedMoment, policy: Policy) -> Check:
+def timestamp(stamp: Any, believed: Trust, moment: JudgedMoment, policy: Policy) -> Finding:
     """The signature's own timestamp proves the time. Its authority's revocation is judged apart."""
     if stamp is None:
-        return Check(
+        return Finding(
             "timestamp",
             "not-checked",
             M("There is no timestamp: the time is what the signer's computer said."),
@@ -357,9 +357,9 @@ def timestamp(stamp: Any, believed: Trust, moment: JudgedMoment, policy: Policy)
         )
     detail = stamp.timestamp.isoformat(timespec="seconds")
     if not (stamp.intact and stamp.valid):
-        return Check("timestamp", "fail", M("The timestamp does not belong to this signature."), detail)
+        return Finding("timestamp", "fail", M("The timestamp does not belong to this signature."), detail)
     if stamp.timestamp > moment.now + TOLERANCE:
-        return Check(
+        return Finding(
             "timestamp",
             "not-checked",
             M("The timestamp lies in the future: this machine's clock is behind, or its authority's ahead."),
@@ -367,8 +367,8 @@ def timestamp(stamp: Any, believed: Trust, moment: JudgedMoment, policy: Policy)
             hint=M("Set this machine's clock, then judge the document again."),
         )
     if stamp.trusted:
-        return Check("timestamp", "pass", M("A trusted timestamp proves the time."), detail)
-    return Check(
+        return Finding("timestamp", "pass", M("A trusted timestamp proves the time."), detail)
+    return Finding(
         "timestamp",
         "not-checked",
         *_untrusted(stamp, believed, moment, detail),
@@ -396,26 +396,28 @@ def _untrusted(stamp: Any, believed: Trust, moment: JudgedMoment, detail: str) -
 
 def timestamp_revocation(
     certificate: Certificate, believed: Trust, moment: JudgedMoment, *, settled: bool = False
-) -> Check:
+) -> Finding:
     """The timestamp authority's certificate is not revoked; "fail" takes its word away altogether."""
     found = NOT_REVOKED if settled else revocation(certificate, believed, moment.at)
     said = {
         "pass": M("The timestamp authority's certificate is not revoked."),
         "fail": M("The timestamp authority's certificate is revoked: its timestamp proves nothing."),
         "not-checked": M("Whether the timestamp authority's certificate is revoked is not known."),
-    }[found.verdict]
+    }[found.severity]
     return msgspec.structs.replace(found, id="timestamp-revocation", message=said)
 
 
-def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: bool) -> Check | None:
+def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: bool) -> Finding | None:
     """Whether the time that the signer's computer said can be right; None where it said none."""
     if said is None:
         return None
     if trusted:
         minutes = round((said - stamp.timestamp).total_seconds() / 60)
         if abs(said - stamp.timestamp) <= TOLERANCE:
-            return Check("clock", "pass", M("The signer's clock agrees with the timestamp."), required=False)
-        return Check(
+            return Finding(
+                "clock", "pass", M("The signer's clock agrees with the timestamp."), required=False
+            )
+        return Finding(
             "clock",
             "fail",
             M("The signer's clock was {minutes} minute(s) off the timestamp.", minutes=minutes),
@@ -424,7 +426,7 @@ def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: b
             hint=M("The timestamp counts. Have the signer's clock set."),
         )
     if said > moment.now + TOLERANCE:
-        return Check(
+        return Finding(
             "clock",
             "fail",
             M("The signing time lies in the future: the signer's clock, or this machine's, is wrong."),

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
+from fieldkit.finding import Finding
 from fieldkit.pdf import boundary
 from fieldkit.profile.rules import RuleSet, StampRule
 from fieldkit.stamp import place
 from fieldkit.stamp.place import Page, Place
 from fieldkit.text import M
-from fieldkit.verdict import Check
 
 MOST_PAGES = 5000
 SIZE_MM, PLACE_MM = 1.0, 12.0
@@ -45,7 +45,7 @@ class _Seen(msgspec.Struct, frozen=True):
 
 def stamp(
     signature: Any, pages: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
-) -> Check:
+) -> Finding:
     """The stamp of one signature, made on `day` by the signer `name`; never required for a verdict.
 
     pages: the document's, looked for only where there is a stamp.
@@ -58,7 +58,7 @@ def stamp(
 
 def _compared(
     signature: Any, look: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
-) -> Check:
+) -> Finding:
     fitting = [each for each in rules if each.in_force(day)]
     if not fitting:
         return _open(M("No rule set for stamps was in force on {day}.", day=day.isoformat()))
@@ -94,7 +94,7 @@ def _compared(
             open_ = M("The stamp's place was not compared: the signer's name is not on its page.")
     detail = f"{rule_set.id}, {rule.kind}: {box.width:.0f}x{box.height:.0f} mm, page {box.page + 1}"
     if off:
-        return Check(
+        return Finding(
             "stamp",
             "fail",
             M("The stamp is not where, or not as large as, the rules in force that day say."),
@@ -104,11 +104,11 @@ def _compared(
         )
     if open_ is not None:
         return _open(open_, detail)
-    return Check("stamp", "pass", M("The stamp is placed and sized by the rules."), detail, required=False)
+    return Finding("stamp", "pass", M("The stamp is placed and sized by the rules."), detail, required=False)
 
 
-def _open(message: Any, detail: str = "") -> Check:
-    return Check("stamp", "not-checked", message, detail, required=False)
+def _open(message: Any, detail: str = "") -> Finding:
+    return Finding("stamp", "not-checked", message, detail, required=False)
 
 
 def _rule(rule_set: RuleSet, box: _Seen, page: Page) -> StampRule | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding, overall
 from fieldkit.pdf import boundary, document
 from fieldkit.stamp import place
 from fieldkit.stamp.place import Page
@@ -27,7 +28,6 @@ from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, e
 from fieldkit.validation.online import Online
 from fieldkit.validation.signature_checks import JudgedMoment
 from fieldkit.validation.trust import Trust, trust
-from fieldkit.verdict import Check, overall
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
@@ -118,12 +118,12 @@ def _document(
             raise boundary.needs_password(path.name)
     found = list(embedded.signatures(reader))
     if not found:
-        missing = Check("signed", "fail", M("There is no signature in the document."))
+        missing = Finding("signed", "fail", M("There is no signature in the document."))
         return Judgement("fail", (), (missing,))
-    checks: list[Check] = []
+    checks: list[Finding] = []
     if reader.xrefs.hybrid_xrefs_present:
         checks.append(
-            Check(
+            Finding(
                 "hybrid",
                 "not-checked",
                 M("The file has two tables of contents (hybrid): a very old viewer may show something else."),
@@ -170,23 +170,23 @@ def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVer
     stampers = embedded.joined(believed, embedded.on_path(stamp))
     stamped = [signature_checks.timestamp(stamp, stampers, outer, case.policy)]
     moment = outer
-    if stamped[0].verdict == "pass":
+    if stamped[0].severity == "pass":
         authority = signature_checks.timestamp_revocation(
             stamp.signing_cert, stampers, outer, settled=settled
         )
         stamped.append(authority)
-        if authority.verdict != "fail":
+        if authority.severity != "fail":
             moment = JudgedMoment(
-                outer.now, stamp.timestamp, True, authority.verdict == "pass" and outer.settled
+                outer.now, stamp.timestamp, True, authority.severity == "pass" and outer.settled
             )
     certificate = status.signing_cert
     own = list(_certificate(certificate, believed, moment, case, settled=settled))
-    if len(stamped) > 1 and stamped[1].verdict == "not-checked":
+    if len(stamped) > 1 and stamped[1].severity == "not-checked":
         rests = case.policy.timestamp or _rests_on_proof(certificate, believed, moment)
         stamped[1] = msgspec.structs.replace(stamped[1], required=rests)
     elif moment.proven and not moment.settled and _rests_on_proof(certificate, believed, moment):
         stamped.append(
-            Check(
+            Finding(
                 "timestamp-revocation",
                 "not-checked",
                 M("Whether the timestamp authority's certificate is revoked is not known."),
@@ -277,9 +277,11 @@ def _timestamp(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[Signa
         signature_checks.integrity(status),
         signature_checks.coverage(signature, status),
         signature_checks.path(certificate, believed, moment.at),
-        msgspec.structs.replace(authority, required=authority.verdict == "fail"),
+        msgspec.structs.replace(authority, required=authority.severity == "fail"),
     ]
-    if proof.verdict != "pass" and checks[2].verdict == "pass":  # in the future, or not issued for timestamps
+    if (
+        proof.severity != "pass" and checks[2].severity == "pass"
+    ):  # in the future, or not issued for timestamps
         checks.append(msgspec.structs.replace(proof, required=True))
     verdict = SignatureVerdict(
         field=str(signature.field_name or ""),
@@ -293,13 +295,13 @@ def _timestamp(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[Signa
     )
     if verdict.verdict != "pass" or not status.trusted:
         return verdict, moment
-    settled = authority.verdict == "pass" and moment.settled
+    settled = authority.severity == "pass" and moment.settled
     return verdict, JudgedMoment(moment.now, status.timestamp, True, settled)
 
 
 def _certificate(
     certificate: Certificate, believed: Trust, moment: JudgedMoment, case: _Case, *, settled: bool
-) -> Iterator[Check]:
+) -> Iterator[Finding]:
     """The claims on the signer's certificate. settled: path and revocation are known to hold."""
     yield signature_checks.dates(certificate, moment)
     yield signature_checks.usage(certificate, case.policy)
@@ -310,25 +312,25 @@ def _certificate(
     # out of its dates, the path is still worth a word of its own: it is looked at on the nearest good day
     at = min(max(moment.at, certificate.not_valid_before), certificate.not_valid_after)
     path = signature_checks.path(certificate, believed, at)
-    if path.verdict == "fail" and case.online is not None:
+    if path.severity == "fail" and case.online is not None:
         fetched = case.online.issuers(certificate, believed)
         if fetched:
             believed = msgspec.structs.replace(believed, others=(*believed.others, *fetched))
             path = signature_checks.path(certificate, believed, at)
     yield path
-    if path.verdict != "pass":
+    if path.severity != "pass":
         revocation = signature_checks.no_path_no_revocation()
     else:
         revocation = signature_checks.revocation(certificate, believed, at)
-        if revocation.verdict == "not-checked" and case.online is not None:
+        if revocation.severity == "not-checked" and case.online is not None:
             believed = embedded.joined(believed, case.online.revocation(certificate, believed))
             revocation = signature_checks.revocation(certificate, believed, at, "network")
-            if revocation.verdict == "not-checked":
+            if revocation.severity == "not-checked":
                 said = case.online.said()
                 revocation = msgspec.structs.replace(
                     revocation, detail="; ".join(filter(None, (revocation.detail, said)))
                 )
-    required = case.policy.revocation or revocation.verdict == "fail"
+    required = case.policy.revocation or revocation.severity == "fail"
     yield msgspec.structs.replace(revocation, required=required)
 
 
@@ -336,7 +338,7 @@ def _rests_on_proof(certificate: Certificate, believed: Trust, moment: JudgedMom
     """Whether the certificate would not do today, so that all depends on when the signature was made."""
     if not signature_checks.within(certificate, moment.now):
         return True
-    return signature_checks.revocation(certificate, believed, moment.now).verdict == "fail"
+    return signature_checks.revocation(certificate, believed, moment.now).severity == "fail"
 
 
 def _subject(certificate: Certificate) -> str:

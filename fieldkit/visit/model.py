@@ -11,10 +11,10 @@ import msgspec
 
 from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Outcome
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Bureau
 from fieldkit.text import Message, Said, Words
-from fieldkit.verdict import Outcome
 
 State = Literal["open", "ready", "signed", "recorded"]
 Status = Literal["done", "todo", "failed", "not-checked", "off"]

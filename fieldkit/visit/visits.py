@@ -23,11 +23,12 @@ from fieldkit.checklist import answers, load
 from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.checklist.model import Checklist, Item
 from fieldkit.errors import FieldkitError, unexpected
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, Entry
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Operator
+from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.profile.model import Bureau, Profiles

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from fieldkit.doctor.probe import Probe, Subject, examine
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding
 from fieldkit.procedure import preflight
 from fieldkit.profile.load import load
 from tests.conftest import clean_environment

@@ -34,11 +34,11 @@ def judged(
 
 
 def outcome(found: Verdict, id: str) -> str:
-    return next(each.verdict for each in found.checks if each.id == id)
+    return next(each.severity for each in found.checks if each.id == id)
 
 
 def failed(found: Verdict) -> set[str]:
-    return {each.id for each in found.checks if each.verdict == "fail"}
+    return {each.id for each in found.checks if each.severity == "fail"}
 
 
 def test_a_good_certificate_passes_in_everything(sample: SampleAuthority, person: IssuedCertificate) -> None:

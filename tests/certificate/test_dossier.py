@@ -15,7 +15,7 @@ from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 
 def compared(issued: IssuedCertificate, **dossier: object) -> dict[str, str]:
     held = x509.load_der_x509_certificate(issued.certificate)
-    return {each.id: each.verdict for each in compare(held, dossier)}
+    return {each.id: each.severity for each in compare(held, dossier)}
 
 
 def test_the_sample_person_is_as_the_sample_plan_asks(person: IssuedCertificate, home: Home) -> None:
@@ -23,7 +23,7 @@ def test_the_sample_person_is_as_the_sample_plan_asks(person: IssuedCertificate,
 
     bureau = next(each for each in load(home).plan.bureaus if each.code == "MAU-01")
     found = compare(x509.load_der_x509_certificate(person.certificate), bureau.dossier)
-    assert {each.verdict for each in found} == {"pass"}
+    assert {each.severity for each in found} == {"pass"}
     assert len(found) == 5
 
 
@@ -59,11 +59,11 @@ def test_another_tone_or_letter_is_another_name(one: str, another: str) -> None:
 def test_every_difference_fails_and_says_both(person: IssuedCertificate) -> None:
     held = x509.load_der_x509_certificate(person.certificate)
     (found,) = compare(held, {"subject": {"O": "Cơ quan khác"}})
-    assert (found.id, found.verdict) == ("dossier-subject-o", "fail")
+    assert (found.id, found.severity) == ("dossier-subject-o", "fail")
     assert "Cơ quan khác" in str(found.message)
     assert "Cơ quan MẪU" in str(found.message)
     (absent,) = compare(held, {"subject": {"L": "Hà Nội"}})
-    assert absent.verdict == "fail"
+    assert absent.severity == "fail"
 
 
 def test_serial_numbers_are_the_same_however_they_are_written(person: IssuedCertificate) -> None:

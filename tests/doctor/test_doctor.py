@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from fieldkit.doctor import mend, readers
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Plan
+from fieldkit.operator import Plan
 from fieldkit.procedure import preflight
 from fieldkit.profile.load import load
 from tests.conftest import Run

@@ -16,8 +16,8 @@ import pytest
 
 from fieldkit.doctor import clock, disk, modules, preflight, services, system, terminal
 from fieldkit.doctor.probe import Probe, Subject, examine
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding
 from fieldkit.text import M
 
 

@@ -20,8 +20,9 @@ import msgspec
 from fieldkit import errors, i18n
 from fieldkit.driver import install
 from fieldkit.driver.steps import DriverPlan
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.operator import Plan, Progress
 from fieldkit.procedure.driver import bring
 from fieldkit.profile.driver import Apt, Driver, PackageFile
 from fieldkit.profile.load import load

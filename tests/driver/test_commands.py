@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fieldkit.driver import apt
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding
 from fieldkit.procedure import preflight
 from fieldkit.profile.load import load
 from tests.conftest import Run

@@ -17,8 +17,8 @@ from hypothesis import strategies as some
 
 from fieldkit.doctor import clock, fonts, services, trust
 from fieldkit.doctor.probe import Subject
+from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE, Home
-from fieldkit.operator import Finding
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Authority, Endpoint, Service
 from fieldkit.sample import authority

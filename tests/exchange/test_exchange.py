@@ -72,7 +72,7 @@ def test_a_document_that_shows_something_else_than_what_was_signed_is_refused(
     packed = packages.pack([signed], tmp_path / "p.edxml", HEADER)
     opened = packages.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls())
     assert (opened.verdict, opened.files) == ("fail", ())
-    failed = {check.id for check in opened.checks if check.verdict == "fail"}
+    failed = {check.id for check in opened.checks if check.severity == "fail"}
     assert {"signature-pdfium-appearance", "signature-coverage"} <= failed
 
 
@@ -104,7 +104,7 @@ def test_what_was_changed_on_the_way_is_refused_and_not_kept(pki: Pki, signed: P
     answer = edxml.read_status(Path(opened.status).read_bytes())
     assert answer.code == "02"
     assert answer.said, "the sender is told why"
-    failed = {check.id for check in opened.checks if check.verdict == "fail"}
+    failed = {check.id for check in opened.checks if check.severity == "fail"}
     assert {"digest", "signatures", "signature-integrity", "signature-pdfsig-integrity"} <= failed
 
 
@@ -173,7 +173,7 @@ def test_a_package_signed_by_the_token_passes_and_xmlsec_agrees(
     )
     assert done.verdict == "pass", done.checks
     assert done.packed.signed
-    found = {check.id: check.verdict for check in done.checks}
+    found = {check.id: check.severity for check in done.checks}
     assert {found[f"package-{each}"] for each in ("signature", "path", "dates", "usage", "revocation")} == {
         "pass"
     }
@@ -290,7 +290,7 @@ def test_nothing_hides_in_a_signature_where_nothing_is_signed(
     changed = tmp_path / "changed.edxml"
     changed.write_bytes(data.replace(before, after, 1))
     opened = packages.open_package(changed, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
-    found = {check.id: check.verdict for check in opened.checks}
+    found = {check.id: check.severity for check in opened.checks}
     assert (opened.verdict, found["package-signature"], opened.files) == ("fail", "fail", ())
 
 
@@ -327,7 +327,7 @@ def test_what_is_there_twice_is_refused_since_readers_choose_differently(
     package = tmp_path / "twice.edxml"
     package.write_bytes(sealed)
     opened = packages.open_package(package, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
-    found = {check.id: check.verdict for check in opened.checks}
+    found = {check.id: check.severity for check in opened.checks}
     assert (opened.verdict, found["package"], opened.files) == ("fail", "fail", ())
 
 
@@ -373,7 +373,7 @@ def test_whoever_signed_a_package_is_compared_with_the_agency_that_it_is_from(
     opened = packages.open_package(
         Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls(), senders=senders
     )
-    found = {check.id: check.verdict for check in opened.checks}
+    found = {check.id: check.severity for check in opened.checks}
     assert found["package-sender"] == outcome
     assert opened.verdict == ("fail" if outcome == "fail" else "pass")
 
@@ -400,7 +400,7 @@ def test_a_package_signed_under_another_root_is_refused(pki: Pki, signed: Path, 
     stranger = Pki("ANOTHER").signer()
     packed = packages.pack([signed], tmp_path / "p.edxml", HEADER, signer=stranger)
     opened = packages.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors, crls=pki.crls())
-    found = {check.id: check.verdict for check in opened.checks}
+    found = {check.id: check.severity for check in opened.checks}
     assert (opened.verdict, found["package-path"]) == ("fail", "fail")
 
 
@@ -425,7 +425,7 @@ def test_a_package_that_is_not_built_as_it_has_to_be_is_refused(
         made = made.replace(b"</edXML:TraceHeaderList", b"</edXML:TraceList")
     wrong.write_bytes(made)
     opened = packages.open_package(wrong, tmp_path / "in", trust=pki.anchors, crls=pki.crls())
-    found = {check.id: check.verdict for check in opened.checks}
+    found = {check.id: check.severity for check in opened.checks}
     assert (opened.verdict, found["package"]) == ("fail", "fail")
 
 
@@ -460,7 +460,7 @@ def test_what_failed_is_kept_untranslated_and_read_in_either_language(
 ) -> None:
     packed = packages.pack([letter], tmp_path / "p.edxml", HEADER)
     opened = packages.open_package(Path(packed.out), tmp_path / "in", trust=pki.anchors)
-    failed = [check for check in opened.checks if check.verdict == "fail"]
+    failed = [check for check in opened.checks if check.severity == "fail"]
     assert failed
     for check in failed:
         assert str(check.message.render("en")) not in check.detail

@@ -11,11 +11,11 @@ import pytest
 
 from fieldkit.driver import distribution, kit_packages
 from fieldkit.driver.errors import HashWrong
+from fieldkit.finding import Finding
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, load, use
 from fieldkit.kit.errors import KitForeign, KitKeyUnknown, KitLacks, KitUnsound
 from fieldkit.kit.manifest import DriverFiles
-from fieldkit.operator import Finding
 from fieldkit.profile.errors import ProfileInvalid
 from tests.conftest import Run
 from tests.driver.machine import Machine

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from fieldkit.finding import Finding
 from fieldkit.home import Home, shipped
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Plan, Progress, Question, SecretRequest
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority

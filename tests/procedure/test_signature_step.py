@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.procedure import test_signature as site
 from fieldkit.procedure.evidence import verdict_of
@@ -22,7 +23,6 @@ from fieldkit.stamp.place import Place
 from fieldkit.text import M
 from fieldkit.token.model import Token
 from fieldkit.validation import validate
-from fieldkit.verdict import Check
 from fieldkit.visit.visits import Visits
 from tests import papers
 from tests.pki import Pki
@@ -207,8 +207,8 @@ def _ink(png: bytes) -> set[str]:
 
 
 def test_a_judges_no_fails_the_step_although_its_silence_would_not() -> None:
-    refused = Check("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
-    silent = Check("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
-    beside = Check("stamp", "fail", M("The stamp is beside its place."), required=False)
+    refused = Finding("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
+    silent = Finding("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
+    beside = Finding("stamp", "fail", M("The stamp is beside its place."), required=False)
     assert verdict_of([site.finding_of(refused)]) == "fail"
     assert verdict_of([site.finding_of(silent), site.finding_of(beside)]) == "pass"

@@ -10,10 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from fieldkit.action.trust_material import TrustMaterial
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Plan, Progress, Question, SecretRequest
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.record.content import sha256
 from fieldkit.secret import Secret

@@ -103,7 +103,7 @@ def test_changed_data_is_not_what_the_device_signed(
     changed = forging.EDITS[edit](content, attacker)
     judged = judge(forged(changed, attacker, tmp_path))
     assert judged.verdict != "pass"
-    told = {check.id: check.verdict for check in judged.checks}
+    told = {check.id: check.severity for check in judged.checks}
     assert told["content"] == ("not-checked" if edit.startswith("the first form") else "fail")
 
 
@@ -177,7 +177,7 @@ def test_a_device_of_ones_own_is_not_taken_for_a_known_one(
     record = forged(sealed(own, OWN_DEVICE), attacker, tmp_path)
     judged = judge(record)
     (device,) = [check for check in judged.checks if check.id == "device"]
-    assert (device.verdict, device.detail) == (
+    assert (device.severity, device.detail) == (
         "not-checked",
         OWN_DEVICE.public_key().public_bytes_raw().hex(),
     )
@@ -190,7 +190,7 @@ def test_a_record_of_a_device_that_is_named_says_so(
     judge: Callable[..., VerifiedRecord], content: RecordContent, signed: bytes
 ) -> None:
     judged = judge(signed, devices=["00" * 32, content.journal.key.upper()])
-    assert (judged.verdict, {check.id: check.verdict for check in judged.checks}["device"]) == (
+    assert (judged.verdict, {check.id: check.severity for check in judged.checks}["device"]) == (
         "pass",
         "pass",
     )
@@ -209,7 +209,7 @@ class TestWithTheJournalAtHand:
     ) -> dict[str, str]:
         forged(content, signer, folder)
         judged = verify(folder / "out.pdf", trust=pki.anchors, crls=pki.crls(), store=visits.store)
-        return {check.id: check.verdict for check in judged.checks} | {"": judged.verdict}
+        return {check.id: check.severity for check in judged.checks} | {"": judged.verdict}
 
     def test_the_journal_gives_the_same_again(
         self, made: RecordContent, officer: SoftwareSigner, visits: Visits, pki: Pki, tmp_path: Path

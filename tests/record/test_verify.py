@@ -67,7 +67,7 @@ class Judge:
     def failed(self, data: bytes) -> set[str]:
         judged = self(data)
         assert judged.verdict == "fail"
-        return {check.id for check in judged.checks if check.verdict == "fail" and check.required}
+        return {check.id for check in judged.checks if check.severity == "fail" and check.required}
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_signed_record_verifies(judge: Judge, signed: bytes, content: RecordCo
     judged = judge(signed)
     assert judged.verdict == "pass", judged.checks
     assert judged.content == content
-    outcomes = {check.id: check.verdict for check in judged.checks}
+    outcomes = {check.id: check.severity for check in judged.checks}
     for id in (
         "attachment",
         "rendering",
@@ -110,7 +110,7 @@ def test_each_check_of_a_record_says_what_it_rests_on(
     assert (details["journal-head"], details["content"]) == (f"{device}:57", device)
     assert details["device"] == content.journal.key
     looked = next(check for check in judged.checks if check.id == "appearance")
-    assert (looked.verdict, looked.judge) == ("pass", "appearance")
+    assert (looked.severity, looked.judge) == ("pass", "appearance")
 
 
 def test_the_first_revision_is_the_rendering_byte_for_byte(signed: bytes, rendered: Rendered) -> None:
@@ -234,9 +234,9 @@ def test_the_giving_party_may_sign_afterwards_and_is_named(
     assert judged.verdict == "pass", judged.checks
     assert [each.field for each in judged.judgement.signatures] == ["Receiver", "Giver"]
     checks = {check.id: check for check in judged.checks}
-    assert (checks["giver"].verdict, "CN=Nguyễn Thị Mẫu" in str(checks["giver"].message)) == ("pass", True)
+    assert (checks["giver"].severity, "CN=Nguyễn Thị Mẫu" in str(checks["giver"].message)) == ("pass", True)
     assert checks["giver"].detail == sha256(technician.certificate)
-    assert checks["pdfium-appearance"].verdict == "pass"
+    assert checks["pdfium-appearance"].severity == "pass"
 
 
 def test_the_receivers_certificate_does_not_sign_for_the_giver(
@@ -302,14 +302,14 @@ def test_a_signature_in_a_third_field_is_refused(
     first.write_bytes(signed)
     sign(first, second, technician, field="Witness")
     judged = judge(second.read_bytes())
-    failed = {check.id: check.detail for check in judged.checks if check.verdict == "fail"}
+    failed = {check.id: check.detail for check in judged.checks if check.severity == "fail"}
     assert {id: failed[id] for id in ("places", "additions", "signatures")} == {
         "places": "Witness",
         "additions": "Witness",
         "signatures": "Witness",
     }
     looked = next(check for check in judged.checks if check.id == "appearance")
-    assert (looked.verdict, looked.required, looked.judge) == ("not-checked", False, "appearance")
+    assert (looked.severity, looked.required, looked.judge) == ("not-checked", False, "appearance")
 
 
 def test_another_certificate_than_the_one_handed_over_does_not_sign(
@@ -361,14 +361,14 @@ def test_a_record_whose_words_nobody_can_read_stays_undecided(
     signed = sign_record(older, rewritten, officer, tmp_path, material).read_bytes()
     monkeypatch.setenv("PATH", str(tmp_path))
     judged = judge(signed)
-    outcomes = {check.id: check.verdict for check in judged.checks}
+    outcomes = {check.id: check.severity for check in judged.checks}
     assert (outcomes["text"], judged.verdict) == ("not-checked", "indeterminate")
 
 
 def test_a_file_attached_beside_the_data_is_named(judge: Judge, signed: bytes) -> None:
     judged = judge(forging.appended(signed, forging.second_attachment))
     attachment = next(check for check in judged.checks if check.id == "attachment")
-    assert (attachment.verdict, attachment.detail) == ("fail", "fieldkit-record.json, other.json")
+    assert (attachment.severity, attachment.detail) == ("fail", "fieldkit-record.json, other.json")
 
 
 def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecided(
@@ -381,7 +381,7 @@ def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecide
     pdf = _rewritten(rendered.pdf)
     signed = sign_record(older, msgspec.structs.replace(rendered, pdf=pdf), officer, tmp_path, material)
     judged = judge(signed.read_bytes())
-    outcomes = {check.id: check.verdict for check in judged.checks}
+    outcomes = {check.id: check.severity for check in judged.checks}
     assert (outcomes["rendering"], outcomes["text"]) == ("not-checked", "pass")
     assert judged.verdict == "indeterminate"
     for place in ("elsewhere", "ghi chú ghi thêm"):  # a word is missing, a word is added
@@ -425,7 +425,7 @@ def test_the_journal_it_was_made_from_is_recognised(
     signed = sign_record(content, render(content), officer, tmp_path, material)
     judged = verify(signed, trust=material.anchors, crls=material.crls, store=visits.store)
     assert judged.verdict == "pass", judged.checks
-    assert {check.id: check.verdict for check in judged.checks}["journal"] == "pass"
+    assert {check.id: check.severity for check in judged.checks}["journal"] == "pass"
 
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -437,7 +437,7 @@ def test_a_record_of_the_first_form_is_read_and_told_apart() -> None:
     folder = GOLDEN / "1"
     crls = [path.read_bytes() for path in sorted(folder.glob("*.crl"))]
     judged = verify(folder / "record.pdf", trust=[(folder / "root.der").read_bytes()], crls=crls, at=LONG_AGO)
-    open_checks = {check.id for check in judged.checks if check.required and check.verdict != "pass"}
+    open_checks = {check.id for check in judged.checks if check.required and check.severity != "pass"}
     assert (open_checks, judged.verdict) == ({"content"}, "indeterminate"), judged.checks
     assert judged.content is not None
     assert judged.content.schema == "fieldkit.record/1"

@@ -34,7 +34,7 @@ def test_a_letter_is_signed_with_one_use_of_the_key(
     assert signer.asked == [mechanism]
     assert made.field == "Signature1"
     assert made.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
-    assert {check.id: check.verdict for check in made.checks}["certificate-revocation"] == "pass"
+    assert {check.id: check.severity for check in made.checks}["certificate-revocation"] == "pass"
     assert out.read_bytes().startswith(letter.read_bytes())
 
 
@@ -50,12 +50,12 @@ def test_all_judges_accept_the_signed_letter_and_refuse_its_changed_copy(
     bad = quorum.judge(broken, pki.anchors, pki.crls())
 
     assert good.verdict == "pass", good
-    said = {check.id: check.verdict for check in good.checks}
+    said = {check.id: check.severity for check in good.checks}
     assert said["pdfsig-integrity"] == said["pdfsig-path"] == said["openssl-integrity"] == "pass", good.checks
     assert said["mutool-integrity"] == "pass", good.checks
     assert said["agreement"] == "pass"
     assert bad.verdict == "fail"
-    said = {check.id: check.verdict for check in bad.checks}
+    said = {check.id: check.severity for check in bad.checks}
     assert said["pdfsig-integrity"] == said["openssl-integrity"] == "fail", bad.checks
     assert said["agreement"] == "pass"
 
@@ -98,7 +98,7 @@ def test_a_person_may_insist_on_an_expired_certificate_but_not_on_a_revoked_one(
 
     made = sign.sign(letter, tmp_path / "a.pdf", expired, insist=True)
 
-    assert {check.id: check.verdict for check in made.checks}["certificate-dates"] == "fail"
+    assert {check.id: check.severity for check in made.checks}["certificate-dates"] == "fail"
     with pytest.raises(CertificateRevoked):
         sign.sign(
             letter, tmp_path / "b.pdf", revoked, insist=True, anchors=pki.anchors, crls=pki.crls(revoked)
@@ -181,7 +181,7 @@ def test_lists_without_an_anchor_are_not_called_missing(pki: Pki, letter: Path, 
     said = [
         {check.id: check for check in made.checks}["certificate-revocation"] for made in (no_anchor, no_list)
     ]
-    assert [check.verdict for check in said] == ["not-checked", "not-checked"]
+    assert [check.severity for check in said] == ["not-checked", "not-checked"]
     assert "trust anchor" in str(said[0].message)
     assert "no revocation list was given" in str(said[1].message)
 

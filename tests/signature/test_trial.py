@@ -45,7 +45,7 @@ def test_a_judge_that_does_not_notice_the_changed_copy_is_found_out_although_the
 
     tried = trial.seal_alone(letter, tmp_path, bench)
 
-    said = {check.id: check.verdict for check in tried.checks}
+    said = {check.id: check.severity for check in tried.checks}
     assert said["tampering-mutool"] == "fail"
     assert said["tampering-pdfsig"] == said["tampering-openssl"] == said["tampering-fieldkit"] == "pass"
     assert tried.verdict == "fail"
@@ -64,8 +64,8 @@ def test_a_certificate_that_the_authority_has_revoked_fails_although_the_kit_doe
         authority.revoke(issued.certificate)
         after = trial.revocation(bench, lists)
 
-    assert [check.verdict for check in before.checks] == ["pass"]
-    assert [check.verdict for check in after.checks] == ["fail"]
+    assert [check.severity for check in before.checks] == ["pass"]
+    assert [check.severity for check in after.checks] == ["fail"]
     assert all(each.sha256 and each.outcome == "ok" for each in after.asked)
 
 
@@ -89,7 +89,7 @@ def test_a_page_that_asks_for_a_login_is_no_answer(mode: Mode, authority: Sample
         time = trial.timestamp((services.tsa,), bench)
     for outside, name in ((status, "revocation-service"), (time, "timestamp-authority")):
         (check,) = outside.checks
-        assert (check.id, check.verdict) == (name, "not-checked")
+        assert (check.id, check.severity) == (name, "not-checked")
         assert check.hint is not None
     assert time.tsa == ""
 
@@ -100,7 +100,7 @@ def test_the_second_timestamp_authority_is_asked_where_the_first_is_silent(
     with unreachable() as nowhere, serving(authority) as services:
         found = trial.timestamp((f"{nowhere}/tsa", services.tsa), bench)
         assert found.tsa == services.tsa
-    assert [check.verdict for check in found.checks] == ["pass"]
+    assert [check.severity for check in found.checks] == ["pass"]
 
 
 def test_a_clock_that_is_off_is_told_by_the_timestamp(bench: TrialSetup, authority: SampleAuthority) -> None:
@@ -108,8 +108,8 @@ def test_a_clock_that_is_off_is_told_by_the_timestamp(bench: TrialSetup, authori
         services.clock = timedelta(hours=-7)
         found = trial.timestamp((services.tsa,), bench)
     said = {check.id: check for check in found.checks}
-    assert said["timestamp-authority"].verdict == "pass"
-    assert said["clock"].verdict == "fail"
+    assert said["timestamp-authority"].severity == "pass"
+    assert said["clock"].severity == "fail"
     assert abs(int(said["clock"].detail) + 7 * 3600) < 60
 
 
@@ -123,4 +123,4 @@ def test_a_timestamp_that_no_longer_comes_does_not_end_the_trial(
         (both, person) = trial.person_and_seal(letter, tmp_path, gone)
     for tried in (both, person):
         assert tried.signed.level == "b-b"
-        assert {check.id: check.verdict for check in tried.checks}["timestamp-authority"] == "not-checked"
+        assert {check.id: check.severity for check in tried.checks}["timestamp-authority"] == "not-checked"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Option, Plan, Progress, Question, SecretRequest
+from fieldkit.finding import Finding
+from fieldkit.operator import Option, Plan, Progress, Question, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error

@@ -37,7 +37,7 @@ def put(folder: Path, data: bytes) -> Path:
 
 def words(judged: Judgement) -> dict[str, str]:
     """Check to verdict, of the judge that looks."""
-    return {check.id: check.verdict for check in judged.checks if check.judge == "appearance"}
+    return {check.id: check.severity for check in judged.checks if check.judge == "appearance"}
 
 
 @pytest.mark.parametrize("rect", [(500, 700, 20, 20), (20, 20, 500, 20.4), (20, 700, 500, 20)])
@@ -49,7 +49,7 @@ def test_an_empty_field_that_shows_a_picture_over_the_page_is_seen_by_every_engi
     assert judged.verdict == "fail"
     assert "fail" in words(judged).values()
     (coverage,) = [check for check in judged.signatures[0].checks if check.id == "coverage"]
-    assert coverage.verdict == judged.signatures[0].verdict == "fail"
+    assert coverage.severity == judged.signatures[0].verdict == "fail"
 
 
 def test_where_nothing_follows_the_signature_nothing_is_drawn(
@@ -83,7 +83,7 @@ def test_leaving_it_out_is_said_and_is_a_persons_choice(
 ) -> None:
     judged = quorum.judge(put(tmp_path, signed_bytes), pki.anchors, pki.crls(), draw=False)
     (check,) = [check for check in judged.checks if check.id == "appearance"]
-    assert (check.verdict, check.required, judged.verdict) == ("not-checked", False, "pass")
+    assert (check.severity, check.required, judged.verdict) == ("not-checked", False, "pass")
     assert "left out on request" in str(check.message)
     assert appearance.left_out().checks == (check,)
 
@@ -184,7 +184,7 @@ def test_a_new_seal_may_lie_over_a_part_of_a_signature_and_not_over_most_of_it(
     person = papers.stamped(paid, rsa_signer, "Person", INK, (120, 420, 280, 500))
     both = papers.stamped(person, ec_signer, "Seal", papers.OPAQUE, (left, 410, left + 100, 510))
     compared = appearance.compare(put(tmp_path, both))
-    assert {check.verdict for check in compared.checks} == {outcome}
+    assert {check.severity for check in compared.checks} == {outcome}
 
 
 def test_a_field_as_large_as_a_paragraph_is_no_signature_to_be_sealed(
@@ -193,7 +193,7 @@ def test_a_field_as_large_as_a_paragraph_is_no_signature_to_be_sealed(
     person = papers.stamped(words_bytes, rsa_signer, "Person", INK, (30, 500, 560, 620))
     both = papers.stamped(person, ec_signer, "Seal", papers.OPAQUE, (100, 520, 160, 580))
     compared = appearance.compare(put(tmp_path, both))
-    assert {check.verdict for check in compared.checks} == {"not-checked"}
+    assert {check.severity for check in compared.checks} == {"not-checked"}
 
 
 def test_a_field_that_another_revision_made_ready_is_new_to_whoever_signed_before(
@@ -202,7 +202,7 @@ def test_a_field_that_another_revision_made_ready_is_new_to_whoever_signed_befor
     ready = forgery.signed(papers.fields(paid, "Third", box=(58, 596, 160, 610)), ec_signer, field="Second")
     compared = appearance.compare(put(tmp_path, papers.stamped(ready, ec_signer, "Third", papers.OPAQUE)))
     assert {"First", "Second"} <= compared.covered
-    assert "pass" not in {check.verdict for check in compared.checks}
+    assert "pass" not in {check.severity for check in compared.checks}
 
 
 def test_a_field_that_was_there_may_hide_no_more_than_a_quarter_of_the_page(
@@ -212,7 +212,7 @@ def test_a_field_that_was_there_may_hide_no_more_than_a_quarter_of_the_page(
         prepared = papers.fields(words_bytes, "Second", box=box)
         both = papers.stamped(forgery.signed(prepared, rsa_signer), ec_signer, "Second", papers.OPAQUE)
         compared = appearance.compare(put(tmp_path, both))
-        assert {check.verdict for check in compared.checks} == {outcome}
+        assert {check.severity for check in compared.checks} == {outcome}
 
 
 def test_only_the_signatures_before_the_change_are_concerned(
@@ -221,7 +221,7 @@ def test_only_the_signatures_before_the_change_are_concerned(
     changed = forgery.written_over(forgery.signed(letter_bytes, rsa_signer, field="First"))
     compared = appearance.compare(put(tmp_path, forgery.signed(changed, ec_signer, field="Second")))
     assert compared.changed == {"First"}
-    assert {check.verdict for check in compared.checks} == {"fail"}
+    assert {check.severity for check in compared.checks} == {"fail"}
 
 
 def test_a_signature_that_was_there_before_is_not_drawn_again(
@@ -258,7 +258,7 @@ def test_pages_that_are_gone_added_or_of_another_size_are_seen(
         ({first: wide}, "page 1: size"),
     ):
         compared = appearance.compare(put(tmp_path, revision.appended(signed, objects)))
-        outcomes = [(check.verdict, check.detail) for check in compared.checks]
+        outcomes = [(check.severity, check.detail) for check in compared.checks]
         assert outcomes == [("fail", f"Signature1: {detail}")] * 3
 
 
@@ -267,7 +267,7 @@ def test_colours_of_one_brightness_are_told_apart(rsa_signer: SoftwareSigner, tm
     signed = forgery.signed(forgery.later(data, _drawn(b"0.3 g 0 0 300 300 re f")), rsa_signer)
     green = forgery.later(signed, _drawn(b"0 0.51 0 rg 50 50 200 200 re f"))
     compared = appearance.compare(put(tmp_path, green))
-    assert {check.verdict for check in compared.checks} == {"fail"}
+    assert {check.severity for check in compared.checks} == {"fail"}
 
 
 def _drawn(content: bytes) -> Callable[[Any], None]:
@@ -330,11 +330,11 @@ def test_an_engine_that_fails_is_named_with_the_reason_and_the_others_have_their
     engine(tmp_path / "bin", monkeypatch, "mutool", script)
     compared = appearance.compare(followed)
     (check,) = [check for check in compared.checks if check.id == "mupdf-appearance"]
-    assert (check.verdict, check.required) == ("not-checked", False)
+    assert (check.severity, check.required) == ("not-checked", False)
     assert reason in str(check.message)
     assert check.hint is not None
     assert compared.changed == frozenset()
-    others = {each.verdict for each in compared.checks if each is not check}
+    others = {each.severity for each in compared.checks if each is not check}
     assert others == {"pass"} or "sleep" in script
 
 
@@ -387,6 +387,6 @@ def test_a_page_of_any_size_is_drawn_in_bounds(rsa_signer: SoftwareSigner, tmp_p
         signed = forgery.signed(papers.with_page(papers.hybrid(), MediaBox=box), rsa_signer)
         size = int(revision.read(signed).trailer["/Size"])
         compared = appearance.compare(put(tmp_path, revision.appended(signed, {size: b"<<>>"})))
-        outcomes = {check.id: check.verdict for check in compared.checks}
+        outcomes = {check.id: check.severity for check in compared.checks}
         assert outcomes["pdfium-appearance"] == "pass", compared
         assert "fail" not in outcomes.values()

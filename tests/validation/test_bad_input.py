@@ -278,4 +278,4 @@ def test_no_judge_passes_what_is_no_pdf(tmp_path: Path) -> None:
     path = tmp_path / "noise.pdf"
     path.write_bytes(os.urandom(4000))
     for judge in (lambda: independent.pdfsig(path, ()), lambda: independent.mutool(path)):
-        assert all(check.verdict != "pass" for check in judge())
+        assert all(check.severity != "pass" for check in judge())

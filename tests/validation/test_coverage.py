@@ -12,9 +12,9 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
+from fieldkit.finding import Finding
 from fieldkit.pdf.errors import DocumentUnfit
 from fieldkit.validation.validate import validate
-from fieldkit.verdict import Check
 from tests import papers
 from tests.pki import Pki, SoftwareSigner
 from tests.validation import forgery, revision
@@ -28,13 +28,13 @@ def signed_bytes(rsa_signer: SoftwareSigner, letter_bytes: bytes) -> bytes:
     return forgery.signed(forgery.with_text_field(letter_bytes), rsa_signer)
 
 
-def coverage(data: bytes, pki: Pki, folder: Path) -> Check:
+def coverage(data: bytes, pki: Pki, folder: Path) -> Finding:
     """What is said of the first signature's coverage; it goes with the document's verdict."""
     path = folder / "judged.pdf"
     path.write_bytes(data)
     judged = validate(path, trust=pki.anchors, crls=pki.crls())
     (check,) = [check for check in judged.signatures[0].checks if check.id in ("coverage", "structure")]
-    assert (judged.verdict == "pass") == (check.verdict == "pass")
+    assert (judged.verdict == "pass") == (check.severity == "pass")
     return check
 
 
@@ -219,7 +219,7 @@ def test_a_change_that_no_signature_needs_ends_what_it_covers(
 ) -> None:
     made, detail = CHANGES[change]
     check = coverage(forgery.later(signed_bytes, made), pki, tmp_path)
-    assert (check.id, check.verdict) == ("coverage", "fail")
+    assert (check.id, check.severity) == ("coverage", "fail")
     assert "The document was changed after this signature" in check.message.render("en")
     assert detail in check.detail
     assert check.hint is not None
@@ -242,7 +242,7 @@ def test_a_change_that_shows_and_does_nothing_may_follow(
     change: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
 ) -> None:
     check = coverage(forgery.later(signed_bytes, HARMLESS[change]), pki, tmp_path)
-    assert check.verdict == "pass", check
+    assert check.severity == "pass", check
 
 
 @pytest.mark.parametrize(
@@ -266,13 +266,13 @@ def test_information_that_was_not_there_may_name_programs_and_dates_and_no_title
     (signature,) = validate(path, trust=pki.anchors, crls=pki.crls()).signatures
     (check,) = [check for check in signature.checks if check.id == "coverage"]
     assert detail in check.detail
-    assert (check.verdict == "pass") == (not detail)
+    assert (check.severity == "pass") == (not detail)
 
 
 def test_only_form_entries_that_were_changed_are_named(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
     check = coverage(forgery.filled(signed_bytes, "x"), pki, tmp_path)
     assert "Form entries were changed" in check.message.render("en")
-    assert (check.verdict, check.detail) == ("fail", "Note")
+    assert (check.severity, check.detail) == ("fail", "Note")
 
 
 ELSEWHERE = b"<rdf:Description rdf:about='' xmlns:t='urn:t'%s</rdf:RDF>"
@@ -310,7 +310,7 @@ def test_the_metadata_may_say_another_date_and_no_other_title(
     assert before in text
     made = revision.stream(text.replace(before, after, 1), b"/Type/Metadata/Subtype/XML")
     check = coverage(revision.appended(signed_bytes, {reference.idnum: made}), pki, tmp_path)
-    assert check.verdict == ("fail" if detail else "pass"), check
+    assert check.severity == ("fail" if detail else "pass"), check
     assert detail in check.detail
 
 
@@ -324,7 +324,9 @@ def test_the_metadata_may_say_the_same_in_the_other_way_to_write_it(
     element = b"<xmp:CreatorTool>" + attribute[1] + b"</xmp:CreatorTool></rdf:Description>"
     other = text.replace(attribute[0], b"").replace(b"</rdf:Description>", element)
     made = revision.stream(other, b"/Type/Metadata/Subtype/XML")
-    assert coverage(revision.appended(signed_bytes, {reference.idnum: made}), pki, tmp_path).verdict == "pass"
+    assert (
+        coverage(revision.appended(signed_bytes, {reference.idnum: made}), pki, tmp_path).severity == "pass"
+    )
 
 
 def test_metadata_that_was_not_there_is_a_change(
@@ -339,7 +341,7 @@ def test_metadata_that_was_not_there_is_a_change(
       xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
       xmlns:t="http://purl.org/dc/elements/1.1/"><t:title>Khac</t:title></rdf:Description></rdf:RDF></x:xmpmeta>"""
     objects = {reader.root_ref.idnum: catalog, size: revision.stream(text, b"/Type/Metadata/Subtype/XML")}
-    assert coverage(revision.appended(bare, objects), pki, tmp_path).verdict == "fail"
+    assert coverage(revision.appended(bare, objects), pki, tmp_path).severity == "fail"
 
 
 def fonts(name: str, **more: str) -> generic.DictionaryObject:
@@ -357,7 +359,7 @@ def test_a_later_signer_may_bring_resources_of_its_own(
     with_form = forgery.later(forgery.with_text_field(letter_bytes), form_entry("/DR", fonts("/Helvetica")))
     signed = forgery.signed(with_form, rsa_signer)
     added = forgery.later(signed, form_entry("/DR", fonts("/Helvetica", Own="/Courier")))
-    assert coverage(added, pki, tmp_path).verdict == "pass"
+    assert coverage(added, pki, tmp_path).severity == "pass"
 
 
 @pytest.mark.parametrize("name", ["/DR", "/DA", "/Q"])
@@ -377,7 +379,7 @@ def test_what_a_form_draws_its_fields_with_stays_as_it_was(
         "/Q": generic.NumberObject(2),
     }
     check = coverage(forgery.later(signed, form_entry(name, other[name])), pki, tmp_path)
-    assert check.verdict == "fail", check
+    assert check.severity == "fail", check
     assert f"The form's {name} was changed" in check.detail
 
 
@@ -387,13 +389,13 @@ def test_a_revision_that_its_table_accounts_for_may_follow(
 ) -> None:
     size = int(revision.read(signed_bytes).trailer["/Size"])
     check = coverage(revision.appended(signed_bytes, {size: b"<<>>"}, kind=kind), pki, tmp_path)
-    assert check.verdict == "pass", check
+    assert check.severity == "pass", check
     spaced = revision.appended(
         signed_bytes, {size: b"<<>>"}, kind=kind, between=b"\r\n% a note of the writer\r\n \t"
     )
-    assert coverage(spaced, pki, tmp_path).verdict == "pass"
+    assert coverage(spaced, pki, tmp_path).severity == "pass"
     twice = revision.appended(spaced, {size + 5: b"[1 0 R 2 (a\\)b) <00> /N#41 -.5 true]"}, kind=kind)
-    assert coverage(twice, pki, tmp_path).verdict == "pass"
+    assert coverage(twice, pki, tmp_path).severity == "pass"
 
 
 def test_a_stream_may_say_elsewhere_how_long_it_is(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
@@ -401,14 +403,14 @@ def test_a_stream_may_say_elsewhere_how_long_it_is(pki: Pki, signed_bytes: bytes
     body = b"<</Length %d 0 R>>\nstream\nlong\nendstream" % (size + 1)
     for length, verdict in ((b"4", "pass"), (b"3", "fail"), (b"(4)", "fail")):
         data = revision.appended(signed_bytes, {size: body, size + 1: length})
-        assert coverage(data, pki, tmp_path).verdict == verdict
+        assert coverage(data, pki, tmp_path).severity == verdict
 
 
 def test_objects_in_an_object_stream_may_follow(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
     size = int(revision.read(signed_bytes).trailer["/Size"])
     packed = {size: b"<<>>", size + 1: b"[1 2]"}
     check = coverage(revision.appended(signed_bytes, {}, packed=packed, kind="stream"), pki, tmp_path)
-    assert check.verdict == "pass", check
+    assert check.severity == "pass", check
 
 
 def unaccounted(data: bytes) -> dict[str, bytes]:
@@ -486,8 +488,8 @@ def test_what_was_signed_must_not_have_been_waiting_for_what_came_later(
         writer.mark_update(page_ref)
 
     signed = forgery.signed(forgery.later(letter_bytes, waiting), rsa_signer)
-    assert coverage(signed, pki, tmp_path).verdict == "pass"
+    assert coverage(signed, pki, tmp_path).severity == "pass"
     drawn = revision.appended(signed, {900: revision.stream(b"0 0 600 842 re f")})
     check = coverage(drawn, pki, tmp_path)
-    assert check.verdict == "fail"
+    assert check.severity == "fail"
     assert "was referred to before it was there" in check.detail

@@ -268,6 +268,6 @@ def test_no_program_takes_the_name_of_a_document_for_something_else(
     assert place.pages(Path(name))[0].words
     sign.sign(Path("again.pdf"), Path(name), rsa_signer, overwrite=True)
     judged = quorum.judge(Path(name), pki.anchors, pki.crls())
-    heard = {check.id: check.verdict for check in judged.checks}
+    heard = {check.id: check.severity for check in judged.checks}
     assert judged.verdict == "pass", judged.checks
     assert {heard[f"{judge}-integrity"] for judge in ("pdfsig", "openssl", "mutool")} == {"pass"}

@@ -44,7 +44,7 @@ def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def word(found: Judgement, check: str) -> tuple[str, str]:
     (one,) = [each for each in found.checks if each.id == check]
-    return one.verdict, str(one.message)
+    return one.severity, str(one.message)
 
 
 def test_all_judges_agree_on_a_good_and_on_a_changed_document(pki: Pki, signed: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_judges_that_disagree_are_a_finding_and_keep_the_verdict_from_pass(
     program(front, "mutool", "#!/bin/sh\necho 'Digest mismatch: document changed'; echo 'invalidated'\n")
     found = quorum.judge(signed, pki.anchors, pki.crls())
     (check,) = [each for each in found.checks if each.id == "agreement"]
-    assert (check.verdict, found.verdict) == ("fail", "fail")
+    assert (check.severity, found.verdict) == ("fail", "fail")
     assert "mutool: fail" in check.detail
     assert "openssl: pass" in check.detail
 
@@ -97,7 +97,7 @@ def test_a_judge_that_is_missing_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     found = quorum.judge(signed, pki.anchors, pki.crls())
-    silent = {each.id: str(each.hint) for each in found.checks if each.verdict == "not-checked"}
+    silent = {each.id: str(each.hint) for each in found.checks if each.severity == "not-checked"}
     assert "poppler-utils" in silent["pdfsig-integrity"]
     assert "mupdf-tools" in silent["mutool-integrity"]
     assert "openssl" in silent["openssl-integrity"]
@@ -130,7 +130,7 @@ def test_a_timestamp_that_carries_an_expired_certificate_does_not_divide_the_jud
 
 def test_without_anchors_no_judge_speaks_of_paths_and_none_disagrees(signed: Path) -> None:
     judged = quorum.judge(signed, (), ())
-    heard = {check.id: check.verdict for check in judged.checks}
+    heard = {check.id: check.severity for check in judged.checks}
     assert {heard[f"{judge}-integrity"] for judge in ("pdfsig", "openssl", "mutool")} == {"pass"}
     assert heard["agreement"] == "pass"
     assert judged.verdict == "indeterminate"
@@ -138,7 +138,7 @@ def test_without_anchors_no_judge_speaks_of_paths_and_none_disagrees(signed: Pat
 
 def test_judges_who_find_the_path_wrong_alike_do_not_disagree(signed: Path) -> None:
     judged = quorum.judge(signed, Pki("ANOTHER").anchors, ())
-    heard = {check.id: check.verdict for check in judged.checks}
+    heard = {check.id: check.severity for check in judged.checks}
     assert heard["agreement"] == "pass"
     assert (heard["openssl-integrity"], heard["openssl-path"]) == ("pass", "fail")
     assert judged.verdict == "fail"
@@ -157,7 +157,7 @@ def test_a_judge_that_alone_finds_the_path_wrong_disagrees(pki: Pki, signed: Pat
     program(front, "openssl", f'#!/bin/sh\ncase "$*" in *-noverify*) exec {real} "$@";; esac\n{lies}\n')
     judged = quorum.judge(signed, pki.anchors, pki.crls())
     (agreement,) = [check for check in judged.checks if check.id == "agreement"]
-    assert (agreement.verdict, judged.verdict) == ("fail", "fail")
+    assert (agreement.severity, judged.verdict) == ("fail", "fail")
     assert "path: fieldkit: pass, openssl: fail" in agreement.detail
 
 

@@ -82,7 +82,7 @@ def judged(running: SampleServices, path: Path, **more: Any) -> Judgement:
 
 
 def words(found: Judgement, number: int = 0) -> dict[str, str]:
-    return {check.id: check.verdict for check in found.signatures[number].checks}
+    return {check.id: check.severity for check in found.signatures[number].checks}
 
 
 def test_a_good_timestamp_proves_the_time(running: SampleServices, letter: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_timestamp_with_a_certificate_for_something_else_proves_nothing(
     running.stamper = running.authority.issue()
     found = judged(running, stamped(running, letter))
     (check,) = [each for each in found.signatures[0].checks if each.id == "timestamp"]
-    assert check.verdict == "not-checked"
+    assert check.severity == "not-checked"
     assert "not issued for timestamps" in str(check.message)
 
 
@@ -117,7 +117,7 @@ def test_a_timestamp_of_an_expired_authority_proves_nothing(running: SampleServi
     running.stamper = running.authority.expired(purposes=("timestamp",), usage=("digital_signature",))
     found = judged(running, stamped(running, letter))
     (check,) = [each for each in found.signatures[0].checks if each.id == "timestamp"]
-    assert check.verdict == "not-checked"
+    assert check.severity == "not-checked"
     assert "has expired" in str(check.message)
 
 
@@ -260,7 +260,7 @@ def test_a_list_that_ended_is_fetched_and_still_settles_nothing(
     stale = own.renew_crl(this_update=now - 9 * DAY, next_update=now - DAY)
     found = judged(running, path, crls=(own.crls[0], stale))
     (check,) = [each for each in found.signatures[0].checks if each.id == "revocation"]
-    assert (found.verdict, check.verdict) == ("indeterminate", "not-checked")
+    assert (found.verdict, check.severity) == ("indeterminate", "not-checked")
 
 
 def test_the_network_is_asked_once_for_many_documents(running: SampleServices, letter: Path) -> None:

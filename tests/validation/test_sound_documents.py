@@ -122,7 +122,7 @@ def test_what_was_nowhere_and_is_brought_in_later_is_a_change(
     )
     signed.write_bytes(data + brought)
     judged = validate.validate(signed, trust=pki.anchors, crls=pki.crls())
-    assert {each.id: each.verdict for each in judged.signatures[0].checks}["coverage"] == "fail"
+    assert {each.id: each.severity for each in judged.signatures[0].checks}["coverage"] == "fail"
 
 
 def test_a_hybrid_document_that_is_signed_already_can_be_signed_further_and_an_unsigned_one_is_rewritten(

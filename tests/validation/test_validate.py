@@ -43,7 +43,7 @@ def put(folder: Path, data: bytes, name: str = "judged.pdf") -> Path:
 
 def words(found: Judgement, number: int = 0) -> dict[str, str]:
     """Check to verdict of one signature."""
-    return {check.id: check.verdict for check in found.signatures[number].checks}
+    return {check.id: check.severity for check in found.signatures[number].checks}
 
 
 def test_a_good_signature_passes_every_required_claim(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_form_filled_in_later_is_not_what_was_signed_and_that_is_said(
     path = put(tmp_path, forgery.filled(signed_bytes, "07/11"))
     found = validate(path, trust=pki.anchors, crls=pki.crls())
     (coverage,) = [each for each in found.signatures[0].checks if each.id == "coverage"]
-    assert (found.verdict, coverage.verdict, coverage.detail) == ("fail", "fail", "Note")
+    assert (found.verdict, coverage.severity, coverage.detail) == ("fail", "fail", "Note")
     assert "Form entries were changed" in str(coverage.message)
 
 
@@ -217,7 +217,7 @@ def test_a_revocation_list_that_ended_settles_nothing_and_says_so(
     long_after = NOW + 60 * DAY
     found = validate(out, trust=pki.anchors, crls=pki.crls(), at=long_after)
     (check,) = [each for each in found.signatures[0].checks if each.id == "revocation"]
-    assert (found.verdict, check.verdict) == ("indeterminate", "not-checked")
+    assert (found.verdict, check.severity) == ("indeterminate", "not-checked")
     assert "out of date" in str(check.message)
     assert "newest" in str(check.hint)
 
@@ -228,7 +228,7 @@ def test_what_is_not_checked_says_what_would_settle_it(
     out = tmp_path / "out.pdf"
     sign.sign(letter, out, rsa_signer)
     found = validate(out, trust=(), policy=Policy(timestamp=True))
-    open_ = [each for each in found.signatures[0].checks if each.verdict == "not-checked"]
+    open_ = [each for each in found.signatures[0].checks if each.severity == "not-checked"]
     assert {each.id for each in open_} == {"path", "revocation", "timestamp"}
     assert all(each.hint for each in open_)
     assert all(each["hint"] for each in shape(found)["checks"] if each["verdict"] == "not-checked")
@@ -382,7 +382,7 @@ def test_a_wrong_password_is_told_and_the_right_one_is_used_by_all_who_may_have_
 
     found = quorum.judge(out, pki.anchors, pki.crls(), password=Secret("mat-khau"))
 
-    others = {check.id: check.verdict for check in found.checks}
+    others = {check.id: check.severity for check in found.checks}
     assert found.verdict == "pass"
     assert others["openssl-integrity"] == "pass"
     assert (others["pdfsig-integrity"], others["mutool-integrity"]) == ("not-checked", "not-checked")

@@ -9,7 +9,8 @@ from textual.message import Message as Event
 from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding, Question
+from fieldkit.finding import Finding
+from fieldkit.operator import Question
 from fieldkit.text import M, Said
 from fieldkit.tui import finishing
 from fieldkit.tui.actions import Scope, bindings

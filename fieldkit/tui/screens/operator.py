@@ -13,7 +13,8 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan, Progress, Question, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.tui.messages import DialogAsked

@@ -13,8 +13,9 @@ from textual.message import Message as Event
 from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.i18n import LANGUAGES
-from fieldkit.operator import Finding, Question
+from fieldkit.operator import Question
 from fieldkit.text import M, Message, Said, Words
 from fieldkit.text_output import SEVERITIES
 from fieldkit.tui.actions import Scope, bindings

@@ -11,7 +11,8 @@ from textual.message import Message as Event
 
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding, Plan
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
 from fieldkit.tui.finishing import progress_words

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M, Said
 from fieldkit.text_output import SEVERITIES
 from fieldkit.tui.terminal import signs
