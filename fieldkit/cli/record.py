@@ -12,6 +12,7 @@ import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import FieldkitError
+from fieldkit.record.formats import FORMATS
 from fieldkit.text import M, Said
 from fieldkit.text_output import SYMBOLS, verdict_word
 
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 
 record = noun("record", M("Handover records: export and verify."))
 
-FORMATS = ("pdf", "xlsx", "csv", "json")
 LANGUAGES = ("vi", "en", "both")
 
 
 @record.verb("export", M("Write a visit's record; before it is signed off, a draft marked as such."))
 @click.argument("name", metavar="VISIT")
-@option("--format", "kind", type=click.Choice(FORMATS), required=True, said=M("The kind of file."))
+@option("--format", "kind", type=click.Choice(tuple(FORMATS)), required=True, said=M("The kind of file."))
 @option("--out", type=click.Path(path_type=Path), required=True, said=M("The file to write."))
 @option("--record", "which", default="", said=M("An older record's name, after an amendment."))
 @option("--language", type=click.Choice(LANGUAGES), said=M("The language of tables and drafts."))

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from fieldkit.pdf import document
-from fieldkit.record import tables
 from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
 from fieldkit.record.errors import RecordMissing
-from fieldkit.record.render import render
+from fieldkit.record.formats import FORMATS
 from fieldkit.text import M
 from fieldkit.visit.model import RecordMade, Visit
 from fieldkit.visit.visits import Visits
-
-Format = Literal["pdf", "xlsx", "csv", "json"]
-FORMATS: tuple[Format, ...] = ("pdf", "xlsx", "csv", "json")
 
 
 class ExportedRecord(msgspec.Struct, frozen=True):
@@ -35,14 +30,14 @@ class ExportedRecord(msgspec.Struct, frozen=True):
 def export(
     visits: Visits,
     visit: str,
-    format: Format,
+    format: str,
     out: Path,
     *,
     record: str = "",
     language: Language | None = None,
     overwrite: bool = False,
 ) -> ExportedRecord:
-    """Write the record of `visit` to `out`.
+    """Write the record of `visit` to `out`. format: one of `formats.FORMATS`.
 
     record: the name of an older one, after an amendment. language: of tables and drafts; a record keeps
     the language it was signed in.
@@ -52,23 +47,17 @@ def export(
     now = visits.load(visit)
     made = _made(now, record)
     if made is not None:
-        data = visits.store.attachment(made.json)
-        content = decode(data)
+        originals = {"pdf": made.pdf, "json": made.json}
+        content = decode(visits.store.attachment(made.json))
     else:
+        originals = {}
         content = _draft(visits, now, language or "vi")
-        data = tables.to_json(content)
-    if language is not None and format in ("xlsx", "csv"):
+    kind = FORMATS[format]
+    if language is not None and kind.translated:
         content = msgspec.structs.replace(content, language=language)
-    if format == "json":
-        written = data
-    elif format == "xlsx":
-        written = tables.to_xlsx(content)
-    elif format == "csv":
-        written = tables.to_csv(content)
-    else:
-        written = visits.store.attachment(made.pdf) if made is not None else render(content).pdf
+    data = visits.store.attachment(originals[format]) if format in originals else kind.write(content)
     with document.written(out, overwrite=overwrite) as file:
-        file.write(written)
+        file.write(data)
     return ExportedRecord(out, content.name, format, made is None, made is not None and made.signed)
 
 

@@ -6,7 +6,6 @@ Broken off at any point it goes on where it was: the sign-off is in the journal 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -21,10 +20,10 @@ from fieldkit.operator import Operator, Plan, Progress, Question
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import OutputNotWritten
 from fieldkit.procedure.context import Context
-from fieldkit.record import tables
 from fieldkit.record.build import build, hands_over
 from fieldkit.record.content import Language, RecordContent, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWritten, WrongCertificate
+from fieldkit.record.formats import FORMATS
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
 from fieldkit.record.verify import VerifiedRecord, verify
@@ -263,18 +262,14 @@ async def _kept(
     )
     operator.progress(Progress(M("Writing the files of {name}", name=content.name), 3, 4))
     folder = out or _folder(visits, visit)
-    makers: tuple[tuple[str, Callable[[], bytes]], ...] = (
-        ("pdf", lambda: pdf),
-        ("json", lambda: rendered.json),
-        ("xlsx", lambda: tables.to_xlsx(content)),
-        ("csv", lambda: tables.to_csv(content)),
-    )
-    paths = {kind: folder / f"{content.name}.{kind}" for kind, _ in makers}
+    originals: dict[str, bytes] = {"pdf": pdf, "json": rendered.json}
+    paths = {kind: folder / f"{content.name}.{kind}" for kind in FORMATS}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, maker in makers:
+        for kind, format in FORMATS.items():
+            made: bytes = originals.get(kind) or await asyncio.to_thread(format.write, content)
             with document.written(paths[kind], overwrite=True) as file:
-                file.write(await asyncio.to_thread(maker))
+                file.write(made)
     except (OSError, OutputNotWritten) as error:
         raise RecordNotWritten(
             M(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from fieldkit.home import home_folder
 from fieldkit.operator import Operator, Option, Plan, Progress, Question, said
@@ -16,13 +16,6 @@ from fieldkit.tui.terminal import signs
 if TYPE_CHECKING:
     from fieldkit.sync.status import SentBundle
     from fieldkit.visit.model import Visit
-
-FORMATS = (
-    Option("pdf", M("PDF: the signed record")),
-    Option("xlsx", M("XLSX: the answers as a workbook")),
-    Option("csv", M("CSV: the answers as a table")),
-    Option("json", M("JSON: the data of the record")),
-)
 
 
 async def hand_over(desk: Desk, visit: Visit, operator: Operator) -> Sequence[Said]:
@@ -37,8 +30,10 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
     """The record as a file of the kind and at the place the person says."""
     from fieldkit.record.export import export as write
     from fieldkit.record.export import file_name
+    from fieldkit.record.formats import FORMATS
 
-    kind = await operator.ask(Question("format", M("Which kind of file?"), FORMATS))
+    options = tuple(Option(name, format.label) for name, format in FORMATS.items())
+    kind = await operator.ask(Question("format", M("Which kind of file?"), options))
     name = file_name(desk.visits.load(visit))
     place = str(home_folder() / f"{name}.{kind}")
     path = Path(
@@ -49,8 +44,7 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
     overwrite = path.exists()
     if overwrite and not await operator.consent(_replacing(path)):
         return [M("Nothing was written: {path} stays as it is.", path=str(path))]
-    chosen = cast(Literal["pdf", "xlsx", "csv", "json"], kind)
-    made = await asyncio.to_thread(write, desk.visits, visit, chosen, path, overwrite=overwrite)
+    made = await asyncio.to_thread(write, desk.visits, visit, kind, path, overwrite=overwrite)
     if made.draft:
         return [M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))]
     return [M("Written: {path}", path=str(made.path))]
