@@ -267,9 +267,10 @@ async def _kept(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for kind, format in FORMATS.items():
-            made: bytes = originals.get(kind) or await asyncio.to_thread(format.write, content)
+            if kind not in originals:
+                originals[kind] = await asyncio.to_thread(format.write, content)
             with document.written(paths[kind], overwrite=True) as file:
-                file.write(made)
+                file.write(originals[kind])
     except (OSError, OutputNotWritten) as error:
         raise RecordNotWritten(
             M(
