@@ -332,7 +332,7 @@ def _printed(judged: JudgedDocument) -> dict[str, Any]:
         ],
         "findings": [
             [
-                _word(OUTCOMES[check.verdict]),
+                _word(OUTCOMES[check.severity]),
                 printable(f"{field}: {check.message}" if field else str(check.message)),
                 printable(_said(check.hint)),
             ]
