@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from fieldkit.action import check_machine
 from fieldkit.doctor import mend, readers
 from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.operator import Plan
-from fieldkit.procedure import preflight
 from fieldkit.profile.load import load
 from tests.conftest import Run
 from tests.driver.machine import Machine
@@ -143,8 +143,8 @@ def test_a_reader_service_that_does_not_start_is_said_with_its_reason(machine: M
 def test_a_home_that_went_away_cannot_be_closed_and_that_is_said(home: Home, tmp_path: Path) -> None:
     home.path.mkdir(mode=0o755)
     home.path.chmod(0o755)
-    warned = [Finding("home", "warning", preflight.summary(()))]
-    (offer,) = mend.offers(preflight.of(home, load(home)), warned)
+    warned = [Finding("home", "warning", check_machine.summary(()))]
+    (offer,) = mend.offers(check_machine.subject_of(home, load(home)), warned)
     home.path.rmdir()
     failed = mend.carry_out(offer, tmp_path / "log")
     assert failed is not None
@@ -175,10 +175,10 @@ class Refusing:
 def test_what_is_not_agreed_to_is_not_mended(home: Home) -> None:
     home.path.mkdir()
     home.path.chmod(0o755)
-    subject = preflight.of(home, load(home))
-    found = [Finding("home", "warning", preflight.summary(()))]
+    subject = check_machine.subject_of(home, load(home))
+    found = [Finding("home", "warning", check_machine.summary(()))]
     operator = Refusing()
-    assert asyncio.run(preflight.mend(subject, found, found, operator)) == found  # type: ignore[arg-type]
+    assert asyncio.run(check_machine.offer_mends(subject, found, found, operator)) == found  # type: ignore[arg-type]
     assert [plan.commands for plan in operator.offered] == [(f"chmod 700 {home.path}",)]
     assert home.path.stat().st_mode & 0o777 == 0o755
 
