@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun
 from fieldkit.text import M, Said
 
@@ -21,21 +20,14 @@ sync = noun("sync", M("Send this device's work to head office, and see what arri
 @sync.verb("push", M("Put what the target does not have yet, encrypted, into bundles there."))
 @click.argument("target")
 def push(call: Call, target: str) -> Reply:
-    from fieldkit.sync.push import announce, lost_words
-    from fieldkit.sync.push import push as put
+    from fieldkit.sync.push import lost_words, push_agreed
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
 
     way = carrier(target)
     recipients = load(call.home)
-    console = call.console()
     with call.store() as store:
-        plan = announce(store, way, recipients)
-        if plan is not None and not asyncio.run(console.consent(plan)):
-            raise errors.NotConsented(
-                M("Nothing was put: not agreed to."), unchanged=M("The target is as it was.")
-            )
-        done = put(store, way, recipients, progress=console.progress)
+        done = asyncio.run(push_agreed(store, way, recipients, call.console()))
     lines: list[str | Said] = []
     if done.bundles:
         lines += [M("Put: {name}", name=name) for name in done.bundles]

@@ -5,6 +5,7 @@ A bundle that was broken off is kept and gone on with; the same thing twice chan
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import FieldkitError, NotConsented
 from fieldkit.journal.entry import Draft, decode
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Plan, Progress
+from fieldkit.operator import Operator, Plan, Progress
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
@@ -84,6 +85,19 @@ def lost_words(gap: Gap) -> Message:
     return M(
         "The entries {first} to {last} are lost here, and cannot be put.", first=gap.first, last=gap.last
     )
+
+
+async def push_agreed(
+    store: Store, carrier: Carrier, recipients: Sequence[str], operator: Operator
+) -> PushResult:
+    """Show the person what would be put, and put it if they agree; see `push`.
+
+    :raises NotConsented: the target is as it was.
+    """
+    plan = await asyncio.to_thread(announce, store, carrier, recipients)
+    if plan is not None and not await operator.consent(plan):
+        raise NotConsented(M("Nothing was put: not agreed to."), unchanged=M("The target is as it was."))
+    return await asyncio.to_thread(push, store, carrier, recipients, progress=operator.progress)
 
 
 def push(

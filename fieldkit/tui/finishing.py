@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldkit.errors import NotConsented
 from fieldkit.home import home_folder
 from fieldkit.operator import Operator, Option, Plan, Progress, Question, said
 from fieldkit.text import M, Said
@@ -52,7 +53,7 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
 
 async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
     """What the folder does not have yet, into bundles there; then what waits."""
-    from fieldkit.sync.push import announce, push
+    from fieldkit.sync.push import push_agreed
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
 
@@ -61,11 +62,10 @@ async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
         "target", M("Into which folder? A USB stick, a share."), default=_last(desk), path=True
     )
     target = await operator.ask(question)
-    way = carrier(target)
-    plan = await asyncio.to_thread(announce, desk.visits.store, way, recipients)
-    if plan is not None and not await operator.consent(plan):
-        return [M("Nothing was put: not agreed to.")]
-    done = await asyncio.to_thread(push, desk.visits.store, way, recipients, progress=operator.progress)
+    try:
+        done = await push_agreed(desk.visits.store, carrier(target), recipients, operator)
+    except NotConsented as error:
+        return [error.message]
     told: list[Said] = [M("Put: {name}", name=name) for name in done.bundles]
     if not told:
         told.append(M("Nothing new: the target has everything already."))
