@@ -6,13 +6,14 @@ Screens, prompts and scripts implement `Operator`; procedures know nothing else 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
 from fieldkit.finding import Finding
 from fieldkit.secret import Secret
-from fieldkit.text import Message, Said, Words, visible
+from fieldkit.text import M, Message, Said, Words, visible
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -52,13 +53,22 @@ class Option(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A choice (options given) or a line of text; `id` names it to scripts and options."""
+    """A choice (options given) or a line of text; `id` names it to scripts and options.
+
+    path: it is the path of a file or folder. check: says what is wrong with a line that was typed.
+    """
 
     id: str
     title: Said
     options: tuple[Option, ...] = ()
     default: str = ""
     path: bool = False
+    check: Callable[[str], Said | None] | None = None
+
+
+def existing_file(path: str) -> Said | None:
+    """What is wrong with the path of a file to be read; what was typed is not repeated, it may be a password."""
+    return None if Path(path).expanduser().is_file() else M("There is no such file.")
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -122,7 +122,11 @@ class Console:
         while True:
             typed = await self._line(prompt) or question.default
             if not question.options:
-                return typed
+                complaint = question.check(typed) if question.check else None
+                if complaint is None:
+                    return typed
+                self._print(said(complaint))
+                continue
             values = [option.value for option in question.options]
             if typed in values:
                 return typed

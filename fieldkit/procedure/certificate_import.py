@@ -9,7 +9,7 @@ from fieldkit.action.import_certificate import import_certificate, read_identity
 from fieldkit.certificate.acceptance import admit
 from fieldkit.certificate.identity import Identity
 from fieldkit.finding import Finding
-from fieldkit.operator import Operator, Question
+from fieldkit.operator import Operator, Question, existing_file
 from fieldkit.procedure.certificate_facts import described, facts
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
@@ -20,7 +20,12 @@ async def run(context: Context, operator: Operator) -> Evidence:
     """Read the file the person names, show what it holds and what will be written, import and prove it."""
     path = Path(
         await operator.ask(
-            Question(id="certificate-file", title=M("The certificate file (PKCS#12)"), path=True)
+            Question(
+                id="certificate-file",
+                title=M("The certificate file (PKCS#12)"),
+                path=True,
+                check=existing_file,
+            )
         )
     ).expanduser()
     holder = await read_identity(path, operator, context.material().purposes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fieldkit.action.import_certificate import read_issued
-from fieldkit.operator import Operator, Question
+from fieldkit.operator import Operator, Question, existing_file
 from fieldkit.procedure.certificate_import import put_on_token
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
@@ -16,7 +16,12 @@ async def run(context: Context, operator: Operator) -> Evidence:
     """Find the key by the certificate's public half, join them, and prove that they fit."""
     path = Path(
         await operator.ask(
-            Question(id="issued-certificate", title=M("The certificate the authority issued"), path=True)
+            Question(
+                id="issued-certificate",
+                title=M("The certificate the authority issued"),
+                path=True,
+                check=existing_file,
+            )
         )
     ).expanduser()
     holder = await read_issued(path, context.material().purposes)

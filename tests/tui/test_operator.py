@@ -12,7 +12,7 @@ import pytest
 
 from fieldkit import errors
 from fieldkit.finding import Finding
-from fieldkit.operator import Option, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Option, Plan, Progress, Question, SecretRequest, existing_file
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
@@ -166,6 +166,27 @@ def test_a_path_is_completed_with_tab(play: Play, tmp_path: Any) -> None:
 
     question = Question("file", M("Which file?"), path=True)
     assert asked(play, lambda operator: operator.ask(question), answer) == [str(tmp_path / "chứng thư.p12")]
+
+
+def test_what_is_typed_at_a_path_and_is_no_file_stays_on_the_screen_and_goes_nowhere(
+    play: Play, tmp_path: Any
+) -> None:
+    """A password typed one prompt too early would otherwise become the path that an error names and keeps."""
+    file = tmp_path / "mau.p12"
+    file.write_bytes(b"")
+    question = Question("certificate-file", M("The certificate file"), path=True, check=existing_file)
+
+    async def answer(person: Person) -> None:
+        await person.see("The certificate file")
+        await person.type("mau-6890-8378")
+        await person.press("enter")
+        await person.see("There is no such file.")
+        await person.press("ctrl+u")
+        await person.type(str(file))
+        await person.press("enter")
+        await person.see("ended")
+
+    assert asked(play, lambda operator: operator.ask(question), answer) == [str(file)]
 
 
 def test_findings_and_progress_are_told_from_any_thread_progress_twice_a_second_at_most(play: Play) -> None:

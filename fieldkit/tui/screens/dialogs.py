@@ -222,10 +222,12 @@ class QuestionDialog(Dialog[str]):
         value = answer.key if isinstance(answer, ListBox) else ""
         if isinstance(answer, TextField):
             value = nfc(answer.value.strip())
-        if value:
+        check = self._question.check
+        complaint = check(value) if value and check else None
+        if value and complaint is None:
             self.dismiss(value)
         else:
-            self.complain(M("Nothing was entered."))
+            self.complain(complaint or M("Nothing was entered."))
 
     def action_next_field(self) -> None:
         self.focus_next(TextField)
