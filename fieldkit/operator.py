@@ -67,7 +67,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def existing_file(path: str) -> Said | None:
-    """What is wrong with the path of a file to be read; what was typed is not repeated, it may be a password."""
+    """What is wrong with a path to be read from; what was typed is not repeated: it may be a secret."""
     return None if Path(path).expanduser().is_file() else M("There is no such file.")
 
 
