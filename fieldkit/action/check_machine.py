@@ -84,7 +84,9 @@ def _tokens(subject: Subject) -> Iterable[Finding]:
     from fieldkit.token.agents import Agents
 
     known = subject.profiles.tokens.values() if subject.profiles is not None else ()
-    here = dict.fromkeys((*subject.modules, *(path for each in known for path in each.installed_modules())))
+    here = dict.fromkeys(
+        (*subject.modules, *(path for profile in known for path in profile.installed_modules()))
+    )
     with _logs(subject.home) as logs, Agents(list(here), logs, named=subject.modules) as agents:
         for listing in agents.listings(mechanisms=False):
             yield _loaded(listing)
@@ -100,8 +102,8 @@ def _loaded(listing: Listing) -> Finding:
             hint=M("Install its driver again (fieldkit driver install), or look into the log."),
         )
     count = len(listing.tokens)
-    said = M("{module} loads; tokens it shows: {count}.", module=listing.module, count=count)
-    return Finding("tokens", "pass", said)
+    message = M("{module} loads; tokens it shows: {count}.", module=listing.module, count=count)
+    return Finding("tokens", "pass", message)
 
 
 def _store(subject: Subject) -> Iterable[Finding]:

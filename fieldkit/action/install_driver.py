@@ -100,10 +100,10 @@ def tokens_of(module: str, logs: Path) -> int:
     logs: the folder for what it prints.
     """
     with Agents([module], logs) as agents:
-        found = agents.tokens()
+        tokens = agents.tokens()
         if agents.problems:
             raise agents.problems[0]
-        return len(found)
+        return len(tokens)
 
 
 def readers_asleep() -> bool:
@@ -165,11 +165,11 @@ def _result(
     findings = [*proof.findings, *((seen,) if seen is not None else ())]
     packages = [*wanted.present, *wanted.new] if wanted is not None else []
     if wanted is not None and already:
-        said = M("The driver was installed already: {packages}.", packages=", ".join(map(str, packages)))
-        findings.insert(0, Finding("driver-installed", "pass", said))
+        message = M("The driver was installed already: {packages}.", packages=", ".join(map(str, packages)))
+        findings.insert(0, Finding("driver-installed", "pass", message))
     elif wanted is not None:
-        said = M("The driver was installed: {packages}.", packages=", ".join(map(str, packages)))
-        findings.insert(0, Finding("driver-installed", "pass", said))
+        message = M("The driver was installed: {packages}.", packages=", ".join(map(str, packages)))
+        findings.insert(0, Finding("driver-installed", "pass", message))
     for finding in findings:
         operator.say(finding)
     if seen is not None and seen.severity == "fail":

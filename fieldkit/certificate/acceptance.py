@@ -8,12 +8,12 @@ from fieldkit.certificate.inspect import Description
 from fieldkit.text import M
 
 
-def admit(found: Description, who: str) -> None:
+def admit(description: Description, who: str) -> None:
     """Let a certificate pass that is not revoked and is the one that was asked for.
 
     :raises CertificateRevoked, DossierMismatch: it is not.
     """
-    failed = {each.id: each for each in found.findings if each.severity == "fail"}
+    failed = {finding.id: finding for finding in description.findings if finding.severity == "fail"}
     if "revocation" in failed:
         raise CertificateRevoked(
             M("The certificate of {who} was revoked; it is not put on a token.", who=who),
@@ -27,5 +27,5 @@ def admit(found: Description, who: str) -> None:
             M("The certificate of {who} is not the one that the dossier asks for.", who=who),
             unchanged=UNCHANGED,
             hint=M("Ask head office which is right, the dossier or the certificate."),
-            detail="; ".join(str(each.message) for each in differing),
+            detail="; ".join(str(finding.message) for finding in differing),
         )

@@ -100,9 +100,9 @@ def kind(data: bytes) -> Kind:
     try:
         outer = first(data)
         inside = outer.children() if outer.tag == SEQUENCE else []
-        tags = [each.tag for each in inside[:3]]
-        inner = [each.tag for each in inside[0].children()[:1]] if tags[:1] == [SEQUENCE] else []
-        second = [each.tag for each in inside[1].children()[:1]] if tags[1:2] == [SEQUENCE] else []
+        tags = [element.tag for element in inside[:3]]
+        inner = [element.tag for element in inside[0].children()[:1]] if tags[:1] == [SEQUENCE] else []
+        second = [element.tag for element in inside[1].children()[:1]] if tags[1:2] == [SEQUENCE] else []
     except MalformedAsn1:
         return "unknown"
     if tags[:2] == [INTEGER, SEQUENCE] and inside[0].content == b"\x03" and second == [OID]:
@@ -139,23 +139,23 @@ def work(data: bytes, depth: int = 0, under: int = 0) -> DerivationCost:
     """
     if depth > DEEPEST:
         raise MalformedAsn1("nested too deeply")
-    found = DerivationCost()
+    derivation_cost = DerivationCost()
     inside = list(elements(data))
     for at, element in enumerate(inside):
         if element.tag not in (OCTET_STRING, OCTET_STRING | CONSTRUCTED):
             if element.constructed:
-                found += work(element.content, depth + 1, element.tag)
+                derivation_cost += work(element.content, depth + 1, element.tag)
             continue
         if at == 0 or (at == 1 and inside[0].tag == SEQUENCE):
-            found += _derivation(inside[at + 1 :])
+            derivation_cost += _derivation(inside[at + 1 :])
         content = octets(element)
         if content[:1] == b"\x30":
             try:
-                found += work(content, depth + 1)
+                derivation_cost += work(content, depth + 1)
             except MalformedAsn1:
                 if under == CONTEXT_0:  # what stands there is read as ASN.1; elsewhere it may be anything
                     raise
-    return found
+    return derivation_cost
 
 
 def _derivation(after: list[TLV]) -> DerivationCost:

@@ -41,8 +41,8 @@ class Password:
                 hint=M("Enter the password that came with the file, by another way than the file itself."),
             )
         if not self._forms:
-            given = self._given if isinstance(self._given, Secret) else self._given()
-            self._forms = forms(given)
+            secret = self._given if isinstance(self._given, Secret) else self._given()
+            self._forms = forms(secret)
         return self._forms
 
     def opened(self, attempt: Callable[[bytes], Value], damaged: Message) -> Value:
@@ -116,10 +116,10 @@ def parsed(parse: Callable[[], Value], name: str, damaged: Message) -> Value:
         raise unreadable(name, damaged, str(error)) from None
 
 
-def unreadable(name: str, said: Message, detail: str = "") -> errors.FileUnreadable:
+def unreadable(name: str, message: Message, detail: str = "") -> errors.FileUnreadable:
     """The error for a file that is no certificate file, or a damaged one."""
     return errors.FileUnreadable(
-        M("The file {name} cannot be used: {reason}", name=name, reason=said) if name else said,
+        M("The file {name} cannot be used: {reason}", name=name, reason=message) if name else message,
         unchanged=M("Nothing was changed."),
         hint=M("Ask for the file again, or export it anew as PKCS#12 or PEM."),
         detail=detail,

@@ -173,12 +173,12 @@ def _revocation(
         return Finding("revocation", "pass", M("The authorities' revocation lists do not name it."))
     if fault.problem == "revoked":
         since = day(fault.when) if fault.when else "?"
-        said = (
+        message = (
             M("It was revoked on {day}.", day=since)
             if fault.own
             else M("A certificate of an authority above it was revoked on {day}.", day=since)
         )
-        return Finding("revocation", "fail", said, fault.detail)
+        return Finding("revocation", "fail", message, fault.detail)
     if fault.problem == "stale-list":
         return Finding(
             "revocation",

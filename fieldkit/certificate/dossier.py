@@ -173,12 +173,12 @@ def _same(line: str, wanted: str, found: str, id: str = "") -> Finding:
     """Equal names pass; equal but for the way they are written pass and say so."""
     asked = nfc(wanted.strip())
     if alike(asked, found) and asked != found:
-        said = M(
+        message = M(
             "Written differently, and the same. Dossier: {wanted}. Certificate: {found}.",
             wanted=asked,
             found=found,
         )
-        return Finding(f"dossier-{id or line}", "pass", said, found)
+        return Finding(f"dossier-{id or line}", "pass", message, found)
     return _outcome(line, asked == found, asked, found, id)
 
 
@@ -196,6 +196,6 @@ def _folded(text: str) -> str:
     words = []
     for word in nfc(text).casefold().split():
         parts = unicodedata.normalize("NFD", word)
-        letters = "".join(each for each in parts if each not in TONES)
-        words.append(letters + "".join(each for each in parts if each in TONES))
+        letters = "".join(part for part in parts if part not in TONES)
+        words.append(letters + "".join(part for part in parts if part in TONES))
     return " ".join(words)

@@ -109,7 +109,7 @@ def leaf(contents: Contents, pick: str = "") -> bytes:
     from cryptography import x509
 
     held = {der: x509.load_der_x509_certificate(der) for der in contents.certificates}
-    fits = [der for der, each in held.items() if not pick or named(each, pick)]
+    fits = [der for der, certificate in held.items() if not pick or named(certificate, pick)]
     if not fits:
         raise _no_pair(contents, pick, alone=True)
     keys = {key.public for key in contents.keys}
@@ -274,12 +274,12 @@ def _no_pair(contents: Contents, pick: str, *, alone: bool = False) -> FieldkitE
                 "or plug in the token on which the key was made: the certificate is joined to it there."
             ),
         )
-    said = (
+    message = (
         M("The file holds a certificate request: the authority answers it with a certificate.")
         if contents.requests
         else M("The file holds a revocation list, and neither a key nor a certificate.")
     )
-    return errors.CertificateWithoutKey(said, unchanged=UNCHANGED, hint=M("Give a certificate file."))
+    return errors.CertificateWithoutKey(message, unchanged=UNCHANGED, hint=M("Give a certificate file."))
 
 
 def _candidate(certificate: x509.Certificate) -> dict[str, str]:

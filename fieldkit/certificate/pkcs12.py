@@ -42,15 +42,15 @@ def read(data: bytes, password: Password, name: str, read_pem: ReadPem) -> Conte
                 return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
             except ParserUnable as error:
                 unable = str(error)
-                if (found := _by_program(data, form, name, read_pem)) is not None:
-                    return found
+                if (contents := _by_program(data, form, name, read_pem)) is not None:
+                    return contents
             except ParserFailed:
                 wrong.append(form)
     except errors.PasswordNeeded as error:
         needed = error
     for form in wrong:  # last, since it is most likely the password: the program starts for each
-        if (found := _by_program(data, form, name, read_pem)) is not None:
-            return found
+        if (contents := _by_program(data, form, name, read_pem)) is not None:
+            return contents
     if needed is not None:
         raise needed
     if not openssl.available() and (unable or _lacks_cipher(data)):
@@ -109,15 +109,26 @@ def _opened(data: bytes, form: bytes | None, boxes: list[tuple[bytes, bytes]]) -
         if (strict := asn1.definite(data)) == data:
             raise
         loaded = pkcs12.load_pkcs12(strict, form)
-    found = [each for each in (loaded.cert, *loaded.additional_certs) if each is not None]
-    names = {at: _text(each.friendly_name) for at, each in enumerate(found) if each.friendly_name}
+    pkcs12_certificates = [
+        pkcs12_certificate
+        for pkcs12_certificate in (loaded.cert, *loaded.additional_certs)
+        if pkcs12_certificate is not None
+    ]
+    names = {
+        at: _text(each.friendly_name) for at, each in enumerate(pkcs12_certificates) if each.friendly_name
+    }
     keys = [private_key(loaded.key, names.get(0, ""))] if loaded.key is not None else []
     if len(boxes) > 1:  # the library gives one key only
         keys += [_unboxed(kind, value, form) for kind, value in boxes]
     return Contents(
         "pkcs12",
         keys=unique(keys),
-        certificates=tuple(dict.fromkeys(each.certificate.public_bytes(Encoding.DER) for each in found)),
+        certificates=tuple(
+            dict.fromkeys(
+                pkcs12_certificate.certificate.public_bytes(Encoding.DER)
+                for pkcs12_certificate in pkcs12_certificates
+            )
+        ),
         names=names,
     )
 
@@ -151,8 +162,8 @@ def _by_program(data: bytes, form: bytes | None, name: str, read_pem: ReadPem) -
     pem = openssl.pkcs12(data, form)
     if not pem or b"-----BEGIN" not in pem:
         return None
-    found = read_pem(pem, Password(None, name), name)
-    return Contents("pkcs12", found.keys, found.certificates)
+    contents = read_pem(pem, Password(None, name), name)
+    return Contents("pkcs12", contents.keys, contents.certificates)
 
 
 def _text(name: bytes) -> str:

@@ -134,8 +134,8 @@ def check(der: bytes) -> None:
     """:raises RequestFailed: the request's signature does not verify with the key in it."""
     from cryptography import x509
 
-    said = M("The certificate request could not be read again.")
-    if not parsed(lambda: x509.load_der_x509_csr(der).is_signature_valid, "", said):
+    message = M("The certificate request could not be read again.")
+    if not parsed(lambda: x509.load_der_x509_csr(der).is_signature_valid, "", message):
         raise errors.RequestFailed(
             M("The signature of the certificate request does not verify with its key."),
             unchanged=M("No request was written."),

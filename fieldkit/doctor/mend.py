@@ -82,13 +82,13 @@ def _start_readers() -> MendOffer | None:
     prefix = rights.prefix()
     if prefix is None:
         return None
-    said = M("Start the reader service.")
+    message = M("Start the reader service.")
     if services.SYSTEMD.is_dir():
         steps = services.start_steps(prefix, ("pcscd.socket",))
     else:  # it goes to the background by itself
-        steps = (Step(said, (*prefix, readers.daemon() or "pcscd")),)
+        steps = (Step(message, (*prefix, readers.daemon() or "pcscd")),)
     keeps = M("Readers and tokens are not touched.")
-    plan = Plan(said, commands=tuple(step.command for step in steps), keeps=keeps)
+    plan = Plan(message, commands=tuple(step.command for step in steps), keeps=keeps)
     return MendOffer(_probe(readers.PROBES, "reader-service"), plan, steps)
 
 

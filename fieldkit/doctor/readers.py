@@ -146,8 +146,8 @@ def _hidden() -> Iterable[Finding]:
         return
     options = [line.split()[3] for line in mounts if line.split()[1:3] == ["/proc", "proc"]]
     if any(
-        f"hidepid={level}" in found.split(",")
-        for found in options
+        f"hidepid={level}" in option.split(",")
+        for option in options
         for level in ("1", "2", "invisible", "noaccess")
     ):
         yield Finding(

@@ -53,13 +53,13 @@ class ServiceTarget(msgspec.Struct, frozen=True):
 
 def targets(profiles: Profiles) -> tuple[ServiceTarget, ...]:
     """Every address to look at: the services', and for those left open, the authorities' in use."""
-    found: list[ServiceTarget] = []
+    service_targets: list[ServiceTarget] = []
     for service in profiles.services:
         urls = [service.url] if service.url else _of_authorities(profiles, service.kind)
         for number, url in enumerate(urls or [""]):
             name = f"service-{service.id}" + (f"-{number + 1}" if number else "")
-            found.append(ServiceTarget(name, service.kind, url, service.required))
-    return tuple(found)
+            service_targets.append(ServiceTarget(name, service.kind, url, service.required))
+    return tuple(service_targets)
 
 
 def used(profiles: Profiles) -> tuple[Authority, ...]:

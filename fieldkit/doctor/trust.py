@@ -66,7 +66,7 @@ def _lists(subject: Subject, authority: Authority) -> Iterable[Finding]:
     now = datetime.now(UTC)
     for path in paths:
         try:
-            found = read(path)
+            revocation_list = read(path)
         except (OSError, ValueError) as error:
             yield Finding(
                 "crl",
@@ -76,26 +76,36 @@ def _lists(subject: Subject, authority: Authority) -> Iterable[Finding]:
                 hint=fetch,
             )
             continue
-        yield _dated(path, found, now, fetch)
+        yield _dated(path, revocation_list, now, fetch)
 
 
-def _dated(path: Path, found: RevocationList, now: datetime, fetch: Message) -> Finding:
-    if found.since > now + timedelta(minutes=5):
-        said = M(
-            "The revocation list {file} is of {day}, later than now.", file=path.name, day=_day(found.since)
+def _dated(path: Path, revocation_list: RevocationList, now: datetime, fetch: Message) -> Finding:
+    if revocation_list.since > now + timedelta(minutes=5):
+        message = M(
+            "The revocation list {file} is of {day}, later than now.",
+            file=path.name,
+            day=_day(revocation_list.since),
         )
-        return Finding("crl", "warning", said, hint=M("Check the clock of this computer."))
-    if found.until is None:
-        said = M("The revocation list {file} is of {day}.", file=path.name, day=_day(found.since))
-        return Finding("crl", "info", said)
-    if found.until < now:
-        said = M("The revocation list {file} ran out on {day}.", file=path.name, day=_day(found.until))
-        return Finding("crl", "warning", said, hint=fetch)
-    if found.until < now + SOON:
-        said = M("The revocation list {file} runs out on {day}.", file=path.name, day=_day(found.until))
-        return Finding("crl", "warning", said, hint=fetch)
-    said = M("The revocation list {file} is fresh until {day}.", file=path.name, day=_day(found.until))
-    return Finding("crl", "pass", said)
+        return Finding("crl", "warning", message, hint=M("Check the clock of this computer."))
+    if revocation_list.until is None:
+        message = M(
+            "The revocation list {file} is of {day}.", file=path.name, day=_day(revocation_list.since)
+        )
+        return Finding("crl", "info", message)
+    if revocation_list.until < now:
+        message = M(
+            "The revocation list {file} ran out on {day}.", file=path.name, day=_day(revocation_list.until)
+        )
+        return Finding("crl", "warning", message, hint=fetch)
+    if revocation_list.until < now + SOON:
+        message = M(
+            "The revocation list {file} runs out on {day}.", file=path.name, day=_day(revocation_list.until)
+        )
+        return Finding("crl", "warning", message, hint=fetch)
+    message = M(
+        "The revocation list {file} is fresh until {day}.", file=path.name, day=_day(revocation_list.until)
+    )
+    return Finding("crl", "pass", message)
 
 
 def read(path: Path) -> RevocationList:
@@ -104,8 +114,10 @@ def read(path: Path) -> RevocationList:
 
     data = path.read_bytes()
     load = x509.load_pem_x509_crl if data.lstrip().startswith(b"-----") else x509.load_der_x509_crl
-    found = load(data)
-    return RevocationList(found.last_update_utc, found.next_update_utc)
+    certificate_revocation_list = load(data)
+    return RevocationList(
+        certificate_revocation_list.last_update_utc, certificate_revocation_list.next_update_utc
+    )
 
 
 def _folder(subject: Subject, authority: Authority) -> Path:

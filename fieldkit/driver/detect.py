@@ -85,17 +85,17 @@ def detect(
         reader for reader in (pcsc.readers().readers if readers is None else readers) if reader.present
     ]
     plugged = list(usb.devices() if devices is None else devices)
-    found = [_in_reader(profiles, reader) for reader in present]
-    told = {name for token in found for name in token.profiles}
+    detecteds = [_in_reader(profiles, reader) for reader in present]
+    told = {name for token in detecteds for name in token.profiles}
     for device in plugged:
         serving = _serving(profiles, "usb", device.id)
-        if told.intersection(serving) or (found and not serving):
+        if told.intersection(serving) or (detecteds and not serving):
             continue  # the reader service has told of it
         if serving or device.smart_card:
-            found.append(
+            detecteds.append(
                 Detected("usb", device.name, usb=device.id, profiles=tuple(serving), known=_first(serving))
             )
-    return tuple(found)
+    return tuple(detecteds)
 
 
 def state(profile: TokenProfile) -> DriverState:
@@ -157,8 +157,8 @@ def _serving(profiles: Mapping[str, TokenProfile], by: str, value: str) -> dict[
     for profile in profiles.values():
         if by == "atr" and profile.matches_atr(value):
             # an ATR without wildcards says more than one with
-            exact = {each.value: each.known for each in profile.atr}
-            masked = next((each.known for each in profile.atr if "?" in each.value), "documented")
+            exact = {atr.value: atr.known for atr in profile.atr}
+            masked = next((atr.known for atr in profile.atr if "?" in atr.value), "documented")
             known = exact.get(value, masked)
             found.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
         elif by == "usb" and profile.matches_usb(value):

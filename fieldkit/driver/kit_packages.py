@@ -60,7 +60,7 @@ def tidy(home: Home) -> None:
     """Remove packages that an earlier kit left, and that no profile's driver needs any more."""
     lists = list(folder(home).glob("*.json"))
     needed = set(lists)
-    for listed in [each for each in map(_read, lists) if each is not None]:
+    for listed in [driver_packages for driver_packages in map(_read, lists) if driver_packages is not None]:
         needed |= {folder(home) / kept.name for kept in listed.files}
     for path in sorted(folder(home).rglob("*"), reverse=True):  # what is in a folder before the folder
         if path.is_symlink() or not path.is_dir():

@@ -44,21 +44,21 @@ def kinds() -> tuple[Kind, ...]:
 
 def ways(profile: TokenProfile) -> tuple[InstallMethod, ...]:
     """All ways of the profile that fit this machine; of makers' files those with a known SHA-256 first."""
-    found: list[InstallMethod] = []
+    install_methods: list[InstallMethod] = []
     for kind in kinds():
         if kind == "apt":
             family = set(distribution.family())
-            found += [
+            install_methods += [
                 InstallMethod("apt", apt=each)
                 for each in profile.driver.apt
                 if not each.distributions or family & set(each.distributions)
             ]
         else:
             files: tuple[PackageFile, ...] = getattr(profile.driver, kind)
-            found += [
+            install_methods += [
                 InstallMethod(kind, file=file) for file in sorted(files, key=lambda file: not file.sha256)
             ]
-    return tuple(found)
+    return tuple(install_methods)
 
 
 def chosen(profile: TokenProfile) -> InstallMethod | None:

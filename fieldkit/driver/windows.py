@@ -150,10 +150,10 @@ def install_step(file: PackageFile, path: Path, kind: str) -> Step:
         argv: tuple[str, ...] = (MSIEXEC, "/i", str(path), *silent, "/l*v", f"{path}.log")
     else:
         argv = (str(path), *file.silent)
-    said = M("Install {file}.", file=file.file)
+    message = M("Install {file}.", file=file.file)
     if kind == "exe" and not file.silent:
-        said = M("Run {file}: its own window opens; answer it there.", file=file.file)
-    return Step(said, argv, installs=True, quoting="cmd")
+        message = M("Run {file}: its own window opens; answer it there.", file=file.file)
+    return Step(message, argv, installs=True, quoting="cmd")
 
 
 def expected(plan: DriverPlan) -> tuple[str, ...]:
@@ -176,11 +176,11 @@ def settings_of(names: Collection[str]) -> set[str]:
 def undoing(file: PackageFile, path: Path, kind: str, answer: SystemQuery = ask) -> tuple[Step, ...]:
     """The steps that would take away what the installer at `path` brings: the profile's own command, or by
     the product of an .msi; none where neither is known."""
-    said = M("Remove again what was new.")
+    message = M("Remove again what was new.")
     if file.removal:
-        return (Step(said, file.removal, quoting="cmd"),)
+        return (Step(message, file.removal, quoting="cmd"),)
     product = product_code(path, answer) if kind == "msi" else ""
-    return (Step(said, (MSIEXEC, "/x", product, "/qn", "/norestart"), quoting="cmd"),) if product else ()
+    return (Step(message, (MSIEXEC, "/x", product, "/qn", "/norestart"), quoting="cmd"),) if product else ()
 
 
 def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:

@@ -108,17 +108,17 @@ def _document(message: Envelope) -> Iterator[str]:
     yield f"<edXML:Bussiness>{_tag('BussinessDocType', NEW_DOCUMENT)}{_tag('Paper', '0')}</edXML:Bussiness>"
     yield "</edXML:TraceHeaderList></edXML:edXMLHeader>"
     yield '<edXML:edXMLBody><edXML:edXMLManifest version="1.0">'
-    for number, each in enumerate(message.attachments, 1):
-        digest = base64.b64encode(hashlib.sha256(each.content).digest()).decode()
+    for number, attached in enumerate(message.attachments, 1):
+        digest = base64.b64encode(hashlib.sha256(attached.content).digest()).decode()
         yield f'<edXML:Reference xlink:type="simple" xlink:href="cid:{number}">'
-        yield _tag("AttachmentName", each.name) + _tag("ContentType", each.content_type)
+        yield _tag("AttachmentName", attached.name) + _tag("ContentType", attached.content_type)
         yield _tag("ContentId", f"cid:{number}")
         yield f'<edXML:DigestMethod Algorithm="{SHA256}"/>{_tag("DigestValue", digest)}</edXML:Reference>'
     yield "</edXML:edXMLManifest></edXML:edXMLBody></edXML:edXMLEnvelope><AttachmentEncoded>"
-    for number, each in enumerate(message.attachments, 1):
-        yield "<Attachment>" + _tag("ContentType", each.content_type, "")
-        yield _tag("ContentId", f"cid:{number}", "") + _tag("AttachmentName", each.name, "")
-        yield f"<ContentTransferEncoded>{base64.b64encode(each.content).decode()}</ContentTransferEncoded>"
+    for number, attached in enumerate(message.attachments, 1):
+        yield "<Attachment>" + _tag("ContentType", attached.content_type, "")
+        yield _tag("ContentId", f"cid:{number}", "") + _tag("AttachmentName", attached.name, "")
+        yield f"<ContentTransferEncoded>{base64.b64encode(attached.content).decode()}</ContentTransferEncoded>"
         yield "</Attachment>"
     yield "</AttachmentEncoded></edXML>\n"
 
@@ -142,7 +142,9 @@ def read(data: bytes) -> Envelope:
         raise _unfit("edXMLEnvelope, MessageHeader, AttachmentEncoded")
     manifest = envelope.find("edXMLBody", "edXMLManifest")
     references = manifest.children if manifest else []
-    digests = {_content_id(each): _decoded(each.value("DigestValue")).hex() for each in references}
+    digests = {
+        _content_id(reference): _decoded(reference.value("DigestValue")).hex() for reference in references
+    }
     attachments = tuple(_attached(each, digests) for each in encoded.children if each.name == "Attachment")
     trace = envelope.find("edXMLHeader", "TraceHeaderList", "TraceHeader")
     header = MessageHeader(
@@ -187,13 +189,13 @@ def _faults(
     trace = envelope.find("edXMLHeader", "TraceHeaderList")
     if trace is None or trace.find("TraceHeader", "OrganId") is None:
         yield "TraceHeaderList/TraceHeader/OrganId: none"
-    listed = [_content_id(each) for each in references]
+    listed = [_content_id(reference) for reference in references]
     held = [_content_id(each) for each in encoded.children if each.name == "Attachment"]
     if not all(held) or len(set(held)) < len(held):
         yield "Attachment/ContentId: missing, or twice the same"
     if sorted(listed) != sorted(held):
         yield "edXMLManifest: does not list exactly the attachments"
-    called = {_content_id(each): nfc(each.value("AttachmentName")) for each in references}
+    called = {_content_id(reference): nfc(reference.value("AttachmentName")) for reference in references}
     names = []
     for each in encoded.children:
         names.append(nfc(each.value("AttachmentName")))

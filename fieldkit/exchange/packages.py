@@ -95,7 +95,7 @@ def pack(
     known = msgspec.structs.replace(
         header, document=header.document or str(uuid.uuid4()), sent=header.sent or now
     )
-    message = Envelope(known, tuple(Attached(each.name, document.read(each)) for each in sources))
+    message = Envelope(known, tuple(Attached(path.name, document.read(path)) for path in sources))
     data = edxml.write(message)
     if signer is not None:
         data = xml_signature.sign(data, signer)
@@ -148,11 +148,11 @@ def open_package(
     files: list[Path] = []
     with tempfile.TemporaryDirectory(prefix=".opening-", dir=folder) as opening:
         beside = Path(opening)
-        for number, each in enumerate(message.attachments, 1):
-            path = beside / f"{number:02d}-{_safe(each.name)}"
-            path.write_bytes(each.content)
-            checks.append(_digest(each))
-            checks += _signatures(path, each, judge)
+        for number, attached in enumerate(message.attachments, 1):
+            path = beside / f"{number:02d}-{_safe(attached.name)}"
+            path.write_bytes(attached.content)
+            checks.append(_digest(attached))
+            checks += _signatures(path, attached, judge)
             files.append(path)
         verdict = overall(checks)
         kept = [] if verdict == "fail" else [_kept(path, folder / path.name) for path in files]
@@ -270,7 +270,7 @@ def _sender(certificate: bytes, sender: Organ, asked: Sequence[Dossier]) -> Find
         held, who = {}, "?"
     agency = sender.name or sender.code
     named = any(sender.code == value for values in held.values() for value in values)
-    comparable = [wanted for each in asked if (wanted := _organisation(each))]
+    comparable = [wanted for dossier in asked if (wanted := _organisation(dossier))]
     if named or any(
         all(any(alike(value, one) for one in held.get(short, ())) for short, value in wanted.items())
         for wanted in comparable
@@ -310,35 +310,39 @@ def _organisation(asked: Dossier) -> dict[str, str]:
     return {short: value for short, value in asked.subject.items() if value and short in telling}
 
 
-def _digest(each: Attached) -> Finding:
-    if not each.digest:
+def _digest(attached: Attached) -> Finding:
+    if not attached.digest:
         return Finding(
             "digest",
             "not-checked",
-            M("The package names no digest for {name}.", name=each.name),
+            M("The package names no digest for {name}.", name=attached.name),
             required=False,
             hint=M("The document's own signature tells whether it was changed."),
         )
-    if hashlib.sha256(each.content).hexdigest() != each.digest:
-        return Finding("digest", "fail", M("The file {name} is not the one that was sent.", name=each.name))
+    if hashlib.sha256(attached.content).hexdigest() != attached.digest:
+        return Finding(
+            "digest", "fail", M("The file {name} is not the one that was sent.", name=attached.name)
+        )
     return Finding(
-        "digest", "pass", M("The file {name} is the one that was sent.", name=each.name), each.digest
+        "digest", "pass", M("The file {name} is the one that was sent.", name=attached.name), attached.digest
     )
 
 
-def _signatures(path: Path, each: Attached, judge: Judge) -> list[Finding]:
+def _signatures(path: Path, attached: Attached, judge: Judge) -> list[Finding]:
     """What is to be said of one document: a summary, then each thing that is not as it should be."""
     try:
         judged = judge(path)
     except FieldkitError as error:
-        said = M("The file {name} cannot be judged.", name=each.name)
+        message = M("The file {name} cannot be judged.", name=attached.name)
         hint = M("Ask the sender for it again.")
-        return [Finding("signatures", "fail", said, f"{error.code}: {error.detail}".rstrip(": "), hint=hint)]
-    said = {
-        "pass": M("Every signature in {name} is valid.", name=each.name),
-        "fail": M("A signature in {name} is not valid, or there is none.", name=each.name),
+        return [
+            Finding("signatures", "fail", message, f"{error.code}: {error.detail}".rstrip(": "), hint=hint)
+        ]
+    message = {
+        "pass": M("Every signature in {name} is valid.", name=attached.name),
+        "fail": M("A signature in {name} is not valid, or there is none.", name=attached.name),
         "indeterminate": M(
-            "The signatures in {name} are intact, but not all could be checked.", name=each.name
+            "The signatures in {name} are intact, but not all could be checked.", name=attached.name
         ),
     }[judged.verdict]
     outcome = "not-checked" if judged.verdict == "indeterminate" else judged.verdict
@@ -347,7 +351,7 @@ def _signatures(path: Path, each: Attached, judge: Judge) -> list[Finding]:
         for check in every_check(judged)
         if check.severity != "pass" and (check.required or check.id == appearance.JUDGE)
     ]
-    return [Finding("signatures", outcome, said), *why]
+    return [Finding("signatures", outcome, message), *why]
 
 
 def _safe(name: str) -> str:

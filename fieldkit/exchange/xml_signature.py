@@ -178,14 +178,14 @@ def _certificate(
         else signature_checks.no_path_no_revocation()
     )
     required = policy.revocation or revocation.severity == "fail"
-    found = [
+    findings = [
         signature_checks.dates(certificate, JudgedMoment(now, now)),
         signature_checks.key(certificate),
         signature_checks.usage(certificate, policy),
         path,
         msgspec.structs.replace(revocation, required=required),
     ]
-    return [msgspec.structs.replace(each, id=f"package-{each.id}") for each in found]
+    return [msgspec.structs.replace(finding, id=f"package-{finding.id}") for finding in findings]
 
 
 def _parsed(data: bytes) -> Any:

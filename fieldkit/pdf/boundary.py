@@ -227,12 +227,12 @@ def timestamp_failed(detail: str) -> FieldkitError:
 def _revoked(error: BaseException) -> BaseException | None:
     from pyhanko_certvalidator.errors import RevokedError
 
-    return next((each for each in _causes(error) if isinstance(each, RevokedError)), None)
+    return next((cause for cause in _causes(error) if isinstance(cause, RevokedError)), None)
 
 
 def _own(error: BaseException) -> FieldkitError | None:
     """The error of fieldkit's own that a library wrapped, or None."""
-    return next((each for each in _causes(error) if isinstance(each, FieldkitError)), None)
+    return next((cause for cause in _causes(error) if isinstance(cause, FieldkitError)), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

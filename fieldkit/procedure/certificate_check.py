@@ -26,17 +26,17 @@ async def run(context: Context, operator: Operator) -> Evidence:
         token = await context.token(tokens)
         present = await tokens.look(token, lambda session: session.certificates())
         own = await _own(context, operator, token, present)
-        found = await asyncio.to_thread(
+        description = await asyncio.to_thread(
             described,
             context,
             own.der,
-            [each.der for each in present if each.der != own.der],
+            [certificate.der for certificate in present if certificate.der != own.der],
             has_private_key=own.has_private_key,
         )
-        findings = [*filter(None, (kind(context),)), _device(context, token), *found.findings]
+        findings = [*filter(None, (kind(context),)), _device(context, token), *description.findings]
         for finding in findings:
             operator.say(finding)
-        known = facts(token, own.id, found)
+        known = facts(token, own.id, description)
         if verdict_of(findings) == "fail":
             return Evidence(
                 "fail",
@@ -48,25 +48,29 @@ async def run(context: Context, operator: Operator) -> Evidence:
     operator.say(proved)
     findings.append(proved)
     if proved.severity == "not-checked":
-        said = M("Token and certificate are those of the dossier; the key did not sign yet.")
-        return Evidence("not-checked", said, tuple(findings), known)
-    said = M("Token and certificate are those of the dossier, and the key signs.")
-    return Evidence("pass", said, tuple(findings), known)
+        message = M("Token and certificate are those of the dossier; the key did not sign yet.")
+        return Evidence("not-checked", message, tuple(findings), known)
+    message = M("Token and certificate are those of the dossier, and the key signs.")
+    return Evidence("pass", message, tuple(findings), known)
 
 
 async def _own(
     context: Context, operator: Operator, token: Token, present: Sequence[StoredCertificate]
 ) -> StoredCertificate:
     """The person's certificate: the only one with a key, else the person's choice, the dossier's first."""
-    held = [each for each in present if each.has_private_key]
+    held = [certificate for certificate in present if certificate.has_private_key]
     if len(held) < 2:
         return choose(present, "", token)
-    found = [await asyncio.to_thread(described, context, each.der) for each in held]
-    held = [held[at] for at in sorted(range(len(held)), key=lambda at: _differs(found[at].findings))]
-    names = {each.sha256: each for each in found}
+    descriptions = [await asyncio.to_thread(described, context, certificate.der) for certificate in held]
+    held = [held[at] for at in sorted(range(len(held)), key=lambda at: _differs(descriptions[at].findings))]
+    names = {description.sha256: description for description in descriptions}
     options = tuple(
-        Option(each.sha256, names[each.sha256].subject, str(inspect.valid(names[each.sha256])))
-        for each in held
+        Option(
+            certificate.sha256,
+            names[certificate.sha256].subject,
+            str(inspect.valid(names[certificate.sha256])),
+        )
+        for certificate in held
     )
     picked = await operator.ask(
         Question(
@@ -78,11 +82,11 @@ async def _own(
             default=options[0].value,
         )
     )
-    return next(each for each in held if each.sha256 == picked)
+    return next(certificate for certificate in held if certificate.sha256 == picked)
 
 
 def _differs(findings: Sequence[Finding]) -> int:
-    return sum(each.severity == "fail" for each in findings)
+    return sum(finding.severity == "fail" for finding in findings)
 
 
 def _device(context: Context, token: Token) -> Finding:

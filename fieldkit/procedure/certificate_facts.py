@@ -32,7 +32,7 @@ def described(
     )
 
 
-def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
+def facts(token: Token, key_id: str, description: Description) -> dict[str, Any]:
     """The token and the certificate on it, for later steps and the record. key_id: CKA_ID, hexadecimal."""
     return {
         "serial": token.serial,
@@ -40,13 +40,13 @@ def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
         "model": token.model,
         "manufacturer": token.manufacturer,
         "key_id": key_id,
-        "subject": found.subject,
-        "issuer": found.issuer,
-        "serial_number": found.serial_number,
-        "not_before": found.not_before,
-        "not_after": found.not_after,
-        "sha256": found.sha256,
-        "key": found.key,
+        "subject": description.subject,
+        "issuer": description.issuer,
+        "serial_number": description.serial_number,
+        "not_before": description.not_before,
+        "not_after": description.not_after,
+        "sha256": description.sha256,
+        "key": description.key,
     }
 
 
@@ -55,10 +55,10 @@ def kind(context: Context) -> Finding | None:
     profile = context.profiles.tokens.get(context.bureau.token)
     if profile is None:
         return None
-    said = M(
+    message = M(
         "Token profile {profile} ({known}); its PIN rules ({rules}).",
         profile=profile.id,
         known=explain(profile.known),
         rules=explain(profile.pin_policy.known),
     )
-    return Finding("token-profile", "info", said)
+    return Finding("token-profile", "info", message)

@@ -48,7 +48,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             "not-checked",
             M("There is no signed document to exchange yet. Run the test signature, then this step."),
         )
-    asked = any(each.kind == "axis" and each.signed for each in context.profiles.services)
+    asked = any(service.kind == "axis" and service.signed for service in context.profiles.services)
     plan = Plan(
         title=M("Rehearse the document exchange"),
         steps=(
@@ -87,18 +87,18 @@ async def _with_token(context: Context, operator: Operator, sources: Sequence[Pa
 
 def _documents(context: Context, folder: Path) -> list[Path]:
     """The documents that an earlier step of this visit signed, as the store keeps them."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for _, evidence in context.evidence:
-        kept = {str(each["sha256"]): str(each["name"]) for each in evidence.files}
+        kept = {str(file["sha256"]): str(file["name"]) for file in evidence.files}
         for each in evidence.facts.get("documents", ()):
             digest = str(each.get("sha256", "")) if isinstance(each, dict) else ""
             if digest not in kept:
                 continue
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / f"{len(found) + 1:02d}-{Path(kept[digest]).name}"
+            path = folder / f"{len(paths) + 1:02d}-{Path(kept[digest]).name}"
             path.write_bytes(context.store.attachment(digest))
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths
 
 
 def _rehearsed(context: Context, sources: Sequence[Path], folder: Path, signer: RawSigner | None) -> _Done:

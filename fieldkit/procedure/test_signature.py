@@ -158,11 +158,11 @@ async def _tried(
     total = len(papers) + 2
     operator.progress(Progress(M("Asking the timestamp authority"), 0, total))
     time = await asyncio.to_thread(
-        trial.timestamp, [each.url for each in authority.tsa] if authority else [], bench
+        trial.timestamp, [endpoint.url for endpoint in authority.tsa] if authority else [], bench
     )
     operator.progress(Progress(M("Asking the revocation services"), 1, total))
     status = await asyncio.to_thread(
-        trial.revocation, bench, [each.url for each in authority.crl] if authority else []
+        trial.revocation, bench, [endpoint.url for endpoint in authority.crl] if authority else []
     )
     findings = [finding_of(check) for outside in (time, status) for check in outside.checks]
     bench = msgspec.structs.replace(bench, tsa=time.tsa)
@@ -282,7 +282,7 @@ def _evidence(
                 }
                 for one in tried
             ],
-            "services": [msgspec.to_builtins(each) for one in outside for each in one.asked],
+            "services": [msgspec.to_builtins(answer) for one in outside for answer in one.asked],
         },
         files=tuple(files),
     )

@@ -57,7 +57,9 @@ def load(home: Home, *over: Path) -> Profiles:
             problems += [plan.problem(*wrong) for wrong in _no_profile(bureau, b, tokens, authorities)]
     if problems:
         raise ProfileInvalid(problems)
-    chosen = max((each.value for each in plans.values()), key=lambda plan: (not plan.sample, plan.issued))
+    chosen = max(
+        (document.value for document in plans.values()), key=lambda plan: (not plan.sample, plan.issued)
+    )
     return Profiles(
         tokens=_values(tokens),
         authorities=_values(authorities),
@@ -107,12 +109,12 @@ def check(path: Path, kind: str = "", home: Home | None = None, known: KnownName
     """
     shape, wrong = _KINDS.get(kind or _kind(path), (None, None))
     if shape is None or wrong is None:
-        said = M(
+        message = M(
             "This is no profile: it is neither {file} nor in one of the folders {names}.",
             file=_SERVICES,
             names=", ".join(sorted(kind for kind in _KINDS if kind != "services")),
         )
-        raise ProfileInvalid([Problem(str(path), 1, 1, said)])
+        raise ProfileInvalid([Problem(str(path), 1, 1, message)])
     problems: list[Problem] = []
     document = _read_one(path, shape, wrong, problems)
     if (
@@ -122,7 +124,7 @@ def check(path: Path, kind: str = "", home: Home | None = None, known: KnownName
         and known is not None
     ):
         named = _unknown(document.value, path, home, known)
-        problems += [document.problem(place, said) for place, said in named]
+        problems += [document.problem(place, message) for place, message in named]
     if problems:
         raise ProfileInvalid(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
@@ -136,34 +138,34 @@ def _unknown(plan: RolloutPlan, path: Path, home: Home, known: KnownNames) -> Wr
     for p, phase in enumerate(plan.phases):
         for t, task in enumerate(phase.tasks):
             if task.checklist and task.checklist not in known.checklists:
-                said = M(
+                message = M(
                     "There is no checklist {id}. Known: {known}.",
                     id=task.checklist,
                     known=", ".join(sorted(known.checklists)),
                 )
-                yield ("phases", p, "tasks", t, "checklist"), said
+                yield ("phases", p, "tasks", t, "checklist"), message
     for b, bureau in enumerate(plan.bureaus):
         yield from _no_profile(bureau, b, tokens, authorities)
         dossier = bureau.dossier
         at: Place = ("bureaus", b, "dossier")
         for attribute in dossier.subject:
             if attribute.upper() not in known.attributes:
-                said = M("`{name}` is no attribute of a subject, such as CN, O, OU, L, C.", name=attribute)
-                yield (*at, "subject", attribute), said
+                message = M("`{name}` is no attribute of a subject, such as CN, O, OU, L, C.", name=attribute)
+                yield (*at, "subject", attribute), message
         for key, serial, form in (
             ("certificate_serial", dossier.certificate_serial, _CERTIFICATE_SERIAL),
             ("token_serial", dossier.token_serial, _TOKEN_SERIAL),
         ):
             if serial and not form.fullmatch(serial):
-                said = M("`{value}` cannot be a serial number; it would never be found.", value=serial)
-                yield (*at, key), said
+                message = M("`{value}` cannot be a serial number; it would never be found.", value=serial)
+                yield (*at, key), message
 
 
 def _no_profile(bureau: Bureau, b: int, tokens: Collection[str], authorities: Collection[str]) -> Wrong:
     for key, id, known in (("token", bureau.token, tokens), ("authority", bureau.authority, authorities)):
         if id not in known:
-            said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
-            yield ("bureaus", b, key), said
+            message = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
+            yield ("bureaus", b, key), message
 
 
 def _kind(path: Path) -> str:
@@ -197,8 +199,8 @@ def _read_all(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
         elif id in found:
-            said = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
-            problems.append(document.problem(("id",), said))
+            message = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
+            problems.append(document.problem(("id",), message))
         found[id] = document
     return found
 
@@ -213,7 +215,7 @@ def _read_one(
     except ProfileInvalid as error:
         problems += error.problems
         return None
-    problems += [document.problem(place, said) for place, said in wrong(document.value)]
+    problems += [document.problem(place, message) for place, message in wrong(document.value)]
     return document
 
 
@@ -238,8 +240,8 @@ def _token(profile: TokenProfile) -> Wrong:
         for m, module in enumerate(getattr(profile.modules, system)):
             if not valid(module.path):
                 yield ("modules", system, m, "path"), _bad_path(module.path, system)
-    for place, said in _driver(profile.driver):
-        yield ("driver", *place), said
+    for place, message in _driver(profile.driver):
+        yield ("driver", *place), message
 
 
 _SYSTEMS = {"deb": "linux", "rpm": "linux", "msi": "windows", "exe": "windows", "pkg": "macos"}

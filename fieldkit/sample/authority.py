@@ -221,7 +221,10 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         """Make the revocation list of "issuing" or "root" anew, with `more` on it; valid for 30 days."""
         path = self.folder / f"{file}.crl"
         before = x509.load_der_x509_crl(path.read_bytes())
-        revoked = {each.serial_number: each.revocation_date_utc for each in before} | dict(more or {})
+        revoked = {
+            revoked_certificate.serial_number: revoked_certificate.revocation_date_utc
+            for revoked_certificate in before
+        } | dict(more or {})
         number = before.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
         start = seconds(this_update) if this_update else seconds(None) - days(1 / 24)
         end = seconds(next_update) if next_update else start + days(30)

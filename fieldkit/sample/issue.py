@@ -105,7 +105,7 @@ def certificate(
         .add_extension(key_usage(wish.usage), True)
     )
     if wish.purposes:
-        purposes = x509.ExtendedKeyUsage([PURPOSES[each] for each in wish.purposes])
+        purposes = x509.ExtendedKeyUsage([PURPOSES[purpose] for purpose in wish.purposes])
         builder = builder.add_extension(purposes, "timestamp" in wish.purposes)  # RFC 3161 §2.3
     if "ocsp" in wish.purposes:
         builder = builder.add_extension(x509.OCSPNoCheck(), False)

@@ -98,22 +98,22 @@ class StampSpec(msgspec.Struct, frozen=True):
         )
 
 
-def _on(found: Sequence[Page], given: Place) -> Place:
+def _on(found: Sequence[Page], place: Place) -> Place:
     """A place that was given, with what its page says of it.
 
     :raises StampUnfit: there is no such page.
     """
-    if given.page >= len(found):
+    if place.page >= len(found):
         raise StampUnfit(
             M(
                 "The stamp's place is on page {page}, and there are {pages}.",
-                page=given.page + 1,
+                page=place.page + 1,
                 pages=len(found),
             ),
             hint=M("Give another place, or none to have it found."),
         )
-    sheet = found[given.page].sheet
-    return msgspec.structs.replace(given, turn=sheet.turn, unit=sheet.unit)
+    sheet = found[place.page].sheet
+    return msgspec.structs.replace(place, turn=sheet.turn, unit=sheet.unit)
 
 
 def sign_one(
@@ -197,7 +197,7 @@ def sign_each(
         except Exception as error:  # what was signed before stays told, and what comes is tried
             done.append(SigningOutcome(job, error=unexpected(error)))
     if progress is not None:
-        signed = sum(1 for each in done if each.signed)
+        signed = sum(1 for signing_outcome in done if signing_outcome.signed)
         progress(Progress(M("Signed documents: {count}", count=signed), len(jobs), len(jobs)))
     return done
 

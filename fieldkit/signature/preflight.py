@@ -75,8 +75,8 @@ def _look(
                 "document-encrypted", "info", M("The document is encrypted; it can be signed all the same.")
             )
         )
-    found = permission.standing(reader, name)
-    if found.certified:
+    signature_state = permission.standing(reader, name)
+    if signature_state.certified:
         findings.append(
             Finding(
                 "document-certified",
@@ -84,13 +84,13 @@ def _look(
                 M("The document is certified: only fields that are already in it may be signed."),
             )
         )
-        if not found.empty:
+        if not signature_state.empty:
             raise DocumentLocked(
                 M("The document {name} is certified and has no empty field left to sign.", name=name),
                 unchanged=boundary.UNCHANGED,
                 hint=M("Ask its signer for a copy with a field for this signature."),
             )
-    chosen = permission.choose(found, field, kind, reserve, name)
+    chosen = permission.choose(signature_state, field, kind, reserve, name)
     pages = int(reader.root["/Pages"]["/Count"])
     if pages < 1:
         raise DocumentUnfit(M("The document {name} has no pages.", name=name))
@@ -104,7 +104,7 @@ def _look(
                 hint=M("Print it to PDF first if the receiver has to see the stamp."),
             )
         )
-    if found.field(chosen) is None:
+    if signature_state.field(chosen) is None:
         _rehearse(file, name, chosen, password)
     findings.append(
         Finding(
@@ -113,11 +113,13 @@ def _look(
             M(
                 "The document can be signed: {pages} page(s), {signatures} signature(s).",
                 pages=pages,
-                signatures=found.signatures,
+                signatures=signature_state.signatures,
             ),
         )
     )
-    return Preflight("ready", tuple(findings), found.empty, found.signatures, pages, chosen)
+    return Preflight(
+        "ready", tuple(findings), signature_state.empty, signature_state.signatures, pages, chosen
+    )
 
 
 def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) -> None:

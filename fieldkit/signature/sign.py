@@ -261,11 +261,11 @@ def _sign(
     writer = IncrementalPdfFileWriter(source, strict=False)
     if writer.prev.encrypted:
         _unlock(writer, title, password)
-    found = permission.standing(writer.prev, title)
+    signature_state = permission.standing(writer.prev, title)
     reserved = [each.field for each in reserve]
     kind = stamp.kind if stamp is not None else ""
-    name = permission.choose(found, field, kind, reserved, title)
-    existing = found.field(name)
+    name = permission.choose(signature_state, field, kind, reserved, title)
+    existing = signature_state.field(name)
     if stamp is not None and existing is not None and existing.place is None:
         raise permission.invisible(name, title)
     if isinstance(stamp, Drawing):
@@ -276,7 +276,7 @@ def _sign(
     places = [stamp.place if stamp else None, *(each.place for each in reserve)]
     leave_out_nothings(writer, {place.page if place else 0 for place in places})
     for each in reserve:
-        if found.field(each.field) is None:
+        if signature_state.field(each.field) is None:
             place = fields.SigFieldSpec(each.field, **_where(each.place), empty_field_appearance=False)
             fields.append_signature_field(writer, place)
     long_term = level in ("b-lt", "b-lta")
@@ -300,7 +300,7 @@ def _sign(
         new_field_spec=spec,
     )
     pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
-    return name, found.signatures > 0
+    return name, signature_state.signatures > 0
 
 
 def _unlock(writer: Any, name: str, password: Secret | None) -> None:

@@ -192,8 +192,8 @@ def _words(judged: Judgement) -> dict[str, str]:
     """Each judge's word on whether the document is as it was signed, of those that have one."""
     own = [
         check.severity
-        for each in judged.signatures
-        for check in each.checks
+        for signature in judged.signatures
+        for check in signature.checks
         if check.id in ("integrity", "coverage")
     ]
     return {"fieldkit": "fail" if "fail" in own or not own else "pass"} | quorum.integrity_words(
@@ -207,12 +207,12 @@ def _broken(path: Path, bench: TrialSetup) -> list[Finding]:
     tamper.flip(path, copy)
     judged = _judge(copy, bench, draw=False)
     words = _words(judged)
-    found = [_refused(judge, word) for judge, word in sorted(words.items())]
+    findings = [_refused(judge, word) for judge, word in sorted(words.items())]
     for check in judged.checks:
         if check.id == f"{check.judge}-integrity" and check.judge not in words:
-            found.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
+            findings.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
             words[check.judge] = ""
-    return found
+    return findings
 
 
 def _refused(judge: str, word: str) -> Finding:
@@ -311,21 +311,25 @@ def revocation(bench: TrialSetup, lists: Sequence[str] = ()) -> ServiceAnswer:
     if not asked:
         unnamed = M("Neither the certificate nor the profile names a revocation service.")
         return ServiceAnswer((_open("revocation-service", unnamed, M("Add its address to the profile.")),))
-    if not any(each.outcome == "ok" for each in asked):
+    if not any(answer.outcome == "ok" for answer in asked):
         unreached = M(
-            "No revocation service could be reached: {urls}.", urls=", ".join(each.url for each in asked)
+            "No revocation service could be reached: {urls}.", urls=", ".join(answer.url for answer in asked)
         )
         hint = M("Run this step again with a network, or bring revocation lists in the kit.")
         return ServiceAnswer((_open("revocation-service", unreached, hint, online.said()),), asked)
     known = msgspec.structs.replace(believed, crls=fetched.crls, ocsps=fetched.ocsps)
     fault = known.path_fault(certificate, datetime.now(UTC), "require")
-    detail = "; ".join(f"{each.url}: {each.milliseconds} ms" for each in asked if each.outcome == "ok")
+    detail = "; ".join(
+        f"{answer.url}: {answer.milliseconds} ms" for answer in asked if answer.outcome == "ok"
+    )
     if fault is None:
-        said = M("The revocation services say that the certificate is not revoked.")
-        return ServiceAnswer((Finding("revocation-service", "pass", said, detail),), asked)
+        message = M("The revocation services say that the certificate is not revoked.")
+        return ServiceAnswer((Finding("revocation-service", "pass", message, detail),), asked)
     if isinstance(fault, RevokedError):
-        said = M("The certificate, or one of its authorities, is revoked.")
-        return ServiceAnswer((Finding("revocation-service", "fail", said, boundary.kind_of(fault)),), asked)
+        message = M("The certificate, or one of its authorities, is revoked.")
+        return ServiceAnswer(
+            (Finding("revocation-service", "fail", message, boundary.kind_of(fault)),), asked
+        )
     unclear = M("The revocation services answered, and do not settle whether the certificate is revoked.")
     return ServiceAnswer((_open("revocation-service", unclear, None, boundary.kind_of(fault)),), asked)
 

@@ -115,16 +115,16 @@ def _opened(data: bytes, name: str) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd chunk is no fault of the picture
-            with Image.open(BytesIO(data), formats=("PNG",)) as found:
-                found.load()
-                if "A" not in found.getbands() and "transparency" not in found.info:
+            with Image.open(BytesIO(data), formats=("PNG",)) as image_file:
+                image_file.load()
+                if "A" not in image_file.getbands() and "transparency" not in image_file.info:
                     raise _unfit(
                         M("The background of the picture {name} is not transparent.", name=name),
                         hint=M(
                             "Take the paper out of the background in a picture editor, and save it as PNG."
                         ),
                     )
-                return found.convert("RGBA")
+                return image_file.convert("RGBA")
     except StampUnfit:
         raise
     except Exception as error:  # Pillow raises almost anything for a damaged one

@@ -91,9 +91,9 @@ def pages(path: Path, password: Secret | None = None) -> list[Page]:
         locked = reader.encrypted
         if locked:
             unlock(reader, path.name, password)
-        found = sheets(reader)
+        page_sheets = sheets(reader)
     words = _words(path, password if locked else None) if poppler.here("pdftotext") else []
-    return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(found)]
+    return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(page_sheets)]
 
 
 def unlock(reader: Any, name: str, password: Secret | None) -> None:

@@ -118,7 +118,7 @@ def _render(place: Place, shown: str, lines: Sequence[str], size: int, files: di
                 str(main),
                 root=name,
                 sys_inputs={"data": json.dumps(data)},
-                font_paths=[str(each) for each in FONT_FOLDERS if each.is_dir()],
+                font_paths=[str(path) for path in FONT_FOLDERS if path.is_dir()],
                 ignore_system_fonts=True,
                 timestamp=0,
                 pdf_tags=False,
