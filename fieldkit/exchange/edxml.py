@@ -118,7 +118,8 @@ def _document(message: Envelope) -> Iterator[str]:
     for number, attached in enumerate(message.attachments, 1):
         yield "<Attachment>" + _tag("ContentType", attached.content_type, "")
         yield _tag("ContentId", f"cid:{number}", "") + _tag("AttachmentName", attached.name, "")
-        yield f"<ContentTransferEncoded>{base64.b64encode(attached.content).decode()}</ContentTransferEncoded>"
+        encoded = base64.b64encode(attached.content).decode()
+        yield f"<ContentTransferEncoded>{encoded}</ContentTransferEncoded>"
         yield "</Attachment>"
     yield "</AttachmentEncoded></edXML>\n"
 
