@@ -44,7 +44,7 @@ class Agents:
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
     logs: the folder for what modules print. attempts: where wrong PINs are counted; the account's own counts
     unless given. tries: how many wrong PINs a module's tokens allow; three where nobody knows better.
-    unblock: what opens their locked PIN. named: those that the person named, who answers for them.
+    unblock: what opens their locked PIN. named: those that the person named.
     """
 
     def __init__(
