@@ -237,7 +237,8 @@ class Agents:
         if not token.initialized:
             return identify(token)
         try:
-            with self.session(token) as session:
+            agent = self._agent(token)
+            with Session(self, agent, token, self._open(agent, token), logged_in=False) as session:
                 return identify(token, [each.der for each in session.certificates()])
         except FieldkitError:
             return msgspec.structs.replace(identify(token), certain=False)
