@@ -44,7 +44,7 @@ class Agents:
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
     logs: the folder for what modules print. attempts: where wrong PINs are counted; the account's own counts
     unless given. tries: how many wrong PINs a module's tokens allow; three where nobody knows better.
-    unblock: what opens their locked PIN. named: those that the person named, who answers for them.
+    unblock: what opens their locked PIN. named: those that the person named.
     """
 
     def __init__(
@@ -239,7 +239,8 @@ class Agents:
         if not token.initialized:
             return identify(token)
         try:
-            with self.session(token) as session:
+            agent = self._agent(token)
+            with Session(self, agent, token, self._open(agent, token), logged_in=False) as session:
                 return identify(token, [each.der for each in session.certificates()])
         except FieldkitError:
             return msgspec.structs.replace(identify(token), certain=False)

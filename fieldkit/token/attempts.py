@@ -270,6 +270,7 @@ class Attempts:
         """
         kept = [each for each in failures if each.pin or each.so or each.merged]
         OS.write_at(descriptor, 0, _encoded(identity, kept))
+        OS.truncate(descriptor, SIZE)  # it may have been longer, which is damage
         OS.sync(descriptor)
 
     def _known_earlier(self) -> Mapping[str, Mapping[str, int]]:

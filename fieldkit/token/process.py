@@ -60,8 +60,7 @@ class ModuleCallFailed(Exception):
 class Agent:
     """One module in its own process. Calls from several threads wait for one another.
 
-    named: the person named it, and answers for it. deadlines: seconds by type of request; `object` stands for
-    every other.
+    named: the person named it. deadlines: seconds by type of request; `object` stands for every other.
     """
 
     def __init__(
@@ -274,10 +273,6 @@ def environment(module: str, logs: Path) -> dict[str, str]:
     return own | {"OPENSC_DEBUG": "0"} | opensc.environment(module, logs)
 
 
-def _root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
 def inspect(module: str, *, named: bool = False) -> None:
     """Look at a module's file before anything loads it. named: the person named it.
 
@@ -289,8 +284,8 @@ def inspect(module: str, *, named: bool = False) -> None:
         found = header.read(path)
         with path.open("rb") as file:
             spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
-        # who names it answers for it, but not with the whole machine
-        open_to = None if named and not _root() else changeable_by_others(path)
+        # of a folder of one's own Windows does not say here who else may write
+        open_to = None if named and sys.platform == "win32" else changeable_by_others(path)
     except FileNotFoundError:
         raise errors.ModuleMissing(
             M("The module {module} is not there.", module=module),
@@ -313,9 +308,7 @@ def inspect(module: str, *, named: bool = False) -> None:
                 module=module,
                 place=str(open_to),
             ),
-            hint=M(
-                "Have an administrator install it where only the system may write, or name it with --module."
-            ),
+            hint=M("Have an administrator install it where only the system may write."),
             detail=str(open_to),
             module=module,
         )

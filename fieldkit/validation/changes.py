@@ -233,21 +233,26 @@ def _draws(appearance: Any) -> bool:
 
 
 class _Order(_Rule):
-    """What lies on a page stays in its order: what lay beneath must not come up."""
+    """Fields and notes stay in their order: what lay beneath must not come up."""
 
     def check(self, old: Any, new: Any) -> None:
         pages = zip(leaves(old.root["/Pages"]), leaves(new.root["/Pages"]), strict=False)
         for (before, _), (after, _) in pages:
-            there, now = _raw(before), _raw(after)
+            there, now = _raw(before, "/Annots"), _raw(after, "/Annots")
             if there != now[: len(there)] or len(set(now)) != len(now):
                 raise SuspiciousModification("The notes and fields of a page are in another order")
+        listed, lists = (_raw(each.root, "/AcroForm", "/Fields") for each in (old, new))
+        if [field for field in lists if field in listed] != listed:
+            raise SuspiciousModification("The fields of the form are in another order")
 
 
-def _raw(page: Any) -> list[Any]:
-    """The page's annotations as they are named."""
-    if "/Annots" not in page:
-        return []
-    array = page["/Annots"]
+def _raw(holder: Any, *path: str) -> list[Any]:
+    """What the array at the end of this path names."""
+    array = holder
+    for key in path:
+        if key not in array:
+            return []
+        array = array[key]
     return [getattr(array.raw_get(at), "reference", None) for at in range(len(array))]
 
 

@@ -54,5 +54,7 @@ def test_each_change_is_made_once_and_can_be_read_as_code() -> None:
 def test_the_table_names_modules_and_tests_that_exist() -> None:
     for module, tests in TABLE["tests"].items():
         assert (ROOT / "fieldkit" / f"{module}.py").is_file()
-        assert all((ROOT / test).exists() for test in tests)
+        for file, _, name in (test.partition("::") for test in tests):
+            assert (ROOT / file).exists()
+            assert not name or f"def {name}(" in (ROOT / file).read_text()
     assert {each["module"] for each in TABLE.get("equivalent", ())} <= TABLE["tests"].keys()

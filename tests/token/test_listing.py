@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fieldkit.token import errors, guard, provision, uri
+from fieldkit.token import errors, guard, process, provision, uri
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
@@ -279,6 +281,25 @@ def shared_group(module: Path) -> None:
     module.chmod(0o775)
 
 
+@pytest.fixture
+def ordinary_folder() -> Iterator[Path]:
+    """A folder that every account may reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[None]:
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another account")
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.parametrize(
     "opening", [writable_file, writable_folder, of_somebody, folder_of_somebody, shared_group]
 )
@@ -299,6 +320,21 @@ def test_a_module_that_others_may_change_is_not_loaded_by_root_whoever_names_it(
         assert isinstance(problem, errors.ModuleUnusable)
         assert "others may change" in str(problem)
         assert isinstance(problem_of(path, tmp_path, named=True), errors.ModuleUnusable), "root runs nobody's"
+
+
+@pytest.mark.parametrize("opening", [writable_file, writable_folder, of_somebody, shared_group])
+def test_a_module_that_others_may_change_is_given_no_pin_of_an_ordinary_user_who_names_it(
+    softhsm: str, ordinary_folder: Path, opening: Callable[[Path], None]
+) -> None:
+    module = ordinary_folder / "vendor" / "lib" / "module.so"
+    module.parent.mkdir(parents=True)
+    shutil.copy(softhsm, module)
+    with ordinary_user():
+        process.inspect(str(module), named=True)
+    opening(module)
+    with ordinary_user(), pytest.raises(errors.ModuleUnusable, match="others may change") as refused:
+        process.inspect(str(module), named=True)
+    assert "--module" not in str(refused.value.hint), "naming it does not help"
 
 
 def test_a_folder_where_nobody_changes_what_is_not_his_will_do(softhsm: str, tmp_path: Path) -> None:
