@@ -10,9 +10,10 @@ import pytest
 from pyhanko.pdf_utils.generic import Reference
 
 from fieldkit.errors import FieldkitError
-from fieldkit.signature.validate import validate
-from tests.signature import forgery, papers, revision
-from tests.signature.pki import Pki, SoftwareSigner
+from fieldkit.validation.validate import validate
+from tests import papers
+from tests.pki import Pki, SoftwareSigner
+from tests.validation import forgery, revision
 
 BOX = b"/Type/XObject/Subtype/Form/BBox[0 0 595 842]/Resources<</Font<</F1 6 0 R>>>>"
 FIELD = b"<</Type/Annot/Subtype/Widget/F 4/FT/Tx/DA(/F1 20 Tf 0 g)/P 3 0 R/Rect[60 400 300 430]"
