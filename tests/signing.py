@@ -74,7 +74,7 @@ def put_on_token(
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     from fieldkit.secret import Secret
-    from fieldkit.token import provision
+    from fieldkit.token import initialisation
     from fieldkit.token.agents import Agents
 
     module = "/usr/lib/softhsm/libsofthsm2.so"
@@ -86,7 +86,7 @@ def put_on_token(
         held = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         with Agents([module], tmp_path / "logs") as agents:
             empty = next(each for each in agents.tokens() if not each.initialized)
-            made = provision.initialise(agents, empty, "MẪU", Secret("13572468"), Secret(PIN))
+            made = initialisation.initialise(agents, empty, "MẪU", Secret("13572468"), Secret(PIN))
             with agents.session(made, Secret(PIN)) as session:
                 session.create_key(Secret(held), "01", "key")
                 session.create_certificate(signer.certificate, "01", "certificate")

@@ -15,7 +15,7 @@ from fieldkit.action.token_access import (
 from fieldkit.operator import Plan
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M
-from fieldkit.token import provision
+from fieldkit.token import pins
 from fieldkit.token.guard import OPENS
 from fieldkit.token.model import Token
 
@@ -51,9 +51,7 @@ async def change_pin(
     ):
 
         def change() -> Token:
-            after = provision.change_pin(
-                tokens.agents, token, old, new, rules=rules, confirmed_last_try=confirmed
-            )
+            after = pins.change_pin(tokens.agents, token, old, new, rules=rules, confirmed_last_try=confirmed)
             changed()
             return after
 
@@ -76,5 +74,5 @@ async def unblock_pin(tokens: TokenAccess, token: Token) -> Token:
         await ask_new_pin(tokens.operator, token, rules) as new,
     ):
         return await finish(
-            provision.unblock, tokens.agents, token, code, new, rules=rules, confirmed_last_try=confirmed
+            pins.unblock, tokens.agents, token, code, new, rules=rules, confirmed_last_try=confirmed
         )

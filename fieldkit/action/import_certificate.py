@@ -19,12 +19,12 @@ from fieldkit.certificate.inspect import Description
 from fieldkit.operator import Operator, Plan, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message
-from fieldkit.token import provision
+from fieldkit.token import importing, settling
 from fieldkit.token.errors import DuplicateKey
 from fieldkit.token.intents import Intent, Intents
 from fieldkit.token.model import StoredCertificate, Token
-from fieldkit.token.provision import ImportReport
 from fieldkit.token.session import Session
+from fieldkit.token.settling import ImportReport
 
 
 async def read_identity(path: Path, operator: Operator, purposes: tuple[str, ...] = ()) -> Identity:
@@ -78,7 +78,7 @@ async def import_certificate(
     """
     present = await tokens.look(token, lambda session: session.certificates())
     with tokens.intents() as intents:
-        leftovers = await asyncio.to_thread(provision.leftovers, token, intents)
+        leftovers = await asyncio.to_thread(settling.leftovers, token, intents)
         await tokens.consent(
             plan(token, holder, description, source, present, leftovers),
             M("The certificate was not imported: not agreed to."),
@@ -88,7 +88,7 @@ async def import_certificate(
             try:
                 report = _write(tokens, session, holder, label, intents, leftovers)
             except DuplicateKey:
-                done = provision.there_already(session, holder.certificate) if again else None
+                done = importing.there_already(session, holder.certificate) if again else None
                 if done is None:
                     raise
                 return done
@@ -107,10 +107,10 @@ def _write(
     agreed: Sequence[Intent],
 ) -> ImportReport:
     if not holder.key:
-        return provision.import_certificate(
+        return importing.import_certificate(
             session, holder.certificate, label, holder.chain, intents=intents, agreed=agreed
         )
-    return provision.import_identity(
+    return importing.import_identity(
         session, holder, label, intents=intents, agreed=agreed, progress=tokens.operator.progress
     )
 
@@ -151,7 +151,7 @@ def plan(
             *written,
             M("The key then signs once, and the certificate must verify it."),
             present_certificates(present),
-            *map(provision.removal, leftovers),
+            *map(settling.removal, leftovers),
         ),
         keeps=M("If anything fails, what was written is removed and you are told."),
     )

@@ -23,7 +23,7 @@ from fieldkit.operator import Operator, Plan, Progress, SecretRequest
 from fieldkit.profile.model import TokenProfile
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import policy, provision
+from fieldkit.token import initialisation, policy
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules
 
@@ -56,7 +56,7 @@ async def initialise_token(
     ):
         operator.progress(Progress(M("Initialising the token"), 0, 0))
         return await finish(
-            provision.initialise,
+            initialisation.initialise,
             tokens.agents,
             token,
             label,

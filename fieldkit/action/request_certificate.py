@@ -15,7 +15,7 @@ from fieldkit.action.token_access import TokenAccess, finish
 from fieldkit.certificate import name, request
 from fieldkit.operator import Plan
 from fieldkit.text import M
-from fieldkit.token import provision
+from fieldkit.token import importing
 from fieldkit.token.model import Token
 from fieldkit.token.session import Session
 
@@ -67,7 +67,7 @@ async def request_certificate(
                 )
 
             report = (
-                with_key(key_id) if key_id else provision.requested(session, intents, with_key, owner=owner)
+                with_key(key_id) if key_id else importing.requested(session, intents, with_key, owner=owner)
             )
             made()
             return report

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fieldkit.certificate.inspect import Description
     from fieldkit.certificate.request import CertificateRequest
     from fieldkit.token.model import Token
-    from fieldkit.token.provision import ImportReport
+    from fieldkit.token.settling import ImportReport
 
 certificate = noun("certificate", M("Look at certificates and certificate files; put them on tokens."))
 A_FILE = click.Path(path_type=Path)

@@ -14,7 +14,7 @@ from fieldkit.procedure.certificate_facts import described, facts, kind
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.text import M
-from fieldkit.token import provision
+from fieldkit.token import proof
 from fieldkit.token.errors import PinChangeNeeded
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import choose
@@ -130,7 +130,7 @@ async def _proved(tokens: TokenAccess, token: Token, own: StoredCertificate) -> 
             hint=M("Run the step again when the officer can enter the PIN."),
         )
     try:
-        await tokens.log_in(token, lambda session: asyncio.to_thread(provision.prove, session, own))
+        await tokens.log_in(token, lambda session: asyncio.to_thread(proof.prove, session, own))
     except PinChangeNeeded:
         return Finding(
             "key-proved",

@@ -19,7 +19,7 @@ import pytest
 from fieldkit.home import Home
 from fieldkit.secret import Secret
 from fieldkit.signature import batch, sign
-from fieldkit.token import provision
+from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
 from fieldkit.validation import validate
 from tests.conftest import REPOSITORY, clean_environment, softhsm_configuration
@@ -80,7 +80,7 @@ class Token:
         held = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         with Agents([MODULE], folder / "logs") as agents:
             empty = next(each for each in agents.tokens() if not each.initialized)
-            made = provision.initialise(agents, empty, LABEL, Secret("13572468"), Secret(PIN))
+            made = initialisation.initialise(agents, empty, LABEL, Secret("13572468"), Secret(PIN))
             with agents.session(made, Secret(PIN)) as session:
                 session.create_key(Secret(held), "01", "key")
                 session.create_certificate(signer.certificate, "01", "certificate")

@@ -16,7 +16,7 @@ from fieldkit.procedure.certificate_request import DossierIncomplete
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import Message
-from fieldkit.token import errors, provision
+from fieldkit.token import errors, importing
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.visit.visits import Visits
@@ -308,7 +308,7 @@ def _personalise(running: Agents, token: Token, sample: SampleAuthority, *, agen
     issued = sample.agency if agency else sample.person
     with running.session(running.find(token.serial), pin()) as session:
         holder = Identity(Secret(issued.key.reveal_bytes()), issued.certificate, issued.chain, "officer")
-        provision.import_identity(session, holder, "officer")
+        importing.import_identity(session, holder, "officer")
 
 
 def test_an_import_that_is_stopped_half_way_comes_to_its_end_and_is_recorded(

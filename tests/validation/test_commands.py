@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from fieldkit.home import Home
 from fieldkit.secret import Secret
-from fieldkit.token import provision
+from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
 from tests.conftest import Run, softhsm_configuration
 from tests.pki import Pki, SoftwareSigner
@@ -27,7 +27,7 @@ def token(tmp_path: Path, home: Home, rsa_signer: SoftwareSigner, monkeypatch: p
     held = rsa_signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     with Agents([module], tmp_path / "logs") as agents:
         empty = next(each for each in agents.tokens() if not each.initialized)
-        made = provision.initialise(agents, empty, "MẪU", Secret("13572468"), Secret(PIN))
+        made = initialisation.initialise(agents, empty, "MẪU", Secret("13572468"), Secret(PIN))
         with agents.session(made, Secret(PIN)) as session:
             session.create_key(Secret(held), "01", "key")
             session.create_certificate(rsa_signer.certificate, "01", "certificate")
