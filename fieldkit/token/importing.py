@@ -13,12 +13,12 @@ from fieldkit.text import M, nfc
 from fieldkit.token import errors
 from fieldkit.token.intents import Intent, Intents, MemoryIntents
 from fieldkit.token.model import StoredCertificate, StoredKey, Token
+from fieldkit.token.proof import prove
 from fieldkit.token.session import Session, key_id, public_key
+from fieldkit.token.settling import ImportReport, common_name, roll_back, settle, sha256_of
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
-from fieldkit.token.proof import prove
-from fieldkit.token.settling import ImportReport, common_name, roll_back, settle, sha256_of
 
 OBJECT_OVERHEAD = 512  # bytes a token needs besides an object's own, generously
 STEPS = 5

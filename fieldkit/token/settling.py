@@ -14,11 +14,11 @@ from fieldkit.text import M, Message, visible
 from fieldkit.token import errors
 from fieldkit.token.intents import Intent, Intents
 from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.token.proof import prove
 from fieldkit.token.session import Session, key_id, public_key
 
 if TYPE_CHECKING:
     pass
-from fieldkit.token.proof import prove
 
 
 class ImportReport(msgspec.Struct, frozen=True):
