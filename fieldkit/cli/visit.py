@@ -11,16 +11,10 @@ import click
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.text import M, Said
 from fieldkit.text_output import SYMBOLS
-from fieldkit.visit.model import CHANGED, State, Status, UnreadableVisit, Visit
+from fieldkit.visit.model import CHANGED, STATES, Status, UnreadableVisit, Visit
 
 visit = noun("visit", M("Start a visit, answer its checklist, finish it."))
 
-STATES: dict[State, Said] = {
-    "open": M("open"),
-    "ready": M("ready to be signed off"),
-    "signed": M("signed off, record to be made"),
-    "recorded": M("finished, record made"),
-}
 SIGNS: dict[Status, str] = {
     "done": SYMBOLS["pass"],
     "todo": "·",
@@ -99,7 +93,7 @@ def unreadable_lines(unreadable: UnreadableVisit) -> list[str]:
 
 def heading(found: Visit) -> str:
     """A visit in one line."""
-    state = STATES[found.state]
+    state = STATES[found.finish][found.state]
     return f"{found.id}  {found.bureau.name}  {found.checklist.title}  {found.done}/{found.total}  {state}"
 
 

@@ -211,7 +211,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
             self._write_log(error)
         self.push_screen(ErrorScreen(found, title))
 
-    def on_asked(self, message: DialogAsked) -> None:
+    def on_dialog_asked(self, message: DialogAsked) -> None:
         """A procedure asks the person something."""
 
         def answered(value: Any) -> None:

@@ -209,6 +209,7 @@ class Visits:
             bureau=now.bureau,
             folder=folder,
             answers=now.answers,
+            roles=now.roles,
             evidence=now.proofs(before=item),
             modules=modules,
             changed=trace.changed,
@@ -370,7 +371,7 @@ class Visits:
         now = self.load(visit)
         if now.signoff is not None:
             raise errors.VisitClosed(
-                M("Visit {visit} was signed off by {officer}.", visit=now.id, officer=now.signoff.officer),
+                M("Visit {visit} was signed off by {officer}.", visit=now.id, officer=now.signoff.by),
                 unchanged=M("Nothing was changed."),
                 hint=M("To change it, amend it with a reason: `fieldkit visit amend`."),
             )

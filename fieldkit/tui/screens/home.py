@@ -109,7 +109,7 @@ class HomeScreen(FieldkitScreen[None]):
             self._say_next()
             self.fieldkit.tell(error, M("The store could not be opened"))
 
-    def on_home_room_read(self, event: Read) -> None:
+    def on_home_screen_read(self, event: Read) -> None:
         self._visits, self._unreadable = event.overview.visits, event.overview.unreadable
         self._damage = event.damage
         self._failed = False
@@ -220,11 +220,13 @@ def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
 
 
 def _row(visit: Visit) -> ListRow:
+    from fieldkit.visit.model import STATES
+
     return ListRow(
         key=visit.id,
         text=f"{visit.bureau.name} · {visit.checklist.title}",
         sign=signs.sign(visit.state),
-        word=f"{visit.done}/{visit.total}  {signs.STATES[visit.state]}",
+        word=f"{visit.done}/{visit.total}  {STATES[visit.finish][visit.state]}",
     )
 
 
@@ -263,10 +265,15 @@ def _about(visit: Visit) -> list[Paragraph]:
 def _next_step(visit: Visit) -> Message:
     if visit.state == "recorded":
         return M("Finished. Enter shows it; F9 in it exports again or puts the bundle.")
+    recorded = visit.finish == "record"
     if visit.state == "signed":
+        if recorded:
+            return M("Next: make the record of the form (Enter, then F9).")
         return M("Next: make the handover record (Enter, then F9).")
     item = visit.next_item()
     if visit.state == "ready" or not item:
+        if recorded:
+            return M("Next: close the form (Enter, then F9).")
         return M("Next: the officer signs off (Enter, then F9).")
     return M("Next: {item} (Enter goes on there).", item=str(visit.checklist.item(item).label))
 
@@ -285,7 +292,11 @@ def _nothing_yet() -> list[Paragraph]:
             "",
             "2.",
         ),
-        Paragraph(M("F9 finishes: sign-off, handover record, export, bundle for head office."), "", "3."),
+        Paragraph(
+            M("F9 finishes: sign-off or closing, record, export, bundle for head office."),
+            "",
+            "3.",
+        ),
         Paragraph(""),
         Paragraph(M("F1 shows all keys. F2 changes the language."), "faint"),
     ]

@@ -143,7 +143,7 @@ class StampScreen(FieldkitScreen[Place | None]):
 
         self.run_worker(draw, thread=True, group="page", exclusive=False, exit_on_error=False)
 
-    def on_stamp_room_drawn(self, event: Drawn) -> None:
+    def on_stamp_screen_drawn(self, event: Drawn) -> None:
         if event.error is not None:
             self.status(event.error.message)  # it can be placed all the same: the line says where it is
         elif self._picture is not None and event.draft == self._draft:

@@ -83,7 +83,7 @@ class VisitScreen(WorkScreen):
         visit = self._visit
         if visit is None:
             return self.visit_id, ""
-        state = signs.STATES["open"] if visit.state == "open" else signs.SHORT_STATES[visit.state]
+        state = M("open") if visit.state == "open" else signs.SHORT_STATES[visit.state]
         return f"{visit.bureau.name} · {visit.checklist.title}", f"{visit.done}/{visit.total}  {state}"
 
     def body(self) -> Iterator[Widget]:
@@ -157,7 +157,7 @@ class VisitScreen(WorkScreen):
         desk = self.fieldkit.desk
         return self.Loaded(await desk.call(lambda: desk.visits.load(self.visit_id)))
 
-    def on_visit_room_loaded(self, event: Loaded) -> None:
+    def on_visit_screen_loaded(self, event: Loaded) -> None:
         first = self._visit is None
         self._take(event.visit, event.at)
         if first:
@@ -272,7 +272,7 @@ class VisitScreen(WorkScreen):
 
         return self.Answered(await desk.call(save), item)
 
-    def on_visit_room_answered(self, event: Answered) -> None:
+    def on_visit_screen_answered(self, event: Answered) -> None:
         self._busy = False
         self._drafts.hold(event.item, None)
         saved = _of_item(event.visit, event.item, lambda item: M("Saved: {item}", item=item))
@@ -282,7 +282,7 @@ class VisitScreen(WorkScreen):
         self.fieldkit.note(saved)
         self.fieldkit.release_keys()
 
-    def on_visit_room_refused(self, event: Refused) -> None:
+    def on_visit_screen_refused(self, event: Refused) -> None:
         from fieldkit.checklist.errors import AnswerInvalid
 
         self._busy = False
@@ -363,7 +363,7 @@ class VisitScreen(WorkScreen):
         if visit.signoff is None:
             return True
         self.status(
-            M("Signed off by {officer}; F9 can open it again, with a reason.", officer=visit.signoff.officer)
+            M("Signed off by {officer}; F9 can open it again, with a reason.", officer=visit.signoff.by)
         )
         return False
 

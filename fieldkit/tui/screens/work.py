@@ -75,16 +75,16 @@ class WorkScreen(FieldkitScreen[None], inherit_bindings=True):
     def ended(self, outcome: Any, error: FieldkitError | None) -> None:
         """The work has ended. An error is shown on a screen of its own unless the person said no."""
 
-    def on_found(self, event: FindingShown) -> None:
+    def on_finding_shown(self, event: FindingShown) -> None:
         self.findings.append(event.finding)
         self.fieldkit.note(event.finding.message)
         self.found_more(self.findings)
 
-    def on_progressed(self, event: ProgressShown) -> None:
+    def on_progress_shown(self, event: ProgressShown) -> None:
         if self.working:
             self.status(progress_words(event.progress))
 
-    def on_work_room_ended(self, event: Ended) -> None:
+    def on_work_screen_ended(self, event: Ended) -> None:
         self._work = None
         self.retell_keys()
         error = None if event.error is None else as_error(event.error)
