@@ -39,6 +39,9 @@ from fieldkit.visit.pin import pin
 HANDOVER = "BBBG"
 """How the number of a handover record ends: biên bản bàn giao."""
 
+LOGIN = "tên đăng nhập, chưa khai họ tên / login name, no name was set"
+"""What follows the name of a technician who never said theirs."""
+
 
 def build(
     visit: Visit,
@@ -175,11 +178,13 @@ def words(said: Said | str) -> Words:
 
 
 def _giver(visit: Visit, owner: Words | None) -> Party:
-    technician = visit.signoff.technician if visit.signoff else visit.who
+    technician, login = (
+        (visit.signoff.technician, visit.signoff.login) if visit.signoff else (visit.who, visit.login)
+    )
     parent = visit.bureau.dossier.subject.get("O", "")
     return Party(
         agency=owner or LABELS["unit"],
-        person=technician,
+        person=f"{technician} ({LOGIN})" if login else technician,
         title=LABELS["technician"],
         parent=Words(parent, parent) if parent else None,
     )

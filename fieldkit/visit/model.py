@@ -61,6 +61,7 @@ class SignOff(msgspec.Struct, frozen=True):
 
     A form that is only recorded may name nobody who answers for it; then the technician closed it.
 
+    login: the technician is known by a login name only, for no name was set.
     day: by which day the visit was read, for what depends on it; that of `wall` in older entries.
     """
 
@@ -70,6 +71,7 @@ class SignOff(msgspec.Struct, frozen=True):
     wall: str
     head: str
     day: str = ""
+    login: bool = False
 
     @property
     def by(self) -> str:
@@ -145,7 +147,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     While it is signed off all this is as the officer accepted it. later, later_notes: items and notes whose
     entries came after that; they count once the visit is amended. amendments: those since the last record.
     day: the day that `today()` is. head: the visit's last entry. order: sorts visits by when they were
-    touched, whatever the clocks on the walls said.
+    touched, whatever the clocks on the walls said. login: who began it is known by a login name only.
     """
 
     id: str
@@ -174,6 +176,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     records: tuple[RecordMade, ...] = ()
     amendments: tuple[Amendment, ...] = ()
     pinned: PinnedProfile | None = None
+    login: bool = False
 
     @property
     def amendment(self) -> str:
