@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit import settings
 from fieldkit.errors import Refused
 from fieldkit.finding import Finding
 from fieldkit.home import Home
@@ -26,6 +27,7 @@ from fieldkit.visit.visits import Visits
 BUREAU = "MAU-01"
 MARK = "sample-home"  # a home with this file is the demo's own
 CHECKLIST = "handover"
+TECHNICIAN = "Trần Văn Mẫu"
 
 
 class SampleSetup(msgspec.Struct, frozen=True):
@@ -80,6 +82,8 @@ def lay_out(home: Home) -> SampleSetup:
         made.write_pkcs12(certificate, secret)
     _fresh_token_store(home)
     made.install(home)
+    if not settings.load_or_default(home).who:
+        settings.save(home, msgspec.structs.replace(settings.load_or_default(home), who=TECHNICIAN))
     return SampleSetup(home, made, certificate, password)
 
 
@@ -88,7 +92,8 @@ def _own(home: Home) -> bool:
     from fieldkit.sample import authority
     from fieldkit.sync import recipients
 
-    if (home.path / MARK).is_file() or not any(path.is_file() for path in home.path.rglob("*")):
+    there = (path for path in home.path.rglob("*") if path.is_file() and path != home.settings)
+    if (home.path / MARK).is_file() or not any(there):
         return True
     # Release 0.1 left no mark: it is the demo's where every key and paper is.
     folder = home.path / "sample-authority"

@@ -48,6 +48,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "profiles"
 
     @property
+    def settings(self) -> Path:
+        """What the person at this machine set once."""
+        return self.path / "settings.json"
+
+    @property
     def agreed(self) -> Path:
         """What was agreed to be taken from a kit, beside its papers; only while it is being taken."""
         return self.path / "kit-files" / "papers" / "agreed.json"

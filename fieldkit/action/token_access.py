@@ -163,7 +163,7 @@ class TokenAccess:
 
     def rules(self, token: Token, expected: TokenProfile | None = None) -> PinRules:
         """The rules for a new PIN of `token`. expected: the kind that the bureau is to have."""
-        return policy.for_profile(expected or self.profile_of(token))
+        return policy.for_profile(expected or self.profile_of(token), self.profiles.tokens.values())
 
     @contextlib.contextmanager
     def intents(self) -> Iterator[Intents]:

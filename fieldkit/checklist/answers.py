@@ -17,7 +17,7 @@ import msgspec
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.checklist.expression import parse
 from fieldkit.checklist.model import YES_NO, Checklist, Item, Value
-from fieldkit.checklist.value import Term, evaluate, plain, term, term_by_shape, truth
+from fieldkit.checklist.value import Term, evaluate, plain, term, truth
 from fieldkit.text import M, Said, nfc
 
 LONGEST_TEXT = 20_000
@@ -37,24 +37,18 @@ class AnswerProblem(msgspec.Struct, frozen=True):
     message: Said
 
 
-def check_answer(
-    item: Item, value: Any, answers: Mapping[str, Any], checklist: Checklist | None = None
-) -> Value:
+def check_answer(item: Item, value: Any, answers: Mapping[str, Any], checklist: Checklist) -> Value:
     """`value` in the form it is stored in: NFC, plain decimals, ISO dates, choices in their order.
 
-    answers: the other items' answers, for the constraint; with `checklist` they are read by their
-    items' kinds and relevance, otherwise by what they look like.
+    answers: the other items' answers, for the constraint: those of items that are in force count, the
+    answer at hand among them.
 
     :raises AnswerInvalid: the value does not fit the item, or breaks its constraint.
     """
     stored = normal(item, value)
     today = datetime.date.today()
-    others: Callable[[str], Term]
-    if checklist is None:
-        others = lambda name: term_by_shape(answers.get(name))  # noqa: E731
-    else:
-        others = Answers(checklist, answers, today).term
-    broken = _broken(item, stored, others, today)
+    known = Answers(checklist, {**answers, item.id: stored}, today)
+    broken = _broken(item, stored, known.term, today)
     if broken is not None:
         raise AnswerInvalid(broken, unchanged=M("The answer was not saved."))
     return stored

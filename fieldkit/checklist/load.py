@@ -11,7 +11,7 @@ from fieldkit.checklist.errors import AnswerInvalid, ChecklistInvalid, Checklist
 from fieldkit.checklist.expression import parse as parse_expression
 from fieldkit.checklist.expression import references
 from fieldkit.checklist.meaning import check
-from fieldkit.checklist.model import Checklist, Item
+from fieldkit.checklist.model import ROLES, Checklist, Item
 from fieldkit.checklist.order import circle, ordered
 from fieldkit.home import Home, shipped
 from fieldkit.text import M, Message, Said
@@ -21,6 +21,8 @@ _CHECKLIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
 _ACCEPT = re.compile(r"[a-z0-9]{1,8}")
+_NUMBER = re.compile(r"[^\W_][^\W_-]*(-[^\W_]+)*")
+LONGEST_NUMBER = 16
 
 MOST_SHOWN = 12
 
@@ -84,6 +86,12 @@ def wrong(checklist: Checklist, procedures: Collection[str] | None = None) -> Wr
     items: set[str] = set()
     if not _CHECKLIST_ID.fullmatch(checklist.id):
         yield ("id",), _bad_name(checklist.id), 0
+    if checklist.finish == "handover" and checklist.paper == "form":
+        yield ("paper",), M("A handover is printed on the paper `handover`, which has its signatures."), 0
+    if checklist.number and not (
+        len(checklist.number) <= LONGEST_NUMBER and _NUMBER.fullmatch(checklist.number)
+    ):
+        yield ("number",), M("`{value}` ends no paper's number; PKS would.", value=checklist.number), 0
     if not checklist.sections:
         yield ("sections",), M("A checklist needs at least one section."), 0
     for s, section in enumerate(checklist.sections):
@@ -188,6 +196,8 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     for a, ending in enumerate(item.accept):
         if not _ACCEPT.fullmatch(ending):
             yield ("accept", a), M("`{ending}` is not a file name's ending, such as pdf.", ending=ending)
+    if item.role is not None and item.kind not in ROLES[item.role][1]:
+        yield ("role",), M("An item of kind `{kind}` cannot be the `{role}`.", kind=item.kind, role=item.role)
     if item.multiline and item.kind != "text":
         yield ("multiline",), _unfit("multiline", item)
     if item.kind == "note" and item.required:

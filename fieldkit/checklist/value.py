@@ -57,19 +57,6 @@ def term(kind: Kind, answer: Any) -> Term:
     return str(answer or "")
 
 
-def term_by_shape(answer: Any) -> Term:
-    """The value of a stored answer whose item is not at hand: by what it looks like."""
-    if isinstance(answer, list):
-        return tuple(answer)
-    if isinstance(answer, dict):
-        return str(answer.get("name", ""))
-    stored = str(answer or "")
-    found = number(stored)
-    if found is not None and plain(found) == stored:
-        return found
-    return day(stored) or stored
-
-
 def truth(value: Term) -> bool:
     """As XPath has it: a text that is not empty, a number that is not 0."""
     return bool(value)

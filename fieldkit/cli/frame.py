@@ -328,6 +328,7 @@ class Root(Noun):
         "kit": "fieldkit.cli.kit:kit",
         "plan": "fieldkit.cli.plan:plan",
         "record": "fieldkit.cli.record:record",
+        "setup": "fieldkit.cli.setup:setup",
         "sign": "fieldkit.cli.sign:sign",
         "store": "fieldkit.cli.store:store",
         "sync": "fieldkit.cli.sync:sync",

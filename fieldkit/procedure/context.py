@@ -12,26 +12,17 @@ import msgspec
 
 from fieldkit.action.token_access import TokenAccess, chained_signer, open_tokens
 from fieldkit.action.trust_material import TrustMaterial, gather
-from fieldkit.checklist.model import Item
+from fieldkit.checklist.model import Item, Role
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.operator import Operator
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.evidence import TOKEN_STEPS, Evidence
 from fieldkit.profile.model import Bureau, Profiles, TokenProfile
 from fieldkit.text import M, Message
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import Session, Signer
 
 PATIENCE = 600.0  # seconds until a step without anybody in front of it ends; it can be run again
-TOKEN_STEPS = (
-    "token_setup",
-    "certificate_check",
-    "certificate_import",
-    "certificate_join",
-    "certificate_request",
-    "pin_change",
-)
-"""The procedures whose evidence says which token, and which certificate, the visit is about."""
 
 
 class TokenChanged(Protocol):
@@ -48,8 +39,9 @@ class Context(msgspec.Struct, frozen=True):
     """The surroundings of one run of one procedure.
 
     visit, item: whose evidence is made. bureau, profiles: for whom and with what.
-    answers: item id to value, of the items in force. evidence: the latest that counts of each item before
-    this one, with the procedure that left it: what failed, or is about another token, is not among it.
+    answers: item id to value, of the items in force; roles: the same by what fieldkit itself does with it.
+    evidence: the latest that counts of each item before this one, with the procedure that left it: what
+    failed, or is about another token, is not among it.
     folder: the visit's working files. modules: PKCS#11 modules named besides the profiles'.
     changed: called as `context.changed(M("…"))` as soon as something on a token is no longer as it was; it is
     on disk when that returns, so that a step that is stopped or killed afterwards leaves its trace, and is
@@ -67,6 +59,7 @@ class Context(msgspec.Struct, frozen=True):
     answers: Mapping[str, Any]
     evidence: tuple[tuple[str, Evidence], ...]
     modules: tuple[str, ...] = ()
+    roles: Mapping[Role, Any] = {}
     changed: TokenChanged = _of_no_step
 
     def fact(self, name: str, procedures: Sequence[str] = TOKEN_STEPS) -> Any:

@@ -86,7 +86,7 @@ async def _papers(context: Context, operator: Operator) -> list[_Paper]:
     sample = folder / "sample.pdf"
     await asyncio.to_thread(documents.letter, sample, signer_title=officer.title.vi, signer_name=officer.name)
     found = [_Paper(sample)]
-    own = context.answers.get("own_document")
+    own = context.roles.get("test-document")
     if isinstance(own, dict):
         path = folder / f"own-{own['sha256'][:8]}.pdf"
         path.write_bytes(await asyncio.to_thread(context.store.attachment, own["sha256"]))

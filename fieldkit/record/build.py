@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from fieldkit import __version__
-from fieldkit.checklist.model import Item
+from fieldkit.checklist.model import Item, Paper
 from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Profiles
 from fieldkit.record.content import (
+    FORM_SCHEMA,
+    SCHEMA,
     HandedOverToken,
     JournalHead,
     Language,
@@ -33,6 +35,12 @@ from fieldkit.record.render import look, typst_version
 from fieldkit.text import Said, Words
 from fieldkit.visit.model import PinnedProfile, Visit
 from fieldkit.visit.pin import pin
+
+HANDOVER = "BBBG"
+"""How the number of a handover record ends: biên bản bàn giao."""
+
+LOGIN = "tên đăng nhập, chưa khai họ tên / login name, no name was set"
+"""What follows the name of a technician who never said theirs."""
 
 
 def build(
@@ -58,9 +66,10 @@ def build(
         draft=draft,
         made=made.isoformat(timespec="seconds"),
         journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
-        renderer=Renderer(__version__, typst_version(), look()),
+        renderer=Renderer(__version__, typst_version(), look(visit.paper)),
         lost=tuple(words(damage.message) for damage in store.damage(visit.id)),
-        **from_journal(visit),
+        schema=FORM_SCHEMA if visit.paper == "form" else SCHEMA,
+        **from_journal(visit, visit.paper),
         **from_plan(visit, pinned),
     )
     if draft:
@@ -68,18 +77,22 @@ def build(
     return msgspec.structs.replace(content, signature=store.sign(statement(content)).hex())
 
 
-def from_journal(visit: Visit) -> dict[str, Any]:
-    """The members of a record that come from the visit's entries alone: the journal gives them again."""
+def from_journal(visit: Visit, paper: Paper) -> dict[str, Any]:
+    """The members of a record that come from the visit's entries alone: the journal gives them again.
+
+    paper: as which it is printed; a record that was made before forms could say it is a handover's.
+    """
     facts = _Facts(visit)
     signoff = visit.signoff
     replaced = visit.records[-1].name if visit.records else ""
     return {
         "name": name_of(visit),
-        "number": f"{visit.id}/BBBG{_suffix(visit)}",
+        "paper": paper,
+        "number": _number(visit, paper),
         "title": visit.checklist.form or visit.checklist.title,
         "place": visit.bureau.address,
         "receiver": _receiver(visit),
-        "devices": _devices(visit, facts),
+        "devices": _devices(visit, facts) if visit.finish == "handover" else (),
         "tests": tuple(_tests(facts)),
         "parts": tuple(_parts(visit)),
         "notes": visit.notes,
@@ -101,6 +114,12 @@ def from_journal(visit: Visit) -> dict[str, Any]:
 def name_of(visit: Visit) -> str:
     """The name of the record that is made next."""
     return f"{visit.id}-record{_suffix(visit)}"
+
+
+def _number(visit: Visit, paper: Paper) -> str:
+    """The number of the record that is made next, as it stands on the paper."""
+    kind = (visit.paper == paper and visit.checklist.number) or (HANDOVER if paper == "handover" else "")
+    return f"{visit.id}{f'/{kind}' if kind else ''}{_suffix(visit)}"
 
 
 def _suffix(visit: Visit) -> str:
@@ -159,11 +178,13 @@ def words(said: Said | str) -> Words:
 
 
 def _giver(visit: Visit, owner: Words | None) -> Party:
-    technician = visit.signoff.technician if visit.signoff else visit.who
+    technician, login = (
+        (visit.signoff.technician, visit.signoff.login) if visit.signoff else (visit.who, visit.login)
+    )
     parent = visit.bureau.dossier.subject.get("O", "")
     return Party(
         agency=owner or LABELS["unit"],
-        person=technician,
+        person=f"{technician} ({LOGIN})" if login else technician,
         title=LABELS["technician"],
         parent=Words(parent, parent) if parent else None,
     )
@@ -171,9 +192,10 @@ def _giver(visit: Visit, owner: Words | None) -> Party:
 
 def _receiver(visit: Visit) -> Party:
     bureau, signoff = visit.bureau, visit.signoff
-    name = signoff.officer if signoff else str(visit.answers.get("officer_name") or bureau.officer.name)
-    title = signoff.officer_title if signoff else str(visit.answers.get("officer_title") or "")
-    known = bureau.officer.title
+    expected = bureau.officer.name if visit.paper == "handover" else ""
+    name = signoff.officer if signoff else str(visit.roles.get("officer-name") or expected)
+    title = signoff.officer_title if signoff else str(visit.roles.get("officer-title") or "")
+    known = bureau.officer.title if name and visit.paper == "handover" else Words(title, title)
     return Party(
         agency=bureau.name,
         person=name,
@@ -187,7 +209,7 @@ def _receiver(visit: Visit) -> Party:
 
 def hands_over(visit: Visit) -> bool:
     """Whether the record of `visit` hands a token over, and so is signed with it."""
-    return bool(_devices(visit, _Facts(visit)))
+    return visit.finish == "handover" and bool(_devices(visit, _Facts(visit)))
 
 
 CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "pin_change")
@@ -229,9 +251,8 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[HandedOverToken, ...]:
 
 
 def _condition(visit: Visit) -> Words | None:
-    if "condition" not in visit.answers:
-        return None
-    return answer_words(visit.checklist.item("condition"), visit.answers["condition"])
+    items = (item for item in visit.checklist.with_role("condition") if visit.answers.get(item.id))
+    return next((answer_words(item, visit.answers[item.id]) for item in items), None)
 
 
 def _tests(facts: _Facts) -> Iterable[TestSignature]:

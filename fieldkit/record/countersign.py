@@ -82,6 +82,14 @@ def ready(path: Path, certificate: bytes, material: TrustMaterial) -> SignableRe
     """
     judged = _judged(path, material)
     content = judged.content
+    if content is not None and content.paper == "form":
+        raise RecordNotMade(
+            M(
+                "The form {number} hands nothing over, so it has no place for a signature.",
+                number=content.number,
+            ),
+            unchanged=NOT_SIGNED,
+        )
     failed = [check for check in judged.checks if check.severity == "fail" and check.required]
     if failed or content is None:
         raise RecordNotVerified(

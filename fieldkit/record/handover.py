@@ -90,7 +90,14 @@ async def _hand_over(
     language: Language,
     reviewed: Visit | None,
 ) -> Record:
-    now = await _signed_off(visits, reviewed or visits.load(visit), operator)
+    now = reviewed or visits.load(visit)
+    if token and now.finish == "record":
+        raise RecordNotMade(
+            M("The visit {visit} hands no token over, so its record is signed with none.", visit=now.id),
+            unchanged=M("Nothing was changed."),
+            hint=M("Finish it without --token."),
+        )
+    now = await _signed_off(visits, now, operator)
     material = gather(visits.home, visits.profiles, (now.bureau.authority,))
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
     operator.progress(Progress(M("Making the record {name}", name=content.name), 0, 4))
@@ -171,14 +178,48 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
     if visit.state == "signed":
         return visit
     must_be_ready(visit)
-    bureau = visit.bureau.officer
-    officer = str(visit.answers.get("officer_name") or "") or await operator.ask(
-        Question("officer_name", M("Full name of the receiving officer"), default=bureau.name)
-    )
-    title = str(visit.answers.get("officer_title") or "") or await operator.ask(
-        Question("officer_title", M("Title of the receiving officer"), default=bureau.title.vi)
-    )
-    plan = Plan(
+    officer, title = str(visit.roles.get("officer-name", "")), str(visit.roles.get("officer-title", ""))
+    if visit.finish == "record":
+        plan = _closing(visit)
+    else:
+        known = visit.bureau.officer
+        officer = officer or await operator.ask(
+            Question("officer_name", M("Full name of the receiving officer"), default=known.name)
+        )
+        title = title or await operator.ask(
+            Question("officer_title", M("Title of the receiving officer"), default=known.title.vi)
+        )
+        plan = _acceptance(visit, officer)
+    if not await operator.consent(plan):
+        raise errors.NotConsented(
+            M("The visit was not signed off: not agreed to.")
+            if visit.finish == "handover"
+            else M("The form was not closed: not agreed to."),
+            unchanged=M("Nothing was signed off.")
+            if visit.finish == "handover"
+            else M("Nothing was changed."),
+        )
+    return visits.sign_off(visit.id, officer, title, visit)
+
+
+def _closing(visit: Visit) -> Plan:
+    """What finishing does to a form that is only recorded."""
+    return Plan(
+        title=M("Close the form \"{form}\" of {bureau} and make its record",
+                form=str(visit.checklist.form or visit.checklist.title), bureau=str(visit.bureau.name)),
+        steps=(
+            M("The answers were read through: {done} of {total} required items are settled.",
+              done=visit.done, total=visit.total),
+            M("That the form is closed is written to the journal."),
+            M("The filled-in form is made as PDF. It hands nothing over, so no token signs it."),
+        ),
+        keeps=M("After that nothing changes but by an amendment with its reason."),
+    )  # fmt: skip
+
+
+def _acceptance(visit: Visit, officer: str) -> Plan:
+    """What finishing does where the officer accepts the visit."""
+    return Plan(
         title=M("{officer} accepts the visit and signs its record", officer=officer),
         steps=(
             M("The officer has read the answers: {done} of {total} required items are settled.",
@@ -190,11 +231,6 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
         ),
         keeps=M("After the sign-off nothing changes but by an amendment with its reason."),
     )  # fmt: skip
-    if not await operator.consent(plan):
-        raise errors.NotConsented(
-            M("The visit was not signed off: not agreed to."), unchanged=M("Nothing was signed off.")
-        )
-    return visits.sign_off(visit.id, officer, title, visit)
 
 
 def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
@@ -207,6 +243,7 @@ def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
         bureau=visit.bureau,
         folder=_folder(visits, visit),
         answers=visit.answers,
+        roles=visit.roles,
         evidence=visit.proofs(),
         modules=modules,
     )

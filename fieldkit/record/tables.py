@@ -80,6 +80,8 @@ def to_xlsx(content: RecordContent) -> bytes:
         ("findings", ("item-id", "outcome", "finding", "detail"), findings(content), (20, 16, 70, 60)),
     )
     for name, columns, lines, widths in sheets:
+        if name == "tests" and content.paper == "form" and not lines:
+            continue
         sheet = book.add_worksheet(_sheet_name(LABELS[name], language))
         sheet.freeze_panes(1, 0)
         sheet.set_landscape()
@@ -118,7 +120,8 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
         found += [line("replaces", content.replaces), line("reason", content.reason)]
     found += [line("basis", each) for each in content.basis]
     found += [line("today", content.made), line("place", content.place)]
-    for side, party in (("giver", content.giver), ("receiver", content.receiver)):
+    sides = ("giver", "receiver") if content.paper == "handover" else ("filled-in-by", "answered-by")
+    for side, party in zip(sides, (content.giver, content.receiver), strict=True):
         found += [
             line(side, party.agency),
             line("person", party.person),

@@ -26,7 +26,7 @@ from fieldkit.pdf import document
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record import pdf, provenance, signing
 from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha256
-from fieldkit.record.labels import LABELS
+from fieldkit.record.labels import FORM_LABELS
 from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
 from fieldkit.text import M, Message, nfc
@@ -95,8 +95,13 @@ def verify(
         checks += _paper(data, raw, content, paper)
         if signatures.signatures:
             signatures = appearance.judged(signatures, _looked_at(path, checks))
-        checks += _parties(signatures, content, paper)
-        checks += provenance.checks(content, raw, store, unopened, devices)
+        origin = list(provenance.checks(content, raw, store, unopened, devices))
+        vouched = any(check.id in ("journal", "device") and check.severity == "pass" for check in origin)
+        if content.paper == "form":
+            checks += _unsigned(signatures, vouched=vouched)
+        else:
+            checks += _parties(signatures, content, paper)
+        checks += origin
     if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))
@@ -141,7 +146,7 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
         yield Finding("rendering", "pass", same, detail)
         yield _places(paper, again)
         yield _additions(data, content, paper, again)
-    elif made.typst == typst_version() and made.look in (look(), *EARLIER_LOOKS):
+    elif made.typst == typst_version() and made.look in (look(content.paper), *EARLIER_LOOKS):
         yield Finding("rendering", "fail", M("The paper does not say what the data says."), detail)
     else:
         yield Finding(
@@ -217,7 +222,7 @@ def _text(paper: bytes, again: bytes) -> Finding:
             "not-checked",
             M("The record's text could not be compared: pdftotext is not here or cannot read it."),
         )
-    fixed = {word for each in LABELS.values() for text in (each.vi, each.en) for word in text.split()}
+    fixed = {word for each in FORM_LABELS.values() for text in (each.vi, each.en) for word in text.split()}
     strange = {word for word in wanted ^ there if word not in fixed and not PAGES.fullmatch(word)}
     if strange:
         shown = " ".join(sorted(strange))[:200]
@@ -242,6 +247,20 @@ def _words_of(data: bytes) -> set[str] | None:
         except (subprocess.TimeoutExpired, OSError):
             return None
     return set(done.stdout.decode("utf-8", "replace").split()) if done.returncode == 0 else None
+
+
+def _unsigned(signatures: Judgement, *, vouched: bool) -> Iterator[Finding]:
+    """A form that is only recorded is signed by nobody: what vouches for it is the device it was made on."""
+    if signatures.signatures:
+        signed = ", ".join(verdict.field for verdict in signatures.signatures)
+        yield Finding("signatures", "fail", M("A form that no token signs has a signature on it."), signed)
+    yield Finding(
+        "receiver",
+        "not-checked",
+        M("The form is finished without a signature; only the device it was made on vouches for it."),
+        required=not vouched,
+        hint=None if vouched else provenance.ELSEWHERE,
+    )
 
 
 def _parties(signatures: Judgement, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Finding]:

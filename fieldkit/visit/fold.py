@@ -188,6 +188,7 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
         records=tuple(folded.records),
         amendments=tuple(folded.amendments),
         pinned=_pinned(start.value),
+        login=start.value.get("login") is True,
     )
 
 

@@ -9,14 +9,29 @@ from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.checklist.model import Checklist
+from fieldkit.checklist.model import ROLES, Checklist, Finish, Paper, Role
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Outcome
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.evidence import TOKEN_STEPS, Evidence
 from fieldkit.profile.model import Bureau
-from fieldkit.text import Message, Said, Words
+from fieldkit.text import M, Message, Said, Words
 
 State = Literal["open", "ready", "signed", "recorded"]
+STATES: dict[Finish, dict[State, Said]] = {
+    "handover": {
+        "open": M("open"),
+        "ready": M("ready to be signed off"),
+        "signed": M("signed off, record to be made"),
+        "recorded": M("finished, record made"),
+    },
+    "record": {
+        "open": M("open"),
+        "ready": M("complete, to be closed"),
+        "signed": M("closed, record to be made"),
+        "recorded": M("finished, record made"),
+    },
+}
+"""The words of a visit's state, by how it is finished."""
 Status = Literal["done", "todo", "failed", "not-checked", "off"]
 
 
@@ -42,8 +57,11 @@ class PinnedProfile(msgspec.Struct, frozen=True):
 
 
 class SignOff(msgspec.Struct, frozen=True):
-    """The receiving officer accepted the visit as it stood at `head` ("device:seq:hash").
+    """The visit was accepted as it stood at `head` ("device:seq:hash"), by the receiving officer.
 
+    A form that is only recorded may name nobody who answers for it; then the technician closed it.
+
+    login: the technician is known by a login name only, for no name was set.
     day: by which day the visit was read, for what depends on it; that of `wall` in older entries.
     """
 
@@ -53,6 +71,12 @@ class SignOff(msgspec.Struct, frozen=True):
     wall: str
     head: str
     day: str = ""
+    login: bool = False
+
+    @property
+    def by(self) -> str:
+        """Who accepted it."""
+        return self.officer or self.technician
 
 
 class Amendment(msgspec.Struct, frozen=True):
@@ -123,7 +147,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     While it is signed off all this is as the officer accepted it. later, later_notes: items and notes whose
     entries came after that; they count once the visit is amended. amendments: those since the last record.
     day: the day that `today()` is. head: the visit's last entry. order: sorts visits by when they were
-    touched, whatever the clocks on the walls said.
+    touched, whatever the clocks on the walls said. login: who began it is known by a login name only.
     """
 
     id: str
@@ -152,11 +176,33 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     records: tuple[RecordMade, ...] = ()
     amendments: tuple[Amendment, ...] = ()
     pinned: PinnedProfile | None = None
+    login: bool = False
 
     @property
     def amendment(self) -> str:
         """Why the visit was opened again since its last record: every reason, in order."""
         return "; ".join(dict.fromkeys(each.reason for each in self.amendments))
+
+    @functools.cached_property
+    def finish(self) -> Finish:
+        """How it is finished. A checklist that does not say hands over if a step of it settles on a token."""
+        settles = any(item.procedure in TOKEN_STEPS for item in self.checklist.items())
+        return self.checklist.finish or ("handover" if settles else "record")
+
+    @property
+    def paper(self) -> Paper:
+        """How its record is printed."""
+        return self.checklist.paper or ("handover" if self.finish == "handover" else "form")
+
+    @functools.cached_property
+    def roles(self) -> dict[Role, Any]:
+        """What was answered that fieldkit itself does something with: the first that counts of each role."""
+        answers = ((role, self._answer_of(role)) for role in ROLES)
+        return {role: answer for role, answer in answers if answer is not None}
+
+    def _answer_of(self, role: Role) -> Any:
+        items = (item.id for item in self.checklist.with_role(role))
+        return next((self.answers[id] for id in items if self.answers.get(id)), None)
 
     @property
     def done(self) -> int:

@@ -32,6 +32,7 @@ from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.profile.model import Bureau, Profiles
+from fieldkit.settings import full_name, load_or_default
 from fieldkit.text import M, Message, Said, Words, nfc
 from fieldkit.visit import errors
 from fieldkit.visit.fold import fold
@@ -49,13 +50,16 @@ class VisitList(msgspec.Struct, frozen=True):
 class Visits:
     """All visits of one store, and the only way to change them.
 
-    who: the technician's name as it stands in every entry; the login name unless given.
+    who: the technician's name as it stands in every entry; the one that was set for good unless given. Where
+    there is none it is the login name, and `named` is false: records then say that it is no name.
     """
 
     def __init__(self, store: Store, home: Home, who: str = "") -> None:
         self.store = store
         self.home = home
-        self.who = nfc(who) or _login()
+        known = nfc(who) or load_or_default(home).who
+        self.named = bool(known)
+        self.who = known or _login()
         self._checklists: dict[str, Checklist] = {}
         self._changing = threading.RLock()  # what is compared is still so when the entry is written
 
@@ -65,6 +69,13 @@ class Visits:
         from fieldkit.profile.load import load
 
         return load(self.home)
+
+    def introduce(self, who: str) -> None:
+        """From now on it is this person who works.
+
+        :raises NameUnfit: it is no name.
+        """
+        self.who, self.named = full_name(who), True
 
     # --- reading
 
@@ -143,6 +154,7 @@ class Visits:
                         "checklist": parsed.id,
                         "version": parsed.version,
                         **msgspec.to_builtins(pin(self.profiles, chosen, parsed.id, now.date())),
+                        **({} if self.named else {"login": True}),
                     },
                 )
             )
@@ -210,6 +222,7 @@ class Visits:
             bureau=now.bureau,
             folder=folder,
             answers=now.answers,
+            roles=now.roles,
             evidence=now.proofs(before=item),
             modules=modules,
             changed=trace.changed,
@@ -244,6 +257,7 @@ class Visits:
                     hint=M("Read it again as it is now, then finish it."),
                 )
             must_be_ready(now)
+            known = self.named or not (now.login or now.who == _login())
             head = self.store.head()
             self._append(
                 Draft(
@@ -252,9 +266,10 @@ class Visits:
                     value={
                         "officer": nfc(officer),
                         "officer_title": nfc(officer_title),
-                        "technician": self.who,
+                        "technician": self.who if self.named else now.who,
                         "head": f"{head.device}:{head.seq}:{head.hash}",
                         "day": now.day.isoformat(),
+                        **({} if known else {"login": True}),
                     },
                 )
             )
@@ -371,7 +386,7 @@ class Visits:
         now = self.load(visit)
         if now.signoff is not None:
             raise errors.VisitClosed(
-                M("Visit {visit} was signed off by {officer}.", visit=now.id, officer=now.signoff.officer),
+                M("Visit {visit} was signed off by {officer}.", visit=now.id, officer=now.signoff.by),
                 unchanged=M("Nothing was changed."),
                 hint=M("To change it, amend it with a reason: `fieldkit visit amend`."),
             )

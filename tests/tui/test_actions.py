@@ -12,7 +12,8 @@ from fieldkit import i18n
 from fieldkit.tui.actions import ACTIONS, bindings, key_name, listing
 from fieldkit.tui.app import FieldkitApp
 from fieldkit.tui.screens.frame import FieldkitScreen
-from fieldkit.tui.terminal.signs import STATES, STATUSES
+from fieldkit.tui.terminal.signs import STATUSES
+from fieldkit.visit.model import STATES
 from tests.tui.conftest import Person, Play
 
 
@@ -102,7 +103,7 @@ def test_the_key_bar_fits_eighty_columns_in_both_languages_and_keeps_help_and_es
 
 
 def test_states_have_words_of_their_own_in_both_languages() -> None:
-    for words in (STATES, STATUSES):
+    for words in (*STATES.values(), STATUSES):
         for language in i18n.LANGUAGES:
             said = [message.render(language) for message in words.values()]
             assert len(set(said)) == len(said)

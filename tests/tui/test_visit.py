@@ -223,7 +223,7 @@ def test_what_the_officer_reads_before_signing_off_has_the_notes(play: Play, hom
         await person.press("enter")
         await person.see("The note was saved.")
         await person.press("f9")
-        await person.see("Sign-off and record; no token is handed over", "The record is made without a")
+        await person.see("Close the form and make its record", "no token signs it")
         await person.press("pagedown", "pagedown", "pagedown")
         await person.see("Notes, which go into the record:", "printer broken")
 

@@ -2,9 +2,10 @@
 
     sheet     columns
     survey    type name label hint required relevant constraint constraint_message default appearance
-              fk::kind fk::procedure fk::with fk::accept fk::required
+              fk::kind fk::procedure fk::with fk::accept fk::required fk::role
     choices   list_name name label
     settings  form_title form_id version default_language, fk::title fk::form
+              fk::finish fk::paper fk::number
 
 Texts for people (label, hint, constraint_message, fk::title, fk::form) take `::Vietnamese (vi)` and
 `::English (en)` after their name. Whatever else holds a value is refused with its cell.
@@ -39,9 +40,20 @@ SURVEY = (
     "fk::with",
     "fk::accept",
     "fk::required",
+    "fk::role",
 )
 CHOICES = ("list_name", "name", "label")
-SETTINGS = ("form_title", "form_id", "version", "default_language", "fk::title", "fk::form")
+SETTINGS = (
+    "form_title",
+    "form_id",
+    "version",
+    "default_language",
+    "fk::title",
+    "fk::form",
+    "fk::finish",
+    "fk::paper",
+    "fk::number",
+)
 SPOKEN = ("label", "hint", "constraint_message", "fk::title", "fk::form")
 
 LEFT_SETTINGS = ("style", "submission_url", "auto_send", "auto_delete", "public_key")

@@ -6,13 +6,13 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from fieldkit.checklist.errors import FormInvalid, FormProblem
 from fieldkit.checklist.load import Place, wrong
-from fieldkit.checklist.model import Checklist, Choice, Item, Kind, Section
+from fieldkit.checklist.model import ROLES, Checklist, Choice, Finish, Item, Kind, Paper, Section
 from fieldkit.checklist.xlsform.choices import ChoiceLists, lists
 from fieldkit.checklist.xlsform.columns import (
     LEFT_LOOKS,
@@ -163,8 +163,22 @@ class _Reader:
         if plain and table.speaks("fk::title", "vi") and spoken and spoken.vi != plain:
             said = M("The title is here twice, and not the same; leave `fk::title` in Vietnamese out.")
             table.wrong(row.number, table.at("form_title"), said)
-        paper = table.words(row, "fk::form")
-        return head | ({"form": paper} if paper else {})
+        form = table.words(row, "fk::form")
+        head |= {"form": form} if form else {}
+        for key, known in (("finish", get_args(Finish)), ("paper", get_args(Paper))):
+            head |= {key: self._one_of(table, row, f"fk::{key}", known)}
+            self._mark((key,), table, row, f"fk::{key}")
+        self._mark(("number",), table, row, "fk::number")
+        return head | {"number": table.word(row, "fk::number")}
+
+    def _one_of(self, table: Table, row: SheetRow, name: str, known: Collection[str]) -> str | None:
+        """What stands there, one of `known`; None for nothing, and after a problem."""
+        written = table.word(row, name)
+        if not written or written in known:
+            return written or None
+        said = M("`{value}` is not one of: {known}.", value=written, known=", ".join(known))
+        table.wrong(row.number, table.at(name), said)
+        return None
 
     def _mark(self, place: Place, table: Table, row: SheetRow, name: str) -> None:
         self._places[place] = table.place(row, name)
@@ -315,6 +329,9 @@ class _Reader:
             more["procedure"] = procedure
             if kind == "note":
                 more["kind"] = "procedure"
+        if role := self._one_of(table, row, "fk::role", ROLES):
+            self._mark((*place, "role"), table, row, "fk::role")
+            more["role"] = role
         if options := table.text(row, "fk::with"):
             self._mark((*place, "with"), table, row, "fk::with")
             try:

@@ -41,6 +41,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "fk::with",
         "fk::accept",
         "fk::required",
+        "fk::role",
     ),
     "choices": ("list_name", "name", f"label{VI}", f"label{EN}"),
     "settings": (
@@ -51,6 +52,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         f"fk::title{EN}",
         f"fk::form{VI}",
         f"fk::form{EN}",
+        "fk::finish",
+        "fk::paper",
+        "fk::number",
     ),
 }
 _TYPES: dict[Kind, str] = {
@@ -115,6 +119,9 @@ def _settings(checklist: Checklist) -> Cells:
         "form_id": checklist.id,
         "version": checklist.version,
         "default_language": VI.removeprefix("::"),
+        "fk::finish": checklist.finish or "",
+        "fk::paper": checklist.paper or "",
+        "fk::number": checklist.number,
     }
     return cells | {f"fk::title{EN}": checklist.title.en} | _words("fk::form", checklist.form)
 
@@ -128,6 +135,7 @@ def _item(item: Item, yes_no: str) -> Cells:
         "default": item.default,
         "fk::procedure": item.procedure,
         "fk::accept": " ".join(item.accept),
+        "fk::role": item.role or "",
     }
     if item.required:
         cells["fk::required" if item.kind == "procedure" else "required"] = "yes"

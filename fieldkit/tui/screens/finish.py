@@ -51,7 +51,11 @@ class FinishScreen(WorkScreen):
     # --- the frame
 
     def heading(self) -> tuple[Said | str, Said | str]:
-        return M("Finish: {bureau}", bureau=str(self._visit.bureau.name)), signs.STATES[self._visit.state]
+        from fieldkit.visit.model import STATES
+
+        return M("Finish: {bureau}", bureau=str(self._visit.bureau.name)), STATES[self._visit.finish][
+            self._visit.state
+        ]
 
     def body(self) -> Iterator[Widget]:
         yield ListBox(id="steps", paging=False)
@@ -87,11 +91,17 @@ class FinishScreen(WorkScreen):
                 "amend",
                 M("Open the visit again, with a reason"),
                 "",
-                "" if visit.signoff else M("not signed off"),
+                ""
+                if visit.signoff
+                else M("not signed off")
+                if visit.finish == "handover"
+                else M("not closed"),
             ),
         ]
 
     def _what(self) -> Said:
+        if self._visit.finish == "record":
+            return M("Close the form and make its record")
         if self._signs:
             return M("Sign-off and handover record, signed with the token")
         return M("Sign-off and record; no token is handed over")
@@ -124,7 +134,9 @@ class FinishScreen(WorkScreen):
                 " by this device. Putting it twice does no harm."
             ),
             "waiting": M("Bundles that were put somewhere and that head office has not confirmed yet."),
-            "amend": M("The sign-off is lifted; the next record names the one it replaces."),
+            "amend": M("The sign-off is lifted; the next record names the one it replaces.")
+            if visit.finish == "handover"
+            else M("The form is open again; the next record names the one it replaces."),
         }
         text = [Paragraph(about.get(step, ""))]
         if step == "export":
@@ -134,7 +146,10 @@ class FinishScreen(WorkScreen):
     def _about_handover(self) -> list[Paragraph]:
         visit = self._visit
         if visit.problems and visit.signoff is None:
-            text = [Paragraph(M("Before the officer can sign off, these are still open:"), "strong")]
+            before = M("Before the officer can sign off, these are still open:")
+            if visit.finish == "record":
+                before = M("Before the form can be closed, these are still open:")
+            text = [Paragraph(before, "strong")]
             for problem in visit.problems:
                 label = str(visit.checklist.item(problem.item).label)
                 status = visit.status(problem.item)
@@ -142,22 +157,29 @@ class FinishScreen(WorkScreen):
             return text
         if visit.state == "recorded":
             signoff = visit.signoff
-            officer = signoff.officer if signoff else ""
+            by = signoff.by if signoff else ""
+            told = M("Signed off by {officer}. The record is made.", officer=by)
+            if visit.finish == "record":
+                told = M("The form is closed. The record is made.")
             return [
-                Paragraph(M("Signed off by {officer}. The record is made.", officer=officer), "strong"),
+                Paragraph(told, "strong"),
                 *(Paragraph(record.name, "", signs.sign("done")) for record in visit.records),
                 *_later(visit),
             ]
         return [
             Paragraph(M("Everything required is settled."), "strong"),
-            Paragraph(
-                M("The officer reads the answers, signs off, and signs the record with the token.")
-                if self._signs
-                else M("The officer reads the answers and signs off. The record is made without a signature.")
-            ),
+            Paragraph(self._ending()),
             *_to_read(visit),
             *_later(visit),
         ]
+
+    def _ending(self) -> Said:
+        """What the first step does, once everything is settled."""
+        if self._visit.finish == "record":
+            return M("The form is closed and printed as it was filled in; no token signs it.")
+        if self._signs:
+            return M("The officer reads the answers, signs off, and signs the record with the token.")
+        return M("The officer reads the answers and signs off. The record is made without a signature.")
 
     # --- doing a step
 
@@ -170,7 +192,8 @@ class FinishScreen(WorkScreen):
                     M("{count} item(s) are still open. Esc goes back to them.", count=len(visit.problems))
                 )
                 return
-            self.do(M("Sign-off and record"), lambda person: finishing.hand_over(desk, visit, person))
+            title = M("Sign-off and record") if visit.finish == "handover" else M("Record")
+            self.do(title, lambda person: finishing.hand_over(desk, visit, person))
         elif step == "export":
             if not visit.records:
                 self.status(M("There is no record yet; it is made by the first step."))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.message import Message as Event
 from textual.widget import Widget
 
+from fieldkit.operator import Question
 from fieldkit.text import M, Message, Said
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.frame import FieldkitScreen
@@ -51,6 +52,7 @@ class HomeScreen(FieldkitScreen[None]):
         self._unreadable: list[UnreadableVisit] = []
         self._read_only: Said | None = None
         self._failed = False
+        self._introduced = False
         self._damage: list[Damage] = []
         self.add_class("-empty", "-whole")
 
@@ -118,7 +120,29 @@ class HomeScreen(FieldkitScreen[None]):
         wanted, self.fieldkit.visit_wanted = self.fieldkit.visit_wanted, ""
         if wanted:
             self._open(wanted)
+        elif not (self._introduced or self._read_only or self.fieldkit.desk.visits.named):
+            self._introduced = True
+            self.run_worker(self._asking_who(), group="who", exit_on_error=False)
         self.fieldkit.release_keys()
+
+    async def _asking_who(self) -> None:
+        """At the first start: the name that stands in records, kept for good."""
+        from fieldkit.tui.screens.dialogs import QuestionDialog
+
+        desk = self.fieldkit.desk
+        title = M("Your full name, as it stands in records (Esc: later)")
+        typed = await self.app.push_screen_wait(QuestionDialog(Question("who", title)))
+        if not typed:
+            return
+        try:
+            await desk.call(lambda: desk.introduce(typed))
+        except Exception as error:
+            self._introduced = False
+            self.fieldkit.tell(error, M("The name was not kept"))
+        else:
+            kept = M("Kept: {who}.", who=desk.visits.who)
+            self.status(kept)
+            self.fieldkit.note(kept)
 
     # --- what to do next
 
@@ -220,11 +244,13 @@ def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
 
 
 def _row(visit: Visit) -> ListRow:
+    from fieldkit.visit.model import STATES
+
     return ListRow(
         key=visit.id,
         text=f"{visit.bureau.name} · {visit.checklist.title}",
         sign=signs.sign(visit.state),
-        word=f"{visit.done}/{visit.total}  {signs.STATES[visit.state]}",
+        word=f"{visit.done}/{visit.total}  {STATES[visit.finish][visit.state]}",
     )
 
 
@@ -263,10 +289,15 @@ def _about(visit: Visit) -> list[Paragraph]:
 def _next_step(visit: Visit) -> Message:
     if visit.state == "recorded":
         return M("Finished. Enter shows it; F9 in it exports again or puts the bundle.")
+    recorded = visit.finish == "record"
     if visit.state == "signed":
+        if recorded:
+            return M("Next: make the record of the form (Enter, then F9).")
         return M("Next: make the handover record (Enter, then F9).")
     item = visit.next_item()
     if visit.state == "ready" or not item:
+        if recorded:
+            return M("Next: close the form (Enter, then F9).")
         return M("Next: the officer signs off (Enter, then F9).")
     return M("Next: {item} (Enter goes on there).", item=str(visit.checklist.item(item).label))
 
@@ -285,7 +316,11 @@ def _nothing_yet() -> list[Paragraph]:
             "",
             "2.",
         ),
-        Paragraph(M("F9 finishes: sign-off, handover record, export, bundle for head office."), "", "3."),
+        Paragraph(
+            M("F9 finishes: sign-off or closing, record, export, bundle for head office."),
+            "",
+            "3.",
+        ),
         Paragraph(""),
         Paragraph(M("F1 shows all keys. F2 changes the language."), "faint"),
     ]

@@ -84,7 +84,7 @@ class VisitScreen(WorkScreen):
         visit = self._visit
         if visit is None:
             return self.visit_id, ""
-        state = signs.STATES["open"] if visit.state == "open" else signs.SHORT_STATES[visit.state]
+        state = M("open") if visit.state == "open" else signs.SHORT_STATES[visit.state]
         return f"{visit.bureau.name} · {visit.checklist.title}", f"{visit.done}/{visit.total}  {state}"
 
     def body(self) -> Iterator[Widget]:
@@ -364,7 +364,7 @@ class VisitScreen(WorkScreen):
         if visit.signoff is None:
             return True
         self.status(
-            M("Signed off by {officer}; F9 can open it again, with a reason.", officer=visit.signoff.officer)
+            M("Signed off by {officer}; F9 can open it again, with a reason.", officer=visit.signoff.by)
         )
         return False
 

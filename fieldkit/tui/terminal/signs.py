@@ -9,12 +9,6 @@ from fieldkit.text import M, Said
 if TYPE_CHECKING:
     from fieldkit.visit.model import State, Status
 
-STATES: dict[State, Said] = {
-    "open": M("open"),
-    "ready": M("ready to be signed off"),
-    "signed": M("signed off, record to be made"),
-    "recorded": M("finished, record made"),
-}
 SHORT_STATES: dict[State, Said] = {
     "open": M("later"),
     "ready": M("ready"),

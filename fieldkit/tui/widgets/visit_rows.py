@@ -31,7 +31,14 @@ def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = Tr
         found += [_row(visit, item, item.id in drafts, item.id == running, words) for item in items]
     found.append(ListRow("@end", M("Finish"), heading=True))
     word = signs.SHORT_STATES[visit.state]
-    found.append(ListRow(FINISH, M("Sign-off, record, export"), signs.sign(visit.state), word))
+    found.append(
+        ListRow(
+            FINISH,
+            M("Sign-off, record, export") if visit.finish == "handover" else M("Close, record, export"),
+            signs.sign(visit.state),
+            word,
+        )
+    )
     return found
 
 
