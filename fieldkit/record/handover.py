@@ -208,7 +208,8 @@ def _closing(visit: Visit) -> Plan:
     return Plan(
         title=M("Close the form and make its record"),
         steps=(
-            M("{form}, {bureau}: the answers were read through, {done} of {total} required items are settled.",
+            M("{form}, {bureau}: the answers were read through, "
+              "{done} of {total} required items are settled.",
               form=str(visit.checklist.form or visit.checklist.title), bureau=str(visit.bureau.name),
               done=visit.done, total=visit.total),
             M("That the form is closed is written to the journal."),
