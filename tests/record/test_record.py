@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fieldkit import i18n
@@ -196,6 +196,7 @@ anything = st.text(max_size=120) | st.sampled_from(
 )
 
 
+@example(name="µ", remark="ŉ")
 @given(name=anything, remark=anything)
 @settings(max_examples=25, deadline=None)
 def test_whatever_people_type_is_printed_and_never_run(name: str, remark: str) -> None:
