@@ -91,7 +91,7 @@ def from_journal(visit: Visit, paper: Paper) -> dict[str, Any]:
         "number": _number(visit, paper),
         "title": visit.checklist.form or visit.checklist.title,
         "place": visit.bureau.address,
-        "receiver": _receiver(visit),
+        "receiver": _receiver(visit, paper),
         "devices": _devices(visit, facts) if visit.finish == "handover" else (),
         "tests": tuple(_tests(facts)),
         "parts": tuple(_parts(visit)),
@@ -190,12 +190,12 @@ def _giver(visit: Visit, owner: Words | None) -> Party:
     )
 
 
-def _receiver(visit: Visit) -> Party:
+def _receiver(visit: Visit, paper: Paper) -> Party:
     bureau, signoff = visit.bureau, visit.signoff
-    expected = bureau.officer.name if visit.paper == "handover" else ""
+    expected = bureau.officer.name if paper == "handover" else ""
     name = signoff.officer if signoff else str(visit.roles.get("officer-name") or expected)
     title = signoff.officer_title if signoff else str(visit.roles.get("officer-title") or "")
-    known = bureau.officer.title if name and visit.paper == "handover" else Words(title, title)
+    known = bureau.officer.title if paper == "handover" else Words(title, title)
     return Party(
         agency=bureau.name,
         person=name,

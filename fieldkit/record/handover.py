@@ -205,10 +205,11 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
 def _closing(visit: Visit) -> Plan:
     """What finishing does to a form that is only recorded."""
     return Plan(
-        title=M("Close the form \"{form}\" of {bureau} and make its record",
-                form=str(visit.checklist.form or visit.checklist.title), bureau=str(visit.bureau.name)),
+        title=M("Close the form and make its record"),
         steps=(
-            M("The answers were read through: {done} of {total} required items are settled.",
+            M("{form}, {bureau}: the answers were read through, "
+              "{done} of {total} required items are settled.",
+              form=str(visit.checklist.form or visit.checklist.title), bureau=str(visit.bureau.name),
               done=visit.done, total=visit.total),
             M("That the form is closed is written to the journal."),
             M("The filled-in form is made as PDF. It hands nothing over, so no token signs it."),

@@ -12,7 +12,7 @@ import pytest
 
 from fieldkit.home import Home, private
 from fieldkit.journal.store import Store
-from fieldkit.record.build import build
+from fieldkit.record.build import build, from_journal
 from fieldkit.record.content import FORM_SCHEMA, decode, encode
 from fieldkit.record.errors import RecordNotMade, RecordUnreadable
 from fieldkit.record.handover import hand_over
@@ -97,6 +97,15 @@ def test_a_form_passes_by_its_journal_and_stays_undecided_without_it(
     changed = tmp_path / "changed.pdf"
     changed.write_bytes(made.pdf.read_bytes() + b"% more\n")
     assert verify(changed, trust=(), store=visits.store).verdict == "fail"
+
+
+def test_a_survey_recorded_before_forms_said_how_they_print_still_says_the_same(visits: Visits) -> None:
+    visit = surveyed(visits)
+    now = visits.sign_off(visit, "Lê Thị Đầu Mối", "")
+    said = from_journal(now, "handover")
+    assert said["number"] == f"{visit}/BBBG"
+    assert said["receiver"].title == now.bureau.officer.title
+    assert said["devices"] == ()
 
 
 def test_a_form_has_no_place_for_a_token(visits: Visits, people: People) -> None:

@@ -197,6 +197,7 @@ anything = st.text(max_size=120) | st.sampled_from(
 )
 
 
+@example(name="µ", remark="ŉ")
 @given(name=anything, remark=anything)
 @settings(max_examples=25, deadline=None)
 def test_whatever_people_type_is_printed_and_never_run(name: str, remark: str) -> None:

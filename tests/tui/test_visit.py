@@ -230,6 +230,32 @@ def test_what_the_officer_reads_before_signing_off_has_the_notes(play: Play, hom
     play(story, visit=visit)
 
 
+def test_a_form_that_hands_nothing_over_is_finished_on_the_screen_without_a_token(
+    play: Play, home: Home, visit: str
+) -> None:
+    with Store.open(home.store) as store:
+        visits = Visits(store, home)
+        answers = {"present": "yes", "name": "Mai", "delivery": "post", "count": "3", "day": "3/9/2026"}
+        for item, value in answers.items():
+            visits.answer(visit, item, value)
+
+    async def story(person: Person) -> None:
+        await person.see("ready")
+        await person.press("f9")
+        await person.see("complete, to be closed", "Close the form and make its record")
+        await person.press("enter")
+        plan = await person.see("Close the form", "It hands nothing over", "Yes, do it")
+        assert "officer" not in plan
+        await person.press("down", "enter")
+        await person.see("The record was made, unsigned", "finished, record made")
+
+    play(story, visit=visit)
+    with Store.open(home.store) as store:
+        signoff = Visits(store, home).load(visit).signoff
+    assert signoff is not None
+    assert (signoff.officer, signoff.by, signoff.login) == ("", "Trần Kỹ Thuật", False)
+
+
 def test_what_a_broken_off_run_did_to_a_token_stands_at_its_step(play: Play, home: Home, visit: str) -> None:
     with Store.open(home.store) as store:
         value = {"code": "token-changed", "message": {"text": "The PIN was changed."}}
