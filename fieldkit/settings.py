@@ -24,7 +24,7 @@ class SettingsUnreadable(Misused):
     code = "settings-unreadable"
 
 
-class NameUnfit(Misused):
+class PersonNameUnfit(Misused):
     """What was given as a person's name cannot stand in a record."""
 
     code = "name-unfit"
@@ -82,11 +82,11 @@ def save(home: Home, settings: Settings) -> None:
 def full_name(typed: str) -> str:
     """A person's name as records have it: composed, in one line.
 
-    :raises NameUnfit: it is none.
+    :raises PersonNameUnfit: it is none.
     """
     name = " ".join(nfc(typed).split())
     if not name or len(name) > LONGEST_NAME or any(unicodedata.category(sign)[0] == "C" for sign in name):
-        raise NameUnfit(
+        raise PersonNameUnfit(
             M("That is no name that could stand in a record: one line of at most {count} characters.",
               count=LONGEST_NAME),
             unchanged=M("Nothing was changed."),
