@@ -12,7 +12,7 @@ import pytest
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.record.handover import hand_over
-from fieldkit.settings import NameUnfit, Settings, SettingsUnreadable, full_name, load, save
+from fieldkit.settings import PersonNameUnfit, Settings, SettingsUnreadable, full_name, load, save
 from fieldkit.visit.visits import Visits
 from tests.conftest import Run
 from tests.record.conftest import People
@@ -69,7 +69,7 @@ def test_who_is_named_at_the_start_or_the_end_overrules_what_was_set(fieldkit: R
 
 @pytest.mark.parametrize("typed", ["", "  ", "a" * 121, "a\u202eb", "a\x00b"])
 def test_what_cannot_stand_in_a_record_is_no_name(typed: str) -> None:
-    with pytest.raises(NameUnfit):
+    with pytest.raises(PersonNameUnfit):
         full_name(typed)
 
 
