@@ -65,12 +65,21 @@ def desk(fieldkit: Run, tmp_path: Path, softhsm_module: str) -> Desk:
 
 
 @pytest.fixture
-def contrary_desk(fieldkit: Run, tmp_path: Path, contrary_library: Path, softhsm_module: str) -> Desk:
+def contrary_desk(
+    fieldkit: Run, home: Home, tmp_path: Path, contrary_library: Path, softhsm_module: str
+) -> Desk:
+    """Its module is known as one for trials; tokens that nobody knows would ask for strict PINs."""
     own = tmp_path / "libcontrary.so"
     own.write_bytes(contrary_library.read_bytes())
     own.chmod(0o755)
     desk = Desk(fieldkit, tmp_path, str(own))
     Contrary(own, softhsm_module)
+    profile = home.profiles / "tokens" / "contrary.yaml"
+    profile.parent.mkdir(parents=True)
+    text = (
+        (shipped("profiles") / "tokens" / "softhsm2.yaml").read_text().replace("id: softhsm2", "id: contrary")
+    )
+    profile.write_text(text.replace("/usr/lib/softhsm/libsofthsm2.so, known", f"{own}, known"))
     return desk
 
 
