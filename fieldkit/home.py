@@ -146,8 +146,8 @@ def _became_root() -> list[int]:
 
 def private(folder: Path) -> None:
     """Make `folder`, and what is missing above it, for this account alone."""
-    for each in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):
-        each.mkdir(mode=0o700, exist_ok=True)
+    for path in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def below(folder: Path, name: str) -> Path:

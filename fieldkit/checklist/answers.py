@@ -206,14 +206,14 @@ def _number(given: str) -> str:
     written = unicodedata.normalize("NFKC", given).replace("−", "-").lstrip("+")
     if _AMBIGUOUS.fullmatch(written):
         whole, _, fraction = re.split(r"([.,])", written)
-        said = M(
+        message = M(
             "`{value}` may be a thousand or a fraction. For the thousand write {thousand}, "
             "for the fraction {fraction}.",
             value=given,
             thousand=whole + fraction,
             fraction=f"{whole},{fraction}0",
         )
-        raise _invalid(said)
+        raise _invalid(message)
     if _DECIMAL.fullmatch(written):
         return _written(Decimal(written.replace(",", ".")), given)
     grouped = _GROUPED.fullmatch(written)
@@ -274,10 +274,10 @@ def _file(item: Item, value: Any) -> dict[str, str | int]:
         raise _invalid(M("This item is answered with a file."))
     _, dot, ending = _text(name).rpartition(".")
     if item.accept and not (dot and ending.lower() in item.accept):
-        said = M(
+        message = M(
             "{name} is not of a kind that is taken here: {known}.",
             name=name,
             known=", ".join(item.accept),
         )
-        raise _invalid(said)
+        raise _invalid(message)
     return {"sha256": sha256, "size": size, "name": nfc(name)}

@@ -224,10 +224,10 @@ class _Parser:
     def _call(self) -> Node:
         name = self._take()
         if not self._is("("):
-            said = M(
+            message = M(
                 "`{name}` is not known here. A text stands in quotes, an item in ${{…}}.", name=name.text
             )
-            raise ExpressionInvalid(said, name.at)
+            raise ExpressionInvalid(message, name.at)
         self._next += 1
         arguments: list[Node] = []
         while not self._is(")"):

@@ -109,8 +109,8 @@ def wrong(checklist: Checklist, procedures: Collection[str] | None = None) -> Wr
             items.add(item.id)
             if item.procedure and procedures is not None and item.procedure not in procedures:
                 yield (*place, "procedure"), _no_procedure(item.procedure, procedures), 0
-            for below, said in _item(item):
-                yield (*place, *below), said, 0
+            for below, text in _item(item):
+                yield (*place, *below), text, 0
     yield from _conditions(checklist)
 
 
@@ -135,8 +135,8 @@ def _conditions(checklist: Checklist) -> Wrong:
         if len(group) == 1 and first not in needs[first]:
             continue
         way = circle(first, needs, group)
-        said = M("Whether `{id}` is asked depends on itself: {circle}.", id=first, circle=_shown(way))
-        yield places[first], said, 0
+        message = M("Whether `{id}` is asked depends on itself: {circle}.", id=first, circle=_shown(way))
+        yield places[first], message, 0
 
 
 def _shown(way: Sequence[str]) -> str:
@@ -175,10 +175,10 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     values: set[str] = set()
     for c, choice in enumerate(item.choices):
         if not _CHOICE_VALUE.fullmatch(choice.value):
-            said = M(
+            message = M(
                 "`{value}` is not a choice's value: letters, digits and _ . / + - only.", value=choice.value
             )
-            yield ("choices", c, "value"), said
+            yield ("choices", c, "value"), message
         if choice.value in values:
             yield ("choices", c, "value"), M("The choice `{value}` is here twice.", value=choice.value)
         values.add(choice.value)

@@ -34,13 +34,13 @@ def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> T
             first = truth(evaluate(left, look, today))
             return first if first is (operator == "or") else truth(evaluate(right, look, today))
         case Operation(operator=operator, operands=operands):
-            return _operate(operator, [evaluate(each, look, today) for each in operands])
+            return _operate(operator, [evaluate(operand, look, today) for operand in operands])
         case FunctionCall(function="if", arguments=(condition, yes, no)):
             return evaluate(yes if truth(evaluate(condition, look, today)) else no, look, today)
         case FunctionCall(function="today"):
             return today
         case FunctionCall(function=name, arguments=arguments):
-            return FUNCTIONS[name](*(evaluate(each, look, today) for each in arguments))
+            return FUNCTIONS[name](*(evaluate(argument, look, today) for argument in arguments))
 
 
 def term(kind: Kind, answer: Any) -> Term:
@@ -164,7 +164,7 @@ _CALCULATE: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
 
 
 def _numbers(values: Sequence[Term]) -> list[Decimal]:
-    return [each for each in map(number, values) if each is not None]
+    return [decimal for decimal in map(number, values) if decimal is not None]
 
 
 def _sum(*values: Term) -> Decimal:
@@ -192,28 +192,28 @@ def _part(value: Term, start: Term, end: Term = None) -> str:
 
 
 def _rounded(value: Term, digits: Term = Decimal(0)) -> Decimal | None:
-    given, places = number(value), number(digits)
-    if given is None or places is None or not 0 <= places <= 10:
+    decimal, places = number(value), number(digits)
+    if decimal is None or places is None or not 0 <= places <= 10:
         return None
     try:
-        return given.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP, _EXACT)
+        return decimal.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP, _EXACT)
     except InvalidOperation:
         return None
 
 
 def _whole(value: Term) -> Decimal | None:
-    given = number(value)
-    return None if given is None else Decimal(int(given))
+    decimal = number(value)
+    return None if decimal is None else Decimal(int(decimal))
 
 
 def _floor(value: Term) -> Decimal | None:
-    given = number(value)
-    return None if given is None else given.to_integral_value(ROUND_FLOOR)
+    decimal = number(value)
+    return None if decimal is None else decimal.to_integral_value(ROUND_FLOOR)
 
 
 def _size(value: Term) -> Decimal | None:
-    given = number(value)
-    return None if given is None else given.copy_abs()
+    decimal = number(value)
+    return None if decimal is None else decimal.copy_abs()
 
 
 FUNCTIONS: dict[str, Callable[..., Term]] = {

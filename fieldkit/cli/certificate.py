@@ -41,7 +41,7 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
 
     contents = material.read(call, file)
     anchors, issuers, crls = material.known(call, trust, crl)
-    found = describe_all(
+    descriptions = describe_all(
         contents,
         at=material.now(),
         anchors=anchors,
@@ -50,7 +50,10 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
         purposes=material.purposes(call),
     )
     contents.wipe()
-    return Reply([shape(each) for each in found], [line for each in found for line in lines(each)])
+    return Reply(
+        [shape(description) for description in descriptions],
+        [line for description in descriptions for line in lines(description)],
+    )
 
 
 @certificate.verb(
@@ -89,9 +92,11 @@ def check(
     contents.wipe()
     verdict = overall(checks)
     said: list[str | Said] = [M("{file}: {verdict}", file=file.name, verdict=str(verdict_word(verdict)))]
-    said += [f"  {line}" for each in checks for line in finding_lines(each)]
+    said += [f"  {line}" for finding in checks for line in finding_lines(finding)]
     return Reply(
-        {"verdict": verdict, "checks": [check_shape(each) for each in checks]}, said, good=verdict == "pass"
+        {"verdict": verdict, "checks": [check_shape(finding) for finding in checks]},
+        said,
+        good=verdict == "pass",
     )
 
 
@@ -212,8 +217,8 @@ def list_(call: Call, name: str, pick: str) -> Reply:
 
     anchors, issuers, crls = material.known(call)
     with tokens.agents(call) as running:
-        found = running.find(name)
-        with running.session(found) as session:
+        token = running.find(name)
+        with running.session(token) as session:
             stored = [session.certificate(pick)] if pick else session.certificates()
     result: list[dict[str, Any]] = []
     said: list[str | Said] = []
@@ -227,7 +232,7 @@ def list_(call: Call, name: str, pick: str) -> Reply:
             if described
             else [M("What stands there is no certificate.")]
         )
-    return Reply(result, said or [M("There is no certificate on the token {token}.", token=found.name)])
+    return Reply(result, said or [M("There is no certificate on the token {token}.", token=token.name)])
 
 
 @certificate.verb("export", M("Write a token's certificates to a file (PEM)."), modules=True)
@@ -238,8 +243,8 @@ def export(call: Call, name: str, pick: str, out: Path) -> Reply:
     from fieldkit.certificate.files import pem
 
     with tokens.agents(call) as running:
-        found = running.find(name)
-        with running.session(found) as session:
+        token = running.find(name)
+        with running.session(token) as session:
             stored = [session.certificate(pick)] if pick else session.certificates()
     with contextlib.suppress(FileExistsError), out.open("xb") as file:
         file.write(b"".join(pem(each.der) for each in stored))
@@ -270,27 +275,31 @@ def remove(call: Call, name: str, pick: str, more: str) -> Reply:
 
     found, removal = asyncio.run(work())
     result = {"token": found.uri, "id": removal.id, "removed": removal.gone, "left": removal.left}
-    said = (
+    message = (
         M("The token did not let everything be removed; objects left: {count}", count=removal.left)
         if removal.left
         else M("Removed from the token {token}: {what}", token=found.name, what=removal.name)
     )
-    return Reply(result, said, good=not removal.left)
+    return Reply(result, message, good=not removal.left)
 
 
-def lines(found: Description) -> list[str]:
+def lines(description: Description) -> list[str]:
     """What was found, as lines for a person."""
     from fieldkit.certificate.inspect import valid
 
     said: list[Said | str] = []
-    if found.kind == "certificate":
+    if description.kind == "certificate":
         said += [
-            M("Issuer: {issuer}", issuer=found.issuer),
-            M("Serial number: {number}", number=found.serial_number),
-            valid(found),
-            M("Key: {key}; usage: {usage}", key=found.key, usage=", ".join(found.key_usage) or "-"),
-            M("SHA-256: {digest}", digest=found.sha256),
-            M("Its private key is here.") if found.has_private_key else M("Without private key."),
+            M("Issuer: {issuer}", issuer=description.issuer),
+            M("Serial number: {number}", number=description.serial_number),
+            valid(description),
+            M(
+                "Key: {key}; usage: {usage}",
+                key=description.key,
+                usage=", ".join(description.key_usage) or "-",
+            ),
+            M("SHA-256: {digest}", digest=description.sha256),
+            M("Its private key is here.") if description.has_private_key else M("Without private key."),
         ]
-    said += [line for each in found.findings for line in finding_lines(each)]
-    return [found.subject or found.issuer or found.key, *(f"  {each}" for each in said)]
+    said += [line for finding in description.findings for line in finding_lines(finding)]
+    return [description.subject or description.issuer or description.key, *(f"  {each}" for each in said)]

@@ -94,7 +94,7 @@ def described(call: Call, holder: Identity, code: str) -> Description:
     from fieldkit.certificate.inspect import describe
 
     anchors, issuers, crls = known(call)
-    found = describe(
+    description = describe(
         holder.certificate,
         at=now(),
         anchors=anchors,
@@ -104,8 +104,8 @@ def described(call: Call, holder: Identity, code: str) -> Description:
         dossier=bureau(call, code).dossier if code else None,
         purposes=purposes(call),
     )
-    admit(found, holder.name)
-    return found
+    admit(description, holder.name)
+    return description
 
 
 def stored(
@@ -120,7 +120,7 @@ def stored(
     from fieldkit.certificate.errors import FileUnreadable
     from fieldkit.certificate.inspect import describe
 
-    others = [each.der for each in all_ if each.der != stored.der]
+    others = [certificate.der for certificate in all_ if certificate.der != stored.der]
     for chain in ((*others, *issuers), issuers):  # the second where one of the others is no certificate
         try:
             return describe(

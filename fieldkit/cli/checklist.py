@@ -26,9 +26,9 @@ def list_(call: Call) -> Reply:
         try:
             known = load.load(path)
         except Invalid as error:  # one that is being written is no reason to hide the others
-            said = error.problems[0].said
-            result.append({"checklist": name, "path": str(path), "problem": str(said)})
-            lines.append(M("{name}: cannot be used: {problem}", name=name, problem=said))
+            message = error.problems[0].said
+            result.append({"checklist": name, "path": str(path), "problem": str(message)})
+            lines.append(M("{name}: cannot be used: {problem}", name=name, problem=message))
             continue
         count = sum(1 for _ in known.items())
         result.append(

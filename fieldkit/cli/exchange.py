@@ -24,7 +24,7 @@ exchange = noun("exchange", M("Rehearse sending and receiving signed documents."
 
 
 def _header_options(function: Any) -> Any:
-    for name, default, said in reversed(
+    for name, default, message in reversed(
         (
             ("--from", "000.MAU.01", M("The sending agency's code.")),
             ("--to", "000.MAU.02", M("The receiving agency's code.")),
@@ -33,16 +33,16 @@ def _header_options(function: Any) -> Any:
             ("--subject", "Văn bản mẫu, không có giá trị", M("What the document is about.")),
         )
     ):
-        function = option(name, default=default, said=said)(function)
+        function = option(name, default=default, said=message)(function)
     return function
 
 
 def _token_options(function: Any) -> Any:
-    for name, said in (
+    for name, message in (
         ("--certificate", M("Which certificate on it: CKA_ID, label or SHA-256.")),
         ("--token", M("The token that signs the package as a whole.")),
     ):
-        function = option(name, default="", said=said)(function)
+        function = option(name, default="", said=message)(function)
     return function
 
 
@@ -187,7 +187,7 @@ def _with_signer(
 
 def _asked(call: Call) -> bool | None:
     """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
-    said = {each.signed for each in call.profiles().services if each.kind == "axis"}
+    said = {service.signed for service in call.profiles().services if service.kind == "axis"}
     return True if True in said else False if False in said else None
 
 
@@ -215,16 +215,16 @@ def _header(given: dict[str, str]) -> MessageHeader:
     )
 
 
-def _opened(found: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:
+def _opened(opened_package: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:
     from fieldkit.cli.verify import WORDS, check_lines
     from fieldkit.validation.judgement import check_shape
 
     lines: list[str | Said] = [*check_lines(checks), WORDS[verdict]]
     result = more | {
         "verdict": verdict,
-        "document": found.header.document,
-        "files": list(found.files),
-        "status": found.status,
+        "document": opened_package.header.document,
+        "files": list(opened_package.files),
+        "status": opened_package.status,
         "checks": [check_shape(check) for check in checks],
     }
     return Reply(result, lines, good=verdict == "pass")

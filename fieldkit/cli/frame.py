@@ -106,7 +106,7 @@ class Call:
 
     @staticmethod
     def _damage(store: Store) -> list[Damage]:
-        return [each for each in store.damage() if not each.accepted]
+        return [damage for damage in store.damage() if not damage.accepted]
 
     @staticmethod
     @contextlib.contextmanager
@@ -144,14 +144,14 @@ class _Speaking:
 
 
 class CommandOption(_Speaking, click.Option):
-    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
-        self.said = said
+    def __init__(self, *args: Any, text: Said | None = None, **kwargs: Any) -> None:
+        self.said = text
         super().__init__(*args, **kwargs)
 
 
 class Verb(_Speaking, click.Command):
-    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
-        self.said = said
+    def __init__(self, *args: Any, text: Said | None = None, **kwargs: Any) -> None:
+        self.said = text
         super().__init__(*args, **kwargs)
 
     def get_short_help_str(self, limit: int = 45) -> str:
@@ -159,20 +159,20 @@ class Verb(_Speaking, click.Command):
 
 
 class Noun(_Speaking, click.Group):
-    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
-        self.said = said
+    def __init__(self, *args: Any, text: Said | None = None, **kwargs: Any) -> None:
+        self.said = text
         super().__init__(*args, **kwargs)
 
     def get_short_help_str(self, limit: int = 45) -> str:
         return str(self.said or "")
 
     def verb(
-        self, name: str, said: Said, *, secrets: Sequence[str] = (), modules: bool = False
+        self, name: str, text: Said, *, secrets: Sequence[str] = (), modules: bool = False
     ) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
         """Hang a function into this noun as the command `name`; see `verb`."""
 
         def hang(function: Callable[..., Reply | Iterator[Reply]]) -> Verb:
-            command = verb(name, said, secrets=secrets, modules=modules)(function)
+            command = verb(name, text, secrets=secrets, modules=modules)(function)
             self.add_command(command)
             return command
 
@@ -184,13 +184,13 @@ def option(*names: str, said: Said, **kwargs: Any) -> Callable[[Any], Any]:
     return click.option(*names, cls=CommandOption, said=said, **kwargs)
 
 
-def noun(name: str, said: Said) -> Noun:
+def noun(name: str, text: Said) -> Noun:
     """A group of commands about one thing."""
-    return Noun(name, said=said, no_args_is_help=True)
+    return Noun(name, said=text, no_args_is_help=True)
 
 
 def verb(
-    name: str, said: Said, *, secrets: Sequence[str] = (), modules: bool = False
+    name: str, text: Said, *, secrets: Sequence[str] = (), modules: bool = False
 ) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
     """Make a function a command.
 
@@ -209,7 +209,7 @@ def verb(
             with click_words.unspoken():
                 _answer(function(call, **own), call)
 
-        command = Verb(name, said=said, callback=run, params=parameters)
+        command = Verb(name, said=text, callback=run, params=parameters)
         command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
         return command
 
@@ -253,7 +253,7 @@ def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
         if call.json:
             document = {"ok": True, "result": reply.result}
             if reply.problems:
-                document["problems"] = [each.as_dict() for each in reply.problems]
+                document["problems"] = [problem.as_dict() for problem in reply.problems]
             if damage:
                 document["damage"] = [each.shape() for each in damage]
             _print(_json(document))

@@ -39,9 +39,9 @@ def export(
 
     with call.visits() as visits:
         made = write(visits, name, kind, out, record=which, language=language, overwrite=replace)  # type: ignore[arg-type]
-        said: Said = M("Written: {path}", path=str(made.path))
+        text: Said = M("Written: {path}", path=str(made.path))
         if made.draft:
-            said = M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))
+            text = M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))
         result = {
             "out": str(made.path),
             "format": made.format,
@@ -49,7 +49,7 @@ def export(
             "draft": made.draft,
             "signed": made.signed,
         }
-        return Reply(result, said, damage=visits.store.damage(visits.load(name).id))
+        return Reply(result, text, damage=visits.store.damage(visits.load(name).id))
 
 
 @record.verb(
@@ -131,7 +131,7 @@ def verify(
     online = Online(named=profiles.addresses) if network else None
     policy = Policy(revocation=not no_revocation, purposes=material.purposes)
     with _journal(call) as (store, fault):
-        found = judge(
+        verified = judge(
             file,
             trust=material.anchors,
             crls=material.crls,
@@ -141,10 +141,10 @@ def verify(
             unopened=fault,
             devices=devices,
         )
-    content = found.content
-    result = {"file": str(file), "sha256": found.sha256} | shape(found.judgement)
+    content = verified.content
+    result = {"file": str(file), "sha256": verified.sha256} | shape(verified.judgement)
     lines: list[str | Said] = [
-        M("{file}: {verdict}", file=str(file), verdict=str(verdict_word(found.verdict)))
+        M("{file}: {verdict}", file=str(file), verdict=str(verdict_word(verified.verdict)))
     ]
     if content is not None:
         journal = content.journal
@@ -165,10 +165,10 @@ def verify(
         )
         if content.sample:
             lines.append(M("SAMPLE: the record is of an invented bureau and without legal effect."))
-    for check in found.checks:
+    for check in verified.checks:
         detail = f"  [{check.detail}]" if check.detail else ""
         lines.append(f"  {SYMBOLS[check.severity]} {check.message}{detail}")
     if online is not None:
         result["requests"] = online.asked
         lines += requests(online)
-    return Reply(result, lines, good=found.verdict == "pass")
+    return Reply(result, lines, good=verified.verdict == "pass")

@@ -227,20 +227,27 @@ def _reply(done: Sequence[SigningOutcome]) -> Reply:
             lines.append(
                 M("Not signed: {name}. {reason}", name=str(each.job.source), reason=words(each.error))
             )
-    shapes = [_shape(each) for each in done]
-    return Reply(shapes[0] if len(shapes) == 1 else shapes, lines, good=all(each.signed for each in done))
+    shapes = [_shape(signing_outcome) for signing_outcome in done]
+    return Reply(
+        shapes[0] if len(shapes) == 1 else shapes,
+        lines,
+        good=all(signing_outcome.signed for signing_outcome in done),
+    )
 
 
-def _shape(each: SigningOutcome) -> dict[str, Any]:
+def _shape(signing_outcome: SigningOutcome) -> dict[str, Any]:
     from fieldkit.validation.judgement import check_shape
 
-    if each.signed is None:
-        return {"source": str(each.job.source), "error": each.error.as_dict() if each.error else None}
+    if signing_outcome.signed is None:
+        return {
+            "source": str(signing_outcome.job.source),
+            "error": signing_outcome.error.as_dict() if signing_outcome.error else None,
+        }
     return {
-        "source": str(each.job.source),
-        "out": each.signed.out,
-        "field": each.signed.field,
-        "level": each.signed.level,
-        "sha256": each.signed.sha256,
-        "checks": [check_shape(check) for check in each.signed.checks],
+        "source": str(signing_outcome.job.source),
+        "out": signing_outcome.signed.out,
+        "field": signing_outcome.signed.field,
+        "level": signing_outcome.signed.level,
+        "sha256": signing_outcome.signed.sha256,
+        "checks": [check_shape(check) for check in signing_outcome.signed.checks],
     }

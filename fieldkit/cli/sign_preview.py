@@ -75,7 +75,9 @@ def show_signed(
     """The signed page, as viewers will show it, for a person who saw it before."""
     from fieldkit.signature import permission, preview
 
-    signed = next((each.signed for each in done if each.signed is not None), None)
+    signed = next(
+        (signing_outcome.signed for signing_outcome in done if signing_outcome.signed is not None), None
+    )
     if look is None or signed is None or call.json or not call.console().attended:
         return
     with contextlib.suppress(errors.FieldkitError):  # it is signed; a picture of it is a comfort

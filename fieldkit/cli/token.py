@@ -77,19 +77,19 @@ def line(found: Token) -> str:
 @token.verb("list", M("The tokens that are here."), modules=True)
 def list_(call: Call) -> Iterator[Reply]:
     with agents(call) as running:
-        found = running.tokens()
+        tokens = running.tokens()
         problems = running.problems
-        asked_for = [each for each in problems if each.data.get("module") in call.modules]
-        failed = asked_for or ([] if found else problems)
+        asked_for = [error for error in problems if error.data.get("module") in call.modules]
+        failed = asked_for or ([] if tokens else problems)
         if not (failed and call.json):
-            lines: list[str | Said] = [line(each) for each in found]
+            lines: list[str | Said] = [line(each) for each in tokens]
             lines += [f"! {problem}" for problem in problems if problem not in failed[:1]]
             if not failed:
                 lines = lines or [M("There is no token here.")]
-            yield Reply([shape(each) for each in found], lines, problems=problems)
+            yield Reply([shape(each) for each in tokens], lines, problems=problems)
         if failed:  # whoever named a module is not to take the others' answer for its own
-            failed[0].data["tokens"] = [shape(each) for each in found]
-            failed[0].data["problems"] = [each.as_dict() for each in problems if each is not failed[0]]
+            failed[0].data["tokens"] = [shape(each) for each in tokens]
+            failed[0].data["problems"] = [error.as_dict() for error in problems if error is not failed[0]]
             raise failed[0]
 
 
@@ -132,12 +132,12 @@ def show(call: Call, name: str) -> Reply:
             "profile": _profile_shape(profile) if profile is not None else None,
             "certificates": [
                 {
-                    "id": each.id,
-                    "label": each.label,
-                    "sha256": each.sha256,
-                    "has_private_key": each.has_private_key,
+                    "id": certificate.id,
+                    "label": certificate.label,
+                    "sha256": certificate.sha256,
+                    "has_private_key": certificate.has_private_key,
                 }
-                for each in certificates
+                for certificate in certificates
             ],
         }
         lines: list[str | Said] = [
@@ -147,8 +147,11 @@ def show(call: Call, name: str) -> Reply:
             M("Certificates: {count}", count=len(certificates)),
         ]
         if profile is not None:
-            lines[1:1] = [f"{each} ({explain(how)})" for each, how in _profile_facts(profile)]
-        lines += [f"  {each.id}  {each.label}  {each.sha256[:16]}…" for each in certificates]
+            lines[1:1] = [f"{text} ({explain(how)})" for text, how in _profile_facts(profile)]
+        lines += [
+            f"  {certificate.id}  {certificate.label}  {certificate.sha256[:16]}…"
+            for certificate in certificates
+        ]
         return Reply(result, lines)
 
 
@@ -177,7 +180,9 @@ def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
             "unblock": rules.unblock,
             "known": rules.known,
         },
-        "quirks": [{"id": each.id, "text": str(each.text), "known": each.known} for each in profile.quirks],
+        "quirks": [
+            {"id": quirk.id, "text": str(quirk.text), "known": quirk.known} for quirk in profile.quirks
+        ],
     }
 
 
@@ -236,22 +241,22 @@ def _meant(running: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
     """
     from fieldkit.token.errors import TokenAmbiguous, TokenNotFound
 
-    found = running.tokens()
+    tokens = running.tokens()
     if named:
-        found = [each for each in found if set(each.modules) & set(named)]
-    fits = [each for each in found if each.slot == slot] if slot is not None else found
+        tokens = [each for each in tokens if set(each.modules) & set(named)]
+    fits = [each for each in tokens if each.slot == slot] if slot is not None else tokens
     if slot is None and len(fits) > 1:
-        fits = [each for each in fits if not each.initialized]
+        fits = [fit for fit in fits if not fit.initialized]
     if len(fits) == 1:
         return fits[0]
-    if fits or (slot is None and found):
+    if fits or (slot is None and tokens):
         raise TokenAmbiguous(
             M("More than one token could be meant."),
             unchanged=NOT_CHANGED,
             hint=M("Say which with --slot; `fieldkit token list` shows them."),
-            candidates=[{"slot": each.slot, "uri": each.uri} for each in fits or found],
+            candidates=[{"slot": fit.slot, "uri": fit.uri} for fit in fits or tokens],
         )
-    if running.problems and not found:
+    if running.problems and not tokens:
         raise running.problems[0]
     raise TokenNotFound(
         M("There is no token to initialise here."),

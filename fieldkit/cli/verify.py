@@ -102,12 +102,12 @@ def requests(online: Online) -> list[str | Said]:
     return [
         M(
             "Asked: {url}: {outcome}, {size} bytes, {milliseconds} ms",
-            url=each.url,
-            outcome=each.outcome,
-            size=each.size,
-            milliseconds=each.milliseconds,
+            url=answer.url,
+            outcome=answer.outcome,
+            size=answer.size,
+            milliseconds=answer.milliseconds,
         )
-        for each in online.asked
+        for answer in online.asked
     ]
 
 
@@ -215,7 +215,7 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
         return []
 
     def chosen(checks: Sequence[Finding]) -> list[Finding]:
-        return [each for each in checks if not brief or (each.required and each.severity != "pass")]
+        return [check for check in checks if not brief or (check.required and check.severity != "pass")]
 
     verdict = str(WORDS[judged.verdict])
     lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
@@ -223,18 +223,18 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
         first, *more = judged.error.lines()
         return [*lines, f"  ✗ {first}", *(f"      → {line}" for line in more)]
     assert judged.found is not None
-    for each in judged.found.signatures:
+    for signature in judged.found.signatures:
         lines.append(
             M(
                 "{field}: {signer}, {time}, {level}: {verdict}",
-                field=each.field,
-                signer=each.signer or "?",
-                time=each.signed_at or "?",
-                level=each.level.upper(),
-                verdict=str(WORDS[each.verdict]),
+                field=signature.field,
+                signer=signature.signer or "?",
+                time=signature.signed_at or "?",
+                level=signature.level.upper(),
+                verdict=str(WORDS[signature.verdict]),
             )
         )
-        lines += check_lines(chosen(each.checks))
+        lines += check_lines(chosen(signature.checks))
     lines += check_lines(chosen(judged.found.checks))
     if judged.verdict == "indeterminate" and not brief:
         lines.append(M("What is required and marked ? was not checked; each line says what would settle it."))

@@ -59,9 +59,9 @@ def shape(found: Visit) -> dict[str, Any]:
         "notes": [*found.notes, *found.later_notes],
         "outdated": list(found.outdated),
         "attempts": [
-            {"item": item, "code": each.code, "message": str(each.message), "when": each.wall}
+            {"item": item, "code": attempt.code, "message": str(attempt.message), "when": attempt.wall}
             for item, made in found.attempts.items()
-            for each in made
+            for attempt in made
         ],
     }
 

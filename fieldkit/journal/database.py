@@ -124,7 +124,7 @@ class JournalStorage(Storage):
             at = body.index(_OPS) + len(_OPS)
             for op in ops:
                 at += 1
-                verb, table, *rest = [bytes(each) for each in op]
+                verb, table, *rest = [bytes(raw) for raw in op]
                 name = msgspec.json.decode(table, type=str)
                 self._change(verb, name, rest, seq, at + len(verb) + len(table) + 2)
                 at += sum(map(len, op)) + len(op) + 1

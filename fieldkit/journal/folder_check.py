@@ -35,8 +35,8 @@ class ExposedFile(msgspec.Struct, frozen=True):
 
 def foreign(folder: Path, files: FileSystem) -> list[Path]:
     """What in the folder is not the store's own, and is left alone."""
-    found = [folder / name for name in files.names(folder) if not _ours(name)]
-    return found + [path for path in Attachments(folder, files).foreign() if not path.name.endswith(PART)]
+    paths = [folder / name for name in files.names(folder) if not _ours(name)]
+    return paths + [path for path in Attachments(folder, files).foreign() if not path.name.endswith(PART)]
 
 
 def torn(folder: Path, files: FileSystem) -> list[str]:
@@ -46,8 +46,8 @@ def torn(folder: Path, files: FileSystem) -> list[str]:
 
 def leftovers(folder: Path, files: FileSystem) -> list[Path]:
     """Files that were being written when the program or the machine stopped; nothing refers to them."""
-    found = [folder / name for name in files.names(folder) if _ours(name) and name.endswith(PART)]
-    return found + [path for path in Attachments(folder, files).foreign() if path.name.endswith(PART)]
+    paths = [folder / name for name in files.names(folder) if _ours(name) and name.endswith(PART)]
+    return paths + [path for path in Attachments(folder, files).foreign() if path.name.endswith(PART)]
 
 
 def exposed(folder: Path, files: FileSystem) -> list[ExposedFile]:
@@ -55,17 +55,17 @@ def exposed(folder: Path, files: FileSystem) -> list[ExposedFile]:
     if not hasattr(os, "geteuid"):
         return []
     names = [name for name in files.names(folder) if _ours(name)]
-    found = []
+    exposeds = []
     for path in (folder, *(folder / name for name in names)):
         try:
             status = files.status(path)
         except FileNotFoundError:  # another fieldkit works there: it was being written, and has its name now
             continue
         if status.owner not in (os.geteuid(), -1):
-            found.append(ExposedFile(path, status.mode, status.owner))
+            exposeds.append(ExposedFile(path, status.mode, status.owner))
         if status.mode & OTHERS:
-            found.append(ExposedFile(path, status.mode))
-    return found
+            exposeds.append(ExposedFile(path, status.mode))
+    return exposeds
 
 
 def reserved(size: int) -> bytes:

@@ -104,7 +104,9 @@ class Index:
 
     def place(self, seq: int) -> EntryPlace:
         """Where the entry `seq` is."""
-        segment = self._moved.get(seq, bisect_right(self.segments, seq, key=lambda each: each.first) - 1)
+        segment = self._moved.get(
+            seq, bisect_right(self.segments, seq, key=lambda segment: segment.first) - 1
+        )
         return EntryPlace(segment, self._starts[seq - 1], self._lengths[seq - 1])
 
     def of_visit(self, visit: str, after: int) -> list[int]:

@@ -89,8 +89,8 @@ def visit_of(body: bytes) -> bytes | None:
 
 def hlc_of(body: bytes) -> str:
     """The hybrid logical clock of an entry."""
-    found = link(body)
-    return found.hlc if found is not None else ""
+    chain_link = link(body)
+    return chain_link.hlc if chain_link is not None else ""
 
 
 def next_line(data: bytes, start: int) -> int:

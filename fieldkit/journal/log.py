@@ -163,11 +163,11 @@ class Log:
         lines: dict[int, dict[str, tuple[EntryPlace, ChainLink]]] = {}
         for place in scan.strays:
             body = self._at(place) or b""
-            found = link(body)
-            if found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
+            chain_link = link(body)
+            if chain_link is None or chain_link.dev != self.device or not 0 < chain_link.seq <= self.seq:
                 self.unplaced.append(place)
-            elif self.hash_of(found.seq) != entry.digest(body):
-                lines.setdefault(found.seq, {})[entry.digest(body)] = place, found
+            elif self.hash_of(chain_link.seq) != entry.digest(body):
+                lines.setdefault(chain_link.seq, {})[entry.digest(body)] = place, chain_link
         settled = False
         while not settled:
             settled = True
@@ -182,12 +182,14 @@ class Log:
             with contextlib.suppress(StoreDamaged):
                 self.hlc = hlc_of(self.body(self.seq))
 
-    def _take_in(self, place: EntryPlace, found: ChainLink) -> None:
-        self.index.restore(found, place)
-        if found.kind == REPAIR:
-            self.scan.repairs.append(found.seq)
-        if found.v > entry.FORMAT:
-            self.scan.newer = min(self.scan.newer or (found.seq, found.v), (found.seq, found.v))
+    def _take_in(self, place: EntryPlace, chain_link: ChainLink) -> None:
+        self.index.restore(chain_link, place)
+        if chain_link.kind == REPAIR:
+            self.scan.repairs.append(chain_link.seq)
+        if chain_link.v > entry.FORMAT:
+            self.scan.newer = min(
+                self.scan.newer or (chain_link.seq, chain_link.v), (chain_link.seq, chain_link.v)
+            )
 
     def _choice(self, seq: int, lines: dict[str, tuple[EntryPlace, ChainLink]]) -> str:
         """The hash of that line which is the lost entry `seq`, if the chain or nothing else says so."""
@@ -197,16 +199,16 @@ class Log:
         if after:
             return after if after in lines else ""
         before = self.hash_of(seq - 1) if seq > 1 else entry.GENESIS
-        fitting = [hash for hash, (_, found) in lines.items() if not before or found.prev == before]
+        fitting = [hash for hash, (_, chain_link) in lines.items() if not before or chain_link.prev == before]
         return fitting[0] if len(fitting) == 1 else ""
 
     def _named_by(self, seq: int) -> str:
         """The hash by which the entry `seq` names the one before; empty if it is lost."""
         if seq > self.seq or not self.index.place(seq).length:
             return ""
-        found = link(self.body(seq))
-        assert found is not None  # it was taken in for what it says
-        return found.prev
+        chain_link = link(self.body(seq))
+        assert chain_link is not None  # it was taken in for what it says
+        return chain_link.prev
 
     def _left(self, hole: LostEntries) -> Iterator[LostEntries]:
         """What is left of a hole now that some of its entries were found elsewhere."""
@@ -560,8 +562,8 @@ class Log:
     def stamped(self) -> list[Segment]:
         """The segments with what the disk says of them now; for a checkpoint, after `close`."""
         return [
-            msgspec.structs.replace(each, changed=self._files.status(self._folder / each.name).changed)
-            for each in self.index.segments
+            msgspec.structs.replace(segment, changed=self._files.status(self._folder / segment.name).changed)
+            for segment in self.index.segments
         ]
 
 

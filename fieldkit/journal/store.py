@@ -192,17 +192,17 @@ class Store:
         visit: what may concern this visit: its attached files too, and without entries that were lost before
         its first one. Losses that a person accepted are among them, marked as such.
         """
-        found = [Damage("key", self.key_fault)] if self.key_fault else []
-        found += self._log.damage()
-        if not found and not self._log.seq and any(self._attachments.held()):
+        damages = [Damage("key", self.key_fault)] if self.key_fault else []
+        damages += self._log.damage()
+        if not damages and not self._log.seq and any(self._attachments.held()):
             message = M("The journal is empty, yet attached files are here: entries may be lost.")
-            found.append(Damage("head", message))
+            damages.append(Damage("head", message))
         if not visit:
-            return found
+            return damages
         numbers = self._log.index.of_visit(visit, 0)
         begun = numbers[0] if numbers and self._begins(numbers[0]) else 0
-        found = [each for each in found if not 0 < each.last < begun]
-        return found + self._attachments.damage(self.entries(visit=visit))
+        damages = [damage for damage in damages if not 0 < damage.last < begun]
+        return damages + self._attachments.damage(self.entries(visit=visit))
 
     def _begins(self, seq: int) -> bool:
         try:
@@ -256,9 +256,13 @@ class Store:
         previous = ""
         for seq in range(first, min(last, self._log.seq) + 1):
             body = self._log.body(seq)
-            found = link(body)
+            chain_link = link(body)
             hash = entry.digest(body)
-            whole = found is not None and found.seq == seq and found.prev == (previous or found.prev)
+            whole = (
+                chain_link is not None
+                and chain_link.seq == seq
+                and chain_link.prev == (previous or chain_link.prev)
+            )
             if not whole or (seq == self._log.seq and hash != self._log.hash):
                 raise StoreDamaged(
                     M("Entry {seq} of the journal is not the one that was written.", seq=seq),
@@ -422,11 +426,11 @@ class Store:
 
     def _read_mark(self) -> Mark | None:
         try:
-            found = signed_head.load(self.folder, self._files)
+            mark = signed_head.load(self.folder, self._files)
         except ValueError:  # `verify` says so; the next closing notes the head anew
             return None
-        own = self._device is None or found is None or found.head.device == self._device.id
-        return found if own else None
+        own = self._device is None or mark is None or mark.head.device == self._device.id
+        return mark if own else None
 
     def _believed_tables(self) -> checkpoint.Tables | None:
         """TinyDB's tables as the checkpoint has them, if the journal still says so."""

@@ -96,9 +96,9 @@ def _verify(
         if noted is not None and noted.signed is not None:
             checks.append(_signature(noted.signed, log, key))
         checks += [_known(head, log) for head in known]
-        attachments, found = _attachments(folder, files, log, progress)
+        attachments, findings = _attachments(folder, files, log, progress)
         return VerifiedStore(
-            _head(log, key), log.index.readable, attachments, (*checks, *found, *around(folder, files))
+            _head(log, key), log.index.readable, attachments, (*checks, *findings, *around(folder, files))
         )
     finally:
         log.close()
@@ -117,21 +117,21 @@ def _key(key: Device) -> Finding:
 
 def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Finding]:
     try:
-        found = signed_head.load(folder, files)
+        mark = signed_head.load(folder, files)
     except ValueError:
         return None, Finding("mark", "fail", M("The note of the last head is damaged."))
-    if found is None and not any(map(is_segment, files.names(folder))):
+    if mark is None and not any(map(is_segment, files.names(folder))):
         return None, Finding("mark", "not-checked", M("Nothing was said in this store yet."), required=False)
-    if found is None:
+    if mark is None:
         reason = M(
             "The store was never closed in order, so only a receipt can tell whether its end is there."
         )
         return None, Finding("mark", "not-checked", reason, required=False)
-    return found, Finding("mark", "pass", M("The head was noted at entry {seq}.", seq=found.head.seq))
+    return mark, Finding("mark", "pass", M("The head was noted at entry {seq}.", seq=mark.head.seq))
 
 
 def _journal(log: Log) -> Iterator[Finding]:
-    faults = [each for each in log.damage() if not each.accepted and each.kind != "format"]
+    faults = [damage for damage in log.damage() if not damage.accepted and damage.kind != "format"]
     if log.scan.newer is not None and log.read_only is not None:
         yield Finding("format", "not-checked", log.read_only)
     for fault in faults:
@@ -224,13 +224,13 @@ def _attachments(
 
 def around(folder: Path, files: FileSystem) -> Iterator[Finding]:
     """What stands about the journal: who can read it, what does not belong, what an interruption left."""
-    for each in folder_check.exposed(folder, files):
-        if each.owner >= 0:
-            message = M("{path} belongs to another user.", path=str(each.path))
-            yield Finding("owner", "fail", message, f"uid {each.owner}", required=False)
+    for exposed in folder_check.exposed(folder, files):
+        if exposed.owner >= 0:
+            message = M("{path} belongs to another user.", path=str(exposed.path))
+            yield Finding("owner", "fail", message, f"uid {exposed.owner}", required=False)
         else:
-            message = M("{path} can be read or changed by other users.", path=str(each.path))
-            yield Finding("permissions", "fail", message, f"{each.mode:04o}", required=False)
+            message = M("{path} can be read or changed by other users.", path=str(exposed.path))
+            yield Finding("permissions", "fail", message, f"{exposed.mode:04o}", required=False)
     for path in folder_check.foreign(folder, files):
         yield Finding(
             "foreign",

@@ -117,13 +117,13 @@ def prepare(folder: Path, choice: KitChoice, profiles: Profiles, home: Home) -> 
     served = {closure.profile for closure in closures} | {profile for profile, _, _, _ in vendor}
     for token in tokens:
         if token.id not in served:
-            said = M("The kit will have no driver for {profile}.", profile=token.id)
+            message = M("The kit will have no driver for {profile}.", profile=token.id)
             hint = M("Its profile names no packages for this system, and no maker's file with a SHA-256.")
-            findings.append(Finding("driver-lacking", "warning", said, hint=hint))
+            findings.append(Finding("driver-lacking", "warning", message, hint=hint))
     for name in payload.anchorless(profiles, bureaus):
-        said = M("No trust anchor of {authority} is in place, so none goes along.", authority=name)
+        message = M("No trust anchor of {authority} is in place, so none goes along.", authority=name)
         hint = M("Put its certificate where its profile says, then build again.")
-        findings.append(Finding("anchor-lacking", "warning", said, hint=hint))
+        findings.append(Finding("anchor-lacking", "warning", message, hint=hint))
     samples = tuple(choice.samples)
     return KitPlan(folder, wanted, bureaus, closures, tuple(vendor), samples, tuple(findings))
 
@@ -145,13 +145,13 @@ def _vendor(
     """Makers' files for the systems wanted; only those whose SHA-256 the profile has, and that match it."""
     found: list[tuple[str, str, PackageFile, Path]] = []
     findings: list[Finding] = []
-    systems = sorted({each.platform.partition("-")[0] for each in wanted})
+    systems = sorted({wheel_target.platform.partition("-")[0] for wheel_target in wanted})
     for token in tokens:
         for system in systems:
             for file in (file for kind in KINDS[system] for file in getattr(token.driver, kind)):
                 path = choice.vendor / file.file if choice.vendor is not None else None
                 if not file.sha256 or path is None or not path.is_file():
-                    said = M(
+                    message = M(
                         "The maker's file {file} for {profile} does not go along.",
                         file=file.file,
                         profile=token.id,
@@ -159,7 +159,7 @@ def _vendor(
                     hint = M(
                         "It needs its SHA-256 in the profile, and to be in the folder named with --vendor."
                     )
-                    findings.append(Finding("vendor-lacking", "info", said, hint=hint))
+                    findings.append(Finding("vendor-lacking", "info", message, hint=hint))
                 elif install.hashed(path)[1] != file.sha256:
                     raise SourceDamaged(
                         M("{file} is not the file that the profile describes.", file=file.file),
@@ -199,9 +199,9 @@ def build(prepared: KitPlan, profiles: Profiles, home: Home, store: Store, tell:
         place = (f"packages/{system}/{file.file}",)
         drivers.append(DriverFiles(profile, system, file.architecture, place))
     tell(Progress(M("Gathering profiles, checklists, plan and lists"), 0, 0))
-    given = payload.gather(home, profiles, prepared.bureaus, prepared.samples)
-    crls, findings = lists.fetch(profiles, {bureau.authority for bureau in prepared.bureaus}, given)
-    sources |= _laid({paper.path: paper for paper in (*given, *crls)}.values(), cache / "papers")
+    kit_papers = payload.gather(home, profiles, prepared.bureaus, prepared.samples)
+    crls, findings = lists.fetch(profiles, {bureau.authority for bureau in prepared.bureaus}, kit_papers)
+    sources |= _laid({paper.path: paper for paper in (*kit_papers, *crls)}.values(), cache / "papers")
     manifest = Manifest(
         install.KIND,
         install.FORMAT,
@@ -232,13 +232,13 @@ def _dated(manifest: Manifest, note: Path) -> Manifest:
     return msgspec.structs.replace(manifest, made=made)
 
 
-def _laid(given: Iterable[payload.KitPaper], folder: Path) -> dict[str, Path]:
+def _laid(kit_papers: Iterable[payload.KitPaper], folder: Path) -> dict[str, Path]:
     """Papers as files on this disk, so that all of a kit is copied in one way."""
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
     places: dict[str, Path] = {}
-    for paper in given:
+    for paper in kit_papers:
         _named(paper.path)
         path = folder / paper.path
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -48,9 +48,9 @@ def fetch(
             if paper.path not in taken
         ]
         if not ours and not taken:
-            said = M("No revocation list of {authority} goes into the kit.", authority=name)
+            message = M("No revocation list of {authority} goes into the kit.", authority=name)
             hint = M("Without one, revocation is not checked where there is no network.")
-            findings.append(Finding("crl", "warning", said, hint=hint))
+            findings.append(Finding("crl", "warning", message, hint=hint))
     return fetched, findings
 
 
@@ -64,9 +64,9 @@ def _fetch(
     try:
         content = _get(url)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        said = M("The revocation list at {url} could not be fetched.", url=url)
+        message = M("The revocation list at {url} could not be fetched.", url=url)
         hint = M("An earlier one in the home goes along instead, if there is one.")
-        return None, Finding("crl", "warning", said, detail=str(error)[:200], hint=hint)
+        return None, Finding("crl", "warning", message, detail=str(error)[:200], hint=hint)
     finding = _judged(url, content, signers)
     if finding.severity == "fail":
         return None, finding
@@ -92,23 +92,24 @@ def _judged(name: str, content: bytes, signers: Sequence[x509.Certificate]) -> F
 
     try:
         loader = x509.load_pem_x509_crl if b"-----BEGIN" in content[:100] else x509.load_der_x509_crl
-        found = loader(content)
+        certificate_revocation_list = loader(content)
         genuine = any(
-            found.issuer == signer.subject and found.is_signature_valid(signer.public_key())  # type: ignore[arg-type]
+            certificate_revocation_list.issuer == signer.subject
+            and certificate_revocation_list.is_signature_valid(signer.public_key())  # type: ignore[arg-type]
             for signer in signers
         )
     except (ValueError, TypeError) as error:
-        said = M("What {name} gave is no revocation list.", name=name)
-        return Finding("crl", "fail", said, detail=str(error)[:200])
+        message = M("What {name} gave is no revocation list.", name=name)
+        return Finding("crl", "fail", message, detail=str(error)[:200])
     if not genuine:
-        said = M(
+        message = M(
             "The revocation list {name} is signed by no authority in place; it does not count.", name=name
         )
-        return Finding("crl", "fail", said)
-    until = found.next_update_utc
+        return Finding("crl", "fail", message)
+    until = certificate_revocation_list.next_update_utc
     if until is not None and until < datetime.now(UTC):
-        said = M("The revocation list {name} ran out on {day}.", name=name, day=until.date().isoformat())
-        return Finding("crl", "warning", said, hint=M("Fetch a new one before the stick is handed out."))
+        message = M("The revocation list {name} ran out on {day}.", name=name, day=until.date().isoformat())
+        return Finding("crl", "warning", message, hint=M("Fetch a new one before the stick is handed out."))
     day = until.date().isoformat() if until is not None else "-"
     return Finding("crl", "pass", M("The revocation list {name} holds until {day}.", name=name, day=day))
 
@@ -116,11 +117,11 @@ def _judged(name: str, content: bytes, signers: Sequence[x509.Certificate]) -> F
 def _certificates(paths: Iterable[Path]) -> list[x509.Certificate]:
     from cryptography import x509
 
-    found: list[x509.Certificate] = []
+    certificates: list[x509.Certificate] = []
     for path in paths:
         content = path.read_bytes()
         if b"-----BEGIN" in content:
-            found += x509.load_pem_x509_certificates(content)
+            certificates += x509.load_pem_x509_certificates(content)
         else:
-            found.append(x509.load_der_x509_certificate(content))
-    return found
+            certificates.append(x509.load_der_x509_certificate(content))
+    return certificates

@@ -5,6 +5,7 @@ Everything is checked before the first file is moved in; what the home had under
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -59,11 +60,11 @@ class KitContents(msgspec.Struct, frozen=True):
             steps.append(M("What is replaced is kept in the folder {folder}.", folder=ASIDE))
         if self.drivers:
             names = ", ".join(driver.profile for driver in self.drivers)
-            said = M(
+            message = M(
                 "Keep the driver packages of {profiles} here, for visits without stick or network.",
                 profiles=names,
             )
-            steps.append(said)
+            steps.append(message)
         steps.append(M("Kits signed by this key are taken from now on."))
         keeps = M("Visits, answers, and every other file of the home stay as they are.")
         return Plan(
@@ -81,9 +82,9 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> KitContents:
     :raises KitForeign: it is for another release.
     """
     read = genuine(kit)
-    severity, said = keys.judge(home, read.manifest.key, fingerprint)
+    severity, message = keys.judge(home, read.manifest.key, fingerprint)
     if severity == "fail":
-        raise keys.refusal(said, read.manifest.key)
+        raise keys.refusal(message, read.manifest.key)
     if read.manifest.version != __version__:
         raise KitForeign(
             M(
@@ -107,7 +108,7 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> KitContents:
             same += 1
         else:
             (replaced if (home.path / file.path).exists() else new).append(file.path)
-    key = Finding("key", severity, said)
+    key = Finding("key", severity, message)
     drivers = tuple(driver for driver in read.manifest.drivers if driver.system in kit_packages.systems())
     older = keys.older(home, read.manifest)
     return KitContents(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
@@ -135,7 +136,8 @@ def load(loading: KitContents, home: Home) -> None:
     work = home.agreed.parent
     with use.alone(home):
         if home.agreed.exists():
-            _move_in(home)
+            with contextlib.suppress(msgspec.MsgspecError):  # what it was about to take is taken anew now
+                _move_in(home)
         shutil.rmtree(work, ignore_errors=True)
         try:
             _stage(loading, home, work)

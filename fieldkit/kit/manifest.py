@@ -149,9 +149,9 @@ REASONS: dict[str, Message] = {
 
 def unreadable(error: install.BadManifest) -> KitUnreadable:
     """A manifest that is not one, in words."""
-    said = REASONS[error.what]
+    message = REASONS[error.what]
     return KitUnreadable(
-        Message(said.text, {"detail": error.detail}),
+        Message(message.text, {"detail": error.detail}),
         unchanged=M("Nothing was taken from the kit."),
         hint=M("Get the kit from head office again."),
         detail=visible(error.detail),

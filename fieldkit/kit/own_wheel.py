@@ -63,10 +63,10 @@ def make(folder: Path) -> Path:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )
-    found = list(folder.glob("*.whl"))
-    if done.returncode or len(found) != 1:
+    paths = list(folder.glob("*.whl"))
+    if done.returncode or len(paths) != 1:
         raise _failed((done.stdout + done.stderr)[-2000:])
-    return found[0]
+    return paths[0]
 
 
 def _pack(folder: Path) -> Path:

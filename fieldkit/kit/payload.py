@@ -48,14 +48,14 @@ def gather(
     home: Home, profiles: Profiles, chosen: Sequence[Bureau], samples: Sequence[Path]
 ) -> tuple[KitPaper, ...]:
     """Everything of head office's that goes into the kit, except lists that are fetched."""
-    found = [
+    kit_papers = [
         *_profiles(home, profiles, chosen),
         *_checklists(home),
         *_recipients(home, profiles),
         *_samples(profiles.plan.issued, samples),
     ]
     by_path: dict[str, KitPaper] = {}
-    for paper in found:
+    for paper in kit_papers:
         if by_path.setdefault(paper.path, paper) != paper:  # two authorities may share an anchor's file
             raise NameUnfit(
                 M("Two files would have one name in the kit: {path}", path=paper.path),
@@ -158,7 +158,7 @@ def _sample_keys(home: Home) -> list[bytes]:
     return [path.read_bytes().strip() for folder in folders for path in folder.glob("*.age")]
 
 
-def _samples(day: date, given: Sequence[Path]) -> Iterator[KitPaper]:
+def _samples(day: date, paths: Sequence[Path]) -> Iterator[KitPaper]:
     import tempfile
 
     from fieldkit.sample.documents import letter
@@ -167,7 +167,7 @@ def _samples(day: date, given: Sequence[Path]) -> Iterator[KitPaper]:
         made = Path(folder) / "letter.pdf"
         letter(made, signer_title="Trưởng cơ quan", signer_name="Nguyễn Thị Mẫu", on=day)
         yield KitPaper(LETTER, made.read_bytes())
-    yield from map(sample, given)
+    yield from map(sample, paths)
 
 
 def sample(path: Path) -> KitPaper:

@@ -110,10 +110,10 @@ def fill(folder: Path, manifest: Manifest, sources: Mapping[str, Path], tell: Te
         _prune(folder)
         copied = 0
         for path in sorted(set(wanted) - same):
-            said = M("Copying {file}", file=path.rpartition("/")[2])
+            message = M("Copying {file}", file=path.rpartition("/")[2])
             for block in _copy(sources[path], folder / path, wanted[path]):
                 copied += block
-                tell(Progress(said, copied, needed))
+                tell(Progress(message, copied, needed))
     except OSError as error:
         raise trouble(folder, error) from None
     return len(wanted) - len(same)
@@ -190,8 +190,8 @@ def _copy(source: Path, target: Path, file: install.ListedFile) -> Iterator[int]
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + PART)
     digest = hashlib.sha256()
-    with source.open("rb") as given, _new(part) as out:
-        while block := given.read(install.CHUNK):
+    with source.open("rb") as buffered_reader, _new(part) as out:
+        while block := buffered_reader.read(install.CHUNK):
             digest.update(block)
             out.write(block)
             yield len(block)

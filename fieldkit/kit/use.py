@@ -33,12 +33,12 @@ def packages(
     :raises KitLacks: the kit has none for this profile on this system.
     """
     read = genuine(kit)
-    severity, said = keys.judge(home, read.manifest.key)
+    severity, message = keys.judge(home, read.manifest.key)
     if severity == "fail":
-        raise keys.refusal(said, read.manifest.key)
+        raise keys.refusal(message, read.manifest.key)
     fingerprint = read.manifest.fingerprint
     hint = M("Fingerprint of the kit's key: {fingerprint}", fingerprint=fingerprint)
-    say(Finding("kit-key", severity, said, detail=fingerprint, hint=hint))
+    say(Finding("kit-key", severity, message, detail=fingerprint, hint=hint))
     older = keys.older(home, read.manifest)
     if older is not None:
         say(Finding("kit-age", "warning", older))

@@ -48,11 +48,11 @@ def verify(
     try:
         read = manifests.read(folder)
     except KitUnreadable as error:
-        said = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
-        return VerifiedKit((Finding("manifest", "fail", said, detail=error.detail),))
+        message = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
+        return VerifiedKit((Finding("manifest", "fail", message, detail=error.detail),))
     signature = _signature(read)
-    severity, said = keys.judge(home, read.manifest.key, fingerprint)
-    key = Finding("key", severity, said, detail=read.manifest.fingerprint)
+    severity, message = keys.judge(home, read.manifest.key, fingerprint)
+    key = Finding("key", severity, message, detail=read.manifest.fingerprint)
 
     def tell(done: int, total: int) -> None:
         progress(Progress(M("Comparing the files with the manifest"), done, total))
@@ -68,25 +68,25 @@ def verify(
 def _signature(read: manifests.ReadManifest) -> Finding:
     if read.genuine:
         return Finding("signature", "pass", M("The manifest's signature is right."))
-    said = M("The manifest's signature is wrong: it was changed after it was signed.")
-    return Finding("signature", "fail", said, hint=M("Get the kit from head office again."))
+    message = M("The manifest's signature is wrong: it was changed after it was signed.")
+    return Finding("signature", "fail", message, hint=M("Get the kit from head office again."))
 
 
 def _files(read: manifests.ReadManifest, problems: tuple[install.FileProblem, ...]) -> Finding:
     count = len(read.manifest.files)
     if not problems:
         return Finding("files", "pass", M("All {count} files are as the manifest says.", count=count))
-    said = M("Files that are not as the manifest says: {count}", count=len(problems))
-    return Finding("files", "fail", said, hint=M("Get the kit from head office again."))
+    message = M("Files that are not as the manifest says: {count}", count=len(problems))
+    return Finding("files", "fail", message, hint=M("Get the kit from head office again."))
 
 
 def _version(read: manifests.ReadManifest) -> Finding:
     theirs = read.manifest.version
     if theirs == __version__:
         return Finding("version", "pass", M("The kit is for this release, {version}.", version=theirs))
-    said = M("The kit is for fieldkit {theirs}; this is {ours}.", theirs=theirs, ours=__version__)
+    message = M("The kit is for fieldkit {theirs}; this is {ours}.", theirs=theirs, ours=__version__)
     hint = M("Its packages can be used; for its papers run its install.py first.")
-    return Finding("version", "info", said, hint=hint)
+    return Finding("version", "info", message, hint=hint)
 
 
 def _age(read: manifests.ReadManifest, home: Home) -> Finding:

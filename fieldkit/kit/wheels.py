@@ -111,7 +111,10 @@ def _locked() -> dict[str, Locked]:
 
 def _pins(locked: dict[str, Locked]) -> str:
     """The version of everything, as pip is told it: the tested list's, else that installed here."""
-    lines = {_canonical(found.name): found.version for found in importlib.metadata.distributions()}
+    lines = {
+        _canonical(distribution.name): distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
     lines |= {name: package.version for name, package in locked.items()}
     lines.pop("fieldkit", None)
     return "".join(f"{name}=={version}\n" for name, version in sorted(lines.items()))
@@ -194,8 +197,8 @@ def _pip(
         tail = [*tail[-19:], line]
         if line.startswith("Collecting "):
             collected += 1
-            said = M("Fetching wheels for {target}", target=str(wanted))
-            tell(Progress(said, min(collected, total), total))
+            message = M("Fetching wheels for {target}", target=str(wanted))
+            tell(Progress(message, min(collected, total), total))
         elif line.startswith("[exit ") and line != "[exit 0]":
             raise _unavailable(wanted, "\n".join(tail[:-1])[-2000:])
 

@@ -150,7 +150,7 @@ class _Facts:
         ]
 
     def ran(self, procedure: str) -> bool:
-        return any(name == procedure and found.verdict == "pass" for name, found in self._found)
+        return any(name == procedure and evidence.verdict == "pass" for name, evidence in self._found)
 
     def text(self, *names: str, of: tuple[str, ...] = ()) -> str:
         """The first of `names` that some evidence (of the procedures `of`) knows, as text."""

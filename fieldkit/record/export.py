@@ -71,7 +71,7 @@ def _made(visit: Visit, record: str) -> RecordMade | None:
     """The record meant; None for a visit that has none as it stands now."""
     if not record:
         return visit.records[-1] if visit.state == "recorded" else None
-    found = next((each for each in visit.records if each.name == record), None)
+    found = next((record_made for record_made in visit.records if record_made.name == record), None)
     if found is None:
         raise RecordMissing(
             M("The visit {visit} has no record {record}.", visit=visit.id, record=record),

@@ -156,5 +156,5 @@ def _differing(content: RecordContent, entries: list[Entry], store: Store) -> tu
         return ("visit",)
     pinned = from_plan(visit, visit.pinned) if visit.pinned else {}
     again = msgspec.structs.replace(content, **from_journal(visit, content.paper), **pinned)
-    was, now = (msgspec.json.decode(encode(each)) for each in (content, again))
+    was, now = (msgspec.json.decode(encode(record_content)) for record_content in (content, again))
     return tuple(sorted(name for name in was if was[name] != now[name]))

@@ -109,7 +109,7 @@ def _job(data: bytes, content: RecordContent) -> dict[str, Any]:
 
 
 def _rendered(data: bytes, pdf: bytes, places: list[dict[str, Any]]) -> Rendered:
-    return Rendered(pdf, data, {each["party"]: _place(each) for each in places})
+    return Rendered(pdf, data, {place["party"]: _place(place) for place in places})
 
 
 def _refused(detail: str) -> RecordNotRendered:

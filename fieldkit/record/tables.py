@@ -115,10 +115,10 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
         found.append(line("sample", LABELS["sample-line"]))
     if content.draft:
         found.append(line("draft", LABELS["yes"]))
-    found += [line("lost", each) for each in content.lost]
+    found += [line("lost", words) for words in content.lost]
     if content.replaces:
         found += [line("replaces", content.replaces), line("reason", content.reason)]
-    found += [line("basis", each) for each in content.basis]
+    found += [line("basis", basi) for basi in content.basis]
     found += [line("today", content.made), line("place", content.place)]
     sides = ("giver", "receiver") if content.paper == "handover" else ("filled-in-by", "answered-by")
     for side, party in zip(sides, (content.giver, content.receiver), strict=True):

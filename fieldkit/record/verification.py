@@ -115,7 +115,8 @@ def basis(
         at=datetime.now().astimezone().isoformat(timespec="seconds"),
         network=network,
         anchors=tuple(
-            f"{each.subject.human_friendly} (SHA-256 {each.sha256.hex()})" for each in certificates(anchors)
+            f"{certificate.subject.human_friendly} (SHA-256 {certificate.sha256.hex()})"
+            for certificate in certificates(anchors)
         ),
         lists=tuple(lists),
         requests=tuple(requests),
@@ -152,14 +153,19 @@ def to_xlsx(done: Sequence[JudgedDocument]) -> bytes:
     head = book.add_format({"bold": True, "bg_color": "#EDEDED", "border": 1, "text_wrap": True})
     text = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "num_format": "@"})
     sheets: tuple[tuple[str, Sequence[str], list[tuple[str, ...]], Sequence[int]], ...] = (
-        ("documents", _DOCUMENT, [_document(each) for each in done], (48, 66, 14, 16, 10, 80)),
+        ("documents", _DOCUMENT, [_document(document) for document in done], (48, 66, 14, 16, 10, 80)),
         (
             "signatures",
             _SIGNATURE,
-            [row for each in done for row in _signatures(each)],
+            [row for document in done for row in _signatures(document)],
             (48, 18, 14, 40, 26, 8, 66, 16, 80),
         ),
-        ("checks", _CHECK, [row for each in done for row in _checks(each)], (48, 18, 20, 14, 10, 60, 60, 60)),
+        (
+            "checks",
+            _CHECK,
+            [row for document in done for row in _checks(document)],
+            (48, 18, 20, 14, 10, 60, 60, 60),
+        ),
     )
     for name, columns, rows, widths in sheets:
         sheet = book.add_worksheet(_word(name))
@@ -183,36 +189,41 @@ _CHECK = ("file", "field", "check", "outcome", "required", "finding", "hint", "d
 
 
 def _document(judged: JudgedDocument) -> tuple[str, ...]:
-    found = judged.found
+    judgement = judged.found
     reasons = (
         "\n".join(judged.error.lines())
         if judged.error is not None
         else "\n".join(dict.fromkeys(_reasons(judged)))
     )
-    count = str(len(found.signatures)) if found is not None else ""
+    count = str(len(judgement.signatures)) if judgement is not None else ""
     return (str(judged.path), judged.sha256, str(judged.size), _word(judged.verdict), count, reasons)
 
 
 def _reasons(judged: JudgedDocument) -> Iterator[str]:
     """Why the verdict is not better: what is required and did not pass."""
     assert judged.found is not None
-    for check in (*judged.found.checks, *(c for each in judged.found.signatures for c in each.checks)):
+    for check in (
+        *judged.found.checks,
+        *(c for signature in judged.found.signatures for c in signature.checks),
+    ):
         if check.required and check.severity != "pass":
             yield str(check.message)
 
 
 def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
-    for each in judged.found.signatures if judged.found is not None else ():
-        reasons = [str(check.message) for check in each.checks if check.required and check.severity != "pass"]
+    for signature in judged.found.signatures if judged.found is not None else ():
+        reasons = [
+            str(check.message) for check in signature.checks if check.required and check.severity != "pass"
+        ]
         yield (
             str(judged.path),
-            each.field,
-            _word(each.kind),
-            each.signer,
-            each.signed_at,
-            each.level.upper(),
-            each.sha256,
-            _word(each.verdict),
+            signature.field,
+            _word(signature.kind),
+            signature.signer,
+            signature.signed_at,
+            signature.level.upper(),
+            signature.sha256,
+            _word(signature.verdict),
             "\n".join(reasons),
         )
 
@@ -220,7 +231,10 @@ def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
 def _checks(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
     if judged.found is None:
         return
-    groups = [("", judged.found.checks), *((each.field, each.checks) for each in judged.found.signatures)]
+    groups = [
+        ("", judged.found.checks),
+        *((signature.field, signature.checks) for signature in judged.found.signatures),
+    ]
     for field, checks in groups:
         for check in checks:
             yield (
@@ -242,7 +256,7 @@ def as_data(done: Sequence[JudgedDocument], known: VerificationBasis) -> bytes:
             "form": "fieldkit-verification/1",
             "fieldkit": __version__,
             "basis": known,
-            "documents": [data_of(each) for each in done],
+            "documents": [data_of(document) for document in done],
         },
         order="sorted",
     )
@@ -301,24 +315,24 @@ def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: 
 
 def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, Any]:
     """What the template prints: every text in the language in force, and fit for the fonts."""
-    verdicts = [each.verdict for each in done]
+    verdicts = [document.verdict for document in done]
     return {
         "language": i18n.language(),
         "words": {name: str(words) for name, words in WORDS.items()},
         "made": printable(known.at),
         "by": f"fieldkit {__version__}",
         "network": _word("yes" if known.network else "no"),
-        "anchors": [printable(each) for each in known.anchors],
+        "anchors": [printable(anchor) for anchor in known.anchors],
         "lists": [printable(each) for each in known.lists],
-        "requests": [printable(each) for each in known.requests],
+        "requests": [printable(request) for request in known.requests],
         "counts": [[_word(each), str(verdicts.count(each))] for each in ("pass", "fail", "indeterminate")],
         "note": _word("note" if signed else "plain-note"),
-        "documents": [_printed(each) for each in done],
+        "documents": [_printed(document) for document in done],
     }
 
 
 def _printed(judged: JudgedDocument) -> dict[str, Any]:
-    found = judged.found
+    judgement = judged.found
     return {
         "file": printable(str(judged.path)),
         "sha256": judged.sha256,
@@ -326,9 +340,12 @@ def _printed(judged: JudgedDocument) -> dict[str, Any]:
         "good": judged.verdict == "pass",
         "error": [printable(line) for line in judged.error.lines()] if judged.error else [],
         "signatures": [
-            [printable(cell) for cell in (each.field, each.signer, each.signed_at, each.level.upper())]
-            + [_word(each.verdict)]
-            for each in (found.signatures if found is not None else ())
+            [
+                printable(cell)
+                for cell in (signature.field, signature.signer, signature.signed_at, signature.level.upper())
+            ]
+            + [_word(signature.verdict)]
+            for signature in (judgement.signatures if judgement is not None else ())
         ],
         "findings": [
             [
@@ -348,10 +365,10 @@ def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
     for check in judged.found.checks:
         if check.severity != "pass":
             yield "", check
-    for each in judged.found.signatures:
-        for check in each.checks:
+    for signature in judged.found.signatures:
+        for check in signature.checks:
             if check.severity != "pass":
-                yield each.field, check
+                yield signature.field, check
 
 
 def _said(message: Message | None) -> str:

@@ -222,7 +222,7 @@ def _text(paper: bytes, again: bytes) -> Finding:
             "not-checked",
             M("The record's text could not be compared: pdftotext is not here or cannot read it."),
         )
-    fixed = {word for each in FORM_LABELS.values() for text in (each.vi, each.en) for word in text.split()}
+    fixed = {word for words in FORM_LABELS.values() for text in (words.vi, words.en) for word in text.split()}
     strange = {word for word in wanted ^ there if word not in fixed and not PAGES.fullmatch(word)}
     if strange:
         shown = " ".join(sorted(strange))[:200]
@@ -293,7 +293,14 @@ def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.
             M("The record hands over no certificate, so nothing says whose signature it should be."),
             receiver.signer,
         )
-    device = next((each for each in content.devices if each.sha256 == receiver.sha256), None)
+    device = next(
+        (
+            handed_over_token
+            for handed_over_token in content.devices
+            if handed_over_token.sha256 == receiver.sha256
+        ),
+        None,
+    )
     if device is None:
         return Finding(
             "certificate",
@@ -301,7 +308,7 @@ def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.
             M("It is signed with another certificate than the one it hands over."),
             receiver.sha256,
         )
-    held = next(each.certificate for each in paper.revisions if each.field == RECEIVER)
+    held = next(revision.certificate for revision in paper.revisions if revision.field == RECEIVER)
     wrong = _misdescribed(device, held)
     if wrong:
         return Finding(

@@ -45,8 +45,12 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> PullResul
     """
     before = status(store)
     check_mounted(carrier, before.sent)
-    found = [each for each in carrier.list() if each.complete and receipt.is_for(each.name, store.device)]
-    if found and not hub_keys:
+    target_files = [
+        target_file
+        for target_file in carrier.list()
+        if target_file.complete and receipt.is_for(target_file.name, store.device)
+    ]
+    if target_files and not hub_keys:
         raise HubKeyMissing(
             M("There are receipts, but head office's public key is not here to check them."),
             unchanged=M("Nothing was taken."),
@@ -57,7 +61,7 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> PullResul
     known = set(before.receipts)
     taken: list[receipt.Receipt] = []
     refused: list[RefusedReceipt] = []
-    for each in found:
+    for each in target_files:
         try:
             data = _fetch(carrier, each)
             if digest(data) in known:

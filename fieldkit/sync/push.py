@@ -137,9 +137,9 @@ def push(
         first=made[-1].header.first,
         last=made[-1].header.last,
         waiting=after.waiting,
-        bundles=tuple(each.name for each in made),
-        size=sum(each.size for each in made),
-        missing=tuple(sha256 for each in made for sha256 in each.header.missing),
+        bundles=tuple(built_bundle.name for built_bundle in made),
+        size=sum(built_bundle.size for built_bundle in made),
+        missing=tuple(sha256 for built_bundle in made for sha256 in built_bundle.header.missing),
         damaged=tuple(each.bundle for each in before.damaged),
         lost=after.gaps,
     )
@@ -147,7 +147,7 @@ def push(
 
 def deliver(carrier: Carrier, made: bundle.BuiltBundle, tell: Tell) -> None:
     """Put one bundle, going on where an earlier attempt was broken off."""
-    there = {(each.name, each.complete): each.size for each in carrier.list()}
+    there = {(target_file.name, target_file.complete): target_file.size for target_file in carrier.list()}
     if there.get((made.name, True)) == made.size and sha256_at(carrier, made.name) == made.sha256:
         return
     begun = there.get((made.name, False), 0)
@@ -211,22 +211,22 @@ def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> b
     """A bundle that an earlier push made and could not put, if it still is what would be made; others go."""
     if not outbox.is_dir():
         return None
-    found = None
+    built_bundle = None
     wanted = tuple(sorted(map(identifier, keys)))
     for path in sorted(outbox.iterdir()):
         made = _made(path)
         if (
-            found is None
+            built_bundle is None
             and made is not None
             and (made.header.device, made.header.first) == (store.device, first)
             and made.header.recipients == wanted
             and made.header.last <= store.head().seq
             and made.header.hash == hash_of(store, made.header.last)
         ):
-            found = made
+            built_bundle = made
         elif not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
-    return found
+    return built_bundle
 
 
 def _made(path: Path) -> bundle.BuiltBundle | None:

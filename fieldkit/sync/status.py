@@ -192,7 +192,7 @@ def _waiting(sent: Iterable[SentBundle], received: int) -> tuple[SentBundle, ...
 def covered(received: int, bundles: Iterable[SentBundle], gaps: Iterable[Gap] = ()) -> int:
     """How far entries are there: those confirmed, then bundle by bundle; what is lost here is passed over."""
     upto = received
-    spans = [(each.first, each.last) for each in bundles] + [(each.first, each.last) for each in gaps]
+    spans = [(each.first, each.last) for each in bundles] + [(gap.first, gap.last) for gap in gaps]
     for first, last in sorted(spans):
         if first <= upto + 1:
             upto = max(upto, last)
@@ -201,7 +201,7 @@ def covered(received: int, bundles: Iterable[SentBundle], gaps: Iterable[Gap] = 
 
 def runs(first: int, last: int, gaps: Iterable[Gap]) -> Iterator[tuple[int, int]]:
     """The ranges between `first` and `last` that are not lost."""
-    for gap in sorted(gaps, key=lambda each: each.first):
+    for gap in sorted(gaps, key=lambda gap: gap.first):
         if first < gap.first <= last:
             yield first, gap.first - 1
         first = max(first, gap.last + 1)

@@ -131,17 +131,17 @@ class Agents:
                 return pattern.matches(token)
             return wanted in (token.serial, nfc(token.label)) and bool(wanted)
 
-        found = [token for token in self._merge(self._patiently(fits)) if fits(token)]
-        by_serial = [token for token in found if token.serial == wanted]
+        tokens = [token for token in self._merge(self._patiently(fits)) if fits(token)]
+        by_serial = [token for token in tokens if token.serial == wanted]
         if len(by_serial) == 1:
             return by_serial[0]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        if len(tokens) == 1:
+            return tokens[0]
+        if tokens:
             raise errors.TokenAmbiguous(
                 M("More than one token is called {spec}.", spec=spec),
                 hint=M("Name it by its URI or serial number; `fieldkit token list` shows them."),
-                candidates=[token.uri for token in found],
+                candidates=[token.uri for token in tokens],
             )
         raise self._not_found(spec)
 
@@ -241,7 +241,7 @@ class Agents:
         try:
             agent = self._agent(token)
             with Session(self, agent, token, self._open(agent, token), logged_in=False) as session:
-                return identify(token, [each.der for each in session.certificates()])
+                return identify(token, [certificate.der for certificate in session.certificates()])
         except FieldkitError:
             return msgspec.structs.replace(identify(token), certain=False)
 
@@ -369,7 +369,7 @@ class Agents:
         if problem is not None and time.monotonic() < until:
             return Listing(agent.module, problem=problem)
         try:
-            found = agent.call(protocol.List(mechanisms), list[protocol.SlotToken])
+            slot_tokens = agent.call(protocol.List(mechanisms), list[protocol.SlotToken])
         except ModuleCallFailed as fault:
             return Listing(agent.module, problem=_listing_failed(agent, fault))
         except errors.ModuleTimeout as error:
@@ -387,7 +387,7 @@ class Agents:
                 ),
             )
         self._resting.pop(agent.module, None)
-        return Listing(agent.module, tuple(self._token(agent, each) for each in found))
+        return Listing(agent.module, tuple(self._token(agent, slot_token) for slot_token in slot_tokens))
 
     def _token(self, agent: Agent, raw: protocol.SlotToken) -> Token:
         label, serial, model, manufacturer = (
@@ -442,7 +442,7 @@ class Agents:
         order = {agent.module: place for place, agent in enumerate(self._agents)}
         merged: list[Token] = []
         self.problems = []
-        for listing in sorted(listings, key=lambda each: order[each.module]):
+        for listing in sorted(listings, key=lambda listing: order[listing.module]):
             if listing.problem is not None:
                 self.problems.append(listing.problem)
             for token in listing.tokens:
@@ -455,7 +455,7 @@ class Agents:
         return merged
 
     def _agent(self, token: Token) -> Agent:
-        return next(each for each in self._agents if each.module == token.module)
+        return next(agent for agent in self._agents if agent.module == token.module)
 
     def _not_found(self, spec: str) -> errors.TokenNotFound:
         failed = [str(problem.data.get("module", "")) for problem in self.problems]

@@ -116,7 +116,13 @@ def identify(token: Token, certificates: Sequence[bytes] = ()) -> TokenIdentity:
     """
     kind = [each.strip().casefold() for each in (token.manufacturer, token.model)]
     label = token.raw_label.hex()
-    own = tuple(sorted(hashlib.sha256(each).hexdigest()[:16] for each in certificates if _of_a_holder(each)))
+    own = tuple(
+        sorted(
+            hashlib.sha256(certificate).hexdigest()[:16]
+            for certificate in certificates
+            if _of_a_holder(certificate)
+        )
+    )
     plain = plain_serial(token.raw_serial)
     if not token.numbered:
         earlier = token.serial or token.uri
@@ -134,7 +140,7 @@ def recorded(store: Store) -> dict[str, int]:
     if damage := store.damage():
         raise StoreDamaged(damage[0].message)
     rows = store.db.table(TABLE).all()
-    return {str(each["key"]): int(each["count"]) for each in rows if each.get("count")}
+    return {str(row["key"]): int(row["count"]) for row in rows if row.get("count")}
 
 
 class Attempts:
@@ -144,8 +150,10 @@ class Attempts:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder, *others = [folder] if folder else [each or NOWHERE for each in account_folders(FOLDER)]
-        self._besides = [Attempts(each) for each in others]
+        self._folder, *others = (
+            [folder] if folder else [account_folder or NOWHERE for account_folder in account_folders(FOLDER)]
+        )
+        self._besides = [Attempts(other) for other in others]
         self._earlier: dict[str, Mapping[str, int]] | None = None
 
     def adopt(self, source: str, counts: Callable[[], Mapping[str, int]]) -> None:
@@ -171,9 +179,9 @@ class Attempts:
 
     def count(self, identity: TokenIdentity) -> FailureCount:
         """What is counted for a token now, and whether more can be."""
-        counts = [self._count(identity), *(each.count(identity) for each in self._besides)]
-        trouble = next((each.trouble for each in counts if each.trouble), "")
-        return FailureCount(sum(each.pin for each in counts), sum(each.so for each in counts), trouble)
+        counts = [self._count(identity), *(beside.count(identity) for beside in self._besides)]
+        trouble = next((count.trouble for count in counts if count.trouble), "")
+        return FailureCount(sum(count.pin for count in counts), sum(count.so for count in counts), trouble)
 
     def _count(self, identity: TokenIdentity) -> FailureCount:
         try:
@@ -181,7 +189,9 @@ class Attempts:
                 descriptor = self._open(identity)
                 try:
                     failures = self._read(descriptor, identity)
-                    return FailureCount(sum(each.pin for each in failures), sum(each.so for each in failures))
+                    return FailureCount(
+                        sum(failure.pin for failure in failures), sum(failure.so for failure in failures)
+                    )
                 except Damaged:
                     time.sleep(POLL)
                 finally:
@@ -210,7 +220,7 @@ class Attempts:
                     trouble = DAMAGED
                 except OSError as error:
                     usable, trouble = False, _reason(error)
-                others = [besides.enter_context(each.held(identity)) for each in self._besides]
+                others = [besides.enter_context(beside.held(identity)) for beside in self._besides]
                 yield HeldCount(self, identity, descriptor if usable else -1, failures, trouble, others)
             finally:
                 if descriptor >= 0:
@@ -247,28 +257,28 @@ class Attempts:
         if len(data) != SIZE or hashlib.sha256(body).hexdigest().encode() != checksum:
             raise Damaged
         try:
-            found = msgspec.json.decode(body, type=_Record)
+            _record = msgspec.json.decode(body, type=_Record)
         except msgspec.DecodeError:
             raise Damaged from None
-        if found.key != identity.shared:
+        if _record.key != identity.shared:
             raise Damaged
-        merged = {name for each in found.failures for name in each.merged}
+        merged = {name for failure in _record.failures for name in failure.merged}
         for name, counts in self._known_earlier().items():
             any_token = counts.get(EVERY, 0)
             pin = counts.get(identity.earlier, any_token)
             so = counts.get(identity.earlier + ":so", any_token)
             if (pin or so) and name not in merged:
-                own = own_of(found.failures, identity)
+                own = own_of(_record.failures, identity)
                 own.pin, own.so = max(own.pin, pin), max(own.so, so)
                 own.merged.append(name)
-        return found.failures
+        return _record.failures
 
     def write(self, descriptor: int, identity: TokenIdentity, failures: list[Failures]) -> None:
         """Put the failures into their file; on disk when it returns.
 
         :raises OSError: it may not be.
         """
-        kept = [each for each in failures if each.pin or each.so or each.merged]
+        kept = [failure for failure in failures if failure.pin or failure.so or failure.merged]
         OS.write_at(descriptor, 0, _encoded(identity, kept))
         OS.truncate(descriptor, SIZE)  # it may have been longer, which is damage
         OS.sync(descriptor)
@@ -338,7 +348,7 @@ class Attempts:
             os.close(guard)
 
     def _make_folder(self) -> None:
-        missing = [each for each in (self._folder, *self._folder.parents) if not each.is_dir()]
+        missing = [path for path in (self._folder, *self._folder.parents) if not path.is_dir()]
         if missing:
             private(self._folder)
             for each in reversed(missing):
@@ -358,8 +368,8 @@ class HeldCount:
         besides: Sequence[HeldCount] = (),
     ) -> None:
         self.trouble: Message | str = trouble
-        for each in besides:
-            self.trouble = self.trouble or each.trouble
+        for beside in besides:
+            self.trouble = self.trouble or beside.trouble
         self._besides = besides
         self._attempts = attempts
         self._identity = identity
@@ -370,8 +380,8 @@ class HeldCount:
         """The failures so far; None if they are not known."""
         if self.trouble:
             return None
-        counts = [each.of(so=so) for each in self._failures]
-        return sum(counts) + sum(each.failures(so=so) or 0 for each in self._besides)
+        counts = [failure.of(so=so) for failure in self._failures]
+        return sum(counts) + sum(beside.failures(so=so) or 0 for beside in self._besides)
 
     def add(self, *, so: bool) -> None:
         """Count one more; on disk when it returns.
@@ -396,11 +406,11 @@ class HeldCount:
         """
         if counted:
             self._take_back(so=so)
-        for each in self._failures:
-            if each.same(self._identity) or (
-                everywhere and self._identity.certain and each.same(self._identity) is None
+        for failure in self._failures:
+            if failure.same(self._identity) or (
+                everywhere and self._identity.certain and failure.same(self._identity) is None
             ):
-                each.put(0, so=so)
+                failure.put(0, so=so)
         with contextlib.suppress(OSError):
             self._save()
         for other in self._besides:
@@ -422,9 +432,9 @@ LOST = M("what was counted before cannot be read")
 def own_of(failures: list[Failures], identity: TokenIdentity) -> Failures:
     """What is counted under exactly this identity; begun where nothing is."""
     fresh = _failures(identity)
-    for each in failures:
-        if (each.own, each.certificates) == (fresh.own, fresh.certificates):
-            return each
+    for failure in failures:
+        if (failure.own, failure.certificates) == (fresh.own, fresh.certificates):
+            return failure
     failures.append(fresh)
     return fresh
 

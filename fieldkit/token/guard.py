@@ -260,5 +260,5 @@ GRAVITY: tuple[PinState, ...] = ("ok", "low", "final", "locked")
 
 def worse(before: Token, after: Token, *, so: bool) -> bool:
     """The token itself shows that it judged a PIN and refused it; what is counted here does not matter."""
-    first, second = (state(each.flags, 0, so=so) for each in (before, after))
+    first, second = (state(token.flags, 0, so=so) for token in (before, after))
     return second in GRAVITY and first in GRAVITY and GRAVITY.index(second) > GRAVITY.index(first)

@@ -60,7 +60,7 @@ def import_identity(
         return done
     present = session.certificates()
     _no_duplicate(session, present, spki)
-    there = {each.sha256 for each in present}
+    there = {certificate.sha256 for certificate in present}
     chain = [der for der in dict.fromkeys(identity.chain) if sha256_of(der) not in there]
     _space(session.token, [identity.certificate, *chain], len(identity.key))
     digests = tuple(sha256_of(der) for der in (identity.certificate, *chain))
@@ -201,7 +201,7 @@ def _no_duplicate(session: Session, present: Sequence[StoredCertificate], spki: 
     if (
         matching_key(keys, spki)
         or any(key.id == ours for key in keys)
-        or any(each.id == ours or public_key(each.der) == spki for each in present)
+        or any(certificate.id == ours or public_key(certificate.der) == spki for certificate in present)
     ):
         raise _duplicate(session.token)
 

@@ -112,13 +112,13 @@ def for_profile(profile: TokenProfile | None, known: Iterable[TokenProfile] = ()
     if profile is None:
         delivered = {pin for each in known for pin in each.pin_policy.delivery}
         return PinRules(min=8, classes=("upper", "lower", "digit"), forbidden=tuple(sorted(delivered)))
-    given = profile.pin_policy
+    pin_policy = profile.pin_policy
     return PinRules(
-        min=given.min,
-        max=given.max,
-        classes=given.classes,
-        forbidden=given.delivery,
-        guessable=given.guessable,
+        min=pin_policy.min,
+        max=pin_policy.max,
+        classes=pin_policy.classes,
+        forbidden=pin_policy.delivery,
+        guessable=pin_policy.guessable,
     )
 
 
@@ -169,10 +169,10 @@ def demand(complaint: Complaint, pin: Secret) -> None:
 
     :raises PinPolicy: it does not meet the rules.
     """
-    said = complaint(pin)
-    if said is not None:
+    text = complaint(pin)
+    if text is not None:
         raise errors.PinPolicyViolated(
-            said,
+            text,
             unchanged=M("Nothing was changed on the token."),
             hint=M("Choose another PIN."),
         )

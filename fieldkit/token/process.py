@@ -281,7 +281,7 @@ def inspect(module: str, *, named: bool = False) -> None:
     path = Path(module)
     name = path.name
     try:
-        found = header.read(path)
+        library_header = header.read(path)
         with path.open("rb") as file:
             spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
         # of a folder of one's own Windows does not say here who else may write
@@ -300,7 +300,8 @@ def inspect(module: str, *, named: bool = False) -> None:
             module=module,
         ) from None
     kind, machine, bits = header.here()
-    said = f"{found.kind or '?'} {'/'.join(found.machines)} {found.bits or ''}".strip()
+    machines = "/".join(library_header.machines)
+    said = f"{library_header.kind or '?'} {machines} {library_header.bits or ''}".strip()
     if open_to is not None:
         raise errors.ModuleUnusable(
             M(
@@ -316,19 +317,19 @@ def inspect(module: str, *, named: bool = False) -> None:
         raise errors.ModuleUnusable(
             M("The module {module} writes PINs into a log and is not used.", module=name), module=module
         )
-    if found.kind != kind:
+    if library_header.kind != kind:
         raise errors.ModuleUnusable(
             M("The file {module} is not a library of this system.", module=module),
             hint=M("Give the path of the driver's PKCS#11 module."),
             detail=said,
             module=module,
         )
-    if machine not in found.machines or found.bits != bits:
+    if machine not in library_header.machines or library_header.bits != bits:
         raise errors.ModuleUnusable(
             M(
                 "The module {module} is for another kind of machine ({found}); this one needs {wanted}.",
                 module=name,
-                found=f"{'/'.join(found.machines)}, {found.bits} bit",
+                found=f"{'/'.join(library_header.machines)}, {library_header.bits} bit",
                 wanted=f"{machine}, {bits} bit",
             ),
             hint=M("Install the {bits}-bit driver.", bits=bits),

@@ -86,12 +86,13 @@ class Session:
     def certificates(self) -> list[StoredCertificate]:
         """Every certificate on the token, its own and authorities'."""
         return [
-            _clean(each) for each in self._call(protocol.Certificates(self._number), list[StoredCertificate])
+            _clean(certificate)
+            for certificate in self._call(protocol.Certificates(self._number), list[StoredCertificate])
         ]
 
     def list_keys(self) -> list[StoredKey]:
         """Every private and public key that can be seen; private ones need a login on most tokens."""
-        return [_clean(each) for each in self._call(protocol.Keys(self._number), list[StoredKey])]
+        return [_clean(key) for key in self._call(protocol.Keys(self._number), list[StoredKey])]
 
     def certificate(self, spec: str = "") -> StoredCertificate:
         """The certificate that `spec` names: CKA_ID, label or SHA-256; without it, the only one with a key.
@@ -251,16 +252,20 @@ class Signer:
         return self._session.sign(self._key, mechanism, data)
 
 
-def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> StoredCertificate:
+def choose(certificates: Sequence[StoredCertificate], spec: str, token: Token) -> StoredCertificate:
     """The one certificate of `found` that `spec` means; see `Session.certificate`."""
     wanted = nfc(spec.strip())
     plain = wanted.replace(":", "").lower()
     if wanted:
-        fits = [each for each in found if plain in (each.id, each.sha256) or nfc(each.label) == wanted]
+        fits = [
+            certificate
+            for certificate in certificates
+            if plain in (certificate.id, certificate.sha256) or nfc(certificate.label) == wanted
+        ]
     else:
-        fits = [each for each in found if each.has_private_key]
+        fits = [certificate for certificate in certificates if certificate.has_private_key]
         if not fits:
-            fits = list(found) if len(found) == 1 else []
+            fits = list(certificates) if len(certificates) == 1 else []
     if len(fits) == 1:
         return fits[0]
     if not fits:
@@ -274,7 +279,7 @@ def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> Store
     raise CertificateAmbiguous(
         M("The token {token} has more than one certificate that fits.", token=token.name),
         hint=M("Name one with --certificate: its CKA_ID, label or SHA-256."),
-        candidates=[each.id for each in fits],
+        candidates=[fit.id for fit in fits],
     )
 
 

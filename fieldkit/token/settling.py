@@ -80,7 +80,11 @@ def settle(
     count = 0
     for intent in leftovers(session.token, intents):
         present = session.certificates()
-        proofs = {each.sha256: mechanism for each in present if (mechanism := _proof(session, each, intent))}
+        proofs = {
+            certificate.sha256: mechanism
+            for certificate in present
+            if (mechanism := _proof(session, certificate, intent))
+        }
         if not proofs and (written := _written(session, intent)):
             if intent not in agreed:
                 continue
@@ -88,7 +92,7 @@ def settle(
             if removed.left:
                 raise _incomplete(session, removed.left, "")
         elif intent.certificates[0] in proofs:
-            there = {each.sha256 for each in present}
+            there = {certificate.sha256 for certificate in present}
             for der in brought:
                 if sha256_of(der) in intent.certificates and sha256_of(der) not in there:
                     session.create_certificate(der, key_id(public_key(der)), common_name(der), authority=True)
@@ -112,7 +116,11 @@ def _written(session: Session, intent: Intent) -> list[int]:
     """What of `intent` is on the token now; nothing of it was there before."""
     keys = () if intent.joined else session.list_keys()
     found = [key.handle for key in keys if key.id == intent.key_id and _called(key.label, intent)]
-    return found + [each.handle for each in session.certificates() if each.sha256 in intent.certificates]
+    return found + [
+        certificate.handle
+        for certificate in session.certificates()
+        if certificate.sha256 in intent.certificates
+    ]
 
 
 def _called(label: str, intent: Intent) -> bool:
@@ -123,8 +131,14 @@ def _called(label: str, intent: Intent) -> bool:
 def _incomplete(session: Session, left: Sequence[int], cause: str) -> errors.ImportIncomplete:
     names = []
     try:
-        names += [f"{each.label} ({each.id})" for each in session.certificates() if each.handle in left]
-        names += [f"{each.label} ({each.id})" for each in session.list_keys() if each.handle in left]
+        names += [
+            f"{certificate.label} ({certificate.id})"
+            for certificate in session.certificates()
+            if certificate.handle in left
+        ]
+        names += [
+            f"{list_key.label} ({list_key.id})" for list_key in session.list_keys() if list_key.handle in left
+        ]
     except FieldkitError:
         pass
     return errors.ImportIncomplete(
@@ -167,8 +181,8 @@ def common_name(certificate: bytes) -> str:
 
     subject = x509.load_der_x509_certificate(certificate).subject
     for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME):
-        if found := subject.get_attributes_for_oid(kind):
-            return str(found[0].value)
+        if name_attributes := subject.get_attributes_for_oid(kind):
+            return str(name_attributes[0].value)
     return "CA"
 
 

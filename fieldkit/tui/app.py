@@ -68,7 +68,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.desk = Desk(home, modules)
         self.visit_wanted = visit
         self.told: deque[Said | str] = deque(maxlen=REMEMBERED)
-        self.tokens = TokenWatch(home, modules, lambda said: self.post_message(TokenMoved(said)))
+        self.tokens = TokenWatch(home, modules, lambda message: self.post_message(TokenMoved(message)))
         self._line_lost = False
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 

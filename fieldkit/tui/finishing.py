@@ -66,13 +66,13 @@ async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
         done = await push_agreed(desk.visits.store, carrier(target), recipients, operator)
     except NotConsented as error:
         return [error.message]
-    told: list[Said] = [M("Put: {name}", name=name) for name in done.bundles]
-    if not told:
-        told.append(M("Nothing new: the target has everything already."))
+    texts: list[Said] = [M("Put: {name}", name=name) for name in done.bundles]
+    if not texts:
+        texts.append(M("Nothing new: the target has everything already."))
     if done.missing:
         count = len(done.missing)
-        told.append(M("Attachments that are damaged or gone here and were not put: {count}.", count=count))
-    return [*told, *_waiting(done.waiting)]
+        texts.append(M("Attachments that are damaged or gone here and were not put: {count}.", count=count))
+    return [*texts, *_waiting(done.waiting)]
 
 
 async def waiting(desk: Desk) -> Sequence[Said]:
@@ -115,8 +115,13 @@ def _last(desk: Desk) -> str:
 def _waiting(sent: Sequence[SentBundle]) -> list[Said]:
     if not sent:
         return [M("Nothing waits for a receipt.")]
-    told: list[Said] = [M("Waiting for a receipt from head office: {count}", count=len(sent))]
-    return told + [
-        M("{bundle}, put {when} into {target}", bundle=each.bundle, when=each.wall[:16], target=each.target)
-        for each in sent
+    texts: list[Said] = [M("Waiting for a receipt from head office: {count}", count=len(sent))]
+    return texts + [
+        M(
+            "{bundle}, put {when} into {target}",
+            bundle=bundle.bundle,
+            when=bundle.wall[:16],
+            target=bundle.target,
+        )
+        for bundle in sent
     ]

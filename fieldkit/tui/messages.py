@@ -21,9 +21,9 @@ class LineLost(Message):
 class TokenMoved(Message):
     """A token came or went."""
 
-    def __init__(self, said: Said) -> None:
+    def __init__(self, text: Said) -> None:
         super().__init__()
-        self.said = said
+        self.said = text
 
 
 class DialogAsked(Message):

@@ -42,7 +42,7 @@ def signatures(reader: Any) -> Iterator[Any]:
     from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
 
     embedded = _embedded()
-    known = {each.value for each in SigSeedSubFilter}
+    known = {sig_seed_sub_filter.value for sig_seed_sub_filter in SigSeedSubFilter}
     found, unread = [], []
     for name, value, field in enumerate_sig_fields(reader, filled_status=True):
         held = value.get_object()
@@ -100,7 +100,7 @@ def stored(reader: Any, checks: list[Finding]) -> Trust | None:
         store = DocumentSecurityStore.read_dss(reader)
         return Trust(
             others=tuple(store.load_certs()),
-            crls=tuple(each.get_object().data for each in store.crls),
+            crls=tuple(crl.get_object().data for crl in store.crls),
             ocsps=tuple(
                 ocsp.OCSPResponse.load(each.get_object().data)  # type: ignore[no-untyped-call]
                 for each in store.ocsps

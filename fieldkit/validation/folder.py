@@ -31,13 +31,13 @@ class JudgedDocument(msgspec.Struct, frozen=True):
         return self.found.verdict if self.found is not None else "fail"
 
 
-def gather(given: Sequence[Path]) -> list[Path]:
+def gather(paths: Sequence[Path]) -> list[Path]:
     """The files named, and every PDF in the folders named and below them, in the order of their paths.
 
     :raises DocumentMissing: there is none.
     """
     found: list[Path] = []
-    for path in given:
+    for path in paths:
         found += sorted(_below(path)) if path.is_dir() else [path]
     if not found:
         raise DocumentMissing(M("There is no PDF in the folder."), hint=M("Give files, or another folder."))

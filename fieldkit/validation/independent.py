@@ -69,7 +69,7 @@ def _names_responder(path: Path) -> bool:
     Where none does, that is not forbidden, since some releases then have no word on the certificate.
     """
     try:
-        return any(OCSP in each.cms for each in signed_ranges(path))
+        return any(OCSP in signed_range.cms for signed_range in signed_ranges(path))
     except FieldkitError:
         return True
 
@@ -242,15 +242,15 @@ def _openssl_cms(
         anchors.write_text(_pem(trust))
         return [
             check
-            for number, each in enumerate(found, 1)
+            for number, signed_range in enumerate(found, 1)
             for check in _openssl(
                 program,
                 folder,
                 anchors if trust else None,
                 number,
-                each,
+                signed_range,
                 data,
-                times.get(each.field, at),
+                times.get(signed_range.field, at),
             )
         ]
 
@@ -358,7 +358,10 @@ def _mutool(path: Path) -> list[Finding]:
 def _pem(blobs: Sequence[bytes]) -> str:
     from asn1crypto import pem
 
-    return "".join(pem.armor("CERTIFICATE", each.dump()).decode() for each in certificates(blobs))  # type: ignore[no-untyped-call]
+    return "".join(
+        pem.armor("CERTIFICATE", certificate.dump()).decode()  # type: ignore[no-untyped-call]
+        for certificate in certificates(blobs)
+    )
 
 
 def locked(judge: str) -> list[Finding]:

@@ -62,27 +62,27 @@ def check_shape(check: Finding) -> dict[str, Any]:
     }
 
 
-def shape(found: Judgement) -> dict[str, Any]:
+def shape(judgement: Judgement) -> dict[str, Any]:
     """A judgement as it stands in a JSON document."""
     return {
-        "verdict": found.verdict,
-        "checks": [check_shape(check) for check in every_check(found)],
+        "verdict": judgement.verdict,
+        "checks": [check_shape(check) for check in every_check(judgement)],
         "signatures": [
             {
-                "field": each.field,
-                "kind": each.kind,
-                "signer": each.signer,
-                "signed_at": each.signed_at,
-                "level": each.level,
-                "sha256": each.sha256,
-                "verdict": each.verdict,
-                "checks": [check_shape(check) for check in each.checks],
+                "field": signature.field,
+                "kind": signature.kind,
+                "signer": signature.signer,
+                "signed_at": signature.signed_at,
+                "level": signature.level,
+                "sha256": signature.sha256,
+                "verdict": signature.verdict,
+                "checks": [check_shape(check) for check in signature.checks],
             }
-            for each in found.signatures
+            for signature in judgement.signatures
         ],
     }
 
 
-def every_check(found: Judgement) -> tuple[Finding, ...]:
+def every_check(judgement: Judgement) -> tuple[Finding, ...]:
     """The document's checks, then each signature's."""
-    return (*found.checks, *(check for each in found.signatures for check in each.checks))
+    return (*judgement.checks, *(check for signature in judgement.signatures for check in signature.checks))

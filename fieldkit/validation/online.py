@@ -56,7 +56,7 @@ class Online:
 
     def said(self) -> str:
         """What did not answer, for a person who helps."""
-        return "; ".join(f"{each.url}: {each.outcome}" for each in self.asked if each.outcome != "ok")
+        return "; ".join(f"{answer.url}: {answer.outcome}" for answer in self.asked if answer.outcome != "ok")
 
     def issuers(self, certificate: Certificate, believed: Trust) -> tuple[Certificate, ...]:
         """The authorities above `certificate` that are not here, fetched from where it says they are."""
@@ -68,7 +68,7 @@ class Online:
                 break
             answers = (self._ask(url, _certificate, of=at) for url in _issuer_urls(at))
             fetched = next(
-                (each for each in answers if each and each.subject.dump() == at.issuer.dump()), None
+                (answer for answer in answers if answer and answer.subject.dump() == at.issuer.dump()), None
             )
             if fetched is None:
                 break
@@ -179,7 +179,7 @@ class Online:
 def _path(certificate: Certificate, believed: Trust) -> Iterator[tuple[Certificate, Certificate]]:
     """Each certificate from `certificate` up to below the anchor, with its issuer."""
     known = {each.subject.dump(): each for each in (*believed.others, *believed.anchors)}
-    anchors = {each.sha256 for each in believed.anchors}
+    anchors = {anchor.sha256 for anchor in believed.anchors}
     at = certificate
     for _ in range(LONGEST_CHAIN):
         issuer = known.get(at.issuer.dump())

@@ -120,15 +120,15 @@ def _compared(path: Path, password: Secret | None) -> AppearanceComparison:
 def _proven(own: Judgement) -> dict[str, datetime]:
     """By field, the time that a timestamp proves for its signature."""
     found = {}
-    for number, each in enumerate(own.signatures):
-        word = {check.id: check.severity for check in each.checks}
+    for number, signature in enumerate(own.signatures):
+        word = {check.id: check.severity for check in signature.checks}
         if word.get("timestamp") == "pass" and word.get("timestamp-revocation") != "fail":
-            found[each.field] = datetime.fromisoformat(each.signed_at)
+            found[signature.field] = datetime.fromisoformat(signature.signed_at)
             continue
         later = (one for one in own.signatures[number:] if one.kind == "timestamp" and one.verdict == "pass")
         archived = next(later, None)
-        if each.kind == "signature" and archived is not None:
-            found[each.field] = datetime.fromisoformat(archived.signed_at)
+        if signature.kind == "signature" and archived is not None:
+            found[signature.field] = datetime.fromisoformat(archived.signed_at)
     return found
 
 
@@ -226,4 +226,4 @@ def _paths(own: Judgement) -> dict[str, str]:
 
 
 def _outcomes(own: Judgement, names: Sequence[str]) -> list[str]:
-    return [check.severity for each in own.signatures for check in each.checks if check.id in names]
+    return [check.severity for signature in own.signatures for check in signature.checks if check.id in names]

@@ -159,8 +159,12 @@ def _later(status: Any) -> str:
     """What pyHanko found suspicious in the later revisions."""
     from pyhanko.sign.diff_analysis import SuspiciousModification
 
-    found = status.diff_result
-    return boundary.kind_of(found) if isinstance(found, SuspiciousModification) else ""
+    suspicious_modification = status.diff_result
+    return (
+        boundary.kind_of(suspicious_modification)
+        if isinstance(suspicious_modification, SuspiciousModification)
+        else ""
+    )
 
 
 def attributes(signature: Any) -> Finding:
@@ -316,12 +320,12 @@ def revocation(certificate: Certificate, believed: Trust, moment: datetime, sour
             boundary.kind_of(fault),
             hint=M("Do not rely on this signature. Report it to head office."),
         )
-    said = (
+    message = (
         M("Whether the certificate is revoked is not known: the revocation data here is out of date.")
         if isinstance(fault, StaleRevinfoError) or _stale(believed, moment)
         else UNKNOWN
     )
-    return Finding("revocation", "not-checked", said, boundary.kind_of(fault), hint=FRESHER)
+    return Finding("revocation", "not-checked", message, boundary.kind_of(fault), hint=FRESHER)
 
 
 def _stale(believed: Trust, moment: datetime) -> bool:
@@ -386,25 +390,25 @@ def _untrusted(stamp: Any, believed: Trust, moment: JudgedMoment, detail: str) -
     fault = believed.path_fault(stamp.signing_cert, moment.at, "soft-fail")
     if fault is None:
         return M("The certificate that made the timestamp was not issued for timestamps."), detail
-    said = (
+    message = (
         M("The timestamp authority's certificate has expired, and no later timestamp proves this one.")
         if isinstance(fault, ExpiredError)
         else M("The timestamp's authority leads to none of the trusted authorities.")
     )
-    return said, f"{detail}; {boundary.kind_of(fault)}"
+    return message, f"{detail}; {boundary.kind_of(fault)}"
 
 
 def timestamp_revocation(
     certificate: Certificate, believed: Trust, moment: JudgedMoment, *, settled: bool = False
 ) -> Finding:
     """The timestamp authority's certificate is not revoked; "fail" takes its word away altogether."""
-    found = NOT_REVOKED if settled else revocation(certificate, believed, moment.at)
-    said = {
+    finding = NOT_REVOKED if settled else revocation(certificate, believed, moment.at)
+    message = {
         "pass": M("The timestamp authority's certificate is not revoked."),
         "fail": M("The timestamp authority's certificate is revoked: its timestamp proves nothing."),
         "not-checked": M("Whether the timestamp authority's certificate is revoked is not known."),
-    }[found.severity]
-    return msgspec.structs.replace(found, id="timestamp-revocation", message=said)
+    }[finding.severity]
+    return msgspec.structs.replace(finding, id="timestamp-revocation", message=message)
 
 
 def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: bool) -> Finding | None:

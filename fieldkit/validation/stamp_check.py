@@ -62,7 +62,7 @@ def _compared(
     fitting = [each for each in rules if each.in_force(day)]
     if not fitting:
         return _open(M("No rule set for stamps was in force on {day}.", day=day.isoformat()))
-    rule_set = max(fitting, key=lambda each: each.valid_from)
+    rule_set = max(fitting, key=lambda rule_set: rule_set.valid_from)
     stored = _stored(signature.reader, signature.sig_field)
     if stored is None:
         return _open(

@@ -181,7 +181,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def amendment(self) -> str:
         """Why the visit was opened again since its last record: every reason, in order."""
-        return "; ".join(dict.fromkeys(each.reason for each in self.amendments))
+        return "; ".join(dict.fromkeys(amendment.reason for amendment in self.amendments))
 
     @functools.cached_property
     def finish(self) -> Finish:

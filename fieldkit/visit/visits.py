@@ -318,8 +318,8 @@ class Visits:
         """The item the person was at last, or ""."""
         from tinydb import where
 
-        found = self.store.db.table("places").get(where("visit") == visit)
-        return str(found["item"]) if isinstance(found, dict) else ""
+        document = self.store.db.table("places").get(where("visit") == visit)
+        return str(document["item"]) if isinstance(document, dict) else ""
 
     # --- within
 

@@ -161,6 +161,20 @@ def test_what_still_cannot_be_finished_is_named_and_stays_to_be_finished(home: H
     assert papers(home) == PAPERS
 
 
+def test_a_list_of_what_was_agreed_that_cannot_be_read_is_said_and_the_kit_taken_anew(
+    home: Home, kit: Path
+) -> None:
+    instant = 0
+    while not home.agreed.exists():
+        assert killed(lambda: load.load(load.prepare(kit, home), home), instant)
+        instant += 1
+    home.agreed.write_bytes(b'{"new": ["prof')
+    assert "fieldkit kit load" in str(load.finish(home))
+    load.load(load.prepare(kit, home), home)
+    assert papers(home) == PAPERS
+    assert load.finish(home) is None
+
+
 def test_of_two_that_take_from_kits_at_once_the_second_is_told_to_wait(home: Home, kit: Path) -> None:
     loading = load.prepare(kit, home)
     with use.alone(home):

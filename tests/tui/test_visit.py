@@ -127,6 +127,15 @@ def test_what_is_half_typed_survives_esc_and_leaving_and_another_run(
     play(lambda person: person.see("▕ Name", "Saved: Nguyễn Thị Mẫu"), visit=visit)
 
 
+def test_drafts_that_cannot_be_read_are_said_and_kept(play: Play, home: Home, visit: str) -> None:
+    folder = home.visit(visit)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "drafts.json").write_bytes(b'{"name": "Nguy')
+    play(lambda person: person.see("What was typed and not saved yet cannot be read"), visit=visit)
+    (kept,) = folder.glob("drafts-*.damaged")
+    assert kept.read_bytes() == b'{"name": "Nguy'
+
+
 def test_what_applies_changes_with_the_answers(play: Play, visit: str) -> None:
     async def story(person: Person) -> None:
         await person.see("▕ Is somebody there?")

@@ -104,8 +104,8 @@ class _Reader:
                 nowhere = M("The list `{list}` is asked nowhere.", list=name)
                 self._left.append(msgspec.structs.replace(rows[0].value, message=nowhere))
         checklist = Checklist(sections=tuple(self._sections), **head)
-        for place, said, offset in wrong(checklist, procedures):
-            message = said if isinstance(said, Message) else M("{problem}", problem=str(said))
+        for place, text, offset in wrong(checklist, procedures):
+            message = text if isinstance(text, Message) else M("{problem}", problem=str(text))
             self._problems.append(self._placed(place, message, offset))
         self._stop()
         return WorkbookForm(checklist, tuple(self._left))
@@ -113,16 +113,18 @@ class _Reader:
     def _stop(self) -> None:
         if self._problems:
             order = {name: position for position, name in enumerate(SHEETS)}
-            self._problems.sort(key=lambda each: (order.get(each.sheet.lower(), 9), each.row, each.column))
+            self._problems.sort(
+                key=lambda problem: (order.get(problem.sheet.lower(), 9), problem.row, problem.column)
+            )
             raise FormInvalid(self._problems)
 
-    def _placed(self, place: Place, said: Message, offset: int) -> FormProblem:
+    def _placed(self, place: Place, message: Message, offset: int) -> FormProblem:
         while place and place not in self._places:
             place = place[:-1]
         if offset:
-            said = M("{problem} (after {count} characters)", problem=said, count=offset)
-        at = self._places.get(place) or FormProblem(str(self._path), "survey", 1, 1, said)
-        return msgspec.structs.replace(at, message=said)
+            message = M("{problem} (after {count} characters)", problem=message, count=offset)
+        at = self._places.get(place) or FormProblem(str(self._path), "survey", 1, 1, message)
+        return msgspec.structs.replace(at, message=message)
 
     # settings
 
@@ -138,8 +140,8 @@ class _Reader:
             if column(heading)[0] == "default_language" and written.lower() not in ("", "default"):
                 self._default = language(written)
                 if self._default is None:
-                    said = M("`{language}` is neither Vietnamese nor English.", language=written)
-                    self._problems.append(sheet.problem(row.number, at, said))
+                    message = M("`{language}` is neither Vietnamese nor English.", language=written)
+                    self._problems.append(sheet.problem(row.number, at, message))
         table = Table(sheet, (*SETTINGS, *LEFT_SETTINGS), self._default, self._problems)
         rows = list(table.rows())
         for extra in rows[1:]:
@@ -161,8 +163,8 @@ class _Reader:
             shown = spoken or Words(vi=plain, en=plain)
             head["title"] = Words(vi=plain or shown.vi, en=shown.en)
         if plain and table.speaks("fk::title", "vi") and spoken and spoken.vi != plain:
-            said = M("The title is here twice, and not the same; leave `fk::title` in Vietnamese out.")
-            table.wrong(row.number, table.at("form_title"), said)
+            message = M("The title is here twice, and not the same; leave `fk::title` in Vietnamese out.")
+            table.wrong(row.number, table.at("form_title"), message)
         form = table.words(row, "fk::form")
         head |= {"form": form} if form else {}
         for key, known in (("finish", get_args(Finish)), ("paper", get_args(Paper))):
@@ -176,8 +178,8 @@ class _Reader:
         written = table.word(row, name)
         if not written or written in known:
             return written or None
-        said = M("`{value}` is not one of: {known}.", value=written, known=", ".join(known))
-        table.wrong(row.number, table.at(name), said)
+        message = M("`{value}` is not one of: {known}.", value=written, known=", ".join(known))
+        table.wrong(row.number, table.at(name), message)
         return None
 
     def _mark(self, place: Place, table: Table, row: SheetRow, name: str) -> None:
@@ -188,8 +190,8 @@ class _Reader:
     def _survey(self, title: Words) -> None:
         sheet = self._sheets.get("survey")
         if sheet is None:
-            said = M("The workbook has no sheet `survey`: it is no XLSForm.")
-            self._problems.append(FormProblem(str(self._path), "survey", 1, 1, said))
+            message = M("The workbook has no sheet `survey`: it is no XLSForm.")
+            self._problems.append(FormProblem(str(self._path), "survey", 1, 1, message))
             return
         table = Table(sheet, SURVEY, self._default, self._problems)
         table.want("type", "name", "label")
@@ -202,16 +204,16 @@ class _Reader:
             elif kind == _END:
                 self._end(table, row)
             elif table.word(row, "type").lower() in LEFT_TYPES:
-                said = M("`{type}` is not asked: the journal knows it.", type=table.word(row, "type"))
-                self._left.append(sheet.problem(row.number, table.at("type"), said))
+                message = M("`{type}` is not asked: the journal knows it.", type=table.word(row, "type"))
+                self._left.append(sheet.problem(row.number, table.at("type"), message))
             else:
                 if self._open is None:
                     self._loose(table, row, title)
                 self._question(table, row)
         if self._open is not None and self._open[2].id:
             _, row, section = self._open
-            said = M("The group `{name}` is not ended.", name=section.id)
-            table.wrong(row.number, table.at("type"), said)
+            message = M("The group `{name}` is not ended.", name=section.id)
+            table.wrong(row.number, table.at("type"), message)
         self._close()
 
     def _loose(self, table: Table, row: SheetRow, title: Words) -> None:
@@ -220,8 +222,8 @@ class _Reader:
 
     def _begin(self, table: Table, row: SheetRow) -> None:
         if self._open is not None and self._open[2].id:
-            said = M("A group in a group: a checklist has sections, and none in another.")
-            table.wrong(row.number, table.at("type"), said)
+            message = M("A group in a group: a checklist has sections, and none in another.")
+            table.wrong(row.number, table.at("type"), message)
         self._close()
         allowed = set(_GROUP_TAKES)
         for name, at in table.filled(row, [each for each in SURVEY if each not in allowed]):
@@ -247,8 +249,8 @@ class _Reader:
         if self._open is None or not self._open[2].id:
             table.wrong(row.number, table.at("type"), M("No group is open here."))
         elif named and named != self._open[2].id:
-            said = M("The group `{name}` is open here.", name=self._open[2].id)
-            table.wrong(row.number, table.at("name"), said)
+            message = M("The group `{name}` is open here.", name=self._open[2].id)
+            table.wrong(row.number, table.at("name"), message)
         self._close()
 
     def _close(self) -> None:
@@ -287,8 +289,8 @@ class _Reader:
         required = self._yes(table, row, "required")
         if more["kind"] == "procedure":
             if required:
-                said = M("A procedure is required by `fk::required`; no other program could answer it.")
-                table.wrong(row.number, table.at("required"), said)
+                message = M("A procedure is required by `fk::required`; no other program could answer it.")
+                table.wrong(row.number, table.at("required"), message)
             required = self._yes(table, row, "fk::required")
         elif list(table.filled(row, ("fk::required",))):
             table.wrong(row.number, table.at("fk::required"), M("`fk::required` is for procedures."))
@@ -310,13 +312,13 @@ class _Reader:
         select = _SELECT.fullmatch(written)
         kind: str | None = "select" if select else _SIMPLE.get(written.lower())
         if kind is None:
-            said = M("The type `{type}` is not known to fieldkit.", type=written)
-            table.wrong(row.number, table.at("type"), said)
+            message = M("The type `{type}` is not known to fieldkit.", type=written)
+            table.wrong(row.number, table.at("type"), message)
             return None
         procedure, own = table.word(row, "fk::procedure"), table.word(row, "fk::kind")
         if own and not (select and own == YES_NO):
-            said = M("`fk::kind` is {known}, on a question of type select_one.", known=YES_NO)
-            table.wrong(row.number, table.at("fk::kind"), said)
+            message = M("`fk::kind` is {known}, on a question of type select_one.", known=YES_NO)
+            table.wrong(row.number, table.at("fk::kind"), message)
             return None
         more: dict[str, Any] = {"kind": kind}
         if accept := table.word(row, "fk::accept"):
@@ -337,8 +339,10 @@ class _Reader:
             try:
                 more["options"] = msgspec.json.decode(options, type=dict[str, str | int | bool])
             except (msgspec.MsgspecError, RecursionError):
-                said = M('`fk::with` is a JSON object of texts, numbers and true or false: {"key": "value"}.')
-                table.wrong(row.number, table.at("fk::with"), said)
+                message = M(
+                    '`fk::with` is a JSON object of texts, numbers and true or false: {"key": "value"}.'
+                )
+                table.wrong(row.number, table.at("fk::with"), message)
                 return None
         if written.lower() in ("acknowledge", "trigger"):
             more["choices"] = (CONFIRMED,)
@@ -348,18 +352,18 @@ class _Reader:
         self, table: Table, row: SheetRow, select: re.Match[str], own: str, place: Place, more: dict[str, Any]
     ) -> dict[str, Any] | None:
         if (select["more"] or "").strip():
-            said = M("The type `{type}` is not known to fieldkit.", type=select[0])
-            table.wrong(row.number, table.at("type"), said)
+            message = M("The type `{type}` is not known to fieldkit.", type=select[0])
+            table.wrong(row.number, table.at("type"), message)
             return None
-        found = self._lists.get(select["list"])
+        choice_listses = self._lists.get(select["list"])
         self._asked.add(select["list"])
-        if found is None:
-            said = M("The sheet choices has no list `{list}`.", list=select["list"])
-            table.wrong(row.number, table.at("type"), said)
+        if choice_listses is None:
+            message = M("The sheet choices has no list `{list}`.", list=select["list"])
+            table.wrong(row.number, table.at("type"), message)
             return None
         many = "multiple" in select["how"].lower()
         if own:
-            if many or tuple(each.choice for each in found) != YES_NO_LIST:
+            if many or tuple(choice_lists.choice for choice_lists in choice_listses) != YES_NO_LIST:
                 known = ", ".join(
                     f"{choice.value} ({choice.label.vi}, {choice.label.en})" for choice in YES_NO_LIST
                 )
@@ -370,11 +374,11 @@ class _Reader:
                 )
                 return None
             return more | {"kind": "yesno"}
-        for c, each in enumerate(found):
+        for c, each in enumerate(choice_listses):
             self._places[(*place, "choices", c, "value")] = each.value
             self._places[(*place, "choices", c, "label")] = each.label
         kind = "choices" if many else "choice"
-        return more | {"kind": kind, "choices": tuple(each.choice for each in found)}
+        return more | {"kind": kind, "choices": tuple(choice_lists.choice for choice_lists in choice_listses)}
 
     def _condition(self, table: Table, row: SheetRow, name: str) -> str:
         return table.text(row, name).translate(_SMART)
@@ -384,8 +388,8 @@ class _Reader:
         if written in ("yes", "true", "true()", "1"):
             return True
         if written not in ("", "no", "false", "false()", "0"):
-            said = M("`{column}` is yes or no here; a condition belongs in `relevant`.", column=name)
-            table.wrong(row.number, table.at(name), said)
+            message = M("`{column}` is yes or no here; a condition belongs in `relevant`.", column=name)
+            table.wrong(row.number, table.at(name), message)
         return False
 
     def _looks(self, table: Table, row: SheetRow, text: bool) -> bool:
@@ -395,11 +399,11 @@ class _Reader:
             if text and word == "multiline":
                 several = True
             elif LEFT_LOOKS.fullmatch(word):
-                said = M("The appearance `{appearance}` has no meaning here.", appearance=word)
-                self._left.append(table.sheet.problem(row.number, table.at("appearance"), said))
+                message = M("The appearance `{appearance}` has no meaning here.", appearance=word)
+                self._left.append(table.sheet.problem(row.number, table.at("appearance"), message))
             else:
-                said = M("The appearance `{appearance}` is not known to fieldkit.", appearance=word)
-                table.wrong(row.number, table.at("appearance"), said)
+                message = M("The appearance `{appearance}` is not known to fieldkit.", appearance=word)
+                table.wrong(row.number, table.at("appearance"), message)
         return several
 
 

@@ -55,8 +55,8 @@ class Table:
         for row in self.sheet.rows:
             for at in row.cells:
                 if at in self._unknown:
-                    said = M("The column `{column}` is not known to fieldkit.", column=self._unknown[at])
-                    self.wrong(row.number, at, said)
+                    message = M("The column `{column}` is not known to fieldkit.", column=self._unknown[at])
+                    self.wrong(row.number, at, message)
                 elif at not in self.sheet.headings:
                     self.wrong(row.number, at, M("The column has no heading."))
             yield row
@@ -89,8 +89,8 @@ class Table:
             return None
         for at in columns.values():
             if at not in row.cells:
-                said = M("The text is missing in this language; the other column has one.")
-                self.wrong(row.number, at, said)
+                message = M("The text is missing in this language; the other column has one.")
+                self.wrong(row.number, at, message)
             elif "${" in row.cells[at]:
                 self.wrong(row.number, at, M("A text does not show the answer of an item: ${…}."))
         either = next(iter(found.values()))

@@ -95,8 +95,8 @@ def _looked_at(path: Path) -> None:
                 if utf16 or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
                     raise _unreadable(path, M("The workbook declares entities; none are taken."))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        said = M("This is not an .xlsx workbook.")
-        raise _unreadable(path, said, type(error).__name__) from None
+        message = M("This is not an .xlsx workbook.")
+        raise _unreadable(path, message, type(error).__name__) from None
     except OSError as error:
         raise _unreadable(path, M("The file cannot be opened."), error.strerror or "") from None
     except Exception as error:
@@ -134,8 +134,8 @@ def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[
             found[name] = read_sheet
         elif read_sheet.rows:
             row = read_sheet.rows[0]
-            said = M("The sheet `{name}` is not known to fieldkit.", name=name)
-            problems.append(read_sheet.problem(row.number, min(row.cells), said))
+            message = M("The sheet `{name}` is not known to fieldkit.", name=name)
+            problems.append(read_sheet.problem(row.number, min(row.cells), message))
     if problems:
         raise FormInvalid(problems)
     return found
@@ -195,8 +195,8 @@ class _Reader:
                 elif kind == "mergeCell" and event == "end":
                     cells = element.get("ref") or ""
                     if first := _CELL.match(cells):
-                        said = M("Cells are merged here ({cells}). Split them.", cells=cells)
-                        self._wrong(int(first[2]), _column(first[1]), said)
+                        message = M("Cells are merged here ({cells}). Split them.", cells=cells)
+                        self._wrong(int(first[2]), _column(first[1]), message)
                 if event == "end" and kind == "row":
                     element.clear()
         return last_row, last_column

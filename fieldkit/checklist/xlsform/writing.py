@@ -183,13 +183,15 @@ def _fits(made: Sheets) -> None:
         for cells in rows:
             for heading, text in cells.items():
                 if len(text) > LONGEST:
-                    said = M("A text is longer than a cell holds: {start}…", start=text[:60])
+                    message = M("A text is longer than a cell holds: {start}…", start=text[:60])
                 elif "${" in text and heading.endswith((VI, EN)):
-                    said = M("A text with ${{ would be read as an answer in a form: {start}", start=text[:60])
+                    message = M(
+                        "A text with ${{ would be read as an answer in a form: {start}", start=text[:60]
+                    )
                 else:
                     continue
                 raise FormImpossible(
-                    M("{sheet}, {column}: {problem}", sheet=name, column=heading, problem=said),
+                    M("{sheet}, {column}: {problem}", sheet=name, column=heading, problem=message),
                     unchanged=M("No form was written."),
                     hint=M("Shorten or reword it in the checklist."),
                 )

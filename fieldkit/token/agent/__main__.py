@@ -112,14 +112,14 @@ class Worker:
         return self._native
 
     def _list(self, request: protocol.List, _: list[bytearray]) -> list[protocol.SlotToken]:
-        found = []
+        slot_tokens = []
         for slot in self.native.slots():
             try:
-                found.append(self._describe(slot, request.mechanisms))
+                slot_tokens.append(self._describe(slot, request.mechanisms))
             except Rejected as error:
                 # Pulled out since, or a card this module cannot read: the others still count.
                 note(f"slot {slot}: {error.function} {error.name}")
-        return found
+        return slot_tokens
 
     def _describe(self, slot: int, mechanisms: bool) -> protocol.SlotToken:
         info = self.native.token_info(slot)
@@ -149,7 +149,7 @@ class Worker:
             numbers = self.native.mechanisms(slot)
         except Rejected:
             return ()
-        known = {int(each): each.name for each in Mechanism}
+        known = {int(mechanism): mechanism.name for mechanism in Mechanism}
         return tuple(sorted({known[number] for number in numbers if number in known}))
 
     def _find(self, slot: int, serial: bytes, label: bytes, initialized: bool) -> int:
@@ -175,7 +175,9 @@ class Worker:
         from fieldkit.token.agent.objects import mapper
 
         self._describe(slot, False)
-        token = next(each for each in self._library.get_slots() if each.slot_id == slot).get_token()
+        token = next(
+            get_slot for get_slot in self._library.get_slots() if get_slot.slot_id == slot
+        ).get_token()
         session = token.open(rw=write, attribute_mapper=mapper)
         self._last += 1
         self._sessions[self._last] = _Open(session, slot, self._mechanisms(slot))

@@ -181,9 +181,9 @@ class Cryptoki:
         self._call("C_GetMechanismList", c_ulong(slot), None, byref(count))
         if not count.value:
             return []
-        found = (c_ulong * count.value)()
-        self._call("C_GetMechanismList", c_ulong(slot), found, byref(count))
-        return list(found[: count.value])
+        array = (c_ulong * count.value)()
+        self._call("C_GetMechanismList", c_ulong(slot), array, byref(count))
+        return list(array[: count.value])
 
     def init_token(self, slot: int, so_pin: bytearray | None, label: bytes) -> None:
         """Erase the token. label: UTF-8, at most 32 bytes; padded here, and never zero-terminated."""

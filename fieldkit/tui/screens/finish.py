@@ -38,10 +38,10 @@ class FinishScreen(WorkScreen):
     class Read(Event):
         """The visit as it is after a step, and what the step tells."""
 
-        def __init__(self, visit: Visit, told: Sequence[Said]) -> None:
+        def __init__(self, visit: Visit, texts: Sequence[Said]) -> None:
             super().__init__()
             self.visit = visit
-            self.told = tuple(told)
+            self.told = tuple(texts)
 
     def __init__(self, visit: Visit) -> None:
         super().__init__()
@@ -158,11 +158,11 @@ class FinishScreen(WorkScreen):
         if visit.state == "recorded":
             signoff = visit.signoff
             by = signoff.by if signoff else ""
-            told = M("Signed off by {officer}. The record is made.", officer=by)
+            message = M("Signed off by {officer}. The record is made.", officer=by)
             if visit.finish == "record":
-                told = M("The form is closed. The record is made.")
+                message = M("The form is closed. The record is made.")
             return [
-                Paragraph(told, "strong"),
+                Paragraph(message, "strong"),
                 *(Paragraph(record.name, "", signs.sign("done")) for record in visit.records),
                 *_later(visit),
             ]
@@ -213,11 +213,11 @@ class FinishScreen(WorkScreen):
         self._say()
 
     def ended(self, outcome: Sequence[Said] | None, error: FieldkitError | None) -> None:
-        desk, told = self.fieldkit.desk, tuple(outcome or ())
+        desk, texts = self.fieldkit.desk, tuple(outcome or ())
 
         async def reading() -> None:
             visit = await desk.call(lambda: desk.visits.load(self._visit.id))
-            self.post_message(self.Read(visit, told))
+            self.post_message(self.Read(visit, texts))
 
         self.status(M("Done."))
         if error is not None:

@@ -239,7 +239,7 @@ def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
     return [
         Paragraph(M("The store is damaged."), "strong", signs.sign("fail")),
         *(Paragraph(each.message, indent=2) for each in damage),
-        *(Paragraph(said, indent=2) for said in advice(damage)),
+        *(Paragraph(message, indent=2) for message in advice(damage)),
     ]
 
 

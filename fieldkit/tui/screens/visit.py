@@ -48,11 +48,11 @@ class VisitScreen(WorkScreen):
     class Loaded(Event):
         """The visit as it is in the store; `at` is where the cursor goes."""
 
-        def __init__(self, visit: Visit, at: str = "", said: Said | None = None) -> None:
+        def __init__(self, visit: Visit, at: str = "", text: Said | None = None) -> None:
             super().__init__()
             self.visit = visit
             self.at = at
-            self.said = said
+            self.text = text
 
     class Answered(Event):
         """An answer is on the disk."""
@@ -150,9 +150,11 @@ class VisitScreen(WorkScreen):
             self._broken = True  # Esc has to get out of here
             raise
         self.visit_id = visit.id  # it may have been called by the beginning of its id
-        await desk.call(self._drafts.read)
+        damage = await desk.call(self._drafts.read)
+        if damage is not None:
+            self.fieldkit.note(damage)
         place = await desk.call(lambda: desk.visits.place(visit.id))
-        return self.Loaded(visit, at=place if place in visit.relevant else visit.next_item())
+        return self.Loaded(visit, at=place if place in visit.relevant else visit.next_item(), text=damage)
 
     async def _reloading(self) -> Event:
         desk = self.fieldkit.desk
@@ -163,11 +165,12 @@ class VisitScreen(WorkScreen):
         self._take(event.visit, event.at)
         if first:
             self.fieldkit.tokens.start()
+        if event.text is not None:
+            self.status(event.text)
+        elif first:
             self.status(
                 M("{done} of {total} required items settled.", done=event.visit.done, total=event.visit.total)
             )
-        elif event.said is not None:
-            self.status(event.said)
         self.fieldkit.release_keys()
 
     def _take(self, visit: Visit, at: str = "") -> None:
@@ -308,7 +311,7 @@ class VisitScreen(WorkScreen):
 
         async def taking_back() -> Event:
             taken = await desk.call(lambda: desk.visits.answer(self.visit_id, item, None))
-            return self.Loaded(taken, at=item, said=M("The answer was taken back."))
+            return self.Loaded(taken, at=item, text=M("The answer was taken back."))
 
         self._do(taking_back)
 
@@ -329,7 +332,7 @@ class VisitScreen(WorkScreen):
                 self.status(M("Not saved. What was typed is kept: begin the note again."))
                 raise
             self._unsaved_note = ""
-            return self.Loaded(visit, said=M("The note was saved."))
+            return self.Loaded(visit, text=M("The note was saved."))
 
         self._do(noting)
 
@@ -397,20 +400,20 @@ class VisitScreen(WorkScreen):
 
     def ended(self, outcome: Evidence | None, error: FieldkitError | None) -> None:
         item, self._running_item = self._running_item, ""
-        told = _of_item(self._visit, item, lambda label: M("{item}: not finished.", item=label))
+        text = _of_item(self._visit, item, lambda label: M("{item}: not finished.", item=label))
         if isinstance(error, SAID_NO):
-            told = error.message
+            text = error.message
         if outcome is not None:
             verdict = SEVERITIES[outcome.verdict]
-            told = _of_item(
+            text = _of_item(
                 self._visit,
                 item,
                 lambda label: M(
                     "{item}: {outcome}. F3 goes to the next open item.", item=label, outcome=verdict
                 ),
             )
-        self.fieldkit.note(told)
-        self.status(told)
+        self.fieldkit.note(text)
+        self.status(text)
         desk = self.fieldkit.desk
 
         async def reading() -> Event:
@@ -418,7 +421,7 @@ class VisitScreen(WorkScreen):
                 desk.visits.remember(self.visit_id, item)
                 return desk.visits.load(self.visit_id)
 
-            return self.Loaded(await desk.call(read), said=told)
+            return self.Loaded(await desk.call(read), text=text)
 
         self._do(reading)
 

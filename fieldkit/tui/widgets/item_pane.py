@@ -164,8 +164,8 @@ class WorkPane(Vertical):
             )
         for attempt in visit.attempts.get(item.id, ()):
             when = attempt.wall[:16].replace("T", " ")
-            said = M("{when}: {what}", when=when, what=attempt.message)
-            text.append(Paragraph(said, "", signs.sign("warning" if attempt.code == CHANGED else "info")))
+            message = M("{when}: {what}", when=when, what=attempt.message)
+            text.append(Paragraph(message, "", signs.sign("warning" if attempt.code == CHANGED else "info")))
         evidence = visit.evidence.get(item.id)
         if evidence is not None:
             text.append(Paragraph(evidence.summary, "strong"))
@@ -227,8 +227,8 @@ class WorkPane(Vertical):
 
     def _fill_editor(self) -> None:
         editor = self.editor
-        for each in self.query("TextField, ListBox"):
-            each.set_class(each is editor, "-shown")
+        for widget in self.query("TextField, ListBox"):
+            widget.set_class(widget is editor, "-shown")
         if editor is None:
             return
         text = self._saved() if self._draft is None else self._draft
