@@ -144,14 +144,14 @@ class _Speaking:
 
 
 class CommandOption(_Speaking, click.Option):
-    def __init__(self, *args: Any, text: Said | None = None, **kwargs: Any) -> None:
-        self.said = text
+    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
+        self.said = said
         super().__init__(*args, **kwargs)
 
 
 class Verb(_Speaking, click.Command):
-    def __init__(self, *args: Any, text: Said | None = None, **kwargs: Any) -> None:
-        self.said = text
+    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
+        self.said = said
         super().__init__(*args, **kwargs)
 
     def get_short_help_str(self, limit: int = 45) -> str:
@@ -159,8 +159,8 @@ class Verb(_Speaking, click.Command):
 
 
 class Noun(_Speaking, click.Group):
-    def __init__(self, *args: Any, text: Said | None = None, **kwargs: Any) -> None:
-        self.said = text
+    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
+        self.said = said
         super().__init__(*args, **kwargs)
 
     def get_short_help_str(self, limit: int = 45) -> str:
