@@ -171,11 +171,6 @@ def _shown(content: RecordContent) -> dict[str, Any]:
         if each
     }
     shown = _fit(msgspec.to_builtins(content))
-    giver, receiver = shown["giver"], shown["receiver"]
-    for words in filter(
-        None, (shown["title"], giver["agency"], giver["parent"], giver["title"], receiver["title"])
-    ):
-        words |= {language: _capitals(text) for language, text in words.items()}
     zone = datetime.fromisoformat(content.made).tzinfo
     return {
         "content": shown,
@@ -196,11 +191,6 @@ def _fit(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _fit(each) for key, each in value.items()}
     return value
-
-
-def _capitals(text: str) -> str:
-    """`text` where it is printed in capitals: letters whose capitals the fonts lack (µ) by number."""
-    return "".join(f"[U+{ord(sign):04X}]" if PRINTABLE.search(sign.upper()) else sign for sign in text)
 
 
 def _moment(text: str, zone: tzinfo | None) -> str:

@@ -120,14 +120,15 @@ def test_nothing_is_initialised_unseen(desk: Desk) -> None:
 
 def test_two_empty_tokens_are_told_apart_by_the_slot(contrary_desk: Desk, desk: Desk) -> None:
     serial = desk.ready()
-    used, empty = sorted(desk("token", "list").result, key=lambda each: each["serial"] != serial)
+    used, *empty = sorted(desk("token", "list").result, key=lambda token: token["serial"] != serial)
     ran = desk(
         "token", "init", "--label", "Again", "--slot", str(used["slot"]), "--yes",
         "--so-pin-file", desk.secret("00000000"), "--pin-file", desk.secret("864209"),
     )  # fmt: skip
     assert (ran.status, ran.error["code"]) == (1, "pin-incorrect")
     assert "SO PIN" in ran.error["message"]
-    assert not empty["initialized"]
+    assert empty
+    assert not any(token["initialized"] for token in empty)
     assert desk.token(serial)["label"] == "Sample"
 
 
