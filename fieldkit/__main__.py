@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import logging
 
     logging.getLogger().addHandler(logging.NullHandler())  # without one, what libraries log goes to stderr
-    i18n.use(_given(given, "--lang"))
+    i18n.use(_given(given, "--lang") or os.environ.get("FIELDKIT_LANG") or _language_set(given))
     if opens_screens(given):
         from fieldkit.home import HomeMissing, locate
 
@@ -81,10 +81,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finish_taking(home)
         from fieldkit.tui.start import run as run_screens
 
-        return run_screens(home, lang=_given(given, "--lang"))
+        return run_screens(home, lang=i18n.language())
     from fieldkit.cli.frame import run
 
     return run(given)
+
+
+def _language_set(arguments: Sequence[str]) -> str:
+    """The language that the person set for good, or ""."""
+    from fieldkit.home import HomeMissing, locate
+    from fieldkit.settings import load_or_default
+
+    try:
+        return load_or_default(locate(_given(arguments, "--home"))).language
+    except HomeMissing:
+        return ""  # said by what needs the home
 
 
 def opens_screens(arguments: Sequence[str]) -> bool:

@@ -13,21 +13,24 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit import settings
 from fieldkit.errors import Refused
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest, said
-from fieldkit.plain import finding_lines
+from fieldkit.operator import Operator, Plan, Progress, Question, SecretRequest, said
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import M
+from fieldkit.text_output import finding_lines
 from fieldkit.visit.visits import Visits
 
 BUREAU = "MAU-01"
 MARK = "sample-home"  # a home with this file is the demo's own
 CHECKLIST = "handover"
+TECHNICIAN = "Trần Văn Mẫu"
 
 
-class Laid(msgspec.Struct, frozen=True):
+class SampleSetup(msgspec.Struct, frozen=True):
     """What was laid out for the sample visit; `password` opens the sample's file and is kept nowhere."""
 
     home: Home
@@ -42,7 +45,7 @@ class HomeTaken(Refused):
     code = "demo-home-taken"
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class DemoResult(msgspec.Struct, frozen=True):
     """The products of a whole sample visit."""
 
     visit: str
@@ -52,7 +55,7 @@ class Outcome(msgspec.Struct, frozen=True):
     checks: list[dict[str, str]]
 
 
-def lay_out(home: Home) -> Laid:
+def lay_out(home: Home) -> SampleSetup:
     """Make the sample authority, the certificate file and an empty SoftHSM2 token store in `home`.
 
     The PKCS#12 password is new each time and only returned: it is written nowhere.
@@ -79,7 +82,9 @@ def lay_out(home: Home) -> Laid:
         made.write_pkcs12(certificate, secret)
     _fresh_token_store(home)
     made.install(home)
-    return Laid(home, made, certificate, password)
+    if not settings.load_or_default(home).who:
+        settings.save(home, msgspec.structs.replace(settings.load_or_default(home), who=TECHNICIAN))
+    return SampleSetup(home, made, certificate, password)
 
 
 def _own(home: Home) -> bool:
@@ -87,7 +92,8 @@ def _own(home: Home) -> bool:
     from fieldkit.sample import authority
     from fieldkit.sync import recipients
 
-    if (home.path / MARK).is_file() or not any(path.is_file() for path in home.path.rglob("*")):
+    there = (path for path in home.path.rglob("*") if path.is_file() and path != home.settings)
+    if (home.path / MARK).is_file() or not any(there):
         return True
     # Release 0.1 left no mark: it is the demo's where every key and paper is.
     folder = home.path / "sample-authority"
@@ -167,7 +173,9 @@ class Script:
             self._tell("  " + line)
 
 
-async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: Operator) -> Outcome:
+async def play(
+    visits: Visits, laid: SampleSetup, tell: Callable[[str], None], person: Operator
+) -> DemoResult:
     """The whole visit by itself: every step, the sign-off, the signed record, the bundle on a "stick"."""
     from fieldkit.record.handover import hand_over
     from fieldkit.sync.carrier import FolderCarrier
@@ -193,15 +201,15 @@ async def play(visits: Visits, laid: Laid, tell: Callable[[str], None], person: 
         {"id": finding.id, "verdict": _verdict(finding), "detail": str(finding.message)}
         for finding in findings
     ]
-    checks += [{"id": c.id, "verdict": c.verdict, "detail": str(c.message)} for c in record.checks]
-    return Outcome(visit, record.pdf, signed_path, stick / pushed.bundle, checks)
+    checks += [{"id": c.id, "verdict": c.severity, "detail": str(c.message)} for c in record.checks]
+    return DemoResult(visit, record.pdf, signed_path, stick / pushed.bundle, checks)
 
 
 def _verdict(finding: Finding) -> str:
     return finding.severity if finding.severity in ("fail", "not-checked") else "pass"
 
 
-def answers(laid: Laid, bureau: str) -> dict[str, str]:
+def answers(laid: SampleSetup, bureau: str) -> dict[str, str]:
     """What the people of the sample visit answer, by item; marked as a sample where it is a name."""
     return {
         "delivery": "file",

@@ -48,6 +48,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "profiles"
 
     @property
+    def settings(self) -> Path:
+        """What the person at this machine set once."""
+        return self.path / "settings.json"
+
+    @property
     def agreed(self) -> Path:
         """What was agreed to be taken from a kit, beside its papers; only while it is being taken."""
         return self.path / "kit-files" / "papers" / "agreed.json"
@@ -141,8 +146,8 @@ def _became_root() -> list[int]:
 
 def private(folder: Path) -> None:
     """Make `folder`, and what is missing above it, for this account alone."""
-    for each in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):
-        each.mkdir(mode=0o700, exist_ok=True)
+    for path in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def below(folder: Path, name: str) -> Path:

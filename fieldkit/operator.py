@@ -6,28 +6,14 @@ Screens, prompts and scripts implement `Operator`; procedures know nothing else 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
+from fieldkit.finding import Finding
 from fieldkit.secret import Secret
-from fieldkit.text import Message, Said, Words, visible
-
-Severity = Literal["pass", "info", "warning", "fail", "not-checked"]
-
-
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was looked at, and what was seen.
-
-    id: stable, kebab-case. severity: "not-checked" is a result of its own and always has a reason.
-    detail: technical text (a version, a path); hint: what would mend or settle it.
-    """
-
-    id: str
-    severity: Severity
-    message: Message
-    detail: str = ""
-    hint: Message | None = None
+from fieldkit.text import M, Message, Said, Words, visible
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -67,13 +53,22 @@ class Option(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A choice (options given) or a line of text; `id` names it to scripts and options."""
+    """A choice (options given) or a line of text; `id` names it to scripts and options.
+
+    path: it is the path of a file or folder. check: says what is wrong with a line that was typed.
+    """
 
     id: str
     title: Said
     options: tuple[Option, ...] = ()
     default: str = ""
     path: bool = False
+    check: Callable[[str], Said | None] | None = None
+
+
+def existing_file(path: str) -> Said | None:
+    """What is wrong with a path to be read from; what was typed is not repeated: it may be a secret."""
+    return None if Path(path).expanduser().is_file() else M("There is no such file.")
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ class Invalid(Misused):
         self.problems = tuple(problems)
 
 
-class Unreadable(Missing):
+class YamlUnreadable(Missing):
     """A YAML file is not there, or may not be read."""
 
     code = "file-unreadable"
@@ -117,7 +117,7 @@ class Document(Generic[T]):
 def load(path: Path, shape: type[T], error: type[Invalid] = Invalid) -> T:
     """The value of the file at `path`.
 
-    :raises Unreadable: the file is not there. :raises Invalid: (as `error`) it is not what it should be.
+    :raises YamlUnreadable: the file is not there. :raises Invalid: (as `error`) it is not what it should be.
     """
     return read(text_of(path, error), str(path), shape, error).value
 
@@ -128,7 +128,7 @@ def text_of(path: Path, error: type[Invalid] = Invalid) -> str:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as reason:
-        raise Unreadable(
+        raise YamlUnreadable(
             M("The file cannot be read: {path} ({reason}).", path=str(path), reason=reason.strerror or ""),
             hint=M("Check the name and your rights."),
         ) from None
@@ -155,8 +155,8 @@ def read(text: str, name: str, shape: type[T], error: type[Invalid] = Invalid) -
         reader.problems.sort(key=lambda problem: (problem.line, problem.column))
         if reader.untold:
             last = root.end_mark
-            said = M("Further problems, which are not listed: {count}.", count=reader.untold + 1)
-            reader.problems[-1:] = [Problem(name, last.line + 1, last.column + 1, said)]
+            message = M("Further problems, which are not listed: {count}.", count=reader.untold + 1)
+            reader.problems[-1:] = [Problem(name, last.line + 1, last.column + 1, message)]
         raise error(reader.problems)
     return Document(value, name, root)
 
@@ -179,8 +179,8 @@ def _compose(text: str, name: str, error: type[Invalid]) -> Node:
     try:
         root = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as reason:
-        line, column, said = complaint(text, reason)
-        raise error([Problem(name, line, column, said)]) from None
+        line, column, message = complaint(text, reason)
+        raise error([Problem(name, line, column, message)]) from None
     except UnicodeError as reason:
         raise error([Problem(name, *place(text, getattr(reason, "start", 0)), _NOT_UTF8)]) from None
     except yaml.YAMLError as reason:
@@ -315,10 +315,10 @@ class _Reader:
             case inspect.LiteralType():
                 if text in shape.values:
                     return text
-                said = M(
+                message = M(
                     "`{value}` is not one of: {known}.", value=text, known=", ".join(map(str, shape.values))
                 )
-                return self._wrong(node, said)
+                return self._wrong(node, message)
         raise TypeError(f"no way to read {type(shape).__name__} from YAML")
 
     def _pairs(self, node: Node) -> list[tuple[Node, Node]]:

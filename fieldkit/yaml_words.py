@@ -39,18 +39,18 @@ _REASONS: tuple[tuple[str, Message], ...] = (
 
 def complaint(text: str, reason: Any) -> tuple[int, int, Message]:
     """Line, column and words for a `yaml.MarkedYAMLError` about `text`."""
-    said = in_words(reason.problem or reason.context or "")
+    message = in_words(reason.problem or reason.context or "")
     mark = reason.problem_mark or reason.context_mark
-    if said.text.startswith("What is opened"):
+    if message.text.startswith("What is opened"):
         mark = reason.context_mark or mark
     if mark is None:
-        return 1, 1, said
+        return 1, 1, message
     if "cannot start any token" in (reason.problem or ""):
         sign = "".join(text.splitlines()[mark.line : mark.line + 1])[mark.column :][:1]
-        said = M("A value that begins with `{sign}` has to stand in quotes.", sign=sign)
+        message = M("A value that begins with `{sign}` has to stand in quotes.", sign=sign)
         if sign == "\t":
-            said = M("A tab is here; indent with spaces.")
-    return mark.line + 1, mark.column + 1, said
+            message = M("A tab is here; indent with spaces.")
+    return mark.line + 1, mark.column + 1, message
 
 
 def in_words(said: str) -> Message:

@@ -18,6 +18,8 @@ from fieldkit import i18n
 from fieldkit.home import Home
 from tests.accounts import sitecustomize
 
+pytest_plugins = ["tests.signing"]
+
 REPOSITORY = Path(__file__).parent.parent
 
 TESTS = itertools.count()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fieldkit import demo
+from fieldkit.action.trust_material import gather
 from fieldkit.home import Home
-from fieldkit.kit import papers
+from fieldkit.kit import payload
 from fieldkit.kit.errors import SourceDamaged
-from fieldkit.procedure.material import gather
 from fieldkit.profile.load import load
 from fieldkit.sample.authority import SampleAuthority, create
 from tests.conftest import Run
@@ -29,7 +29,7 @@ def own_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 def real_plan(home: Home) -> None:
     """A plan of head office's own, which is no sample."""
     (home.profiles / "plan").mkdir(parents=True)
-    text = (papers.shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
+    text = (payload.shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
     text = text.replace("id: sample\n", "id: north-2026\n").replace("sample: true\nissued", "issued")
     (home.profiles / "plan/chosen.yaml").write_text(text, "utf-8")
 
@@ -90,9 +90,9 @@ def test_a_kit_for_a_real_plan_has_nothing_of_a_sample_authority(
             (home.path / f"recipients/{each}.age").read_bytes()
         )
     with pytest.raises(SourceDamaged):
-        papers.gather(home, profiles, papers.bureaus(profiles, []), [])
+        payload.gather(home, profiles, payload.bureaus(profiles, []), [])
     for each in ("head-office", "escrow"):
         (home.path / f"recipients/{each}.age").write_text("age1ours")
-    paths = {paper.path for paper in papers.gather(home, profiles, papers.bureaus(profiles, []), [])}
+    paths = {paper.path for paper in payload.gather(home, profiles, payload.bureaus(profiles, []), [])}
     assert "recipients/escrow.age" in paths
     assert not [path for path in paths if path.startswith("profiles/authorities/sample/")]

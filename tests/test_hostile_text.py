@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 
 from fieldkit.cli import frame
 from fieldkit.cli.console import Console
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.kit import install
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.operator import Plan, Progress
 from fieldkit.text import UNSEEN, M, visible
 from tests.kit.conftest import Office
-from tests.signature import forgery
-from tests.signature.conftest import letter_bytes, pki, rsa_signer
-from tests.signature.pki import SoftwareSigner
+from tests.pki import SoftwareSigner
+from tests.signing import letter_bytes, pki, rsa_signer
 from tests.token.conftest import softhsm, softhsm_module
+from tests.validation import forgery
 
 __all__ = ["letter_bytes", "pki", "rsa_signer", "softhsm", "softhsm_module"]
 

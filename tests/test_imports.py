@@ -43,4 +43,4 @@ def test_the_screens_load_only_textual_of_the_heavy_ones() -> None:
 
 
 def test_only_the_agent_loads_pkcs11() -> None:
-    assert "pkcs11" not in _loaded_by("import fieldkit.token.agents, fieldkit.token.provision")
+    assert "pkcs11" not in _loaded_by("import fieldkit.token.agents, fieldkit.token.importing")

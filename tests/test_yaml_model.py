@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fieldkit import i18n
 from fieldkit.text import Message, Words
-from fieldkit.yaml_model import LARGEST, Invalid, Problem, Unreadable, load, read
+from fieldkit.yaml_model import LARGEST, Invalid, Problem, YamlUnreadable, load, read
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -177,7 +177,7 @@ def test_a_file_of_the_largest_size_is_read_whole(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path):
-        with pytest.raises(Unreadable) as caught:
+        with pytest.raises(YamlUnreadable) as caught:
             load(path, Whole)
         assert str(path) in str(caught.value)
 

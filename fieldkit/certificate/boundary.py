@@ -41,8 +41,8 @@ class Password:
                 hint=M("Enter the password that came with the file, by another way than the file itself."),
             )
         if not self._forms:
-            given = self._given if isinstance(self._given, Secret) else self._given()
-            self._forms = forms(given)
+            secret = self._given if isinstance(self._given, Secret) else self._given()
+            self._forms = forms(secret)
         return self._forms
 
     def opened(self, attempt: Callable[[bytes], Value], damaged: Message) -> Value:
@@ -54,9 +54,9 @@ class Password:
         for form in self.forms():
             try:
                 return guarded(lambda form=form: attempt(form))  # type: ignore[misc]
-            except Unable as error:
+            except ParserUnable as error:
                 unable = error
-            except Wrong:
+            except ParserFailed:
                 continue
         if unable is not None:
             raise unreadable(self._name, damaged, str(unable))
@@ -73,35 +73,35 @@ class Password:
         )
 
 
-class Wrong(Exception):
+class ParserFailed(Exception):
     """A parser could not make anything of it: the password may be wrong, or the bytes."""
 
 
-class Unable(Exception):
+class ParserUnable(Exception):
     """A parser knows what it is and cannot do it."""
 
 
 def guarded(parse: Callable[[], Value]) -> Value:
-    """What `parse` gives; what it raises becomes `Wrong` or `Unable`, its warnings are not shown."""
+    """What `parse` gives; what it raises becomes `ParserFailed` or `ParserUnable`, without its warnings."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return parse()
-    except (FieldkitError, Wrong, Unable):
+    except (FieldkitError, ParserFailed, ParserUnable):
         raise
     except UnsupportedAlgorithm as error:
-        raise Unable(_brief(error)) from None
+        raise ParserUnable(_brief(error)) from None
     except Exception as error:  # parsers raise what they like; the bytes are not ours
         said = str(error)
         # GUESS is what cryptography says of any bytes that are no key, as a wrong password makes them.
         if GUESS not in said and ("algorithm" in said or "nsupported" in said):
-            raise Unable(_brief(error)) from None
-        raise Wrong(_brief(error)) from None
+            raise ParserUnable(_brief(error)) from None
+        raise ParserFailed(_brief(error)) from None
     except BaseException as error:
         if type(error).__name__ == "PanicException":  # a fault in a parser written in Rust
-            raise Wrong(_brief(error)) from None
+            raise ParserFailed(_brief(error)) from None
         raise
 
 
@@ -112,14 +112,14 @@ def parsed(parse: Callable[[], Value], name: str, damaged: Message) -> Value:
     """
     try:
         return guarded(parse)
-    except (Wrong, Unable) as error:
+    except (ParserFailed, ParserUnable) as error:
         raise unreadable(name, damaged, str(error)) from None
 
 
-def unreadable(name: str, said: Message, detail: str = "") -> errors.FileUnreadable:
+def unreadable(name: str, message: Message, detail: str = "") -> errors.FileUnreadable:
     """The error for a file that is no certificate file, or a damaged one."""
     return errors.FileUnreadable(
-        M("The file {name} cannot be used: {reason}", name=name, reason=said) if name else said,
+        M("The file {name} cannot be used: {reason}", name=name, reason=message) if name else message,
         unchanged=M("Nothing was changed."),
         hint=M("Ask for the file again, or export it anew as PKCS#12 or PEM."),
         detail=detail,

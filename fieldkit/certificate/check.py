@@ -16,8 +16,8 @@ from fieldkit.certificate.dossier import compare
 from fieldkit.certificate.identity import day
 from fieldkit.certificate.strength import LEAST_RSA, WEAK_DIGESTS, weakness
 from fieldkit.certificate.usage import extended_key_usage, is_authority, key_usage, kind_of, may_sign
+from fieldkit.finding import Finding, Overall, overall
 from fieldkit.text import M
-from fieldkit.verdict import Check, Overall, overall
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -30,7 +30,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """The judgement and what it rests on."""
 
     verdict: Overall
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
 
 
 def check(
@@ -61,88 +61,88 @@ def check(
     return Verdict(overall(checks), tuple(checks))
 
 
-def _dates(certificate: x509.Certificate, at: datetime) -> Check:
+def _dates(certificate: x509.Certificate, at: datetime) -> Finding:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     detail = f"{stamp(start)} … {stamp(end)}"
     if at > end:
-        return Check("dates", "fail", M("It expired on {day}.", day=day(end, at)), detail)
+        return Finding("dates", "fail", M("It expired on {day}.", day=day(end, at)), detail)
     if at < start:
-        return Check("dates", "fail", M("It is valid only from {day} on.", day=day(start, at)), detail)
-    return Check("dates", "pass", M("It is valid until {day}.", day=day(end)), detail)
+        return Finding("dates", "fail", M("It is valid only from {day} on.", day=day(start, at)), detail)
+    return Finding("dates", "pass", M("It is valid until {day}.", day=day(end)), detail)
 
 
-def _usage(certificate: x509.Certificate, der: bytes, purposes: Collection[str]) -> Check:
+def _usage(certificate: x509.Certificate, der: bytes, purposes: Collection[str]) -> Finding:
     allowed, extended = key_usage(certificate), extended_key_usage(der)
     detail = ", ".join(filter(None, (*(allowed or ()), extended)))
     if is_authority(certificate):
         if allowed is not None and "keyCertSign" not in allowed:
-            return Check(
+            return Finding(
                 "usage", "fail", M("It calls itself an authority and may not issue certificates."), detail
             )
-        return Check("usage", "pass", M("It is an authority's certificate, not a person's."), detail)
+        return Finding("usage", "pass", M("It is an authority's certificate, not a person's."), detail)
     if not may_sign(der, purposes):
-        return Check("usage", "fail", M("It was not issued for signatures."), detail)
+        return Finding("usage", "fail", M("It was not issued for signatures."), detail)
     if allowed is None:
-        return Check(
+        return Finding(
             "usage", "pass", M("It names no key usage, so signatures are allowed."), "keyUsage: absent"
         )
     if "nonRepudiation" not in allowed:
-        return Check(
+        return Finding(
             "usage",
             "pass",
             M("It may sign, but it does not say that its signatures bind (nonRepudiation)."),
             detail,
         )
-    return Check("usage", "pass", M("It was issued for signatures that bind (nonRepudiation)."), detail)
+    return Finding("usage", "pass", M("It was issued for signatures that bind (nonRepudiation)."), detail)
 
 
-def _key(certificate: x509.Certificate, der: bytes) -> Check:
+def _key(certificate: x509.Certificate, der: bytes) -> Finding:
     kind, weak = kind_of(certificate), weakness(der)
     family, _, size = kind.partition(":")
     if family == "rsa" and int(size) < LEAST_RSA:
-        return Check("key", "fail", M("Its RSA key of {bits} bits is too short.", bits=int(size)), kind)
+        return Finding("key", "fail", M("Its RSA key of {bits} bits is too short.", bits=int(size)), kind)
     if weak in WEAK_DIGESTS:
-        return Check(
+        return Finding(
             "key",
             "fail",
             M("Its authority signed it over a digest that is not safe any more: {digest}.", digest=weak),
             kind,
         )
     if not weak and kind.startswith(TOKENS):
-        return Check("key", "pass", M("Its key is of a kind and size in use: {kind}.", kind=kind), kind)
+        return Finding("key", "pass", M("Its key is of a kind and size in use: {kind}.", kind=kind), kind)
     kind = weak or kind
-    return Check(
+    return Finding(
         "key", "fail", M("Its key is of a kind that tokens do not sign with: {kind}.", kind=kind), kind
     )
 
 
 def _path(
     certificate: bytes, chain: Sequence[bytes], anchors: Sequence[bytes], at: datetime, crls: Sequence[bytes]
-) -> list[Check]:
+) -> list[Finding]:
     """The path to an anchor, and revocation along it."""
     unknown = M("Revocation could not be checked: there is no valid path to a trust anchor.")
     if not anchors:
         return [
-            Check(
+            Finding(
                 "path",
                 "not-checked",
                 M("No trust anchor is here. Put the authority's root certificate in place."),
             ),
-            Check("revocation", "not-checked", unknown),
+            Finding("revocation", "not-checked", unknown),
         ]
     fault = path.fault(certificate, chain, anchors, at)
     if fault is not None:
         return [
-            Check("path", "fail", _path_words(fault), fault.detail),
-            Check("revocation", "not-checked", unknown),
+            Finding("path", "fail", _path_words(fault), fault.detail),
+            Finding("revocation", "not-checked", unknown),
         ]
     return [
-        Check("path", "pass", M("Its path leads to a trust anchor; every signature and rule on it holds.")),
+        Finding("path", "pass", M("Its path leads to a trust anchor; every signature and rule on it holds.")),
         _revocation(certificate, chain, anchors, at, crls),
     ]
 
 
-def _path_words(fault: path.Fault) -> Any:
+def _path_words(fault: path.PathFault) -> Any:
     moment = day(fault.when) if fault.when else ""
     match fault.problem:
         case "no-path":
@@ -161,32 +161,32 @@ def _path_words(fault: path.Fault) -> Any:
 
 def _revocation(
     certificate: bytes, chain: Sequence[bytes], anchors: Sequence[bytes], at: datetime, crls: Sequence[bytes]
-) -> Check:
+) -> Finding:
     if not crls:
-        return Check(
+        return Finding(
             "revocation",
             "not-checked",
             M("No revocation list is here. Fetch the authority's lists while there is a network."),
         )
     fault = path.fault(certificate, chain, anchors, at, crls=crls)
     if fault is None:
-        return Check("revocation", "pass", M("The authorities' revocation lists do not name it."))
+        return Finding("revocation", "pass", M("The authorities' revocation lists do not name it."))
     if fault.problem == "revoked":
         since = day(fault.when) if fault.when else "?"
-        said = (
+        message = (
             M("It was revoked on {day}.", day=since)
             if fault.own
             else M("A certificate of an authority above it was revoked on {day}.", day=since)
         )
-        return Check("revocation", "fail", said, fault.detail)
+        return Finding("revocation", "fail", message, fault.detail)
     if fault.problem == "stale-list":
-        return Check(
+        return Finding(
             "revocation",
             "not-checked",
             M("The revocation lists here are out of date. Fetch new ones while there is a network."),
             fault.detail,
         )
-    return Check(
+    return Finding(
         "revocation",
         "not-checked",
         M("The revocation lists here are not those of its authorities, or cannot be verified."),

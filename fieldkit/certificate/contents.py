@@ -47,9 +47,9 @@ class Contents(msgspec.Struct, frozen=True):
         """Both together; what is in both is there once."""
         certificates = tuple(dict.fromkeys((*self.certificates, *other.certificates)))
         names = {
-            certificates.index(each.certificates[at]): name
-            for each in (other, self)
-            for at, name in each.names.items()
+            certificates.index(contents.certificates[at]): name
+            for contents in (other, self)
+            for at, name in contents.names.items()
         }
         return Contents(
             kind=self.kind,

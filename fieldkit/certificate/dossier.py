@@ -16,8 +16,8 @@ import msgspec
 from fieldkit.certificate import name
 from fieldkit.certificate.password import TONES
 from fieldkit.certificate.usage import key_usage, kind_of
+from fieldkit.finding import Finding
 from fieldkit.text import M, Message, nfc
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -78,7 +78,7 @@ LINES: Mapping[str, Line] = {
 }
 
 
-def compare(certificate: x509.Certificate, dossier: Mapping[str, Any] | msgspec.Struct) -> list[Check]:
+def compare(certificate: x509.Certificate, dossier: Mapping[str, Any] | msgspec.Struct) -> list[Finding]:
     """A check for everything the dossier says.
 
     dossier: `subject` (short names to values), `email`, `issuer` (common name), `certificate_serial`
@@ -103,7 +103,7 @@ def alike(wanted: str, found: str) -> bool:
     return _folded(wanted) == _folded(found)
 
 
-def _subject(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Check]:
+def _subject(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
     there = name.attributes(certificate.subject)
     for short, wanted in dict(dossier.get("subject") or {}).items():
         if not str(wanted).strip():
@@ -116,7 +116,7 @@ def _subject(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Itera
         yield _same("issuer", str(dossier["issuer"]), issuer)
 
 
-def _number(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Check]:
+def _number(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
     wanted = str(dossier.get("certificate_serial") or "").strip()
     if not wanted:
         return
@@ -130,7 +130,7 @@ def _number(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterat
     yield _outcome("serial", good, wanted, f"{serial:x}")
 
 
-def _dates(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Check]:
+def _dates(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
     """The first and the last day, as they are in this time zone or in UTC."""
     for member, moment in (
         ("not_before", certificate.not_valid_before_utc),
@@ -156,7 +156,7 @@ def _day(given: Any) -> date | None:
         return None
 
 
-def _email(certificate: x509.Certificate, wanted: str) -> Check:
+def _email(certificate: x509.Certificate, wanted: str) -> Finding:
     from cryptography import x509
 
     try:
@@ -169,26 +169,26 @@ def _email(certificate: x509.Certificate, wanted: str) -> Check:
     return _outcome("email", good, wanted, name.visible(", ".join(found)))
 
 
-def _same(line: str, wanted: str, found: str, id: str = "") -> Check:
+def _same(line: str, wanted: str, found: str, id: str = "") -> Finding:
     """Equal names pass; equal but for the way they are written pass and say so."""
     asked = nfc(wanted.strip())
     if alike(asked, found) and asked != found:
-        said = M(
+        message = M(
             "Written differently, and the same. Dossier: {wanted}. Certificate: {found}.",
             wanted=asked,
             found=found,
         )
-        return Check(f"dossier-{id or line}", "pass", said, found)
+        return Finding(f"dossier-{id or line}", "pass", message, found)
     return _outcome(line, asked == found, asked, found, id)
 
 
-def _outcome(line: str, good: bool, wanted: str, found: str, id: str = "") -> Check:
+def _outcome(line: str, good: bool, wanted: str, found: str, id: str = "") -> Finding:
     said = LINES.get(line, LINES["other"])
     message = said.same if good else said.differs
     values = {"attribute": line, "wanted": name.visible(wanted), "found": found or "–"}
     used = {key: value for key, value in values.items() if f"{{{key}}}" in message.text}
     detail = found if good else f"{wanted} ≠ {found or '–'}"
-    return Check(f"dossier-{id or line}", "pass" if good else "fail", Message(message.text, used), detail)
+    return Finding(f"dossier-{id or line}", "pass" if good else "fail", Message(message.text, used), detail)
 
 
 def _folded(text: str) -> str:
@@ -196,6 +196,6 @@ def _folded(text: str) -> str:
     words = []
     for word in nfc(text).casefold().split():
         parts = unicodedata.normalize("NFD", word)
-        letters = "".join(each for each in parts if each not in TONES)
-        words.append(letters + "".join(each for each in parts if each in TONES))
+        letters = "".join(part for part in parts if part not in TONES)
+        words.append(letters + "".join(part for part in parts if part in TONES))
     return " ".join(words)

@@ -59,8 +59,8 @@ class NotInFile(errors.Missing):
     code = "certificate-not-in-file"
 
 
-class SeveralIdentities(errors.Misused):
-    """More than one key has its certificate, and nobody said which is meant."""
+class CertificateAmbiguous(errors.Misused):
+    """More than one certificate would do, and nobody said which is meant."""
 
     code = "certificate-ambiguous"
 
@@ -101,8 +101,8 @@ class RequestFailed(errors.Failed):
     code = "certificate-request-failed"
 
 
-class KeyNotThere(errors.Missing):
-    """The token has no key with the identifier given."""
+class KeyNotFound(errors.Missing):
+    """The token has no key that fits, or none with the identifier given."""
 
     code = "key-not-found"
 

@@ -104,9 +104,9 @@ def pem(certificate: bytes) -> bytes:
 
 
 def _by_content(data: bytes, password: Password, name: str, depth: int) -> Contents:
-    for magic, said in OTHERS:
+    for magic, message in OTHERS:
         if data.startswith(magic):
-            raise unreadable(name, said)
+            raise unreadable(name, message)
     if data[:1] == b"\x30":
         return _binary(data, password, name)
     if PEM.search(data):
@@ -125,7 +125,7 @@ def _binary(data: bytes, password: Password, name: str) -> Contents:
     whole = _trimmed(data, name)
     kind = asn1.kind(whole)
     if kind == "pkcs12":
-        return pkcs12.read(_modest(whole, name), password, name)
+        return pkcs12.read(_modest(whole, name), password, name, _pem)
     if kind == "pkcs7":
         return Contents("pkcs7", certificates=_message(whole, name))
     if kind in ("key", "encrypted-key"):
@@ -137,14 +137,14 @@ def _binary(data: bytes, password: Password, name: str) -> Contents:
 
 def _pem(data: bytes, password: Password, name: str) -> Contents:
     """Every part between BEGIN and END lines, in whatever order, whatever stands between them."""
-    found = Contents("pem")
+    contents = Contents("pem")
     for number, part in enumerate(PEM.finditer(data), 1):
         if number > MOST_PARTS:
             raise unreadable(name, M("It has more parts than any certificate file."))
-        found += _part(part[1].decode(), part[2], part[0], password, name)
-    if not (found.keys or found.certificates or found.requests or found.revocation_lists):
+        contents += _part(part[1].decode(), part[2], part[0], password, name)
+    if not (contents.keys or contents.certificates or contents.requests or contents.revocation_lists):
         raise unreadable(name, M("Nothing in it is a certificate, a key, a request or a revocation list."))
-    return found
+    return contents
 
 
 def _part(label: str, body: bytes, block: bytes, password: Password, name: str) -> Contents:
@@ -165,7 +165,7 @@ def _part(label: str, body: bytes, block: bytes, password: Password, name: str) 
     if label in LISTS:
         return Contents("pem", revocation_lists=(_list(der, name),))
     if label == "PKCS12":
-        return pkcs12.read(_modest(der, name), password, name)
+        return pkcs12.read(_modest(der, name), password, name, _pem)
     return Contents("pem", keys=(_key(_modest(der, name), password, name),))
 
 
@@ -237,15 +237,15 @@ def _message(der: bytes, name: str) -> tuple[bytes, ...]:
 
     def parse() -> tuple[bytes, ...]:
         try:
-            found = pkcs7.load_der_pkcs7_certificates(asn1.definite(der))
+            certificates = pkcs7.load_der_pkcs7_certificates(asn1.definite(der))
         except UnsupportedAlgorithm:
             raise unreadable(
                 name, M("It is an encrypted message (PKCS#7), not a collection of certificates.")
             ) from None
-        return tuple(each.public_bytes(Encoding.DER) for each in found)
+        return tuple(each.public_bytes(Encoding.DER) for each in certificates)
 
-    said = M("It is a collection of certificates (PKCS#7), but it is damaged.")
-    return tuple(_certificate(each, name) for each in parsed(parse, name, said))
+    message = M("It is a collection of certificates (PKCS#7), but it is damaged.")
+    return tuple(_certificate(each, name) for each in parsed(parse, name, message))
 
 
 def _key(der: bytes, password: Password, name: str) -> PrivateKey:
@@ -253,17 +253,17 @@ def _key(der: bytes, password: Password, name: str) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
     pkcs12.bearable(der, name)
-    said = M("The private key in it is damaged, or of a kind that is not supported.")
+    message = M("The private key in it is damaged, or of a kind that is not supported.")
     if asn1.kind(der) != "encrypted-key":
-        return parsed(lambda: private_key(load_der_private_key(der, None)), name, said)
-    return password.opened(lambda form: private_key(load_der_private_key(der, form)), said)
+        return parsed(lambda: private_key(load_der_private_key(der, None)), name, message)
+    return password.opened(lambda form: private_key(load_der_private_key(der, form)), message)
 
 
 def _old_key(block: bytes, password: Password, name: str) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    said = M("The private key in it is damaged, or of a kind that is not supported.")
-    return password.opened(lambda form: private_key(load_pem_private_key(block, form)), said)
+    message = M("The private key in it is damaged, or of a kind that is not supported.")
+    return password.opened(lambda form: private_key(load_pem_private_key(block, form)), message)
 
 
 def _as_bytes(data: bytes) -> bytes:
@@ -277,7 +277,7 @@ def _trimmed(data: bytes, name: str) -> bytes:
     """The element that the file is; line ends and zeroes behind it are let pass, nothing else."""
     try:
         end = asn1.first(data).end
-    except asn1.Malformed as error:
+    except asn1.MalformedAsn1 as error:
         raise unreadable(name, M("It is cut off or damaged."), str(error)) from None
     if data[end:].strip(b"\0\r\n\t "):
         raise unreadable(name, M("There is something behind its end that does not belong to it."))
@@ -288,7 +288,7 @@ def _start(der: bytes) -> bytes:
     """The first element: OpenSSL's trusted certificates have more behind it."""
     try:
         return der[: asn1.first(der).end]
-    except asn1.Malformed:
+    except asn1.MalformedAsn1:
         return der
 
 

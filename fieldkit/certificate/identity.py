@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.certificate import errors
-from fieldkit.certificate.boundary import Unable, Wrong, guarded
+from fieldkit.certificate.boundary import ParserFailed, ParserUnable, guarded
 from fieldkit.certificate.contents import Contents, PrivateKey, public_key
 from fieldkit.certificate.name import common_name
 from fieldkit.certificate.path import ordered
 from fieldkit.certificate.strength import weakness
 from fieldkit.certificate.usage import is_authority, may_sign
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -59,7 +59,7 @@ def identity(
     if not pairs:
         raise _no_pair(contents, pick)
     if len({key.public for key, _ in pairs}) > 1:
-        raise errors.SeveralIdentities(
+        raise errors.CertificateAmbiguous(
             M("The file holds {count} keys with certificates.", count=len({key.public for key, _ in pairs})),
             unchanged=UNCHANGED,
             hint=M("Say which one with --certificate: SHA-256, serial number or name."),
@@ -104,12 +104,12 @@ def joined(
 def leaf(contents: Contents, pick: str = "") -> bytes:
     """The certificate that a file is about: the one that is picked, or has a key, or is no authority's.
 
-    :raises NotInFile, KeyWithoutCertificate: there is none. :raises SeveralIdentities: several.
+    :raises NotInFile, KeyWithoutCertificate: there is none. :raises CertificateAmbiguous: several.
     """
     from cryptography import x509
 
     held = {der: x509.load_der_x509_certificate(der) for der in contents.certificates}
-    fits = [der for der, each in held.items() if not pick or named(each, pick)]
+    fits = [der for der, certificate in held.items() if not pick or named(certificate, pick)]
     if not fits:
         raise _no_pair(contents, pick, alone=True)
     keys = {key.public for key in contents.keys}
@@ -122,7 +122,7 @@ def leaf(contents: Contents, pick: str = "") -> bytes:
         subjects = {held[der].issuer for der in chosen if held[der].issuer != held[der].subject}
         chosen = [der for der in chosen if held[der].subject not in subjects] or chosen
     if len(chosen) > 1:
-        raise errors.SeveralIdentities(
+        raise errors.CertificateAmbiguous(
             M("The file holds {count} certificates that could be meant.", count=len(chosen)),
             unchanged=UNCHANGED,
             hint=M("Say which one with --certificate: SHA-256, serial number or name."),
@@ -131,7 +131,7 @@ def leaf(contents: Contents, pick: str = "") -> bytes:
     return chosen[0]
 
 
-def matching(contents: Contents, certificate: bytes) -> tuple[Check, ...]:
+def matching(contents: Contents, certificate: bytes) -> tuple[Finding, ...]:
     """Whether the private key of the file is the certificate's; nothing where the file has no key."""
     from cryptography import x509
 
@@ -139,8 +139,8 @@ def matching(contents: Contents, certificate: bytes) -> tuple[Check, ...]:
         return ()
     half = public_half(x509.load_der_x509_certificate(certificate))
     if half in {key.public for key in contents.keys}:
-        return (Check("key-match", "pass", M("The private key in the file is the certificate's.")),)
-    return (Check("key-match", "fail", M("The private key and the certificate do not belong together.")),)
+        return (Finding("key-match", "pass", M("The private key in the file is the certificate's.")),)
+    return (Finding("key-match", "fail", M("The private key and the certificate do not belong together.")),)
 
 
 def usable(certificate: x509.Certificate, at: datetime | None, purposes: Collection[str] = ()) -> None:
@@ -222,7 +222,7 @@ def public_half(certificate: x509.Certificate) -> bytes:
     """The public key of a certificate; empty, and so nobody's, where nothing here reads it."""
     try:
         return guarded(lambda: public_key(certificate))
-    except (Wrong, Unable):
+    except (ParserFailed, ParserUnable):
         return b""
 
 
@@ -274,12 +274,12 @@ def _no_pair(contents: Contents, pick: str, *, alone: bool = False) -> FieldkitE
                 "or plug in the token on which the key was made: the certificate is joined to it there."
             ),
         )
-    said = (
+    message = (
         M("The file holds a certificate request: the authority answers it with a certificate.")
         if contents.requests
         else M("The file holds a revocation list, and neither a key nor a certificate.")
     )
-    return errors.CertificateWithoutKey(said, unchanged=UNCHANGED, hint=M("Give a certificate file."))
+    return errors.CertificateWithoutKey(message, unchanged=UNCHANGED, hint=M("Give a certificate file."))
 
 
 def _candidate(certificate: x509.Certificate) -> dict[str, str]:

@@ -15,9 +15,8 @@ from fieldkit.certificate.check import check, stamp
 from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
 from fieldkit.certificate.identity import day, public_half
 from fieldkit.certificate.usage import is_authority, key_usage, kind_of
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding, Overall
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check, Overall
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -66,8 +65,7 @@ def describe(
 
     loaded = files.certificate(certificate)
     judged = check(certificate, chain, anchors, at, dossier=dossier, crls=crls, purposes=purposes)
-    findings = [finding(each) for each in judged.checks]
-    findings += _remarks(loaded, at.astimezone(UTC))
+    findings = [*judged.checks, *_remarks(loaded, at.astimezone(UTC))]
     return Description(
         subject=name.text(loaded.subject),
         issuer=name.text(loaded.issuer),
@@ -99,7 +97,7 @@ def describe_all(
     from cryptography import x509
 
     halves = {key.public: key for key in contents.keys}
-    found = []
+    descriptions = []
     for der in contents.certificates:
         half = public_half(x509.load_der_x509_certificate(der))
         described = describe(
@@ -112,50 +110,52 @@ def describe_all(
             purposes=purposes,
         )
         halves.pop(half, None)
-        found.append(described)
-    found += [_bare_key(key) for key in halves.values()]
-    found += [_request(der) for der in contents.requests]
-    return found + [_list(der, at.astimezone(UTC)) for der in contents.revocation_lists]
+        descriptions.append(described)
+    descriptions += [_bare_key(key) for key in halves.values()]
+    descriptions += [_request(der) for der in contents.requests]
+    return descriptions + [_list(der, at.astimezone(UTC)) for der in contents.revocation_lists]
 
 
-def shape(found: Description) -> dict[str, Any]:
+def shape(description: Description) -> dict[str, Any]:
     """The JSON shape of a description; its keys are part of the command line's contract."""
     return {
-        "kind": found.kind,
-        "subject": found.subject,
-        "issuer": found.issuer,
-        "serial_number": found.serial_number,
-        "not_before": found.not_before,
-        "not_after": found.not_after,
-        "sha256": found.sha256,
-        "has_private_key": found.has_private_key,
-        "key": found.key,
-        "key_usage": list(found.key_usage),
-        "verdict": found.verdict,
+        "kind": description.kind,
+        "subject": description.subject,
+        "issuer": description.issuer,
+        "serial_number": description.serial_number,
+        "not_before": description.not_before,
+        "not_after": description.not_after,
+        "sha256": description.sha256,
+        "has_private_key": description.has_private_key,
+        "key": description.key,
+        "key_usage": list(description.key_usage),
+        "verdict": description.verdict,
         "findings": [
-            {"id": each.id, "severity": each.severity, "message": str(each.message), "detail": each.detail}
-            for each in found.findings
+            {
+                "id": finding.id,
+                "severity": finding.severity,
+                "message": str(finding.message),
+                "detail": finding.detail,
+            }
+            for finding in description.findings
         ],
     }
 
 
-def valid(found: Description) -> Message:
+def valid(description: Description) -> Message:
     """From which day to which a certificate holds, in a sentence."""
-    start, end = (day(datetime.fromisoformat(each)) for each in (found.not_before, found.not_after))
+    start, end = (
+        day(datetime.fromisoformat(each)) for each in (description.not_before, description.not_after)
+    )
     return M("Valid: {start} to {end}", start=start, end=end)
-
-
-def finding(check: Check) -> Finding:
-    """A check as the finding that a person reads."""
-    return Finding(check.id, check.verdict, check.message, check.detail)
 
 
 def _remarks(certificate: x509.Certificate, at: datetime) -> list[Finding]:
     """What is worth knowing and decides nothing."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     end = certificate.not_valid_after_utc
     if at <= end < at + SOON and not is_authority(certificate):
-        found.append(
+        findings.append(
             Finding(
                 "expires-soon",
                 "warning",
@@ -166,13 +166,15 @@ def _remarks(certificate: x509.Certificate, at: datetime) -> list[Finding]:
         )
     subjects = name.text(certificate.subject) + name.text(certificate.issuer)
     if any(mark in subjects for mark in MARKS):
-        found.append(Finding("sample", "warning", M("It is a SAMPLE certificate and has no legal effect.")))
-    return found
+        findings.append(
+            Finding("sample", "warning", M("It is a SAMPLE certificate and has no legal effect."))
+        )
+    return findings
 
 
 def _bare_key(key: PrivateKey) -> Description:
-    said = Finding("key-without-certificate", "warning", M("A private key without certificate."), key.kind)
-    return _other("key", sha256=hashlib.sha256(key.public).hexdigest(), key=key.kind, findings=(said,))
+    finding = Finding("key-without-certificate", "warning", M("A private key without certificate."), key.kind)
+    return _other("key", sha256=hashlib.sha256(key.public).hexdigest(), key=key.kind, findings=(finding,))
 
 
 def _request(der: bytes) -> Description:
@@ -180,7 +182,7 @@ def _request(der: bytes) -> Description:
 
     loaded = x509.load_der_x509_csr(der)
     good = parsed(lambda: loaded.is_signature_valid, "", M("A certificate request in it is damaged."))
-    said = (
+    finding = (
         Finding("request", "info", M("A certificate request, signed by its own key."))
         if good
         else Finding("request", "fail", M("A certificate request that was not signed by its own key."))
@@ -191,7 +193,7 @@ def _request(der: bytes) -> Description:
         subject=name.text(loaded.subject),
         key=parsed(lambda: key_kind(loaded.public_key()), "", M("A certificate request in it is damaged.")),
         verdict="indeterminate" if good else "fail",
-        findings=(said,),
+        findings=(finding,),
     )
 
 
@@ -201,9 +203,11 @@ def _list(der: bytes, at: datetime) -> Description:
     loaded = x509.load_der_x509_crl(der)
     end = loaded.next_update_utc
     entries = len(loaded)
-    said = [Finding("revocation-list", "info", M("A revocation list with {count} entries.", count=entries))]
+    findings = [
+        Finding("revocation-list", "info", M("A revocation list with {count} entries.", count=entries))
+    ]
     if end is not None and end < at:
-        said.append(
+        findings.append(
             Finding(
                 "revocation-list-stale",
                 "warning",
@@ -218,7 +222,7 @@ def _list(der: bytes, at: datetime) -> Description:
         issuer=name.text(loaded.issuer),
         not_before=stamp(loaded.last_update_utc),
         not_after=stamp(end) if end else "",
-        findings=tuple(said),
+        findings=tuple(findings),
     )
 
 

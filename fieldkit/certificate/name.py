@@ -106,7 +106,12 @@ def parse(written: str) -> x509.Name:
         name = x509.Name(
             [
                 x509.RelativeDistinguishedName(
-                    [_attribute(MEANT.get(oid := each.oid.dotted_string, oid), each.value) for each in part]
+                    [
+                        _attribute(
+                            MEANT.get(oid := name_attribute.oid.dotted_string, oid), name_attribute.value
+                        )
+                        for name_attribute in part
+                    ]
                 )
                 for part in read.rdns
             ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Problem = Literal["no-path", "expired", "not-yet-valid", "revoked", "weak", "no-list", "stale-list", "broken"]
 
 
-class Fault(msgspec.Struct, frozen=True):
+class PathFault(msgspec.Struct, frozen=True):
     """Why a path does not hold.
 
     when: the date that decided it. own: the certificate itself is at fault, not an authority's.
@@ -38,7 +38,7 @@ def fault(
     at: datetime,
     *,
     crls: Sequence[bytes] | None = None,
-) -> Fault | None:
+) -> PathFault | None:
     """Why no path from `certificate` to one of `anchors` holds at `at`; None where one does. All are DER.
 
     crls: given, every certificate of the path must be shown not to be revoked by one of them; None leaves
@@ -111,23 +111,23 @@ async def _validated(
     await validator.async_validate_usage(set())  # type: ignore[no-untyped-call]
 
 
-def _named(error: Exception) -> Fault:
+def _named(error: Exception) -> PathFault:
     from pyhanko_certvalidator import errors
 
     detail = (str(error).splitlines() or [""])[0][:300]
     own = bool(getattr(error, "is_ee_cert", True))
     if isinstance(error, errors.RevokedError):
-        return Fault("revoked", detail, error.revocation_dt, own)
+        return PathFault("revoked", detail, error.revocation_dt, own)
     if isinstance(error, errors.ExpiredError):
-        return Fault("expired", detail, error.expired_dt, own)
+        return PathFault("expired", detail, error.expired_dt, own)
     if isinstance(error, errors.NotYetValidError):
-        return Fault("not-yet-valid", detail, error.valid_from, own)
+        return PathFault("not-yet-valid", detail, error.valid_from, own)
     if isinstance(error, errors.StaleRevinfoError):
-        return Fault("stale-list", detail, error.time_cutoff, own)
+        return PathFault("stale-list", detail, error.time_cutoff, own)
     if isinstance(error, errors.InsufficientRevinfoError):
-        return Fault("no-list", detail, own=own)
+        return PathFault("no-list", detail, own=own)
     if isinstance(error, errors.DisallowedAlgorithmError):
-        return Fault("weak", detail, own=own)
+        return PathFault("weak", detail, own=own)
     if isinstance(error, errors.PathBuildingError):
-        return Fault("no-path", detail, own=own)
-    return Fault("broken", detail or type(error).__name__, own=own)
+        return PathFault("no-path", detail, own=own)
+    return PathFault("broken", detail or type(error).__name__, own=own)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from fieldkit.certificate import asn1, errors, openssl
-from fieldkit.certificate.boundary import Password, Unable, Wrong, guarded, unreadable
+from fieldkit.certificate.boundary import ParserFailed, ParserUnable, Password, guarded, unreadable
 from fieldkit.certificate.contents import Contents, PrivateKey, private_key, unique
 from fieldkit.text import M
 
@@ -19,8 +18,13 @@ RC_CIPHERS = tuple(bytes.fromhex(f"060a2a864886f70d010c01{end}") for end in ("01
 SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
 
 
-def read(data: bytes, password: Password, name: str) -> Contents:
+ReadPem = Callable[[bytes, Password, str], Contents]
+
+
+def read(data: bytes, password: Password, name: str, read_pem: ReadPem) -> Contents:
     """Keys and certificates in a PKCS#12 file. An empty password, and none at all, are tried by themselves.
+
+    read_pem: reads what the program `openssl` makes of a file that the library cannot open.
 
     :raises PasswordNeeded, PasswordIncorrect: another one is needed. :raises FileUnreadable: it is damaged.
     """
@@ -36,17 +40,17 @@ def read(data: bytes, password: Password, name: str) -> Contents:
         for form in _forms(password):
             try:
                 return guarded(lambda form=form: _opened(data, form, boxes))  # type: ignore[misc]
-            except Unable as error:
+            except ParserUnable as error:
                 unable = str(error)
-                if (found := _by_program(data, form, name)) is not None:
-                    return found
-            except Wrong:
+                if (contents := _by_program(data, form, name, read_pem)) is not None:
+                    return contents
+            except ParserFailed:
                 wrong.append(form)
     except errors.PasswordNeeded as error:
         needed = error
     for form in wrong:  # last, since it is most likely the password: the program starts for each
-        if (found := _by_program(data, form, name)) is not None:
-            return found
+        if (contents := _by_program(data, form, name, read_pem)) is not None:
+            return contents
     if needed is not None:
         raise needed
     if not openssl.available() and (unable or _lacks_cipher(data)):
@@ -80,7 +84,7 @@ def bearable(data: bytes, name: str) -> None:
     """
     try:
         needed = asn1.work(data)
-    except asn1.Malformed as error:
+    except asn1.MalformedAsn1 as error:
         raise unreadable(name, M("It is cut off or damaged."), str(error)) from None
     if needed.rounds > MOST_ROUNDS or needed.memory > MOST_MEMORY:
         raise unreadable(name, M("It asks for more work to open it than any honest file does."))
@@ -105,15 +109,26 @@ def _opened(data: bytes, form: bytes | None, boxes: list[tuple[bytes, bytes]]) -
         if (strict := asn1.definite(data)) == data:
             raise
         loaded = pkcs12.load_pkcs12(strict, form)
-    found = [each for each in (loaded.cert, *loaded.additional_certs) if each is not None]
-    names = {at: _text(each.friendly_name) for at, each in enumerate(found) if each.friendly_name}
+    pkcs12_certificates = [
+        pkcs12_certificate
+        for pkcs12_certificate in (loaded.cert, *loaded.additional_certs)
+        if pkcs12_certificate is not None
+    ]
+    names = {
+        at: _text(each.friendly_name) for at, each in enumerate(pkcs12_certificates) if each.friendly_name
+    }
     keys = [private_key(loaded.key, names.get(0, ""))] if loaded.key is not None else []
     if len(boxes) > 1:  # the library gives one key only
         keys += [_unboxed(kind, value, form) for kind, value in boxes]
     return Contents(
         "pkcs12",
         keys=unique(keys),
-        certificates=tuple(dict.fromkeys(each.certificate.public_bytes(Encoding.DER) for each in found)),
+        certificates=tuple(
+            dict.fromkeys(
+                pkcs12_certificate.certificate.public_bytes(Encoding.DER)
+                for pkcs12_certificate in pkcs12_certificates
+            )
+        ),
         names=names,
     )
 
@@ -140,18 +155,15 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
                 yield label.content, asn1.definite(value.content)
 
 
-def _by_program(data: bytes, form: bytes | None, name: str) -> Contents | None:
+def _by_program(data: bytes, form: bytes | None, name: str, read_pem: ReadPem) -> Contents | None:
     """The same by `openssl`, where the library could not."""
     if form is None:
         return None
     pem = openssl.pkcs12(data, form)
     if not pem or b"-----BEGIN" not in pem:
         return None
-    from fieldkit.certificate import files
-
-    read: Callable[..., Any] = files.read
-    found: Contents = read(pem, None, name=name)
-    return Contents("pkcs12", found.keys, found.certificates)
+    contents = read_pem(pem, Password(None, name), name)
+    return Contents("pkcs12", contents.keys, contents.certificates)
 
 
 def _text(name: bytes) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 Sign = Callable[[bytes, str], bytes]
+KEY_KINDS = ("rsa:2048", "rsa:3072", "ec:p256", "ec:p384")
 MECHANISMS = {
     "sha256_rsa": "SHA256_RSA_PKCS",
     "sha256_ecdsa": "ECDSA_SHA256",
@@ -41,7 +42,7 @@ class KeyHolder(Protocol):
     def destroy(self, handles: Sequence[int]) -> Any: ...
 
 
-class Made(msgspec.Struct, frozen=True):
+class CertificateRequest(msgspec.Struct, frozen=True):
     """A request that was written. id: CKA_ID of its key. sha256: of the request (DER)."""
 
     id: str
@@ -60,12 +61,12 @@ def make(
     label: str = "",
     email: str = "",
     begin: Callable[[str], None] | None = None,
-) -> Made:
+) -> CertificateRequest:
     """Make a key on the token (or use the one with `key_id`) and write the request for it to `out` (PEM).
 
     begin: told the CKA_ID of a new key before it is made, to be found should this run be broken off.
     Whatever fails, a key that was made for it is removed again.
-    :raises KeyNotThere: the token has no key with `key_id`. :raises KeyLeftBehind: it could not be removed.
+    :raises KeyNotFound: the token has no key with `key_id`. :raises KeyLeftBehind: it could not be removed.
     """
     label = label or common_name(subject)
     if key_id:
@@ -86,7 +87,7 @@ def make(
         if handles:
             _clean(holder, handles, key_id, error)
         raise
-    return Made(key_id, kind, label, hashlib.sha256(der).hexdigest())
+    return CertificateRequest(key_id, kind, label, hashlib.sha256(der).hexdigest())
 
 
 def build(subject: x509.Name, public: bytes, sign: Sign, *, email: str = "") -> bytes:
@@ -133,8 +134,8 @@ def check(der: bytes) -> None:
     """:raises RequestFailed: the request's signature does not verify with the key in it."""
     from cryptography import x509
 
-    said = M("The certificate request could not be read again.")
-    if not parsed(lambda: x509.load_der_x509_csr(der).is_signature_valid, "", said):
+    message = M("The certificate request could not be read again.")
+    if not parsed(lambda: x509.load_der_x509_csr(der).is_signature_valid, "", message):
         raise errors.RequestFailed(
             M("The signature of the certificate request does not verify with its key."),
             unchanged=M("No request was written."),
@@ -160,7 +161,7 @@ def _existing(holder: KeyHolder, key_id: str) -> tuple[bytes, str, tuple[int, ..
     for key in holder.list_keys():
         if key.id == wanted and key.public:
             return key.public, key.kind, ()
-    raise errors.KeyNotThere(
+    raise errors.KeyNotFound(
         M("The token has no key with the identifier {id}.", id=key_id),
         unchanged=M("Nothing was changed."),
         hint=M("Leave out --key-id to make a new key."),

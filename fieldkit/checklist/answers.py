@@ -17,7 +17,7 @@ import msgspec
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.checklist.expression import parse
 from fieldkit.checklist.model import YES_NO, Checklist, Item, Value
-from fieldkit.checklist.value import Term, evaluate, plain, term, term_by_shape, truth
+from fieldkit.checklist.value import Term, evaluate, plain, term, truth
 from fieldkit.text import M, Said, nfc
 
 LONGEST_TEXT = 20_000
@@ -30,31 +30,25 @@ _MOST_DIGITS = 25
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class Problem(msgspec.Struct, frozen=True):
+class AnswerProblem(msgspec.Struct, frozen=True):
     """What keeps a visit from being finished: an item and the reason."""
 
     item: str
     message: Said
 
 
-def check_answer(
-    item: Item, value: Any, answers: Mapping[str, Any], checklist: Checklist | None = None
-) -> Value:
+def check_answer(item: Item, value: Any, answers: Mapping[str, Any], checklist: Checklist) -> Value:
     """`value` in the form it is stored in: NFC, plain decimals, ISO dates, choices in their order.
 
-    answers: the other items' answers, for the constraint; with `checklist` they are read by their
-    items' kinds and relevance, otherwise by what they look like.
+    answers: the other items' answers, for the constraint: those of items that are in force count, the
+    answer at hand among them.
 
     :raises AnswerInvalid: the value does not fit the item, or breaks its constraint.
     """
     stored = normal(item, value)
     today = datetime.date.today()
-    others: Callable[[str], Term]
-    if checklist is None:
-        others = lambda name: term_by_shape(answers.get(name))  # noqa: E731
-    else:
-        others = Answers(checklist, answers, today).term
-    broken = _broken(item, stored, others, today)
+    known = Answers(checklist, {**answers, item.id: stored}, today)
+    broken = _broken(item, stored, known.term, today)
     if broken is not None:
         raise AnswerInvalid(broken, unchanged=M("The answer was not saved."))
     return stored
@@ -72,7 +66,7 @@ def problems(
     answers: Mapping[str, Any],
     verdicts: Mapping[str, str],
     today: datetime.date | None = None,
-) -> list[Problem]:
+) -> list[AnswerProblem]:
     """What keeps the visit open, in the order of the items; `verdicts` as for `Answers.problems`."""
     return Answers(checklist, answers, today or datetime.date.today()).problems(verdicts)
 
@@ -93,7 +87,7 @@ class Answers:
         """The ids of the items in force, in order."""
         return [item.id for item in self._checklist.items() if item.id not in self._off]
 
-    def problems(self, verdicts: Mapping[str, str]) -> list[Problem]:
+    def problems(self, verdicts: Mapping[str, str]) -> list[AnswerProblem]:
         """What keeps the visit open, in the order of the items.
 
         verdicts: the outcome of each procedure's item that was run: "pass", "fail", "not-checked", or
@@ -104,7 +98,7 @@ class Answers:
             for item in self._checklist.items()
             if item.id not in self._off
         )
-        return [Problem(id, reason) for id, reason in reasons if reason is not None]
+        return [AnswerProblem(id, reason) for id, reason in reasons if reason is not None]
 
     def term(self, id: str) -> Term:
         """The value of an item in expressions; that of no answer where it is not in force."""
@@ -212,14 +206,14 @@ def _number(given: str) -> str:
     written = unicodedata.normalize("NFKC", given).replace("−", "-").lstrip("+")
     if _AMBIGUOUS.fullmatch(written):
         whole, _, fraction = re.split(r"([.,])", written)
-        said = M(
+        message = M(
             "`{value}` may be a thousand or a fraction. For the thousand write {thousand}, "
             "for the fraction {fraction}.",
             value=given,
             thousand=whole + fraction,
             fraction=f"{whole},{fraction}0",
         )
-        raise _invalid(said)
+        raise _invalid(message)
     if _DECIMAL.fullmatch(written):
         return _written(Decimal(written.replace(",", ".")), given)
     grouped = _GROUPED.fullmatch(written)
@@ -280,10 +274,10 @@ def _file(item: Item, value: Any) -> dict[str, str | int]:
         raise _invalid(M("This item is answered with a file."))
     _, dot, ending = _text(name).rpartition(".")
     if item.accept and not (dot and ending.lower() in item.accept):
-        said = M(
+        message = M(
             "{name} is not of a kind that is taken here: {known}.",
             name=name,
             known=", ".join(item.accept),
         )
-        raise _invalid(said)
+        raise _invalid(message)
     return {"sha256": sha256, "size": size, "name": nfc(name)}

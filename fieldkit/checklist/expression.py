@@ -46,7 +46,7 @@ class Operation(msgspec.Struct, frozen=True):
     at: int
 
 
-class Call(msgspec.Struct, frozen=True):
+class FunctionCall(msgspec.Struct, frozen=True):
     """A function and its arguments."""
 
     function: str
@@ -54,7 +54,7 @@ class Call(msgspec.Struct, frozen=True):
     at: int
 
 
-Node = Literal | Reference | Operation | Call
+Node = Literal | Reference | Operation | FunctionCall
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -103,7 +103,7 @@ def references(node: Node) -> Iterator[Reference]:
     match node:
         case Reference(name=name) if name:
             yield node
-        case Operation(operands=below) | Call(arguments=below):
+        case Operation(operands=below) | FunctionCall(arguments=below):
             for each in below:
                 yield from references(each)
 
@@ -224,10 +224,10 @@ class _Parser:
     def _call(self) -> Node:
         name = self._take()
         if not self._is("("):
-            said = M(
+            message = M(
                 "`{name}` is not known here. A text stands in quotes, an item in ${{…}}.", name=name.text
             )
-            raise ExpressionInvalid(said, name.at)
+            raise ExpressionInvalid(message, name.at)
         self._next += 1
         arguments: list[Node] = []
         while not self._is(")"):
@@ -236,4 +236,4 @@ class _Parser:
             with self._below(name):
                 arguments.append(self._level(0))
         self._expect("sign", ")")
-        return Call(name.text, tuple(arguments), name.at)
+        return FunctionCall(name.text, tuple(arguments), name.at)

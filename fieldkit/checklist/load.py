@@ -11,7 +11,7 @@ from fieldkit.checklist.errors import AnswerInvalid, ChecklistInvalid, Checklist
 from fieldkit.checklist.expression import parse as parse_expression
 from fieldkit.checklist.expression import references
 from fieldkit.checklist.meaning import check
-from fieldkit.checklist.model import Checklist, Item
+from fieldkit.checklist.model import ROLES, Checklist, Item
 from fieldkit.checklist.order import circle, ordered
 from fieldkit.home import Home, shipped
 from fieldkit.text import M, Message, Said
@@ -21,6 +21,8 @@ _CHECKLIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
 _ACCEPT = re.compile(r"[a-z0-9]{1,8}")
+_NUMBER = re.compile(r"[^\W_][^\W_-]*(-[^\W_]+)*")
+LONGEST_NUMBER = 16
 
 MOST_SHOWN = 12
 
@@ -84,6 +86,12 @@ def wrong(checklist: Checklist, procedures: Collection[str] | None = None) -> Wr
     items: set[str] = set()
     if not _CHECKLIST_ID.fullmatch(checklist.id):
         yield ("id",), _bad_name(checklist.id), 0
+    if checklist.finish == "handover" and checklist.paper == "form":
+        yield ("paper",), M("A handover is printed on the paper `handover`, which has its signatures."), 0
+    if checklist.number and not (
+        len(checklist.number) <= LONGEST_NUMBER and _NUMBER.fullmatch(checklist.number)
+    ):
+        yield ("number",), M("`{value}` ends no paper's number; PKS would.", value=checklist.number), 0
     if not checklist.sections:
         yield ("sections",), M("A checklist needs at least one section."), 0
     for s, section in enumerate(checklist.sections):
@@ -101,8 +109,8 @@ def wrong(checklist: Checklist, procedures: Collection[str] | None = None) -> Wr
             items.add(item.id)
             if item.procedure and procedures is not None and item.procedure not in procedures:
                 yield (*place, "procedure"), _no_procedure(item.procedure, procedures), 0
-            for below, said in _item(item):
-                yield (*place, *below), said, 0
+            for below, text in _item(item):
+                yield (*place, *below), text, 0
     yield from _conditions(checklist)
 
 
@@ -127,8 +135,8 @@ def _conditions(checklist: Checklist) -> Wrong:
         if len(group) == 1 and first not in needs[first]:
             continue
         way = circle(first, needs, group)
-        said = M("Whether `{id}` is asked depends on itself: {circle}.", id=first, circle=_shown(way))
-        yield places[first], said, 0
+        message = M("Whether `{id}` is asked depends on itself: {circle}.", id=first, circle=_shown(way))
+        yield places[first], message, 0
 
 
 def _shown(way: Sequence[str]) -> str:
@@ -167,10 +175,10 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     values: set[str] = set()
     for c, choice in enumerate(item.choices):
         if not _CHOICE_VALUE.fullmatch(choice.value):
-            said = M(
+            message = M(
                 "`{value}` is not a choice's value: letters, digits and _ . / + - only.", value=choice.value
             )
-            yield ("choices", c, "value"), said
+            yield ("choices", c, "value"), message
         if choice.value in values:
             yield ("choices", c, "value"), M("The choice `{value}` is here twice.", value=choice.value)
         values.add(choice.value)
@@ -188,6 +196,8 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     for a, ending in enumerate(item.accept):
         if not _ACCEPT.fullmatch(ending):
             yield ("accept", a), M("`{ending}` is not a file name's ending, such as pdf.", ending=ending)
+    if item.role is not None and item.kind not in ROLES[item.role][1]:
+        yield ("role",), M("An item of kind `{kind}` cannot be the `{role}`.", kind=item.kind, role=item.role)
     if item.multiline and item.kind != "text":
         yield ("multiline",), _unfit("multiline", item)
     if item.kind == "note" and item.required:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Literal as OneOf
 
 from fieldkit.checklist.errors import ExpressionInvalid
-from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
+from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
 from fieldkit.checklist.model import YES_NO, Item
 from fieldkit.checklist.pattern import PatternInvalid, compiled
 from fieldkit.checklist.value import day, number
@@ -99,7 +99,7 @@ class _Checker:
                 for operand in operands:
                     self._want(operand, _SIZED)
                 return "number"
-            case Call():
+            case FunctionCall():
                 return self._call(node)
 
     def _reference(self, node: Reference) -> Type:
@@ -111,8 +111,10 @@ class _Checker:
                 )
             raise ExpressionInvalid(self._unknown(node.name), node.at)
         if item.kind in ("procedure", "note"):
-            said = M("`{id}` is of kind `{kind}`: it has no answer to compare.", id=item.id, kind=item.kind)
-            raise ExpressionInvalid(said, node.at)
+            message = M(
+                "`{id}` is of kind `{kind}`: it has no answer to compare.", id=item.id, kind=item.kind
+            )
+            raise ExpressionInvalid(message, node.at)
         return _TYPES.get(item.kind, "text")
 
     def _item(self, node: Node) -> Item | None:
@@ -133,14 +135,14 @@ class _Checker:
         if found in types:
             return found
         if types == ("truth",):
-            said = M("A condition is expected here, such as ${item} = 'yes'.")
+            message = M("A condition is expected here, such as ${item} = 'yes'.")
         elif types == _SIZED:
-            said = M("A number or a date is expected here; number('…') and date('…') make one of a text.")
+            message = M("A number or a date is expected here; number('…') and date('…') make one of a text.")
         elif types == ("choices",):
-            said = M("An item of kind `choices` is expected here.")
+            message = M("An item of kind `choices` is expected here.")
         else:
-            said = M("This is {found}; expected: {types}.", found=_CALLED[found], types=_any_of(types))
-        raise ExpressionInvalid(said, node.at)
+            message = M("This is {found}; expected: {types}.", found=_CALLED[found], types=_any_of(types))
+        raise ExpressionInvalid(message, node.at)
 
     def _comparable(self, left: Node, right: Node) -> None:
         one, other = self.type_of(left), self.type_of(right)
@@ -150,8 +152,8 @@ class _Checker:
         self._can_occur(right, left)
         kinds = {one, other}
         if "choices" in kinds:
-            said = M("An item of several choices is asked with selected(${item}, 'value').")
-            raise ExpressionInvalid(said, left.at if one == "choices" else right.at)
+            message = M("An item of several choices is asked with selected(${item}, 'value').")
+            raise ExpressionInvalid(message, left.at if one == "choices" else right.at)
         if len(kinds) == 1 or kinds == {"number", "date"}:
             return
         for node, against in ((left, other), (right, one)):
@@ -159,12 +161,12 @@ class _Checker:
                 if number(node.value) is None:
                     raise ExpressionInvalid(M("`{value}` is not a number.", value=node.value), node.at)
                 return
-        said = M(
+        message = M(
             "Not to be compared: {one} and {other}. date('…') or number('…') may be meant.",
             one=_CALLED[one],
             other=_CALLED[other],
         )
-        raise ExpressionInvalid(said, left.at)
+        raise ExpressionInvalid(message, left.at)
 
     def _can_occur(self, node: Node, value: Node) -> None:
         """A literal that is compared with a choice is one of its values."""
@@ -173,25 +175,25 @@ class _Checker:
             return
         known = YES_NO if item.kind == "yesno" else tuple(choice.value for choice in item.choices)
         if value.value not in known:
-            said = M(
+            message = M(
                 "`{id}` is never `{value}`. Its values: {known}.",
                 id=item.id,
                 value=str(value.value),
                 known=", ".join(known),
             )
-            raise ExpressionInvalid(said, value.at)
+            raise ExpressionInvalid(message, value.at)
 
-    def _call(self, node: Call) -> Type:
+    def _call(self, node: FunctionCall) -> Type:
         name, arguments = node.function, node.arguments
         if name in ("if", "coalesce"):
             return self._choosing(node)
         if name not in _FUNCTIONS:
-            said = M(
+            message = M(
                 "The function `{name}` is not known. Known: {known}.",
                 name=name,
                 known=", ".join(sorted(FUNCTIONS)),
             )
-            raise ExpressionInvalid(said, node.at)
+            raise ExpressionInvalid(message, node.at)
         wanted, fewest, most, result = _FUNCTIONS[name]
         self._counted(node, fewest, most)
         for position, argument in enumerate(arguments):
@@ -204,7 +206,7 @@ class _Checker:
             raise ExpressionInvalid(M("This is not a date, such as 2026-11-24."), arguments[0].at)
         return result
 
-    def _choosing(self, node: Call) -> Type:
+    def _choosing(self, node: FunctionCall) -> Type:
         """if() and coalesce(): all they may give is of one type."""
         given = list(node.arguments)
         self._counted(node, 3, 3) if node.function == "if" else self._counted(node, 2, _MANY)
@@ -215,25 +217,25 @@ class _Checker:
             self._want(each, (first,))
         return first
 
-    def _counted(self, node: Call, fewest: int, most: int) -> None:
+    def _counted(self, node: FunctionCall, fewest: int, most: int) -> None:
         count = len(node.arguments)
         if fewest <= count <= most:
             return
         if fewest == most:
-            said = M("{name}() takes {count} value(s).", name=node.function, count=fewest)
+            message = M("{name}() takes {count} value(s).", name=node.function, count=fewest)
         elif count < fewest:
-            said = M("{name}() takes at least {count} value(s).", name=node.function, count=fewest)
+            message = M("{name}() takes at least {count} value(s).", name=node.function, count=fewest)
         else:
-            said = M("{name}() takes at most {count} value(s).", name=node.function, count=most)
-        raise ExpressionInvalid(said, node.at)
+            message = M("{name}() takes at most {count} value(s).", name=node.function, count=most)
+        raise ExpressionInvalid(message, node.at)
 
 
 def _any_of(types: Sequence[Type]) -> Message:
     """The types in words, as one message."""
-    said = _CALLED[types[0]]
+    message = _CALLED[types[0]]
     for each in types[1:]:
-        said = M("{one}, {other}", one=said, other=_CALLED[each])
-    return said
+        message = M("{one}, {other}", one=message, other=_CALLED[each])
+    return message
 
 
 def _is_empty(node: Node) -> bool:

@@ -15,6 +15,18 @@ from fieldkit.text import Words
 Kind = Literal["yesno", "text", "choice", "choices", "number", "date", "file", "note", "procedure"]
 Value = str | list[str] | dict[str, str | int]
 YES_NO = ("yes", "no", "n/a")
+Finish = Literal["handover", "record"]
+"""How a form is finished: an officer signs off and signs the record with the token, or the record is made."""
+Paper = Literal["handover", "form"]
+"""How it is printed: as the record of a handover between two parties, or as the form itself, filled in."""
+Role = Literal["officer-name", "officer-title", "test-document", "condition"]
+ROLES: dict[Role, tuple[str, tuple[Kind, ...]]] = {
+    "officer-name": ("officer_name", ("text",)),
+    "officer-title": ("officer_title", ("text",)),
+    "test-document": ("own_document", ("file",)),
+    "condition": ("condition", ("choice", "choices", "text")),
+}
+"""What fieldkit itself does with an answer: the id that means it where no item says so, its kinds."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -35,6 +47,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     accept: endings of the file names that a "file" item takes, without the dot; all when empty.
     multiline: a "text" item may take several lines.
     options: what a procedure is told, under the key `with`.
+    role: what fieldkit itself does with the answer. Several items may have one, for different cases.
     """
 
     id: str
@@ -51,6 +64,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     multiline: bool = False
     procedure: str = ""
     options: dict[str, str | int | bool] = msgspec.field(name="with", default_factory=dict)
+    role: Role | None = None
 
 
 class Section(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +81,8 @@ class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
     id: its name, that of its file. version: raised with every change that an old record would notice.
     form: the name and number of the paper form it stands for, where there is one.
+    finish, paper: how it is finished and printed; None in those made before it could be said.
+    number: what follows the visit's id in the number on the paper.
     """
 
     id: str
@@ -74,6 +90,9 @@ class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     title: Words
     sections: tuple[Section, ...]
     form: Words | None = None
+    finish: Finish | None = None
+    paper: Paper | None = None
+    number: str = ""
 
     def items(self) -> Iterator[Item]:
         """Every item, in order."""
@@ -87,6 +106,13 @@ class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def section_of(self, id: str) -> Section:
         """The section the item of that id is in, or KeyError."""
         return self._sections[id]
+
+    def with_role(self, role: Role) -> tuple[Item, ...]:
+        """The items that say they have it, in order; where none does, the one of the id that means it."""
+        saying = tuple(item for item in self.items() if item.role == role)
+        id, kinds = ROLES[role]
+        meant = self._by_id.get(id)
+        return saying or ((meant,) if meant is not None and meant.kind in kinds else ())
 
     @functools.cached_property
     def relevance(self) -> dict[str, tuple[Node, ...]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any
 
-from fieldkit.checklist.expression import Call, Literal, Node, Operation, Reference
+from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
 from fieldkit.checklist.model import Kind
 from fieldkit.checklist.pattern import compiled
 
@@ -34,13 +34,13 @@ def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> T
             first = truth(evaluate(left, look, today))
             return first if first is (operator == "or") else truth(evaluate(right, look, today))
         case Operation(operator=operator, operands=operands):
-            return _operate(operator, [evaluate(each, look, today) for each in operands])
-        case Call(function="if", arguments=(condition, yes, no)):
+            return _operate(operator, [evaluate(operand, look, today) for operand in operands])
+        case FunctionCall(function="if", arguments=(condition, yes, no)):
             return evaluate(yes if truth(evaluate(condition, look, today)) else no, look, today)
-        case Call(function="today"):
+        case FunctionCall(function="today"):
             return today
-        case Call(function=name, arguments=arguments):
-            return FUNCTIONS[name](*(evaluate(each, look, today) for each in arguments))
+        case FunctionCall(function=name, arguments=arguments):
+            return FUNCTIONS[name](*(evaluate(argument, look, today) for argument in arguments))
 
 
 def term(kind: Kind, answer: Any) -> Term:
@@ -55,19 +55,6 @@ def term(kind: Kind, answer: Any) -> Term:
         case "file":
             return str(answer["name"]) if answer else ""
     return str(answer or "")
-
-
-def term_by_shape(answer: Any) -> Term:
-    """The value of a stored answer whose item is not at hand: by what it looks like."""
-    if isinstance(answer, list):
-        return tuple(answer)
-    if isinstance(answer, dict):
-        return str(answer.get("name", ""))
-    stored = str(answer or "")
-    found = number(stored)
-    if found is not None and plain(found) == stored:
-        return found
-    return day(stored) or stored
 
 
 def truth(value: Term) -> bool:
@@ -177,7 +164,7 @@ _CALCULATE: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
 
 
 def _numbers(values: Sequence[Term]) -> list[Decimal]:
-    return [each for each in map(number, values) if each is not None]
+    return [decimal for decimal in map(number, values) if decimal is not None]
 
 
 def _sum(*values: Term) -> Decimal:
@@ -205,28 +192,28 @@ def _part(value: Term, start: Term, end: Term = None) -> str:
 
 
 def _rounded(value: Term, digits: Term = Decimal(0)) -> Decimal | None:
-    given, places = number(value), number(digits)
-    if given is None or places is None or not 0 <= places <= 10:
+    decimal, places = number(value), number(digits)
+    if decimal is None or places is None or not 0 <= places <= 10:
         return None
     try:
-        return given.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP, _EXACT)
+        return decimal.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP, _EXACT)
     except InvalidOperation:
         return None
 
 
 def _whole(value: Term) -> Decimal | None:
-    given = number(value)
-    return None if given is None else Decimal(int(given))
+    decimal = number(value)
+    return None if decimal is None else Decimal(int(decimal))
 
 
 def _floor(value: Term) -> Decimal | None:
-    given = number(value)
-    return None if given is None else given.to_integral_value(ROUND_FLOOR)
+    decimal = number(value)
+    return None if decimal is None else decimal.to_integral_value(ROUND_FLOOR)
 
 
 def _size(value: Term) -> Decimal | None:
-    given = number(value)
-    return None if given is None else given.copy_abs()
+    decimal = number(value)
+    return None if decimal is None else decimal.copy_abs()
 
 
 FUNCTIONS: dict[str, Callable[..., Term]] = {

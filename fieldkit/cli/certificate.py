@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fieldkit import errors
+from fieldkit.certificate.request import KEY_KINDS
 from fieldkit.cli import certificate_material as material
 from fieldkit.cli import token as tokens
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.operator import Plan
-from fieldkit.plain import finding_lines, verdict_word
+from fieldkit.pdf.errors import OutputUnfit
 from fieldkit.text import M, Said
+from fieldkit.text_output import finding_lines, verdict_word
 
 if TYPE_CHECKING:
+    from fieldkit.action.remove_certificate import Removal
     from fieldkit.certificate.identity import Identity
     from fieldkit.certificate.inspect import Description
-    from fieldkit.token.agents import Agents
-    from fieldkit.token.intents import Intent, Intents
-    from fieldkit.token.model import StoredCertificate, Token
-    from fieldkit.token.provision import ImportReport
+    from fieldkit.certificate.request import CertificateRequest
+    from fieldkit.token.model import Token
+    from fieldkit.token.settling import ImportReport
 
 certificate = noun("certificate", M("Look at certificates and certificate files; put them on tokens."))
-KEYS = ("rsa:2048", "rsa:3072", "ec:p256", "ec:p384")
 A_FILE = click.Path(path_type=Path)
-
-
-class OutputExists(errors.Refused):
-    """The output is there already."""
-
-    code = "output-exists"
 
 
 @certificate.verb(
@@ -47,7 +41,7 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
 
     contents = material.read(call, file)
     anchors, issuers, crls = material.known(call, trust, crl)
-    found = describe_all(
+    descriptions = describe_all(
         contents,
         at=material.now(),
         anchors=anchors,
@@ -56,7 +50,10 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
         purposes=material.purposes(call),
     )
     contents.wipe()
-    return Reply([shape(each) for each in found], [line for each in found for line in lines(each)])
+    return Reply(
+        [shape(description) for description in descriptions],
+        [line for description in descriptions for line in lines(description)],
+    )
 
 
 @certificate.verb(
@@ -74,9 +71,8 @@ def check(
 ) -> Reply:
     from fieldkit.certificate import check as judge
     from fieldkit.certificate.identity import leaf, matching
-    from fieldkit.certificate.inspect import finding
-    from fieldkit.signature.judgement import check_shape
-    from fieldkit.verdict import overall
+    from fieldkit.finding import overall
+    from fieldkit.validation.judgement import check_shape
 
     dossier = material.bureau(call, bureau).dossier if bureau else None
     contents = material.read(call, file)
@@ -96,9 +92,11 @@ def check(
     contents.wipe()
     verdict = overall(checks)
     said: list[str | Said] = [M("{file}: {verdict}", file=file.name, verdict=str(verdict_word(verdict)))]
-    said += [f"  {line}" for each in checks for line in finding_lines(finding(each))]
+    said += [f"  {line}" for finding in checks for line in finding_lines(finding)]
     return Reply(
-        {"verdict": verdict, "checks": [check_shape(each) for each in checks]}, said, good=verdict == "pass"
+        {"verdict": verdict, "checks": [check_shape(finding) for finding in checks]},
+        said,
+        good=verdict == "pass",
     )
 
 
@@ -117,30 +115,30 @@ def check(
 def import_(
     call: Call, file: Path, key_file: Path | None, name: str, label: str, pick: str, bureau: str
 ) -> Reply:
+    from fieldkit.action.import_certificate import import_certificate
     from fieldkit.certificate.identity import identity, joined
-    from fieldkit.token import provision
 
-    with _reaching(call) as (running, intents):
-        running.warm()
-        contents = material.read(call, file)
-        if key_file is not None:
-            contents += material.read(call, key_file)
-        # a certificate alone belongs to a key that was made on the token
-        single = not contents.keys and bool(contents.certificates)
-        purposes = material.purposes(call)
-        holder = (
-            joined(contents, at=material.now(), pick=pick, purposes=purposes)
-            if single
-            else identity(contents, at=material.now(), pick=pick, purposes=purposes)
-        )
-        with holder.key:
-            described = material.described(call, holder, bureau)
-            found = running.find(name)
-            with running.session(found) as looking:
-                present = looking.certificates()
-            leftovers = provision.leftovers(found, intents)
-            tokens.consent(call, _import_plan(found, holder, described, file, single, present, leftovers))
-            report = _write(call, running, intents, leftovers, found, holder, label, single)
+    async def work() -> tuple[Token, ImportReport, Identity, Description]:
+        async with tokens.access(call) as access:
+            access.agents.warm()
+            contents = await asyncio.to_thread(material.read, call, file)
+            if key_file is not None:
+                contents += await asyncio.to_thread(material.read, call, key_file)
+            # a certificate alone belongs to a key that was made on the token
+            single = not contents.keys and bool(contents.certificates)
+            purposes = material.purposes(call)
+            holder = (joined if single else identity)(
+                contents, at=material.now(), pick=pick, purposes=purposes
+            )
+            with holder.key:
+                described = material.described(call, holder, bureau)
+                token = await access.find(name)
+                report = await import_certificate(
+                    access, token, holder, described, source=file.name, label=label or holder.name
+                )
+        return token, report, holder, described
+
+    found, report, holder, described = asyncio.run(work())
     result = {
         "token": found.uri,
         "id": report.id,
@@ -170,14 +168,13 @@ def import_(
 @option("--subject", default="", said=M("The subject: CN=…,OU=…,O=…,C=VN. From the dossier with --bureau."))
 @option("--bureau", default="", said=M("Take subject and e-mail address from this bureau's dossier."))
 @option("--email", default="", said=M("An e-mail address to be in the certificate."))
-@option("--key", "kind", type=click.Choice(KEYS), default="rsa:2048", said=M("The kind of key."))
+@option("--key", "kind", type=click.Choice(KEY_KINDS), default=KEY_KINDS[0], said=M("The kind of key."))
 @option("--key-id", default="", said=M("Use this key of the token (CKA_ID) instead of making one."))
 @option("--label", default="", said=M("What the key is called on the token."))
 @option("--out", required=True, type=A_FILE, said=M("The file for the request (PEM)."))
 def request(call: Call, name: str, subject: str, bureau: str, email: str, out: Path, **given: Any) -> Reply:
+    from fieldkit.action.request_certificate import request_certificate
     from fieldkit.certificate import name as names
-    from fieldkit.certificate.request import make
-    from fieldkit.token import provision
 
     dossier = material.bureau(call, bureau).dossier if bureau else None
     if not subject and dossier is None:
@@ -189,42 +186,18 @@ def request(call: Call, name: str, subject: str, bureau: str, email: str, out: P
     wanted = names.parse(subject) if subject else names.build(dossier.subject if dossier else {})
     email = email or (dossier.email if dossier else "")
     if out.exists():
-        raise OutputExists(
+        raise OutputUnfit(
             M("The file {file} is there already.", file=str(out)),
             unchanged=M("Nothing was changed."),
             hint=M("Give another name; a request is not written over another."),
         )
-    with _reaching(call) as (running, intents):
-        found = running.find(name)
-        plan = Plan(
-            title=M("Make a certificate request on the token {token}", token=found.name),
-            steps=(
-                M("Subject: {subject}", subject=names.text(wanted)),
-                M("Key: {key}, already on the token", key=given["key_id"])
-                if given["key_id"]
-                else M("Key: {key}, made on the token; it can never leave it", key=given["kind"]),
-                M("Request: {file}", file=str(out)),
-            ),
-            keeps=M("What is on the token stays. If it fails, the new key is removed."),
-        )
-        tokens.consent(call, plan)
-        confirmed = tokens.last_try(call, found)
-        with (
-            tokens.ask_pin(call, found) as pin,
-            running.session(found, pin, confirmed_last_try=confirmed) as session,
-        ):
-            own = given.pop("key_id")
-            made = (
-                make(session, wanted, out, email=email, key_id=own, **given)
-                if own
-                else provision.requested(
-                    session,
-                    intents,
-                    lambda key_id, begin: make(
-                        session, wanted, out, email=email, key_id=key_id, begin=begin, **given
-                    ),
-                )
-            )
+
+    async def work() -> tuple[Token, CertificateRequest]:
+        async with tokens.access(call) as access:
+            token = await access.find(name)
+            return token, await request_certificate(access, token, wanted, out, email=email, **given)
+
+    found, made = asyncio.run(work())
     result = {"token": found.uri, "out": str(out), "subject": names.text(wanted)}
     result |= {"id": made.id, "key": made.key, "label": made.label, "sha256": made.sha256}
     return Reply(
@@ -244,8 +217,8 @@ def list_(call: Call, name: str, pick: str) -> Reply:
 
     anchors, issuers, crls = material.known(call)
     with tokens.agents(call) as running:
-        found = running.find(name)
-        with running.session(found) as session:
+        token = running.find(name)
+        with running.session(token) as session:
             stored = [session.certificate(pick)] if pick else session.certificates()
     result: list[dict[str, Any]] = []
     said: list[str | Said] = []
@@ -259,7 +232,7 @@ def list_(call: Call, name: str, pick: str) -> Reply:
             if described
             else [M("What stands there is no certificate.")]
         )
-    return Reply(result, said or [M("There is no certificate on the token {token}.", token=found.name)])
+    return Reply(result, said or [M("There is no certificate on the token {token}.", token=token.name)])
 
 
 @certificate.verb("export", M("Write a token's certificates to a file (PEM)."), modules=True)
@@ -270,8 +243,8 @@ def export(call: Call, name: str, pick: str, out: Path) -> Reply:
     from fieldkit.certificate.files import pem
 
     with tokens.agents(call) as running:
-        found = running.find(name)
-        with running.session(found) as session:
+        token = running.find(name)
+        with running.session(token) as session:
             stored = [session.certificate(pick)] if pick else session.certificates()
     with contextlib.suppress(FileExistsError), out.open("xb") as file:
         file.write(b"".join(pem(each.der) for each in stored))
@@ -279,7 +252,7 @@ def export(call: Call, name: str, pick: str, out: Path) -> Reply:
             {"out": str(out), "certificates": [each.sha256 for each in stored]},
             M("Certificates written to {file}: {count}", file=str(out), count=len(stored)),
         )
-    raise OutputExists(
+    raise OutputUnfit(
         M("The file {file} is there already.", file=str(out)),
         unchanged=M("Nothing was changed."),
         hint=M("Give another name."),
@@ -293,147 +266,40 @@ def export(call: Call, name: str, pick: str, out: Path) -> Reply:
 @click.argument("pick", metavar="ID", required=False, default="")
 @option("--certificate", "more", default="", said=M("Which certificate on it: CKA_ID, label or SHA-256."))
 def remove(call: Call, name: str, pick: str, more: str) -> Reply:
-    from fieldkit.token.errors import CertificateNotFound
-    from fieldkit.token.session import needed_by_others
+    from fieldkit.action.remove_certificate import remove_certificate
 
-    wanted = pick or more
-    with tokens.agents(call) as running:
-        found = running.find(name)
-        target, shown, who, alone = wanted, wanted, wanted, False
-        with running.session(found) as session:
-            try:
-                chosen = session.certificate(wanted)
-            except CertificateNotFound:
-                if not wanted:
-                    raise
-            else:  # otherwise it may be a key without a certificate, which shows only after the login
-                alone = needed_by_others(chosen, session.certificates())
-                target = chosen.sha256
-                shown = chosen.id if chosen.has_private_key and chosen.id and not alone else chosen.sha256
-                who = chosen.label or chosen.id
-        plan = Plan(
-            title=M("Remove {what} from the token {token}", what=who, token=found.name),
-            steps=(
-                M("The certificate is removed. Its key stays: another certificate on the token needs it.")
-                if alone
-                else M("Key and certificate are destroyed. Signatures made with them stay valid."),
-                M("Identifier: {id}", id=shown),
-            ),
-            keeps=M("Everything else on the token stays."),
-            confirm=shown[:8],
-        )
-        tokens.consent(call, plan)
-        confirmed = tokens.last_try(call, found)
-        with (
-            tokens.ask_pin(call, found) as pin,
-            running.session(found, pin, confirmed_last_try=confirmed) as session,
-        ):
-            removed = session.remove(target)
-    result = {"token": found.uri, "id": shown, "removed": len(removed.gone), "left": len(removed.left)}
-    said = (
-        M("The token did not let everything be removed; objects left: {count}", count=len(removed.left))
-        if removed.left
-        else M("Removed from the token {token}: {what}", token=found.name, what=who)
+    async def work() -> tuple[Token, Removal]:
+        async with tokens.access(call) as access:
+            token = await access.find(name)
+            return token, await remove_certificate(access, token, pick or more)
+
+    found, removal = asyncio.run(work())
+    result = {"token": found.uri, "id": removal.id, "removed": removal.gone, "left": removal.left}
+    message = (
+        M("The token did not let everything be removed; objects left: {count}", count=removal.left)
+        if removal.left
+        else M("Removed from the token {token}: {what}", token=found.name, what=removal.name)
     )
-    return Reply(result, said, good=not removed.left)
+    return Reply(result, message, good=not removal.left)
 
 
-def lines(found: Description) -> list[str]:
+def lines(description: Description) -> list[str]:
     """What was found, as lines for a person."""
     from fieldkit.certificate.inspect import valid
 
     said: list[Said | str] = []
-    if found.kind == "certificate":
+    if description.kind == "certificate":
         said += [
-            M("Issuer: {issuer}", issuer=found.issuer),
-            M("Serial number: {number}", number=found.serial_number),
-            valid(found),
-            M("Key: {key}; usage: {usage}", key=found.key, usage=", ".join(found.key_usage) or "-"),
-            M("SHA-256: {digest}", digest=found.sha256),
-            M("Its private key is here.") if found.has_private_key else M("Without private key."),
+            M("Issuer: {issuer}", issuer=description.issuer),
+            M("Serial number: {number}", number=description.serial_number),
+            valid(description),
+            M(
+                "Key: {key}; usage: {usage}",
+                key=description.key,
+                usage=", ".join(description.key_usage) or "-",
+            ),
+            M("SHA-256: {digest}", digest=description.sha256),
+            M("Its private key is here.") if description.has_private_key else M("Without private key."),
         ]
-    said += [line for each in found.findings for line in finding_lines(each)]
-    return [found.subject or found.issuer or found.key, *(f"  {each}" for each in said)]
-
-
-def _import_plan(
-    found: Token,
-    holder: Identity,
-    described: Description,
-    file: Path,
-    single: bool,
-    present: Sequence[StoredCertificate],
-    leftovers: Sequence[Intent],
-) -> Plan:
-    from fieldkit.certificate.inspect import valid
-    from fieldkit.procedure.certificate_facts import on_it
-    from fieldkit.token.provision import removal
-
-    return Plan(
-        title=M("Import a certificate onto the token {name}", name=found.name),
-        steps=(
-            M("Certificate: {subject}", subject=described.subject),
-            M("Issuer: {issuer}", issuer=described.issuer),
-            valid(described),
-            *(
-                each.message
-                for each in described.findings
-                if each.severity in ("fail", "warning", "not-checked")
-            ),
-            M("Written from {file}: the certificate, for the key on the token.", file=file.name)
-            if single
-            else M(
-                "Written from {file}: the key, the certificate, {chain} authority certificate(s).",
-                file=file.name,
-                chain=len(holder.chain),
-            ),
-            M("The key then signs once, and the certificate must verify it."),
-            on_it(present),
-            *map(removal, leftovers),
-        ),
-        keeps=M("If anything fails, what was written is removed and you are told."),
-    )
-
-
-def _write(
-    call: Call,
-    running: Agents,
-    intents: Intents,
-    agreed: Sequence[Intent],
-    found: Token,
-    holder: Identity,
-    label: str,
-    single: bool,
-) -> ImportReport:
-    from fieldkit.token import provision
-
-    label = label or holder.name
-    console = call.console()
-    confirmed = tokens.last_try(call, found)
-    with (
-        tokens.ask_pin(call, found) as pin,
-        running.session(found, pin, confirmed_last_try=confirmed) as session,
-    ):
-        if single:
-            return provision.import_certificate(
-                session, holder.certificate, label, holder.chain, intents=intents, agreed=agreed
-            )
-        return provision.import_identity(
-            session, holder, label, intents=intents, agreed=agreed, progress=console.progress
-        )
-
-
-@contextlib.contextmanager
-def _reaching(call: Call) -> Iterator[tuple[Agents, Intents]]:
-    """The agents of all modules, and where imports under way are kept: in the store, if it can be written."""
-    from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
-    from fieldkit.token.intents import MemoryIntents, StoredIntents
-
-    with contextlib.ExitStack() as open_:
-        running = open_.enter_context(tokens.agents(call))
-        intents: Intents = MemoryIntents()
-        with contextlib.suppress(StoreDamaged, StoreUnavailable):
-            store = open_.enter_context(call.store())
-            if store.read_only is None:
-                intents = StoredIntents(store.db)
-        yield running, intents
+    said += [line for finding in description.findings for line in finding_lines(finding)]
+    return [description.subject or description.issuer or description.key, *(f"  {each}" for each in said)]

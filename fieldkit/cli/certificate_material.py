@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from fieldkit import errors
 from fieldkit.cli.frame import Call
 from fieldkit.operator import SecretRequest
@@ -33,10 +31,9 @@ def read(call: Call, file: Path) -> Contents:
     from fieldkit.certificate.errors import PasswordNeeded
 
     console = call.console()
-    given = bool(click.get_current_context().params.get("password_file"))
 
     def password() -> Secret:
-        if not given and not console.attended:
+        if not call.gives("password") and not console.attended:
             raise PasswordNeeded(
                 M("The file {name} is protected by a password.", name=file.name),
                 unchanged=M("Nothing was changed."),
@@ -52,8 +49,8 @@ def known(
     call: Call, trust: Sequence[Path] = (), crl: Sequence[Path] = ()
 ) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Anchors, issuing authorities and revocation lists (DER): those named, else those of the profiles."""
+    from fieldkit.action.trust_material import gather
     from fieldkit.certificate import files
-    from fieldkit.cli.sign import material
 
     anchors: list[bytes] = []
     issuers: list[bytes] = []
@@ -62,7 +59,8 @@ def known(
         contents = files.read(files.load(path), None, name=path.name)
         (anchors if path in trust else issuers).extend(contents.certificates)
         lists += contents.revocation_lists
-    here = material(call, call.profiles())
+    profiles = call.profiles()
+    here = gather(call.home, profiles, profiles.trusted)
     if not trust:
         anchors += here.anchors
     issuers += here.others
@@ -92,11 +90,11 @@ def described(call: Call, holder: Identity, code: str) -> Description:
 
     :raises CertificateRevoked, DossierMismatch: it must not be.
     """
-    from fieldkit.certificate.admission import admit
+    from fieldkit.certificate.acceptance import admit
     from fieldkit.certificate.inspect import describe
 
     anchors, issuers, crls = known(call)
-    found = describe(
+    description = describe(
         holder.certificate,
         at=now(),
         anchors=anchors,
@@ -106,8 +104,8 @@ def described(call: Call, holder: Identity, code: str) -> Description:
         dossier=bureau(call, code).dossier if code else None,
         purposes=purposes(call),
     )
-    admit(found, holder.name)
-    return found
+    admit(description, holder.name)
+    return description
 
 
 def stored(
@@ -122,7 +120,7 @@ def stored(
     from fieldkit.certificate.errors import FileUnreadable
     from fieldkit.certificate.inspect import describe
 
-    others = [each.der for each in all_ if each.der != stored.der]
+    others = [certificate.der for certificate in all_ if certificate.der != stored.der]
     for chain in ((*others, *issuers), issuers):  # the second where one of the others is no certificate
         try:
             return describe(

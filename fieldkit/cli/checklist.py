@@ -26,9 +26,9 @@ def list_(call: Call) -> Reply:
         try:
             known = load.load(path)
         except Invalid as error:  # one that is being written is no reason to hide the others
-            said = error.problems[0].said
-            result.append({"checklist": name, "path": str(path), "problem": str(said)})
-            lines.append(M("{name}: cannot be used: {problem}", name=name, problem=said))
+            message = error.problems[0].said
+            result.append({"checklist": name, "path": str(path), "problem": str(message)})
+            lines.append(M("{name}: cannot be used: {problem}", name=name, problem=message))
             continue
         count = sum(1 for _ in known.items())
         result.append(
@@ -67,17 +67,18 @@ def check(call: Call, files: tuple[str, ...]) -> Reply:
 def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | Said]]:
     """What is wrong with one file, for programs and for people."""
     from fieldkit.certificate.name import OIDS, SPOKEN
-    from fieldkit.checklist import load, xlsform
+    from fieldkit.checklist import load
     from fieldkit.checklist.errors import FormInvalid
+    from fieldkit.checklist.xlsform import convert
     from fieldkit.profile import load as profiles
     from fieldkit.yaml_model import Invalid
 
     path = Path(name)
     try:
         if path.suffix.lower() == ".xlsx":
-            xlsform.read_form(path, _procedures())
+            convert.read_form(path, _procedures())
         elif path.is_file() and (kind := profiles.kind_of(path)):
-            known = profiles.Known(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
+            known = profiles.KnownNames(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
             profiles.check(path, kind, call.home, known)
         else:
             load.load(load.find(name, call.home), _procedures())
@@ -112,11 +113,11 @@ def _procedures() -> frozenset[str]:
 @option("--out", type=click.Path(path_type=Path), said=M("The file to write; beside the form unless given."))
 @option("--replace", is_flag=True, said=M("Replace the output if it is there."))
 def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
-    from fieldkit.checklist import xlsform
+    from fieldkit.checklist.xlsform import convert
 
     target = out or form.with_suffix(".yaml")
-    read = xlsform.read_form(form, _procedures())
-    made = xlsform.save(read, form.name, target, replace)
+    read = convert.read_form(form, _procedures())
+    made = convert.save(read, form.name, target, replace)
     result = {
         "checklist": made.id,
         "version": made.version,
@@ -133,11 +134,12 @@ def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
 @option("--out", type=click.Path(path_type=Path), said=M("The file to write; NAME.xlsx here unless given."))
 @option("--replace", is_flag=True, said=M("Replace the output if it is there."))
 def export(call: Call, name: str, out: Path | None, replace: bool) -> Reply:
-    from fieldkit.checklist import load, xlsform
+    from fieldkit.checklist import load
+    from fieldkit.checklist.xlsform import convert
 
     found = load.load(load.find(name, call.home))
     target = out or Path(f"{found.id}.xlsx")
-    xlsform.export_form(found, target, replace)
+    convert.export_form(found, target, replace)
     return Reply(
         {"checklist": found.id, "items": sum(1 for _ in found.items()), "out": str(target)},
         M("The form was written: {path}", path=str(target)),

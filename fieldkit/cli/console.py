@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest, said
-from fieldkit.plain import finding_lines, plan_lines
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan, Progress, Question, SecretRequest, said
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
+from fieldkit.text_output import finding_lines, plan_lines
 
 
 class SecretMissing(errors.Missing):
@@ -121,7 +122,11 @@ class Console:
         while True:
             typed = await self._line(prompt) or question.default
             if not question.options:
-                return typed
+                complaint = question.check(typed) if question.check else None
+                if complaint is None:
+                    return typed
+                self._print(said(complaint))
+                continue
             values = [option.value for option in question.options]
             if typed in values:
                 return typed

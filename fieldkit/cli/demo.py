@@ -25,7 +25,7 @@ def demo(call: Call, headless: bool) -> Reply:
     return _show(laid, visit)
 
 
-def _play(call: Call, visits: Visits, laid: sample.Laid) -> Reply:
+def _play(call: Call, visits: Visits, laid: sample.SampleSetup) -> Reply:
     out = sys.stderr if call.json else sys.stdout
 
     def tell(line: str) -> None:
@@ -46,7 +46,7 @@ def _play(call: Call, visits: Visits, laid: sample.Laid) -> Reply:
     )
 
 
-def _show(laid: sample.Laid, visit: str) -> Reply:
+def _show(laid: sample.SampleSetup, visit: str) -> Reply:
     """Tell the sample file and its password, wait, and open the screens on the visit."""
     from fieldkit.tui.start import run
 

@@ -15,9 +15,9 @@ from typing import Any
 from fieldkit import __version__
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
-from fieldkit.plain import finding_lines
+from fieldkit.finding import Finding
 from fieldkit.text import M
+from fieldkit.text_output import finding_lines
 
 
 @option(
@@ -31,25 +31,25 @@ from fieldkit.text import M
     said=M("Offer to mend what can be mended from here; each is asked for."),
 )
 def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
-    from fieldkit.driver.machine.mend import commands, offers
-    from fieldkit.procedure import preflight
+    from fieldkit.action import check_machine as action
+    from fieldkit.doctor.mend import commands, offers
 
     console = call.console()
     profiles = None
     with contextlib.suppress(FieldkitError):  # the finding on profiles tells what is wrong with them
         profiles = call.profiles()
-    subject = preflight.of(call.home, profiles, call.modules)
-    findings = preflight.look(subject, (lambda finding: None) if call.json else console.say)
+    subject = action.subject_of(call.home, profiles, call.modules)
+    findings = action.check_machine(subject, (lambda finding: None) if call.json else console.say)
     lines: list[Any] = []
     if mend:
-        findings = asyncio.run(preflight.mend(subject, findings, findings, console))
+        findings = asyncio.run(action.offer_mends(subject, findings, findings, console))
         offered: dict[str, list[str]] = {}
     else:
         offered = commands(offers(subject, findings))
         if offered:
             lines.append(M("`fieldkit doctor --mend` offers to mend: {names}.", names=", ".join(offered)))
     good = all(finding.severity != "fail" for finding in findings)
-    lines.insert(0, preflight.summary(findings))
+    lines.insert(0, action.summary(findings))
     if report:
         path = Path(report)
         path.write_text(_report(findings), "utf-8")

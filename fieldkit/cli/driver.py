@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.plain import finding_lines, plan_lines
 from fieldkit.text import M, Said
+from fieldkit.text_output import finding_lines, plan_lines
 
 if TYPE_CHECKING:
     from fieldkit.driver.detect import DriverState
@@ -107,14 +107,14 @@ def plan_(call: Call, id: str, kit: str | None) -> Reply:
 @option("--kit", type=str, said=M("Install from this kit instead of the network."))
 @option("--dry-run", is_flag=True, said=M("Only show what would be done."))
 def install(call: Call, id: str, kit: str | None, dry_run: bool) -> Reply:
-    from fieldkit.procedure.driver import bring
+    from fieldkit.action.install_driver import install_driver
 
     if dry_run:
         return _planned(call, id, kit)
     profile, files = _profile(call, id), _files(call, kit, id)
-    evidence, log = asyncio.run(bring(profile, call.home, call.console(), files=files))
-    result = dict(evidence.facts) | {"verdict": evidence.verdict, "log": str(log or "")}
-    return Reply(result, [evidence.summary])
+    done = asyncio.run(install_driver(profile, call.home, call.console(), files=files))
+    result = dict(done.facts) | {"verdict": done.verdict, "log": str(done.log or "")}
+    return Reply(result, [done.summary])
 
 
 def _planned(call: Call, id: str, kit: str | None) -> Reply:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,18 +13,18 @@ from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.exchange.edxml import MessageHeader
+    from fieldkit.exchange.packages import OpenedPackage
+    from fieldkit.finding import Finding, Overall
     from fieldkit.profile.model import Dossier
-    from fieldkit.signature.edxml import Header
-    from fieldkit.signature.exchange import Opened
-    from fieldkit.signature.judgement import Policy
-    from fieldkit.signature.sign import RawSigner
-    from fieldkit.verdict import Check, Overall
+    from fieldkit.signature.raw_signer import RawSigner
 
+Result = TypeVar("Result")
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
 
 def _header_options(function: Any) -> Any:
-    for name, default, said in reversed(
+    for name, default, message in reversed(
         (
             ("--from", "000.MAU.01", M("The sending agency's code.")),
             ("--to", "000.MAU.02", M("The receiving agency's code.")),
@@ -34,16 +33,16 @@ def _header_options(function: Any) -> Any:
             ("--subject", "Văn bản mẫu, không có giá trị", M("What the document is about.")),
         )
     ):
-        function = option(name, default=default, said=said)(function)
+        function = option(name, default=default, said=message)(function)
     return function
 
 
 def _token_options(function: Any) -> Any:
-    for name, said in (
+    for name, message in (
         ("--certificate", M("Which certificate on it: CKA_ID, label or SHA-256.")),
         ("--token", M("The token that signs the package as a whole.")),
     ):
-        function = option(name, default="", said=said)(function)
+        function = option(name, default="", said=message)(function)
     return function
 
 
@@ -53,10 +52,11 @@ def _token_options(function: Any) -> Any:
 @_header_options
 @_token_options
 def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate: str, **given: str) -> Reply:
-    from fieldkit.signature.exchange import pack
+    from fieldkit.exchange.packages import pack
 
-    with _signer(call, token, certificate) as signer:
-        made = pack(files, out, _header(given), signer=signer)
+    made = _with_signer(
+        call, token, certificate, lambda signer: pack(files, out, _header(given), signer=signer)
+    )
     lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
     if _asked(call) and not made.signed:
         lines.append(
@@ -87,17 +87,19 @@ def open_(
     accept_unsigned: bool,
     no_appearance: bool,
 ) -> Reply:
-    from fieldkit.signature.exchange import open_package
+    from fieldkit.action.trust_material import named
+    from fieldkit.exchange.packages import open_package
+    from fieldkit.validation.judgement import Policy
 
-    anchors, crls = _material(call, trust, crl)
+    material = named(call.home, call.profiles(), trust, crl)
     asked = _asked(call)
     opened = open_package(
         package,
         out,
-        trust=anchors,
-        crls=crls,
+        trust=material.anchors,
+        crls=material.crls,
         receiver=receiver,
-        policy=_policy(call),
+        policy=Policy(purposes=material.purposes),
         signature=True if asked or require_signature else False if accept_unsigned else asked,
         senders=_senders(call),
         draw=not no_appearance,
@@ -129,20 +131,26 @@ def rehearse(
     certificate: str,
     **given: str,
 ) -> Reply:
-    from fieldkit.signature.exchange import rehearse
+    from fieldkit.action.trust_material import named
+    from fieldkit.exchange.packages import rehearse
+    from fieldkit.validation.judgement import Policy
 
-    anchors, crls = _material(call, trust, crl)
-    with _signer(call, token, certificate) as signer:
-        done = rehearse(
+    material = named(call.home, call.profiles(), trust, crl)
+    done = _with_signer(
+        call,
+        token,
+        certificate,
+        lambda signer: rehearse(
             files,
             folder,
             _header(given),
-            trust=anchors,
-            crls=crls,
-            policy=_policy(call),
+            trust=material.anchors,
+            crls=material.crls,
+            policy=Policy(purposes=material.purposes),
             signer=signer,
             senders=_senders(call),
-        )
+        ),
+    )
     evidence = folder / f"rehearsal-{done.packed.document}.json"
     reply = _opened(
         done.opened,
@@ -160,35 +168,27 @@ def _written(path: Path, result: Any) -> None:
     """Keep what a rehearsal found beside what it exchanged."""
     import msgspec
 
-    from fieldkit.signature import document
+    from fieldkit.pdf import document
 
     with document.written(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
 
 
-@contextlib.contextmanager
-def _signer(call: Call, token: str, certificate: str) -> Iterator[RawSigner | None]:
-    """The token's key where one was named."""
+def _with_signer(
+    call: Call, token: str, certificate: str, work: Callable[[RawSigner | None], Result]
+) -> Result:
+    """Do `work` with the token's key where one was named."""
     if not token:
-        yield None
-        return
-    from fieldkit.cli.signing import token_signer
+        return work(None)
+    from fieldkit.cli.signing import signed_with
 
-    with token_signer(call, token, certificate, M("The exchange package as a whole")) as signer:
-        yield signer
+    return signed_with(call, token, certificate, M("The exchange package as a whole"), work)
 
 
 def _asked(call: Call) -> bool | None:
     """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
-    said = {each.signed for each in call.profiles().services if each.kind == "axis"}
+    said = {service.signed for service in call.profiles().services if service.kind == "axis"}
     return True if True in said else False if False in said else None
-
-
-def _policy(call: Call) -> Policy:
-    from fieldkit.signature.judgement import Policy
-
-    profiles = call.profiles()
-    return Policy(purposes=profiles.purposes(profiles.authorities))
 
 
 def _senders(call: Call) -> dict[str, list[Dossier]]:
@@ -200,10 +200,10 @@ def _senders(call: Call) -> dict[str, list[Dossier]]:
     return known
 
 
-def _header(given: dict[str, str]) -> Header:
-    from fieldkit.signature.edxml import Header, Organ
+def _header(given: dict[str, str]) -> MessageHeader:
+    from fieldkit.exchange.edxml import MessageHeader, Organ
 
-    return Header(
+    return MessageHeader(
         sender=Organ(given["from"], given["from"]),
         receiver=Organ(given["to"], given["to"]),
         number=given["number"],
@@ -215,28 +215,16 @@ def _header(given: dict[str, str]) -> Header:
     )
 
 
-def _material(call: Call, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[list[bytes], list[bytes]]:
-    """The anchors and lists that were named; those of the profiles where no anchor was."""
-    from fieldkit.cli.sign import material
-    from fieldkit.signature import document
-
-    anchors, crls = [document.read(path) for path in trust], [document.read(path) for path in crl]
-    if not anchors:
-        here = material(call, call.profiles())
-        anchors, crls = list(here.anchors), [*crls, *here.crls]
-    return anchors, crls
-
-
-def _opened(found: Opened, verdict: Overall, checks: Sequence[Check], **more: str) -> Reply:
+def _opened(opened_package: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:
     from fieldkit.cli.verify import WORDS, check_lines
-    from fieldkit.signature.judgement import check_shape
+    from fieldkit.validation.judgement import check_shape
 
     lines: list[str | Said] = [*check_lines(checks), WORDS[verdict]]
     result = more | {
         "verdict": verdict,
-        "document": found.header.document,
-        "files": list(found.files),
-        "status": found.status,
+        "document": opened_package.header.document,
+        "files": list(opened_package.files),
+        "status": opened_package.status,
         "checks": [check_shape(check) for check in checks],
     }
     return Reply(result, lines, good=verdict == "pass")

@@ -70,6 +70,10 @@ class Call:
             if context.params.get(role.replace("-", "_") + "_file")
         }
 
+    def gives(self, role: str) -> bool:
+        """Whether a file with the secret of this role was named."""
+        return role in self._secret_files
+
     def console(self) -> Console:
         """The operator behind this terminal (or its absence)."""
         from fieldkit.cli.console import Console
@@ -102,7 +106,7 @@ class Call:
 
     @staticmethod
     def _damage(store: Store) -> list[Damage]:
-        return [each for each in store.damage() if not each.accepted]
+        return [damage for damage in store.damage() if not damage.accepted]
 
     @staticmethod
     @contextlib.contextmanager
@@ -139,7 +143,7 @@ class _Speaking:
         pass  # click sets it in its constructor; ours is `said`
 
 
-class Option(_Speaking, click.Option):
+class CommandOption(_Speaking, click.Option):
     def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
         self.said = said
         super().__init__(*args, **kwargs)
@@ -163,12 +167,12 @@ class Noun(_Speaking, click.Group):
         return str(self.said or "")
 
     def verb(
-        self, name: str, said: Said, *, secrets: Sequence[str] = (), modules: bool = False
+        self, name: str, text: Said, *, secrets: Sequence[str] = (), modules: bool = False
     ) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
         """Hang a function into this noun as the command `name`; see `verb`."""
 
         def hang(function: Callable[..., Reply | Iterator[Reply]]) -> Verb:
-            command = verb(name, said, secrets=secrets, modules=modules)(function)
+            command = verb(name, text, secrets=secrets, modules=modules)(function)
             self.add_command(command)
             return command
 
@@ -177,16 +181,16 @@ class Noun(_Speaking, click.Group):
 
 def option(*names: str, said: Said, **kwargs: Any) -> Callable[[Any], Any]:
     """`click.option` with help in two languages."""
-    return click.option(*names, cls=Option, said=said, **kwargs)
+    return click.option(*names, cls=CommandOption, said=said, **kwargs)
 
 
-def noun(name: str, said: Said) -> Noun:
+def noun(name: str, text: Said) -> Noun:
     """A group of commands about one thing."""
-    return Noun(name, said=said, no_args_is_help=True)
+    return Noun(name, said=text, no_args_is_help=True)
 
 
 def verb(
-    name: str, said: Said, *, secrets: Sequence[str] = (), modules: bool = False
+    name: str, text: Said, *, secrets: Sequence[str] = (), modules: bool = False
 ) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
     """Make a function a command.
 
@@ -205,7 +209,7 @@ def verb(
             with click_words.unspoken():
                 _answer(function(call, **own), call)
 
-        command = Verb(name, said=said, callback=run, params=parameters)
+        command = Verb(name, said=text, callback=run, params=parameters)
         command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
         return command
 
@@ -214,10 +218,10 @@ def verb(
 
 def _common() -> list[click.Parameter]:
     return [
-        Option(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
-        Option(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
-        Option(["--json"], is_flag=True, said=M("Print one JSON document.")),
-        Option(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
+        CommandOption(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
+        CommandOption(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
+        CommandOption(["--json"], is_flag=True, said=M("Print one JSON document.")),
+        CommandOption(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
     ]
 
 
@@ -231,11 +235,11 @@ SECRET_HELP = {
 
 def _secret_options(roles: Sequence[str]) -> Iterator[click.Parameter]:
     for role in roles:
-        yield Option([f"--{role}-file"], type=click.Path(allow_dash=True), said=SECRET_HELP[role])
+        yield CommandOption([f"--{role}-file"], type=click.Path(allow_dash=True), said=SECRET_HELP[role])
 
 
 def _module_option() -> Iterator[click.Parameter]:
-    yield Option(
+    yield CommandOption(
         ["--module"], multiple=True, type=click.Path(), said=M("Another PKCS#11 module; may be repeated.")
     )
 
@@ -249,7 +253,7 @@ def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
         if call.json:
             document = {"ok": True, "result": reply.result}
             if reply.problems:
-                document["problems"] = [each.as_dict() for each in reply.problems]
+                document["problems"] = [problem.as_dict() for problem in reply.problems]
             if damage:
                 document["damage"] = [each.shape() for each in damage]
             _print(_json(document))
@@ -324,6 +328,7 @@ class Root(Noun):
         "kit": "fieldkit.cli.kit:kit",
         "plan": "fieldkit.cli.plan:plan",
         "record": "fieldkit.cli.record:record",
+        "setup": "fieldkit.cli.setup:setup",
         "sign": "fieldkit.cli.sign:sign",
         "store": "fieldkit.cli.store:store",
         "sync": "fieldkit.cli.sync:sync",

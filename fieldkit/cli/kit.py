@@ -11,8 +11,8 @@ import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.plain import finding_lines
 from fieldkit.text import M, Message, Said
+from fieldkit.text_output import finding_lines
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -45,7 +45,7 @@ def build_(
     from fieldkit.kit import build
 
     profiles, console = call.profiles(), call.console()
-    choice = build.Choice(python, platform, bureau, driver, vendor, sample)
+    choice = build.KitChoice(python, platform, bureau, driver, vendor, sample)
     prepared = build.prepare(folder.absolute(), choice, profiles, call.home)
     for finding in prepared.findings:
         console.say(finding)
@@ -81,10 +81,10 @@ def build_(
         "files": len(manifest.files),
         "size": manifest.size,
         "copied": built.copied,
-        "targets": [{"python": each.python, "platform": each.platform} for each in manifest.targets],
+        "targets": [{"python": target.python, "platform": target.platform} for target in manifest.targets],
         "drivers": [
-            {"profile": each.profile, "system": each.system, "files": len(each.files)}
-            for each in manifest.drivers
+            {"profile": driver_files.profile, "system": driver_files.system, "files": len(driver_files.files)}
+            for driver_files in manifest.drivers
         ],
         "bureaus": list(manifest.bureaus),
         "findings": [
@@ -103,34 +103,34 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
     from fieldkit.kit import load
     from fieldkit.kit.errors import KitOlder
 
-    found = load.prepare(folder, call.home, fingerprint=fingerprint)
-    if found.older is not None and call.yes and not older:
+    contents = load.prepare(folder, call.home, fingerprint=fingerprint)
+    if contents.older is not None and call.yes and not older:
         raise KitOlder(
-            found.older,
+            contents.older,
             unchanged=M("Nothing was taken from the kit."),
             hint=M("Get the newest kit from head office; to take this one: kit load --older"),
         )
-    drivers = [driver.profile for driver in found.drivers]
+    drivers = [driver.profile for driver in contents.drivers]
     result = {
-        "new": list(found.new),
-        "replaced": list(found.replaced),
-        "same": found.same,
+        "new": list(contents.new),
+        "replaced": list(contents.replaced),
+        "same": contents.same,
         "drivers": drivers,
     }
     console = call.console()
-    if not asyncio.run(console.consent(found.shown(call.home))):
+    if not asyncio.run(console.consent(contents.shown(call.home))):
         raise errors.NotConsented(
             M("The kit's papers were not taken: not agreed to."),
             unchanged=M("Nothing was taken from the kit."),
         )
-    load.load(found, call.home)
-    said = M(
+    load.load(contents, call.home)
+    message = M(
         "Taken from the kit: {new} new, {replaced} replaced; {same} were here already.",
-        new=len(found.new),
-        replaced=len(found.replaced),
-        same=found.same,
+        new=len(contents.new),
+        replaced=len(contents.replaced),
+        same=contents.same,
     )
-    return Reply(result, [said])
+    return Reply(result, [message])
 
 
 @kit.verb("verify", M("Check a kit: its signature, and every file missing, changed or added."))
@@ -139,38 +139,38 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
 def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
     from fieldkit.kit.verify import KINDS, verify
 
-    found = verify(folder, call.home, fingerprint=fingerprint, progress=call.console().progress)
+    verified_kit = verify(folder, call.home, fingerprint=fingerprint, progress=call.console().progress)
     lines: list[str | Said] = []
-    for finding in found.findings:
+    for finding in verified_kit.findings:
         lines += finding_lines(finding)
         if finding.id == "files":
-            for problem in found.problems:
-                said = Message(KINDS[problem.kind].text, {"path": problem.path})
-                lines.append(f"    {said}" + (f" ({problem.detail})" if problem.detail else ""))
+            for problem in verified_kit.problems:
+                message = Message(KINDS[problem.kind].text, {"path": problem.path})
+                lines.append(f"    {message}" + (f" ({problem.detail})" if problem.detail else ""))
     result: dict[str, Any] = {
-        "verdict": "pass" if found.good else "fail",
+        "verdict": "pass" if verified_kit.good else "fail",
         "checks": [
             {
                 "id": finding.id,
                 "verdict": "pass" if finding.severity == "info" else finding.severity,
                 "detail": str(finding.message),
             }
-            for finding in found.findings
+            for finding in verified_kit.findings
         ],
         "problems": [
             {"kind": problem.kind, "path": problem.path, "detail": problem.detail}
-            for problem in found.problems
+            for problem in verified_kit.problems
         ],
     }
-    if found.read is not None:
-        manifest = found.read.manifest
+    if verified_kit.read is not None:
+        manifest = verified_kit.read.manifest
         result |= {
             "version": manifest.version,
             "fingerprint": manifest.fingerprint,
-            "manifest_sha256": found.read.sha256,
+            "manifest_sha256": verified_kit.read.sha256,
             "files": len(manifest.files),
             "size": manifest.size,
         }
         lines.append(M("Fingerprint of the kit's key: {fingerprint}", fingerprint=manifest.fingerprint))
-        lines.append(M("SHA-256 of the manifest: {sha256}", sha256=found.read.sha256))
-    return Reply(result, lines, good=found.good)
+        lines.append(M("SHA-256 of the manifest: {sha256}", sha256=verified_kit.read.sha256))
+    return Reply(result, lines, good=verified_kit.good)

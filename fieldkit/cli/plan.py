@@ -12,13 +12,13 @@ from fieldkit.checklist.answers import written_day
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused
-from fieldkit.profile.model import Bureau, Plan
+from fieldkit.profile.model import Bureau, RolloutPlan
 from fieldkit.profile.schedule import Due, Standing, due
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
-    from fieldkit.visit.visits import Overview
+    from fieldkit.visit.visits import VisitList
 
 plan = noun("plan", M("The plan: its tasks, its bureaus, what is due."))
 
@@ -55,9 +55,9 @@ def due_(call: Call, at: str, everything: bool) -> Reply:
     standings = STANDINGS if everything else ("late", "now", "soon", "no-evidence")
     overview = _overview(call)
     tasks = due(profiles.plan, day, _finished(overview.visits))
-    found = [task for task in tasks if task.standing in standings]
+    dues = [task for task in tasks if task.standing in standings]
     lines: list[str | Said] = []
-    for each in found:
+    for each in dues:
         lines.append(
             M(
                 "{standing}: {task} {title}, {starts} to {ends}",
@@ -75,15 +75,15 @@ def due_(call: Call, at: str, everything: bool) -> Reply:
         for line in unreadable_lines(unreadable):
             click.echo(line, err=True)
     return Reply(
-        [_due_shape(each) for each in found], lines or M("Nothing is due."), good=not overview.unreadable
+        [_due_shape(each) for each in dues], lines or M("Nothing is due."), good=not overview.unreadable
     )
 
 
-def _overview(call: Call) -> Overview:
-    from fieldkit.visit.visits import Overview
+def _overview(call: Call) -> VisitList:
+    from fieldkit.visit.visits import VisitList
 
     if not call.home.store.is_dir():
-        return Overview([], [])
+        return VisitList([], [])
     with call.visits() as visits:
         return visits.overview()
 
@@ -108,12 +108,12 @@ def _shown(day: datetime.date) -> str:
     return f"{day:%d/%m/%Y}"
 
 
-def _shape(found: Plan) -> dict[str, Any]:
+def _shape(rollout_plan: RolloutPlan) -> dict[str, Any]:
     return {
-        "plan": found.id,
-        "title": str(found.title),
-        "sample": found.sample,
-        "issued": found.issued.isoformat(),
+        "plan": rollout_plan.id,
+        "title": str(rollout_plan.title),
+        "sample": rollout_plan.sample,
+        "issued": rollout_plan.issued.isoformat(),
         "phases": [
             {
                 "id": phase.id,
@@ -128,14 +128,14 @@ def _shape(found: Plan) -> dict[str, Any]:
                         "checklist": task.checklist,
                         "form": str(task.form) if task.form else "",
                         "owner": str(task.owner) if task.owner else "",
-                        "bureaus": [bureau.code for bureau in found.bureaus_of(task)],
+                        "bureaus": [bureau.code for bureau in rollout_plan.bureaus_of(task)],
                     }
                     for task in phase.tasks
                 ],
             }
-            for phase in found.phases
+            for phase in rollout_plan.phases
         ],
-        "bureaus": [_bureau_shape(bureau) for bureau in found.bureaus],
+        "bureaus": [_bureau_shape(bureau) for bureau in rollout_plan.bureaus],
     }
 
 
@@ -163,18 +163,18 @@ def _due_shape(each: Due) -> dict[str, Any]:
     }
 
 
-def _lines(found: Plan) -> list[str | Said]:
-    lines: list[str | Said] = [found.title]
-    for phase in found.phases:
+def _lines(rollout_plan: RolloutPlan) -> list[str | Said]:
+    lines: list[str | Said] = [rollout_plan.title]
+    for phase in rollout_plan.phases:
         lines.append(f"{phase.id}  {phase.title}")
         for task in phase.tasks:
             when = f"{_shown(task.starts)} – {_shown(task.ends)}"
             lines.append(f"  {task.id}  {when}  {task.title}" + (f"  [{task.form}]" if task.form else ""))
-    for region in found.regions:
+    for region in rollout_plan.regions:
         lines.append(region.title)
         lines += [
             f"  {bureau.code}  {bureau.name}  [{bureau.token}, {bureau.authority}]"
-            for bureau in found.bureaus
+            for bureau in rollout_plan.bureaus
             if bureau.region == region.id
         ]
     return lines

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.errors import FieldkitError, NotConsented
-from fieldkit.operator import Plan
-from fieldkit.plain import SYMBOLS, verdict_word
+from fieldkit.errors import FieldkitError
+from fieldkit.record.formats import FORMATS
 from fieldkit.text import M, Said
+from fieldkit.text_output import SYMBOLS, verdict_word
 
 if TYPE_CHECKING:
     from fieldkit.journal.store import Store
+    from fieldkit.record.verify import VerifiedRecord
 
 record = noun("record", M("Handover records: export and verify."))
 
-FORMATS = ("pdf", "xlsx", "csv", "json")
 LANGUAGES = ("vi", "en", "both")
 
 
 @record.verb("export", M("Write a visit's record; before it is signed off, a draft marked as such."))
 @click.argument("name", metavar="VISIT")
-@option("--format", "kind", type=click.Choice(FORMATS), required=True, said=M("The kind of file."))
+@option("--format", "kind", type=click.Choice(tuple(FORMATS)), required=True, said=M("The kind of file."))
 @option("--out", type=click.Path(path_type=Path), required=True, said=M("The file to write."))
 @option("--record", "which", default="", said=M("An older record's name, after an amendment."))
 @option("--language", type=click.Choice(LANGUAGES), said=M("The language of tables and drafts."))
@@ -39,9 +39,9 @@ def export(
 
     with call.visits() as visits:
         made = write(visits, name, kind, out, record=which, language=language, overwrite=replace)  # type: ignore[arg-type]
-        said: Said = M("Written: {path}", path=str(made.path))
+        text: Said = M("Written: {path}", path=str(made.path))
         if made.draft:
-            said = M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))
+            text = M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))
         result = {
             "out": str(made.path),
             "format": made.format,
@@ -49,7 +49,7 @@ def export(
             "draft": made.draft,
             "signed": made.signed,
         }
-        return Reply(result, said, damage=visits.store.damage(visits.load(name).id))
+        return Reply(result, text, damage=visits.store.damage(visits.load(name).id))
 
 
 @record.verb(
@@ -64,50 +64,22 @@ def export(
 @option("--out", type=click.Path(path_type=Path), required=True, said=M("The file to write."))
 @option("--replace", is_flag=True, said=M("Replace the output if it is there."))
 def sign(call: Call, file: Path, token: str, certificate: str, out: Path, replace: bool) -> Reply:
-    from fieldkit.cli.sign import material
-    from fieldkit.cli.token import agents, ask_pin, last_try
-    from fieldkit.record.countersign import countersign, ready
-    from fieldkit.signature.errors import OutputUnfit
-    from fieldkit.signature.judgement import shape
-    from fieldkit.signature.trust import chain_of
+    from fieldkit.action.trust_material import gather
+    from fieldkit.cli.token import access
+    from fieldkit.record.countersign import sign_for_giver
+    from fieldkit.validation.judgement import shape
 
-    known = material(call, call.profiles())
-    if out.exists() and not replace:
-        raise OutputUnfit(
-            M("There is already a file {name}.", name=out.name),
-            unchanged=M("Nothing was signed."),
-            hint=M("Choose another name, or agree to have it replaced."),
-        )
-    with agents(call) as running:
-        held = running.find(token)
-        with running.session(held) as session:  # its certificate first: no PIN goes to a wrong token
-            chosen = session.certificate(certificate)
-            issuers = [each.der for each in session.certificates() if each.der != chosen.der]
-        checked = ready(file, chosen.der, known)
-        plan = Plan(
-            title=M("Sign the record {number} for the handing-over party", number=checked.content.number),
-            steps=(
-                M(
-                    "The token {token} signs with the certificate {label}.",
-                    token=held.name,
-                    label=chosen.label,
-                ),
-                M("The signed record is written to {path}; it is verified first.", path=str(out)),
-            ),
-        )
-        if not asyncio.run(call.console().consent(plan)):
-            raise NotConsented(
-                M("The record was not signed: not agreed to."), unchanged=M("Nothing was signed.")
+    profiles = call.profiles()
+
+    async def work() -> tuple[str, VerifiedRecord]:
+        material = gather(call.home, profiles, profiles.trusted)
+        async with access(call) as tokens:
+            return await sign_for_giver(
+                tokens, file, out, token=token, certificate=certificate, material=material, overwrite=replace
             )
-        confirmed = last_try(call, held)
-        with (
-            ask_pin(call, held) as pin,
-            running.session(held, pin, confirmed_last_try=confirmed) as session,
-        ):
-            chain = chain_of(chosen.der, (*issuers, *known.others, *known.anchors))
-            signer = session.signer(session.certificate(chosen.sha256), chain)
-            judged = countersign(checked, out, signer, known, overwrite=replace)
-    result = {"out": str(out), "record": checked.content.name} | shape(judged.judgement)
+
+    name, judged = asyncio.run(work())
+    result = {"out": str(out), "record": name} | shape(judged.judgement)
     return Reply(result, M("The record was signed for the handing-over party: {path}", path=str(out)))
 
 
@@ -148,37 +120,31 @@ def verify(
     no_revocation: bool,
     devices: tuple[str, ...],
 ) -> Reply:
-    from fieldkit.cli.sign import material
+    from fieldkit.action.trust_material import named
     from fieldkit.cli.verify import requests
     from fieldkit.record.verify import verify as judge
-    from fieldkit.signature import document
-    from fieldkit.signature.judgement import Policy, shape
-    from fieldkit.signature.online import Online
+    from fieldkit.validation.judgement import Policy, shape
+    from fieldkit.validation.online import Online
 
-    anchors = [document.read(path) for path in trust]
-    crls = [document.read(path) for path in crl]
     profiles = call.profiles()
-    here = material(call, profiles)
+    material = named(call.home, profiles, trust, crl)
     online = Online(named=profiles.addresses) if network else None
-    if not anchors:
-        anchors = list(here.anchors)
-        crls += here.crls
-    policy = Policy(revocation=not no_revocation, purposes=here.purposes)
+    policy = Policy(revocation=not no_revocation, purposes=material.purposes)
     with _journal(call) as (store, fault):
-        found = judge(
+        verified = judge(
             file,
-            trust=anchors,
-            crls=crls,
+            trust=material.anchors,
+            crls=material.crls,
             network=online or False,
             policy=policy,
             store=store,
             unopened=fault,
             devices=devices,
         )
-    content = found.content
-    result = {"file": str(file), "sha256": found.sha256} | shape(found.judgement)
+    content = verified.content
+    result = {"file": str(file), "sha256": verified.sha256} | shape(verified.judgement)
     lines: list[str | Said] = [
-        M("{file}: {verdict}", file=str(file), verdict=str(verdict_word(found.verdict)))
+        M("{file}: {verdict}", file=str(file), verdict=str(verdict_word(verified.verdict)))
     ]
     if content is not None:
         journal = content.journal
@@ -199,10 +165,10 @@ def verify(
         )
         if content.sample:
             lines.append(M("SAMPLE: the record is of an invented bureau and without legal effect."))
-    for check in found.checks:
+    for check in verified.checks:
         detail = f"  [{check.detail}]" if check.detail else ""
-        lines.append(f"  {SYMBOLS[check.verdict]} {check.message}{detail}")
+        lines.append(f"  {SYMBOLS[check.severity]} {check.message}{detail}")
     if online is not None:
         result["requests"] = online.asked
         lines += requests(online)
-    return Reply(result, lines, good=found.verdict == "pass")
+    return Reply(result, lines, good=verified.verdict == "pass")

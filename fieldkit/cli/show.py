@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 from fieldkit.errors import FieldkitError
 
 if TYPE_CHECKING:
-    from fieldkit.signature.cells import Colours
-    from fieldkit.signature.raster import Pixels
+    from fieldkit.pdf.raster import Pixels
+    from fieldkit.tui.terminal.cells import Colours
 
 Draw = Callable[[int, int], "Pixels"]  # at most so many pixels across and down
 COLUMNS, LINES = 80, 44  # a page is as clear as that; more is only slower over a line
@@ -34,7 +34,7 @@ def show(draw: Draw, out: TextIO | None = None, *, pictures: bool = True) -> Non
     terminal = stream.isatty()
     if terminal and pictures and _may_ask(os.environ) and _picture(draw):
         return
-    from fieldkit.signature.cells import lines
+    from fieldkit.tui.terminal.cells import lines
 
     columns, rows = shutil.get_terminal_size(PLAIN) if terminal else PLAIN
     picture = draw(min(columns - 1, COLUMNS), 2 * max(min(rows - 4, LINES), 8))

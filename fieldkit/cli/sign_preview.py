@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
@@ -11,16 +12,16 @@ from typing import TYPE_CHECKING
 from fieldkit import errors
 from fieldkit.cli import show
 from fieldkit.cli.frame import Call, Reply
-from fieldkit.cli.sign_documents import NOT_SIGNED, password_of
 from fieldkit.text import M
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.batch import Job, Look, Outcome
+    from fieldkit.signature.batch import SigningJob, SigningOutcome, StampSpec
 
 
-def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply:
+def show_stamps(call: Call, sources: Sequence[Path], look: StampSpec | None) -> Reply:
     """Show each document's page with its stamp, and where that is; nothing is signed."""
+    from fieldkit.action.sign_documents import NOT_SIGNED, ask_password
     from fieldkit.signature import preview
 
     if look is None:
@@ -31,7 +32,7 @@ def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply
     for source in sources:
         password = None
         if _encrypted(source):
-            password = password_of(call, source)
+            password = asyncio.run(ask_password(call.console(), source))
         draft = preview.draft(source, look, password=password)
         if not call.json:
             easel = preview.Easel(source, look, password=password)
@@ -53,13 +54,13 @@ def show_stamps(call: Call, sources: Sequence[Path], look: Look | None) -> Reply
 
 
 def _encrypted(source: Path) -> bool:
-    from fieldkit.signature.errors import DocumentEncrypted
+    from fieldkit.pdf.errors import DocumentEncrypted
     from fieldkit.signature.preflight import preflight
 
     return isinstance(preflight(source).problem, DocumentEncrypted)
 
 
-def show_draft(job: Job, look: Look, password: Secret | None) -> None:
+def show_draft(job: SigningJob, look: StampSpec, password: Secret | None) -> None:
     from fieldkit.signature import preview
 
     draft = preview.draft(job.source, look, password=password)
@@ -68,11 +69,15 @@ def show_draft(job: Job, look: Look, password: Secret | None) -> None:
     sys.stderr.write(f"{draft.words()}\n")
 
 
-def show_signed(call: Call, done: Sequence[Outcome], look: Look | None, password: Secret | None) -> None:
+def show_signed(
+    call: Call, done: Sequence[SigningOutcome], look: StampSpec | None, password: Secret | None
+) -> None:
     """The signed page, as viewers will show it, for a person who saw it before."""
     from fieldkit.signature import permission, preview
 
-    signed = next((each.signed for each in done if each.signed is not None), None)
+    signed = next(
+        (signing_outcome.signed for signing_outcome in done if signing_outcome.signed is not None), None
+    )
     if look is None or signed is None or call.json or not call.console().attended:
         return
     with contextlib.suppress(errors.FieldkitError):  # it is signed; a picture of it is a comfort

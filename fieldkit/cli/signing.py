@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call
-from fieldkit.operator import Plan
-from fieldkit.text import M, Said
+from fieldkit.text import Said
 
 if TYPE_CHECKING:
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
 
 
-@contextlib.contextmanager
-def token_signer(call: Call, token: str, certificate: str, what: Said) -> Iterator[RawSigner]:
-    """The key of `certificate` on `token`, after one PIN. what: what it will sign, shown to whoever is there.
+Result = TypeVar("Result")
+
+
+def signed_with(
+    call: Call, token: str, certificate: str, what: Said, work: Callable[[RawSigner], Result]
+) -> Result:
+    """Do `work` with the key of `certificate` on `token`, after one PIN. what: what it signs, shown before.
 
     A script that gives the PIN has agreed by giving it.
     """
-    from fieldkit.cli.sign import material
-    from fieldkit.cli.token import agents, ask_pin, last_try
-    from fieldkit.signature.trust import chain_of
+    from fieldkit.action.sign_documents import one_signature
+    from fieldkit.action.trust_material import gather
+    from fieldkit.cli.token import access
 
-    known = material(call, call.profiles())
-    with agents(call) as running:
-        found = running.find(token)
-        with running.session(found) as session:  # its certificate first: no PIN goes to a wrong token
-            chosen = session.certificate(certificate)
-            issuers = [each.der for each in session.certificates() if each.der != chosen.der]
-        console = call.console()
-        plan = Plan(title=M("Sign with the token {token}", token=found.name), steps=(what,))
-        if console.attended and not asyncio.run(console.consent(plan)):
-            raise errors.NotConsented(
-                M("Nothing was signed: not agreed to."), unchanged=M("Nothing was changed.")
-            )
-        confirmed = last_try(call, found)
-        with (
-            ask_pin(call, found) as pin,
-            running.session(found, pin, confirmed_last_try=confirmed) as session,
+    profiles = call.profiles()
+
+    async def run() -> Result:
+        material = gather(call.home, profiles, profiles.trusted)
+        consented = not call.console().attended
+        async with (
+            access(call) as tokens,
+            one_signature(tokens, token, certificate, what, material, consented=consented) as signer,
         ):
-            chain = chain_of(chosen.der, (*issuers, *known.others, *known.anchors))
-            yield session.signer(session.certificate(chosen.sha256), chain)
+            return await asyncio.to_thread(work, signer)
+
+    return asyncio.run(run())

@@ -68,7 +68,7 @@ def repair(call: Call) -> Reply:
     done: list[Said] = [mend.message for mend in found]
     if trimmed:
         done.append(M("The remains of an interrupted save ({count} bytes) were set aside.", count=trimmed))
-    mended = [str(each) for each in done]
+    mended = [str(text) for text in done]
     if not done and reply.good:
         done.append(M("There was nothing to mend."))
     elif not reply.good:
@@ -117,33 +117,34 @@ def export(call: Call, out: str) -> Reply:
 
 def _verified(call: Call, heads: tuple[str, ...]) -> Reply:
     from fieldkit.journal.verify import verify as look_at
-    from fieldkit.plain import SEVERITIES, SYMBOLS
+    from fieldkit.text_output import SEVERITIES, SYMBOLS
 
     device = _device(call)
-    found = look_at(call.home.store, known=[_head(given, device) for given in heads])
+    verified_store = look_at(call.home.store, known=[_head(head, device) for head in heads])
     result: dict[str, Any] = {
-        "verdict": found.verdict,
-        "device": found.head.device,
-        "head": {"seq": found.head.seq, "hash": found.head.hash},
-        "entries": found.entries,
-        "attachments": found.attachments,
+        "verdict": verified_store.verdict,
+        "device": verified_store.head.device,
+        "head": {"seq": verified_store.head.seq, "hash": verified_store.head.hash},
+        "entries": verified_store.entries,
+        "attachments": verified_store.attachments,
         "checks": [
-            {"id": check.id, "verdict": check.verdict, "message": str(check.message), "detail": check.detail}
-            for check in found.checks
+            {"id": check.id, "verdict": check.severity, "message": str(check.message), "detail": check.detail}
+            for check in verified_store.checks
         ],
     }
     lines: list[str | Said] = [
-        f"{SYMBOLS[check.verdict]} {check.message} [{SEVERITIES[check.verdict]}]" for check in found.checks
+        f"{SYMBOLS[check.severity]} {check.message} [{SEVERITIES[check.severity]}]"
+        for check in verified_store.checks
     ]
     lines.append(
         M(
             "Head: entry {seq}, {hash}, device {device}.",
-            seq=found.head.seq,
-            hash=found.head.hash,
-            device=found.head.device,
+            seq=verified_store.head.seq,
+            hash=verified_store.head.hash,
+            device=verified_store.head.device,
         )
     )
-    return Reply(result, lines, good=found.verdict == "pass")
+    return Reply(result, lines, good=verified_store.verdict == "pass")
 
 
 def _device(call: Call) -> str:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
-    from fieldkit.sync.status import Gap, Sent
+    from fieldkit.sync.status import Gap, SentBundle
 
 sync = noun("sync", M("Send this device's work to head office, and see what arrived."))
 
@@ -21,21 +20,14 @@ sync = noun("sync", M("Send this device's work to head office, and see what arri
 @sync.verb("push", M("Put what the target does not have yet, encrypted, into bundles there."))
 @click.argument("target")
 def push(call: Call, target: str) -> Reply:
-    from fieldkit.sync.push import announce, lost_words
-    from fieldkit.sync.push import push as put
+    from fieldkit.sync.push import lost_words, push_agreed
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
 
     way = carrier(target)
     recipients = load(call.home)
-    console = call.console()
     with call.store() as store:
-        plan = announce(store, way, recipients)
-        if plan is not None and not asyncio.run(console.consent(plan)):
-            raise errors.NotConsented(
-                M("Nothing was put: not agreed to."), unchanged=M("The target is as it was.")
-            )
-        done = put(store, way, recipients, progress=console.progress)
+        done = asyncio.run(push_agreed(store, way, recipients, call.console()))
     lines: list[str | Said] = []
     if done.bundles:
         lines += [M("Put: {name}", name=name) for name in done.bundles]
@@ -57,7 +49,7 @@ def push(call: Call, target: str) -> Reply:
         "missing": done.missing,
         "damaged": done.damaged,
         "lost": [_range(gap) for gap in done.lost],
-        "waiting": [shape(each) for each in done.waiting],
+        "waiting": [shape(bundle) for bundle in done.waiting],
     }
     return Reply(result, [*lines, *_waiting(done.waiting)])
 
@@ -75,7 +67,8 @@ def pull(call: Call, target: str) -> Reply:
         done = fetch(store, way, keys)
     lines: list[str | Said] = [M("Receipts taken: {count}.", count=len(done.taken))]
     lines += [
-        M("Not taken: {name}. {reason}", name=each.name, reason=str(each.reason)) for each in done.refused
+        M("Not taken: {name}. {reason}", name=refused_receipt.name, reason=str(refused_receipt.reason))
+        for refused_receipt in done.refused
     ]
     lines += [
         M("Entry {seq} is lost here: only head office's signature says that it has it.", seq=seq)
@@ -84,11 +77,16 @@ def pull(call: Call, target: str) -> Reply:
     if done.received:
         lines.append(M("Head office has every entry up to {seq}.", seq=done.received))
     result = {
-        "taken": [{"seq": each.seq, "hash": each.hash, "issued": each.issued} for each in done.taken],
-        "refused": [{"name": each.name, "reason": str(each.reason)} for each in done.refused],
+        "taken": [
+            {"seq": receipt.seq, "hash": receipt.hash, "issued": receipt.issued} for receipt in done.taken
+        ],
+        "refused": [
+            {"name": refused_receipt.name, "reason": str(refused_receipt.reason)}
+            for refused_receipt in done.refused
+        ],
         "received": done.received,
         "unproved": done.unproved,
-        "waiting": [shape(each) for each in done.waiting],
+        "waiting": [shape(bundle) for bundle in done.waiting],
     }
     return Reply(result, [*lines, *_waiting(done.waiting)], good=not done.refused)
 
@@ -110,7 +108,9 @@ def status(call: Call, target: str) -> Reply:
             M("This store was copied or brought back from a backup. Ask head office before working on."),
         ]
     if now.damaged:
-        lines += [M("Damaged at {target}: {name}", target=target, name=each.bundle) for each in now.damaged]
+        lines += [
+            M("Damaged at {target}: {name}", target=target, name=bundle.bundle) for bundle in now.damaged
+        ]
         lines.append(M("`fieldkit sync push` puts their entries there again."))
     lines += map(lost_words, now.gaps)
     lines += [
@@ -123,10 +123,10 @@ def status(call: Call, target: str) -> Reply:
         "received": now.received,
         "last": now.last,
         "pending": now.pending,
-        "sent": [shape(each) for each in now.sent],
-        "waiting": [shape(each) for each in now.waiting],
-        "here": [each.bundle for each in now.here],
-        "damaged": [shape(each) for each in now.damaged],
+        "sent": [shape(bundle) for bundle in now.sent],
+        "waiting": [shape(bundle) for bundle in now.waiting],
+        "here": [bundle.bundle for bundle in now.here],
+        "damaged": [shape(bundle) for bundle in now.damaged],
         "forked": now.forked,
         "lost": [_range(gap) for gap in now.gaps],
     }
@@ -137,7 +137,7 @@ def _range(gap: Gap) -> dict[str, int]:
     return {"first": gap.first, "last": gap.last}
 
 
-def shape(sent: Sent) -> dict[str, Any]:
+def shape(sent: SentBundle) -> dict[str, Any]:
     """The JSON shape of a bundle that was put."""
     return {
         "bundle": sent.bundle,
@@ -149,8 +149,8 @@ def shape(sent: Sent) -> dict[str, Any]:
     }
 
 
-def _waiting(waiting: Sequence[Sent]) -> list[str | Said]:
+def _waiting(waiting: Sequence[SentBundle]) -> list[str | Said]:
     if not waiting:
         return [M("Nothing waits for a receipt.")]
     lines: list[str | Said] = [M("Waiting for a receipt from head office: {count}", count=len(waiting))]
-    return lines + [f"  {each.bundle}  {each.wall}  {each.target}" for each in waiting]
+    return lines + [f"  {bundle.bundle}  {bundle.wall}  {bundle.target}" for bundle in waiting]

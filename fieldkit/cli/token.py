@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.operator import Plan, SecretRequest
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
+    from fieldkit.action.token_access import TokenAccess
     from fieldkit.profile.model import Known, TokenProfile
-    from fieldkit.secret import Secret
     from fieldkit.token.agents import Agents
-    from fieldkit.token.attempts import Attempts
     from fieldkit.token.model import PinState, StoredCertificate, Token
-    from fieldkit.token.policy import PinRules
 
 token = noun("token", M("Look at tokens, initialise them, change and unblock PINs."))
 
@@ -37,44 +32,18 @@ STATES: dict[PinState, Said] = {
 NOT_CHANGED = M("Nothing was changed on the token.")
 
 
-def modules(call: Call) -> tuple[str, ...]:
-    """The modules to ask: those named, then those of the profiles that are on this machine."""
-    found = list(call.modules)
-    for profile in call.profiles().tokens.values():
-        found += profile.installed_modules()
-    return tuple(dict.fromkeys(found))
+def agents(call: Call) -> contextlib.AbstractContextManager[Agents]:
+    """The agents of the modules that were named, and of the profiles' that are on this machine."""
+    from fieldkit.action.token_access import open_agents
+
+    return open_agents(call.home, call.profiles(), named=call.modules, store=call.store)
 
 
-@contextlib.contextmanager
-def agents(call: Call) -> Iterator[Agents]:
-    """The agents of all modules."""
-    from fieldkit.token import policy
-    from fieldkit.token.agents import Agents
+def access(call: Call) -> contextlib.AbstractAsyncContextManager[TokenAccess]:
+    """The same for an action; a token that is pulled out ends it."""
+    from fieldkit.action.token_access import open_tokens
 
-    known = call.profiles().tokens.values()
-    with Agents(
-        modules(call),
-        call.home.logs,
-        attempts(call),
-        tries=policy.tries(known),
-        unblock=policy.unblock(known),
-        named=call.modules,
-    ) as running:
-        yield running
-
-
-def attempts(call: Call) -> Attempts:
-    """The count of wrong PINs, with what release 0.1 kept of it in the local store."""
-    from fieldkit.token.attempts import Attempts, recorded
-
-    def earlier() -> dict[str, int]:
-        with call.store() as store:
-            return recorded(store)
-
-    counted = Attempts()
-    if os.path.lexists(call.home.store):
-        counted.adopt(str(call.home.store), earlier)
-    return counted
+    return open_tokens(call.home, call.profiles(), call.console(), named=call.modules, store=call.store)
 
 
 def shape(found: Token) -> dict[str, Any]:
@@ -108,19 +77,19 @@ def line(found: Token) -> str:
 @token.verb("list", M("The tokens that are here."), modules=True)
 def list_(call: Call) -> Iterator[Reply]:
     with agents(call) as running:
-        found = running.tokens()
+        tokens = running.tokens()
         problems = running.problems
-        asked_for = [each for each in problems if each.data.get("module") in call.modules]
-        failed = asked_for or ([] if found else problems)
+        asked_for = [error for error in problems if error.data.get("module") in call.modules]
+        failed = asked_for or ([] if tokens else problems)
         if not (failed and call.json):
-            lines: list[str | Said] = [line(each) for each in found]
+            lines: list[str | Said] = [line(each) for each in tokens]
             lines += [f"! {problem}" for problem in problems if problem not in failed[:1]]
             if not failed:
                 lines = lines or [M("There is no token here.")]
-            yield Reply([shape(each) for each in found], lines, problems=problems)
+            yield Reply([shape(each) for each in tokens], lines, problems=problems)
         if failed:  # whoever named a module is not to take the others' answer for its own
-            failed[0].data["tokens"] = [shape(each) for each in found]
-            failed[0].data["problems"] = [each.as_dict() for each in problems if each is not failed[0]]
+            failed[0].data["tokens"] = [shape(each) for each in tokens]
+            failed[0].data["problems"] = [error.as_dict() for error in problems if error is not failed[0]]
             raise failed[0]
 
 
@@ -163,12 +132,12 @@ def show(call: Call, name: str) -> Reply:
             "profile": _profile_shape(profile) if profile is not None else None,
             "certificates": [
                 {
-                    "id": each.id,
-                    "label": each.label,
-                    "sha256": each.sha256,
-                    "has_private_key": each.has_private_key,
+                    "id": certificate.id,
+                    "label": certificate.label,
+                    "sha256": certificate.sha256,
+                    "has_private_key": certificate.has_private_key,
                 }
-                for each in certificates
+                for certificate in certificates
             ],
         }
         lines: list[str | Said] = [
@@ -178,8 +147,11 @@ def show(call: Call, name: str) -> Reply:
             M("Certificates: {count}", count=len(certificates)),
         ]
         if profile is not None:
-            lines[1:1] = [f"{each} ({explain(how)})" for each, how in _profile_facts(profile)]
-        lines += [f"  {each.id}  {each.label}  {each.sha256[:16]}…" for each in certificates]
+            lines[1:1] = [f"{text} ({explain(how)})" for text, how in _profile_facts(profile)]
+        lines += [
+            f"  {certificate.id}  {certificate.label}  {certificate.sha256[:16]}…"
+            for certificate in certificates
+        ]
         return Reply(result, lines)
 
 
@@ -208,7 +180,9 @@ def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
             "unblock": rules.unblock,
             "known": rules.known,
         },
-        "quirks": [{"id": each.id, "text": str(each.text), "known": each.known} for each in profile.quirks],
+        "quirks": [
+            {"id": quirk.id, "text": str(quirk.text), "known": quirk.known} for quirk in profile.quirks
+        ],
     }
 
 
@@ -216,49 +190,30 @@ def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
 @option("--slot", type=int, said=M("The slot of the token; needed where more than one could be meant."))
 @option("--label", required=True, said=M("The token's new label."))
 def init(call: Call, slot: int | None, label: str) -> Reply:
-    from fieldkit.token import policy, provision
+    from fieldkit.action.initialise_token import initialise_token
 
-    with agents(call) as running:
-        found = _meant(running, slot, call.modules)
-        policy.may_initialise(found, call.profiles().tokens.values())
-        rules = _rules(call, found)
-        consent(call, _init_plan(found, label))
-        confirmed = last_try(call, found, so=True)
-        request = SecretRequest(
-            role="so-pin",
-            title=M("SO PIN of the token {token}", token=found.name)
-            if found.initialized
-            else M("New SO PIN"),
-            new=not found.initialized,
-            check=None if found.initialized else rules.so_check(found),
-        )
-        with _secret(call, found, request) as so_pin, _new_pin(call, found, "pin") as pin:
-            made = provision.initialise(
-                running, found, label, so_pin, pin, rules=rules, confirmed_last_try=confirmed
-            )
-        return Reply(
-            shape(made), M("Initialised: {token}, serial number {serial}.", token=label, serial=made.serial)
-        )
+    async def work() -> Token:
+        async with access(call) as tokens:
+            chosen = _meant(tokens.agents, slot, call.modules)
+            return await initialise_token(tokens, chosen, label, pin_role="pin")
+
+    made = asyncio.run(work())
+    return Reply(
+        shape(made), M("Initialised: {token}, serial number {serial}.", token=label, serial=made.serial)
+    )
 
 
 @token.verb("change-pin", M("Change a token's PIN."), secrets=("pin", "new-pin"), modules=True)
 @click.argument("name", metavar="TOKEN")
 def change_pin(call: Call, name: str) -> Reply:
-    from fieldkit.token import provision
+    from fieldkit.action.change_pin import change_pin as change
 
-    with agents(call) as running:
-        found = running.find(name)
-        consent(call, Plan(title=M("Change the PIN of the token {token}", token=found.name)))
-        confirmed = last_try(call, found)
-        request = SecretRequest(role="pin", title=M("Present PIN of the token {token}", token=found.name))
-        with (
-            _secret(call, found, request) as old,
-            _new_pin(call, found, "new-pin") as new,
-        ):
-            after = provision.change_pin(
-                running, found, old, new, rules=_rules(call, found), confirmed_last_try=confirmed
-            )
-        return Reply(shape(after), M("The PIN of {token} was changed.", token=found.name))
+    async def work() -> Token:
+        async with access(call) as tokens:
+            return await change(tokens, await tokens.find(name))
+
+    after = asyncio.run(work())
+    return Reply(shape(after), M("The PIN of {token} was changed.", token=after.name))
 
 
 @token.verb(
@@ -269,24 +224,14 @@ def change_pin(call: Call, name: str) -> Reply:
 )
 @click.argument("name", metavar="TOKEN")
 def unblock(call: Call, name: str) -> Reply:
-    from fieldkit.procedure.reach import ask_unblocking_code
-    from fieldkit.token import provision
-    from fieldkit.token.guard import OPENS
+    from fieldkit.action.change_pin import unblock_pin
 
-    with agents(call) as running:
-        found = running.find(name)
-        # as far as the profile knows: somebody may have a code all the same
-        steps = (OPENS["authority"],) if found.unblock == "authority" else ()
-        consent(call, Plan(title=M("Set a new PIN on the token {token}", token=found.name), steps=steps))
-        confirmed = last_try(call, found, so=True)
-        with (
-            asyncio.run(ask_unblocking_code(call.console(), found)) as code,
-            _new_pin(call, found, "new-pin") as new,
-        ):
-            after = provision.unblock(
-                running, found, code, new, rules=_rules(call, found), confirmed_last_try=confirmed
-            )
-        return Reply(shape(after), M("The token {token} has a new PIN.", token=found.name))
+    async def work() -> Token:
+        async with access(call) as tokens:
+            return await unblock_pin(tokens, await tokens.find(name))
+
+    after = asyncio.run(work())
+    return Reply(shape(after), M("The token {token} has a new PIN.", token=after.name))
 
 
 def _meant(running: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
@@ -296,81 +241,25 @@ def _meant(running: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
     """
     from fieldkit.token.errors import TokenAmbiguous, TokenNotFound
 
-    found = running.tokens()
+    tokens = running.tokens()
     if named:
-        found = [each for each in found if set(each.modules) & set(named)]
-    fits = [each for each in found if each.slot == slot] if slot is not None else found
+        tokens = [each for each in tokens if set(each.modules) & set(named)]
+    fits = [each for each in tokens if each.slot == slot] if slot is not None else tokens
     if slot is None and len(fits) > 1:
-        fits = [each for each in fits if not each.initialized]
+        fits = [fit for fit in fits if not fit.initialized]
     if len(fits) == 1:
         return fits[0]
-    if fits or (slot is None and found):
+    if fits or (slot is None and tokens):
         raise TokenAmbiguous(
             M("More than one token could be meant."),
             unchanged=NOT_CHANGED,
             hint=M("Say which with --slot; `fieldkit token list` shows them."),
-            candidates=[{"slot": each.slot, "uri": each.uri} for each in fits or found],
+            candidates=[{"slot": fit.slot, "uri": fit.uri} for fit in fits or tokens],
         )
-    if running.problems and not found:
+    if running.problems and not tokens:
         raise running.problems[0]
     raise TokenNotFound(
         M("There is no token to initialise here."),
         unchanged=NOT_CHANGED,
         hint=M("Plug it in and wait for its light; `fieldkit token list` shows what is there."),
     )
-
-
-def _init_plan(found: Token, label: str) -> Plan:
-    if not found.initialized:
-        return Plan(
-            title=M("Initialise the empty token in slot {slot} as {label}", slot=found.slot, label=label),
-            keeps=M("The token is empty; nothing is lost."),
-        )
-    return Plan(
-        title=M("Erase the token {token} and initialise it as {label}", token=found.name, label=label),
-        steps=(
-            M(
-                "Every key and certificate on it is lost for good. Serial number: {serial}",
-                serial=found.serial,
-            ),
-        ),
-        confirm=found.serial or found.name,
-    )
-
-
-def consent(call: Call, plan: Plan) -> None:
-    if not asyncio.run(call.console().consent(plan)):
-        raise errors.NotConsented(M("Nothing was done: not agreed to."), unchanged=NOT_CHANGED)
-
-
-def last_try(call: Call, found: Token, *, so: bool = False) -> bool:
-    """On the last attempt: True only if the person typed the serial number. `--yes` is not enough."""
-
-    from fieldkit.procedure.reach import confirm_last_try
-
-    return asyncio.run(confirm_last_try(call.console(), found, so=so))
-
-
-def ask_pin(call: Call, found: Token, title: Said | None = None) -> Secret:
-    """The user PIN of a token."""
-    from fieldkit.procedure.reach import ask_pin
-
-    return asyncio.run(ask_pin(call.console(), found, title))
-
-
-def _rules(call: Call, found: Token) -> PinRules:
-    from fieldkit.token import policy
-
-    return policy.for_profile(policy.profile_of(found, call.profiles().tokens.values()))
-
-
-def _secret(call: Call, found: Token, request: SecretRequest) -> Secret:
-    """The secret asked for; an empty one where it is typed on the token's own keypad."""
-    from fieldkit.secret import Secret
-
-    return Secret("") if found.protected_path else asyncio.run(call.console().secret(request))
-
-
-def _new_pin(call: Call, found: Token, role: Any) -> Secret:
-    check = _rules(call, found).check(found)
-    return _secret(call, found, SecretRequest(role=role, title=M("New PIN"), new=True, check=check))

@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.finding import Finding, Overall
 from fieldkit.operator import SecretRequest
 from fieldkit.text import M, Said
-from fieldkit.verdict import Check, Outcome, Overall
+from fieldkit.text_output import SYMBOLS
 
 if TYPE_CHECKING:
+    from fieldkit.action.verify_documents import VerificationOptions
     from fieldkit.secret import Secret
-    from fieldkit.signature.judgement import Judgement
-    from fieldkit.signature.online import Online
-    from fieldkit.signature.published import Judged
+    from fieldkit.validation.folder import JudgedDocument
+    from fieldkit.validation.online import Online
 
-SIGNS: dict[Outcome, str] = {"pass": "✓", "fail": "✗", "not-checked": "?"}
 WORDS: dict[Overall, Said] = {
     "pass": M("VALID"),
     "fail": M("NOT VALID"),
@@ -59,16 +58,17 @@ WORDS: dict[Overall, Said] = {
 def verify(
     call: Call, files: tuple[Path, ...], trust: tuple[Path, ...], crl: tuple[Path, ...], **given: Any
 ) -> Reply:
+    from fieldkit.action.verify_documents import verify_documents
+    from fieldkit.pdf.errors import DocumentUnfit
     from fieldkit.record.verification import data_of
-    from fieldkit.signature.errors import DocumentUnfit
-    from fieldkit.signature.published import gather, judge_each
+    from fieldkit.validation.folder import gather
 
     out, report = given["out"], given["report"]
     _writable(out, report, given["token"], replace=given["replace"])
-    wishes = _wishes(call, trust, crl, given)
+    options = _options(call, trust, crl, given)
     paths = gather(files)
     many = len(paths) > 1
-    done = judge_each(paths, wishes.judge, **({"progress": call.console().progress} if many else {}))
+    done = verify_documents(paths, options, call.console().progress if many else None)
     single = not many and paths[0] == files[0] and not (out or report)
     if single and done[0].error is not None and not isinstance(done[0].error, DocumentUnfit):
         raise done[0].error  # what opens and is no document that can be read is judged: it fails
@@ -86,14 +86,14 @@ def verify(
         result["table"] = _tabled(done, out, replace=given["replace"])
         lines.append(M("The table was written: {path}", path=str(out)))
     if report:
-        result["report"] = _reported(call, done, wishes, given)
+        result["report"] = _reported(call, done, options, given)
         lines.append(M("The report was written: {path}", path=str(report)))
         if not given["token"]:
             lines.append(M("The report is not signed. Add --token to have a token sign it."))
-    if wishes.online is not None:
-        lines += requests(wishes.online)
+    if options.online is not None:
+        lines += requests(options.online)
         if isinstance(result, dict):
-            result["requests"] = wishes.online.asked
+            result["requests"] = options.online.asked
     return Reply(result, lines, good=good)
 
 
@@ -102,82 +102,38 @@ def requests(online: Online) -> list[str | Said]:
     return [
         M(
             "Asked: {url}: {outcome}, {size} bytes, {milliseconds} ms",
-            url=each.url,
-            outcome=each.outcome,
-            size=each.size,
-            milliseconds=each.milliseconds,
+            url=answer.url,
+            outcome=answer.outcome,
+            size=answer.size,
+            milliseconds=answer.milliseconds,
         )
-        for each in online.asked
+        for answer in online.asked
     ]
 
 
-class _Wishes(msgspec.Struct, frozen=True):
-    """How documents are judged in this run."""
-
-    anchors: tuple[bytes, ...]
-    others: tuple[bytes, ...]
-    crls: tuple[bytes, ...]
-    online: Any
-    policy: Any
-    rules: tuple[Any, ...]
-    alone: bool
-    draw: bool
-    password: Any
-
-    def judge(self, path: Path) -> Judgement:
-        """Have one document judged."""
-        from fieldkit.signature import appearance
-        from fieldkit.signature.quorum import judge
-        from fieldkit.signature.validate import validate
-
-        options: dict[str, Any] = {
-            "others": self.others,
-            "network": self.online or False,
-            "policy": self.policy,
-            "password": self.password,
-            "rules": self.rules,
-        }
-        if self.alone:
-            own = validate(path, trust=self.anchors, crls=self.crls, **options)
-            compared = appearance.left_out()
-            if self.draw:  # PDFium comes with fieldkit: it is no other program
-                compared = appearance.compare(path, password=self.password, asked=("pdfium",))
-            return appearance.judged(own, compared)
-        return judge(path, self.anchors, self.crls, draw=self.draw, **options)
-
-
-def _wishes(call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]) -> _Wishes:
-    """The anchors and lists that were named; those of the profiles where no anchor was."""
-    from fieldkit.cli.sign import material
-    from fieldkit.signature.judgement import Policy
-    from fieldkit.signature.online import Online
+def _options(
+    call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]
+) -> VerificationOptions:
+    from fieldkit.action.trust_material import named
+    from fieldkit.action.verify_documents import VerificationOptions
+    from fieldkit.validation.online import Online
 
     profiles = call.profiles()
-    anchors, crls = [_given(path) for path in trust], [_given(path) for path in crl]
-    others: tuple[bytes, ...] = ()
-    if not anchors:
-        here = material(call, profiles)
-        anchors, others, crls = list(here.anchors), here.others, [*crls, *here.crls]
-    return _Wishes(
-        tuple(anchors),
-        others,
-        tuple(crls),
-        Online(named=profiles.addresses) if given["network"] else None,
-        Policy(
-            revocation=not given["no_revocation"],
-            timestamp=given["timestamp"],
-            purposes=profiles.purposes(profiles.authorities),
-        ),
-        tuple(profiles.rules.values()),
-        given["alone"],
-        not given["no_appearance"],
-        _password(call),
+    return VerificationOptions(
+        named(call.home, profiles, trust, crl),
+        revocation=not given["no_revocation"],
+        timestamp=given["timestamp"],
+        online=Online(named=profiles.addresses) if given["network"] else None,
+        rules=tuple(profiles.rules.values()),
+        alone=given["alone"],
+        draw=not given["no_appearance"],
+        password=_password(call),
     )
 
 
 def _password(call: Call) -> Secret | None:
     """The documents' password where a file with it was named."""
-    if not click.get_current_context().params.get("password_file"):
+    if not call.gives("password"):
         return None
     request = SecretRequest(role="password", title=M("The documents' password"))
     return asyncio.run(call.console().secret(request))
@@ -195,7 +151,7 @@ def _writable(out: Path | None, report: Path | None, token: str, *, replace: boo
         )
     for path in filter(None, (out, report)):
         if not replace and os.path.lexists(path):
-            from fieldkit.signature.errors import OutputUnfit
+            from fieldkit.pdf.errors import OutputUnfit
 
             raise OutputUnfit(
                 M("There is already a file {name}.", name=path.name),
@@ -204,9 +160,9 @@ def _writable(out: Path | None, report: Path | None, token: str, *, replace: boo
             )
 
 
-def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
+def _tabled(done: Sequence[JudgedDocument], out: Path, *, replace: bool) -> str:
+    from fieldkit.pdf import document
     from fieldkit.record import verification
-    from fieldkit.signature import document
 
     data = verification.to_csv(done) if out.suffix.lower() == ".csv" else verification.to_xlsx(done)
     with document.written(out, overwrite=replace) as file:
@@ -215,45 +171,51 @@ def _tabled(done: Sequence[Judged], out: Path, *, replace: bool) -> str:
 
 
 def _reported(
-    call: Call, done: Sequence[Judged], wishes: _Wishes, given: Mapping[str, Any]
+    call: Call, done: Sequence[JudgedDocument], options: VerificationOptions, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the report, signed where a token was named; where it is and what it is."""
+    from fieldkit.pdf import document
     from fieldkit.record import verification
-    from fieldkit.signature import document
     from fieldkit.signature.sign import sign
 
     out, token = given["report"], given["token"]
-    asked = [f"{each.url}: {each.outcome}" for each in wishes.online.asked] if wishes.online else []
-    known = verification.basis(wishes.anchors, wishes.crls, asked, network=wishes.online is not None)
+    material, online = options.material, options.online
+    asked = [f"{request.url}: {request.outcome}" for request in online.asked] if online else []
+    known = verification.basis(material.anchors, material.crls, asked, network=online is not None)
     made = verification.report(done, known, signed=bool(token))
     if not token:
         with document.written(out, overwrite=given["replace"]) as file:
             file.write(made)
         return {"path": str(out), "signed": False, "sha256": hashlib.sha256(made).hexdigest()}
-    from fieldkit.cli.signing import token_signer
+    from fieldkit.cli.signing import signed_with
 
     with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
         plain = Path(name) / "report.pdf"
         plain.write_bytes(made)
-        with token_signer(call, token, given["certificate"], M("The report {name}", name=out.name)) as signer:
-            signed = sign(
+        signed = signed_with(
+            call,
+            token,
+            given["certificate"],
+            M("The report {name}", name=out.name),
+            lambda signer: sign(
                 plain,
                 out,
                 signer,
                 field=verification.FIELD,
                 overwrite=given["replace"],
-                purposes=wishes.policy.purposes,
-            )
+                purposes=material.purposes,
+            ),
+        )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
 
-def _lines(judged: Judged, *, brief: bool) -> list[str | Said]:
+def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
     """One document for a person: what is signed by whom, then every check; of many what is to be mended."""
     if brief and judged.verdict == "pass":
         return []
 
-    def chosen(checks: Sequence[Check]) -> list[Check]:
-        return [each for each in checks if not brief or (each.required and each.verdict != "pass")]
+    def chosen(checks: Sequence[Finding]) -> list[Finding]:
+        return [check for check in checks if not brief or (check.required and check.severity != "pass")]
 
     verdict = str(WORDS[judged.verdict])
     lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
@@ -261,25 +223,25 @@ def _lines(judged: Judged, *, brief: bool) -> list[str | Said]:
         first, *more = judged.error.lines()
         return [*lines, f"  ✗ {first}", *(f"      → {line}" for line in more)]
     assert judged.found is not None
-    for each in judged.found.signatures:
+    for signature in judged.found.signatures:
         lines.append(
             M(
                 "{field}: {signer}, {time}, {level}: {verdict}",
-                field=each.field,
-                signer=each.signer or "?",
-                time=each.signed_at or "?",
-                level=each.level.upper(),
-                verdict=str(WORDS[each.verdict]),
+                field=signature.field,
+                signer=signature.signer or "?",
+                time=signature.signed_at or "?",
+                level=signature.level.upper(),
+                verdict=str(WORDS[signature.verdict]),
             )
         )
-        lines += check_lines(chosen(each.checks))
+        lines += check_lines(chosen(signature.checks))
     lines += check_lines(chosen(judged.found.checks))
     if judged.verdict == "indeterminate" and not brief:
         lines.append(M("What is required and marked ? was not checked; each line says what would settle it."))
     return lines
 
 
-def _table(done: Sequence[Judged]) -> list[str | Said]:
+def _table(done: Sequence[JudgedDocument]) -> list[str | Said]:
     """Every document in one line, then how many are what."""
     width = max(len(str(WORDS[each])) for each in WORDS)
     lines: list[str | Said] = [""]
@@ -299,19 +261,13 @@ def _table(done: Sequence[Judged]) -> list[str | Said]:
     return lines
 
 
-def check_lines(checks: Sequence[Check]) -> list[str | Said]:
+def check_lines(checks: Sequence[Finding]) -> list[str | Said]:
     """Checks as lines for a person: a sign, the words, the technical text; then what would settle it."""
     lines: list[str | Said] = []
     for check in checks:
         lines.append(
-            f"  {SIGNS[check.verdict]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
+            f"  {SYMBOLS[check.severity]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
         )
-        if check.hint is not None and check.verdict != "pass":
+        if check.hint is not None and check.severity != "pass":
             lines.append(f"      → {check.hint}")
     return lines
-
-
-def _given(path: Path) -> bytes:
-    from fieldkit.signature import document
-
-    return document.read(path)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.plain import SYMBOLS
+from fieldkit.finding import Finding
 from fieldkit.text import M, Said
-from fieldkit.visit.model import CHANGED, State, Status, UnreadableVisit, Visit
+from fieldkit.text_output import SYMBOLS
+from fieldkit.visit.model import CHANGED, STATES, Status, UnreadableVisit, Visit
+
+if TYPE_CHECKING:
+    from fieldkit.visit.visits import Visits
 
 visit = noun("visit", M("Start a visit, answer its checklist, finish it."))
 
-STATES: dict[State, Said] = {
-    "open": M("open"),
-    "ready": M("ready to be signed off"),
-    "signed": M("signed off, record to be made"),
-    "recorded": M("finished, record made"),
-}
 SIGNS: dict[Status, str] = {
     "done": SYMBOLS["pass"],
     "todo": "·",
@@ -60,9 +59,9 @@ def shape(found: Visit) -> dict[str, Any]:
         "notes": [*found.notes, *found.later_notes],
         "outdated": list(found.outdated),
         "attempts": [
-            {"item": item, "code": each.code, "message": str(each.message), "when": each.wall}
+            {"item": item, "code": attempt.code, "message": str(attempt.message), "when": attempt.wall}
             for item, made in found.attempts.items()
-            for each in made
+            for attempt in made
         ],
     }
 
@@ -99,7 +98,7 @@ def unreadable_lines(unreadable: UnreadableVisit) -> list[str]:
 
 def heading(found: Visit) -> str:
     """A visit in one line."""
-    state = STATES[found.state]
+    state = STATES[found.finish][found.state]
     return f"{found.id}  {found.bureau.name}  {found.checklist.title}  {found.done}/{found.total}  {state}"
 
 
@@ -130,13 +129,37 @@ def _show(found: Visit) -> list[str]:
     return lines
 
 
+def _introduce(call: Call, visits: Visits, who: str) -> None:
+    """Have it known who works: as named, as set up, or asked once. Where nobody can be, the login is said."""
+    from fieldkit import settings
+    from fieldkit.cli.setup import WHO
+
+    if who:
+        visits.introduce(who)
+    elif not visits.named:
+        kept, console = settings.load(call.home), call.console()
+        typed = asyncio.run(console.ask(WHO)) if console.attended else ""
+        if typed:
+            visits.introduce(typed)
+            settings.save(call.home, msgspec.structs.replace(kept, who=visits.who))
+            return
+        console.say(
+            Finding(
+                "name-not-set",
+                "warning",
+                M("Nobody's name is set: the record names the login {login}, and says so.", login=visits.who),
+                hint=M("Set it once: `fieldkit setup --who NAME`."),
+            )
+        )
+
+
 @visit.verb("start", M("Begin a visit at a bureau."))
 @option("--bureau", required=True, said=M("The bureau's code in the plan."))
 @option("--checklist", default="handover", said=M("A checklist's name, or a file."))
-@option("--who", default="", said=M("The technician's name; the login name unless given."))
+@option("--who", default="", said=M("The technician's name; the one of `fieldkit setup` unless given."))
 def start(call: Call, bureau: str, checklist: str, who: str) -> Reply:
     with call.visits() as visits:
-        visits.who = who or visits.who
+        _introduce(call, visits, who)
         found = visits.start(bureau, checklist)
         return Reply({"visit": found.id}, heading(found))
 
@@ -229,10 +252,12 @@ def run(call: Call, name: str, step: str) -> Reply:
 @click.argument("name", metavar="VISIT")
 @click.option("--token", default="")
 @option("--out", type=click.Path(path_type=Path), said=M("The folder the record is written to."))
-def finish(call: Call, name: str, token: str, out: Path | None) -> Reply:
+@option("--who", default="", said=M("The technician's name; the one of `fieldkit setup` unless given."))
+def finish(call: Call, name: str, token: str, out: Path | None, who: str) -> Reply:
     from fieldkit.record.handover import hand_over
 
     with call.visits() as visits:
+        _introduce(call, visits, who)
         made = asyncio.run(
             hand_over(visits, name, call.console(), token=token, out=out, modules=call.modules)
         )

@@ -55,7 +55,7 @@ DPKG = Path("/var/lib/dpkg")
 LISTS = Path("/var/lib/apt/lists")
 
 
-class Changes(msgspec.Struct, frozen=True):
+class PackageChanges(msgspec.Struct, frozen=True):
     """What an installation would change: packages new, upgraded, and the bytes to download."""
 
     new: tuple[Package, ...] = ()
@@ -83,8 +83,8 @@ def installed(packages: Iterable[str]) -> dict[str, str]:
     if not wanted:
         return {}
     shape = "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n"
-    found = ask(("dpkg-query", "--show", shape, "--", *wanted))
-    rows = (line.split("\t") for line in found.out.splitlines())
+    answer = ask(("dpkg-query", "--show", shape, "--", *wanted))
+    rows = (line.split("\t") for line in answer.out.splitlines())
     return {row[0]: row[1] for row in rows if len(row) == 3 and row[2].strip() in ("ii", "hi")}
 
 
@@ -110,8 +110,8 @@ def _states(names: Iterable[str]) -> dict[str, str]:
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    found = ask(("dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *wanted))
-    rows = (line.split("\t") for line in found.out.splitlines())
+    answer = ask(("dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *wanted))
+    rows = (line.split("\t") for line in answer.out.splitlines())
     return {row[0]: row[1].strip() for row in rows if len(row) == 2 and row[1].strip()}
 
 
@@ -136,13 +136,13 @@ def lists_empty() -> bool:
     return not LISTS.is_dir() or not any("Packages" in entry.name for entry in LISTS.iterdir())
 
 
-def changes(wanted: Sequence[str], *options: str, files: Sequence[Path] = ()) -> Changes:
+def changes(wanted: Sequence[str], *options: str, files: Sequence[Path] = ()) -> PackageChanges:
     """What installing the packages `wanted` and the .deb `files` would change, as apt works it out.
 
     Raises the types of `errors` for what cannot be installed.
     """
     said = _planned(_arguments(wanted, files), options)
-    return Changes(
+    return PackageChanges(
         _section(said, "NEW packages will be installed"),
         _section(said, "packages will be upgraded"),
         sum(fetch.size for fetch in _fetches(said)),
@@ -224,13 +224,13 @@ def refresh_step(prefix: Sequence[str]) -> Step:
 def install_step(
     prefix: Sequence[str],
     wanted: Sequence[str],
-    said: Message,
+    message: Message,
     *options: str,
     files: Sequence[Path] = (),
 ) -> Step:
     """The step that installs the packages `wanted` and the .deb `files`."""
     command = ("apt-get", "install", *QUIET, *OPTIONS, *options, *_arguments(wanted, files))
-    return Step(said, (*prefix, *SURROUNDINGS, *command), installs=True)
+    return Step(message, (*prefix, *SURROUNDINGS, *command), installs=True)
 
 
 def remove_step(prefix: Sequence[str], gone: Sequence[str], verb: str = "purge") -> Step:
@@ -243,12 +243,12 @@ def remove_step(prefix: Sequence[str], gone: Sequence[str], verb: str = "purge")
 
 def expected(plan: DriverPlan) -> tuple[str, ...]:
     """The packages that carrying out `plan` would touch, asked of apt where the plan could not yet."""
-    found = (*plan.new, *plan.changed)
-    if not found:  # the lists were fetched only now
+    packages = (*plan.new, *plan.changed)
+    if not packages:  # the lists were fetched only now
         files = [copy.target for copy in plan.copies]
         made = changes((), files=files) if files else changes(plan.wanted)
-        found = (*made.new, *made.upgraded)
-    return tuple(package.name for package in found)
+        packages = (*made.new, *made.upgraded)
+    return tuple(package.name for package in packages)
 
 
 def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
@@ -295,8 +295,8 @@ class _Reader:
     # dlstatus:<n>:<percent>:<words>  pmstatus:<package>:<percent>:<words>
     STATUS = re.compile(r"(dlstatus|pmstatus):([^:]*):([\d.]+):")
 
-    def __init__(self, said: Message, tell: Tell | None) -> None:
-        self._said = said
+    def __init__(self, message: Message, tell: Tell | None) -> None:
+        self._said = message
         self._tell = tell
         self._done = -1
         self.unpacking = False

@@ -25,7 +25,7 @@ class Answer(msgspec.Struct, frozen=True):
     err: str = ""
 
 
-class Ask(Protocol):
+class SystemQuery(Protocol):
     """How a program is asked: by `ask`, or by what stands in for a system that is not at hand."""
 
     def __call__(self, argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer: ...

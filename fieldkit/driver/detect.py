@@ -17,10 +17,10 @@ from typing import Literal
 import msgspec
 
 from fieldkit.driver import apt, library, macos, pcsc, prove, rpm, services, usb, windows
+from fieldkit.driver.methods import InstallMethod, chosen, kinds, places
 from fieldkit.driver.steps import Package
-from fieldkit.driver.ways import Way, chosen, kinds, places
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.profile.driver import Known
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message
@@ -41,7 +41,7 @@ class Detected(msgspec.Struct, frozen=True):
     known: str = ""
 
 
-class Here(msgspec.Struct, frozen=True):
+class InstalledModule(msgspec.Struct, frozen=True):
     """A module of a driver that is on this machine. version, package: as its system knows it; "" if not."""
 
     path: str
@@ -63,7 +63,7 @@ class DriverState(msgspec.Struct, frozen=True):
     profile: str
     packages: dict[str, str]
     missing: tuple[str, ...]
-    here: tuple[Here, ...]
+    here: tuple[InstalledModule, ...]
     enough: bool
     findings: tuple[Finding, ...] = ()
     wanted: dict[str, str] = {}
@@ -85,17 +85,17 @@ def detect(
         reader for reader in (pcsc.readers().readers if readers is None else readers) if reader.present
     ]
     plugged = list(usb.devices() if devices is None else devices)
-    found = [_in_reader(profiles, reader) for reader in present]
-    told = {name for token in found for name in token.profiles}
+    detecteds = [_in_reader(profiles, reader) for reader in present]
+    told = {name for token in detecteds for name in token.profiles}
     for device in plugged:
         serving = _serving(profiles, "usb", device.id)
-        if told.intersection(serving) or (found and not serving):
+        if told.intersection(serving) or (detecteds and not serving):
             continue  # the reader service has told of it
         if serving or device.smart_card:
-            found.append(
+            detecteds.append(
                 Detected("usb", device.name, usb=device.id, profiles=tuple(serving), known=_first(serving))
             )
-    return tuple(found)
+    return tuple(detecteds)
 
 
 def state(profile: TokenProfile) -> DriverState:
@@ -107,7 +107,7 @@ def state(profile: TokenProfile) -> DriverState:
     if way is not None:
         known.setdefault(way.module, _known(way.known))
     looks = [(place, prove.examine(place)) for place in places(profile)]
-    files: dict[str, Here] = {}
+    files: dict[str, InstalledModule] = {}
     findings: list[Finding] = []
     for place, finding in looks:
         real = os.path.realpath(place)
@@ -157,8 +157,8 @@ def _serving(profiles: Mapping[str, TokenProfile], by: str, value: str) -> dict[
     for profile in profiles.values():
         if by == "atr" and profile.matches_atr(value):
             # an ATR without wildcards says more than one with
-            exact = {each.value: each.known for each in profile.atr}
-            masked = next((each.known for each in profile.atr if "?" in each.value), "documented")
+            exact = {atr.value: atr.known for atr in profile.atr}
+            masked = next((atr.known for atr in profile.atr if "?" in atr.value), "documented")
             known = exact.get(value, masked)
             found.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
         elif by == "usb" and profile.matches_usb(value):
@@ -184,14 +184,14 @@ def _word(part: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(part)}", name, re.IGNORECASE) is not None
 
 
-def _here(place: str, finding: Finding, known: str) -> Here:
+def _here(place: str, finding: Finding, known: str) -> InstalledModule:
     package = Package("")
     with contextlib.suppress(FieldkitError, OSError):
         package = _owner(place)
     kind = finding.detail or ""
     with contextlib.suppress(OSError):
         kind = str(library.read(Path(place)))
-    return Here(place, kind, finding.severity == "pass", package.version, package.name, known)
+    return InstalledModule(place, kind, finding.severity == "pass", package.version, package.name, known)
 
 
 def _owner(place: str) -> Package:
@@ -206,7 +206,7 @@ def _owner(place: str) -> Package:
     return (rpm.owner(real) if "rpm" in kinds() else None) or Package("")
 
 
-def _wanted(way: Way | None) -> dict[str, str]:
+def _wanted(way: InstallMethod | None) -> dict[str, str]:
     if way is None:
         return {}
     if way.apt is not None:
@@ -214,7 +214,9 @@ def _wanted(way: Way | None) -> dict[str, str]:
     return {way.file.file: way.file.version} if way.file is not None and way.file.version else {}
 
 
-def _too_old(way: Way | None, have: Mapping[str, str], here: Sequence[Here]) -> tuple[Finding, ...]:
+def _too_old(
+    way: InstallMethod | None, have: Mapping[str, str], here: Sequence[InstalledModule]
+) -> tuple[Finding, ...]:
     """Where the version that is here is older than the profile asks."""
     told: list[tuple[str, str, str]] = []
     if way is not None and way.apt is not None:

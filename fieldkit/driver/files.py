@@ -22,7 +22,7 @@ from fieldkit.driver.errors import (
     PackageUnknown,
     PackageUnreadable,
 )
-from fieldkit.driver.steps import Copy, Tell
+from fieldkit.driver.steps import CopiedFile, Tell
 from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.home import private
 from fieldkit.operator import Progress
@@ -33,7 +33,7 @@ CHUNK = 1 << 20
 NOTHING = M("Nothing was installed.")
 
 
-def take(file: PackageFile, files: Sequence[Path], folder: Path | None) -> Copy:
+def take(file: PackageFile, files: Sequence[Path], folder: Path | None) -> CopiedFile:
     """The maker's file that the profile describes, among `files`; raises why it is not to be used."""
     if not file.sha256:
         raise FileUnverified(
@@ -61,17 +61,17 @@ def take(file: PackageFile, files: Sequence[Path], folder: Path | None) -> Copy:
     return known(source, folder, file.sha256)
 
 
-def known(source: Path, folder: Path | None, sha256: str = "") -> Copy:
+def known(source: Path, folder: Path | None, sha256: str = "") -> CopiedFile:
     """`source`, read and compared with `sha256`; without one, the kit's manifest has vouched for it."""
     found, size = _digest(source)
     if sha256 and found != sha256:
         raise _wrong(source, sha256, found)
     if folder is None or source.is_relative_to(folder.parent):  # in fieldkit's own folder already
-        return Copy(source, source, size, found)
-    return Copy(source, folder / found[:16] / source.name, size, found)
+        return CopiedFile(source, source, size, found)
+    return CopiedFile(source, folder / found[:16] / source.name, size, found)
 
 
-def bring(copies: Sequence[Copy], tell: Tell | None = None, stop: Event | None = None) -> None:
+def bring(copies: Sequence[CopiedFile], tell: Tell | None = None, stop: Event | None = None) -> None:
     """Copy each file to where it is used, comparing as it is copied; raises before anything is run."""
     total = sum(copy.size for copy in copies)
     done = 0
@@ -79,7 +79,7 @@ def bring(copies: Sequence[Copy], tell: Tell | None = None, stop: Event | None =
         done = _bring(copy, done, total, tell, stop)
 
 
-def clear(copies: Sequence[Copy]) -> None:
+def clear(copies: Sequence[CopiedFile]) -> None:
     """Take the copies away again."""
     for copy in copies:
         if copy.target != copy.source:
@@ -91,12 +91,12 @@ def clear(copies: Sequence[Copy]) -> None:
                 pass
 
 
-def part(copy: Copy) -> Path:
+def part(copy: CopiedFile) -> Path:
     """Where a copy grows until it is whole."""
     return copy.target.with_name(copy.target.name + ".part")
 
 
-def _bring(copy: Copy, done: int, total: int, tell: Tell | None, stop: Event | None) -> int:
+def _bring(copy: CopiedFile, done: int, total: int, tell: Tell | None, stop: Event | None) -> int:
     if copy.source == copy.target:
         found, _ = _digest(copy.source)
         if found != copy.sha256:

@@ -19,7 +19,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 
 
-class Installer(Protocol):
+class DriverInstaller(Protocol):
     """How one system's installer is run, read and undone; each is a module of this room."""
 
     def expected(self, plan: DriverPlan) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class Installer(Protocol):
         """The steps that take away what was `added`; none where that is not known."""
 
 
-INSTALLERS: dict[Kind, Installer] = {
+INSTALLERS: dict[Kind, DriverInstaller] = {
     "apt": apt,
     "deb": apt,
     "rpm": rpm,
@@ -50,7 +50,7 @@ INSTALLERS: dict[Kind, Installer] = {
 }
 
 
-class Before(msgspec.Struct, frozen=True):
+class StateBefore(msgspec.Struct, frozen=True):
     """What was on the machine before: the names that are watched, their states, settings left of them."""
 
     names: tuple[str, ...] = ()
@@ -66,25 +66,25 @@ class Before(msgspec.Struct, frozen=True):
         return {name: state for name, state in now.items() if self.states.get(name, state) != state}
 
 
-class Installed(msgspec.Struct, frozen=True):
+class Installation(msgspec.Struct, frozen=True):
     """What an installation left: what is new, the log it kept, whether the machine has to be restarted."""
 
     new: tuple[str, ...]
     log: Path
-    before: Before = Before()
+    before: StateBefore = StateBefore()
     restart: bool = False
 
 
 def install(
     plan: DriverPlan, logs: Path, *, tell: Tell | None = None, stop: Event | None = None
-) -> Installed:
+) -> Installation:
     """Check the files and run the steps of `plan`; on failure or `stop`, undo and raise what went wrong."""
     if not plan.rights:
         raise rights.missing(plan.by_hand)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     log = logs / f"driver-{plan.profile}-{stamp}.log"
     installer = INSTALLERS[plan.kind]
-    before: Before | None = None
+    before: StateBefore | None = None
     restart = False
     try:
         files.bring(plan.copies, tell, stop)
@@ -93,16 +93,16 @@ def install(
                 before = _look(installer, plan)
             restart = installer.carry_out(step, log, tell, stop) or restart
     except FieldkitError as error:
-        undo(error, plan, before or Before(), log)
+        undo(error, plan, before or StateBefore(), log)
         raise
     finally:
         files.clear(plan.copies)
     now = installer.traces(before.names) if before is not None else {}
-    seen = before or Before()
-    return Installed(tuple(seen.added(now)), log, seen, restart)
+    seen = before or StateBefore()
+    return Installation(tuple(seen.added(now)), log, seen, restart)
 
 
-def undo(error: FieldkitError, plan: DriverPlan, before: Before, log: Path) -> None:
+def undo(error: FieldkitError, plan: DriverPlan, before: StateBefore, log: Path) -> None:
     """Remove what `plan` added since `before`, and let `error` say what is left on the machine."""
     if log.exists():
         error.data["log"] = str(log)
@@ -129,6 +129,6 @@ def undo(error: FieldkitError, plan: DriverPlan, before: Before, log: Path) -> N
         error.unchanged = M("Nothing was installed.")
 
 
-def _look(installer: Installer, plan: DriverPlan) -> Before:
+def _look(installer: DriverInstaller, plan: DriverPlan) -> StateBefore:
     names = installer.expected(plan)
-    return Before(names, installer.traces(names), frozenset(installer.settings_of(names)))
+    return StateBefore(names, installer.traces(names), frozenset(installer.settings_of(names)))

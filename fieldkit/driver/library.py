@@ -39,7 +39,7 @@ _SAME = {
 }
 
 
-class Library(msgspec.Struct, frozen=True):
+class SharedLibrary(msgspec.Struct, frozen=True):
     """A library file by its header. machines: the processors it has code for; a Mac's may have two."""
 
     format: Format
@@ -66,7 +66,7 @@ def own_machine() -> str:
     return machine
 
 
-def read(path: Path) -> Library:
+def read(path: Path) -> SharedLibrary:
     """The header of the file `path`; a format of "unknown" where it is no library. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(4096)
@@ -77,36 +77,36 @@ def read(path: Path) -> Library:
             return _pe(head)
         return _mach(head)
     except (struct.error, IndexError):  # cut short
-        return Library("unknown")
+        return SharedLibrary("unknown")
 
 
-def _elf(head: bytes) -> Library:
+def _elf(head: bytes) -> SharedLibrary:
     order = "<" if head[5] == 1 else ">"
     (machine,) = struct.unpack_from(f"{order}H", head, 18)
-    return Library("elf", (_ELF.get(machine, str(machine)),), 64 if head[4] == 2 else 32)
+    return SharedLibrary("elf", (_ELF.get(machine, str(machine)),), 64 if head[4] == 2 else 32)
 
 
-def _pe(head: bytes) -> Library:
+def _pe(head: bytes) -> SharedLibrary:
     (offset,) = struct.unpack_from("<I", head, 0x3C)
     if head[offset : offset + 4] != b"PE\0\0":
-        return Library("unknown")
+        return SharedLibrary("unknown")
     machine, magic = (
         struct.unpack_from("<H", head, offset + 4)[0],
         struct.unpack_from("<H", head, offset + 24)[0],
     )
-    return Library("pe", (_PE.get(machine, hex(machine)),), 64 if magic == 0x20B else 32)
+    return SharedLibrary("pe", (_PE.get(machine, hex(machine)),), 64 if magic == 0x20B else 32)
 
 
-def _mach(head: bytes) -> Library:
+def _mach(head: bytes) -> SharedLibrary:
     (magic,) = struct.unpack_from(">I", head, 0)
     if magic == 0xCAFEBABE:  # several processors in one file
         (count,) = struct.unpack_from(">I", head, 4)
         kinds = [struct.unpack_from(">I", head, 8 + 20 * number)[0] for number in range(min(count, 8))]
-        return Library("mach-o", tuple(_MACH.get(kind, str(kind)) for kind in kinds), 64)
+        return SharedLibrary("mach-o", tuple(_MACH.get(kind, str(kind)) for kind in kinds), 64)
     if magic in (0xCFFAEDFE, 0xCEFAEDFE):
         (kind,) = struct.unpack_from("<I", head, 4)
-        return Library("mach-o", (_MACH.get(kind, str(kind)),), 64 if magic == 0xCFFAEDFE else 32)
-    return Library("unknown")
+        return SharedLibrary("mach-o", (_MACH.get(kind, str(kind)),), 64 if magic == 0xCFFAEDFE else 32)
+    return SharedLibrary("unknown")
 
 
 def _own_format() -> Format:

@@ -12,23 +12,24 @@ from pathlib import Path
 from threading import Event
 
 from fieldkit.driver import run
-from fieldkit.driver.ask import Ask, ask
+from fieldkit.driver.ask import SystemQuery, ask
 from fieldkit.driver.errors import InstallFailed, NoRights, NoSpace, PackageDamaged, PublisherWrong
 from fieldkit.driver.steps import DriverPlan, Step, Tell
 from fieldkit.errors import Cancelled, FieldkitError
-from fieldkit.operator import Finding, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
 
 TRUSTED = ("signed by a developer certificate issued by Apple", "signed by a certificate trusted by")
 
 
-def packages(answer: Ask = ask) -> tuple[str, ...]:
+def packages(answer: SystemQuery = ask) -> tuple[str, ...]:
     """The ids of the packages that macOS keeps receipts of."""
     return tuple(answer(("pkgutil", "--pkgs")).out.split())
 
 
-def owner(path: str, answer: Ask = ask) -> tuple[str, str]:
+def owner(path: str, answer: SystemQuery = ask) -> tuple[str, str]:
     """The package that brought the file at `path`, and its version; both "" where none did."""
     said = answer(("pkgutil", "--file-info", path)).out
     name = re.search(r"^pkgid: (\S+)$", said, re.MULTILINE)
@@ -36,7 +37,7 @@ def owner(path: str, answer: Ask = ask) -> tuple[str, str]:
     return (name[1] if name else "", told[1] if told else "")
 
 
-def check_publisher(file: PackageFile, path: Path, answer: Ask = ask) -> Finding | None:
+def check_publisher(file: PackageFile, path: Path, answer: SystemQuery = ask) -> Finding | None:
     """Raise where somebody else signed the file, or nobody; None where all is well or none is named."""
     if not file.publisher:
         return None
@@ -68,7 +69,7 @@ def expected(plan: DriverPlan) -> tuple[str, ...]:
     return (plan.file.module,) if plan.file is not None else ()
 
 
-def traces(names: Collection[str], answer: Ask = ask) -> dict[str, str]:
+def traces(names: Collection[str], answer: SystemQuery = ask) -> dict[str, str]:
     """Those of the files `names` that are here, and every package that macOS keeps a receipt of."""
     found = {name: "file" for name in names if Path(name).exists()}
     return found | dict.fromkeys(packages(answer), "receipt")
@@ -85,7 +86,7 @@ def undoing(file: PackageFile, prefix: Sequence[str]) -> tuple[Step, ...]:
 
 
 def removal(
-    plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = (), answer: Ask = ask
+    plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = (), answer: SystemQuery = ask
 ) -> tuple[Step, ...]:
     """The step that the plan showed, where the module was not here before, and forgetting the receipt of the
     package that brought the module; receipts of other packages that are new stay."""

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.driver import apt, files, macos, prove, rights, rpm, services, windows
-from fieldkit.driver.ask import Ask, ask
+from fieldkit.driver.ask import SystemQuery, ask
 from fieldkit.driver.detect import disturbing
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
-from fieldkit.driver.steps import Copy, DebFile, DriverPlan, Package, Step
-from fieldkit.driver.ways import Way, chosen, places
-from fieldkit.operator import Finding
+from fieldkit.driver.methods import InstallMethod, chosen, places
+from fieldkit.driver.steps import CopiedFile, DebFile, DriverPlan, Package, Step
+from fieldkit.finding import Finding
 from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M
@@ -23,7 +23,7 @@ __all__ = ["chosen", "from_maker", "places", "plan"]
 
 def plan(
     profile: TokenProfile,
-    given: Sequence[Path] = (),
+    paths: Sequence[Path] = (),
     *,
     folder: Path | None = None,
     prefix: rights.Prefix | None = None,
@@ -44,11 +44,11 @@ def plan(
         )
     asleep = services.asleep(profile.driver.services)
     if way.apt is not None:
-        made = _from_packages(profile, way.apt, given, folder, prefix, asleep)
+        made = _from_packages(profile, way.apt, paths, folder, prefix, asleep)
     elif _works(way):
         made = _started(profile, way, asleep, prefix)
     else:
-        made = from_maker(profile, way, given, folder, prefix=prefix)
+        made = from_maker(profile, way, paths, folder, prefix=prefix)
     if not made.wanted:
         return made
     return msgspec.structs.replace(made, warnings=(*made.warnings, *disturbing(profile)))
@@ -56,17 +56,17 @@ def plan(
 
 def from_maker(
     profile: TokenProfile,
-    way: Way,
-    given: Sequence[Path],
+    way: InstallMethod,
+    paths: Sequence[Path],
     folder: Path | None,
     *,
     prefix: rights.Prefix | None = None,
-    answer: Ask = ask,
+    answer: SystemQuery = ask,
 ) -> DriverPlan:
     """What installing from the maker's file of `way` would do; the file's SHA-256 is compared first."""
     file = way.file
     assert file is not None
-    copy = files.take(file, given, folder)
+    copy = files.take(file, paths, folder)
     warned: Finding | None = None
     entry = rights.prefix() if prefix is None else prefix
     new: tuple[Package, ...] = ()
@@ -107,14 +107,14 @@ def from_maker(
 
 
 def _from_deb(
-    profile: TokenProfile, file: PackageFile, copy: Copy, entry: rights.Prefix | None
+    profile: TokenProfile, file: PackageFile, copy: CopiedFile, entry: rights.Prefix | None
 ) -> DriverPlan:
     """A maker's .deb: apt brings what else it needs from this machine's sources."""
     changes = apt.changes((), files=[copy.source])
-    said = M("Install {file}.", file=file.file)
+    message = M("Install {file}.", file=file.file)
     finish = apt.interrupted()
     steps = [apt.finish_step(entry or ())] if finish else []
-    steps.append(apt.install_step(entry or (), (), said, files=[copy.target]))
+    steps.append(apt.install_step(entry or (), (), message, files=[copy.target]))
     return DriverPlan(
         profile.id,
         profile.title,
@@ -143,7 +143,7 @@ def _unsigned(file: PackageFile) -> Finding:
     )
 
 
-def _works(way: Way) -> bool:
+def _works(way: InstallMethod) -> bool:
     """The module of the way is here, fits, and on Windows its provider is registered."""
     seen = prove.examine(way.module)
     here = seen is not None and seen.severity == "pass"
@@ -153,7 +153,7 @@ def _works(way: Way) -> bool:
 
 
 def _started(
-    profile: TokenProfile, way: Way, asleep: tuple[str, ...], prefix: rights.Prefix | None
+    profile: TokenProfile, way: InstallMethod, asleep: tuple[str, ...], prefix: rights.Prefix | None
 ) -> DriverPlan:
     """The driver is here; only its services may have to be started."""
     here = (Package(way.module),)
@@ -174,7 +174,7 @@ def _started(
 def _from_packages(
     profile: TokenProfile,
     way: Apt,
-    given: Sequence[Path],
+    paths: Sequence[Path],
     folder: Path | None,
     prefix: rights.Prefix | None,
     asleep: tuple[str, ...],
@@ -195,8 +195,8 @@ def _from_packages(
         return DriverPlan(
             profile.id, profile.title, present=present, steps=start, rights=entry is not None, by_hand=by_hand
         )
-    if given:
-        return _from_kit(profile, present, missing, given, folder, entry, start)
+    if paths:
+        return _from_kit(profile, present, missing, paths, folder, entry, start)
     return _from_network(profile, present, missing, entry, start)
 
 
@@ -208,7 +208,7 @@ def _from_network(
     start: tuple[Step, ...],
 ) -> DriverPlan:
     refresh = apt.lists_empty()
-    changes = apt.Changes()
+    changes = apt.PackageChanges()
     if not refresh:
         try:
             changes = apt.changes(missing)
@@ -219,8 +219,8 @@ def _from_network(
     steps = [apt.finish_step(prefix)] if finish else []
     if refresh:
         steps.append(apt.refresh_step(prefix))
-    said = M("Install {packages} from this machine's package sources.", packages=", ".join(missing))
-    steps.append(apt.install_step(prefix, missing, said))
+    message = M("Install {packages} from this machine's package sources.", packages=", ".join(missing))
+    steps.append(apt.install_step(prefix, missing, message))
     return DriverPlan(
         profile.id,
         profile.title,
@@ -242,12 +242,12 @@ def _from_kit(
     profile: TokenProfile,
     present: tuple[Package, ...],
     missing: Sequence[str],
-    given: Sequence[Path],
+    paths: Sequence[Path],
     folder: Path | None,
     way: rights.Prefix | None,
     start: tuple[Step, ...],
 ) -> DriverPlan:
-    fitting = _fitting([apt.header(path) for path in given if path.suffix == ".deb"], missing)
+    fitting = _fitting([apt.header(path) for path in paths if path.suffix == ".deb"], missing)
     # apt chooses: a kit holds what a machine with nothing needs, and only what is lacking is to be added
     sources = [f"--with-source={file.path.absolute()}" for _, file in sorted(fitting.items())]
     changes = apt.changes(missing, *apt.FILES_ONLY, *sources)
@@ -257,9 +257,9 @@ def _from_kit(
     targets = [copy.target for copy in copies]
     finish = apt.interrupted()
     prefix = way or ()
-    said = M("Install {packages} from the kit.", packages=", ".join(missing))
+    message = M("Install {packages} from the kit.", packages=", ".join(missing))
     steps: list[Step] = [apt.finish_step(prefix)] if finish else []
-    steps.append(apt.install_step(prefix, (), said, *apt.FILES_ONLY, files=targets))
+    steps.append(apt.install_step(prefix, (), message, *apt.FILES_ONLY, files=targets))
     return DriverPlan(
         profile.id,
         profile.title,
@@ -277,14 +277,14 @@ def _from_kit(
     )
 
 
-def _fitting(given: Sequence[DebFile], missing: Sequence[str]) -> dict[str, DebFile]:
+def _fitting(deb_files: Sequence[DebFile], missing: Sequence[str]) -> dict[str, DebFile]:
     """Name to file of the kit's packages for this machine; raises where one that is needed is not there."""
     here = apt.architecture()
-    fitting = {file.name: file for file in given if file.architecture in (here, "all")}
+    fitting = {file.name: file for file in deb_files if file.architecture in (here, "all")}
     for name in missing:
         if name in fitting:
             continue
-        other = next((file.architecture for file in given if file.name == name), None)
+        other = next((file.architecture for file in deb_files if file.name == name), None)
         if other is not None:
             raise PackageForeign(
                 M(

@@ -10,7 +10,7 @@ import msgspec
 from fieldkit.driver import library
 from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 
 Load = Callable[[str], int]  # loads a module in a process of its own; how many tokens it shows

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from fieldkit.driver import run
-from fieldkit.driver.ask import Ask, ask
+from fieldkit.driver.ask import SystemQuery, ask
 from fieldkit.driver.errors import (
     DependenciesUnmet,
     InstallerBusy,
@@ -30,7 +30,7 @@ SURROUNDINGS = ("env", "LANGUAGE=", "LC_ALL=C.UTF-8")
 SHAPE = r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\n"
 
 
-def header(path: Path, answer: Ask = ask) -> Package:
+def header(path: Path, answer: SystemQuery = ask) -> Package:
     """The package in the file `path`."""
     found = answer(
         (*SURROUNDINGS, "rpm", "--query", "--package", "--nosignature", f"--qf={SHAPE}", "--", str(path))
@@ -46,14 +46,14 @@ def header(path: Path, answer: Ask = ask) -> Package:
     return Package(fields[0], fields[1])
 
 
-def installed(names: Sequence[str], answer: Ask = ask) -> dict[str, str]:
+def installed(names: Sequence[str], answer: SystemQuery = ask) -> dict[str, str]:
     """Name to version of those of `names` that are installed."""
     found = answer((*SURROUNDINGS, "rpm", "--query", f"--qf={SHAPE}", "--", *names)) if names else None
     rows = [line.split("\t") for line in found.out.splitlines()] if found is not None else []
     return {row[0]: row[1] for row in rows if len(row) == 3}
 
 
-def owner(path: str, answer: Ask = ask) -> Package | None:
+def owner(path: str, answer: SystemQuery = ask) -> Package | None:
     """The package that brought the file at `path`."""
     found = answer((*SURROUNDINGS, "rpm", "--query", f"--qf={SHAPE}", "--file", "--", path))
     fields = found.out.strip().split("\t")
@@ -74,7 +74,7 @@ def expected(plan: DriverPlan) -> tuple[str, ...]:
     return tuple(package.name for package in (*plan.new, *plan.changed))
 
 
-def traces(names: Collection[str], answer: Ask = ask) -> dict[str, str]:
+def traces(names: Collection[str], answer: SystemQuery = ask) -> dict[str, str]:
     """Name to version of those of `names` that are on this machine."""
     return installed(sorted(names), answer)
 

@@ -13,7 +13,8 @@ from typing import Literal
 
 import msgspec
 
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Plan, Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M, Message, Said
 
@@ -49,7 +50,7 @@ class Step(msgspec.Struct, frozen=True):
         return shlex.join(self.argv) if self.quoting == "sh" else subprocess.list2cmdline(self.argv)
 
 
-class Copy(msgspec.Struct, frozen=True):
+class CopiedFile(msgspec.Struct, frozen=True):
     """A file that is used only after its bytes were compared with `sha256`, on the machine itself.
 
     source: in the kit. target: where it is copied to first; the same where it is used in place.
@@ -80,7 +81,7 @@ class DriverPlan(msgspec.Struct, frozen=True):
     new: tuple[Package, ...] = ()
     changed: tuple[Package, ...] = ()
     wanted: tuple[str, ...] = ()
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[CopiedFile, ...] = ()
     steps: tuple[Step, ...] = ()
     rights: bool = True
     download: int = 0
@@ -96,35 +97,35 @@ class DriverPlan(msgspec.Struct, frozen=True):
 
     def shown(self) -> Plan:
         """The plan as it is shown before consent is asked."""
-        said: list[Said] = []
+        texts: list[Said] = []
         for copy in self.copies:
             if copy.source != copy.target:
                 size = -(-copy.size // 1000)
-                said.append(
+                texts.append(
                     M("Copy {file} from the kit ({size} kB) and compare it with its SHA-256.",
                       file=copy.source.name, size=size)
                 )  # fmt: skip
-        said += [step.said for step in self.steps]
+        texts += [step.said for step in self.steps]
         if self.new:
-            said.append(M("New on this machine: {packages}.", packages=listed(self.new)))
+            texts.append(M("New on this machine: {packages}.", packages=listed(self.new)))
         if self.changed:
-            said.append(M("Replaced by another version: {packages}.", packages=listed(self.changed)))
+            texts.append(M("Replaced by another version: {packages}.", packages=listed(self.changed)))
         if self.download:
-            said.append(M("To be downloaded: {size} kB.", size=-(-self.download // 1000)))
-        said += [finding.message for finding in self.warnings]
+            texts.append(M("To be downloaded: {size} kB.", size=-(-self.download // 1000)))
+        texts += [finding.message for finding in self.warnings]
         if self.undoing:
-            said += [
+            texts += [
                 M("If it fails, this removes it again: {command}", command=step.command)
                 for step in self.undoing
             ]
         elif self.kind in ("msi", "exe", "pkg") and self.wanted:
-            said.append(M("If it fails, what it left is named, and nothing is removed."))
+            texts.append(M("If it fails, what it left is named, and nothing is removed."))
         elif self.wanted:
-            said.append(M("If it fails, what was new is removed again."))
-        said.append(M("Afterwards the module is loaded, to prove that it works."))
+            texts.append(M("If it fails, what was new is removed again."))
+        texts.append(M("Afterwards the module is loaded, to prove that it works."))
         return Plan(
             M("Install the driver: {title}", title=str(self.title)),
-            steps=tuple(said),
+            steps=tuple(texts),
             commands=tuple(step.command for step in self.steps),
             keeps=M("Other packages, settings and tokens stay as they are."),
         )

@@ -21,15 +21,15 @@ def devices(sysfs: Path = SYSFS) -> tuple[UsbDevice, ...]:
     """Every device; none where the system does not list them."""
     if not sysfs.is_dir():
         return ()
-    found = []
+    usb_devices = []
     for folder in sorted(sysfs.iterdir()):
         vendor, product = _text(folder / "idVendor"), _text(folder / "idProduct")
         if not vendor or not product:
             continue
         classes = {_text(part) for part in folder.glob("*:*/bInterfaceClass")}
         name = " ".join(filter(None, (_text(folder / "manufacturer"), _text(folder / "product"))))
-        found.append(UsbDevice(f"{vendor}:{product}".lower(), name, "0b" in classes))
-    return tuple(found)
+        usb_devices.append(UsbDevice(f"{vendor}:{product}".lower(), name, "0b" in classes))
+    return tuple(usb_devices)
 
 
 def _text(path: Path) -> str:

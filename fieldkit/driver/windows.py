@@ -15,7 +15,7 @@ from threading import Event
 import msgspec
 
 from fieldkit.driver import run
-from fieldkit.driver.ask import Answer, Ask, ask, system32
+from fieldkit.driver.ask import Answer, SystemQuery, ask, system32
 from fieldkit.driver.errors import (
     InstallerBusy,
     InstallFailed,
@@ -27,7 +27,8 @@ from fieldkit.driver.errors import (
 )
 from fieldkit.driver.steps import DriverPlan, Step, Tell
 from fieldkit.errors import Cancelled
-from fieldkit.operator import Finding, Progress
+from fieldkit.finding import Finding
+from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
 
@@ -45,14 +46,14 @@ class Program(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-def providers(bits: int = 64, answer: Ask = ask) -> tuple[str, ...]:
+def providers(bits: int = 64, answer: SystemQuery = ask) -> tuple[str, ...]:
     """The cryptographic providers registered for programs of so many bits."""
     found = answer((system32("reg.exe"), "query", PROVIDERS, f"/reg:{bits}"))
     below = re.compile(r"^HKEY_LOCAL_MACHINE\\.*\\Defaults\\Provider\\(.+?)\s*$", re.MULTILINE)
     return tuple(below.findall(found.out.replace("\r", "")))
 
 
-def programs(answer: Ask = ask) -> dict[str, Program]:
+def programs(answer: SystemQuery = ask) -> dict[str, Program]:
     """Key to program of the list of installed programs, of both word sizes."""
     found: dict[str, Program] = {}
     for bits in (64, 32):
@@ -66,14 +67,14 @@ def programs(answer: Ask = ask) -> dict[str, Program]:
     return found
 
 
-def file_version(path: str, answer: Ask = ask) -> str:
+def file_version(path: str, answer: SystemQuery = ask) -> str:
     """The version that the file at `path` carries; "" where it has none."""
     return _powershell(
         "(Get-Item -LiteralPath $env:FIELDKIT_FILE).VersionInfo.FileVersion", path, answer
     ).out.strip()
 
 
-def product_code(path: Path, answer: Ask = ask) -> str:
+def product_code(path: Path, answer: SystemQuery = ask) -> str:
     """The product that the .msi file at `path` installs; "" where it cannot be told."""
     found = _powershell(_PRODUCT_CODE, str(path), answer).out.strip()
     return found if re.fullmatch(r"\{[0-9A-Fa-f-]{36}\}", found) else ""
@@ -88,7 +89,7 @@ _PRODUCT_CODE = (
 )
 
 
-def _powershell(command: str, file: str, answer: Ask) -> Answer:
+def _powershell(command: str, file: str, answer: SystemQuery) -> Answer:
     """What PowerShell answers to `command`, which reads the path `file` from $env:FIELDKIT_FILE.
 
     In a command PowerShell takes six characters for quotes; a value of the environment is never read as one.
@@ -99,7 +100,7 @@ def _powershell(command: str, file: str, answer: Ask) -> Answer:
     return answer(argv, {"FIELDKIT_FILE": file})
 
 
-def publisher(path: Path, answer: Ask = ask) -> tuple[str, str]:
+def publisher(path: Path, answer: SystemQuery = ask) -> tuple[str, str]:
     """Who signed the file: the signature's state ("Valid", "NotSigned", "HashMismatch" …) and the subject."""
     said = _powershell(
         "$s = Get-AuthenticodeSignature -LiteralPath $env:FIELDKIT_FILE; "
@@ -114,7 +115,7 @@ def publisher(path: Path, answer: Ask = ask) -> tuple[str, str]:
         return "", said.err.strip()
 
 
-def check_publisher(file: PackageFile, path: Path, answer: Ask = ask) -> Finding | None:
+def check_publisher(file: PackageFile, path: Path, answer: SystemQuery = ask) -> Finding | None:
     """Raise where somebody else signed the file, or nobody; a finding where that could not be looked at."""
     if not file.publisher:
         return None
@@ -149,10 +150,10 @@ def install_step(file: PackageFile, path: Path, kind: str) -> Step:
         argv: tuple[str, ...] = (MSIEXEC, "/i", str(path), *silent, "/l*v", f"{path}.log")
     else:
         argv = (str(path), *file.silent)
-    said = M("Install {file}.", file=file.file)
+    message = M("Install {file}.", file=file.file)
     if kind == "exe" and not file.silent:
-        said = M("Run {file}: its own window opens; answer it there.", file=file.file)
-    return Step(said, argv, installs=True, quoting="cmd")
+        message = M("Run {file}: its own window opens; answer it there.", file=file.file)
+    return Step(message, argv, installs=True, quoting="cmd")
 
 
 def expected(plan: DriverPlan) -> tuple[str, ...]:
@@ -160,7 +161,7 @@ def expected(plan: DriverPlan) -> tuple[str, ...]:
     return (plan.file.module,) if plan.file is not None else ()
 
 
-def traces(names: Collection[str], answer: Ask = ask) -> dict[str, str]:
+def traces(names: Collection[str], answer: SystemQuery = ask) -> dict[str, str]:
     """Those of the files `names` that are here, and everything that is registered: programs and providers."""
     found = {name: "file" for name in names if Path(name).exists()}
     found |= {key: f"{program.name} {program.version}".strip() for key, program in programs(answer).items()}
@@ -172,14 +173,14 @@ def settings_of(names: Collection[str]) -> set[str]:
     return set()
 
 
-def undoing(file: PackageFile, path: Path, kind: str, answer: Ask = ask) -> tuple[Step, ...]:
+def undoing(file: PackageFile, path: Path, kind: str, answer: SystemQuery = ask) -> tuple[Step, ...]:
     """The steps that would take away what the installer at `path` brings: the profile's own command, or by
     the product of an .msi; none where neither is known."""
-    said = M("Remove again what was new.")
+    message = M("Remove again what was new.")
     if file.removal:
-        return (Step(said, file.removal, quoting="cmd"),)
+        return (Step(message, file.removal, quoting="cmd"),)
     product = product_code(path, answer) if kind == "msi" else ""
-    return (Step(said, (MSIEXEC, "/x", product, "/qn", "/norestart"), quoting="cmd"),) if product else ()
+    return (Step(message, (MSIEXEC, "/x", product, "/qn", "/norestart"), quoting="cmd"),) if product else ()
 
 
 def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:

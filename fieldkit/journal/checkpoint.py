@@ -65,10 +65,10 @@ def load(folder: Path, files: FileSystem) -> Checkpoint | None:
         held = files.read(folder / NAME)
         if hashlib.sha256(held[_DIGEST:]).digest() != held[:_DIGEST]:
             return None
-        found = msgspec.msgpack.decode(held[_DIGEST:], type=Checkpoint)
+        checkpoint = msgspec.msgpack.decode(held[_DIGEST:], type=Checkpoint)
     except (OSError, msgspec.MsgspecError):
         return None
-    return found if found.kind == KIND else None
+    return checkpoint if checkpoint.kind == KIND else None
 
 
 def save(checkpoint: Checkpoint, folder: Path, files: FileSystem) -> None:

@@ -47,9 +47,9 @@ LOST = ("entries", "head", "attachment", "disk")
 def advice(damage: Sequence[Damage]) -> list[Message]:
     """What a person can do about damage; nothing about what was accepted."""
     kinds = {each.kind for each in damage if not each.accepted}
-    said = []
+    messages = []
     if kinds & set(LOST):
-        said.append(
+        messages.append(
             M(
                 "Answers may be missing from what is shown. `fieldkit store verify` says more, "
                 "`fieldkit store export` takes out all that can be read, "
@@ -57,16 +57,16 @@ def advice(damage: Sequence[Damage]) -> list[Message]:
             )
         )
     elif "order" in kinds:
-        said.append(
+        messages.append(
             M(
                 "Nothing is missing from what is shown. "
                 "`fieldkit store repair` passes over what does not belong there, and asks."
             )
         )
     if "key" in kinds:
-        said.append(
+        messages.append(
             M("Bring device.key back from a copy; `fieldkit store export` takes out all that can be read.")
         )
     if "format" in kinds:
-        said.append(M("Take the newer fieldkit to see all of it."))
-    return said
+        messages.append(M("Take the newer fieldkit to see all of it."))
+    return messages

@@ -43,7 +43,7 @@ class _Group(msgspec.Struct):
 _groups = msgspec.json.Decoder(_Group)
 
 
-class Source(Protocol):
+class TableSource(Protocol):
     """The journal, as the tables see it."""
 
     def table_bodies(self, after: int) -> Iterator[tuple[int, bytes]]:
@@ -59,7 +59,7 @@ class Source(Protocol):
 class JournalStorage(Storage):
     """Where every document is. guard: held while one is looked at and changed."""
 
-    def __init__(self, source: Source, guard: threading.RLock, known: Tables | None) -> None:
+    def __init__(self, source: TableSource, guard: threading.RLock, known: Tables | None) -> None:
         self.guard = guard
         self._source = source
         self._tables: dict[str, dict[str, Where]] = {}
@@ -124,7 +124,7 @@ class JournalStorage(Storage):
             at = body.index(_OPS) + len(_OPS)
             for op in ops:
                 at += 1
-                verb, table, *rest = [bytes(each) for each in op]
+                verb, table, *rest = [bytes(raw) for raw in op]
                 name = msgspec.json.decode(table, type=str)
                 self._change(verb, name, rest, seq, at + len(verb) + len(table) + 2)
                 at += sum(map(len, op)) + len(op) + 1

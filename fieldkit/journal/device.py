@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldkit.journal import checkpoint, mark
+from fieldkit.journal import checkpoint, signed_head
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.log import is_segment
@@ -100,7 +100,7 @@ def _generate() -> bytes:
 def holds_work(folder: Path, files: FileSystem) -> bool:
     """Whether something was kept in the folder, key or no key: an entry, or a note of one."""
     names = files.names(folder)
-    if mark.NAME in names or checkpoint.NAME in names:
+    if signed_head.NAME in names or checkpoint.NAME in names:
         return True
     return any(is_segment(name) and files.status(folder / name).size for name in names)
 

@@ -185,13 +185,13 @@ def encode(draft: Draft, *, dev: str, seq: int, prev: str, hlc: str, wall: str) 
 
 def decode(body: bytes, *, newest: int = FORMAT, upcasters: Mapping[int, Upcaster] = UPCASTERS) -> Entry:
     """The entry in its stored JSON, brought to the format `newest` where it is older."""
-    found = _entries.decode(body)
-    if found.v < newest:
+    entry = _entries.decode(body)
+    if entry.v < newest:
         members = msgspec.json.decode(body)
-        for version in range(found.v, newest):
+        for version in range(entry.v, newest):
             members = upcasters[version](members)
-        found = msgspec.convert(members, Entry)
-    return msgspec.structs.replace(found, hash=digest(body))
+        entry = msgspec.convert(members, Entry)
+    return msgspec.structs.replace(entry, hash=digest(body))
 
 
 def digest(body: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fieldkit.journal import checkpoint, device, mark
+from fieldkit.journal import checkpoint, device, signed_head
 from fieldkit.journal.attachments import FOLDER, Attachments
 from fieldkit.journal.device import Device
 from fieldkit.journal.errors import ExportRefused, StoreDamaged, StoreMissing, StoreUnavailable
@@ -30,7 +30,7 @@ TIME = (1980, 1, 1, 0, 0, 0)
 """The date of every member: the same store gives the same file."""
 
 
-class Exported(msgspec.Struct, frozen=True):
+class StoreExport(msgspec.Struct, frozen=True):
     """What was taken out.
 
     lost: entries that could not be read. unread: files the disk did not give. strays: lines that are whole
@@ -52,7 +52,7 @@ def export(
     *,
     files: FileSystem = OS,
     progress: Callable[[Progress], None] | None = None,
-) -> Exported:
+) -> StoreExport:
     """Write the store in `folder` to the new file `out`.
 
     :raises StoreMissing: there is no store. :raises ExportRefused: `out` is there already.
@@ -95,7 +95,7 @@ def export(
             unchanged=M("The store is as it was."),
             hint=M("Choose a disk with enough space that can be written."),
         ) from error
-    return Exported(out, *done, size)
+    return StoreExport(out, *done, size)
 
 
 def _fill(
@@ -139,11 +139,15 @@ def _log(folder: Path, files: FileSystem) -> Log:
     except (StoreDamaged, StoreUnavailable, OSError):
         key = ""
     try:
-        noted = mark.load(folder, files)
+        noted = signed_head.load(folder, files)
     except (ValueError, OSError):
         noted = None
     return Log(
-        folder, files, writable=False, device=key, mark=mark.latest(noted, checkpoint.load(folder, files))
+        folder,
+        files,
+        writable=False,
+        device=key,
+        mark=signed_head.latest(noted, checkpoint.load(folder, files)),
     )
 
 
@@ -165,7 +169,7 @@ def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dic
     found: dict[str, Any] = {"head": log.head(), "lost": lost}
     try:
         found["public_key"] = Device(folder, files, writable=False).public_key.hex()
-        noted = mark.load(folder, files)
+        noted = signed_head.load(folder, files)
     except (StoreDamaged, StoreUnavailable, ValueError, OSError):
         return found
     if noted is not None and noted.signed is not None:

@@ -29,7 +29,7 @@ HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """What systems say when another process has a file locked; anything else is that it cannot be locked."""
 
 
-class Status(msgspec.Struct, frozen=True):
+class FileStatus(msgspec.Struct, frozen=True):
     """What the disk says of a file: size in bytes, time of change, permission bits, owner (-1: unknown)."""
 
     size: int
@@ -47,7 +47,7 @@ class FileSystem(Protocol):
     def names(self, path: Path) -> list[str]:
         """The names in a folder, sorted."""
 
-    def status(self, path: Path) -> Status:
+    def status(self, path: Path) -> FileStatus:
         """Of a file or a folder."""
 
     def read(self, path: Path) -> bytes:
@@ -110,10 +110,10 @@ class Disk:
     def names(self, path: Path) -> list[str]:
         return sorted(_whole(lambda: os.listdir(path)))
 
-    def status(self, path: Path) -> Status:
+    def status(self, path: Path) -> FileStatus:
         found = path.stat()
         owner = found.st_uid if hasattr(os, "geteuid") else -1
-        return Status(found.st_size, found.st_mtime_ns, found.st_mode & 0o777, owner)
+        return FileStatus(found.st_size, found.st_mtime_ns, found.st_mode & 0o777, owner)
 
     def read(self, path: Path) -> bytes:
         return _whole(path.read_bytes)

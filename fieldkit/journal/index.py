@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from fieldkit.journal.entry import TABLE
-from fieldkit.journal.line import Link
+from fieldkit.journal.line import ChainLink
 
 NUMBER = "I"
 """The array type of all columns: four bytes, segments are far smaller than that can count."""
@@ -29,7 +29,7 @@ class Segment(msgspec.Struct):
     changed: int = 0
 
 
-class Place(msgspec.Struct, frozen=True):
+class EntryPlace(msgspec.Struct, frozen=True):
     """Where the JSON of an entry is; a length of 0 means that it is lost."""
 
     segment: int
@@ -66,7 +66,7 @@ class Index:
     def __len__(self) -> int:
         return len(self._lengths)
 
-    def add(self, link: Link, start: int, length: int) -> tuple[int, int]:
+    def add(self, link: ChainLink, start: int, length: int) -> tuple[int, int]:
         """The next entry, in the last segment; the numbers its kind and its visit have here."""
         kind = self._kind_numbers.setdefault(link.kind, len(self._kind_numbers))
         visit = self._visit_numbers.setdefault(link.visit, len(self._visit_numbers))
@@ -82,7 +82,7 @@ class Index:
         """The entry `seq` is lost after all: what stands in its place is not what was said."""
         self._lengths[seq - 1] = 0
 
-    def restore(self, link: Link, place: Place) -> None:
+    def restore(self, link: ChainLink, place: EntryPlace) -> None:
         """A lost entry is there after all, at a place that is not its own."""
         at = link.seq - 1
         self._starts[at], self._lengths[at] = place.start, place.length
@@ -102,10 +102,12 @@ class Index:
         """How many entries are not lost."""
         return sum(map(bool, self._lengths))
 
-    def place(self, seq: int) -> Place:
+    def place(self, seq: int) -> EntryPlace:
         """Where the entry `seq` is."""
-        segment = self._moved.get(seq, bisect_right(self.segments, seq, key=lambda each: each.first) - 1)
-        return Place(segment, self._starts[seq - 1], self._lengths[seq - 1])
+        segment = self._moved.get(
+            seq, bisect_right(self.segments, seq, key=lambda segment: segment.first) - 1
+        )
+        return EntryPlace(segment, self._starts[seq - 1], self._lengths[seq - 1])
 
     def of_visit(self, visit: str, after: int) -> list[int]:
         """The numbers of the entries about `visit` that come after the number `after`."""

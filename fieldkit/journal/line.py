@@ -28,7 +28,7 @@ VISIT = b',"visit":"'
 _START = re.compile(rb'[0-9a-f]{8} \{"')
 
 
-class Link(msgspec.Struct, frozen=True):
+class ChainLink(msgspec.Struct, frozen=True):
     """What of an entry it is chained and found by."""
 
     v: int
@@ -40,7 +40,7 @@ class Link(msgspec.Struct, frozen=True):
     visit: str = ""
 
 
-_links = msgspec.json.Decoder(Link)
+_links = msgspec.json.Decoder(ChainLink)
 
 
 def line(body: bytes) -> bytes:
@@ -55,7 +55,7 @@ def body_of(line: bytes) -> bytes | None:
     return body if body and line[:PREFIX] == b"%08x " % crc32(body) else None
 
 
-def link(body: bytes) -> Link | None:
+def link(body: bytes) -> ChainLink | None:
     """The entry's place in the chain and its topic; None if the JSON is not an entry's.
 
     Members stand in the order of their names: all but `visit` come before the value, `visit` right after.
@@ -68,7 +68,9 @@ def link(body: bytes) -> Link | None:
         except msgspec.DecodeError:
             return None
     dev, hlc, kind, prev, seq, v = head.groups()
-    return Link(int(v), dev.decode(), int(seq), prev.decode(), hlc.decode(), kind.decode(), visit.decode())
+    return ChainLink(
+        int(v), dev.decode(), int(seq), prev.decode(), hlc.decode(), kind.decode(), visit.decode()
+    )
 
 
 def visit_of(body: bytes) -> bytes | None:
@@ -87,8 +89,8 @@ def visit_of(body: bytes) -> bytes | None:
 
 def hlc_of(body: bytes) -> str:
     """The hybrid logical clock of an entry."""
-    found = link(body)
-    return found.hlc if found is not None else ""
+    chain_link = link(body)
+    return chain_link.hlc if chain_link is not None else ""
 
 
 def next_line(data: bytes, start: int) -> int:

@@ -22,9 +22,9 @@ from fieldkit.journal.damage import Damage, Kind
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import FileSystem, keep
-from fieldkit.journal.index import Index, Place, Segment
-from fieldkit.journal.line import PREFIX, Link, hlc_of, line, link
-from fieldkit.journal.scan import REPAIR, Hole, Scan, unaccepted
+from fieldkit.journal.index import EntryPlace, Index, Segment
+from fieldkit.journal.line import PREFIX, ChainLink, hlc_of, line, link
+from fieldkit.journal.scan import REPAIR, LostEntries, Scan, unaccepted
 from fieldkit.text import M, Message
 
 SEGMENT_SIZE = 8 * 1024 * 1024
@@ -77,12 +77,12 @@ class Log:
         self.hash = self.scan.hash
         self.hlc = self.scan.hlc
         self.index = self.scan.index
-        self.unplaced: list[Place] = []
+        self.unplaced: list[EntryPlace] = []
         if self.scan.strays:
             self._restore(self.scan)
         self.readable = self.scan.newer[0] - 1 if self.scan.newer else self.seq
-        self.lost_tail: Hole | None = None
-        self.open_holes: list[Hole] = []
+        self.lost_tail: LostEntries | None = None
+        self.open_holes: list[LostEntries] = []
         self.read_only = self.disk_fault
         self._judge(mark)
         if self.device and self.device != (device or self.device):
@@ -160,14 +160,14 @@ class Log:
 
         Of several for one number the chain says which: the next entry names it, or it names the one before.
         """
-        lines: dict[int, dict[str, tuple[Place, Link]]] = {}
+        lines: dict[int, dict[str, tuple[EntryPlace, ChainLink]]] = {}
         for place in scan.strays:
             body = self._at(place) or b""
-            found = link(body)
-            if found is None or found.dev != self.device or not 0 < found.seq <= self.seq:
+            chain_link = link(body)
+            if chain_link is None or chain_link.dev != self.device or not 0 < chain_link.seq <= self.seq:
                 self.unplaced.append(place)
-            elif self.hash_of(found.seq) != entry.digest(body):
-                lines.setdefault(found.seq, {})[entry.digest(body)] = place, found
+            elif self.hash_of(chain_link.seq) != entry.digest(body):
+                lines.setdefault(chain_link.seq, {})[entry.digest(body)] = place, chain_link
         settled = False
         while not settled:
             settled = True
@@ -182,14 +182,16 @@ class Log:
             with contextlib.suppress(StoreDamaged):
                 self.hlc = hlc_of(self.body(self.seq))
 
-    def _take_in(self, place: Place, found: Link) -> None:
-        self.index.restore(found, place)
-        if found.kind == REPAIR:
-            self.scan.repairs.append(found.seq)
-        if found.v > entry.FORMAT:
-            self.scan.newer = min(self.scan.newer or (found.seq, found.v), (found.seq, found.v))
+    def _take_in(self, place: EntryPlace, chain_link: ChainLink) -> None:
+        self.index.restore(chain_link, place)
+        if chain_link.kind == REPAIR:
+            self.scan.repairs.append(chain_link.seq)
+        if chain_link.v > entry.FORMAT:
+            self.scan.newer = min(
+                self.scan.newer or (chain_link.seq, chain_link.v), (chain_link.seq, chain_link.v)
+            )
 
-    def _choice(self, seq: int, lines: dict[str, tuple[Place, Link]]) -> str:
+    def _choice(self, seq: int, lines: dict[str, tuple[EntryPlace, ChainLink]]) -> str:
         """The hash of that line which is the lost entry `seq`, if the chain or nothing else says so."""
         if not lines or self.index.place(seq).length:
             return ""
@@ -197,18 +199,18 @@ class Log:
         if after:
             return after if after in lines else ""
         before = self.hash_of(seq - 1) if seq > 1 else entry.GENESIS
-        fitting = [hash for hash, (_, found) in lines.items() if not before or found.prev == before]
+        fitting = [hash for hash, (_, chain_link) in lines.items() if not before or chain_link.prev == before]
         return fitting[0] if len(fitting) == 1 else ""
 
     def _named_by(self, seq: int) -> str:
         """The hash by which the entry `seq` names the one before; empty if it is lost."""
         if seq > self.seq or not self.index.place(seq).length:
             return ""
-        found = link(self.body(seq))
-        assert found is not None  # it was taken in for what it says
-        return found.prev
+        chain_link = link(self.body(seq))
+        assert chain_link is not None  # it was taken in for what it says
+        return chain_link.prev
 
-    def _left(self, hole: Hole) -> Iterator[Hole]:
+    def _left(self, hole: LostEntries) -> Iterator[LostEntries]:
         """What is left of a hole now that some of its entries were found elsewhere."""
         lost = [seq for seq in range(hole.first, hole.last + 1) if not self.index.place(seq).length]
         if len(lost) == hole.last - hole.first + 1:
@@ -222,7 +224,7 @@ class Log:
             prev = self._named_by(numbers[-1] + 1) or hole.prev
             yield msgspec.structs.replace(hole, first=numbers[0], last=numbers[-1], prev=prev)
 
-    def _at(self, place: Place) -> bytes | None:
+    def _at(self, place: EntryPlace) -> bytes | None:
         """The stored JSON at a place; None if its bytes changed since."""
         held = self._bytes(place.segment, place.start - PREFIX, place.length + PREFIX)
         body = held[PREFIX:]
@@ -322,7 +324,7 @@ class Log:
             return
         if mark.seq > self.seq:
             last = self.index.segments[-1] if self.index.segments else Segment("journal-000001.fkj", 1)
-            hole = Hole(self.seq + 1, mark.seq, mark.hash, last.name, last.size)
+            hole = LostEntries(self.seq + 1, mark.seq, mark.hash, last.name, last.size)
             self.lost_tail = hole
             self.open_holes.append(hole)
         elif self.hash_of(mark.seq) not in (mark.hash, ""):
@@ -342,7 +344,7 @@ class Log:
         return self.hash_of(head.seq) == head.hash
 
     @property
-    def accepted_holes(self) -> list[Hole]:
+    def accepted_holes(self) -> list[LostEntries]:
         """What is lost and was accepted; in a newer format's journal nobody here can tell."""
         if self.scan.newer is not None:
             return []
@@ -400,7 +402,7 @@ class Log:
         self.trimmed = len(torn)
 
     @contextlib.contextmanager
-    def passing_over(self) -> Iterator[list[Hole]]:
+    def passing_over(self) -> Iterator[list[LostEntries]]:
         """Let the log go on behind what is lost: the holes that one entry, appended within, has to accept.
 
         Without that entry they are open again, and the log is read-only.
@@ -431,12 +433,12 @@ class Log:
         with contextlib.suppress(StoreDamaged):
             prev = prev or self._named_by(seq + 1)
         name = self.index.segments[place.segment].name
-        self.open_holes.append(Hole(seq, seq, prev, name, place.start - PREFIX))
+        self.open_holes.append(LostEntries(seq, seq, prev, name, place.start - PREFIX))
         self.read_only = self.read_only or self.open_holes[0].message()
 
     # --- writing
 
-    def append(self, body: bytes, link: Link) -> None:
+    def append(self, body: bytes, link: ChainLink) -> None:
         """Add one entry; durable when it returns. The caller made it to follow the head.
 
         :raises StoreReadOnly: nothing may be written. :raises StoreFull: there is no space; nothing changed.
@@ -560,8 +562,8 @@ class Log:
     def stamped(self) -> list[Segment]:
         """The segments with what the disk says of them now; for a checkpoint, after `close`."""
         return [
-            msgspec.structs.replace(each, changed=self._files.status(self._folder / each.name).changed)
-            for each in self.index.segments
+            msgspec.structs.replace(segment, changed=self._files.status(self._folder / segment.name).changed)
+            for segment in self.index.segments
         ]
 
 

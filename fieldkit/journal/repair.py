@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.journal import attachments, custody
+from fieldkit.journal import attachments, folder_check
 from fieldkit.journal.errors import StoreUnavailable
 from fieldkit.journal.files import PRIVATE_FILE, PRIVATE_FOLDER
-from fieldkit.journal.scan import Hole
+from fieldkit.journal.scan import LostEntries
 from fieldkit.journal.store import Store
 from fieldkit.text import M, Message
 
@@ -30,7 +30,7 @@ def mends(store: Store, who: str = "") -> list[Mend]:
 
 def _mends(store: Store, who: str) -> Iterator[Mend]:
     folder, files = store.folder, store.files
-    exposed = custody.exposed(folder, files)
+    exposed = folder_check.exposed(folder, files)
     others = {each.path for each in exposed if each.owner >= 0}
     for each in exposed:
         if each.path not in others:  # what belongs to another user only that user can close
@@ -43,7 +43,7 @@ def _mends(store: Store, who: str) -> Iterator[Mend]:
             )
     if store.refusal is not None or store.key_fault is not None:
         return
-    for path in custody.leftovers(folder, files):
+    for path in folder_check.leftovers(folder, files):
         yield Mend(
             M("Remove {path}, left by an interrupted save.", path=str(path)),
             partial(_done, path, partial(files.remove, path)),
@@ -71,7 +71,7 @@ def _nothing() -> None:
     """The entry added at the end is what is done about each hole."""
 
 
-def _going_on(hole: Hole) -> Message:
+def _going_on(hole: LostEntries) -> Message:
     first, last = hole.first, hole.last
     if last < first and hole.strays:
         return M("Pass over lines before entry {seq} that do not belong there.", seq=first)

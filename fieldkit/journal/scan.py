@@ -12,8 +12,19 @@ from hashlib import sha256
 import msgspec
 
 from fieldkit.journal import entry
-from fieldkit.journal.index import Index, Place, Segment
-from fieldkit.journal.line import KIND, PREFIX, PREV, VISIT, WALL, Link, hlc_of, link, next_line, visit_of
+from fieldkit.journal.index import EntryPlace, Index, Segment
+from fieldkit.journal.line import (
+    KIND,
+    PREFIX,
+    PREV,
+    VISIT,
+    WALL,
+    ChainLink,
+    hlc_of,
+    link,
+    next_line,
+    visit_of,
+)
 from fieldkit.text import M, Message
 
 REPAIR = "repair"
@@ -25,7 +36,7 @@ LONGEST_VISIT = 120
 WIDEST_HOLE = 1_000_000
 
 
-class Hole(msgspec.Struct, frozen=True):
+class LostEntries(msgspec.Struct, frozen=True):
     """Entries that are lost, `first` to `last` (none if last < first: only foreign bytes lie there).
 
     prev: the hash by which the next entry names the last of them. segment, offset: where it was seen.
@@ -98,8 +109,8 @@ class Scan:
         self.hash = hash
         self.hlc = ""
         self.newer: tuple[int, int] | None = None
-        self.holes: list[Hole] = []
-        self.strays: list[Place] = []
+        self.holes: list[LostEntries] = []
+        self.strays: list[EntryPlace] = []
         self.others: Counter[str] = Counter()
         self.repairs: list[int] = []
         self.rest = b""
@@ -113,9 +124,9 @@ class Scan:
         return len(self.index)
 
     @property
-    def pending(self) -> Hole | None:
+    def pending(self) -> LostEntries | None:
         """What stands behind the last entry and is more than a torn end."""
-        return Hole(self.seq + 1, self.seq, self.hash, *self._gap) if self._gap else None
+        return LostEntries(self.seq + 1, self.seq, self.hash, *self._gap) if self._gap else None
 
     def segment(self, name: str, data: bytes) -> None:
         """Take in the next segment."""
@@ -168,61 +179,61 @@ class Scan:
 
     def _examine(self, body: bytes, name: str, at: int) -> None:
         """Take in an entry by what it says; one that does not follow is passed over and remembered."""
-        found = link(body)
-        if found is None or not self._follows(found, name, at):
+        chain_link = link(body)
+        if chain_link is None or not self._follows(chain_link, name, at):
             self._pass_over(name, at, stray=True)
-            if found is not None:
-                self.strays.append(Place(len(self.index.segments) - 1, at + PREFIX, len(body)))
-                if found.dev != self.device:
-                    self.others[found.dev] += 1
+            if chain_link is not None:
+                self.strays.append(EntryPlace(len(self.index.segments) - 1, at + PREFIX, len(body)))
+                if chain_link.dev != self.device:
+                    self.others[chain_link.dev] += 1
             return
         self.hash = sha256(body).hexdigest()
-        if found.v > entry.FORMAT and self.newer is None:
-            self.newer = found.seq, found.v
-        if found.kind == REPAIR:
-            self.repairs.append(found.seq)
-        kind, visit = self.index.add(found, at + PREFIX, len(body))
+        if chain_link.v > entry.FORMAT and self.newer is None:
+            self.newer = chain_link.seq, chain_link.v
+        if chain_link.kind == REPAIR:
+            self.repairs.append(chain_link.seq)
+        kind, visit = self.index.add(chain_link, at + PREFIX, len(body))
         middle, until = body.find(PREV), len(body) - TIME
-        own = b'{"dev":"%b",' % found.dev.encode()
-        if found.kind != REPAIR and found.v == entry.FORMAT and body.startswith(own):
+        own = b'{"dev":"%b",' % chain_link.dev.encode()
+        if chain_link.kind != REPAIR and chain_link.v == entry.FORMAT and body.startswith(own):
             self._own = own
             self._kinds[body[body.rfind(KIND, 0, middle) : middle]] = kind
             about = body[body.rfind(VISIT, until - LONGEST_VISIT, until) : until]
             if about.endswith(WALL):
                 self._visits[about] = visit
 
-    def _follows(self, found: Link, name: str, at: int) -> bool:
+    def _follows(self, chain_link: ChainLink, name: str, at: int) -> bool:
         """Whether the entry comes behind the last one; what lies between the two is then lost."""
-        self.device = self.device or found.dev
+        self.device = self.device or chain_link.dev
         expected = self.seq + 1
-        fits = found.prev == self.hash
-        if found.dev != self.device or not 0 <= found.seq - expected <= WIDEST_HOLE:
+        fits = chain_link.prev == self.hash
+        if chain_link.dev != self.device or not 0 <= chain_link.seq - expected <= WIDEST_HOLE:
             return False
-        if found.seq == expected == 1 and not fits:
+        if chain_link.seq == expected == 1 and not fits:
             return False
-        if found.seq == expected and fits and self._gap is None:
+        if chain_link.seq == expected and fits and self._gap is None:
             return True
         where = self._gap or (name, at, True)
         self._gap = None
         first = expected
-        if found.seq == expected and not fits:
+        if chain_link.seq == expected and not fits:
             # the entry before is whole, but is not the one this one was written after
             first = expected - 1
             if self.index.place(first).length:
                 self.strays.append(self.index.place(first))
             self.index.forget(first)
-        self.index.lose(found.seq - expected)
-        self.holes.append(Hole(first, found.seq - 1, found.prev, *where))
+        self.index.lose(chain_link.seq - expected)
+        self.holes.append(LostEntries(first, chain_link.seq - 1, chain_link.prev, *where))
         return True
 
 
-def unaccepted(holes: list[Hole], acceptances: list[entry.Entry]) -> list[Hole]:
+def unaccepted(holes: list[LostEntries], acceptances: list[entry.Entry]) -> list[LostEntries]:
     """Those holes that nobody has accepted yet."""
     known = {tuple(key) for accepted in acceptances for key in accepted.value["holes"]}
     return [hole for hole in holes if hole.key not in known and not _accepted_in_parts(hole, known)]
 
 
-def _accepted_in_parts(hole: Hole, known: set[tuple[int, int, str]]) -> bool:
+def _accepted_in_parts(hole: LostEntries, known: set[tuple[int, int, str]]) -> bool:
     """Whether repairs one after the other accepted what is one hole by now."""
     last = hole.last
     for part in sorted(known, key=lambda key: (-key[1], key[0])):

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal import checkpoint, clock, custody, entry, mark
+from fieldkit.journal import checkpoint, clock, entry, folder_check, signed_head
 from fieldkit.journal.attachments import Attachment, Attachments
-from fieldkit.journal.custody import LOCK, PART, RESERVE
 from fieldkit.journal.damage import Damage
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem, keep
-from fieldkit.journal.line import Link, link
+from fieldkit.journal.folder_check import LOCK, PART, RESERVE
+from fieldkit.journal.line import ChainLink, link
 from fieldkit.journal.log import NO_SPACE, Log
-from fieldkit.journal.mark import Mark, SignedHead
-from fieldkit.journal.scan import REPAIR, Hole
+from fieldkit.journal.scan import REPAIR, LostEntries
+from fieldkit.journal.signed_head import Mark, SignedHead
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Store:
             disk,
             writable=refusal is None and self._device is not None,
             device=self._device.id if self._device else "",
-            mark=mark.latest(self._mark, kept),
+            mark=signed_head.latest(self._mark, kept),
             checkpoint=self._checkpoint,
         )
         self._attachments = Attachments(folder, disk)
@@ -182,7 +182,7 @@ class Store:
         return self._mark
 
     @property
-    def holes(self) -> list[Hole]:
+    def holes(self) -> list[LostEntries]:
         """Lost entries that nobody has accepted yet; see `accept_holes`."""
         return list(self._log.open_holes)
 
@@ -192,17 +192,17 @@ class Store:
         visit: what may concern this visit: its attached files too, and without entries that were lost before
         its first one. Losses that a person accepted are among them, marked as such.
         """
-        found = [Damage("key", self.key_fault)] if self.key_fault else []
-        found += self._log.damage()
-        if not found and not self._log.seq and any(self._attachments.held()):
+        damages = [Damage("key", self.key_fault)] if self.key_fault else []
+        damages += self._log.damage()
+        if not damages and not self._log.seq and any(self._attachments.held()):
             message = M("The journal is empty, yet attached files are here: entries may be lost.")
-            found.append(Damage("head", message))
+            damages.append(Damage("head", message))
         if not visit:
-            return found
+            return damages
         numbers = self._log.index.of_visit(visit, 0)
         begun = numbers[0] if numbers and self._begins(numbers[0]) else 0
-        found = [each for each in found if not 0 < each.last < begun]
-        return found + self._attachments.damage(self.entries(visit=visit))
+        damages = [damage for damage in damages if not 0 < damage.last < begun]
+        return damages + self._attachments.damage(self.entries(visit=visit))
 
     def _begins(self, seq: int) -> bool:
         try:
@@ -256,9 +256,13 @@ class Store:
         previous = ""
         for seq in range(first, min(last, self._log.seq) + 1):
             body = self._log.body(seq)
-            found = link(body)
+            chain_link = link(body)
             hash = entry.digest(body)
-            whole = found is not None and found.seq == seq and found.prev == (previous or found.prev)
+            whole = (
+                chain_link is not None
+                and chain_link.seq == seq
+                and chain_link.prev == (previous or chain_link.prev)
+            )
             if not whole or (seq == self._log.seq and hash != self._log.hash):
                 raise StoreDamaged(
                     M("Entry {seq} of the journal is not the one that was written.", seq=seq),
@@ -280,10 +284,10 @@ class Store:
         return self._device
 
     def signed_head(self) -> SignedHead:
-        """The head with the device's signature over `mark.statement(head)`; noted in the store."""
+        """The head with the device's signature over `signed_head.statement(head)`; noted in the store."""
         with self._guard:
             head = self.head()
-            signed = SignedHead(head, self.sign(mark.statement(head)).hex())
+            signed = SignedHead(head, self.sign(signed_head.statement(head)).hex())
             if self.read_only is None:
                 self._to_sign = True  # noted at the closing, if it cannot be now
                 with contextlib.suppress(OSError):
@@ -317,7 +321,7 @@ class Store:
         hlc, wall = self._clock.tick()
         log = self._log
         body, made = entry.encode(draft, dev=self.device, seq=log.seq + 1, prev=log.hash, hlc=hlc, wall=wall)
-        place = Link(made.v, made.dev, made.seq, made.prev, made.hlc, made.kind, made.visit)
+        place = ChainLink(made.v, made.dev, made.seq, made.prev, made.hlc, made.kind, made.visit)
         try:
             log.append(body, place)
         except StoreFull:
@@ -365,7 +369,7 @@ class Store:
                 if self.read_only is None:
                     self._keep_reserve()
 
-    def accept_holes(self, who: str = "") -> list[Hole]:
+    def accept_holes(self, who: str = "") -> list[LostEntries]:
         """Go on without what is lost: an entry says which numbers that are, and by what hash they are known.
 
         Nothing that is there is changed, and no number is used twice.
@@ -422,11 +426,11 @@ class Store:
 
     def _read_mark(self) -> Mark | None:
         try:
-            found = mark.load(self.folder, self._files)
+            mark = signed_head.load(self.folder, self._files)
         except ValueError:  # `verify` says so; the next closing notes the head anew
             return None
-        own = self._device is None or found is None or found.head.device == self._device.id
-        return found if own else None
+        own = self._device is None or mark is None or mark.head.device == self._device.id
+        return mark if own else None
 
     def _believed_tables(self) -> checkpoint.Tables | None:
         """TinyDB's tables as the checkpoint has them, if the journal still says so."""
@@ -437,20 +441,20 @@ class Store:
 
     def _note(self, noted: Mark) -> None:
         try:
-            mark.save(noted, self.folder, self._files)
+            signed_head.save(noted, self.folder, self._files)
         except OSError as error:
             if error.errno not in NO_SPACE or not self._spend_reserve():
                 raise
-            mark.save(noted, self.folder, self._files)
+            signed_head.save(noted, self.folder, self._files)
         self._mark = noted
 
     def _keep_reserve(self) -> None:
         """Make the reserve where it is not whole; on a nearly full disk, as large as there is room."""
         with contextlib.suppress(OSError):
-            held = custody.reserve_size(self.folder, self._files)
-            whole = custody.RESERVE_SIZE
-            content = custody.reserved(whole) if held < whole else b""
-            for size in range(whole, held, -max(1, whole // custody.RESERVE_PARTS)):
+            held = folder_check.reserve_size(self.folder, self._files)
+            whole = folder_check.RESERVE_SIZE
+            content = folder_check.reserved(whole) if held < whole else b""
+            for size in range(whole, held, -max(1, whole // folder_check.RESERVE_PARTS)):
                 try:
                     keep(self._files, self.folder / RESERVE, [content[:size]])
                     return
@@ -464,7 +468,7 @@ class Store:
         try:
             descriptor = files.open(path, write=True)
             try:
-                files.write_at(descriptor, 0, custody.reserved(custody.RESERVE_SIZE))
+                files.write_at(descriptor, 0, folder_check.reserved(folder_check.RESERVE_SIZE))
                 files.sync(descriptor)
             finally:
                 files.close(descriptor)
@@ -487,7 +491,7 @@ class Store:
         head = self.head()
         signed = self._mark.signed if self._mark else None
         if self._to_sign:
-            signed = SignedHead(head, self.sign(mark.statement(head)).hex())
+            signed = SignedHead(head, self.sign(signed_head.statement(head)).hex())
         if self._mark != Mark(head, signed):
             self._note(Mark(head, signed))
         if self._grown:

@@ -12,26 +12,26 @@ from typing import cast
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal import checkpoint, custody, device, entry, mark
+from fieldkit.finding import Finding, Overall, overall
+from fieldkit.journal import checkpoint, device, entry, folder_check, signed_head
 from fieldkit.journal.attachments import Attachments, attached
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import Head
 from fieldkit.journal.errors import AttachmentMissing, StoreMissing, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem
 from fieldkit.journal.log import Log, is_segment
-from fieldkit.journal.mark import Mark
+from fieldkit.journal.signed_head import Mark
 from fieldkit.operator import Progress
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check, Overall, overall
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedStore(msgspec.Struct, frozen=True):
     """What was found in a store. entries: how many can be read."""
 
     head: Head
     entries: int
     attachments: int
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
 
     @property
     def verdict(self) -> Overall:
@@ -44,7 +44,7 @@ def verify(
     files: FileSystem = OS,
     known: Sequence[Head] = (),
     progress: Callable[[Progress], None] | None = None,
-) -> Verified:
+) -> VerifiedStore:
     """Look at every byte of the store in `folder`.
 
     known: heads that a record or a receipt names; a journal that lacks one of them was cut or replaced.
@@ -74,14 +74,14 @@ def verify(
 
 def _verify(
     folder: Path, files: FileSystem, known: Sequence[Head], progress: Callable[[Progress], None] | None
-) -> Verified:
-    checks: list[Check] = []
+) -> VerifiedStore:
+    checks: list[Finding] = []
     try:
         key = Device(folder, files, writable=False)
         checks.append(_key(key))
     except FieldkitError as error:
         key = None
-        checks.append(Check("key", "fail", cast(Message, error.message), error.detail))
+        checks.append(Finding("key", "fail", cast(Message, error.message), error.detail))
     noted, check = _mark(folder, files)
     checks.append(check)
     log = Log(
@@ -89,16 +89,16 @@ def _verify(
         files,
         writable=False,
         device=key.id if key else "",
-        mark=mark.latest(noted, checkpoint.load(folder, files)),
+        mark=signed_head.latest(noted, checkpoint.load(folder, files)),
     )
     try:
         checks += _journal(log)
         if noted is not None and noted.signed is not None:
             checks.append(_signature(noted.signed, log, key))
         checks += [_known(head, log) for head in known]
-        attachments, found = _attachments(folder, files, log, progress)
-        return Verified(
-            _head(log, key), log.index.readable, attachments, (*checks, *found, *around(folder, files))
+        attachments, findings = _attachments(folder, files, log, progress)
+        return VerifiedStore(
+            _head(log, key), log.index.readable, attachments, (*checks, *findings, *around(folder, files))
         )
     finally:
         log.close()
@@ -109,45 +109,45 @@ def _head(log: Log, key: Device | None) -> Head:
     return msgspec.structs.replace(head, device=key.id) if key and not head.device else head
 
 
-def _key(key: Device) -> Check:
+def _key(key: Device) -> Finding:
     if key.sound:
-        return Check("key", "pass", M("The device key is whole."), key.id)
-    return Check("key", "fail", M("The device key of the store is damaged."))
+        return Finding("key", "pass", M("The device key is whole."), key.id)
+    return Finding("key", "fail", M("The device key of the store is damaged."))
 
 
-def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Check]:
+def _mark(folder: Path, files: FileSystem) -> tuple[Mark | None, Finding]:
     try:
-        found = mark.load(folder, files)
+        mark = signed_head.load(folder, files)
     except ValueError:
-        return None, Check("mark", "fail", M("The note of the last head is damaged."))
-    if found is None and not any(map(is_segment, files.names(folder))):
-        return None, Check("mark", "not-checked", M("Nothing was said in this store yet."), required=False)
-    if found is None:
+        return None, Finding("mark", "fail", M("The note of the last head is damaged."))
+    if mark is None and not any(map(is_segment, files.names(folder))):
+        return None, Finding("mark", "not-checked", M("Nothing was said in this store yet."), required=False)
+    if mark is None:
         reason = M(
             "The store was never closed in order, so only a receipt can tell whether its end is there."
         )
-        return None, Check("mark", "not-checked", reason, required=False)
-    return found, Check("mark", "pass", M("The head was noted at entry {seq}.", seq=found.head.seq))
+        return None, Finding("mark", "not-checked", reason, required=False)
+    return mark, Finding("mark", "pass", M("The head was noted at entry {seq}.", seq=mark.head.seq))
 
 
-def _journal(log: Log) -> Iterator[Check]:
-    faults = [each for each in log.damage() if not each.accepted and each.kind != "format"]
+def _journal(log: Log) -> Iterator[Finding]:
+    faults = [damage for damage in log.damage() if not damage.accepted and damage.kind != "format"]
     if log.scan.newer is not None and log.read_only is not None:
-        yield Check("format", "not-checked", log.read_only)
+        yield Finding("format", "not-checked", log.read_only)
     for fault in faults:
-        yield Check("journal", "fail", fault.message)
+        yield Finding("journal", "fail", fault.message)
     if not faults:
-        yield Check(
+        yield Finding(
             "journal",
             "pass",
             M("{count} entries are whole and in order.", count=log.index.readable),
             log.hash,
         )
     for hole in log.accepted_holes:
-        yield Check("accepted", "not-checked", hole.accepted(), required=False)
+        yield Finding("accepted", "not-checked", hole.accepted(), required=False)
     torn = log.scan.rest.rstrip(b"\0")
     if torn and not faults:
-        yield Check(
+        yield Finding(
             "tail",
             "not-checked",
             M(
@@ -158,29 +158,29 @@ def _journal(log: Log) -> Iterator[Check]:
         )
 
 
-def _signature(signed: mark.SignedHead, log: Log, key: Device | None) -> Check:
+def _signature(signed: signed_head.SignedHead, log: Log, key: Device | None) -> Finding:
     seq = signed.head.seq
     if key is None:
-        return Check(
+        return Finding(
             "signature", "not-checked", M("The signature on entry {seq} needs the device key.", seq=seq)
         )
-    genuine = device.verify(key.public_key, _bytes(signed.signature), mark.statement(signed.head))
+    genuine = device.verify(key.public_key, _bytes(signed.signature), signed_head.statement(signed.head))
     if genuine and log.holds(signed.head):
-        return Check("signature", "pass", M("The device signed the journal up to entry {seq}.", seq=seq))
-    return Check(
+        return Finding("signature", "pass", M("The device signed the journal up to entry {seq}.", seq=seq))
+    return Finding(
         "signature", "fail", M("The journal up to entry {seq} is not the one the device signed.", seq=seq)
     )
 
 
-def _known(head: Head, log: Log) -> Check:
+def _known(head: Head, log: Log) -> Finding:
     if log.holds(head):
-        return Check(
+        return Finding(
             "known-head",
             "pass",
             M("Entry {seq} is the one that the given head names.", seq=head.seq),
             head.hash,
         )
-    return Check(
+    return Finding(
         "known-head",
         "fail",
         M(
@@ -194,7 +194,7 @@ def _known(head: Head, log: Log) -> Check:
 
 def _attachments(
     folder: Path, files: FileSystem, log: Log, progress: Callable[[Progress], None] | None
-) -> tuple[int, list[Check]]:
+) -> tuple[int, list[Finding]]:
     kept = Attachments(folder, files)
     held = list(kept.held())
     wanted = {
@@ -212,65 +212,65 @@ def _attachments(
         except AttachmentMissing as error:
             if sha256 in wanted:
                 checks.append(
-                    Check("attachment", "fail", M("An attached file is missing."), sha256 or str(error))
+                    Finding("attachment", "fail", M("An attached file is missing."), sha256 or str(error))
                 )
         except FieldkitError:
-            checks.append(Check("attachment", "fail", M("An attached file changed on the disk."), sha256))
+            checks.append(Finding("attachment", "fail", M("An attached file changed on the disk."), sha256))
     if not checks:
         whole = M("All {count} attached files are whole.", count=len(names))
-        checks.append(Check("attachment", "pass", whole if names else M("No file is attached.")))
+        checks.append(Finding("attachment", "pass", whole if names else M("No file is attached.")))
     return len(held), checks
 
 
-def around(folder: Path, files: FileSystem) -> Iterator[Check]:
+def around(folder: Path, files: FileSystem) -> Iterator[Finding]:
     """What stands about the journal: who can read it, what does not belong, what an interruption left."""
-    for each in custody.exposed(folder, files):
-        if each.owner >= 0:
-            message = M("{path} belongs to another user.", path=str(each.path))
-            yield Check("owner", "fail", message, f"uid {each.owner}", required=False)
+    for exposed in folder_check.exposed(folder, files):
+        if exposed.owner >= 0:
+            message = M("{path} belongs to another user.", path=str(exposed.path))
+            yield Finding("owner", "fail", message, f"uid {exposed.owner}", required=False)
         else:
-            message = M("{path} can be read or changed by other users.", path=str(each.path))
-            yield Check("permissions", "fail", message, f"{each.mode:04o}", required=False)
-    for path in custody.foreign(folder, files):
-        yield Check(
+            message = M("{path} can be read or changed by other users.", path=str(exposed.path))
+            yield Finding("permissions", "fail", message, f"{exposed.mode:04o}", required=False)
+    for path in folder_check.foreign(folder, files):
+        yield Finding(
             "foreign",
             "not-checked",
             M("{path} is not the store's; it is left alone.", path=str(path)),
             required=False,
         )
-    for name in custody.torn(folder, files):
-        yield Check(
+    for name in folder_check.torn(folder, files):
+        yield Finding(
             "torn",
             "not-checked",
             M("The remains of an interrupted save are kept in {file}.", file=name),
             required=False,
         )
     if checkpoint.NAME in files.names(folder) and checkpoint.load(folder, files) is None:
-        yield Check(
+        yield Finding(
             "checkpoint",
             "fail",
             M("The checkpoint is damaged; it is made again from the journal."),
             required=False,
         )
     try:
-        reserve = files.read(folder / custody.RESERVE)
+        reserve = files.read(folder / folder_check.RESERVE)
     except FileNotFoundError:
-        yield Check(
+        yield Finding(
             "reserve",
             "fail",
             M("The room kept for finishing on a full disk is used up; the next opening makes it again."),
             required=False,
         )
         return
-    if reserve != custody.reserved(len(reserve)):
-        yield Check(
+    if reserve != folder_check.reserved(len(reserve)):
+        yield Finding(
             "reserve",
             "fail",
             M("The file that keeps room for finishing was changed; nothing is lost by it."),
             required=False,
         )
-    elif len(reserve) < custody.RESERVE_SIZE:
-        yield Check(
+    elif len(reserve) < folder_check.RESERVE_SIZE:
+        yield Finding(
             "reserve",
             "fail",
             M("Less room is kept for finishing on a full disk than is needed: the disk is nearly full."),

@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import __version__
+from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE, Home
 from fieldkit.journal.store import Store
-from fieldkit.kit import debs, install, keys, lists, own, papers, stick, targets, wheels
+from fieldkit.kit import debs, install, keys, lists, own_wheel, payload, stick, targets, wheels
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.kit.manifest import DriverFiles, File, Manifest, Target, encode
-from fieldkit.operator import Finding, Plan, Progress
+from fieldkit.operator import Plan, Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.profile.model import Bureau, Profiles, TokenProfile
 from fieldkit.text import M, Said
@@ -30,7 +31,7 @@ FAT_LARGEST = 2**32 - 1
 Tell = Callable[[Progress], None]
 
 
-class Choice(msgspec.Struct, frozen=True):
+class KitChoice(msgspec.Struct, frozen=True):
     """What a person asked for; empty means: as fits this machine and the plan in force.
 
     vendor: a folder with makers' installers. samples: PDF files to take along.
@@ -44,11 +45,11 @@ class Choice(msgspec.Struct, frozen=True):
     samples: Sequence[Path] = ()
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class KitPlan(msgspec.Struct, frozen=True):
     """What building would do. vendor: makers' files by profile, system and place on this disk."""
 
     folder: Path
-    targets: tuple[targets.Wanted, ...]
+    targets: tuple[targets.WheelTarget, ...]
     bureaus: tuple[Bureau, ...]
     closures: tuple[debs.Closure, ...]
     vendor: tuple[tuple[str, str, PackageFile, Path], ...]
@@ -57,7 +58,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
     def shown(self) -> Plan:
         """The plan as it is shown before consent is asked."""
-        steps: list[Said] = [own.origin()]
+        steps: list[Said] = [own_wheel.origin()]
         names = ", ".join(map(str, self.targets))
         steps.append(M("Fetch the wheels it needs, by pip, for: {targets}.", targets=names))
         if self.closures:
@@ -91,7 +92,7 @@ class Prepared(msgspec.Struct, frozen=True):
         )
 
 
-class Built(msgspec.Struct, frozen=True):
+class BuiltKit(msgspec.Struct, frozen=True):
     """A finished kit. copied: files that were written; the others were there already."""
 
     manifest: Manifest
@@ -100,34 +101,34 @@ class Built(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def prepare(folder: Path, choice: Choice, profiles: Profiles, home: Home) -> Prepared:
+def prepare(folder: Path, choice: KitChoice, profiles: Profiles, home: Home) -> KitPlan:
     """Check the choice and work out what is to be fetched. Nothing is fetched or written on the stick.
 
     :raises ChoiceUnknown: there is no such thing. :raises FolderTaken: the folder holds other files.
     """
     wanted = targets.chosen(choice.pythons, choice.platforms)
-    bureaus = papers.bureaus(profiles, choice.bureaus)
+    bureaus = payload.bureaus(profiles, choice.bureaus)
     tokens = _tokens(choice, profiles, bureaus)
     for path in choice.samples:
-        papers.sample(path)
+        payload.sample(path)
     stick.free(folder)
     closures = debs.closures(tokens, home.path / CACHE / "packages")
     vendor, findings = _vendor(choice, tokens, wanted)
     served = {closure.profile for closure in closures} | {profile for profile, _, _, _ in vendor}
     for token in tokens:
         if token.id not in served:
-            said = M("The kit will have no driver for {profile}.", profile=token.id)
+            message = M("The kit will have no driver for {profile}.", profile=token.id)
             hint = M("Its profile names no packages for this system, and no maker's file with a SHA-256.")
-            findings.append(Finding("driver-lacking", "warning", said, hint=hint))
-    for name in papers.anchorless(profiles, bureaus):
-        said = M("No trust anchor of {authority} is in place, so none goes along.", authority=name)
+            findings.append(Finding("driver-lacking", "warning", message, hint=hint))
+    for name in payload.anchorless(profiles, bureaus):
+        message = M("No trust anchor of {authority} is in place, so none goes along.", authority=name)
         hint = M("Put its certificate where its profile says, then build again.")
-        findings.append(Finding("anchor-lacking", "warning", said, hint=hint))
+        findings.append(Finding("anchor-lacking", "warning", message, hint=hint))
     samples = tuple(choice.samples)
-    return Prepared(folder, wanted, bureaus, closures, tuple(vendor), samples, tuple(findings))
+    return KitPlan(folder, wanted, bureaus, closures, tuple(vendor), samples, tuple(findings))
 
 
-def _tokens(choice: Choice, profiles: Profiles, bureaus: Sequence[Bureau]) -> list[TokenProfile]:
+def _tokens(choice: KitChoice, profiles: Profiles, bureaus: Sequence[Bureau]) -> list[TokenProfile]:
     names = sorted(set(choice.drivers) or {bureau.token for bureau in bureaus})
     for name in names:
         if name not in profiles.tokens:
@@ -139,18 +140,18 @@ def _tokens(choice: Choice, profiles: Profiles, bureaus: Sequence[Bureau]) -> li
 
 
 def _vendor(
-    choice: Choice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.Wanted]
+    choice: KitChoice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.WheelTarget]
 ) -> tuple[list[tuple[str, str, PackageFile, Path]], list[Finding]]:
     """Makers' files for the systems wanted; only those whose SHA-256 the profile has, and that match it."""
     found: list[tuple[str, str, PackageFile, Path]] = []
     findings: list[Finding] = []
-    systems = sorted({each.platform.partition("-")[0] for each in wanted})
+    systems = sorted({wheel_target.platform.partition("-")[0] for wheel_target in wanted})
     for token in tokens:
         for system in systems:
             for file in (file for kind in KINDS[system] for file in getattr(token.driver, kind)):
                 path = choice.vendor / file.file if choice.vendor is not None else None
                 if not file.sha256 or path is None or not path.is_file():
-                    said = M(
+                    message = M(
                         "The maker's file {file} for {profile} does not go along.",
                         file=file.file,
                         profile=token.id,
@@ -158,7 +159,7 @@ def _vendor(
                     hint = M(
                         "It needs its SHA-256 in the profile, and to be in the folder named with --vendor."
                     )
-                    findings.append(Finding("vendor-lacking", "info", said, hint=hint))
+                    findings.append(Finding("vendor-lacking", "info", message, hint=hint))
                 elif install.hashed(path)[1] != file.sha256:
                     raise SourceDamaged(
                         M("{file} is not the file that the profile describes.", file=file.file),
@@ -170,7 +171,7 @@ def _vendor(
     return found, findings
 
 
-def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell: Tell) -> Built:
+def build(prepared: KitPlan, profiles: Profiles, home: Home, store: Store, tell: Tell) -> BuiltKit:
     """Fetch, copy and sign; goes on where an earlier run was broken off.
 
     :raises WheelsUnavailable, NoNetwork, PackageDamaged: something cannot be fetched; the stick is untouched.
@@ -180,7 +181,7 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = home.logs / "kit-build.log"
     tell(Progress(M("Making fieldkit's own wheel"), 0, 0))
-    wheel = own.make(cache / "own")
+    wheel = own_wheel.make(cache / "own")
     sources: dict[str, Path] = dict(STICKS_OWN)
     made: list[Target] = []
     pip = ""
@@ -198,9 +199,9 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
         place = (f"packages/{system}/{file.file}",)
         drivers.append(DriverFiles(profile, system, file.architecture, place))
     tell(Progress(M("Gathering profiles, checklists, plan and lists"), 0, 0))
-    given = papers.gather(home, profiles, prepared.bureaus, prepared.samples)
-    crls, findings = lists.fetch(profiles, {bureau.authority for bureau in prepared.bureaus}, given)
-    sources |= _laid({paper.path: paper for paper in (*given, *crls)}.values(), cache / "papers")
+    kit_papers = payload.gather(home, profiles, prepared.bureaus, prepared.samples)
+    crls, findings = lists.fetch(profiles, {bureau.authority for bureau in prepared.bureaus}, kit_papers)
+    sources |= _laid({paper.path: paper for paper in (*kit_papers, *crls)}.values(), cache / "papers")
     manifest = Manifest(
         install.KIND,
         install.FORMAT,
@@ -216,7 +217,7 @@ def build(prepared: Prepared, profiles: Profiles, home: Home, store: Store, tell
     copied = stick.fill(prepared.folder, manifest, sources, tell)
     data = stick.seal(prepared.folder, manifest, store.sign, tell)
     keys.remember(home, manifest.key, manifest.made)
-    return Built(manifest, data, copied, (*prepared.findings, *findings))
+    return BuiltKit(manifest, data, copied, (*prepared.findings, *findings))
 
 
 def _dated(manifest: Manifest, note: Path) -> Manifest:
@@ -231,13 +232,13 @@ def _dated(manifest: Manifest, note: Path) -> Manifest:
     return msgspec.structs.replace(manifest, made=made)
 
 
-def _laid(given: Iterable[papers.Paper], folder: Path) -> dict[str, Path]:
+def _laid(kit_papers: Iterable[payload.KitPaper], folder: Path) -> dict[str, Path]:
     """Papers as files on this disk, so that all of a kit is copied in one way."""
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
     places: dict[str, Path] = {}
-    for paper in given:
+    for paper in kit_papers:
         _named(paper.path)
         path = folder / paper.path
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -80,8 +80,8 @@ def fetch(
     if any(not (archives / name).exists() for name in files):
         packages = sorted({package for closure in found for package in closure.packages})
         options = (*_bare(cache), *HASHES, "-o", f"Dir::Cache::archives={archives}", "--download-only")
-        said = M("Download the drivers' packages, with all that they need.")
-        apt.carry_out(apt.install_step((), packages, said, *options), log, tell)
+        message = M("Download the drivers' packages, with all that they need.")
+        apt.carry_out(apt.install_step((), packages, message, *options), log, tell)
     for name, file in files.items():
         if not (archives / name).exists() or not _right(archives / name, file):
             raise PackageDamaged(

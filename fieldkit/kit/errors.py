@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fieldkit.errors import Failed, Missing, Misused, Refused
+from fieldkit.text import M
 
 
 class KitMissing(Missing):
@@ -93,3 +96,12 @@ class SourceDamaged(Failed):
     """A file that was to go into the kit is not what it should be."""
 
     code = "kit-source-damaged"
+
+
+def stick_gone(folder: Path, error: OSError) -> StickGone:
+    """The folder's medium does not answer any more."""
+    return StickGone(
+        M("{folder} cannot be read or written: {reason}.", folder=str(folder), reason=error.strerror or "?"),
+        hint=M("Plug the stick in again and repeat; what is there already is kept."),
+        detail=str(error),
+    )

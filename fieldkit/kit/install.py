@@ -47,7 +47,7 @@ UNFIT = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
-class Listed(NamedTuple):
+class ListedFile(NamedTuple):
     """A file of the manifest."""
 
     path: str
@@ -55,7 +55,7 @@ class Listed(NamedTuple):
     sha256: str
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     """A file that is not as the manifest says. kind: "missing", "changed", "added", "link" or "unread"."""
 
     kind: str
@@ -94,7 +94,7 @@ def fits(path: str) -> bool:
     )
 
 
-def parse(data: bytes) -> tuple[dict[str, Any], list[Listed]]:
+def parse(data: bytes) -> tuple[dict[str, Any], list[ListedFile]]:
     """The manifest in `data`: all of it, and its files, each with a path that stays in the kit.
 
     :raises BadManifest: it is none, of another form, or names a path that leaves the folder.
@@ -155,7 +155,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _listed(row: Any) -> Listed:
+def _listed(row: Any) -> ListedFile:
     if not isinstance(row, dict) or set(row) != {"path", "size", "sha256"}:
         raise BadManifest("shape", "files")
     path, size, sha256 = row["path"], row["size"], row["sha256"]
@@ -163,7 +163,7 @@ def _listed(row: Any) -> Listed:
         raise BadManifest("path", str(path)[:200])
     if type(size) is not int or size < 0 or not isinstance(sha256, str) or not HEX64.fullmatch(sha256):
         raise BadManifest("shape", path)
-    return Listed(path, size, sha256)
+    return ListedFile(path, size, sha256)
 
 
 def fingerprint(key: str) -> str:
@@ -178,29 +178,29 @@ def same_fingerprint(typed: str, key: str) -> bool:
 
 
 def compare(
-    folder: Path, files: list[Listed], tell: Callable[[int, int], None] | None = None
-) -> list[Problem]:
+    folder: Path, files: list[ListedFile], tell: Callable[[int, int], None] | None = None
+) -> list[FileProblem]:
     """Every difference between `folder` and the manifest's `files`, by path. Links are never followed.
 
     tell: is told the bytes done and in all.
     """
     listed = {file.path: file for file in files}
     found: dict[str, int] = {}
-    problems: list[Problem] = []
+    problems: list[FileProblem] = []
     for path, kind, size in walk(folder):
         if kind != "file":
-            problems.append(Problem(kind, path))
+            problems.append(FileProblem(kind, path))
         elif path in listed:
             found[path] = size
         elif path not in (MANIFEST, SIGNATURE):
-            problems.append(Problem("added", path))
-    problems += [Problem("missing", path) for path in listed if path not in found]
-    same: list[Listed] = []
+            problems.append(FileProblem("added", path))
+    problems += [FileProblem("missing", path) for path in listed if path not in found]
+    same: list[ListedFile] = []
     for path, size in found.items():
         if size == listed[path].size:
             same.append(listed[path])
         else:
-            problems.append(Problem("changed", path, f"{listed[path].size} → {size}"))
+            problems.append(FileProblem("changed", path, f"{listed[path].size} → {size}"))
     total = sum(file.size for file in same)
     done = 0
     # The large ones first, so that no thread is left with one at the end.
@@ -215,12 +215,12 @@ def compare(
     return sorted(problems, key=lambda problem: (problem.path, problem.kind))
 
 
-def _judged(folder: Path, file: Listed) -> Problem | None:
+def _judged(folder: Path, file: ListedFile) -> FileProblem | None:
     try:
         size, sha256 = hashed(folder / file.path)
     except OSError as error:
-        return Problem("unread", file.path, error.strerror or "")
-    return None if (size, sha256) == (file.size, file.sha256) else Problem("changed", file.path)
+        return FileProblem("unread", file.path, error.strerror or "")
+    return None if (size, sha256) == (file.size, file.sha256) else FileProblem("changed", file.path)
 
 
 def walk(folder: Path, before: str = "") -> Iterator[tuple[str, str, int]]:

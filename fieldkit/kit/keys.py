@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fieldkit.finding import Severity
 from fieldkit.home import Home
 from fieldkit.journal.device import name_of
 from fieldkit.kit import install
 from fieldkit.kit.errors import KitKeyUnknown
 from fieldkit.kit.stick import put
-from fieldkit.operator import Severity
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldkit.kit.papers import Paper
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
+from fieldkit.kit.payload import KitPaper
 from fieldkit.profile.model import Authority, Profiles
 from fieldkit.text import M
 
@@ -24,13 +24,13 @@ LARGEST = 64 * 1024 * 1024
 
 
 def fetch(
-    profiles: Profiles, names: Iterable[str], have: Sequence[Paper] = ()
-) -> tuple[list[Paper], list[Finding]]:
+    profiles: Profiles, names: Iterable[str], have: Sequence[KitPaper] = ()
+) -> tuple[list[KitPaper], list[Finding]]:
     """The lists that the authorities' profiles name; and, of each list of theirs, what is to be said.
 
     have: papers already in the kit; a list of theirs is judged like one that was fetched.
     """
-    fetched: list[Paper] = []
+    fetched: list[KitPaper] = []
     findings: list[Finding] = []
     for name in sorted(set(names) & set(profiles.authorities)):
         authority = profiles.authorities[name]
@@ -48,9 +48,9 @@ def fetch(
             if paper.path not in taken
         ]
         if not ours and not taken:
-            said = M("No revocation list of {authority} goes into the kit.", authority=name)
+            message = M("No revocation list of {authority} goes into the kit.", authority=name)
             hint = M("Without one, revocation is not checked where there is no network.")
-            findings.append(Finding("crl", "warning", said, hint=hint))
+            findings.append(Finding("crl", "warning", message, hint=hint))
     return fetched, findings
 
 
@@ -60,19 +60,19 @@ def _is_list(path: str, authority: str) -> bool:
 
 def _fetch(
     authority: Authority, url: str, signers: Sequence[x509.Certificate]
-) -> tuple[Paper | None, Finding]:
+) -> tuple[KitPaper | None, Finding]:
     try:
         content = _get(url)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        said = M("The revocation list at {url} could not be fetched.", url=url)
+        message = M("The revocation list at {url} could not be fetched.", url=url)
         hint = M("An earlier one in the home goes along instead, if there is one.")
-        return None, Finding("crl", "warning", said, detail=str(error)[:200], hint=hint)
+        return None, Finding("crl", "warning", message, detail=str(error)[:200], hint=hint)
     finding = _judged(url, content, signers)
     if finding.severity == "fail":
         return None, finding
     file = re.sub(r"[^A-Za-z0-9._-]", "-", url.rpartition("/")[2]).strip(".")[:80] or "list"
     file = file if file.endswith(".crl") else f"{file}.crl"
-    return Paper(f"profiles/authorities/{authority.id}/{file}", content), finding
+    return KitPaper(f"profiles/authorities/{authority.id}/{file}", content), finding
 
 
 def _get(url: str) -> bytes:
@@ -92,23 +92,24 @@ def _judged(name: str, content: bytes, signers: Sequence[x509.Certificate]) -> F
 
     try:
         loader = x509.load_pem_x509_crl if b"-----BEGIN" in content[:100] else x509.load_der_x509_crl
-        found = loader(content)
+        certificate_revocation_list = loader(content)
         genuine = any(
-            found.issuer == signer.subject and found.is_signature_valid(signer.public_key())  # type: ignore[arg-type]
+            certificate_revocation_list.issuer == signer.subject
+            and certificate_revocation_list.is_signature_valid(signer.public_key())  # type: ignore[arg-type]
             for signer in signers
         )
     except (ValueError, TypeError) as error:
-        said = M("What {name} gave is no revocation list.", name=name)
-        return Finding("crl", "fail", said, detail=str(error)[:200])
+        message = M("What {name} gave is no revocation list.", name=name)
+        return Finding("crl", "fail", message, detail=str(error)[:200])
     if not genuine:
-        said = M(
+        message = M(
             "The revocation list {name} is signed by no authority in place; it does not count.", name=name
         )
-        return Finding("crl", "fail", said)
-    until = found.next_update_utc
+        return Finding("crl", "fail", message)
+    until = certificate_revocation_list.next_update_utc
     if until is not None and until < datetime.now(UTC):
-        said = M("The revocation list {name} ran out on {day}.", name=name, day=until.date().isoformat())
-        return Finding("crl", "warning", said, hint=M("Fetch a new one before the stick is handed out."))
+        message = M("The revocation list {name} ran out on {day}.", name=name, day=until.date().isoformat())
+        return Finding("crl", "warning", message, hint=M("Fetch a new one before the stick is handed out."))
     day = until.date().isoformat() if until is not None else "-"
     return Finding("crl", "pass", M("The revocation list {name} holds until {day}.", name=name, day=day))
 
@@ -116,11 +117,11 @@ def _judged(name: str, content: bytes, signers: Sequence[x509.Certificate]) -> F
 def _certificates(paths: Iterable[Path]) -> list[x509.Certificate]:
     from cryptography import x509
 
-    found: list[x509.Certificate] = []
+    certificates: list[x509.Certificate] = []
     for path in paths:
         content = path.read_bytes()
         if b"-----BEGIN" in content:
-            found += x509.load_pem_x509_certificates(content)
+            certificates += x509.load_pem_x509_certificates(content)
         else:
-            found.append(x509.load_der_x509_certificate(content))
-    return found
+            certificates.append(x509.load_der_x509_certificate(content))
+    return certificates

@@ -5,6 +5,7 @@ Everything is checked before the first file is moved in; what the home had under
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import msgspec
 
 from fieldkit import __version__
 from fieldkit.checklist import load as checklists
-from fieldkit.driver import brought
+from fieldkit.driver import kit_packages
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, use
 from fieldkit.kit import manifest as manifests
@@ -21,7 +23,7 @@ from fieldkit.kit.errors import KitBusy, KitForeign
 from fieldkit.kit.manifest import DriverFiles
 from fieldkit.kit.stick import PART, put
 from fieldkit.kit.verify import genuine
-from fieldkit.operator import Finding, Plan
+from fieldkit.operator import Plan
 from fieldkit.profile import load as profiles
 from fieldkit.text import M, Message, Said
 
@@ -29,11 +31,11 @@ TAKEN = ("profiles/", "checklists/", "recipients/", "samples/")
 ASIDE = "replaced-by-kit"
 
 
-class Loading(msgspec.Struct, frozen=True):
+class KitContents(msgspec.Struct, frozen=True):
     """What would be taken: paths in the kit, which are those in the home. same: files that need not be."""
 
     kit: Path
-    read: manifests.Read
+    read: manifests.ReadManifest
     key: Finding
     new: tuple[str, ...]
     replaced: tuple[str, ...]
@@ -58,11 +60,11 @@ class Loading(msgspec.Struct, frozen=True):
             steps.append(M("What is replaced is kept in the folder {folder}.", folder=ASIDE))
         if self.drivers:
             names = ", ".join(driver.profile for driver in self.drivers)
-            said = M(
+            message = M(
                 "Keep the driver packages of {profiles} here, for visits without stick or network.",
                 profiles=names,
             )
-            steps.append(said)
+            steps.append(message)
         steps.append(M("Kits signed by this key are taken from now on."))
         keeps = M("Visits, answers, and every other file of the home stay as they are.")
         return Plan(
@@ -73,16 +75,16 @@ class Loading(msgspec.Struct, frozen=True):
         )
 
 
-def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
+def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> KitContents:
     """Look what the kit would bring. Nothing is changed.
 
     :raises KitUnsound: the signature is wrong. :raises KitKeyUnknown: the key is not one to believe.
     :raises KitForeign: it is for another release.
     """
     read = genuine(kit)
-    severity, said = keys.judge(home, read.manifest.key, fingerprint)
+    severity, message = keys.judge(home, read.manifest.key, fingerprint)
     if severity == "fail":
-        raise keys.refusal(said, read.manifest.key)
+        raise keys.refusal(message, read.manifest.key)
     if read.manifest.version != __version__:
         raise KitForeign(
             M(
@@ -106,24 +108,24 @@ def prepare(kit: Path, home: Home, *, fingerprint: str = "") -> Loading:
             same += 1
         else:
             (replaced if (home.path / file.path).exists() else new).append(file.path)
-    key = Finding("key", severity, said)
-    drivers = tuple(driver for driver in read.manifest.drivers if driver.system in brought.systems())
+    key = Finding("key", severity, message)
+    drivers = tuple(driver for driver in read.manifest.drivers if driver.system in kit_packages.systems())
     older = keys.older(home, read.manifest)
-    return Loading(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
+    return KitContents(kit, read, key, tuple(new), tuple(replaced), same, drivers, older)
 
 
-class Agreed(msgspec.Struct, frozen=True):
+class AgreedPapers(msgspec.Struct, frozen=True):
     """What was agreed to be taken, and lies checked beside it: what a kill leaves is finished later."""
 
     new: tuple[str, ...]
     replaced: tuple[str, ...]
     aside: str
-    packages: dict[str, brought.Brought]
+    packages: dict[str, kit_packages.DriverPackages]
     key: str
     made: str
 
 
-def load(loading: Loading, home: Home) -> None:
+def load(loading: KitContents, home: Home) -> None:
     """Move the papers in, all or none. Consent was asked before.
 
     Killed before all is checked and written down, it leaves the home as it was; later, `finish` goes on.
@@ -134,17 +136,18 @@ def load(loading: Loading, home: Home) -> None:
     work = home.agreed.parent
     with use.alone(home):
         if home.agreed.exists():
-            _move_in(home)
+            with contextlib.suppress(msgspec.MsgspecError):  # what it was about to take is taken anew now
+                _move_in(home)
         shutil.rmtree(work, ignore_errors=True)
         try:
             _stage(loading, home, work)
             packages = _packages(loading, home)
         except (OSError, FieldkitError):
             shutil.rmtree(work, ignore_errors=True)
-            brought.tidy(home)
+            kit_packages.tidy(home)
             raise
         read = loading.read
-        agreed = Agreed(
+        agreed = AgreedPapers(
             loading.new,
             loading.replaced,
             _aside(home, read.sha256[:16]).name,
@@ -186,7 +189,7 @@ def finish(home: Home) -> Message | None:
     return M("Taking a kit's papers was broken off; what had been agreed to is now finished.")
 
 
-def _stage(loading: Loading, home: Home, work: Path) -> None:
+def _stage(loading: KitContents, home: Home, work: Path) -> None:
     """Copy the papers beside their places, and check each, and all of them together with the home's."""
     paths = [*loading.new, *loading.replaced]
     for path in paths:
@@ -202,7 +205,7 @@ def _stage(loading: Loading, home: Home, work: Path) -> None:
 
 def _move_in(home: Home) -> None:
     """Put every paper in its place that is not there yet, and write down what else was agreed to."""
-    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=Agreed)
+    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
     work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
     for path in (*agreed.new, *agreed.replaced):
         if not (work / path).exists():
@@ -212,16 +215,16 @@ def _move_in(home: Home) -> None:
             _copy(home.path / path, aside / path)
         (work / path).replace(home.path / path)
     for profile, kept in agreed.packages.items():
-        brought.note(home, profile, kept)
+        kit_packages.note(home, profile, kept)
     keys.remember(home, agreed.key, agreed.made)
     home.agreed.unlink()
     shutil.rmtree(work, ignore_errors=True)
-    brought.tidy(home)
+    kit_packages.tidy(home)
 
 
 def _move_out(home: Home) -> None:
     """Have the home as it was before `_move_in`."""
-    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=Agreed)
+    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
     work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
     for path in (*agreed.new, *agreed.replaced):
         if not (work / path).exists():
@@ -231,7 +234,7 @@ def _move_out(home: Home) -> None:
     home.agreed.unlink()
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
-    brought.tidy(home)
+    kit_packages.tidy(home)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -256,20 +259,25 @@ def _aside(home: Home, name: str) -> Path:
     return aside
 
 
-def _packages(loading: Loading, home: Home) -> dict[str, brought.Brought]:
+def _packages(loading: KitContents, home: Home) -> dict[str, kit_packages.DriverPackages]:
     """The drivers' packages by profile, each copied to where the home keeps them, verified."""
-    packages: dict[str, brought.Brought] = {}
+    packages: dict[str, kit_packages.DriverPackages] = {}
     if loading.drivers:
-        brought.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
+        kit_packages.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
     sha256 = {listed.path: listed.sha256 for listed in loading.read.listed}
     place = loading.read.sha256[:16]
     for driver in loading.drivers:
         for path in driver.files:
-            use.take_one(loading.kit, loading.read, path, brought.folder(home) / place)
-        earlier = packages.get(driver.profile, brought.Brought(driver.system, ()))
-        kept = (*earlier.files, *(brought.Kept(f"{place}/{path}", sha256[path]) for path in driver.files))
-        system = min(earlier.system, driver.system, key=brought.systems().index)  # "debian-12" over "linux"
-        packages[driver.profile] = brought.Brought(system, tuple(dict.fromkeys(kept)))
+            use.take_one(loading.kit, loading.read, path, kit_packages.folder(home) / place)
+        earlier = packages.get(driver.profile, kit_packages.DriverPackages(driver.system, ()))
+        kept = (
+            *earlier.files,
+            *(kit_packages.DriverPackage(f"{place}/{path}", sha256[path]) for path in driver.files),
+        )
+        system = min(
+            earlier.system, driver.system, key=kit_packages.systems().index
+        )  # "debian-12" over "linux"
+        packages[driver.profile] = kit_packages.DriverPackages(system, tuple(dict.fromkeys(kept)))
     return packages
 
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 
 from fieldkit.kit import install
-from fieldkit.kit.errors import KitMissing, KitUnreadable
-from fieldkit.kit.stick import gone
+from fieldkit.kit.errors import KitMissing, KitUnreadable, stick_gone
 from fieldkit.text import M, Message, visible
 
 Moment = Annotated[
@@ -76,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True):
         return next((file for file in self.files if file.path == path), None)
 
 
-class Read(msgspec.Struct, frozen=True):
+class ReadManifest(msgspec.Struct, frozen=True):
     """A manifest as it was read. data: its bytes. genuine: the holder of its key signed them."""
 
     manifest: Manifest
@@ -90,8 +89,8 @@ class Read(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.data).hexdigest()
 
     @property
-    def listed(self) -> list[install.Listed]:
-        return [install.Listed(file.path, file.size, file.sha256) for file in self.manifest.files]
+    def listed(self) -> list[install.ListedFile]:
+        return [install.ListedFile(file.path, file.size, file.sha256) for file in self.manifest.files]
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -100,7 +99,7 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
 
 
-def read(folder: Path) -> Read:
+def read(folder: Path) -> ReadManifest:
     """The manifest of the kit in `folder`, and whether its signature is right.
 
     :raises KitMissing: there is none. :raises KitUnreadable: it is not one.
@@ -120,7 +119,7 @@ def read(folder: Path) -> Read:
     genuine = verify(key, signature, data) and install.genuine(
         key, data, signature
     )  # as the installer judges
-    return Read(manifest, data, genuine)
+    return ReadManifest(manifest, data, genuine)
 
 
 def _bytes(folder: Path, name: str, most: int) -> bytes:
@@ -134,7 +133,7 @@ def _bytes(folder: Path, name: str, most: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise gone(folder, error) from None
+        raise stick_gone(folder, error) from None
     if len(data) > most:
         raise unreadable(install.BadManifest("shape", name))
     return data
@@ -150,9 +149,9 @@ REASONS: dict[str, Message] = {
 
 def unreadable(error: install.BadManifest) -> KitUnreadable:
     """A manifest that is not one, in words."""
-    said = REASONS[error.what]
+    message = REASONS[error.what]
     return KitUnreadable(
-        Message(said.text, {"detail": error.detail}),
+        Message(message.text, {"detail": error.detail}),
         unchanged=M("Nothing was taken from the kit."),
         hint=M("Get the kit from head office again."),
         detail=visible(error.detail),

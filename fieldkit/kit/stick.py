@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fieldkit.errors import FieldkitError
 from fieldkit.kit import install
-from fieldkit.kit.errors import FolderTaken, KitUnsound, SourceDamaged, StickFull, StickGone
+from fieldkit.kit.errors import FolderTaken, KitUnsound, SourceDamaged, StickFull, stick_gone
 from fieldkit.operator import Progress
 from fieldkit.text import M
 
@@ -71,7 +71,7 @@ def free(folder: Path) -> set[str]:
         ours = _own(folder)
         there = list(install.walk(folder))
     except OSError as error:
-        raise gone(folder, error) from None
+        raise stick_gone(folder, error) from None
     foreign = [path for path, kind, _ in there if path not in ours or kind == "link"]
     if foreign:
         raise _taken(folder, foreign[0])
@@ -97,7 +97,7 @@ def fill(folder: Path, manifest: Manifest, sources: Mapping[str, Path], tell: Te
     try:
         folder.mkdir(parents=True, exist_ok=True)
         before = free(folder)
-        wanted = {file.path: install.Listed(file.path, file.size, file.sha256) for file in manifest.files}
+        wanted = {file.path: install.ListedFile(file.path, file.size, file.sha256) for file in manifest.files}
         same = _same(folder, [wanted[path] for path in before if path in wanted], tell)
         if same == set(wanted) and before - same <= {install.MANIFEST, install.SIGNATURE}:
             return 0
@@ -110,10 +110,10 @@ def fill(folder: Path, manifest: Manifest, sources: Mapping[str, Path], tell: Te
         _prune(folder)
         copied = 0
         for path in sorted(set(wanted) - same):
-            said = M("Copying {file}", file=path.rpartition("/")[2])
+            message = M("Copying {file}", file=path.rpartition("/")[2])
             for block in _copy(sources[path], folder / path, wanted[path]):
                 copied += block
-                tell(Progress(said, copied, needed))
+                tell(Progress(message, copied, needed))
     except OSError as error:
         raise trouble(folder, error) from None
     return len(wanted) - len(same)
@@ -148,7 +148,7 @@ def seal(folder: Path, manifest: Manifest, sign: Callable[[bytes], bytes], tell:
         tell(Progress(M("Reading the stick back"), done, total))
 
     try:
-        listed = [install.Listed(file.path, file.size, file.sha256) for file in manifest.files]
+        listed = [install.ListedFile(file.path, file.size, file.sha256) for file in manifest.files]
         problems = [each for each in install.compare(folder, listed, told) if each.path != BUILDING]
         if problems:
             raise KitUnsound(
@@ -171,7 +171,7 @@ def _holds(path: Path, content: bytes) -> bool:
     return path.is_file() and path.read_bytes() == content
 
 
-def _same(folder: Path, files: list[install.Listed], tell: Tell) -> set[str]:
+def _same(folder: Path, files: list[install.ListedFile], tell: Tell) -> set[str]:
     """The paths of those files that are in the folder as they should be."""
     found: set[str] = set()
     total = sum(file.size for file in files)
@@ -185,13 +185,13 @@ def _same(folder: Path, files: list[install.Listed], tell: Tell) -> set[str]:
     return found
 
 
-def _copy(source: Path, target: Path, file: install.Listed) -> Iterator[int]:
+def _copy(source: Path, target: Path, file: install.ListedFile) -> Iterator[int]:
     """Copy one file; yields the bytes of each block written."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + PART)
     digest = hashlib.sha256()
-    with source.open("rb") as given, _new(part) as out:
-        while block := given.read(install.CHUNK):
+    with source.open("rb") as buffered_reader, _new(part) as out:
+        while block := buffered_reader.read(install.CHUNK):
             digest.update(block)
             out.write(block)
             yield len(block)
@@ -242,16 +242,7 @@ def trouble(folder: Path, error: OSError) -> FieldkitError:
             hint=M("Make room or take a larger stick, then build again: it goes on where it stopped."),
             detail=str(error),
         )
-    return gone(folder, error)
-
-
-def gone(folder: Path, error: OSError) -> StickGone:
-    """The folder's medium does not answer any more."""
-    return StickGone(
-        M("{folder} cannot be read or written: {reason}.", folder=str(folder), reason=error.strerror or "?"),
-        hint=M("Plug the stick in again and repeat; what is there already is kept."),
-        detail=str(error),
-    )
+    return stick_gone(folder, error)
 
 
 def _taken(folder: Path, what: str) -> FolderTaken:

@@ -44,7 +44,7 @@ PLATFORMS: dict[str, Platform] = {
 }  # fmt: skip
 
 
-class Wanted(msgspec.Struct, frozen=True, order=True):
+class WheelTarget(msgspec.Struct, frozen=True, order=True):
     """A Python ("3.11") on a platform of `PLATFORMS`."""
 
     python: str
@@ -79,7 +79,7 @@ class Wanted(msgspec.Struct, frozen=True, order=True):
         return [f"--python-version={self.python}", "--implementation=cp", f"--abi=cp{digits}", *tags]
 
 
-def chosen(pythons: Sequence[str], platforms: Sequence[str]) -> tuple[Wanted, ...]:
+def chosen(pythons: Sequence[str], platforms: Sequence[str]) -> tuple[WheelTarget, ...]:
     """Each of the Pythons on each of the platforms; this machine's own where none is named.
 
     :raises ChoiceUnknown: there is no such platform, or fieldkit does not run on such a Python.
@@ -100,4 +100,4 @@ def chosen(pythons: Sequence[str], platforms: Sequence[str]) -> tuple[Wanted, ..
                 M("fieldkit does not run on Python {version}.", version=version),
                 hint=M("Name it as 3.11, 3.12 or 3.13."),
             )
-    return tuple(sorted({Wanted(version, name) for version in versions for name in names}))
+    return tuple(sorted({WheelTarget(version, name) for version in versions for name in names}))

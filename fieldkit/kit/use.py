@@ -10,15 +10,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from fieldkit.driver.brought import systems
+from fieldkit.driver.kit_packages import systems
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.files import OS
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound
-from fieldkit.kit.stick import gone
+from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound, stick_gone
 from fieldkit.kit.verify import genuine
-from fieldkit.operator import Finding
 from fieldkit.text import M, Message
 
 TAKEN = "kit-files"
@@ -34,12 +33,12 @@ def packages(
     :raises KitLacks: the kit has none for this profile on this system.
     """
     read = genuine(kit)
-    severity, said = keys.judge(home, read.manifest.key)
+    severity, message = keys.judge(home, read.manifest.key)
     if severity == "fail":
-        raise keys.refusal(said, read.manifest.key)
+        raise keys.refusal(message, read.manifest.key)
     fingerprint = read.manifest.fingerprint
     hint = M("Fingerprint of the kit's key: {fingerprint}", fingerprint=fingerprint)
-    say(Finding("kit-key", severity, said, detail=fingerprint, hint=hint))
+    say(Finding("kit-key", severity, message, detail=fingerprint, hint=hint))
     older = keys.older(home, read.manifest)
     if older is not None:
         say(Finding("kit-age", "warning", older))
@@ -86,14 +85,14 @@ def alone(home: Home) -> Iterator[None]:
         OS.close(lock)
 
 
-def take(kit: Path, read: manifests.Read, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
+def take(kit: Path, read: manifests.ReadManifest, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
     """Copy files of the kit into the home, verified; those there already are verified again."""
     folder = home.path / TAKEN / read.sha256[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return tuple(take_one(kit, read, path, folder) for path in paths)
 
 
-def take_one(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
+def take_one(kit: Path, read: manifests.ReadManifest, path: str, folder: Path) -> Path:
     """Copy one file of the kit into `folder`, below its path in the kit, hashed on the way; the copy."""
     file = read.manifest.file(path)
     assert file is not None  # the manifest was checked to list what it names
@@ -112,7 +111,7 @@ def take_one(kit: Path, read: manifests.Read, path: str, folder: Path) -> Path:
         part.unlink(missing_ok=True)
         if not (kit / path).exists():
             raise _unsound(M("missing: {path}", path=path)) from None
-        raise gone(kit, error) from None
+        raise stick_gone(kit, error) from None
     if got != (file.size, file.sha256):
         part.unlink()
         raise _unsound(M("changed: {path}", path=path))

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import __version__
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
-from fieldkit.kit.errors import KitUnreadable, KitUnsound
-from fieldkit.kit.stick import gone
-from fieldkit.operator import Finding, Progress
+from fieldkit.kit.errors import KitUnreadable, KitUnsound, stick_gone
+from fieldkit.operator import Progress
 from fieldkit.text import M, Message
 
 KINDS: dict[str, Message] = {
@@ -25,12 +25,12 @@ KINDS: dict[str, Message] = {
 }
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedKit(msgspec.Struct, frozen=True):
     """What was found. read: the manifest, unless it could not be read as one."""
 
     findings: tuple[Finding, ...]
-    problems: tuple[install.Problem, ...] = ()
-    read: manifests.Read | None = None
+    problems: tuple[install.FileProblem, ...] = ()
+    read: manifests.ReadManifest | None = None
 
     @property
     def good(self) -> bool:
@@ -39,7 +39,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 def verify(
     folder: Path, home: Home, *, fingerprint: str = "", progress: Callable[[Progress], None] = lambda _: None
-) -> Verified:
+) -> VerifiedKit:
     """Check everything of the kit in `folder`; nothing is changed.
 
     fingerprint: of the key that has to have signed it, as head office told it.
@@ -48,11 +48,11 @@ def verify(
     try:
         read = manifests.read(folder)
     except KitUnreadable as error:
-        said = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
-        return Verified((Finding("manifest", "fail", said, detail=error.detail),))
+        message = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
+        return VerifiedKit((Finding("manifest", "fail", message, detail=error.detail),))
     signature = _signature(read)
-    severity, said = keys.judge(home, read.manifest.key, fingerprint)
-    key = Finding("key", severity, said, detail=read.manifest.fingerprint)
+    severity, message = keys.judge(home, read.manifest.key, fingerprint)
+    key = Finding("key", severity, message, detail=read.manifest.fingerprint)
 
     def tell(done: int, total: int) -> None:
         progress(Progress(M("Comparing the files with the manifest"), done, total))
@@ -60,36 +60,36 @@ def verify(
     try:
         problems = tuple(install.compare(folder, read.listed, tell))
     except OSError as error:
-        raise gone(folder, error) from None
+        raise stick_gone(folder, error) from None
     findings = (signature, key, _files(read, problems), _version(read), _age(read, home))
-    return Verified(findings, problems, read)
+    return VerifiedKit(findings, problems, read)
 
 
-def _signature(read: manifests.Read) -> Finding:
+def _signature(read: manifests.ReadManifest) -> Finding:
     if read.genuine:
         return Finding("signature", "pass", M("The manifest's signature is right."))
-    said = M("The manifest's signature is wrong: it was changed after it was signed.")
-    return Finding("signature", "fail", said, hint=M("Get the kit from head office again."))
+    message = M("The manifest's signature is wrong: it was changed after it was signed.")
+    return Finding("signature", "fail", message, hint=M("Get the kit from head office again."))
 
 
-def _files(read: manifests.Read, problems: tuple[install.Problem, ...]) -> Finding:
+def _files(read: manifests.ReadManifest, problems: tuple[install.FileProblem, ...]) -> Finding:
     count = len(read.manifest.files)
     if not problems:
         return Finding("files", "pass", M("All {count} files are as the manifest says.", count=count))
-    said = M("Files that are not as the manifest says: {count}", count=len(problems))
-    return Finding("files", "fail", said, hint=M("Get the kit from head office again."))
+    message = M("Files that are not as the manifest says: {count}", count=len(problems))
+    return Finding("files", "fail", message, hint=M("Get the kit from head office again."))
 
 
-def _version(read: manifests.Read) -> Finding:
+def _version(read: manifests.ReadManifest) -> Finding:
     theirs = read.manifest.version
     if theirs == __version__:
         return Finding("version", "pass", M("The kit is for this release, {version}.", version=theirs))
-    said = M("The kit is for fieldkit {theirs}; this is {ours}.", theirs=theirs, ours=__version__)
+    message = M("The kit is for fieldkit {theirs}; this is {ours}.", theirs=theirs, ours=__version__)
     hint = M("Its packages can be used; for its papers run its install.py first.")
-    return Finding("version", "info", said, hint=hint)
+    return Finding("version", "info", message, hint=hint)
 
 
-def _age(read: manifests.Read, home: Home) -> Finding:
+def _age(read: manifests.ReadManifest, home: Home) -> Finding:
     older = keys.older(home, read.manifest)
     if older is not None:
         hint = M("Get the newest kit from head office; to take this one: kit load --older")
@@ -99,7 +99,7 @@ def _age(read: manifests.Read, home: Home) -> Finding:
     return Finding("age", "pass", M("This home took no newer kit of this key."))
 
 
-def genuine(folder: Path) -> manifests.Read:
+def genuine(folder: Path) -> manifests.ReadManifest:
     """The manifest, its signature checked.
 
     :raises KitUnsound: the signature is wrong.

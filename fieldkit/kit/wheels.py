@@ -1,4 +1,4 @@
-"""The wheels of a kit: fieldkit's own, and for each target all that it needs there, fetched by pip.
+"""The wheels of a kit: fieldkit's own_wheel, and for each target all that it needs there, fetched by pip.
 
 Versions and hashes are those of the list that fieldkit was tested with; without it, the versions installed
 here. pip's settings stay in force: they may say where packages are to be had, and the hashes say which. pip
@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fieldkit.home import PACKAGE
-from fieldkit.kit import own
+from fieldkit.kit import own_wheel
 from fieldkit.kit.errors import WheelsUnavailable
 from fieldkit.kit.install import hashed
-from fieldkit.kit.targets import Wanted
+from fieldkit.kit.targets import WheelTarget
 from fieldkit.operator import Progress
 from fieldkit.text import M
 
@@ -41,7 +41,7 @@ ROUNDS = 5  # of requirements that only other requirements' markers bring in
 Tell = Callable[[Progress], None]
 
 
-def fetch(own_wheel: Path, wanted: Wanted, cache: Path, log: Path, tell: Tell) -> list[Path]:
+def fetch(own_wheel: Path, wanted: WheelTarget, cache: Path, log: Path, tell: Tell) -> list[Path]:
     """All wheels that `own_wheel` needs for one target, without itself, pip's own first.
 
     What was fetched before is kept in `cache`; where nothing is missing, no network is needed.
@@ -97,7 +97,7 @@ class Locked(msgspec.Struct, frozen=True):
 def _locked() -> dict[str, Locked]:
     """The tested list, by name; empty where it is not at hand."""
     places = (PACKAGE.parent / ".ci" / "lock.txt", PACKAGE / "share" / "lock.txt")
-    path = places[0] if own.checkout() is not None else places[1]
+    path = places[0] if own_wheel.checkout() is not None else places[1]
     try:
         text = path.read_text("utf-8").replace("\\\n", " ")
     except FileNotFoundError:
@@ -111,13 +111,16 @@ def _locked() -> dict[str, Locked]:
 
 def _pins(locked: dict[str, Locked]) -> str:
     """The version of everything, as pip is told it: the tested list's, else that installed here."""
-    lines = {_canonical(found.name): found.version for found in importlib.metadata.distributions()}
+    lines = {
+        _canonical(distribution.name): distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
     lines |= {name: package.version for name, package in locked.items()}
     lines.pop("fieldkit", None)
     return "".join(f"{name}=={version}\n" for name, version in sorted(lines.items()))
 
 
-def _check(folder: Path, locked: dict[str, Locked], wanted: Wanted) -> None:
+def _check(folder: Path, locked: dict[str, Locked], wanted: WheelTarget) -> None:
     """What was fetched is what was tested, whoever it was had from; nothing of it ran yet."""
     if not locked:
         return
@@ -128,7 +131,7 @@ def _check(folder: Path, locked: dict[str, Locked], wanted: Wanted) -> None:
             raise _unavailable(wanted, f"{path.name}: SHA-256")
 
 
-def _closure(own_wheel: Path, folder: Path, wanted: Wanted) -> tuple[set[str], list[Requirement]]:
+def _closure(own_wheel: Path, folder: Path, wanted: WheelTarget) -> tuple[set[str], list[Requirement]]:
     """What `own_wheel` needs on the target: the names that are in `folder`, and what is not there yet."""
     from packaging.requirements import Requirement
 
@@ -171,7 +174,13 @@ def _canonical(name: str) -> str:
 
 
 def _pip(
-    lacking: Sequence[str], wanted: Wanted, folder: Path, constraints: Path, log: Path, total: int, tell: Tell
+    lacking: Sequence[str],
+    wanted: WheelTarget,
+    folder: Path,
+    constraints: Path,
+    log: Path,
+    total: int,
+    tell: Tell,
 ) -> None:
     argv = [sys.executable, "-m", "pip", "download", "--no-input", "--disable-pip-version-check"]
     argv += [
@@ -188,8 +197,8 @@ def _pip(
         tail = [*tail[-19:], line]
         if line.startswith("Collecting "):
             collected += 1
-            said = M("Fetching wheels for {target}", target=str(wanted))
-            tell(Progress(said, min(collected, total), total))
+            message = M("Fetching wheels for {target}", target=str(wanted))
+            tell(Progress(message, min(collected, total), total))
         elif line.startswith("[exit ") and line != "[exit 0]":
             raise _unavailable(wanted, "\n".join(tail[:-1])[-2000:])
 
@@ -221,7 +230,7 @@ def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
                 child.wait()
 
 
-def _unavailable(wanted: Wanted, detail: str) -> WheelsUnavailable:
+def _unavailable(wanted: WheelTarget, detail: str) -> WheelsUnavailable:
     return WheelsUnavailable(
         M("The wheels for {target} cannot be had.", target=str(wanted)),
         unchanged=M("The kit was not begun; what was fetched is kept for the next time."),

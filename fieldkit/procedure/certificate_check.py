@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Sequence
 
 from fieldkit import errors
+from fieldkit.action.token_access import TokenAccess
 from fieldkit.certificate import inspect
-from fieldkit.operator import Finding, Operator, Option, Plan, Question
-from fieldkit.procedure import reach
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Option, Plan, Question
 from fieldkit.procedure.certificate_facts import described, facts, kind
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.text import M
-from fieldkit.token import provision
-from fieldkit.token.agents import Agents
+from fieldkit.token import proof
 from fieldkit.token.errors import PinChangeNeeded
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import choose
@@ -22,21 +22,21 @@ from fieldkit.token.session import choose
 
 async def run(context: Context, operator: Operator) -> Evidence:
     """Compare token and certificate with the dossier without a login; only what fits is asked to sign."""
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        present = await reach.looking(running, operator, token, lambda session: session.certificates())
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        present = await tokens.look(token, lambda session: session.certificates())
         own = await _own(context, operator, token, present)
-        found = await asyncio.to_thread(
+        description = await asyncio.to_thread(
             described,
             context,
             own.der,
-            [each.der for each in present if each.der != own.der],
+            [certificate.der for certificate in present if certificate.der != own.der],
             has_private_key=own.has_private_key,
         )
-        findings = [*filter(None, (kind(context),)), _device(context, token), *found.findings]
+        findings = [*filter(None, (kind(context),)), _device(context, token), *description.findings]
         for finding in findings:
             operator.say(finding)
-        known = facts(token, own.id, found)
+        known = facts(token, own.id, description)
         if verdict_of(findings) == "fail":
             return Evidence(
                 "fail",
@@ -44,29 +44,33 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 tuple(findings),
                 known,
             )
-        proved = await _proved(operator, token, own, running)
+        proved = await _proved(tokens, token, own)
     operator.say(proved)
     findings.append(proved)
     if proved.severity == "not-checked":
-        said = M("Token and certificate are those of the dossier; the key did not sign yet.")
-        return Evidence("not-checked", said, tuple(findings), known)
-    said = M("Token and certificate are those of the dossier, and the key signs.")
-    return Evidence("pass", said, tuple(findings), known)
+        message = M("Token and certificate are those of the dossier; the key did not sign yet.")
+        return Evidence("not-checked", message, tuple(findings), known)
+    message = M("Token and certificate are those of the dossier, and the key signs.")
+    return Evidence("pass", message, tuple(findings), known)
 
 
 async def _own(
     context: Context, operator: Operator, token: Token, present: Sequence[StoredCertificate]
 ) -> StoredCertificate:
     """The person's certificate: the only one with a key, else the person's choice, the dossier's first."""
-    held = [each for each in present if each.has_private_key]
+    held = [certificate for certificate in present if certificate.has_private_key]
     if len(held) < 2:
         return choose(present, "", token)
-    found = [await asyncio.to_thread(described, context, each.der) for each in held]
-    held = [held[at] for at in sorted(range(len(held)), key=lambda at: _differs(found[at].findings))]
-    names = {each.sha256: each for each in found}
+    descriptions = [await asyncio.to_thread(described, context, certificate.der) for certificate in held]
+    held = [held[at] for at in sorted(range(len(held)), key=lambda at: _differs(descriptions[at].findings))]
+    names = {description.sha256: description for description in descriptions}
     options = tuple(
-        Option(each.sha256, names[each.sha256].subject, str(inspect.valid(names[each.sha256])))
-        for each in held
+        Option(
+            certificate.sha256,
+            names[certificate.sha256].subject,
+            str(inspect.valid(names[certificate.sha256])),
+        )
+        for certificate in held
     )
     picked = await operator.ask(
         Question(
@@ -78,11 +82,11 @@ async def _own(
             default=options[0].value,
         )
     )
-    return next(each for each in held if each.sha256 == picked)
+    return next(certificate for certificate in held if certificate.sha256 == picked)
 
 
 def _differs(findings: Sequence[Finding]) -> int:
-    return sum(each.severity == "fail" for each in findings)
+    return sum(finding.severity == "fail" for finding in findings)
 
 
 def _device(context: Context, token: Token) -> Finding:
@@ -109,7 +113,7 @@ def _device(context: Context, token: Token) -> Finding:
     )
 
 
-async def _proved(operator: Operator, token: Token, own: StoredCertificate, running: Agents) -> Finding:
+async def _proved(tokens: TokenAccess, token: Token, own: StoredCertificate) -> Finding:
     """The key signs once and the certificate verifies it; without that the step is not done.
 
     :raises NotConsented: the person did not agree to it.
@@ -119,16 +123,14 @@ async def _proved(operator: Operator, token: Token, own: StoredCertificate, runn
         steps=(M("The key signs once, and the certificate must verify it."),),
         keeps=M("Nothing is written to the token."),
     )
-    if not await operator.consent(plan):
+    if not await tokens.operator.consent(plan):
         raise errors.NotConsented(
             M("The key was not asked to sign, so the token is not checked yet."),
             unchanged=M("The step is still to be done; nothing was written to the token."),
             hint=M("Run the step again when the officer can enter the PIN."),
         )
     try:
-        await reach.with_login(
-            running, operator, token, lambda session: asyncio.to_thread(provision.prove, session, own)
-        )
+        await tokens.log_in(token, lambda session: asyncio.to_thread(proof.prove, session, own))
     except PinChangeNeeded:
         return Finding(
             "key-proved",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from fieldkit.certificate import inspect
 from fieldkit.certificate.inspect import Description
 from fieldkit.driver.detect import explain
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.procedure.context import Context
-from fieldkit.text import M, Message
-from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.text import M
+from fieldkit.token.model import Token
 
 
 def described(
@@ -32,7 +32,7 @@ def described(
     )
 
 
-def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
+def facts(token: Token, key_id: str, description: Description) -> dict[str, Any]:
     """The token and the certificate on it, for later steps and the record. key_id: CKA_ID, hexadecimal."""
     return {
         "serial": token.serial,
@@ -40,21 +40,14 @@ def facts(token: Token, key_id: str, found: Description) -> dict[str, Any]:
         "model": token.model,
         "manufacturer": token.manufacturer,
         "key_id": key_id,
-        "subject": found.subject,
-        "issuer": found.issuer,
-        "serial_number": found.serial_number,
-        "not_before": found.not_before,
-        "not_after": found.not_after,
-        "sha256": found.sha256,
-        "key": found.key,
+        "subject": description.subject,
+        "issuer": description.issuer,
+        "serial_number": description.serial_number,
+        "not_before": description.not_before,
+        "not_after": description.not_after,
+        "sha256": description.sha256,
+        "key": description.key,
     }
-
-
-def on_it(present: Sequence[StoredCertificate]) -> Message:
-    """What is on a token before something is written to it."""
-    if not present:
-        return M("There is no certificate on the token yet.")
-    return M("On the token already: {names}.", names=", ".join(each.label or each.id for each in present))
 
 
 def kind(context: Context) -> Finding | None:
@@ -62,10 +55,10 @@ def kind(context: Context) -> Finding | None:
     profile = context.profiles.tokens.get(context.bureau.token)
     if profile is None:
         return None
-    said = M(
+    message = M(
         "Token profile {profile} ({known}); its PIN rules ({rules}).",
         profile=profile.id,
         known=explain(profile.known),
         rules=explain(profile.pin_policy.known),
     )
-    return Finding("token-profile", "info", said)
+    return Finding("token-profile", "info", message)

@@ -1,23 +1,18 @@
-"""Make a key on the token and the request for its certificate, with the dossier's subject."""
+"""Make a key on the visit's token and the request for its certificate, with the dossier's subject."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from pathlib import Path
 
 from fieldkit import errors
-from fieldkit.certificate import name, request
-from fieldkit.operator import Finding, Operator, Plan
-from fieldkit.procedure import reach
+from fieldkit.action.request_certificate import KIND, request_certificate
+from fieldkit.certificate import name
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
-from fieldkit.token import provision
-from fieldkit.token.intents import StoredIntents
-from fieldkit.token.session import Session
-
-KIND = "rsa:2048"
 
 
 class DossierIncomplete(errors.Missing):
@@ -27,7 +22,7 @@ class DossierIncomplete(errors.Missing):
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
-    """Show subject, kind of key and file; then make the key, have it sign the request, and keep that."""
+    """Have the key made and the request written into the visit's folder, and keep the request."""
     dossier = context.bureau.dossier
     if not dossier.subject:
         raise DossierIncomplete(
@@ -35,48 +30,21 @@ async def run(context: Context, operator: Operator) -> Evidence:
             unchanged=M("Nothing was changed on the token."),
             hint=M("Have head office complete the dossier, or use `fieldkit certificate request --subject`."),
         )
-    subject = name.build(dossier.subject)
-    kind = dossier.key or KIND
     out = context.folder / f"request-{secrets.token_hex(3)}.csr.pem"
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        plan = Plan(
-            title=M("Make a certificate request on the token {token}", token=token.name),
-            steps=(
-                M("Subject: {subject}", subject=name.text(subject)),
-                M("Key: {key}, made on the token; it can never leave it", key=kind),
-                M("Request: {file}", file=str(out)),
-            ),
-            keeps=M("What is on the token stays. If it fails, the new key is removed."),
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        made = await request_certificate(
+            tokens,
+            token,
+            name.build(dossier.subject),
+            out,
+            kind=dossier.key or KIND,
+            label=context.bureau.code,
+            email=dossier.email,
+            owner=f"{context.visit}/{context.item.id}",
+            made=lambda: context.changed(M("A key was made on the token {token}.", token=token.name)),
         )
-        if not await operator.consent(plan):
-            raise errors.NotConsented(
-                M("No request was made: not agreed to."), unchanged=M("Nothing was changed on the token.")
-            )
-        out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        intents = StoredIntents(context.store.db)
-
-        def make(session: Session) -> request.Made:
-            made = provision.requested(
-                session,
-                intents,
-                lambda key_id, begin: request.make(
-                    session,
-                    subject,
-                    out,
-                    kind=kind,
-                    key_id=key_id,
-                    label=context.bureau.code,
-                    email=dossier.email,
-                    begin=begin,
-                ),
-                owner=f"{context.visit}/{context.item.id}",
-            )
-            context.changed(M("A key was made on the token {token}.", token=token.name))
-            return made
-
-        made = await reach.with_login(running, operator, token, lambda session: reach.whole(make, session))
-    kept = await asyncio.to_thread(context.attach, Path(out), out.name)
+    kept = await asyncio.to_thread(context.attach, out, out.name)
     finding = Finding("request-made", "pass", M("Written: {file}", file=str(out)), made.sha256)
     operator.say(finding)
     return Evidence(

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from fieldkit.checklist.model import Item
+from fieldkit.action.token_access import TokenAccess, chained_signer, open_tokens
+from fieldkit.action.trust_material import TrustMaterial, gather
+from fieldkit.checklist.model import Item, Role
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
-from fieldkit.procedure.evidence import Evidence
-from fieldkit.procedure.material import Material, gather
-from fieldkit.profile.model import Bureau, Profiles
-from fieldkit.text import Message
+from fieldkit.operator import Operator
+from fieldkit.procedure.evidence import TOKEN_STEPS, Evidence
+from fieldkit.profile.model import Bureau, Profiles, TokenProfile
+from fieldkit.text import M, Message
+from fieldkit.token.model import StoredCertificate, Token
+from fieldkit.token.session import Session, Signer
+
+PATIENCE = 600.0  # seconds until a step without anybody in front of it ends; it can be run again
 
 
-class Changes(Protocol):
+class TokenChanged(Protocol):
     """Takes what a step did to a token the moment it is done; may be called from any thread."""
 
     def __call__(self, done: Message, *, erased: str = "") -> None: ...
@@ -31,8 +39,9 @@ class Context(msgspec.Struct, frozen=True):
     """The surroundings of one run of one procedure.
 
     visit, item: whose evidence is made. bureau, profiles: for whom and with what.
-    answers: item id to value, of the items in force. evidence: item id to the latest evidence that counts,
-    of the items before this one: what failed, and what is about another token, is not among it.
+    answers: item id to value, of the items in force; roles: the same by what fieldkit itself does with it.
+    evidence: the latest that counts of each item before this one, with the procedure that left it: what
+    failed, or is about another token, is not among it.
     folder: the visit's working files. modules: PKCS#11 modules named besides the profiles'.
     changed: called as `context.changed(M("…"))` as soon as something on a token is no longer as it was; it is
     on disk when that returns, so that a step that is stopped or killed afterwards leaves its trace, and is
@@ -48,16 +57,54 @@ class Context(msgspec.Struct, frozen=True):
     bureau: Bureau
     folder: Path
     answers: Mapping[str, Any]
-    evidence: Mapping[str, Evidence]
+    evidence: tuple[tuple[str, Evidence], ...]
     modules: tuple[str, ...] = ()
-    changed: Changes = _of_no_step
+    roles: Mapping[Role, Any] = {}
+    changed: TokenChanged = _of_no_step
 
-    def fact(self, item: str, name: str, default: Any = None) -> Any:
-        """The fact `name` that the procedure of `item` left, or `default`."""
-        found = self.evidence.get(item)
-        return found.facts.get(name, default) if found is not None else default
+    def fact(self, name: str, procedures: Sequence[str] = TOKEN_STEPS) -> Any:
+        """The fact `name` that the first of `procedures` left which knows it; None if none does."""
+        for procedure in procedures:
+            for left_by, evidence in self.evidence:
+                if left_by == procedure and evidence.facts.get(name):
+                    return evidence.facts[name]
+        return None
 
-    def material(self) -> Material:
+    @property
+    def token_profile(self) -> TokenProfile | None:
+        """The kind of token that the bureau is to have."""
+        return self.profiles.tokens.get(self.bureau.token)
+
+    def tokens(self, operator: Operator) -> AbstractAsyncContextManager[TokenAccess]:
+        """The tokens of the modules named, and of the bureau's kind of token."""
+        profile = self.token_profile
+        return open_tokens(
+            self.home,
+            self.profiles,
+            operator,
+            named=self.modules,
+            kinds=(profile,) if profile is not None else (),
+            store=lambda: contextlib.nullcontext(self.store),
+            patience=PATIENCE,
+        )
+
+    async def token(self, tokens: TokenAccess) -> Token:
+        """The visit's token: an earlier step's, else the only one here, else the person's choice."""
+        serial = self.fact("serial")
+        if serial:
+            return await tokens.find(str(serial))
+        ready = [token for token in await tokens.list() if token.initialized]
+        return await tokens.choose(ready, M("Which token?"))
+
+    async def certificate(self, tokens: TokenAccess, token: Token, sha256: str = "") -> StoredCertificate:
+        """The certificate on `token` that an earlier step settled, unless another is named."""
+        return await tokens.certificate(token, sha256 or str(self.fact("sha256") or ""))
+
+    def signer(self, session: Session, certificate: StoredCertificate) -> Signer:
+        """A signer with the key of `certificate` and the chain that token or profiles hold for it."""
+        return chained_signer(session, certificate, self.material())
+
+    def material(self) -> TrustMaterial:
         """What the bureau's certificate is judged by, as far as it is here."""
         return gather(self.home, self.profiles, (self.bureau.authority,))
 

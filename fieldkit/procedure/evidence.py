@@ -7,10 +7,18 @@ from typing import Any
 
 import msgspec
 
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding, Outcome
 from fieldkit.text import Message
-from fieldkit.verdict import Outcome
 
+TOKEN_STEPS = (
+    "token_setup",
+    "certificate_check",
+    "certificate_import",
+    "certificate_join",
+    "certificate_request",
+    "pin_change",
+)
+"""The procedures whose evidence says which token, and which certificate, the visit is about."""
 INITIALISING = frozenset({"token_setup"})
 ABOUT_TOKEN = INITIALISING | {
     "certificate_check",

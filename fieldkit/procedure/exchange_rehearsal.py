@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Operator, Plan, Progress
-from fieldkit.procedure import reach
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Plan, Progress
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
-    from fieldkit.signature.edxml import Header
-    from fieldkit.signature.exchange import Rehearsed
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.exchange.edxml import MessageHeader
+    from fieldkit.exchange.packages import Rehearsal
+    from fieldkit.signature.raw_signer import RawSigner
     from fieldkit.token.session import Session
 
 SENDER, RECEIVER = "000.MAU.01", "000.MAU.02"
@@ -35,7 +34,7 @@ SENDER, RECEIVER = "000.MAU.01", "000.MAU.02"
 class _Done(msgspec.Struct, frozen=True):
     """A rehearsal that was carried out. noticed: a package changed on the way was refused."""
 
-    rehearsed: Rehearsed
+    rehearsed: Rehearsal
     noticed: bool
     milliseconds: int
 
@@ -49,7 +48,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             "not-checked",
             M("There is no signed document to exchange yet. Run the test signature, then this step."),
         )
-    asked = any(each.kind == "axis" and each.signed for each in context.profiles.services)
+    asked = any(service.kind == "axis" and service.signed for service in context.profiles.services)
     plan = Plan(
         title=M("Rehearse the document exchange"),
         steps=(
@@ -74,37 +73,37 @@ async def _without(context: Context, operator: Operator, sources: Sequence[Path]
 
 async def _with_token(context: Context, operator: Operator, sources: Sequence[Path], folder: Path) -> _Done:
     """The same with a package signed by the token."""
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        certificate = await reach.visit_certificate(context, running, token)
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        certificate = await context.certificate(tokens, token)
 
         async def work(session: Session) -> _Done:
-            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
+            signer = await asyncio.to_thread(context.signer, session, certificate)
             again = folder / uuid.uuid4().hex[:8]  # the token may have been pulled out in between
             return await asyncio.to_thread(_rehearsed, context, sources, again, signer)
 
-        return await reach.with_login(running, operator, token, work)
+        return await tokens.log_in(token, work)
 
 
 def _documents(context: Context, folder: Path) -> list[Path]:
     """The documents that an earlier step of this visit signed, as the store keeps them."""
-    found: list[Path] = []
-    for evidence in context.evidence.values():
-        kept = {str(each["sha256"]): str(each["name"]) for each in evidence.files}
+    paths: list[Path] = []
+    for _, evidence in context.evidence:
+        kept = {str(file["sha256"]): str(file["name"]) for file in evidence.files}
         for each in evidence.facts.get("documents", ()):
             digest = str(each.get("sha256", "")) if isinstance(each, dict) else ""
             if digest not in kept:
                 continue
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / f"{len(found) + 1:02d}-{Path(kept[digest]).name}"
+            path = folder / f"{len(paths) + 1:02d}-{Path(kept[digest]).name}"
             path.write_bytes(context.store.attachment(digest))
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths
 
 
 def _rehearsed(context: Context, sources: Sequence[Path], folder: Path, signer: RawSigner | None) -> _Done:
-    from fieldkit.signature.exchange import rehearse
-    from fieldkit.signature.judgement import Policy
+    from fieldkit.exchange.packages import rehearse
+    from fieldkit.validation.judgement import Policy
 
     material = context.material()
     header = _header(context)
@@ -125,10 +124,10 @@ def _rehearsed(context: Context, sources: Sequence[Path], folder: Path, signer: 
 
 
 def _change_noticed(
-    rehearsed: Rehearsed, folder: Path, anchors: Sequence[bytes], crls: Sequence[bytes]
+    rehearsed: Rehearsal, folder: Path, anchors: Sequence[bytes], crls: Sequence[bytes]
 ) -> bool:
     """Whether the receiver refuses a copy in which one character of the first document is another."""
-    from fieldkit.signature.exchange import open_package
+    from fieldkit.exchange.packages import open_package
 
     data = bytearray(Path(rehearsed.packed.out).read_bytes())
     at = data.index(b"<ContentTransferEncoded>") + 600
@@ -139,12 +138,12 @@ def _change_noticed(
     return opened.verdict == "fail" and not opened.files
 
 
-def _header(context: Context) -> Header:
-    from fieldkit.signature.edxml import Header, Organ
-    from fieldkit.signature.stamp import VIETNAM
+def _header(context: Context) -> MessageHeader:
+    from fieldkit.exchange.edxml import MessageHeader, Organ
+    from fieldkit.stamp.stamp import VIETNAM
 
     officer = context.bureau.officer
-    return Header(
+    return MessageHeader(
         sender=Organ(context.bureau.agency_code or SENDER, context.bureau.name.vi),
         receiver=Organ(RECEIVER, "Cơ quan MẪU nhận văn bản"),
         number="01",
@@ -197,7 +196,7 @@ def _evidence(context: Context, operator: Operator, done: _Done, sources: Sequen
     return Evidence(outcome, summary, tuple(findings), facts, files)
 
 
-def _finding(check: Check) -> Finding:
+def _finding(check: Finding) -> Finding:
     """A check as a finding; one that no verdict depends on warns at most."""
-    severity = "warning" if check.verdict == "fail" and not check.required else check.verdict
-    return Finding(check.id, severity, check.message, check.detail, check.hint)
+    harmless = check.severity == "fail" and not check.required
+    return msgspec.structs.replace(check, severity="warning") if harmless else check

@@ -12,21 +12,22 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding, Operator, Plan, Progress
-from fieldkit.procedure import reach
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Plan, Progress
+from fieldkit.pdf import boundary
+from fieldkit.pdf.errors import DocumentError
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.sample import documents
-from fieldkit.signature import boundary, trial
-from fieldkit.signature.batch import Look
-from fieldkit.signature.place import Place
+from fieldkit.signature import trial
+from fieldkit.signature.batch import StampSpec
 from fieldkit.signature.preflight import Preflight, preflight, rewrite
 from fieldkit.signature.preview import Placer, draft
 from fieldkit.signature.ready import get_ready
-from fieldkit.signature.trial import Bench, Outside, Tried
+from fieldkit.signature.trial import ServiceAnswer, TrialSetup, TrialSignature
+from fieldkit.stamp.place import Place
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
-from fieldkit.verdict import Check
 
 
 class _Paper(msgspec.Struct, frozen=True):
@@ -45,18 +46,18 @@ async def run(context: Context, operator: Operator) -> Evidence:
     """Person, seal and both, with one PIN; the evidence keeps signed files, pictures and each verdict."""
     get_ready()
     papers = await _papers(context, operator)
-    async with reach.agents(context) as running:
-        token = await reach.visit_token(context, running, operator)
-        certificate = await reach.visit_certificate(context, running, token)
+    async with context.tokens(operator) as tokens:
+        token = await context.token(tokens)
+        certificate = await context.certificate(tokens, token)
         if not await operator.consent(_plan(token.name, papers)):
             raise errors.NotConsented(M("Nothing was signed: not agreed to."))
         papers = [await _placed(context, operator, paper) for paper in papers]
 
         async def work(session: Session) -> Evidence:
-            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
+            signer = await asyncio.to_thread(context.signer, session, certificate)
             return await _tried(context, operator, _bench(context, signer), papers, session.token.serial)
 
-        return await reach.with_login(running, operator, token, work)
+        return await tokens.log_in(token, work)
 
 
 def _plan(token: str, papers: list[_Paper]) -> Plan:
@@ -85,7 +86,7 @@ async def _papers(context: Context, operator: Operator) -> list[_Paper]:
     sample = folder / "sample.pdf"
     await asyncio.to_thread(documents.letter, sample, signer_title=officer.title.vi, signer_name=officer.name)
     found = [_Paper(sample)]
-    own = context.answers.get("own_document")
+    own = context.roles.get("test-document")
     if isinstance(own, dict):
         path = folder / f"own-{own['sha256'][:8]}.pdf"
         path.write_bytes(await asyncio.to_thread(context.store.attachment, own["sha256"]))
@@ -129,16 +130,16 @@ async def _placed(context: Context, operator: Operator, paper: _Paper) -> _Paper
     if paper.refused is not None or rule is None or not isinstance(operator, Placer):
         return paper
     officer = context.bureau.officer
-    look = Look(rule, name=officer.name, title=officer.title.vi)
+    look = StampSpec(rule, name=officer.name, title=officer.title.vi)
     shown = await asyncio.to_thread(draft, paper.path, look)
     place = await operator.place_stamp(paper.path, look, shown)
     return paper if place is None else msgspec.structs.replace(paper, place=place)
 
 
-def _bench(context: Context, signer: Any) -> Bench:
+def _bench(context: Context, signer: Any) -> TrialSetup:
     material = context.material()
     officer = context.bureau.officer
-    return Bench(
+    return TrialSetup(
         signer,
         material.anchors,
         material.others,
@@ -151,21 +152,21 @@ def _bench(context: Context, signer: Any) -> Bench:
 
 
 async def _tried(
-    context: Context, operator: Operator, bench: Bench, papers: list[_Paper], serial: str
+    context: Context, operator: Operator, bench: TrialSetup, papers: list[_Paper], serial: str
 ) -> Evidence:
     authority = context.profiles.authorities.get(context.bureau.authority)
     total = len(papers) + 2
     operator.progress(Progress(M("Asking the timestamp authority"), 0, total))
     time = await asyncio.to_thread(
-        trial.timestamp, [each.url for each in authority.tsa] if authority else [], bench
+        trial.timestamp, [endpoint.url for endpoint in authority.tsa] if authority else [], bench
     )
     operator.progress(Progress(M("Asking the revocation services"), 1, total))
     status = await asyncio.to_thread(
-        trial.revocation, bench, [each.url for each in authority.crl] if authority else []
+        trial.revocation, bench, [endpoint.url for endpoint in authority.crl] if authority else []
     )
     findings = [finding_of(check) for outside in (time, status) for check in outside.checks]
     bench = msgspec.structs.replace(bench, tsa=time.tsa)
-    tried: list[Tried] = []
+    tried: list[TrialSignature] = []
     for finding in findings:
         operator.say(finding)
     for number, paper in enumerate(papers, 2):
@@ -183,13 +184,13 @@ async def _tried(
     return _evidence(context, tried, findings, (time, status), serial)
 
 
-def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
+def _try(paper: _Paper, bench: TrialSetup) -> tuple[list[TrialSignature], list[Finding]]:
     """Everything that is tried on one document; what goes wrong with the bureau's own is a finding."""
     folder = paper.path.parent
     try:
         made = trial.person_and_seal(paper.path, folder, bench, paper.place)
     except FieldkitError as error:
-        if not paper.own or type(error).__module__ != "fieldkit.signature.errors":
+        if not paper.own or not isinstance(error, DocumentError):
             raise
         reason = M("The bureau's document was not tried: {reason}", reason=boundary.words(error))
         return [], [Finding("own-document", "not-checked", reason, error.detail)]
@@ -198,7 +199,7 @@ def _try(paper: _Paper, bench: Bench) -> tuple[list[Tried], list[Finding]]:
     return made, [finding for one in made for finding in _told(one)]
 
 
-def _told(one: Tried) -> Iterable[Finding]:
+def _told(one: TrialSignature) -> Iterable[Finding]:
     """What the person reads of one document: its name first, then each check, then the times."""
     name = Path(one.signed.out).name
     yield Finding(
@@ -224,20 +225,20 @@ def _told(one: Tried) -> Iterable[Finding]:
     )
 
 
-def finding_of(check: Check) -> Finding:
-    """A check as the finding that a person reads; a stamp beside its place is no fault of the signature.
+def finding_of(check: Finding) -> Finding:
+    """A check as a finding of the step; a stamp beside its place is no fault of the signature.
 
     Every other "fail" stays one, also of a judge whose silence would not matter: its no fails the step.
     """
-    layout = check.id == "stamp" and check.verdict == "fail"
-    return Finding(check.id, "warning" if layout else check.verdict, check.message, check.detail, check.hint)
+    layout = check.id == "stamp" and check.severity == "fail"
+    return msgspec.structs.replace(check, severity="warning") if layout else check
 
 
 def _evidence(
     context: Context,
-    tried: list[Tried],
+    tried: list[TrialSignature],
     findings: list[Finding],
-    outside: tuple[Outside, ...],
+    outside: tuple[ServiceAnswer, ...],
     serial: str,
 ) -> Evidence:
     others = sorted({judge for one in tried for judge in one.judges} - {"fieldkit"})
@@ -281,7 +282,7 @@ def _evidence(
                 }
                 for one in tried
             ],
-            "services": [msgspec.to_builtins(each) for one in outside for each in one.asked],
+            "services": [msgspec.to_builtins(answer) for one in outside for answer in one.asked],
         },
         files=tuple(files),
     )

@@ -13,7 +13,7 @@ from fieldkit.home import Home, below, shipped
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
-from fieldkit.profile.model import Authority, Bureau, Plan, Profiles, Services, TokenProfile
+from fieldkit.profile.model import Authority, Bureau, Profiles, RolloutPlan, Services, TokenProfile
 from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message
 from fieldkit.yaml_model import Document, Invalid, Problem, keys_of, read, text_of
@@ -50,14 +50,16 @@ def load(home: Home, *over: Path) -> Profiles:
     tokens = _read_all(_files(folders, "tokens"), TokenProfile, _token, problems)
     authorities = _read_all(_files(folders, "authorities"), Authority, _authority, problems)
     rules = _read_all(_files(folders, "rules"), RuleSet, _rules, problems)
-    plans = _read_all(_files(folders, "plan"), Plan, _plan, problems)
+    plans = _read_all(_files(folders, "plan"), RolloutPlan, _plan, problems)
     services = _read_one(_path(folders, _SERVICES), Services, _services, problems)
     for plan in plans.values() if not problems else ():
         for b, bureau in enumerate(plan.value.bureaus):
             problems += [plan.problem(*wrong) for wrong in _no_profile(bureau, b, tokens, authorities)]
     if problems:
         raise ProfileInvalid(problems)
-    chosen = max((each.value for each in plans.values()), key=lambda plan: (not plan.sample, plan.issued))
+    chosen = max(
+        (document.value for document in plans.values()), key=lambda plan: (not plan.sample, plan.issued)
+    )
     return Profiles(
         tokens=_values(tokens),
         authorities=_values(authorities),
@@ -90,14 +92,14 @@ def kind_of(path: Path) -> str:
     return likeliest if own[likeliest] else ""
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownNames(msgspec.Struct, frozen=True):
     """What a plan may name besides profiles: checklists, and attributes of a subject (in capitals)."""
 
     checklists: Collection[str]
     attributes: Collection[str]
 
 
-def check(path: Path, kind: str = "", home: Home | None = None, known: Known | None = None) -> None:
+def check(path: Path, kind: str = "", home: Home | None = None, known: KnownNames | None = None) -> None:
     """Read one profile's file on its own, as of `kind`, or by the folder it is in.
 
     home, known: where a plan's tokens, authorities, checklists and attributes have to be found; nothing of
@@ -107,22 +109,27 @@ def check(path: Path, kind: str = "", home: Home | None = None, known: Known | N
     """
     shape, wrong = _KINDS.get(kind or _kind(path), (None, None))
     if shape is None or wrong is None:
-        said = M(
+        message = M(
             "This is no profile: it is neither {file} nor in one of the folders {names}.",
             file=_SERVICES,
             names=", ".join(sorted(kind for kind in _KINDS if kind != "services")),
         )
-        raise ProfileInvalid([Problem(str(path), 1, 1, said)])
+        raise ProfileInvalid([Problem(str(path), 1, 1, message)])
     problems: list[Problem] = []
     document = _read_one(path, shape, wrong, problems)
-    if document is not None and isinstance(document.value, Plan) and home is not None and known is not None:
+    if (
+        document is not None
+        and isinstance(document.value, RolloutPlan)
+        and home is not None
+        and known is not None
+    ):
         named = _unknown(document.value, path, home, known)
-        problems += [document.problem(place, said) for place, said in named]
+        problems += [document.problem(place, message) for place, message in named]
     if problems:
         raise ProfileInvalid(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
-def _unknown(plan: Plan, path: Path, home: Home, known: Known) -> Wrong:
+def _unknown(plan: RolloutPlan, path: Path, home: Home, known: KnownNames) -> Wrong:
     """What a plan names and nobody describes, and what cannot be compared with a token or certificate."""
     folders = (path.absolute().parent.parent, home.profiles, home.path, shipped("profiles"))
     ignored: list[Problem] = []  # of other files, each told when it is checked itself
@@ -131,34 +138,34 @@ def _unknown(plan: Plan, path: Path, home: Home, known: Known) -> Wrong:
     for p, phase in enumerate(plan.phases):
         for t, task in enumerate(phase.tasks):
             if task.checklist and task.checklist not in known.checklists:
-                said = M(
+                message = M(
                     "There is no checklist {id}. Known: {known}.",
                     id=task.checklist,
                     known=", ".join(sorted(known.checklists)),
                 )
-                yield ("phases", p, "tasks", t, "checklist"), said
+                yield ("phases", p, "tasks", t, "checklist"), message
     for b, bureau in enumerate(plan.bureaus):
         yield from _no_profile(bureau, b, tokens, authorities)
         dossier = bureau.dossier
         at: Place = ("bureaus", b, "dossier")
         for attribute in dossier.subject:
             if attribute.upper() not in known.attributes:
-                said = M("`{name}` is no attribute of a subject, such as CN, O, OU, L, C.", name=attribute)
-                yield (*at, "subject", attribute), said
+                message = M("`{name}` is no attribute of a subject, such as CN, O, OU, L, C.", name=attribute)
+                yield (*at, "subject", attribute), message
         for key, serial, form in (
             ("certificate_serial", dossier.certificate_serial, _CERTIFICATE_SERIAL),
             ("token_serial", dossier.token_serial, _TOKEN_SERIAL),
         ):
             if serial and not form.fullmatch(serial):
-                said = M("`{value}` cannot be a serial number; it would never be found.", value=serial)
-                yield (*at, key), said
+                message = M("`{value}` cannot be a serial number; it would never be found.", value=serial)
+                yield (*at, key), message
 
 
 def _no_profile(bureau: Bureau, b: int, tokens: Collection[str], authorities: Collection[str]) -> Wrong:
     for key, id, known in (("token", bureau.token, tokens), ("authority", bureau.authority, authorities)):
         if id not in known:
-            said = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
-            yield ("bureaus", b, key), said
+            message = M("There is no profile `{id}`. Known: {known}.", id=id, known=", ".join(known))
+            yield ("bureaus", b, key), message
 
 
 def _kind(path: Path) -> str:
@@ -192,8 +199,8 @@ def _read_all(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
         elif id in found:
-            said = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
-            problems.append(document.problem(("id",), said))
+            message = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
+            problems.append(document.problem(("id",), message))
         found[id] = document
     return found
 
@@ -208,7 +215,7 @@ def _read_one(
     except ProfileInvalid as error:
         problems += error.problems
         return None
-    problems += [document.problem(place, said) for place, said in wrong(document.value)]
+    problems += [document.problem(place, message) for place, message in wrong(document.value)]
     return document
 
 
@@ -233,8 +240,8 @@ def _token(profile: TokenProfile) -> Wrong:
         for m, module in enumerate(getattr(profile.modules, system)):
             if not valid(module.path):
                 yield ("modules", system, m, "path"), _bad_path(module.path, system)
-    for place, said in _driver(profile.driver):
-        yield ("driver", *place), said
+    for place, message in _driver(profile.driver):
+        yield ("driver", *place), message
 
 
 _SYSTEMS = {"deb": "linux", "rpm": "linux", "msi": "windows", "exe": "windows", "pkg": "macos"}
@@ -333,7 +340,7 @@ def _services(services: Services) -> Wrong:
             yield ("services", s, "url"), _bad_url(service.url)
 
 
-def _plan(plan: Plan) -> Wrong:
+def _plan(plan: RolloutPlan) -> Wrong:
     codes: set[str] = set()
     for b, bureau in enumerate(plan.bureaus):
         if not _CODE.fullmatch(bureau.code):
@@ -362,6 +369,6 @@ _KINDS: dict[str, tuple[type[Any], Callable[[Any], Wrong]]] = {
     "tokens": (TokenProfile, _token),
     "authorities": (Authority, _authority),
     "rules": (RuleSet, _rules),
-    "plan": (Plan, _plan),
+    "plan": (RolloutPlan, _plan),
     "services": (Services, _services),
 }

@@ -129,7 +129,7 @@ class TokenProfile(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def matches_usb(self, id: str) -> bool:
         """Whether a USB device "vvvv:pppp" is of this family."""
-        return any(each.id == id.lower() for each in self.usb)
+        return any(usb.id == id.lower() for usb in self.usb)
 
 
 class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -290,7 +290,7 @@ class RegionName(msgspec.Struct, frozen=True):
     title: Words
 
 
-class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
+class RolloutPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """A deployment: its phases, their tasks with dates, and its bureaus. decision: the paper it rests on."""
 
     id: str
@@ -319,8 +319,8 @@ class Profiles(msgspec.Struct, frozen=True):
     authorities: dict[str, Authority]
     rules: dict[str, RuleSet]
     services: tuple[Service, ...]
-    plan: Plan
-    plans: dict[str, Plan]
+    plan: RolloutPlan
+    plans: dict[str, RolloutPlan]
     folders: tuple[Path, ...]
 
     def rules_at(self, day: datetime.date) -> RuleSet | None:
@@ -349,15 +349,15 @@ class Profiles(msgspec.Struct, frozen=True):
     def addresses(self) -> tuple[str, ...]:
         """Every address that a profile names."""
         endpoints = (
-            each.url
+            endpoint.url
             for one in self.authorities.values()
-            for each in (*one.tsa, *one.ocsp, *one.crl, *one.repository)
+            for endpoint in (*one.tsa, *one.ocsp, *one.crl, *one.repository)
         )
-        return tuple(filter(None, (*endpoints, *(each.url for each in self.services))))
+        return tuple(filter(None, (*endpoints, *(service.url for service in self.services))))
 
     def purposes(self, authorities: Iterable[str]) -> tuple[str, ...]:
         """The extended key usages that these authorities' certificates for documents may name besides."""
-        known = (self.authorities.get(each) for each in authorities)
+        known = (self.authorities.get(authority) for authority in authorities)
         return tuple(number for one in known if one is not None for number in one.extended_key_usage)
 
     def file(self, name: str) -> Path | None:

@@ -10,7 +10,7 @@ import msgspec
 from fieldkit.text import Words
 
 
-class Page(msgspec.Struct, frozen=True, omit_defaults=True):
+class PageMargins(msgspec.Struct, frozen=True, omit_defaults=True):
     """A page's margins in millimetres, each as the least and the most that is allowed."""
 
     top: tuple[int, ...] = (20, 25)
@@ -53,7 +53,7 @@ class RuleSet(msgspec.Struct, frozen=True, omit_defaults=True):
     valid_from: datetime.date
     stamps: tuple[StampRule, ...] = ()
     valid_to: datetime.date | None = None
-    page: Page = Page()
+    page: PageMargins = PageMargins()
     forms: dict[str, Words] = {}
     note: Words | None = None
     known: Literal["confirmed", "documented", "hypothesis"] = "documented"

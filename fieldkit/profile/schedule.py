@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from fieldkit.profile.model import Bureau, Plan, Task
+from fieldkit.profile.model import Bureau, RolloutPlan, Task
 
 Standing = Literal["late", "now", "soon", "later", "done", "no-evidence"]
 SOON = datetime.timedelta(days=14)
@@ -27,7 +27,7 @@ class Due(msgspec.Struct, frozen=True):
     settled: tuple[Bureau, ...]
 
 
-def due(plan: Plan, day: datetime.date, done: Collection[tuple[str, str]]) -> list[Due]:
+def due(plan: RolloutPlan, day: datetime.date, done: Collection[tuple[str, str]]) -> list[Due]:
     """Every task of `plan` as it stands on `day`, in the plan's order.
 
     done: (bureau's code, checklist) of the visits that were signed off.
@@ -35,7 +35,7 @@ def due(plan: Plan, day: datetime.date, done: Collection[tuple[str, str]]) -> li
     return [_stand(plan, task, day, done) for phase in plan.phases for task in phase.tasks]
 
 
-def _stand(plan: Plan, task: Task, day: datetime.date, done: Collection[tuple[str, str]]) -> Due:
+def _stand(plan: RolloutPlan, task: Task, day: datetime.date, done: Collection[tuple[str, str]]) -> Due:
     bureaus = plan.bureaus_of(task) if task.checklist else ()
     settled = tuple(bureau for bureau in bureaus if (bureau.code, task.checklist) in done)
     waiting = tuple(bureau for bureau in bureaus if bureau not in settled)

@@ -10,8 +10,8 @@ from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import label
 from fieldkit.record.render import printable
 from fieldkit.record.typeset import FONTS, HERE
-from fieldkit.signature.place import Place
-from fieldkit.signature.stamp import Stamp
+from fieldkit.stamp.place import Place
+from fieldkit.stamp.stamp import Stamp
 from fieldkit.text import M
 
 TEMPLATE = HERE / "appearance.typ"
@@ -54,7 +54,7 @@ def draw(content: RecordContent, place: Place, certificate: bytes, at: datetime)
 
 def _holder(certificate: bytes) -> str:
     """The common name of the certificate's subject, or all of it."""
-    from fieldkit.signature.trust import certificates
+    from fieldkit.validation.trust import certificates
 
     (own,) = certificates((certificate,))
     name = own.subject.native.get("common_name", "")

@@ -9,21 +9,23 @@ from typing import Any
 import msgspec
 
 from fieldkit import __version__
-from fieldkit.checklist.model import Item
+from fieldkit.checklist.model import Item, Paper
+from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.profile.model import Profiles
 from fieldkit.record.content import (
-    Device,
+    FORM_SCHEMA,
+    SCHEMA,
+    HandedOverToken,
     JournalHead,
     Language,
-    Note,
-    Part,
     Party,
     RecordContent,
+    RecordNote,
+    RecordRow,
+    RecordSection,
     Renderer,
-    Row,
     TestSignature,
     VisitFacts,
     statement,
@@ -31,8 +33,14 @@ from fieldkit.record.content import (
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import look, typst_version
 from fieldkit.text import Said, Words
-from fieldkit.visit.model import Pinned, Visit
+from fieldkit.visit.model import PinnedProfile, Visit
 from fieldkit.visit.pin import pin
+
+HANDOVER = "BBBG"
+"""How the number of a handover record ends: biên bản bàn giao."""
+
+LOGIN = "tên đăng nhập, chưa khai họ tên / login name, no name was set"
+"""What follows the name of a technician who never said theirs."""
 
 
 def build(
@@ -58,9 +66,10 @@ def build(
         draft=draft,
         made=made.isoformat(timespec="seconds"),
         journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
-        renderer=Renderer(__version__, typst_version(), look()),
+        renderer=Renderer(__version__, typst_version(), look(visit.paper)),
         lost=tuple(words(damage.message) for damage in store.damage(visit.id)),
-        **from_journal(visit),
+        schema=FORM_SCHEMA if visit.paper == "form" else SCHEMA,
+        **from_journal(visit, visit.paper),
         **from_plan(visit, pinned),
     )
     if draft:
@@ -68,18 +77,22 @@ def build(
     return msgspec.structs.replace(content, signature=store.sign(statement(content)).hex())
 
 
-def from_journal(visit: Visit) -> dict[str, Any]:
-    """The members of a record that come from the visit's entries alone: the journal gives them again."""
+def from_journal(visit: Visit, paper: Paper) -> dict[str, Any]:
+    """The members of a record that come from the visit's entries alone: the journal gives them again.
+
+    paper: as which it is printed; a record that was made before forms could say it is a handover's.
+    """
     facts = _Facts(visit)
     signoff = visit.signoff
     replaced = visit.records[-1].name if visit.records else ""
     return {
         "name": name_of(visit),
-        "number": f"{visit.id}/BBBG{_suffix(visit)}",
+        "paper": paper,
+        "number": _number(visit, paper),
         "title": visit.checklist.form or visit.checklist.title,
         "place": visit.bureau.address,
-        "receiver": _receiver(visit),
-        "devices": _devices(visit, facts),
+        "receiver": _receiver(visit, paper),
+        "devices": _devices(visit, facts) if visit.finish == "handover" else (),
         "tests": tuple(_tests(facts)),
         "parts": tuple(_parts(visit)),
         "notes": visit.notes,
@@ -103,12 +116,18 @@ def name_of(visit: Visit) -> str:
     return f"{visit.id}-record{_suffix(visit)}"
 
 
+def _number(visit: Visit, paper: Paper) -> str:
+    """The number of the record that is made next, as it stands on the paper."""
+    kind = (visit.paper == paper and visit.checklist.number) or (HANDOVER if paper == "handover" else "")
+    return f"{visit.id}{f'/{kind}' if kind else ''}{_suffix(visit)}"
+
+
 def _suffix(visit: Visit) -> str:
     number = len(visit.records) + 1
     return f"-{number}" if number > 1 else ""
 
 
-def from_plan(visit: Visit, pinned: Pinned) -> dict[str, Any]:
+def from_plan(visit: Visit, pinned: PinnedProfile) -> dict[str, Any]:
     """Those that come from the profiles, as the visit pinned them when it began."""
     return {
         "sample": pinned.sample,
@@ -131,7 +150,7 @@ class _Facts:
         ]
 
     def ran(self, procedure: str) -> bool:
-        return any(name == procedure and found.verdict == "pass" for name, found in self._found)
+        return any(name == procedure and evidence.verdict == "pass" for name, evidence in self._found)
 
     def text(self, *names: str, of: tuple[str, ...] = ()) -> str:
         """The first of `names` that some evidence (of the procedures `of`) knows, as text."""
@@ -159,21 +178,24 @@ def words(said: Said | str) -> Words:
 
 
 def _giver(visit: Visit, owner: Words | None) -> Party:
-    technician = visit.signoff.technician if visit.signoff else visit.who
+    technician, login = (
+        (visit.signoff.technician, visit.signoff.login) if visit.signoff else (visit.who, visit.login)
+    )
     parent = visit.bureau.dossier.subject.get("O", "")
     return Party(
         agency=owner or LABELS["unit"],
-        person=technician,
+        person=f"{technician} ({LOGIN})" if login else technician,
         title=LABELS["technician"],
         parent=Words(parent, parent) if parent else None,
     )
 
 
-def _receiver(visit: Visit) -> Party:
+def _receiver(visit: Visit, paper: Paper) -> Party:
     bureau, signoff = visit.bureau, visit.signoff
-    name = signoff.officer if signoff else str(visit.answers.get("officer_name") or bureau.officer.name)
-    title = signoff.officer_title if signoff else str(visit.answers.get("officer_title") or "")
-    known = bureau.officer.title
+    expected = bureau.officer.name if paper == "handover" else ""
+    name = signoff.officer if signoff else str(visit.roles.get("officer-name") or expected)
+    title = signoff.officer_title if signoff else str(visit.roles.get("officer-title") or "")
+    known = bureau.officer.title if paper == "handover" else Words(title, title)
     return Party(
         agency=bureau.name,
         person=name,
@@ -187,14 +209,14 @@ def _receiver(visit: Visit) -> Party:
 
 def hands_over(visit: Visit) -> bool:
     """Whether the record of `visit` hands a token over, and so is signed with it."""
-    return bool(_devices(visit, _Facts(visit)))
+    return visit.finish == "handover" and bool(_devices(visit, _Facts(visit)))
 
 
 CERTIFICATE = ("certificate_import", "certificate_join", "certificate_check", "pin_change")
 TOKEN = ("token_setup", *CERTIFICATE)
 
 
-def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
+def _devices(visit: Visit, facts: _Facts) -> tuple[HandedOverToken, ...]:
     serial = facts.text("serial", "token_serial", of=TOKEN)
     subject = facts.text("subject", of=CERTIFICATE)
     if not serial and not subject:
@@ -207,7 +229,7 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
     else:
         pin = LABELS["pin-unknown"]
     return (
-        Device(
+        HandedOverToken(
             subscriber=dossier.subject.get("CN") or visit.bureau.name.vi,
             subject=subject,
             issuer=facts.text("issuer", of=CERTIFICATE),
@@ -229,9 +251,8 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[Device, ...]:
 
 
 def _condition(visit: Visit) -> Words | None:
-    if "condition" not in visit.answers:
-        return None
-    return answer_words(visit.checklist.item("condition"), visit.answers["condition"])
+    items = (item for item in visit.checklist.with_role("condition") if visit.answers.get(item.id))
+    return next((answer_words(item, visit.answers[item.id]) for item in items), None)
 
 
 def _tests(facts: _Facts) -> Iterable[TestSignature]:
@@ -245,7 +266,7 @@ def _tests(facts: _Facts) -> Iterable[TestSignature]:
             )
 
 
-def _parts(visit: Visit) -> Iterable[Part]:
+def _parts(visit: Visit) -> Iterable[RecordSection]:
     for section in visit.checklist.sections:
         rows = tuple(
             _row(visit, item)
@@ -253,18 +274,18 @@ def _parts(visit: Visit) -> Iterable[Part]:
             if item.id in visit.relevant and item.kind != "note" and _settled(visit, item)
         )
         if rows:
-            yield Part(section.title, rows)
+            yield RecordSection(section.title, rows)
 
 
 def _settled(visit: Visit, item: Item) -> bool:
     return item.id in visit.answers or item.id in visit.evidence
 
 
-def _row(visit: Visit, item: Item) -> Row:
+def _row(visit: Visit, item: Item) -> RecordRow:
     answered = visit.answered.get(item.id)
     evidence = visit.evidence.get(item.id)
     value = visit.answers.get(item.id)
-    return Row(
+    return RecordRow(
         item=item.id,
         label=item.label,
         answer=words(evidence.summary) if evidence else answer_words(item, value),
@@ -288,8 +309,8 @@ def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
     return (str(value["sha256"]),) if isinstance(value, dict) else ()
 
 
-def _note(finding: Finding) -> Note:
-    return Note(finding.id, finding.severity, words(finding.message), finding.detail)
+def _note(finding: Finding) -> RecordNote:
+    return RecordNote(finding.id, finding.severity, words(finding.message), finding.detail)
 
 
 def answer_words(item: Item, value: Any) -> Words:

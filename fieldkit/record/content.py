@@ -13,14 +13,16 @@ from typing import Any, Literal
 
 import msgspec
 
+from fieldkit.checklist.model import Paper
+from fieldkit.finding import Outcome, Severity
 from fieldkit.journal.entry import canonical
 from fieldkit.journal.errors import NotStorable
-from fieldkit.operator import Severity
 from fieldkit.record.errors import RecordTooLarge, RecordUnreadable
 from fieldkit.text import M, Words
-from fieldkit.verdict import Outcome
 
 SCHEMA = "fieldkit.record/2"
+FORM_SCHEMA = "fieldkit.record/3"
+"""Of records that are printed as a form; those of handovers stay readable by earlier releases."""
 FIRST_SCHEMA = "fieldkit.record/1"
 CONTEXT = b"fieldkit record\n"
 """What the device's signature over a content begins with, so that it can stand for nothing else."""
@@ -45,7 +47,7 @@ class Party(msgspec.Struct, frozen=True):
     code: str = ""
 
 
-class Device(msgspec.Struct, frozen=True):
+class HandedOverToken(msgspec.Struct, frozen=True):
     """A token and the certificate on it. sha256: of the certificate. pin: who set it; never the PIN."""
 
     subscriber: str
@@ -66,7 +68,7 @@ class Device(msgspec.Struct, frozen=True):
     condition: Words | None = None
 
 
-class Note(msgspec.Struct, frozen=True):
+class RecordNote(msgspec.Struct, frozen=True):
     """One thing a procedure saw."""
 
     id: str
@@ -86,7 +88,7 @@ class TestSignature(msgspec.Struct, frozen=True):
     verdict: str
 
 
-class Row(msgspec.Struct, frozen=True):
+class RecordRow(msgspec.Struct, frozen=True):
     """One item of the checklist with its answer. outcome: of a procedure; "" where a person answered.
 
     kind, value: of an answer that is a number or a date, as the checklist has them.
@@ -98,17 +100,17 @@ class Row(msgspec.Struct, frozen=True):
     who: str
     when: str
     outcome: Outcome | Literal[""] = ""
-    notes: tuple[Note, ...] = ()
+    notes: tuple[RecordNote, ...] = ()
     files: tuple[str, ...] = ()
     kind: str = ""
     value: str = ""
 
 
-class Part(msgspec.Struct, frozen=True):
+class RecordSection(msgspec.Struct, frozen=True):
     """A section of the checklist."""
 
     title: Words
-    rows: tuple[Row, ...]
+    rows: tuple[RecordRow, ...]
 
 
 class JournalHead(msgspec.Struct, frozen=True):
@@ -149,12 +151,14 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a handover record says.
 
     name: of its files. number: as it stands on the paper. made: RFC 3339. basis: what it rests on.
+    giver, receiver: of a form who filled it in, and the bureau with who answers for it there.
     replaces, reason: the older record it takes the place of, and why. draft: before the sign-off.
     sample: for an invented bureau; it is marked so on every page. lost: what of the visit cannot be read.
     signature: the device's Ed25519 signature over `statement`, hexadecimal; a draft has none.
     """
 
     schema: str = SCHEMA
+    paper: Paper = "handover"
     name: str
     number: str
     title: Words
@@ -166,9 +170,9 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
     basis: tuple[Words, ...]
     giver: Party
     receiver: Party
-    devices: tuple[Device, ...]
+    devices: tuple[HandedOverToken, ...]
     tests: tuple[TestSignature, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[RecordSection, ...]
     notes: tuple[str, ...]
     visit: VisitFacts
     journal: JournalHead
@@ -182,6 +186,8 @@ class RecordContent(msgspec.Struct, frozen=True, kw_only=True):
 def encode(content: RecordContent) -> bytes:
     """The canonical JSON: sorted ASCII keys, no fractions, composed text, one line."""
     members = msgspec.to_builtins(content)
+    if content.schema != FORM_SCHEMA:
+        del members["paper"]
     if content.schema == FIRST_SCHEMA:
         del members["lost"], members["signature"]
         for row in (row for part in members["parts"] for row in part["rows"]):
@@ -234,7 +240,7 @@ def decode(data: bytes) -> RecordContent:
         raise RecordUnreadable(M("The machine-readable record is too large."))
     try:
         schema = msgspec.json.decode(data, type=_Schema).schema
-        if schema not in (SCHEMA, FIRST_SCHEMA):
+        if schema not in (FORM_SCHEMA, SCHEMA, FIRST_SCHEMA):
             raise RecordUnreadable(
                 M("The record is of a form this release does not know: {schema}.", schema=schema[:60]),
                 hint=M("Read it with the release of fieldkit that made it, or a newer one."),

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from fieldkit.record import tables
+from fieldkit.pdf import document
 from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
 from fieldkit.record.errors import RecordMissing
-from fieldkit.record.render import render
-from fieldkit.signature import document
+from fieldkit.record.formats import FORMATS
 from fieldkit.text import M
 from fieldkit.visit.model import RecordMade, Visit
 from fieldkit.visit.visits import Visits
 
-Format = Literal["pdf", "xlsx", "csv", "json"]
-FORMATS: tuple[Format, ...] = ("pdf", "xlsx", "csv", "json")
 
-
-class Exported(msgspec.Struct, frozen=True):
+class ExportedRecord(msgspec.Struct, frozen=True):
     """What was written. draft: the visit has no record yet, so it was made from how things stand."""
 
     path: Path
@@ -35,14 +30,14 @@ class Exported(msgspec.Struct, frozen=True):
 def export(
     visits: Visits,
     visit: str,
-    format: Format,
+    format: str,
     out: Path,
     *,
     record: str = "",
     language: Language | None = None,
     overwrite: bool = False,
-) -> Exported:
-    """Write the record of `visit` to `out`.
+) -> ExportedRecord:
+    """Write the record of `visit` to `out`. format: one of `formats.FORMATS`.
 
     record: the name of an older one, after an amendment. language: of tables and drafts; a record keeps
     the language it was signed in.
@@ -52,24 +47,18 @@ def export(
     now = visits.load(visit)
     made = _made(now, record)
     if made is not None:
-        data = visits.store.attachment(made.json)
-        content = decode(data)
+        originals = {"pdf": made.pdf, "json": made.json}
+        content = decode(visits.store.attachment(made.json))
     else:
+        originals = {}
         content = _draft(visits, now, language or "vi")
-        data = tables.to_json(content)
-    if language is not None and format in ("xlsx", "csv"):
+    kind = FORMATS[format]
+    if language is not None and kind.translated:
         content = msgspec.structs.replace(content, language=language)
-    if format == "json":
-        written = data
-    elif format == "xlsx":
-        written = tables.to_xlsx(content)
-    elif format == "csv":
-        written = tables.to_csv(content)
-    else:
-        written = visits.store.attachment(made.pdf) if made is not None else render(content).pdf
+    data = visits.store.attachment(originals[format]) if format in originals else kind.write(content)
     with document.written(out, overwrite=overwrite) as file:
-        file.write(written)
-    return Exported(out, content.name, format, made is None, made is not None and made.signed)
+        file.write(data)
+    return ExportedRecord(out, content.name, format, made is None, made is not None and made.signed)
 
 
 def file_name(visit: Visit) -> str:
@@ -82,7 +71,7 @@ def _made(visit: Visit, record: str) -> RecordMade | None:
     """The record meant; None for a visit that has none as it stands now."""
     if not record:
         return visit.records[-1] if visit.state == "recorded" else None
-    found = next((each for each in visit.records if each.name == record), None)
+    found = next((record_made for record_made in visit.records if record_made.name == record), None)
     if found is None:
         raise RecordMissing(
             M("The visit {visit} has no record {record}.", visit=visit.id, record=record),

@@ -6,33 +6,31 @@ Broken off at any point it goes on where it was: the sign-off is in the journal 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from fieldkit import errors
+from fieldkit.action.trust_material import TrustMaterial, gather
 from fieldkit.checklist.model import Item
+from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Operator, Plan, Progress, Question
-from fieldkit.procedure import reach
+from fieldkit.operator import Operator, Plan, Progress, Question
+from fieldkit.pdf import document
+from fieldkit.pdf.errors import OutputNotWritten
 from fieldkit.procedure.context import Context
-from fieldkit.procedure.material import Material, gather
-from fieldkit.record import tables
 from fieldkit.record.build import build, hands_over
 from fieldkit.record.content import Language, RecordContent, sha256
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, RecordNotWritten, WrongCertificate
+from fieldkit.record.formats import FORMATS
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
-from fieldkit.record.verify import Verified, verify
-from fieldkit.signature import document
-from fieldkit.signature.errors import OutputNotWritten
-from fieldkit.signature.judgement import Policy
-from fieldkit.signature.sign import RawSigner
+from fieldkit.record.verify import VerifiedRecord, verify
+from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.text import M, Message
 from fieldkit.token.session import Session
-from fieldkit.verdict import Check
+from fieldkit.validation.judgement import Policy
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits, must_be_ready
 
@@ -48,7 +46,7 @@ class Record(msgspec.Struct, frozen=True):
     sha256: str
     signed: bool
     verdict: str
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
 
     @property
     def told(self) -> Message:
@@ -92,7 +90,14 @@ async def _hand_over(
     language: Language,
     reviewed: Visit | None,
 ) -> Record:
-    now = await _signed_off(visits, reviewed or visits.load(visit), operator)
+    now = reviewed or visits.load(visit)
+    if token and now.finish == "record":
+        raise RecordNotMade(
+            M("The visit {visit} hands no token over, so its record is signed with none.", visit=now.id),
+            unchanged=M("Nothing was changed."),
+            hint=M("Finish it without --token."),
+        )
+    now = await _signed_off(visits, now, operator)
     material = gather(visits.home, visits.profiles, (now.bureau.authority,))
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone(), language=language)
     operator.progress(Progress(M("Making the record {name}", name=content.name), 0, 4))
@@ -100,31 +105,28 @@ async def _hand_over(
     if not content.devices and not token:
         return await _kept(visits, now, content, rendered, rendered.pdf, None, out, operator)
     context = _context(visits, now, modules)
-    async with reach.agents(context) as running:
-        if token:
-            found = await asyncio.to_thread(running.find, token)
-        else:
-            found = await reach.visit_token(context, running, operator)
+    async with context.tokens(operator) as tokens:
+        held = await (tokens.find(token) if token else context.token(tokens))
         wanted = next((device.sha256 for device in content.devices if device.sha256), "")
-        certificate = await reach.visit_certificate(context, running, found, wanted)
+        certificate = await context.certificate(tokens, held, wanted)
 
         async def signing(session: Session) -> Path:
             operator.progress(
                 Progress(M("Signing the record with the token {token}", token=session.token.name), 1, 4)
             )
-            signer = await asyncio.to_thread(reach.signer, context, session, certificate)
+            signer = await asyncio.to_thread(context.signer, session, certificate)
             return await asyncio.to_thread(
                 sign_record, content, rendered, signer, _folder(visits, now), material
             )
 
-        signed = await reach.with_login(running, operator, found, signing)
+        signed = await tokens.log_in(held, signing)
     operator.progress(Progress(M("Verifying the record {name}", name=content.name), 2, 4))
     judged = await asyncio.to_thread(_judged, signed, material, visits.store)
     return await _kept(visits, now, content, rendered, signed.read_bytes(), judged, out, operator)
 
 
 def sign_record(
-    content: RecordContent, rendered: Rendered, signer: RawSigner, folder: Path, material: Material
+    content: RecordContent, rendered: Rendered, signer: RawSigner, folder: Path, material: TrustMaterial
 ) -> Path:
     """Sign the rendered record for the receiving officer; the file in `folder`.
 
@@ -176,14 +178,49 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
     if visit.state == "signed":
         return visit
     must_be_ready(visit)
-    bureau = visit.bureau.officer
-    officer = str(visit.answers.get("officer_name") or "") or await operator.ask(
-        Question("officer_name", M("Full name of the receiving officer"), default=bureau.name)
-    )
-    title = str(visit.answers.get("officer_title") or "") or await operator.ask(
-        Question("officer_title", M("Title of the receiving officer"), default=bureau.title.vi)
-    )
-    plan = Plan(
+    officer, title = str(visit.roles.get("officer-name", "")), str(visit.roles.get("officer-title", ""))
+    if visit.finish == "record":
+        plan = _closing(visit)
+    else:
+        known = visit.bureau.officer
+        officer = officer or await operator.ask(
+            Question("officer_name", M("Full name of the receiving officer"), default=known.name)
+        )
+        title = title or await operator.ask(
+            Question("officer_title", M("Title of the receiving officer"), default=known.title.vi)
+        )
+        plan = _acceptance(visit, officer)
+    if not await operator.consent(plan):
+        raise errors.NotConsented(
+            M("The visit was not signed off: not agreed to.")
+            if visit.finish == "handover"
+            else M("The form was not closed: not agreed to."),
+            unchanged=M("Nothing was signed off.")
+            if visit.finish == "handover"
+            else M("Nothing was changed."),
+        )
+    return visits.sign_off(visit.id, officer, title, visit)
+
+
+def _closing(visit: Visit) -> Plan:
+    """What finishing does to a form that is only recorded."""
+    return Plan(
+        title=M("Close the form and make its record"),
+        steps=(
+            M("{form}, {bureau}: the answers were read through, "
+              "{done} of {total} required items are settled.",
+              form=str(visit.checklist.form or visit.checklist.title), bureau=str(visit.bureau.name),
+              done=visit.done, total=visit.total),
+            M("That the form is closed is written to the journal."),
+            M("The filled-in form is made as PDF. It hands nothing over, so no token signs it."),
+        ),
+        keeps=M("After that nothing changes but by an amendment with its reason."),
+    )  # fmt: skip
+
+
+def _acceptance(visit: Visit, officer: str) -> Plan:
+    """What finishing does where the officer accepts the visit."""
+    return Plan(
         title=M("{officer} accepts the visit and signs its record", officer=officer),
         steps=(
             M("The officer has read the answers: {done} of {total} required items are settled.",
@@ -195,11 +232,6 @@ async def _signed_off(visits: Visits, visit: Visit, operator: Operator) -> Visit
         ),
         keeps=M("After the sign-off nothing changes but by an amendment with its reason."),
     )  # fmt: skip
-    if not await operator.consent(plan):
-        raise errors.NotConsented(
-            M("The visit was not signed off: not agreed to."), unchanged=M("Nothing was signed off.")
-        )
-    return visits.sign_off(visit.id, officer, title, visit)
 
 
 def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
@@ -212,7 +244,8 @@ def _context(visits: Visits, visit: Visit, modules: tuple[str, ...]) -> Context:
         bureau=visit.bureau,
         folder=_folder(visits, visit),
         answers=visit.answers,
-        evidence=visit.evidence,
+        roles=visit.roles,
+        evidence=visit.proofs(),
         modules=modules,
     )
 
@@ -221,7 +254,7 @@ def _folder(visits: Visits, visit: Visit) -> Path:
     return visits.home.visit(visit.id)
 
 
-def _judged(signed: Path, material: Material, store: Store) -> Verified:
+def _judged(signed: Path, material: TrustMaterial, store: Store) -> VerifiedRecord:
     """What was just signed has to hold; what cannot be looked up here stays not checked.
 
     :raises RecordNotVerified: it does not hold.
@@ -229,7 +262,7 @@ def _judged(signed: Path, material: Material, store: Store) -> Verified:
     policy = Policy(purposes=material.purposes)
     judged = verify(signed, trust=material.anchors, crls=material.crls, policy=policy, store=store)
     if judged.verdict == "fail":
-        failed = [check for check in judged.checks if check.verdict == "fail" and check.required]
+        failed = [check for check in judged.checks if check.severity == "fail" and check.required]
         raise RecordNotVerified(
             M("The record that was made does not verify, so it was not kept."),
             unchanged=M("The visit is signed off; its record is still to be made."),
@@ -245,7 +278,7 @@ async def _kept(
     content: RecordContent,
     rendered: Rendered,
     pdf: bytes,
-    judged: Verified | None,
+    judged: VerifiedRecord | None,
     out: Path | None,
     operator: Operator,
 ) -> Record:
@@ -267,18 +300,15 @@ async def _kept(
     )
     operator.progress(Progress(M("Writing the files of {name}", name=content.name), 3, 4))
     folder = out or _folder(visits, visit)
-    makers: tuple[tuple[str, Callable[[], bytes]], ...] = (
-        ("pdf", lambda: pdf),
-        ("json", lambda: rendered.json),
-        ("xlsx", lambda: tables.to_xlsx(content)),
-        ("csv", lambda: tables.to_csv(content)),
-    )
-    paths = {kind: folder / f"{content.name}.{kind}" for kind, _ in makers}
+    originals: dict[str, bytes] = {"pdf": pdf, "json": rendered.json}
+    paths = {kind: folder / f"{content.name}.{kind}" for kind in FORMATS}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, maker in makers:
+        for kind, format in FORMATS.items():
+            if kind not in originals:
+                originals[kind] = await asyncio.to_thread(format.write, content)
             with document.written(paths[kind], overwrite=True) as file:
-                file.write(await asyncio.to_thread(maker))
+                file.write(originals[kind])
     except (OSError, OutputNotWritten) as error:
         raise RecordNotWritten(
             M(
@@ -292,7 +322,7 @@ async def _kept(
     operator.progress(Progress(M("The record is kept: {name}", name=content.name), 4, 4))
     checks = judged.checks if judged is not None else ()
     for check in checks:
-        operator.say(Finding(check.id, check.verdict, check.message, check.detail))
+        operator.say(check)
     return Record(
         visit=visit.id,
         name=content.name,

@@ -137,9 +137,31 @@ LABELS: dict[str, Words] = {
 }
 
 
+FORM_LABELS: dict[str, Words] = LABELS | {
+    "filled-in-by": Words("Người lập phiếu", "Filled in by"),
+    "answered-by": Words("Người cung cấp thông tin", "Answered by"),
+    "unit-of": Words("Đơn vị", "Unit"),
+    "form-made": Words("Thời gian lập", "Made at"),
+    "form-answer": Words("Trả lời", "Answer"),
+    "form-item": Words("Nội dung", "Item"),
+    "form-replaces": Words("Phiếu này thay thế phiếu", "This form replaces the form"),
+    "form-journal": Words("Thông tin lưu trữ điện tử", "Electronic filing"),
+    "form-renderer": Words("Phần mềm lập phiếu", "Made by"),
+    "form-closed": Words("Hoàn thành lúc", "Closed at"),
+    "form-note": Words(
+        "Phiếu được lập dưới dạng điện tử; dữ liệu gốc được đính kèm trong tệp này.",
+        "This form is electronic; its data is attached inside this file.",
+    ),
+    "for-maker": Words("NGƯỜI LẬP PHIẾU", "FILLED IN BY"),
+    "for-bureau": Words("XÁC NHẬN CỦA CƠ QUAN", "CONFIRMED BY THE AGENCY"),
+    "sign-by-hand": Words("(Ký, ghi rõ họ tên)", "(Signature and full name)"),
+}
+"""Those of a form that is printed as it was filled in, besides."""
+
+
 def label(name: str, language: str) -> str:
     """A label in "vi" or "en", or as "vi / en" in both."""
-    return shown(LABELS[name], language)
+    return shown(FORM_LABELS[name], language)
 
 
 def shown(words: Words, language: str) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from fieldkit.certificate import name as names
+from fieldkit.pdf import boundary
 from fieldkit.record.content import LARGEST
 from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.signing import Revision
-from fieldkit.signature import boundary
 from fieldkit.text import M
 
 DEEPEST = 16
@@ -25,7 +25,7 @@ END = b"%%EOF"
 EARLIEST = 2000  # a year; what says it was signed before that is not told the time by any machine
 
 
-class Field(msgspec.Struct, frozen=True):
+class RecordField(msgspec.Struct, frozen=True):
     """Something that stands over a page: a signature field, or anything else where name is "".
 
     box: left, bottom, right, top as they are written, swapped or without any height if so.
@@ -36,7 +36,7 @@ class Field(msgspec.Struct, frozen=True):
     box: tuple[float, ...]
 
 
-class Paper(msgspec.Struct, frozen=True):
+class RecordPdf(msgspec.Struct, frozen=True):
     """A record's PDF, taken apart.
 
     attached: name and content of every file in it. fields: everything that stands over a page. revisions:
@@ -45,12 +45,12 @@ class Paper(msgspec.Struct, frozen=True):
     """
 
     attached: tuple[tuple[str, bytes], ...]
-    fields: tuple[Field, ...]
+    fields: tuple[RecordField, ...]
     revisions: tuple[Revision, ...]
     loose: str
 
 
-def read(data: bytes, name: str) -> Paper:
+def read(data: bytes, name: str) -> RecordPdf:
     """Take the PDF `data` apart.
 
     :raises DocumentUnfit: it is no PDF that can be read.
@@ -59,7 +59,7 @@ def read(data: bytes, name: str) -> Paper:
         from pyhanko.pdf_utils.reader import PdfFileReader
 
         reader = PdfFileReader(BytesIO(data))
-        return Paper(
+        return RecordPdf(
             attached=tuple(_attached(reader)),
             fields=tuple(_fields(reader)),
             revisions=tuple(_revisions(reader, data)),
@@ -87,14 +87,14 @@ def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
     yield from zip(flat[::2], flat[1::2], strict=True)
 
 
-def _fields(reader: Any) -> Iterator[Field]:
+def _fields(reader: Any) -> Iterator[RecordField]:
     """Everything that stands over a page."""
     for number in range(int(reader.root["/Pages"]["/Count"])):
         page = _seen(reader.find_page_for_modification(number)[0])
         for annotation in map(_seen, _seen(page.get("/Annots", ()))):
             signature = annotation.get("/Subtype") == "/Widget" and annotation.get("/FT") == "/Sig"
             name = str(annotation.get("/T", "")) if signature else ""
-            yield Field(name, number, tuple(float(value) for value in annotation["/Rect"]))
+            yield RecordField(name, number, tuple(float(value) for value in annotation["/Rect"]))
 
 
 def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:

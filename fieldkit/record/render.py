@@ -18,18 +18,31 @@ from typing import Any, Literal
 
 import msgspec
 
+from fieldkit.checklist.model import Paper
 from fieldkit.record.content import RecordContent, check_size, encode
 from fieldkit.record.errors import RecordNotRendered
-from fieldkit.record.labels import LABELS
+from fieldkit.record.labels import FORM_LABELS, LABELS
 from fieldkit.record.typeset import FONTS, HERE, typeset
-from fieldkit.signature.place import Place
-from fieldkit.text import M, nfc
+from fieldkit.stamp.place import Place
+from fieldkit.text import M, Words, nfc
 
-TEMPLATE = HERE / "handover.typ"
 ATTACHMENT = "fieldkit-record.json"
 STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
 FORM = 1
 """Raised when this module prints the same content differently."""
+
+
+class PaperLayout(msgspec.Struct, frozen=True):
+    """How a paper is printed: by which Typst template, with which fixed words."""
+
+    template: str
+    labels: dict[str, Words]
+
+
+PAPERS: dict[Paper, PaperLayout] = {
+    "handover": PaperLayout("handover.typ", LABELS),
+    "form": PaperLayout("form.typ", FORM_LABELS),
+}
 
 PATIENCE = 60.0  # seconds; a record takes one
 LONGEST_RUN = 28
@@ -84,7 +97,7 @@ def render_apart(data: bytes, content: RecordContent) -> Rendered:
 
 def _job(data: bytes, content: RecordContent) -> dict[str, Any]:
     return {
-        "template": TEMPLATE.name,
+        "template": PAPERS[content.paper].template,
         "inputs": {
             "data": data.decode(),
             "shown": json.dumps(_shown(content), ensure_ascii=False),
@@ -96,7 +109,7 @@ def _job(data: bytes, content: RecordContent) -> dict[str, Any]:
 
 
 def _rendered(data: bytes, pdf: bytes, places: list[dict[str, Any]]) -> Rendered:
-    return Rendered(pdf, data, {each["party"]: _place(each) for each in places})
+    return Rendered(pdf, data, {place["party"]: _place(place) for place in places})
 
 
 def _refused(detail: str) -> RecordNotRendered:
@@ -116,12 +129,13 @@ EARLIER_LOOKS = (
 
 
 @functools.cache
-def look() -> str:
+def look(paper: Paper = "handover") -> str:
     """The SHA-256 of everything that a record's looks depend on, but for Typst itself."""
+    layout = PAPERS[paper]
     digest = hashlib.sha256(f"form {FORM}\n".encode())
-    for path in (TEMPLATE, *sorted(FONTS.glob("*.ttf"))):
+    for path in (HERE / layout.template, *sorted(FONTS.glob("*.ttf"))):
         digest.update(path.read_bytes())
-    digest.update(msgspec.json.encode(LABELS, order="sorted"))
+    digest.update(msgspec.json.encode(layout.labels, order="sorted"))
     return digest.hexdigest()
 
 
@@ -160,7 +174,9 @@ def _shown(content: RecordContent) -> dict[str, Any]:
     zone = datetime.fromisoformat(content.made).tzinfo
     return {
         "content": shown,
-        "labels": {name: {"vi": words.vi, "en": words.en} for name, words in LABELS.items()},
+        "labels": {
+            name: {"vi": words.vi, "en": words.en} for name, words in PAPERS[content.paper].labels.items()
+        },
         "moments": {printable(each): _moment(each, zone) for each in moments},
         "made": _spoken(content.made),
         "year": datetime.fromisoformat(content.made).year,

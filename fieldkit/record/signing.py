@@ -18,9 +18,10 @@ import msgspec
 
 from fieldkit.record import appearance
 from fieldkit.record.content import RecordContent
-from fieldkit.signature.place import Place
-from fieldkit.signature.sign import Drawing, RawSigner, Reserved, sign
-from fieldkit.signature.stamp import Stamp
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.signature.sign import Drawing, Reserved, sign
+from fieldkit.stamp.place import Place
+from fieldkit.stamp.stamp import Stamp
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -134,7 +135,7 @@ def _signed_again(
             places,
             before,
             after,
-            StandIn(revision.certificate),
+            StandInSigner(revision.certificate),
             shown=revision.certificate,
             at=at,
             insist=True,
@@ -195,7 +196,7 @@ def _object_at(appended: bytes, at: int) -> int:
     return int(next((match[1] for match in reversed(list(_OBJECT.finditer(appended, 0, at)))), 0))
 
 
-class StandIn:
+class StandInSigner:
     """A signer of the kind of key in `certificate` (DER): made on the spot, its own certificate says nothing.
 
     An elliptic key asks for other extensions of PDF than RSA does, and they stand in the file.

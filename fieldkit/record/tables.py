@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 
-from fieldkit.record.content import RecordContent, Row, encode
+from fieldkit.record.content import RecordContent, RecordRow, encode
 from fieldkit.record.labels import LABELS, label, shown
 from fieldkit.text import Words
 
@@ -80,6 +80,8 @@ def to_xlsx(content: RecordContent) -> bytes:
         ("findings", ("item-id", "outcome", "finding", "detail"), findings(content), (20, 16, 70, 60)),
     )
     for name, columns, lines, widths in sheets:
+        if name == "tests" and content.paper == "form" and not lines:
+            continue
         sheet = book.add_worksheet(_sheet_name(LABELS[name], language))
         sheet.freeze_panes(1, 0)
         sheet.set_landscape()
@@ -113,12 +115,13 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
         found.append(line("sample", LABELS["sample-line"]))
     if content.draft:
         found.append(line("draft", LABELS["yes"]))
-    found += [line("lost", each) for each in content.lost]
+    found += [line("lost", words) for words in content.lost]
     if content.replaces:
         found += [line("replaces", content.replaces), line("reason", content.reason)]
-    found += [line("basis", each) for each in content.basis]
+    found += [line("basis", basi) for basi in content.basis]
     found += [line("today", content.made), line("place", content.place)]
-    for side, party in (("giver", content.giver), ("receiver", content.receiver)):
+    sides = ("giver", "receiver") if content.paper == "handover" else ("filled-in-by", "answered-by")
+    for side, party in zip(sides, (content.giver, content.receiver), strict=True):
         found += [
             line(side, party.agency),
             line("person", party.person),
@@ -211,7 +214,7 @@ def as_it_is(cell: str) -> str:
     return text
 
 
-def typed_value(row: Row) -> float | date | None:
+def typed_value(row: RecordRow) -> float | date | None:
     """The answer as a number or a day, where it is one that a workbook keeps exactly."""
     try:
         if row.kind == "number":

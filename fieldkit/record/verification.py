@@ -22,9 +22,9 @@ from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, as_it_is
 from fieldkit.record.typeset import FONTS, HERE
-from fieldkit.signature.judgement import shape
-from fieldkit.signature.published import Judged
 from fieldkit.text import M, Message, Words
+from fieldkit.validation.folder import JudgedDocument
+from fieldkit.validation.judgement import shape
 
 TEMPLATE = HERE / "verification.typ"
 ATTACHMENT = "fieldkit-verification.json"
@@ -85,7 +85,7 @@ WORDS: dict[str, Words] = {
 OUTCOMES = {"pass": "passed", "fail": "failed", "not-checked": "not-checked"}
 
 
-class Basis(msgspec.Struct, frozen=True):
+class VerificationBasis(msgspec.Struct, frozen=True):
     """What was judged by. at: RFC 3339. anchors, lists, requests: a line each."""
 
     at: str
@@ -97,11 +97,11 @@ class Basis(msgspec.Struct, frozen=True):
 
 def basis(
     anchors: Sequence[bytes], crls: Sequence[bytes], requests: Sequence[str], *, network: bool
-) -> Basis:
+) -> VerificationBasis:
     """The basis of a run that was made now."""
     from asn1crypto import crl
 
-    from fieldkit.signature.trust import certificates, revocation_lists
+    from fieldkit.validation.trust import certificates, revocation_lists
 
     lists = []
     for der in revocation_lists(crls):
@@ -111,18 +111,19 @@ def basis(
             f"{listed['issuer'].human_friendly}: {listed['this_update'].native:%Y-%m-%d %H:%M}Z – "
             + (f"{end:%Y-%m-%d %H:%M}Z" if end else "?")
         )
-    return Basis(
+    return VerificationBasis(
         at=datetime.now().astimezone().isoformat(timespec="seconds"),
         network=network,
         anchors=tuple(
-            f"{each.subject.human_friendly} (SHA-256 {each.sha256.hex()})" for each in certificates(anchors)
+            f"{certificate.subject.human_friendly} (SHA-256 {certificate.sha256.hex()})"
+            for certificate in certificates(anchors)
         ),
         lists=tuple(lists),
         requests=tuple(requests),
     )
 
 
-def to_csv(done: Sequence[Judged]) -> bytes:
+def to_csv(done: Sequence[JudgedDocument]) -> bytes:
     """A line a signature (and one for a document without any), UTF-8 with the mark that Excel needs."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
@@ -136,7 +137,7 @@ def to_csv(done: Sequence[Judged]) -> bytes:
     return "\ufeff".encode() + out.getvalue().encode()
 
 
-def to_xlsx(done: Sequence[Judged]) -> bytes:
+def to_xlsx(done: Sequence[JudgedDocument]) -> bytes:
     """A workbook: a document a line, a signature a line, a check a line."""
     import xlsxwriter
 
@@ -152,14 +153,19 @@ def to_xlsx(done: Sequence[Judged]) -> bytes:
     head = book.add_format({"bold": True, "bg_color": "#EDEDED", "border": 1, "text_wrap": True})
     text = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "num_format": "@"})
     sheets: tuple[tuple[str, Sequence[str], list[tuple[str, ...]], Sequence[int]], ...] = (
-        ("documents", _DOCUMENT, [_document(each) for each in done], (48, 66, 14, 16, 10, 80)),
+        ("documents", _DOCUMENT, [_document(document) for document in done], (48, 66, 14, 16, 10, 80)),
         (
             "signatures",
             _SIGNATURE,
-            [row for each in done for row in _signatures(each)],
+            [row for document in done for row in _signatures(document)],
             (48, 18, 14, 40, 26, 8, 66, 16, 80),
         ),
-        ("checks", _CHECK, [row for each in done for row in _checks(each)], (48, 18, 20, 14, 10, 60, 60, 60)),
+        (
+            "checks",
+            _CHECK,
+            [row for document in done for row in _checks(document)],
+            (48, 18, 20, 14, 10, 60, 60, 60),
+        ),
     )
     for name, columns, rows, widths in sheets:
         sheet = book.add_worksheet(_word(name))
@@ -182,52 +188,60 @@ _SIGNATURE = ("file", "field", "kind", "signer", "signed-at", "level", "certific
 _CHECK = ("file", "field", "check", "outcome", "required", "finding", "hint", "detail")
 
 
-def _document(judged: Judged) -> tuple[str, ...]:
-    found = judged.found
+def _document(judged: JudgedDocument) -> tuple[str, ...]:
+    judgement = judged.found
     reasons = (
         "\n".join(judged.error.lines())
         if judged.error is not None
         else "\n".join(dict.fromkeys(_reasons(judged)))
     )
-    count = str(len(found.signatures)) if found is not None else ""
+    count = str(len(judgement.signatures)) if judgement is not None else ""
     return (str(judged.path), judged.sha256, str(judged.size), _word(judged.verdict), count, reasons)
 
 
-def _reasons(judged: Judged) -> Iterator[str]:
+def _reasons(judged: JudgedDocument) -> Iterator[str]:
     """Why the verdict is not better: what is required and did not pass."""
     assert judged.found is not None
-    for check in (*judged.found.checks, *(c for each in judged.found.signatures for c in each.checks)):
-        if check.required and check.verdict != "pass":
+    for check in (
+        *judged.found.checks,
+        *(c for signature in judged.found.signatures for c in signature.checks),
+    ):
+        if check.required and check.severity != "pass":
             yield str(check.message)
 
 
-def _signatures(judged: Judged) -> Iterator[tuple[str, ...]]:
-    for each in judged.found.signatures if judged.found is not None else ():
-        reasons = [str(check.message) for check in each.checks if check.required and check.verdict != "pass"]
+def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
+    for signature in judged.found.signatures if judged.found is not None else ():
+        reasons = [
+            str(check.message) for check in signature.checks if check.required and check.severity != "pass"
+        ]
         yield (
             str(judged.path),
-            each.field,
-            _word(each.kind),
-            each.signer,
-            each.signed_at,
-            each.level.upper(),
-            each.sha256,
-            _word(each.verdict),
+            signature.field,
+            _word(signature.kind),
+            signature.signer,
+            signature.signed_at,
+            signature.level.upper(),
+            signature.sha256,
+            _word(signature.verdict),
             "\n".join(reasons),
         )
 
 
-def _checks(judged: Judged) -> Iterator[tuple[str, ...]]:
+def _checks(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
     if judged.found is None:
         return
-    groups = [("", judged.found.checks), *((each.field, each.checks) for each in judged.found.signatures)]
+    groups = [
+        ("", judged.found.checks),
+        *((signature.field, signature.checks) for signature in judged.found.signatures),
+    ]
     for field, checks in groups:
         for check in checks:
             yield (
                 str(judged.path),
                 field,
                 check.id,
-                _word(OUTCOMES[check.verdict]),
+                _word(OUTCOMES[check.severity]),
                 _word("yes" if check.required else "no"),
                 str(check.message),
                 str(check.hint) if check.hint else "",
@@ -235,20 +249,20 @@ def _checks(judged: Judged) -> Iterator[tuple[str, ...]]:
             )
 
 
-def as_data(done: Sequence[Judged], known: Basis) -> bytes:
+def as_data(done: Sequence[JudgedDocument], known: VerificationBasis) -> bytes:
     """Everything found, as JSON."""
     return msgspec.json.encode(
         {
             "form": "fieldkit-verification/1",
             "fieldkit": __version__,
             "basis": known,
-            "documents": [data_of(each) for each in done],
+            "documents": [data_of(document) for document in done],
         },
         order="sorted",
     )
 
 
-def data_of(judged: Judged) -> dict[str, Any]:
+def data_of(judged: JudgedDocument) -> dict[str, Any]:
     """One document as the command line's JSON has it."""
     if judged.found is None:
         assert judged.error is not None
@@ -263,7 +277,7 @@ def data_of(judged: Judged) -> dict[str, Any]:
     return {"file": str(judged.path), "sha256": judged.sha256} | found
 
 
-def report(done: Sequence[Judged], known: Basis, *, signed: bool) -> bytes:
+def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: bool) -> bytes:
     """The report as a tagged PDF/A with the data attached, in the language in force, not signed yet.
 
     :raises RecordNotRendered: Typst refused it.
@@ -299,26 +313,26 @@ def report(done: Sequence[Judged], known: Basis, *, signed: bool) -> bytes:
     return made
 
 
-def _shown(done: Sequence[Judged], known: Basis, signed: bool) -> dict[str, Any]:
+def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, Any]:
     """What the template prints: every text in the language in force, and fit for the fonts."""
-    verdicts = [each.verdict for each in done]
+    verdicts = [document.verdict for document in done]
     return {
         "language": i18n.language(),
         "words": {name: str(words) for name, words in WORDS.items()},
         "made": printable(known.at),
         "by": f"fieldkit {__version__}",
         "network": _word("yes" if known.network else "no"),
-        "anchors": [printable(each) for each in known.anchors],
+        "anchors": [printable(anchor) for anchor in known.anchors],
         "lists": [printable(each) for each in known.lists],
-        "requests": [printable(each) for each in known.requests],
+        "requests": [printable(request) for request in known.requests],
         "counts": [[_word(each), str(verdicts.count(each))] for each in ("pass", "fail", "indeterminate")],
         "note": _word("note" if signed else "plain-note"),
-        "documents": [_printed(each) for each in done],
+        "documents": [_printed(document) for document in done],
     }
 
 
-def _printed(judged: Judged) -> dict[str, Any]:
-    found = judged.found
+def _printed(judged: JudgedDocument) -> dict[str, Any]:
+    judgement = judged.found
     return {
         "file": printable(str(judged.path)),
         "sha256": judged.sha256,
@@ -326,13 +340,16 @@ def _printed(judged: Judged) -> dict[str, Any]:
         "good": judged.verdict == "pass",
         "error": [printable(line) for line in judged.error.lines()] if judged.error else [],
         "signatures": [
-            [printable(cell) for cell in (each.field, each.signer, each.signed_at, each.level.upper())]
-            + [_word(each.verdict)]
-            for each in (found.signatures if found is not None else ())
+            [
+                printable(cell)
+                for cell in (signature.field, signature.signer, signature.signed_at, signature.level.upper())
+            ]
+            + [_word(signature.verdict)]
+            for signature in (judgement.signatures if judgement is not None else ())
         ],
         "findings": [
             [
-                _word(OUTCOMES[check.verdict]),
+                _word(OUTCOMES[check.severity]),
                 printable(f"{field}: {check.message}" if field else str(check.message)),
                 printable(_said(check.hint)),
             ]
@@ -341,17 +358,17 @@ def _printed(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _noteworthy(judged: Judged) -> Iterator[tuple[str, Any]]:
+def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
     """What did not pass, the document's and each signature's; the rest is in the data."""
     if judged.found is None:
         return
     for check in judged.found.checks:
-        if check.verdict != "pass":
+        if check.severity != "pass":
             yield "", check
-    for each in judged.found.signatures:
-        for check in each.checks:
-            if check.verdict != "pass":
-                yield each.field, check
+    for signature in judged.found.signatures:
+        for check in signature.checks:
+            if check.severity != "pass":
+                yield signature.field, check
 
 
 def _said(message: Message | None) -> str:

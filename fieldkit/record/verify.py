@@ -20,25 +20,26 @@ import msgspec
 
 from fieldkit.certificate import name
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding, overall
 from fieldkit.journal.store import Store
+from fieldkit.pdf import document
+from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record import pdf, provenance, signing
-from fieldkit.record.content import Device, RecordContent, decode, sha256
-from fieldkit.record.labels import LABELS
+from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha256
+from fieldkit.record.labels import FORM_LABELS
 from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
-from fieldkit.signature import appearance, document
-from fieldkit.signature.errors import DocumentMissing
-from fieldkit.signature.judgement import Judgement, Policy, SignatureVerdict, every_check
-from fieldkit.signature.online import Online
-from fieldkit.signature.validate import validate
 from fieldkit.text import M, Message, nfc
-from fieldkit.verdict import Check, overall
+from fieldkit.validation import appearance
+from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, every_check
+from fieldkit.validation.online import Online
+from fieldkit.validation.validate import validate
 
 PATIENCE = 30.0
 PAGES = re.compile(r"\d+/\d+")
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifiedRecord(msgspec.Struct, frozen=True):
     """The judgement on a record: pass only when every required check of it and of its signatures passed.
 
     content: what the record says, where its data could be read.
@@ -53,7 +54,7 @@ class Verified(msgspec.Struct, frozen=True):
         return self.judgement.verdict
 
     @property
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[Finding, ...]:
         """Those of the record, then each signature's."""
         return every_check(self.judgement)
 
@@ -69,7 +70,7 @@ def verify(
     store: Store | None = None,
     unopened: FieldkitError | None = None,
     devices: Collection[str] = (),
-) -> Verified:
+) -> VerifiedRecord:
     """Judge the record at `path` against the anchors `trust` (DER or PEM).
 
     crls, at, network, policy: as for any signed document. store: the journal it may have been made from.
@@ -86,20 +87,25 @@ def verify(
     except DocumentMissing:
         raise
     except FieldkitError as error:  # a record is never encrypted, and never so large that it is dangerous
-        unread = Check("readable", "fail", _words(error, M("It cannot be read as a PDF.")), error.detail)
-        return Verified(Judgement("fail", (), (unread,)), sha256(data))
+        unread = Finding("readable", "fail", _words(error, M("It cannot be read as a PDF.")), error.detail)
+        return VerifiedRecord(Judgement("fail", (), (unread,)), sha256(data))
     content, raw, attachment = _attachment(paper)
     checks = [attachment]
     if content is not None:
         checks += _paper(data, raw, content, paper)
         if signatures.signatures:
             signatures = appearance.judged(signatures, _looked_at(path, checks))
-        checks += _parties(signatures, content, paper)
-        checks += provenance.checks(content, raw, store, unopened, devices)
+        origin = list(provenance.checks(content, raw, store, unopened, devices))
+        vouched = any(check.id in ("journal", "device") and check.severity == "pass" for check in origin)
+        if content.paper == "form":
+            checks += _unsigned(signatures, vouched=vouched)
+        else:
+            checks += _parties(signatures, content, paper)
+        checks += origin
     if content is None or signatures.signatures:  # a record that hands over nothing may be unsigned
         checks += signatures.checks
     judged = Judgement("pass", signatures.signatures, tuple(checks))
-    return Verified(
+    return VerifiedRecord(
         msgspec.structs.replace(judged, verdict=overall(every_check(judged))), sha256(data), content
     )
 
@@ -108,42 +114,42 @@ def _words(error: FieldkitError, otherwise: Message) -> Message:
     return error.message if isinstance(error.message, Message) else otherwise
 
 
-def _attachment(paper: pdf.Paper) -> tuple[RecordContent | None, bytes, Check]:
+def _attachment(paper: pdf.RecordPdf) -> tuple[RecordContent | None, bytes, Finding]:
     """The data in the record, read; and what is to be said of it."""
     names = ", ".join(each for each, _ in paper.attached)
     if len(paper.attached) != 1 or paper.attached[0][0] != ATTACHMENT:
         missing = M("The record's data is not attached to it as it should be.")
-        return None, b"", Check("attachment", "fail", missing, names)
+        return None, b"", Finding("attachment", "fail", missing, names)
     raw = paper.attached[0][1]
     try:
         content = decode(raw)
     except FieldkitError as error:
         unread = _words(error, M("The machine-readable record cannot be read."))
-        return None, b"", Check("attachment", "fail", unread, error.detail)
+        return None, b"", Finding("attachment", "fail", unread, error.detail)
     attached = M("The record's data is attached to it.")
-    return content, raw, Check("attachment", "pass", attached, sha256(raw))
+    return content, raw, Finding("attachment", "pass", attached, sha256(raw))
 
 
-def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.Paper) -> Iterator[Check]:
+def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Finding]:
     """Whether the paper is what the data says, and nothing was put on it but the parties' signatures."""
     if content.draft:
-        yield Check("draft", "fail", M("It is a draft and no record."))
+        yield Finding("draft", "fail", M("It is a draft and no record."))
     try:
         again = render_apart(raw, content)
     except FieldkitError as error:
-        yield Check("rendering", "fail", M("The record's data cannot be rendered."), error.detail)
+        yield Finding("rendering", "fail", M("The record's data cannot be rendered."), error.detail)
         return
     made = content.renderer
     detail = f"fieldkit {made.fieldkit}, Typst {made.typst}"
     if data.startswith(again.pdf):
         same = M("The paper says what the data says: rendered again, it is the same.")
-        yield Check("rendering", "pass", same, detail)
+        yield Finding("rendering", "pass", same, detail)
         yield _places(paper, again)
         yield _additions(data, content, paper, again)
-    elif made.typst == typst_version() and made.look in (look(), *EARLIER_LOOKS):
-        yield Check("rendering", "fail", M("The paper does not say what the data says."), detail)
+    elif made.typst == typst_version() and made.look in (look(content.paper), *EARLIER_LOOKS):
+        yield Finding("rendering", "fail", M("The paper does not say what the data says."), detail)
     else:
-        yield Check(
+        yield Finding(
             "rendering",
             "not-checked",
             M("The record was rendered by another release, so only its text is compared."),
@@ -152,38 +158,38 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.Paper) ->
         )
         yield _text(data[: paper.revisions[0].start] if paper.revisions else data, again.pdf)
     if paper.loose:
-        yield Check("form", "fail", M("A signature is not written as fieldkit writes it."), paper.loose)
+        yield Finding("form", "fail", M("A signature is not written as fieldkit writes it."), paper.loose)
     else:
-        yield Check("form", "pass", M("The signatures hold nothing beside what belongs in them."))
+        yield Finding("form", "pass", M("The signatures hold nothing beside what belongs in them."))
 
 
-def _looked_at(path: Path, checks: Sequence[Check]) -> appearance.Compared:
+def _looked_at(path: Path, checks: Sequence[Finding]) -> appearance.AppearanceComparison:
     """What the engines see change between the signatures; nothing has to be drawn where more than they is
     known to have been added."""
-    if all(check.id != "additions" or check.verdict == "pass" for check in checks):
+    if all(check.id != "additions" or check.severity == "pass" for check in checks):
         try:
             return appearance.compare(path)
         except FieldkitError as error:
             undrawn = M("The pages could not be drawn, so nobody looked at them.")
             detail = str(error.message)
-            return appearance.Compared(
-                (Check(appearance.JUDGE, "not-checked", undrawn, detail, judge=appearance.JUDGE),)
+            return appearance.AppearanceComparison(
+                (Finding(appearance.JUDGE, "not-checked", undrawn, detail, judge=appearance.JUDGE),)
             )
     added = M("The pages were not drawn: more than signatures was added to the record.")
-    return appearance.Compared(
-        (Check(appearance.JUDGE, "not-checked", added, required=False, judge=appearance.JUDGE),)
+    return appearance.AppearanceComparison(
+        (Finding(appearance.JUDGE, "not-checked", added, required=False, judge=appearance.JUDGE),)
     )
 
 
-def _places(paper: pdf.Paper, again: Rendered) -> Check:
+def _places(paper: pdf.RecordPdf, again: Rendered) -> Finding:
     """On the pages stand the parties' fields, each exactly in its own place, and nothing else."""
     wanted = {
         (FIELDS[party], place.page, tuple(map(float, place.box))) for party, place in again.places.items()
     }
     standing = [(field.name, field.page, field.box) for field in paper.fields]
     if len(standing) == len(set(standing)) and set(standing) == (wanted if paper.revisions else set()):
-        return Check("places", "pass", M("The signatures stand in their places."))
-    return Check(
+        return Finding("places", "pass", M("The signatures stand in their places."))
+    return Finding(
         "places",
         "fail",
         M("Something stands on the record outside the signatures' places."),
@@ -191,7 +197,7 @@ def _places(paper: pdf.Paper, again: Rendered) -> Check:
     )
 
 
-def _additions(data: bytes, content: RecordContent, paper: pdf.Paper, again: Rendered) -> Check:
+def _additions(data: bytes, content: RecordContent, paper: pdf.RecordPdf, again: Rendered) -> Finding:
     """After the paper comes what the receiver's signature brings, then what the giver's does, and no more."""
     at = len(again.pdf)
     fault = "" if len(paper.revisions) <= len(FIELDS) else f"revision {len(FIELDS) + 1}"
@@ -203,25 +209,25 @@ def _additions(data: bytes, content: RecordContent, paper: pdf.Paper, again: Ren
         at = revision.end
     if fault or at != len(data):
         more = M("More than signatures was added to the record.")
-        return Check("additions", "fail", more, fault or f"byte {at}")
-    return Check("additions", "pass", M("Nothing but signatures was added to the record."))
+        return Finding("additions", "fail", more, fault or f"byte {at}")
+    return Finding("additions", "pass", M("Nothing but signatures was added to the record."))
 
 
-def _text(paper: bytes, again: bytes) -> Check:
+def _text(paper: bytes, again: bytes) -> Finding:
     """Whether every word of the data stands on the paper, by what pdftotext reads; fixed words may differ."""
     there, wanted = _words_of(paper), _words_of(again)
     if there is None or wanted is None:
-        return Check(
+        return Finding(
             "text",
             "not-checked",
             M("The record's text could not be compared: pdftotext is not here or cannot read it."),
         )
-    fixed = {word for each in LABELS.values() for text in (each.vi, each.en) for word in text.split()}
+    fixed = {word for words in FORM_LABELS.values() for text in (words.vi, words.en) for word in text.split()}
     strange = {word for word in wanted ^ there if word not in fixed and not PAGES.fullmatch(word)}
     if strange:
         shown = " ".join(sorted(strange))[:200]
-        return Check("text", "fail", M("The paper does not say what the data says."), shown)
-    return Check("text", "pass", M("Every word of the data stands on the paper, and no other."))
+        return Finding("text", "fail", M("The paper does not say what the data says."), shown)
+    return Finding("text", "pass", M("Every word of the data stands on the paper, and no other."))
 
 
 def _words_of(data: bytes) -> set[str] | None:
@@ -243,20 +249,34 @@ def _words_of(data: bytes) -> set[str] | None:
     return set(done.stdout.decode("utf-8", "replace").split()) if done.returncode == 0 else None
 
 
-def _parties(signatures: Judgement, content: RecordContent, paper: pdf.Paper) -> Iterator[Check]:
+def _unsigned(signatures: Judgement, *, vouched: bool) -> Iterator[Finding]:
+    """A form that is only recorded is signed by nobody: what vouches for it is the device it was made on."""
+    if signatures.signatures:
+        signed = ", ".join(verdict.field for verdict in signatures.signatures)
+        yield Finding("signatures", "fail", M("A form that no token signs has a signature on it."), signed)
+    yield Finding(
+        "receiver",
+        "not-checked",
+        M("The form is finished without a signature; only the device it was made on vouches for it."),
+        required=not vouched,
+        hint=None if vouched else provenance.ELSEWHERE,
+    )
+
+
+def _parties(signatures: Judgement, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Finding]:
     """Who signed for which party, and whether it was theirs to sign."""
     by_field = {verdict.field: verdict for verdict in signatures.signatures}
     if len(by_field) != len(signatures.signatures) or not set(by_field) <= set(FIELDS.values()):
         others = ", ".join(sorted(set(by_field) - set(FIELDS.values())))
-        yield Check("signatures", "fail", M("There is a signature of neither party on the record."), others)
+        yield Finding("signatures", "fail", M("There is a signature of neither party on the record."), others)
     receiver = by_field.get(RECEIVER)
     if receiver is not None:
-        yield Check("receiver", "pass", M("The receiving officer signed the record."), receiver.signer)
+        yield Finding("receiver", "pass", M("The receiving officer signed the record."), receiver.signer)
         yield _handed_over(receiver, content, paper)
     elif signatures.signatures or content.devices:
-        yield Check("receiver", "fail", M("The receiving officer's signature is missing."))
+        yield Finding("receiver", "fail", M("The receiving officer's signature is missing."))
     else:
-        yield Check(
+        yield Finding(
             "receiver",
             "not-checked",
             M("The record hands over no certificate and is not signed; only its text was compared."),
@@ -264,38 +284,45 @@ def _parties(signatures: Judgement, content: RecordContent, paper: pdf.Paper) ->
     yield _giver(by_field, content, paper)
 
 
-def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.Paper) -> Check:
+def _handed_over(receiver: SignatureVerdict, content: RecordContent, paper: pdf.RecordPdf) -> Finding:
     """Whether the receiver signed with the certificate handed over, and the record describes it truly."""
     if not content.devices:
-        return Check(
+        return Finding(
             "certificate",
             "not-checked",
             M("The record hands over no certificate, so nothing says whose signature it should be."),
             receiver.signer,
         )
-    device = next((each for each in content.devices if each.sha256 == receiver.sha256), None)
+    device = next(
+        (
+            handed_over_token
+            for handed_over_token in content.devices
+            if handed_over_token.sha256 == receiver.sha256
+        ),
+        None,
+    )
     if device is None:
-        return Check(
+        return Finding(
             "certificate",
             "fail",
             M("It is signed with another certificate than the one it hands over."),
             receiver.sha256,
         )
-    held = next(each.certificate for each in paper.revisions if each.field == RECEIVER)
+    held = next(revision.certificate for revision in paper.revisions if revision.field == RECEIVER)
     wrong = _misdescribed(device, held)
     if wrong:
-        return Check(
+        return Finding(
             "certificate",
             "fail",
             M("The record describes the certificate it hands over otherwise than the certificate itself."),
             ", ".join(wrong),
         )
-    return Check(
+    return Finding(
         "certificate", "pass", M("It is signed with the certificate it hands over."), receiver.sha256
     )
 
 
-def _misdescribed(device: Device, certificate: bytes) -> list[str]:
+def _misdescribed(device: HandedOverToken, certificate: bytes) -> list[str]:
     """What the record says otherwise of the certificate (DER) than it is."""
     from cryptography import x509
 
@@ -318,14 +345,14 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, paper: pdf.Paper) -> Check:
+def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, paper: pdf.RecordPdf) -> Finding:
     """Who signed for the giving party, if anyone did."""
     giver, receiver = signatures.get(GIVER), signatures.get(RECEIVER)
     if giver is None:
-        return Check("giver", "not-checked", M("Nobody signed for the handing-over party."), required=False)
+        return Finding("giver", "not-checked", M("Nobody signed for the handing-over party."), required=False)
     theirs = {device.sha256 for device in content.devices}
     if giver.sha256 in theirs or (receiver is not None and giver.sha256 == receiver.sha256):
-        return Check(
+        return Finding(
             "giver",
             "fail",
             M("The handing-over party's signature was made with the certificate of the receiving one."),
@@ -334,7 +361,7 @@ def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, pape
     party = content.giver
     expected = {nfc(said).casefold() for said in (party.person, party.agency.vi, party.agency.en) if said}
     if not expected & set(_common_names(next(r.certificate for r in paper.revisions if r.field == GIVER))):
-        return Check(
+        return Finding(
             "giver",
             "not-checked",
             M(
@@ -344,7 +371,7 @@ def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, pape
             party.person,
             hint=M("Ask the handing-over party whether this is their signature."),
         )
-    return Check(
+    return Finding(
         "giver", "pass", M("{signer} signed for the handing-over party.", signer=giver.signer), giver.sha256
     )
 

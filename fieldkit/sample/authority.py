@@ -22,7 +22,7 @@ from fieldkit import errors
 from fieldkit.certificate import name
 from fieldkit.home import Home
 from fieldkit.sample import issue, requests
-from fieldkit.sample.issue import SIGNING, Issuer, PrivateKey, Purpose, Usage, Wish, days, seconds
+from fieldkit.sample.issue import SIGNING, CertificateWish, Issuer, PrivateKey, Purpose, Usage, days, seconds
 from fieldkit.sample.place import replace, write
 from fieldkit.secret import Secret
 from fieldkit.text import M
@@ -50,7 +50,7 @@ class SampleMissing(errors.Missing):
     code = "sample-authority-missing"
 
 
-class Issued(msgspec.Struct, frozen=True):
+class IssuedCertificate(msgspec.Struct, frozen=True):
     """A key and the certificate issued for it; `pkcs12` holds both with the chain, `password` opens it.
 
     key: PKCS#8 (DER). chain: issuing CA, root. password: a file whose first line it is.
@@ -113,12 +113,12 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         return tuple(path.read_bytes() for path in self.crl_paths)
 
     @property
-    def person(self) -> Issued:
+    def person(self) -> IssuedCertificate:
         """A person's certificate, as the dossier of the bureau MAU-01 asks for it."""
         return self._kept("person")
 
     @property
-    def agency(self) -> Issued:
+    def agency(self) -> IssuedCertificate:
         """An agency's certificate, for its seal."""
         return self._kept("agency")
 
@@ -166,14 +166,14 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         email: str = "",
         services: str = "",
         authority: bool = False,
-    ) -> Issued:
+    ) -> IssuedCertificate:
         """Issue a certificate; valid from yesterday for two years unless said otherwise.
 
         key: its kind ("rsa:2048", "ec:p256", …) or a key made before. services: the address of
         `services.serving`, so that the certificate names its revocation list and responder.
         """
         start = seconds(not_before) if not_before else seconds(None) - days(1)
-        wish = Wish(
+        wish = CertificateWish(
             subject=name.build(subject or PERSON),
             not_before=start,
             not_after=seconds(not_after) if not_after else start + days(730),
@@ -189,17 +189,17 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         serial = x509.load_der_x509_certificate(der).serial_number
         return _write_issued(self.folder / "issued" / f"{serial:x}", own, der, self.chain)
 
-    def expired(self, **wishes: Any) -> Issued:
+    def expired(self, **wishes: Any) -> IssuedCertificate:
         """A certificate that ended yesterday."""
         now = seconds(None)
         return self.issue(**{"not_before": now - days(366), "not_after": now - days(1)} | wishes)
 
-    def not_yet_valid(self, **wishes: Any) -> Issued:
+    def not_yet_valid(self, **wishes: Any) -> IssuedCertificate:
         """A certificate that begins tomorrow."""
         now = seconds(None)
         return self.issue(**{"not_before": now + days(1), "not_after": now + days(366)} | wishes)
 
-    def revoked(self, **wishes: Any) -> Issued:
+    def revoked(self, **wishes: Any) -> IssuedCertificate:
         """A certificate that was revoked an hour ago; the issuing CA's revocation list names it."""
         issued = self.issue(**wishes)
         self.revoke(issued.certificate)
@@ -221,7 +221,10 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         """Make the revocation list of "issuing" or "root" anew, with `more` on it; valid for 30 days."""
         path = self.folder / f"{file}.crl"
         before = x509.load_der_x509_crl(path.read_bytes())
-        revoked = {each.serial_number: each.revocation_date_utc for each in before} | dict(more or {})
+        revoked = {
+            revoked_certificate.serial_number: revoked_certificate.revocation_date_utc
+            for revoked_certificate in before
+        } | dict(more or {})
         number = before.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
         start = seconds(this_update) if this_update else seconds(None) - days(1 / 24)
         end = seconds(next_update) if next_update else start + days(30)
@@ -235,7 +238,7 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         :raises RequestInvalid: it is not a request, or not signed by its own key.
         """
         loaded = requests.load(request)
-        wish = Wish(
+        wish = CertificateWish(
             subject=loaded.subject,
             not_before=seconds(None) - days(1),
             not_after=seconds(None) + days(validity),
@@ -249,13 +252,13 @@ class SampleAuthority(msgspec.Struct, frozen=True):
     def _certificate(self, file: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate((self.folder / f"{file}.pem").read_bytes())
 
-    def _kept(self, file: str) -> Issued:
+    def _kept(self, file: str) -> IssuedCertificate:
         """What was issued when the authority was made, read back from its PKCS#12 file."""
         path = self.folder / f"{file}.p12"
         password = path.with_suffix(".password")
         held: Any = load_pkcs12(path.read_bytes(), password.read_bytes().rstrip(b"\n"))
         der = held.cert.certificate.public_bytes(Encoding.DER)
-        return Issued(der, Secret(issue.der_key(held.key)), self.chain, path, password)
+        return IssuedCertificate(der, Secret(issue.der_key(held.key)), self.chain, path, password)
 
 
 def create(folder: Path, *, now: datetime | None = None, key: str = "rsa:2048") -> SampleAuthority:
@@ -318,7 +321,9 @@ def _fill(made: SampleAuthority, now: datetime, kind: str) -> None:
         write(made.folder / f"{issuer.file}.crl", listed)
     for file, subject in (("person", PERSON), ("agency", AGENCY)):
         key = issue.generate(kind)
-        wish = Wish(subject=name.build(subject), not_before=now - days(1), not_after=until, email=EMAIL)
+        wish = CertificateWish(
+            subject=name.build(subject), not_before=now - days(1), not_after=until, email=EMAIL
+        )
         der = issue.certificate(wish, key.public_key(), issuing)
         _write_issued(made.folder / file, key, der, made.chain)
     for each in RECIPIENTS:
@@ -335,7 +340,7 @@ def _authority(
     end: datetime,
     usage: Sequence[Usage],
 ) -> Issuer:
-    wish = Wish(
+    wish = CertificateWish(
         subject=_subject(common_name),
         not_before=start,
         not_after=end,
@@ -356,7 +361,7 @@ def _service(
     end: datetime,
     purpose: Purpose,
 ) -> None:
-    wish = Wish(
+    wish = CertificateWish(
         subject=_subject(common_name),
         not_before=start,
         not_after=end,
@@ -366,7 +371,7 @@ def _service(
     _own(made, file, wish, issuer, kind)
 
 
-def _own(made: SampleAuthority, file: str, wish: Wish, issuer: Issuer | None, kind: str) -> Issuer:
+def _own(made: SampleAuthority, file: str, wish: CertificateWish, issuer: Issuer | None, kind: str) -> Issuer:
     """A key and certificate of the authority itself, written as FILE.key and FILE.pem."""
     key = issue.generate(kind)
     der = issue.certificate(wish, key.public_key(), issuer, key)
@@ -384,13 +389,13 @@ def _age(made: SampleAuthority, who: str) -> None:
     write(made.identity_path(who), f"{identity}\n".encode(), 0o600)
 
 
-def _write_issued(stem: Path, key: PrivateKey, der: bytes, chain: Sequence[bytes]) -> Issued:
+def _write_issued(stem: Path, key: PrivateKey, der: bytes, chain: Sequence[bytes]) -> IssuedCertificate:
     """Write STEM.p12 under a new password, and the password beside it."""
     path, password = stem.with_name(f"{stem.name}.p12"), stem.with_name(f"{stem.name}.password")
     with Secret(secrets.token_urlsafe(15)) as secret:
         write(path, issue.pkcs12(key, der, chain, secret, _common_name(der)), 0o600)
         write(password, secret.reveal_bytes() + b"\n", 0o600)
-    return Issued(der, Secret(issue.der_key(key)), tuple(chain), path, password)
+    return IssuedCertificate(der, Secret(issue.der_key(key)), tuple(chain), path, password)
 
 
 def _subject(common_name: str) -> x509.Name:

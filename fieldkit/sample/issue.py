@@ -50,7 +50,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class CertificateWish(msgspec.Struct, frozen=True, kw_only=True):
     """What a certificate is to say.
 
     authority: it may issue others, through `depth` more (None: no limit). services: the address under
@@ -85,7 +85,9 @@ def generate(kind: KeyKind | str) -> PrivateKey:
     return rsa.generate_private_key(65537, int(size))
 
 
-def certificate(wish: Wish, public: PublicKey, issuer: Issuer | None, own: PrivateKey | None = None) -> bytes:
+def certificate(
+    wish: CertificateWish, public: PublicKey, issuer: Issuer | None, own: PrivateKey | None = None
+) -> bytes:
     """The certificate (DER) for a public key, signed by `issuer`, or by its own key where there is none."""
     key = issuer.key if issuer else own
     assert key is not None
@@ -103,7 +105,7 @@ def certificate(wish: Wish, public: PublicKey, issuer: Issuer | None, own: Priva
         .add_extension(key_usage(wish.usage), True)
     )
     if wish.purposes:
-        purposes = x509.ExtendedKeyUsage([PURPOSES[each] for each in wish.purposes])
+        purposes = x509.ExtendedKeyUsage([PURPOSES[purpose] for purpose in wish.purposes])
         builder = builder.add_extension(purposes, "timestamp" in wish.purposes)  # RFC 3161 §2.3
     if "ocsp" in wish.purposes:
         builder = builder.add_extension(x509.OCSPNoCheck(), False)

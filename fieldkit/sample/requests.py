@@ -10,7 +10,7 @@ from fieldkit.sample.issue import SIGNING, Usage
 from fieldkit.text import M
 
 
-class RequestInvalid(errors.Misused):
+class CertificateRequestInvalid(errors.Misused):
     """It is not a certificate request, or not signed by its own key."""
 
     code = "certificate-request-invalid"
@@ -19,7 +19,7 @@ class RequestInvalid(errors.Misused):
 def load(given: bytes) -> x509.CertificateSigningRequest:
     """The request in PEM or DER.
 
-    :raises RequestInvalid: it is none, or not signed by its own key.
+    :raises CertificateRequestInvalid: it is none, or not signed by its own key.
     """
     try:
         pem = b"-----BEGIN" in given
@@ -50,5 +50,7 @@ def names(request: x509.CertificateSigningRequest) -> tuple[tuple[x509.Extension
         return ()
 
 
-def _not_a_request(detail: str) -> RequestInvalid:
-    return RequestInvalid(M("This is not a certificate request signed by its own key."), detail=detail)
+def _not_a_request(detail: str) -> CertificateRequestInvalid:
+    return CertificateRequestInvalid(
+        M("This is not a certificate request signed by its own key."), detail=detail
+    )

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from fieldkit.sample import issue
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 
 Mode = Literal["good", "slow", "dripping", "captive", "failing", "cut"]
 """good: as it should be. slow: after `delay` seconds. dripping: a byte every `delay` seconds. captive: a web
@@ -38,7 +38,7 @@ PAGE = (
 LARGEST = 1024 * 1024
 
 
-class Services:
+class SampleServices:
     """The services of one sample authority while they run.
 
     mode, stamps and statuses may be changed at any time. asked: the paths that were asked for. clock: how
@@ -52,7 +52,7 @@ class Services:
         self.clock = timedelta()
         self.stamps: Stamps = "good"
         self.statuses: Statuses = "good"
-        self.stamper: Issued | None = None
+        self.stamper: IssuedCertificate | None = None
         self.asked: list[str] = []
         self.url = ""
         self.ended = threading.Event()
@@ -170,9 +170,11 @@ class Services:
 
 
 @contextlib.contextmanager
-def serving(authority: SampleAuthority, mode: Mode = "good", *, delay: float = 2.0) -> Iterator[Services]:
+def serving(
+    authority: SampleAuthority, mode: Mode = "good", *, delay: float = 2.0
+) -> Iterator[SampleServices]:
     """Run the services until the end of the block."""
-    services = Services(authority, mode, delay)
+    services = SampleServices(authority, mode, delay)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

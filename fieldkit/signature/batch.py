@@ -11,31 +11,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fieldkit.errors import Cancelled, FieldkitError, unexpected
+from fieldkit.finding import Finding
 from fieldkit.operator import Progress
+from fieldkit.pdf.errors import DocumentError
 from fieldkit.profile.rules import StampRule
-from fieldkit.signature import errors, permission
-from fieldkit.signature.place import OVERLAP, Page, Place, beside, for_rule, pages
+from fieldkit.signature import permission
 from fieldkit.signature.preflight import rewrite
-from fieldkit.signature.sign import Drawing, RawSigner, Reserved, Signed, sign
-from fieldkit.signature.stamp import Stamp, draw
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.signature.sign import Drawing, Reserved, SignedDocument, sign
+from fieldkit.stamp.errors import StampUnfit
+from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
+from fieldkit.stamp.stamp import Stamp, draw
 from fieldkit.text import M
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
 
-OF_ALL = (
-    errors.CertificateExpired,
-    errors.CertificateNotYetValid,
-    errors.CertificateUsage,
-    errors.CertificateRevoked,
-    errors.TimestampFailed,
-    errors.RevocationMissing,
-)
-"""What goes wrong with one document and would with every other."""
 
-
-class Job(msgspec.Struct, frozen=True):
+class SigningJob(msgspec.Struct, frozen=True):
     """One document to sign and where the result goes.
 
     rewrite: the person agreed to have it rewritten first. problem: why it is not to be tried at all.
@@ -47,15 +40,15 @@ class Job(msgspec.Struct, frozen=True):
     problem: FieldkitError | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class SigningOutcome(msgspec.Struct, frozen=True):
     """What became of a job: the signed document, or why there is none."""
 
-    job: Job
-    signed: Signed | None = None
+    job: SigningJob
+    signed: SignedDocument | None = None
     error: FieldkitError | None = None
 
 
-class Look(msgspec.Struct, frozen=True):
+class StampSpec(msgspec.Struct, frozen=True):
     """How a stamp is drawn on whatever document comes. place: given exactly; found by the rule otherwise.
 
     seal: also make the empty field for the agency's seal beside the person's signature, by this rule.
@@ -105,25 +98,27 @@ class Look(msgspec.Struct, frozen=True):
         )
 
 
-def _on(found: Sequence[Page], given: Place) -> Place:
+def _on(found: Sequence[Page], place: Place) -> Place:
     """A place that was given, with what its page says of it.
 
     :raises StampUnfit: there is no such page.
     """
-    if given.page >= len(found):
-        raise errors.StampUnfit(
+    if place.page >= len(found):
+        raise StampUnfit(
             M(
                 "The stamp's place is on page {page}, and there are {pages}.",
-                page=given.page + 1,
+                page=place.page + 1,
                 pages=len(found),
             ),
             hint=M("Give another place, or none to have it found."),
         )
-    sheet = found[given.page].sheet
-    return msgspec.structs.replace(given, turn=sheet.turn, unit=sheet.unit)
+    sheet = found[place.page].sheet
+    return msgspec.structs.replace(place, turn=sheet.turn, unit=sheet.unit)
 
 
-def sign_one(job: Job, signer: RawSigner, *, look: Look | None = None, **more: Any) -> Signed:
+def sign_one(
+    job: SigningJob, signer: RawSigner, *, look: StampSpec | None = None, **more: Any
+) -> SignedDocument:
     """Sign one document with the options `more` of `sign`.
 
     :raises FieldkitError: it was not signed, and why.
@@ -136,11 +131,13 @@ def sign_one(job: Job, signer: RawSigner, *, look: Look | None = None, **more: A
         copy = Path(folder) / job.source.name
         rewrite(job.source, copy)
         signed = _stamped(copy, job.out, signer, look, more)
-    note = Check("rewritten", "pass", M("The document was rewritten by qpdf before it was signed."))
+    note = Finding("rewritten", "pass", M("The document was rewritten by qpdf before it was signed."))
     return msgspec.structs.replace(signed, checks=(note, *signed.checks))
 
 
-def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more: dict[str, Any]) -> Signed:
+def _stamped(
+    source: Path, out: Path, signer: RawSigner, look: StampSpec | None, more: dict[str, Any]
+) -> SignedDocument:
     if look is None:
         return sign(source, out, signer, **more)
     password: Secret | None = more.get("password")
@@ -159,7 +156,7 @@ def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more
     signed = sign(source, out, signer, stamp=Drawing(look.rule.kind, drawn), **more)
     if all(placed):
         return signed
-    note = Check(
+    note = Finding(
         "stamp-place",
         "not-checked",
         M("The name {name} was not found on any page; the stamp stands at the lower right.", name=look.name),
@@ -169,20 +166,20 @@ def _stamped(source: Path, out: Path, signer: RawSigner, look: Look | None, more
 
 
 def sign_each(
-    jobs: Sequence[Job],
+    jobs: Sequence[SigningJob],
     signer: RawSigner,
     *,
-    look: Look | None = None,
+    look: StampSpec | None = None,
     progress: Callable[[Progress], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
     **more: Any,
-) -> list[Outcome]:
+) -> list[SigningOutcome]:
     """Sign every job with the options `more` of `sign`.
 
     What is wrong with the certificate, the token or the timestamp authority ends the run: no other
     document would fare better. stopped: asked before each document; the ones left are then cancelled.
     """
-    done: list[Outcome] = []
+    done: list[SigningOutcome] = []
     fatal: FieldkitError | None = None
     for number, job in enumerate(jobs):
         if progress is not None:
@@ -190,21 +187,21 @@ def sign_each(
         if fatal is None and stopped():
             fatal = Cancelled(M("Stopped by you."), unchanged=M("This document was not signed."))
         if fatal is not None:
-            done.append(Outcome(job, error=job.problem or fatal))
+            done.append(SigningOutcome(job, error=job.problem or fatal))
             continue
         try:
-            done.append(Outcome(job, sign_one(job, signer, look=look, **more)))
+            done.append(SigningOutcome(job, sign_one(job, signer, look=look, **more)))
         except FieldkitError as error:
-            done.append(Outcome(job, error=error))
+            done.append(SigningOutcome(job, error=error))
             fatal = error if _of_all(error) else None
         except Exception as error:  # what was signed before stays told, and what comes is tried
-            done.append(Outcome(job, error=unexpected(error)))
+            done.append(SigningOutcome(job, error=unexpected(error)))
     if progress is not None:
-        signed = sum(1 for each in done if each.signed)
+        signed = sum(1 for signing_outcome in done if signing_outcome.signed)
         progress(Progress(M("Signed documents: {count}", count=signed), len(jobs), len(jobs)))
     return done
 
 
 def _of_all(error: FieldkitError) -> bool:
     """Whether every other document would fail the same way: the certificate, the token, the network."""
-    return isinstance(error, OF_ALL) or type(error).__module__ != errors.__name__
+    return not isinstance(error, DocumentError)

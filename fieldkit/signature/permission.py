@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fieldkit.signature import boundary, document, errors
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import DocumentLocked, FieldUnfit
 from fieldkit.text import M
 
 if TYPE_CHECKING:
     from fieldkit.secret import Secret
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
 
 # the fields of the two who sign one letter, made together by whoever signs first (a field that is added
 # to a certified document breaks the certification)
 FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Attachment", "copy": "Copy"}
 
 
-class Field(msgspec.Struct, frozen=True):
+class SignatureField(msgspec.Struct, frozen=True):
     """A signature field of a document. place: None where it shows nothing."""
 
     name: str
@@ -28,13 +29,13 @@ class Field(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-class Standing(msgspec.Struct, frozen=True):
+class SignatureState(msgspec.Struct, frozen=True):
     """A document's fields in order, its number of signatures, and whether one certifies it.
 
     hybrid: it has two tables of contents, which viewers read differently.
     """
 
-    fields: tuple[Field, ...] = ()
+    fields: tuple[SignatureField, ...] = ()
     signatures: int = 0
     certified: bool = False
     hybrid: bool = False
@@ -42,14 +43,14 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def empty(self) -> tuple[str, ...]:
         """The names of the fields that can still be signed."""
-        return tuple(each.name for each in self.fields if not each.filled)
+        return tuple(field.name for field in self.fields if not field.filled)
 
-    def field(self, name: str) -> Field | None:
+    def field(self, name: str) -> SignatureField | None:
         """The field of that name."""
-        return next((each for each in self.fields if each.name == name), None)
+        return next((field for field in self.fields if field.name == name), None)
 
 
-def standing(reader: Any, name: str) -> Standing:
+def standing(reader: Any, name: str) -> SignatureState:
     """How things stand in the open document called `name`.
 
     :raises DocumentLocked: a signature forbids every further one.
@@ -60,18 +61,20 @@ def standing(reader: Any, name: str) -> Standing:
 
     certified = read_certification_data(reader)
     if certified is not None and certified.permission == MDPPerm.NO_CHANGES:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M("An earlier signature in {name} forbids this signature.", name=name),
             unchanged=boundary.UNCHANGED,
             hint=M("Ask its signer for a copy that still allows signatures."),
         )
     places = _places(reader)
-    found = tuple(
-        Field(str(each), value is not None, places.get(reference.reference if reference else None))
+    signature_fields = tuple(
+        SignatureField(str(each), value is not None, places.get(reference.reference if reference else None))
         for each, value, reference in fields.enumerate_sig_fields(reader)
     )
     signatures = len(list(reader.embedded_signatures))
-    return Standing(found, signatures, certified is not None, bool(reader.xrefs.hybrid_xrefs_present))
+    return SignatureState(
+        signature_fields, signatures, certified is not None, bool(reader.xrefs.hybrid_xrefs_present)
+    )
 
 
 def place_of(path: Path, field: str, password: Secret | None = None) -> Place | None:
@@ -81,20 +84,20 @@ def place_of(path: Path, field: str, password: Secret | None = None) -> Place | 
     """
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    from fieldkit.signature.place import unlock
+    from fieldkit.stamp.place import unlock
 
     with document.opened(path) as file, boundary.reading(path.name):
         reader = PdfFileReader(file, strict=False)
         if reader.encrypted:
             unlock(reader, path.name, password)
-        found = standing(reader, path.name).field(field)
-    return found.place if found is not None else None
+        signature_field = standing(reader, path.name).field(field)
+    return signature_field.place if signature_field is not None else None
 
 
 def _places(reader: Any) -> dict[Any, Place]:
     """Where each signature field shows, by its reference."""
-    from fieldkit.signature.place import Place
-    from fieldkit.signature.sheet import entry, leaves, sheet
+    from fieldkit.pdf.page import entry, leaves, sheet
+    from fieldkit.stamp.place import Place
 
     found: dict[Any, Place] = {}
     if "/AcroForm" not in reader.root:
@@ -116,45 +119,49 @@ def _places(reader: Any) -> dict[Any, Place]:
     return found
 
 
-def choose(found: Standing, wanted: str, kind: str, reserved: Sequence[str], name: str) -> str:
+def choose(
+    signature_state: SignatureState, wanted: str, kind: str, reserved: Sequence[str], name: str
+) -> str:
     """The field to sign: the one `wanted`, else the one made for this kind of stamp, else a new one.
 
     :raises FieldUnfit: it is signed already. :raises DocumentLocked: it may not be added.
     """
-    if found.hybrid and not found.signatures:  # a signed one stays as its first signer agreed to it
+    if (
+        signature_state.hybrid and not signature_state.signatures
+    ):  # a signed one stays as its first signer agreed to it
         raise _hybrid(name)
     chosen = wanted
-    if not chosen and FIELDS.get(kind) in found.empty:
+    if not chosen and FIELDS.get(kind) in signature_state.empty:
         chosen = FIELDS[kind]
-    if not chosen and found.certified and found.empty:
-        chosen = found.empty[0]
+    if not chosen and signature_state.certified and signature_state.empty:
+        chosen = signature_state.empty[0]
     if not chosen:
-        chosen = _free(found, kind, reserved)
-    field = found.field(chosen)
+        chosen = _free(signature_state, kind, reserved)
+    field = signature_state.field(chosen)
     if field is not None and field.filled:
-        raise errors.FieldUnfit(
+        raise FieldUnfit(
             M("The field {field} of {name} is signed already.", field=chosen, name=name),
             unchanged=boundary.UNCHANGED,
             hint=M("Name another field, or none for a new one."),
         )
-    added = [each for each in (chosen, *reserved) if found.field(each) is None]
-    if found.certified and added:
-        raise errors.DocumentLocked(
+    added = [each for each in (chosen, *reserved) if signature_state.field(each) is None]
+    if signature_state.certified and added:
+        raise DocumentLocked(
             M(
                 "The document {name} is certified: adding the field {field} would break its first signature.",
                 name=name,
                 field=added[0],
             ),
             unchanged=boundary.UNCHANGED,
-            hint=M("Sign one of its empty fields: {fields}.", fields=", ".join(found.empty))
-            if found.empty
+            hint=M("Sign one of its empty fields: {fields}.", fields=", ".join(signature_state.empty))
+            if signature_state.empty
             else M("Ask its signer for a copy with a field for this signature."),
         )
     return chosen
 
 
-def _hybrid(name: str) -> errors.DocumentLocked:
-    return errors.DocumentLocked(
+def _hybrid(name: str) -> DocumentLocked:
+    return DocumentLocked(
         M(
             "The file {name} holds two tables of contents (hybrid), which viewers read differently.",
             name=name,
@@ -164,9 +171,9 @@ def _hybrid(name: str) -> errors.DocumentLocked:
     )
 
 
-def invisible(field: str, name: str) -> errors.FieldUnfit:
+def invisible(field: str, name: str) -> FieldUnfit:
     """The field has no room on a page, so no stamp can be shown in it."""
-    return errors.FieldUnfit(
+    return FieldUnfit(
         M(
             "The field {field} of {name} has no place on a page: no stamp can be shown in it.",
             field=field,
@@ -177,8 +184,8 @@ def invisible(field: str, name: str) -> errors.FieldUnfit:
     )
 
 
-def _free(found: Standing, kind: str, reserved: Sequence[str]) -> str:
-    taken = {*(each.name for each in found.fields), *reserved}
+def _free(signature_state: SignatureState, kind: str, reserved: Sequence[str]) -> str:
+    taken = {*(field.name for field in signature_state.fields), *reserved}
     if kind in FIELDS and FIELDS[kind] not in taken:
         return FIELDS[kind]
     return next(name for number in range(1, 10**6) if (name := f"Signature{number}") not in taken)
@@ -189,12 +196,16 @@ def broken(reader: Any, before: Any) -> str:
 
     A lock of a field, or a reader's way to count changes, may forbid what nothing above foresaw.
     """
-    held = {str(each.field_name) for each in before.embedded_signatures if _holds(each)}
+    held = {
+        str(embedded_signature.field_name)
+        for embedded_signature in before.embedded_signatures
+        if _holds(embedded_signature)
+    }
     return next(
         (
-            str(each.field_name)
-            for each in reader.embedded_signatures
-            if str(each.field_name) in held and not _holds(each)
+            str(embedded_signature.field_name)
+            for embedded_signature in reader.embedded_signatures
+            if str(embedded_signature.field_name) in held and not _holds(embedded_signature)
         ),
         "",
     )

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Finding
-from fieldkit.signature import boundary, document, errors, permission
-from fieldkit.signature.place import unlock
+from fieldkit.finding import Finding
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import DocumentLocked, DocumentMissing, DocumentUnfit, SigningFailed
+from fieldkit.signature import permission
+from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -73,8 +75,8 @@ def _look(
                 "document-encrypted", "info", M("The document is encrypted; it can be signed all the same.")
             )
         )
-    found = permission.standing(reader, name)
-    if found.certified:
+    signature_state = permission.standing(reader, name)
+    if signature_state.certified:
         findings.append(
             Finding(
                 "document-certified",
@@ -82,16 +84,16 @@ def _look(
                 M("The document is certified: only fields that are already in it may be signed."),
             )
         )
-        if not found.empty:
-            raise errors.DocumentLocked(
+        if not signature_state.empty:
+            raise DocumentLocked(
                 M("The document {name} is certified and has no empty field left to sign.", name=name),
                 unchanged=boundary.UNCHANGED,
                 hint=M("Ask its signer for a copy with a field for this signature."),
             )
-    chosen = permission.choose(found, field, kind, reserve, name)
+    chosen = permission.choose(signature_state, field, kind, reserve, name)
     pages = int(reader.root["/Pages"]["/Count"])
     if pages < 1:
-        raise errors.DocumentUnfit(M("The document {name} has no pages.", name=name))
+        raise DocumentUnfit(M("The document {name} has no pages.", name=name))
     form = reader.root.get("/AcroForm", None)
     if isinstance(form, dict) and "/XFA" in form:
         findings.append(
@@ -102,7 +104,7 @@ def _look(
                 hint=M("Print it to PDF first if the receiver has to see the stamp."),
             )
         )
-    if found.field(chosen) is None:
+    if signature_state.field(chosen) is None:
         _rehearse(file, name, chosen, password)
     findings.append(
         Finding(
@@ -111,11 +113,13 @@ def _look(
             M(
                 "The document can be signed: {pages} page(s), {signatures} signature(s).",
                 pages=pages,
-                signatures=found.signatures,
+                signatures=signature_state.signatures,
             ),
         )
     )
-    return Preflight("ready", tuple(findings), found.empty, found.signatures, pages, chosen)
+    return Preflight(
+        "ready", tuple(findings), signature_state.empty, signature_state.signatures, pages, chosen
+    )
 
 
 def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) -> None:
@@ -127,7 +131,7 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign import fields
 
-    from fieldkit.signature.form import leave_out_nothings
+    from fieldkit.pdf.form import leave_out_nothings
 
     with boundary.signing(name), tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
         file.seek(0)
@@ -142,7 +146,7 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
         if field not in [each for each, _, _ in fields.enumerate_sig_fields(reader)]:
-            raise errors.DocumentUnfit(
+            raise DocumentUnfit(
                 M("The file {name} is damaged: what is added to it cannot be found again.", name=name),
                 unchanged=boundary.UNCHANGED,
                 hint=M("Save it again as PDF, or agree to have it rewritten before it is signed."),
@@ -155,7 +159,7 @@ def _refused(error: FieldkitError, path: Path) -> Preflight:
     Whether the rewrite would help is tried on a copy, so that nothing is offered in vain.
     """
     helps = (
-        isinstance(error, errors.DocumentUnfit | errors.DocumentLocked | errors.SigningFailed)
+        isinstance(error, DocumentUnfit | DocumentLocked | SigningFailed)
         and shutil.which("qpdf") is not None
         and path.is_file()
         and b"/ByteRange" not in _raw(path)
@@ -194,12 +198,12 @@ def rewrite(source: Path, out: Path) -> None:
     """
     program = shutil.which("qpdf")
     if program is None:
-        raise errors.DocumentMissing(
+        raise DocumentMissing(
             M("{program} is not on this machine. Install it: {package}", program="qpdf", package="qpdf")
         )
     data = document.read(source)
     if b"/ByteRange" in data:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M("The document {name} is signed; rewriting it would break its signatures.", name=source.name),
             unchanged=boundary.UNCHANGED,
         )
@@ -219,7 +223,7 @@ def rewrite(source: Path, out: Path) -> None:
 
 
 def _beyond(source: Path, detail: str) -> FieldkitError:
-    return errors.DocumentUnfit(
+    return DocumentUnfit(
         M("The document {name} is damaged beyond repair.", name=source.name),
         unchanged=boundary.UNCHANGED,
         hint=M("Ask for it again, or print it to PDF from a viewer that shows it."),

@@ -1,6 +1,6 @@
 """A stamp on its way to its place: shown on the page before anything is signed, moved, and shown again after.
 
-Nothing here knows a screen: a draft is a value, an easel turns it into pixels or rows of cells.
+Nothing here knows a screen: a draft is a value, an easel turns it into pixels.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
-from fieldkit.signature import errors, raster
-from fieldkit.signature.batch import Look
-from fieldkit.signature.cells import Cell, rows
-from fieldkit.signature.place import Page, Place, on_page, pages
-from fieldkit.signature.raster import Pixels, Window
-from fieldkit.signature.sheet import POINTS_PER_MM
+from fieldkit.pdf import raster
+from fieldkit.pdf.errors import DocumentUnfit
+from fieldkit.pdf.page import POINTS_PER_MM
+from fieldkit.pdf.raster import Pixels, Window
+from fieldkit.signature.batch import StampSpec
+from fieldkit.stamp.place import Page, Place, on_page, pages
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ ZOOMS = (1, 2, 4, 8)
 SMALLEST_MM = 4
 
 
-class Draft(msgspec.Struct, frozen=True):
+class StampDraft(msgspec.Struct, frozen=True):
     """Where a stamp is about to go. found: by title and name, not by default. start: where it began.
 
     Every change gives a new draft, and keeps the stamp on its page.
@@ -50,7 +50,7 @@ class Draft(msgspec.Struct, frozen=True):
         """Left, top, right, bottom as seen, in the page's units."""
         return self.page.sheet.seen(self.place.box)
 
-    def nudge(self, right_mm: float, down_mm: float) -> Draft:
+    def nudge(self, right_mm: float, down_mm: float) -> StampDraft:
         """Moved by millimetres on paper."""
         left, top, right, bottom = self.box
         sheet = self.page.sheet
@@ -62,7 +62,7 @@ class Draft(msgspec.Struct, frozen=True):
             bottom - top,
         )
 
-    def resize(self, percent: int) -> Draft:
+    def resize(self, percent: int) -> StampDraft:
         """Grown (over 100) or shrunk about its centre; a seal keeps its actual size."""
         if self.fixed:
             return self
@@ -72,18 +72,18 @@ class Draft(msgspec.Struct, frozen=True):
         middle, centre = (left + right) / 2, (top + bottom) / 2
         return self._at(self.place.page, middle - width / 2, centre - height / 2, width, height)
 
-    def turn_page(self, by: int) -> Draft:
+    def turn_page(self, by: int) -> StampDraft:
         """On another page, at the same place and in the same size on paper; at the ends it stays."""
         number = min(max(self.place.page + by, 0), len(self.pages) - 1)
         scale = self.page.sheet.unit / self.pages[number].sheet.unit
         left, top, right, bottom = (scale * each for each in self.box)
         return self._at(number, left, top, right - left, bottom - top)
 
-    def reset(self) -> Draft:
+    def reset(self) -> StampDraft:
         """Back where it began."""
         return msgspec.structs.replace(self, place=self.start)
 
-    def _at(self, number: int, left: float, top: float, width: float, height: float) -> Draft:
+    def _at(self, number: int, left: float, top: float, width: float, height: float) -> StampDraft:
         return msgspec.structs.replace(
             self, place=on_page(self.pages[number], number, left, top, width, height)
         )
@@ -112,20 +112,22 @@ class Draft(msgspec.Struct, frozen=True):
 class Placer(Protocol):
     """What an `Operator` also is where it can show pages: it lets the person see the stamp and move it."""
 
-    async def place_stamp(self, source: Path, look: Look, draft: Draft) -> Place | None:
+    async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
         """The place the person agreed to; None if they left without."""
 
 
-def draft(source: Path, look: Look, *, password: Secret | None = None, field: Place | None = None) -> Draft:
+def draft(
+    source: Path, look: StampSpec, *, password: Secret | None = None, field: Place | None = None
+) -> StampDraft:
     """The stamp of `look` where signing `source` would put it. field: the place of an existing field.
 
     :raises DocumentUnfit, DocumentEncrypted: the document cannot be read, or has no pages.
     """
     held = tuple(pages(source, password))
     if not held:
-        raise errors.DocumentUnfit(M("The document {name} has no pages.", name=source.name))
+        raise DocumentUnfit(M("The document {name} has no pages.", name=source.name))
     spot, found = look.spot(source, password, field, held)
-    return Draft(
+    return StampDraft(
         held,
         spot,
         spot,
@@ -137,7 +139,7 @@ def draft(source: Path, look: Look, *, password: Secret | None = None, field: Pl
 class Easel:
     """Draws drafts of one document, from any thread. What was drawn is kept: a nudge costs no program."""
 
-    def __init__(self, source: Path, look: Look, *, password: Secret | None = None) -> None:
+    def __init__(self, source: Path, look: StampSpec, *, password: Secret | None = None) -> None:
         self._source = source
         self._look = look
         self._password = password
@@ -145,11 +147,7 @@ class Easel:
         self._pages: dict[tuple[int, int, int, Window], Pixels] = {}
         self._stamps: dict[tuple[int, int, int, int], Pixels] = {}
 
-    def cells(self, draft: Draft, columns: int, lines: int, *, zoom: int = 1) -> list[list[Cell]]:
-        """The page with the stamp in at most so many character cells."""
-        return rows(self.pixels(draft, columns, 2 * lines, zoom=zoom))
-
-    def pixels(self, draft: Draft, width: int, height: int, *, zoom: int = 1) -> Pixels:
+    def pixels(self, draft: StampDraft, width: int, height: int, *, zoom: int = 1) -> Pixels:
         """The page with the stamp in at most so many pixels; zoomed, the part around the stamp.
 
         :raises DocumentUnfit: the page cannot be drawn.
@@ -181,7 +179,7 @@ class Easel:
             )
         return self._pages[key]
 
-    def _stamp(self, draft: Draft, width: int, height: int) -> Pixels:
+    def _stamp(self, draft: StampDraft, width: int, height: int) -> Pixels:
         across, up = draft.place.size
         key = (across, up, width, height)
         if key not in self._stamps:

@@ -8,7 +8,7 @@ import threading
 
 NEEDED = (
     "fieldkit.signature.signer",
-    "fieldkit.signature.form",
+    "fieldkit.pdf.form",
     "pyhanko.pdf_utils.incremental_writer",
     "pyhanko.sign.signers",
     "pyhanko.sign.validation",

@@ -9,42 +9,36 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import msgspec
 
 from fieldkit.certificate import usage
+from fieldkit.certificate.errors import CertificateExpired, CertificateNotYetValid, CertificateUsage
 from fieldkit.certificate.strength import weakness
 from fieldkit.errors import Refused
+from fieldkit.finding import Finding
 from fieldkit.operator import Progress
-from fieldkit.signature import boundary, document, errors, permission
-from fieldkit.signature.place import Place as Place
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import DocumentLocked, SigningFailed, TimestampFailed
+from fieldkit.signature import permission
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.stamp.place import Place as Place
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
 
     from fieldkit.secret import Secret
     from fieldkit.signature.signer import TokenSigner
-    from fieldkit.signature.stamp import Stamp
-    from fieldkit.signature.trust import Trust
+    from fieldkit.stamp.stamp import Stamp
+    from fieldkit.validation.trust import Trust
 
 Level = Literal["b-b", "b-t", "b-lt", "b-lta"]
 ANYTHING = ("certificate-expired", "certificate-not-yet-valid", "certificate-usage")
 """What a person may insist on signing in spite of, where no rule set says less."""
 LEVELS: tuple[Level, ...] = ("b-b", "b-t", "b-lt", "b-lta")
 IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger document goes from file to file
-
-
-class RawSigner(Protocol):
-    """A key that signs, with its certificate and chain (DER). A token's session gives one."""
-
-    certificate: bytes
-    chain: tuple[bytes, ...]
-
-    def sign(self, data: bytes, mechanism: str) -> bytes:
-        """The signature of `data`; mechanism: "SHA256_RSA_PKCS" or "ECDSA_SHA256" (DER-encoded)."""
 
 
 class Reserved(msgspec.Struct, frozen=True):
@@ -61,14 +55,14 @@ class Drawing(msgspec.Struct, frozen=True):
     draw: Callable[[Place | None], Stamp]
 
 
-class Signed(msgspec.Struct, frozen=True):
+class SignedDocument(msgspec.Struct, frozen=True):
     """What was written. sha256: of the whole file. checks: what was looked at on the way."""
 
     out: str
     field: str
     level: str
     sha256: str
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Finding, ...] = ()
 
 
 def sign(
@@ -90,7 +84,7 @@ def sign(
     network: bool = True,
     purposes: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
-) -> Signed:
+) -> SignedDocument:
     """Sign `source` into `out`, which appears complete or not at all.
 
     field: an existing empty one, or the name of a new one; chosen when "". stamp: drawn by a function
@@ -104,12 +98,12 @@ def sign(
     :raises Refused: the certificate may not sign, or the document may not be signed.
     :raises KeyUnsupported: the certificate is too weak.
     """
-    from fieldkit.signature.trust import trust
+    from fieldkit.validation.trust import trust
 
     tell = progress or (lambda _: None)
     tell(Progress(M("Checking the certificate"), 0, 3))
     if level != "b-b" and not tsa:
-        raise errors.TimestampFailed(
+        raise TimestampFailed(
             M("The level {level} needs a timestamp authority, and none is configured.", level=level.upper()),
             unchanged=boundary.UNCHANGED,
             hint=M("Give its address with --tsa, or sign at level B-B."),
@@ -145,19 +139,19 @@ def sign(
         checks += _reopened(made, name, source.name, password, file if signed_before else None)
         digest = document.sha256(made)
     tell(Progress(M("Signed: {name}", name=out.name), 3, 3))
-    return Signed(str(out), name, level, digest, tuple(checks))
+    return SignedDocument(str(out), name, level, digest, tuple(checks))
 
 
 def may_sign(
     holder: bytes, believed: Trust, *, insist: bool | Sequence[str] = False, purposes: Sequence[str] = ()
-) -> list[Check]:
+) -> list[Finding]:
     """Whether the certificate `holder` (DER) may sign now, before any key is used.
 
     :raises CertificateExpired, CertificateNotYetValid, CertificateUsage, CertificateRevoked: it may not.
     :raises KeyUnsupported: it is too weak.
     """
     from fieldkit.certificate.errors import KeyUnsupported
-    from fieldkit.signature.trust import certificates
+    from fieldkit.validation.trust import certificates
 
     (certificate,) = certificates((holder,))
     if weak := weakness(holder):
@@ -168,8 +162,8 @@ def may_sign(
         )
     now = datetime.now(UTC)
     checks = [
-        Check("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
-        Check(
+        Finding("certificate-dates", "pass", M("The certificate is valid today."), _period(certificate)),
+        Finding(
             "certificate-usage", "pass", M("The certificate is meant for signatures."), _usage(certificate)
         ),
     ]
@@ -178,10 +172,10 @@ def may_sign(
         allowed = ANYTHING if insist is True else insist or ()
         if fault.code not in allowed:
             raise fault
-        at = 1 if isinstance(fault, errors.CertificateUsage) else 0
+        at = 1 if isinstance(fault, CertificateUsage) else 0
         problem = fault.message
         assert isinstance(problem, Message)
-        checks[at] = Check(checks[at].id, "fail", M("{problem} You insisted.", problem=problem))
+        checks[at] = Finding(checks[at].id, "fail", M("{problem} You insisted.", problem=problem))
     checks.append(_revocation(certificate, believed, now))
     return checks
 
@@ -189,19 +183,19 @@ def may_sign(
 def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> Refused | None:
     """Why dates or usage forbid a signature, or None."""
     if now > certificate.not_valid_after:
-        return errors.CertificateExpired(
+        return CertificateExpired(
             M("The certificate expired on {day}.", day=_day(certificate.not_valid_after)),
             unchanged=boundary.UNCHANGED,
             hint=M("Ask the authority to renew it."),
         )
     if now < certificate.not_valid_before:
-        return errors.CertificateNotYetValid(
+        return CertificateNotYetValid(
             M("The certificate is valid only from {day}.", day=_day(certificate.not_valid_before)),
             unchanged=boundary.UNCHANGED,
             hint=M("Look at this machine's clock, or wait for that day."),
         )
     if not usage.may_sign(certificate.dump(), purposes):  # type: ignore[no-untyped-call]
-        return errors.CertificateUsage(
+        return CertificateUsage(
             M("The certificate was not issued for signing documents."),
             unchanged=boundary.UNCHANGED,
             hint=M("Use another certificate; this one's usage is: {usage}.", usage=_usage(certificate)),
@@ -209,17 +203,17 @@ def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> 
     return None
 
 
-def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Check:
+def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Finding:
     from pyhanko_certvalidator.errors import RevokedError
 
     if not believed.crls:
-        return Check(
+        return Finding(
             "certificate-revocation",
             "not-checked",
             M("Whether the certificate is revoked was not looked up: no revocation list was given."),
         )
     if not believed.anchors:
-        return Check(
+        return Finding(
             "certificate-revocation",
             "not-checked",
             M("Whether the certificate is revoked is not known: without a trust anchor no list is believed."),
@@ -229,8 +223,10 @@ def _revocation(certificate: Certificate, believed: Trust, now: datetime) -> Che
     if isinstance(fault, RevokedError):
         raise boundary.revoked(fault)
     if fault is None:
-        return Check("certificate-revocation", "pass", M("The revocation lists do not name the certificate."))
-    return Check(
+        return Finding(
+            "certificate-revocation", "pass", M("The revocation lists do not name the certificate.")
+        )
+    return Finding(
         "certificate-revocation",
         "not-checked",
         M("The revocation lists given do not settle whether the certificate is revoked."),
@@ -256,7 +252,7 @@ def _sign(
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields, signers
 
-    from fieldkit.signature.form import leave_out_nothings, nothing
+    from fieldkit.pdf.form import leave_out_nothings, nothing
 
     size = file.seek(0, 2)
     file.seek(0)
@@ -265,11 +261,11 @@ def _sign(
     writer = IncrementalPdfFileWriter(source, strict=False)
     if writer.prev.encrypted:
         _unlock(writer, title, password)
-    found = permission.standing(writer.prev, title)
+    signature_state = permission.standing(writer.prev, title)
     reserved = [each.field for each in reserve]
     kind = stamp.kind if stamp is not None else ""
-    name = permission.choose(found, field, kind, reserved, title)
-    existing = found.field(name)
+    name = permission.choose(signature_state, field, kind, reserved, title)
+    existing = signature_state.field(name)
     if stamp is not None and existing is not None and existing.place is None:
         raise permission.invisible(name, title)
     if isinstance(stamp, Drawing):
@@ -280,7 +276,7 @@ def _sign(
     places = [stamp.place if stamp else None, *(each.place for each in reserve)]
     leave_out_nothings(writer, {place.page if place else 0 for place in places})
     for each in reserve:
-        if found.field(each.field) is None:
+        if signature_state.field(each.field) is None:
             place = fields.SigFieldSpec(each.field, **_where(each.place), empty_field_appearance=False)
             fields.append_signature_field(writer, place)
     long_term = level in ("b-lt", "b-lta")
@@ -304,7 +300,7 @@ def _sign(
         new_field_spec=spec,
     )
     pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
-    return name, found.signatures > 0
+    return name, signature_state.signatures > 0
 
 
 def _unlock(writer: Any, name: str, password: Secret | None) -> None:
@@ -322,14 +318,14 @@ def _where(place: Place | None) -> dict[str, Any]:
 
 def _reopened(
     made: BinaryIO, field: str, name: str, password: Secret | None, source: BinaryIO | None
-) -> list[Check]:
+) -> list[Finding]:
     """The field is in the file that was written, filled: some damaged inputs lose it without a word.
 
     source: the document as it was, where it was signed before; every signature that held there still does.
     """
     from pyhanko.sign import fields
 
-    from fieldkit.signature.reader import patient
+    from fieldkit.pdf.reader import patient
 
     def read(file: BinaryIO) -> Any:
         file.seek(0)
@@ -343,21 +339,21 @@ def _reopened(
         found = [each for each, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
         broken = permission.broken(reader, read(source)) if source is not None else ""
     if field not in found:
-        raise errors.SigningFailed(
+        raise SigningFailed(
             M("The signature cannot be found in the file that was written; it was discarded."),
             unchanged=boundary.UNCHANGED,
             hint=M("The file is damaged in a way that hides it. Save it again as PDF, then try again."),
         )
     if broken:
-        raise errors.DocumentLocked(
+        raise DocumentLocked(
             M("Signing {name} would break the signature in its field {field}.", name=name, field=broken),
             unchanged=boundary.UNCHANGED,
             hint=M("Ask its signer for a copy that still allows signatures."),
         )
-    checks = [Check("reopened", "pass", M("The file was read again and holds the signature."), field)]
+    checks = [Finding("reopened", "pass", M("The file was read again and holds the signature."), field)]
     if source is not None:
         checks.append(
-            Check("earlier-signatures", "pass", M("The signatures that were there before still hold."))
+            Finding("earlier-signatures", "pass", M("The signatures that were there before still hold."))
         )
     return checks
 

@@ -15,11 +15,11 @@ from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from fieldkit.signature import boundary
-from fieldkit.signature.trust import certificates
+from fieldkit.pdf import boundary
+from fieldkit.validation.trust import certificates
 
 if TYPE_CHECKING:
-    from fieldkit.signature.sign import RawSigner
+    from fieldkit.signature.raw_signer import RawSigner
 
 LARGEST_RESPONSE = 1024 * 1024
 

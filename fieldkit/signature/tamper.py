@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fieldkit.signature import boundary, document, errors
+from fieldkit.pdf import boundary, document
+from fieldkit.pdf.errors import NotSigned
 from fieldkit.text import M
 
 
@@ -16,12 +17,12 @@ def flip(path: Path, out: Path) -> int:
 
     :raises NotSigned: the document holds no signature.
     """
-    from fieldkit.signature.ranges import signed_ranges
+    from fieldkit.pdf.byte_ranges import signed_ranges
 
     data = bytearray(document.read(path))
     found = signed_ranges(path)
     if not found:
-        raise errors.NotSigned(M("There is no signature in {name}.", name=path.name))
+        raise NotSigned(M("There is no signature in {name}.", name=path.name))
     start, end = found[-1].ranges[0]
     offset = _inside(bytes(data), start, end)
     data[offset] ^= 0x01

@@ -15,22 +15,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding, Overall
+from fieldkit.pdf import boundary, raster
+from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.profile.rules import RuleSet
-from fieldkit.signature import batch, boundary, errors, permission, quorum, raster, tamper
-from fieldkit.signature.judgement import Judgement, Policy, every_check
-from fieldkit.signature.sign import Level, RawSigner, Signed
+from fieldkit.signature import batch, permission, tamper
+from fieldkit.signature.raw_signer import RawSigner
+from fieldkit.signature.sign import Level, SignedDocument
 from fieldkit.text import M, Message
-from fieldkit.verdict import Check, Overall
+from fieldkit.validation import quorum
+from fieldkit.validation.judgement import Judgement, Policy, every_check
 
 if TYPE_CHECKING:
-    from fieldkit.signature.online import Fetched
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
+    from fieldkit.validation.online import FetchedAnswer
 
 Part = Literal["person", "seal", "both"]
 SKEW = 120  # seconds a clock may be off before it is worth a word
 
 
-class Bench(msgspec.Struct, frozen=True):
+class TrialSetup(msgspec.Struct, frozen=True):
     """What a trial is made with. name, title: the signer's, as they stand on the page.
 
     anchors, others, crls: DER. rules: for the stamps; none where no rule set is in force. purposes: see
@@ -48,7 +52,7 @@ class Bench(msgspec.Struct, frozen=True):
     purposes: tuple[str, ...] = ()
 
 
-class Tried(msgspec.Struct, frozen=True):
+class TrialSignature(msgspec.Struct, frozen=True):
     """One signed document. times: milliseconds of each part. judges: who had a word on its integrity.
 
     verdict: of all that judged it; "fail" too where one of them did not refuse the changed copy.
@@ -56,19 +60,19 @@ class Tried(msgspec.Struct, frozen=True):
     """
 
     part: Part
-    signed: Signed
+    signed: SignedDocument
     verdict: Overall
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
     times: dict[str, int]
     judges: tuple[str, ...]
     picture: bytes | None = None
 
 
-class Outside(msgspec.Struct, frozen=True):
+class ServiceAnswer(msgspec.Struct, frozen=True):
     """What a service answered. asked: each request with its outcome, size, time and digest."""
 
-    checks: tuple[Check, ...]
-    asked: tuple[Fetched, ...] = ()
+    checks: tuple[Finding, ...]
+    asked: tuple[FetchedAnswer, ...] = ()
     tsa: str = ""
 
 
@@ -88,7 +92,9 @@ class _Timed:
             self.milliseconds += _since(began)
 
 
-def person_and_seal(source: Path, folder: Path, bench: Bench, place: Place | None = None) -> list[Tried]:
+def person_and_seal(
+    source: Path, folder: Path, bench: TrialSetup, place: Place | None = None
+) -> list[TrialSignature]:
     """Sign as the person, then as the agency in the field made for it: both documents, the last one broken.
 
     place: of the person's stamp; found by title and name unless given.
@@ -101,7 +107,7 @@ def person_and_seal(source: Path, folder: Path, bench: Bench, place: Place | Non
     return [second, first]
 
 
-def seal_alone(source: Path, folder: Path, bench: Bench) -> Tried:
+def seal_alone(source: Path, folder: Path, bench: TrialSetup) -> TrialSignature:
     """Sign as the agency alone.
 
     :raises FieldkitError: it could not be signed.
@@ -109,7 +115,9 @@ def seal_alone(source: Path, folder: Path, bench: Bench) -> Tried:
     return _tried(source, folder / f"{source.stem}-seal.pdf", "agency", "seal", bench)
 
 
-def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench, place: Place | None = None) -> Tried:
+def _tried(
+    source: Path, out: Path, kind: str, part: Part, bench: TrialSetup, place: Place | None = None
+) -> TrialSignature:
     signer = _Timed(bench.signer)
     out.unlink(missing_ok=True)
     began = time.monotonic()
@@ -124,12 +132,12 @@ def _tried(source: Path, out: Path, kind: str, part: Part, bench: Bench, place: 
         began = time.monotonic()
         broken = _broken(out, bench)
         checks += broken
-        verdict = "fail" if any(check.verdict == "fail" for check in broken) else verdict
+        verdict = "fail" if any(check.severity == "fail" for check in broken) else verdict
         times["tamper"] = _since(began)
     began = time.monotonic()
     picture, seen = _picture(out, signed.field)
     times["picture"] = _since(began)
-    return Tried(part, signed, verdict, (*checks, seen), times, tuple(_words(judged)), picture)
+    return TrialSignature(part, signed, verdict, (*checks, seen), times, tuple(_words(judged)), picture)
 
 
 def _sign(
@@ -138,19 +146,19 @@ def _sign(
     kind: str,
     part: Part,
     signer: RawSigner,
-    bench: Bench,
+    bench: TrialSetup,
     place: Place | None,
-) -> tuple[Signed, list[Check]]:
+) -> tuple[SignedDocument, list[Finding]]:
     """Signed with a timestamp where an authority answered before; without one if it no longer does."""
     rule = bench.rules.stamp(kind) if bench.rules is not None else None
     seal = bench.rules.stamp("agency") if bench.rules is not None and part == "person" else None
     look = None
     if rule is not None:
-        look = batch.Look(rule, name=bench.name, title=bench.title, place=place, seal=seal)
+        look = batch.StampSpec(rule, name=bench.name, title=bench.title, place=place, seal=seal)
 
-    def sign(level: Level) -> Signed:
+    def sign(level: Level) -> SignedDocument:
         return batch.sign_one(
-            batch.Job(source, out),
+            batch.SigningJob(source, out),
             signer,
             look=look,
             level=level,
@@ -164,8 +172,8 @@ def _sign(
         return sign("b-b"), []
     try:
         return sign("b-t"), []
-    except errors.TimestampFailed as error:
-        note = Check(
+    except TimestampFailed as error:
+        note = Finding(
             "timestamp-authority",
             "not-checked",
             M("The timestamp authority gave no timestamp."),
@@ -174,7 +182,7 @@ def _sign(
         return sign("b-b"), [note]
 
 
-def _judge(path: Path, bench: Bench, *, draw: bool = True) -> Judgement:
+def _judge(path: Path, bench: TrialSetup, *, draw: bool = True) -> Judgement:
     rules = (bench.rules,) if bench.rules is not None else ()
     policy = Policy(purposes=bench.purposes)
     return quorum.judge(path, bench.anchors, bench.crls, policy=policy, rules=rules, draw=draw)
@@ -183,9 +191,9 @@ def _judge(path: Path, bench: Bench, *, draw: bool = True) -> Judgement:
 def _words(judged: Judgement) -> dict[str, str]:
     """Each judge's word on whether the document is as it was signed, of those that have one."""
     own = [
-        check.verdict
-        for each in judged.signatures
-        for check in each.checks
+        check.severity
+        for signature in judged.signatures
+        for check in signature.checks
         if check.id in ("integrity", "coverage")
     ]
     return {"fieldkit": "fail" if "fail" in own or not own else "pass"} | quorum.integrity_words(
@@ -193,47 +201,47 @@ def _words(judged: Judgement) -> dict[str, str]:
     )
 
 
-def _broken(path: Path, bench: Bench) -> list[Check]:
+def _broken(path: Path, bench: TrialSetup) -> list[Finding]:
     """Whether each judge that is here refuses a copy with one byte changed; one that is not is named too."""
     copy = path.with_name(f"{path.stem}-changed.pdf")
     tamper.flip(path, copy)
     judged = _judge(copy, bench, draw=False)
     words = _words(judged)
-    found = [_refused(judge, word) for judge, word in sorted(words.items())]
+    findings = [_refused(judge, word) for judge, word in sorted(words.items())]
     for check in judged.checks:
         if check.id == f"{check.judge}-integrity" and check.judge not in words:
-            found.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
+            findings.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
             words[check.judge] = ""
-    return found
+    return findings
 
 
-def _refused(judge: str, word: str) -> Check:
+def _refused(judge: str, word: str) -> Finding:
     if word == "fail":
-        return Check(
+        return Finding(
             f"tampering-{judge}", "pass", M("{judge} refuses a copy with one byte changed.", judge=judge)
         )
-    return Check(
+    return Finding(
         f"tampering-{judge}",
         "fail",
         M("{judge} does not notice that a byte of a copy was changed.", judge=judge),
     )
 
 
-def _picture(path: Path, field: str) -> tuple[bytes | None, Check]:
+def _picture(path: Path, field: str) -> tuple[bytes | None, Finding]:
     """The page with the stamp, as a viewer shows it."""
     try:
         place = permission.place_of(path, field)
         drawn = raster.png(path, place.page if place is not None else 0)
     except FieldkitError as error:
-        return None, Check("picture", "not-checked", boundary.words(error), error.detail, required=False)
-    return drawn, Check("picture", "pass", M("A picture of the signed page is kept."), required=False)
+        return None, Finding("picture", "not-checked", boundary.words(error), error.detail, required=False)
+    return drawn, Finding("picture", "pass", M("A picture of the signed page is kept."), required=False)
 
 
-def timestamp(urls: Sequence[str], bench: Bench) -> Outside:
+def timestamp(urls: Sequence[str], bench: TrialSetup) -> ServiceAnswer:
     """Ask the timestamp authorities until one answers, and compare its clock with this machine's."""
     if not urls:
         missing = M("No timestamp authority is configured for this certificate's authority.")
-        return Outside((_open("timestamp-authority", missing, M("Add its address to the profile.")),))
+        return ServiceAnswer((_open("timestamp-authority", missing, M("Add its address to the profile.")),))
     faults = []
     for url in urls:
         began = time.monotonic()
@@ -245,7 +253,7 @@ def timestamp(urls: Sequence[str], bench: Bench) -> Outside:
         took = _since(began)
         off = round((given - datetime.now(UTC)).total_seconds())
         checks = [
-            Check(
+            Finding(
                 "timestamp-authority",
                 "pass",
                 M("The timestamp authority {url} answered in {time} ms.", url=url, time=took),
@@ -254,7 +262,7 @@ def timestamp(urls: Sequence[str], bench: Bench) -> Outside:
         ]
         if abs(off) > SKEW:
             checks.append(
-                Check(
+                Finding(
                     "clock",
                     "fail",
                     M(
@@ -265,10 +273,10 @@ def timestamp(urls: Sequence[str], bench: Bench) -> Outside:
                     hint=M("Set the clock, then run this step again."),
                 )
             )
-        return Outside(tuple(checks), tsa=url)
+        return ServiceAnswer(tuple(checks), tsa=url)
     unreached = M("No timestamp authority could be reached: {urls}.", urls=", ".join(urls))
     hint = M("Run this step again with a network, or try the signature's timestamp later.")
-    return Outside((_open("timestamp-authority", unreached, hint, "; ".join(faults)),))
+    return ServiceAnswer((_open("timestamp-authority", unreached, hint, "; ".join(faults)),))
 
 
 def _genuine_time(url: str) -> datetime:
@@ -286,12 +294,12 @@ def _genuine_time(url: str) -> datetime:
     return told
 
 
-def revocation(bench: Bench, lists: Sequence[str] = ()) -> Outside:
+def revocation(bench: TrialSetup, lists: Sequence[str] = ()) -> ServiceAnswer:
     """Ask the services that the certificate names, or else the `lists` of the profile, for its status."""
     from pyhanko_certvalidator.errors import RevokedError
 
-    from fieldkit.signature.online import Online
-    from fieldkit.signature.trust import certificates, trust
+    from fieldkit.validation.online import Online
+    from fieldkit.validation.trust import certificates, trust
 
     believed = trust(bench.anchors, (bench.signer.certificate, *bench.signer.chain, *bench.others))
     (certificate,) = certificates((bench.signer.certificate,))
@@ -302,28 +310,32 @@ def revocation(bench: Bench, lists: Sequence[str] = ()) -> Outside:
     asked = tuple(online.asked)
     if not asked:
         unnamed = M("Neither the certificate nor the profile names a revocation service.")
-        return Outside((_open("revocation-service", unnamed, M("Add its address to the profile.")),))
-    if not any(each.outcome == "ok" for each in asked):
+        return ServiceAnswer((_open("revocation-service", unnamed, M("Add its address to the profile.")),))
+    if not any(answer.outcome == "ok" for answer in asked):
         unreached = M(
-            "No revocation service could be reached: {urls}.", urls=", ".join(each.url for each in asked)
+            "No revocation service could be reached: {urls}.", urls=", ".join(answer.url for answer in asked)
         )
         hint = M("Run this step again with a network, or bring revocation lists in the kit.")
-        return Outside((_open("revocation-service", unreached, hint, online.said()),), asked)
+        return ServiceAnswer((_open("revocation-service", unreached, hint, online.said()),), asked)
     known = msgspec.structs.replace(believed, crls=fetched.crls, ocsps=fetched.ocsps)
     fault = known.path_fault(certificate, datetime.now(UTC), "require")
-    detail = "; ".join(f"{each.url}: {each.milliseconds} ms" for each in asked if each.outcome == "ok")
+    detail = "; ".join(
+        f"{answer.url}: {answer.milliseconds} ms" for answer in asked if answer.outcome == "ok"
+    )
     if fault is None:
-        said = M("The revocation services say that the certificate is not revoked.")
-        return Outside((Check("revocation-service", "pass", said, detail),), asked)
+        message = M("The revocation services say that the certificate is not revoked.")
+        return ServiceAnswer((Finding("revocation-service", "pass", message, detail),), asked)
     if isinstance(fault, RevokedError):
-        said = M("The certificate, or one of its authorities, is revoked.")
-        return Outside((Check("revocation-service", "fail", said, boundary.kind_of(fault)),), asked)
+        message = M("The certificate, or one of its authorities, is revoked.")
+        return ServiceAnswer(
+            (Finding("revocation-service", "fail", message, boundary.kind_of(fault)),), asked
+        )
     unclear = M("The revocation services answered, and do not settle whether the certificate is revoked.")
-    return Outside((_open("revocation-service", unclear, None, boundary.kind_of(fault)),), asked)
+    return ServiceAnswer((_open("revocation-service", unclear, None, boundary.kind_of(fault)),), asked)
 
 
-def _open(name: str, message: Message, hint: Message | None, detail: str = "") -> Check:
-    return Check(name, "not-checked", message, detail, required=False, hint=hint)
+def _open(name: str, message: Message, hint: Message | None, detail: str = "") -> Finding:
+    return Finding(name, "not-checked", message, detail, required=False, hint=hint)
 
 
 def _since(began: float) -> int:

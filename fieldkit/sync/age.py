@@ -15,13 +15,13 @@ CHUNK = 1 << 16
 LARGEST_HEADER = 1 << 16  # bytes of an encrypted file's own; a key takes a hundred
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """What bytes are read from."""
 
     def read(self, size: int = -1) -> bytes: ...
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """What bytes are written to, at most `CHUNK` of them at once."""
 
     def write(self, data: bytes) -> int: ...
@@ -52,7 +52,7 @@ def public(identity: Secret) -> str:
     return str(pyrage.x25519.Identity.from_str(identity.reveal().strip()).to_public())  # type: ignore[attr-defined]
 
 
-def pack(source: Source, sink: Sink, recipients: Sequence[str]) -> None:
+def pack(source: ByteSource, sink: ByteSink, recipients: Sequence[str]) -> None:
     """Compress and encrypt all of `source` into `sink`."""
     import pyrage
     import zstandard
@@ -63,7 +63,7 @@ def pack(source: Source, sink: Sink, recipients: Sequence[str]) -> None:
     pyrage.encrypt_io(compressed, sink, keys)  # type: ignore[attr-defined]
 
 
-def unpack(source: Source, sink: Sink, identity: Secret) -> None:
+def unpack(source: ByteSource, sink: ByteSink, identity: Secret) -> None:
     """Decrypt and unpack all of `source` into `sink`; what `sink` raises comes through.
 
     :raises BundleNotForYou: the identity is none of its recipients. :raises BundleDamaged: it is not whole.

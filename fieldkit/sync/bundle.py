@@ -35,14 +35,14 @@ HASH = re.compile(r"[0-9a-f]{64}")
 Tell = Callable[[Progress], None]
 
 
-class Blob(msgspec.Struct, frozen=True):
+class BundledAttachment(msgspec.Struct, frozen=True):
     """An attachment in a bundle."""
 
     sha256: str
     size: int
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class BundleHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What a courier may know of a bundle.
 
     device, key: who wrote it, and its Ed25519 public key (hexadecimal). first, last: entry numbers.
@@ -58,7 +58,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     prev: str
     hash: str
     entries: int
-    blobs: tuple[Blob, ...]
+    blobs: tuple[BundledAttachment, ...]
     missing: tuple[str, ...]
     recipients: tuple[str, ...]
     sha256: str
@@ -71,7 +71,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         return self.entries + sum(blob.size for blob in self.blobs)
 
 
-class Named(msgspec.Struct, frozen=True):
+class BundleName(msgspec.Struct, frozen=True):
     """What a bundle's file name says."""
 
     device: str
@@ -80,11 +80,11 @@ class Named(msgspec.Struct, frozen=True):
     sha12: str
 
 
-class Made(msgspec.Struct, frozen=True):
+class BuiltBundle(msgspec.Struct, frozen=True):
     """A bundle that was written. sha256, size: of the whole file."""
 
     path: Path
-    header: Header
+    header: BundleHeader
     sha256: str
     size: int
 
@@ -93,12 +93,12 @@ class Made(msgspec.Struct, frozen=True):
         return self.path.name
 
 
-def named(name: str) -> Named | None:
+def named(name: str) -> BundleName | None:
     """The parts of a bundle's file name, or None if it is no such name."""
     found = NAME.fullmatch(name)
     if found is None:
         return None
-    return Named(found[1], int(found[2]), int(found[3]), found[4])
+    return BundleName(found[1], int(found[2]), int(found[3]), found[4])
 
 
 def make(
@@ -108,7 +108,7 @@ def make(
     recipients: Sequence[str],
     folder: Path,
     progress: Tell | None = None,
-) -> Made:
+) -> BuiltBundle:
     """Write the bundle of the entries `first` to `last` into `folder`; it appears there whole or not at all.
 
     recipients: age public keys, at least two.
@@ -124,7 +124,7 @@ def make(
             os.chmod(aside, 0o600)
             hashed = _Hashing(file)
             age.pack(body, hashed, keys)
-        header = Header(
+        header = BundleHeader(
             device=store.device,
             key=store.public_key.hex(),
             first=first,
@@ -153,7 +153,7 @@ def make(
             aside.unlink()
 
 
-def _joined(head: bytes, cipher: Path, header: Header, folder: Path) -> Made:
+def _joined(head: bytes, cipher: Path, header: BundleHeader, folder: Path) -> BuiltBundle:
     """The header and the encrypted part as one file, named by its own hash."""
     whole = hashlib.sha256(head)
     size = len(head)
@@ -173,7 +173,7 @@ def _joined(head: bytes, cipher: Path, header: Header, folder: Path) -> Made:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
-    return Made(folder / name, header, whole.hexdigest(), size)
+    return BuiltBundle(folder / name, header, whole.hexdigest(), size)
 
 
 def references(value: Any, blob: str = "") -> tuple[set[str], set[str]]:
@@ -208,7 +208,7 @@ class _Body:
         self.prev = ""
         self.hash = ""
         self.entries = 0
-        self.blobs: list[Blob] = []
+        self.blobs: list[BundledAttachment] = []
         self.missing: list[str] = []
 
     def read(self, size: int = -1) -> bytes:
@@ -247,7 +247,7 @@ class _Body:
             except (AttachmentMissing, AttachmentDamaged):
                 self.missing.append(sha256)
                 continue
-            self.blobs.append(Blob(sha256, len(data)))
+            self.blobs.append(BundledAttachment(sha256, len(data)))
             yield data
 
 

@@ -31,7 +31,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-class Stored(msgspec.Struct, frozen=True):
+class TargetFile(msgspec.Struct, frozen=True):
     """A file at the target. complete: False while it is being put; `size` is then how far that came."""
 
     name: str
@@ -50,7 +50,7 @@ class Carrier(Protocol):
     @property
     def mounted(self) -> bool: ...
 
-    def list(self) -> list[Stored]:
+    def list(self) -> list[TargetFile]:
         """What is there of the files that travel."""
 
     def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
@@ -80,8 +80,8 @@ class FolderCarrier:
         above = next(path for path in (self.folder, *self.folder.parents) if _device(path) or not path.name)
         return _device(above) != _device(Path(self.folder.anchor))
 
-    def list(self) -> list[Stored]:
-        found = []
+    def list(self) -> list[TargetFile]:
+        target_files = []
         with self._saying():
             if not self.folder.is_dir():
                 if self.folder.exists() or _unplugged(self.folder) or not self.folder.parent.is_dir():
@@ -93,8 +93,8 @@ class FolderCarrier:
                     name = entry.name.removesuffix(PART)
                     if TRAVELLING.fullmatch(name) and entry.is_file(follow_symlinks=False):
                         size = entry.stat(follow_symlinks=False).st_size
-                        found.append(Stored(name, size, name == entry.name))
-        return found
+                        target_files.append(TargetFile(name, size, name == entry.name))
+        return target_files
 
     def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
         self._check(name)
@@ -228,21 +228,21 @@ class FolderCarrier:
         )
         detail = f"{errno.errorcode.get(error.errno or 0, error.errno)}: {error.strerror}"
         kind: type[FieldkitError]
-        said: Message
+        message: Message
         hint: Message
         if error.errno in FULL:
-            kind, said = errors.TargetFull, M("There is no space left on {target}.", target=self.label)
+            kind, message = errors.TargetFull, M("There is no space left on {target}.", target=self.label)
             hint = M("Free some space there, or use another stick, then push again.")
         elif error.errno == errno.EFBIG:
-            kind, said = errors.TargetFull, M("The bundle is too large for {target}.", target=self.label)
+            kind, message = errors.TargetFull, M("The bundle is too large for {target}.", target=self.label)
             hint = M("Use a stick with another file system (exFAT, NTFS), then push again.")
         elif error.errno in FORBIDDEN:
-            kind, said = errors.TargetReadOnly, M("Nothing may be written to {target}.", target=self.label)
+            kind, message = errors.TargetReadOnly, M("Nothing may be written to {target}.", target=self.label)
             hint = M("Look for a write lock on the stick and at your rights, then push again.")
         else:
-            kind, said = errors.TargetMissing, M("{target} is not there, or went away.", target=self.label)
+            kind, message = errors.TargetMissing, M("{target} is not there, or went away.", target=self.label)
             hint = M("Plug the stick in, wait until it shows, check the path, then push again.")
-        return kind(said, unchanged=kept, hint=hint, detail=detail)
+        return kind(message, unchanged=kept, hint=hint, detail=detail)
 
 
 def _unplugged(folder: Path) -> bool:

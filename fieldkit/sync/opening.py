@@ -20,7 +20,7 @@ from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
 from fieldkit.sync import age
-from fieldkit.sync.bundle import CIPHER, HASH, KIND, Blob, Header, references
+from fieldkit.sync.bundle import CIPHER, HASH, KIND, BundledAttachment, BundleHeader, references
 from fieldkit.sync.errors import BundleDamaged, BundleForged, BundleUnreadable
 from fieldkit.sync.recipients import IDENTIFIER, identifier
 from fieldkit.sync.signed import LARGEST as LARGEST_HEADER
@@ -32,15 +32,15 @@ LARGEST_ENTRIES = 256 * 1024 * 1024
 SMALLEST_ENTRY = 3  # bytes: "{}" and the end of the line
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenedBundle(msgspec.Struct, frozen=True):
     """What was in a bundle, all of it checked. entries: the stored JSON of each. files: by SHA-256."""
 
-    header: Header
+    header: BundleHeader
     entries: tuple[bytes, ...]
     files: dict[str, Path]
 
 
-def read_header(path: Path, *, device_key: bytes | None = None) -> Header:
+def read_header(path: Path, *, device_key: bytes | None = None) -> BundleHeader:
     """The header, its signature and the file's hash checked; nothing is decrypted.
 
     device_key: the device's public key as it is known here; without it the header's own is taken,
@@ -54,7 +54,7 @@ def read_header(path: Path, *, device_key: bytes | None = None) -> Header:
     return header
 
 
-def header_in(chunks: Iterator[bytes], device_key: bytes) -> Header:
+def header_in(chunks: Iterator[bytes], device_key: bytes) -> BundleHeader:
     """The header of a bundle that begins with `chunks`, its signature checked; no more of them is read."""
     data = b""
     while data.count(b"\n") < 3 and len(data) <= LARGEST_HEADER and (chunk := next(chunks, b"")):
@@ -69,7 +69,7 @@ def open_bundle(
     into: Path | None = None,
     device_key: bytes | None = None,
     largest: int = LARGEST_BODY,
-) -> Opened:
+) -> OpenedBundle:
     """Decrypt and check all of it.
 
     identity: an age secret key (AGE-SECRET-KEY-1…). into: where the attachments are written, each
@@ -88,7 +88,7 @@ def open_bundle(
             entries = unpacking.finish()
             if identifier(age.public(identity)) not in header.recipients:
                 raise _addressed_otherwise()
-            return Opened(header, entries, unpacking.publish())
+            return OpenedBundle(header, entries, unpacking.publish())
 
 
 @contextlib.contextmanager
@@ -104,9 +104,9 @@ def _open(path: Path) -> Any:
         yield file
 
 
-def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
+def _header(file: BinaryIO, device_key: bytes | None) -> tuple[BundleHeader, int]:
     unframed = unframe(file, KIND)
-    header = value_of(unframed, Header)
+    header = value_of(unframed, BundleHeader)
     try:
         own = bytes.fromhex(header.key)
     except ValueError:
@@ -147,7 +147,7 @@ def _header(file: BinaryIO, device_key: bytes | None) -> tuple[Header, int]:
     return header, unframed.size
 
 
-def _check_hash(file: BinaryIO, header: Header, start: int) -> None:
+def _check_hash(file: BinaryIO, header: BundleHeader, start: int) -> None:
     """The encrypted part is as long as the header says, nothing follows it, its hash is right, and as many
     can open it as the header names; who they are, only each of them can tell."""
     if os.fstat(file.fileno()).st_size != start + header.size:
@@ -176,7 +176,7 @@ class _Unpacking:
     """Takes the unpacked bytes apart as they come: entries into memory, each checked when it is whole,
     attachments into files, never more than the header says. Files get their names when all is checked."""
 
-    def __init__(self, header: Header, into: Path | None) -> None:
+    def __init__(self, header: BundleHeader, into: Path | None) -> None:
         self._header = header
         self._into = into
         self._entries: list[bytes] = []
@@ -184,7 +184,7 @@ class _Unpacking:
         self._prev = header.prev
         self._wanted: set[str] = set()
         self._blobs = list(reversed(header.blobs))
-        self._blob: Blob | None = None
+        self._blob: BundledAttachment | None = None
         self._left = header.entries
         self._digest = hashlib.sha256()
         self._file: BinaryIO | None = None

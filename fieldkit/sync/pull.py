@@ -10,32 +10,32 @@ from fieldkit.journal.entry import Draft, digest
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
 from fieldkit.sync import receipt
-from fieldkit.sync.carrier import Carrier, Stored
+from fieldkit.sync.carrier import Carrier, TargetFile
 from fieldkit.sync.errors import HubKeyMissing, JournalForked, ReceiptInvalid
-from fieldkit.sync.status import Sent, check_mounted, hash_of, status
+from fieldkit.sync.status import SentBundle, check_mounted, hash_of, status
 from fieldkit.text import M, Said
 
 
-class Turned(msgspec.Struct, frozen=True):
+class RefusedReceipt(msgspec.Struct, frozen=True):
     """A receipt that was not taken, and why."""
 
     name: str
     reason: Said
 
 
-class Pulled(msgspec.Struct, frozen=True):
+class PullResult(msgspec.Struct, frozen=True):
     """What a pull did. taken: receipts that were new. refused: those that do not hold. received: head
     office has all entries up to this number. waiting: bundles still without a receipt. unproved: numbers of
     receipts for entries that are lost here: nothing but head office's signature speaks for them."""
 
     taken: tuple[receipt.Receipt, ...]
-    refused: tuple[Turned, ...]
+    refused: tuple[RefusedReceipt, ...]
     received: int
-    waiting: tuple[Sent, ...]
+    waiting: tuple[SentBundle, ...]
     unproved: tuple[int, ...] = ()
 
 
-def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
+def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> PullResult:
     """Take every new receipt for this device that is at the target.
 
     hub_keys: raw Ed25519 public keys of head office.
@@ -45,8 +45,12 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
     """
     before = status(store)
     check_mounted(carrier, before.sent)
-    found = [each for each in carrier.list() if each.complete and receipt.is_for(each.name, store.device)]
-    if found and not hub_keys:
+    target_files = [
+        target_file
+        for target_file in carrier.list()
+        if target_file.complete and receipt.is_for(target_file.name, store.device)
+    ]
+    if target_files and not hub_keys:
         raise HubKeyMissing(
             M("There are receipts, but head office's public key is not here to check them."),
             unchanged=M("Nothing was taken."),
@@ -56,8 +60,8 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
         raise StoreReadOnly(store.read_only, unchanged=M("Nothing was taken."))
     known = set(before.receipts)
     taken: list[receipt.Receipt] = []
-    refused: list[Turned] = []
-    for each in found:
+    refused: list[RefusedReceipt] = []
+    for each in target_files:
         try:
             data = _fetch(carrier, each)
             if digest(data) in known:
@@ -66,7 +70,7 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
         except JournalForked:
             raise
         except ReceiptInvalid as error:
-            refused.append(Turned(each.name, error.message))
+            refused.append(RefusedReceipt(each.name, error.message))
             continue
         kept = store.attach(data, each.name)
         value = {"seq": read.seq, "hash": read.hash, "issued": read.issued, "hub": read.hub}
@@ -74,10 +78,10 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> Pulled:
         taken.append(read)
     now = status(store)
     unproved = tuple(read.seq for read in taken if hash_of(store, read.seq) is None)
-    return Pulled(tuple(taken), tuple(refused), now.received, now.waiting, unproved)
+    return PullResult(tuple(taken), tuple(refused), now.received, now.waiting, unproved)
 
 
-def _fetch(carrier: Carrier, stored: Stored) -> bytes:
+def _fetch(carrier: Carrier, stored: TargetFile) -> bytes:
     if stored.size > receipt.LARGEST:
         raise ReceiptInvalid(M("The file is too large for a receipt."))
     data = b""

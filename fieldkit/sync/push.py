@@ -5,6 +5,7 @@ A bundle that was broken off is kept and gone on with; the same thing twice chan
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import FieldkitError, NotConsented
 from fieldkit.journal.entry import Draft, decode
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Plan, Progress
+from fieldkit.operator import Operator, Plan, Progress
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
 from fieldkit.sync.recipients import checked, identifier
-from fieldkit.sync.status import Gap, Sent, check_fork, covered, hash_of, news, runs, status
+from fieldkit.sync.status import Gap, SentBundle, check_fork, covered, hash_of, news, runs, status
 from fieldkit.text import M, Message, Said
 
 LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
@@ -31,7 +32,7 @@ CHUNK = 1 << 20
 Tell = Callable[[Progress], None]
 
 
-class Pushed(msgspec.Struct, frozen=True):
+class PushResult(msgspec.Struct, frozen=True):
     """What a push did. bundle: the (last) file that was put, "" when the target had everything already.
 
     first, last: the entries in it. waiting: everything put so far, here or elsewhere, without a receipt.
@@ -42,7 +43,7 @@ class Pushed(msgspec.Struct, frozen=True):
     bundle: str
     first: int
     last: int
-    waiting: tuple[Sent, ...]
+    waiting: tuple[SentBundle, ...]
     bundles: tuple[str, ...] = ()
     size: int = 0
     missing: tuple[str, ...] = ()
@@ -86,9 +87,22 @@ def lost_words(gap: Gap) -> Message:
     )
 
 
+async def push_agreed(
+    store: Store, carrier: Carrier, recipients: Sequence[str], operator: Operator
+) -> PushResult:
+    """Show the person what would be put, and put it if they agree; see `push`.
+
+    :raises NotConsented: the target is as it was.
+    """
+    plan = await asyncio.to_thread(announce, store, carrier, recipients)
+    if plan is not None and not await operator.consent(plan):
+        raise NotConsented(M("Nothing was put: not agreed to."), unchanged=M("The target is as it was."))
+    return await asyncio.to_thread(push, store, carrier, recipients, progress=operator.progress)
+
+
 def push(
     store: Store, carrier: Carrier, recipients: Sequence[str], *, progress: Tell | None = None
-) -> Pushed:
+) -> PushResult:
     """Put every entry that the target has not into bundles there, from the last receipt on.
 
     recipients: age public keys, at least two.
@@ -104,7 +118,7 @@ def push(
     check_fork(before, carrier)
     at = covered(before.received, before.here, before.gaps) + 1
     outbox = store.folder / OUTBOX
-    made: list[bundle.Made] = []
+    made: list[bundle.BuiltBundle] = []
     while news(store, at, before.last, before.gaps):
         at, end = next(runs(at, before.last, before.gaps))
         ready = _left_over(store, outbox, at, keys) or bundle.make(
@@ -117,23 +131,23 @@ def push(
         at = ready.header.last + 1
     after = status(store)
     if not made:
-        return Pushed("", 0, 0, after.waiting, lost=after.gaps)
-    return Pushed(
+        return PushResult("", 0, 0, after.waiting, lost=after.gaps)
+    return PushResult(
         bundle=made[-1].name,
         first=made[-1].header.first,
         last=made[-1].header.last,
         waiting=after.waiting,
-        bundles=tuple(each.name for each in made),
-        size=sum(each.size for each in made),
-        missing=tuple(sha256 for each in made for sha256 in each.header.missing),
+        bundles=tuple(built_bundle.name for built_bundle in made),
+        size=sum(built_bundle.size for built_bundle in made),
+        missing=tuple(sha256 for built_bundle in made for sha256 in built_bundle.header.missing),
         damaged=tuple(each.bundle for each in before.damaged),
         lost=after.gaps,
     )
 
 
-def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
+def deliver(carrier: Carrier, made: bundle.BuiltBundle, tell: Tell) -> None:
     """Put one bundle, going on where an earlier attempt was broken off."""
-    there = {(each.name, each.complete): each.size for each in carrier.list()}
+    there = {(target_file.name, target_file.complete): target_file.size for target_file in carrier.list()}
     if there.get((made.name, True)) == made.size and sha256_at(carrier, made.name) == made.sha256:
         return
     begun = there.get((made.name, False), 0)
@@ -146,7 +160,7 @@ def deliver(carrier: Carrier, made: bundle.Made, tell: Tell) -> None:
         carrier.put(made.name, 0, _chunks(made, 0, tell), made.size, made.sha256)
 
 
-def _chunks(made: bundle.Made, offset: int, tell: Tell) -> Iterator[bytes]:
+def _chunks(made: bundle.BuiltBundle, offset: int, tell: Tell) -> Iterator[bytes]:
     done = offset
     with made.path.open("rb") as file:
         file.seek(offset)
@@ -157,7 +171,7 @@ def _chunks(made: bundle.Made, offset: int, tell: Tell) -> Iterator[bytes]:
     tell(Progress(M("Reading back {name}", name=made.name), done, made.size))
 
 
-def _note(store: Store, carrier: Carrier, made: bundle.Made) -> None:
+def _note(store: Store, carrier: Carrier, made: bundle.BuiltBundle) -> None:
     store.append(
         Draft(
             kind="sent",
@@ -193,29 +207,29 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> bundle.Made | None:
+def _left_over(store: Store, outbox: Path, first: int, keys: Sequence[str]) -> bundle.BuiltBundle | None:
     """A bundle that an earlier push made and could not put, if it still is what would be made; others go."""
     if not outbox.is_dir():
         return None
-    found = None
+    built_bundle = None
     wanted = tuple(sorted(map(identifier, keys)))
     for path in sorted(outbox.iterdir()):
         made = _made(path)
         if (
-            found is None
+            built_bundle is None
             and made is not None
             and (made.header.device, made.header.first) == (store.device, first)
             and made.header.recipients == wanted
             and made.header.last <= store.head().seq
             and made.header.hash == hash_of(store, made.header.last)
         ):
-            found = made
+            built_bundle = made
         elif not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
-    return found
+    return built_bundle
 
 
-def _made(path: Path) -> bundle.Made | None:
+def _made(path: Path) -> bundle.BuiltBundle | None:
     """The bundle in a file of the outbox, if it is whole."""
     known = bundle.named(path.name)
     if known is None:
@@ -230,4 +244,4 @@ def _made(path: Path) -> bundle.Made | None:
             digested.update(chunk)
             size += len(chunk)
     sha256 = digested.hexdigest()
-    return bundle.Made(path, header, sha256, size) if sha256.startswith(known.sha12) else None
+    return bundle.BuiltBundle(path, header, sha256, size) if sha256.startswith(known.sha12) else None

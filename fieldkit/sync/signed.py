@@ -28,7 +28,7 @@ def frame(kind: str, value: Any, sign: Any) -> bytes:
     return said + signature.hex().encode() + b"\n"
 
 
-class Unframed(msgspec.Struct, frozen=True):
+class SignedFrame(msgspec.Struct, frozen=True):
     """The clear part of a file. said: what is signed. size: of all of it, in bytes."""
 
     json: bytes
@@ -41,7 +41,7 @@ class Unframed(msgspec.Struct, frozen=True):
         return verify(key, self.signature, self.said)
 
 
-def unframe(file: BinaryIO, kind: str) -> Unframed:
+def unframe(file: BinaryIO, kind: str) -> SignedFrame:
     """Read the clear part; `file` then stands behind it.
 
     :raises BundleUnreadable: it is none, or of another kind or release.
@@ -61,10 +61,10 @@ def unframe(file: BinaryIO, kind: str) -> Unframed:
     if not body.endswith(b"\n") or signature[-1:] != b"\n" or not SIGNATURE.fullmatch(signature[:-1]):
         raise _unreadable()
     said = first + body
-    return Unframed(body[:-1], said, bytes.fromhex(signature[:-1].decode()), len(said) + len(signature))
+    return SignedFrame(body[:-1], said, bytes.fromhex(signature[:-1].decode()), len(said) + len(signature))
 
 
-def value_of(unframed: Unframed, type: type[Value]) -> Value:
+def value_of(unframed: SignedFrame, type: type[Value]) -> Value:
     """The JSON as a value; to be believed only after `signed_by`."""
     try:
         return msgspec.json.decode(unframed.json, type=type)

@@ -21,7 +21,7 @@ BOOKKEEPING = ("sent", "receipt", "table")
 """Kinds of entries that alone are no reason to put a bundle: putting one adds such an entry itself."""
 
 
-class Sent(msgspec.Struct, frozen=True):
+class SentBundle(msgspec.Struct, frozen=True):
     """A bundle that was put. target: where. wall: when. mounted: on another file system than the root's."""
 
     bundle: str
@@ -40,7 +40,7 @@ class Gap(msgspec.Struct, frozen=True):
     last: int
 
 
-class Status(msgspec.Struct, frozen=True):
+class SyncStatus(msgspec.Struct, frozen=True):
     """Where this device's entries are.
 
     received: head office has all up to this number. sent: every bundle that was put. waiting: those without
@@ -52,26 +52,26 @@ class Status(msgspec.Struct, frozen=True):
     """
 
     received: int
-    sent: tuple[Sent, ...]
-    waiting: tuple[Sent, ...]
-    here: tuple[Sent, ...]
+    sent: tuple[SentBundle, ...]
+    waiting: tuple[SentBundle, ...]
+    here: tuple[SentBundle, ...]
     pending: int
     last: int
     receipts: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
-    damaged: tuple[Sent, ...] = ()
+    damaged: tuple[SentBundle, ...] = ()
     forked: tuple[str, ...] = ()
 
 
-def status(store: Store, carrier: Carrier | None = None) -> Status:
+def status(store: Store, carrier: Carrier | None = None) -> SyncStatus:
     """What is put, what waits for a receipt, and what is not put yet."""
     received = 0
     receipts: list[str] = []
-    sent: list[Sent] = []
+    sent: list[SentBundle] = []
     lost: list[Gap] = []
     for entry in store.entries():
         if entry.kind == "sent":
-            sent.append(msgspec.convert(entry.value | {"wall": entry.wall}, Sent))
+            sent.append(msgspec.convert(entry.value | {"wall": entry.wall}, SentBundle))
         elif entry.kind == "receipt":
             received = max(received, int(entry.value["seq"]))
             receipts.append(entry.blob)
@@ -80,7 +80,7 @@ def status(store: Store, carrier: Carrier | None = None) -> Status:
     last = store.head().seq
     gaps = tuple(sorted(lost, key=lambda gap: gap.first))
     here = tuple(sent)
-    changed: tuple[Sent, ...] = ()
+    changed: tuple[SentBundle, ...] = ()
     forked: tuple[str, ...] = ()
     if carrier is not None:
         check_mounted(carrier, sent)
@@ -91,7 +91,7 @@ def status(store: Store, carrier: Carrier | None = None) -> Status:
         known = {each.bundle for each in sent}
         forked = tuple(name for name in sorted(there.keys() - known) if _is_foreign(store, carrier, name))
     upto = covered(received, here, gaps)
-    return Status(
+    return SyncStatus(
         received=received,
         sent=tuple(sent),
         waiting=_waiting(sent, received),
@@ -113,7 +113,7 @@ def _lost(store: Store, first: int, last: int) -> Iterator[Gap]:
             yield Gap(numbers[0], numbers[-1])
 
 
-def check_mounted(carrier: Carrier, sent: Iterable[Sent]) -> None:
+def check_mounted(carrier: Carrier, sent: Iterable[SentBundle]) -> None:
     """Raise where a target that was a stick or a share is now a folder of this machine's own disk."""
     if not carrier.mounted and any(each.mounted and each.target == carrier.label for each in sent):
         raise TargetMissing(
@@ -123,7 +123,7 @@ def check_mounted(carrier: Carrier, sent: Iterable[Sent]) -> None:
         )
 
 
-def check_fork(now: Status, carrier: Carrier) -> None:
+def check_fork(now: SyncStatus, carrier: Carrier) -> None:
     """Raise where the target has other entries of this device than this journal."""
     if now.forked:
         raise JournalForked(
@@ -150,7 +150,7 @@ def hash_of(store: Store, seq: int) -> str | None:
         return None
 
 
-def _as_put(carrier: Carrier, name: str, size: int, sent: Iterable[Sent], received: int) -> bool:
+def _as_put(carrier: Carrier, name: str, size: int, sent: Iterable[SentBundle], received: int) -> bool:
     """A bundle is at the target as it was put; those that head office has need not be read for it."""
     put = [each for each in sent if each.bundle == name]
     known = bundle.named(name)
@@ -173,7 +173,7 @@ def _is_foreign(store: Store, carrier: Carrier, name: str) -> bool:
     return header.last > store.head().seq or any(one not in (None, other) for one, other in own)
 
 
-def _waiting(sent: Iterable[Sent], received: int) -> tuple[Sent, ...]:
+def _waiting(sent: Iterable[SentBundle], received: int) -> tuple[SentBundle, ...]:
     """Of bundles whose entries are all in another one too, only the other; of equal ones the last put."""
     waiting = [each for each in sent if each.last > received]
     return tuple(
@@ -189,10 +189,10 @@ def _waiting(sent: Iterable[Sent], received: int) -> tuple[Sent, ...]:
     )
 
 
-def covered(received: int, bundles: Iterable[Sent], gaps: Iterable[Gap] = ()) -> int:
+def covered(received: int, bundles: Iterable[SentBundle], gaps: Iterable[Gap] = ()) -> int:
     """How far entries are there: those confirmed, then bundle by bundle; what is lost here is passed over."""
     upto = received
-    spans = [(each.first, each.last) for each in bundles] + [(each.first, each.last) for each in gaps]
+    spans = [(each.first, each.last) for each in bundles] + [(gap.first, gap.last) for gap in gaps]
     for first, last in sorted(spans):
         if first <= upto + 1:
             upto = max(upto, last)
@@ -201,7 +201,7 @@ def covered(received: int, bundles: Iterable[Sent], gaps: Iterable[Gap] = ()) ->
 
 def runs(first: int, last: int, gaps: Iterable[Gap]) -> Iterator[tuple[int, int]]:
     """The ranges between `first` and `last` that are not lost."""
-    for gap in sorted(gaps, key=lambda each: each.first):
+    for gap in sorted(gaps, key=lambda gap: gap.first):
         if first < gap.first <= last:
             yield first, gap.first - 1
         first = max(first, gap.last + 1)

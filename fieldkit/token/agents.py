@@ -20,9 +20,9 @@ from fieldkit.errors import FieldkitError, Internal
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
-from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, Identity, identify
+from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, TokenIdentity, identify
 from fieldkit.token.model import Token, Unblock, numbered
-from fieldkit.token.process import KEYPAD, Agent, Broken
+from fieldkit.token.process import KEYPAD, Agent, ModuleCallFailed
 from fieldkit.token.session import Session
 
 PATIENCE = 2.0  # seconds that other modules still get once a token that fits was found
@@ -131,17 +131,17 @@ class Agents:
                 return pattern.matches(token)
             return wanted in (token.serial, nfc(token.label)) and bool(wanted)
 
-        found = [token for token in self._merge(self._patiently(fits)) if fits(token)]
-        by_serial = [token for token in found if token.serial == wanted]
+        tokens = [token for token in self._merge(self._patiently(fits)) if fits(token)]
+        by_serial = [token for token in tokens if token.serial == wanted]
         if len(by_serial) == 1:
             return by_serial[0]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        if len(tokens) == 1:
+            return tokens[0]
+        if tokens:
             raise errors.TokenAmbiguous(
                 M("More than one token is called {spec}.", spec=spec),
                 hint=M("Name it by its URI or serial number; `fieldkit token list` shows them."),
-                candidates=[token.uri for token in found],
+                candidates=[token.uri for token in tokens],
             )
         raise self._not_found(spec)
 
@@ -206,8 +206,8 @@ class Agents:
 
     @contextlib.contextmanager
     def attempt(
-        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: Identity | None = None
-    ) -> Iterator[guard.Attempt]:
+        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: TokenIdentity | None = None
+    ) -> Iterator[guard.PinAttempt]:
         """Have `token` for one PIN: nobody else sends it one until the end of the block.
 
         Its flags are read after everybody else was shut out. An error that leaves the attempt counted says
@@ -219,7 +219,9 @@ class Agents:
         with self.attempts.held(identity) as held:
             now = self.again(token)
             tries = self._tries.get(now.module) or guard.TRIES
-            attempt = guard.Attempt(now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try)
+            attempt = guard.PinAttempt(
+                now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try
+            )
             try:
                 yield attempt
             except FieldkitError as error:
@@ -232,18 +234,18 @@ class Agents:
         with self.attempts.held(self._identity(token)) as held:
             held.clear(so=False)
 
-    def _identity(self, token: Token) -> Identity:
+    def _identity(self, token: Token) -> TokenIdentity:
         """By what its wrong PINs are counted, its certificates among it as far as they are seen."""
         if not token.initialized:
             return identify(token)
         try:
             agent = self._agent(token)
             with Session(self, agent, token, self._open(agent, token), logged_in=False) as session:
-                return identify(token, [each.der for each in session.certificates()])
+                return identify(token, [certificate.der for certificate in session.certificates()])
         except FieldkitError:
             return msgspec.structs.replace(identify(token), certain=False)
 
-    def _logged_in(self, attempt: guard.Attempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
+    def _logged_in(self, attempt: guard.PinAttempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
         now = attempt.token
         agent = self._agent(now)
         try:
@@ -267,7 +269,7 @@ class Agents:
                 () if keypad else (pin,),
                 deadline=KEYPAD if keypad else None,
             )
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             agent.restart()  # its session is in no state to be used
             raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
@@ -292,7 +294,7 @@ class Agents:
     def _open(self, agent: Agent, token: Token) -> int:
         try:
             return agent.call(
-                protocol.Open(
+                protocol.OpenSession(
                     slot=token.slot,
                     serial=token.raw_serial,
                     label=token.raw_label,
@@ -301,10 +303,10 @@ class Agents:
                 ),
                 int,
             )
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             raise faults.meaning(fault, token) from None
 
-    def refusal(self, attempt: guard.Attempt, fault: Broken, *, so: bool) -> FieldkitError:
+    def refusal(self, attempt: guard.PinAttempt, fault: ModuleCallFailed, *, so: bool) -> FieldkitError:
         """What it means that a login failed, or a signature that logs in."""
         token = attempt.token
         if fault.name == "CKR_PIN_LOCKED":
@@ -367,8 +369,8 @@ class Agents:
         if problem is not None and time.monotonic() < until:
             return Listing(agent.module, problem=problem)
         try:
-            found = agent.call(protocol.List(mechanisms), list[protocol.SlotToken])
-        except Broken as fault:
+            slot_tokens = agent.call(protocol.List(mechanisms), list[protocol.SlotToken])
+        except ModuleCallFailed as fault:
             return Listing(agent.module, problem=_listing_failed(agent, fault))
         except errors.ModuleTimeout as error:
             self._resting[agent.module] = (time.monotonic() + REST, error)
@@ -385,7 +387,7 @@ class Agents:
                 ),
             )
         self._resting.pop(agent.module, None)
-        return Listing(agent.module, tuple(self._token(agent, each) for each in found))
+        return Listing(agent.module, tuple(self._token(agent, slot_token) for slot_token in slot_tokens))
 
     def _token(self, agent: Agent, raw: protocol.SlotToken) -> Token:
         label, serial, model, manufacturer = (
@@ -440,7 +442,7 @@ class Agents:
         order = {agent.module: place for place, agent in enumerate(self._agents)}
         merged: list[Token] = []
         self.problems = []
-        for listing in sorted(listings, key=lambda each: order[each.module]):
+        for listing in sorted(listings, key=lambda listing: order[listing.module]):
             if listing.problem is not None:
                 self.problems.append(listing.problem)
             for token in listing.tokens:
@@ -453,7 +455,7 @@ class Agents:
         return merged
 
     def _agent(self, token: Token) -> Agent:
-        return next(each for each in self._agents if each.module == token.module)
+        return next(agent for agent in self._agents if agent.module == token.module)
 
     def _not_found(self, spec: str) -> errors.TokenNotFound:
         failed = [str(problem.data.get("module", "")) for problem in self.problems]
@@ -485,7 +487,7 @@ def _same(merged: Sequence[Token], token: Token) -> int | None:
     return chosen[0] if len(chosen) == 1 else None
 
 
-def _listing_failed(agent: Agent, fault: Broken) -> FieldkitError:
+def _listing_failed(agent: Agent, fault: ModuleCallFailed) -> FieldkitError:
     return errors.ModuleFault(
         M("The module {module} cannot list its tokens.", module=agent.name),
         hint=M("Is the smart-card service running? If it is, install the driver anew."),

@@ -48,7 +48,7 @@ class Damaged(Exception):
     """A count's file is not as it was written."""
 
 
-class Identity(msgspec.Struct, frozen=True):
+class TokenIdentity(msgspec.Struct, frozen=True):
     """By what a token is known to the count.
 
     shared: names the file. Failures in it add up, since one token may go by other names in another module.
@@ -63,7 +63,7 @@ class Identity(msgspec.Struct, frozen=True):
     certificates: tuple[str, ...] = ()
 
 
-class Count(msgspec.Struct, frozen=True):
+class FailureCount(msgspec.Struct, frozen=True):
     """Failures in a row, of the PIN and of the SO PIN (or PUK). trouble: why they are not known or kept."""
 
     pin: int = 0
@@ -76,7 +76,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Failures(msgspec.Struct, array_like=True):
-    """What is counted for one `Identity`. merged: counts of release 0.1 that are in it."""
+    """What is counted for one `TokenIdentity`. merged: counts of release 0.1 that are in it."""
 
     own: str
     pin: int = 0
@@ -93,7 +93,7 @@ class Failures(msgspec.Struct, array_like=True):
         else:
             self.pin = count
 
-    def same(self, identity: Identity) -> bool | None:
+    def same(self, identity: TokenIdentity) -> bool | None:
         """Whether this is the count of that very token; None if nobody can tell.
 
         Serial numbers are not always unique: what no other token has is a certificate of its own.
@@ -109,19 +109,27 @@ class _Record(msgspec.Struct):
     failures: list[Failures]
 
 
-def identify(token: Token, certificates: Sequence[bytes] = ()) -> Identity:
+def identify(token: Token, certificates: Sequence[bytes] = ()) -> TokenIdentity:
     """By what `token` is counted: its serial number however it is spelled, else maker, model and label.
 
     certificates: those that are on it.
     """
     kind = [each.strip().casefold() for each in (token.manufacturer, token.model)]
     label = token.raw_label.hex()
-    own = tuple(sorted(hashlib.sha256(each).hexdigest()[:16] for each in certificates if _of_a_holder(each)))
+    own = tuple(
+        sorted(
+            hashlib.sha256(certificate).hexdigest()[:16]
+            for certificate in certificates
+            if _of_a_holder(certificate)
+        )
+    )
     plain = plain_serial(token.raw_serial)
     if not token.numbered:
         earlier = token.serial or token.uri
-        return Identity(_digest("kind", *kind), _digest(*kind, label), False, earlier, own[:SOME])
-    return Identity(_digest("serial", plain), _digest(*kind, plain, label), True, token.serial, own[:SOME])
+        return TokenIdentity(_digest("kind", *kind), _digest(*kind, label), False, earlier, own[:SOME])
+    return TokenIdentity(
+        _digest("serial", plain), _digest(*kind, plain, label), True, token.serial, own[:SOME]
+    )
 
 
 def recorded(store: Store) -> dict[str, int]:
@@ -132,7 +140,7 @@ def recorded(store: Store) -> dict[str, int]:
     if damage := store.damage():
         raise StoreDamaged(damage[0].message)
     rows = store.db.table(TABLE).all()
-    return {str(each["key"]): int(each["count"]) for each in rows if each.get("count")}
+    return {str(row["key"]): int(row["count"]) for row in rows if row.get("count")}
 
 
 class Attempts:
@@ -142,8 +150,10 @@ class Attempts:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder, *others = [folder] if folder else [each or NOWHERE for each in account_folders(FOLDER)]
-        self._besides = [Attempts(each) for each in others]
+        self._folder, *others = (
+            [folder] if folder else [account_folder or NOWHERE for account_folder in account_folders(FOLDER)]
+        )
+        self._besides = [Attempts(other) for other in others]
         self._earlier: dict[str, Mapping[str, int]] | None = None
 
     def adopt(self, source: str, counts: Callable[[], Mapping[str, int]]) -> None:
@@ -167,29 +177,31 @@ class Attempts:
             keep(OS, self._folder / EARLIER, [msgspec.json.encode(self._earlier)])
             _hand_over(self._folder / EARLIER)
 
-    def count(self, identity: Identity) -> Count:
+    def count(self, identity: TokenIdentity) -> FailureCount:
         """What is counted for a token now, and whether more can be."""
-        counts = [self._count(identity), *(each.count(identity) for each in self._besides)]
-        trouble = next((each.trouble for each in counts if each.trouble), "")
-        return Count(sum(each.pin for each in counts), sum(each.so for each in counts), trouble)
+        counts = [self._count(identity), *(beside.count(identity) for beside in self._besides)]
+        trouble = next((count.trouble for count in counts if count.trouble), "")
+        return FailureCount(sum(count.pin for count in counts), sum(count.so for count in counts), trouble)
 
-    def _count(self, identity: Identity) -> Count:
+    def _count(self, identity: TokenIdentity) -> FailureCount:
         try:
             for _ in range(READINGS):
                 descriptor = self._open(identity)
                 try:
                     failures = self._read(descriptor, identity)
-                    return Count(sum(each.pin for each in failures), sum(each.so for each in failures))
+                    return FailureCount(
+                        sum(failure.pin for failure in failures), sum(failure.so for failure in failures)
+                    )
                 except Damaged:
                     time.sleep(POLL)
                 finally:
                     os.close(descriptor)
         except OSError as error:
-            return Count(trouble=_reason(error))
-        return Count(trouble=DAMAGED)
+            return FailureCount(trouble=_reason(error))
+        return FailureCount(trouble=DAMAGED)
 
     @contextlib.contextmanager
-    def held(self, identity: Identity) -> Iterator[Held]:
+    def held(self, identity: TokenIdentity) -> Iterator[HeldCount]:
         """The count of one token, for this process and thread alone until the end of the block.
 
         :raises PinInUse: somebody else enters a PIN for it, and does not come to an end.
@@ -208,13 +220,13 @@ class Attempts:
                     trouble = DAMAGED
                 except OSError as error:
                     usable, trouble = False, _reason(error)
-                others = [besides.enter_context(each.held(identity)) for each in self._besides]
-                yield Held(self, identity, descriptor if usable else -1, failures, trouble, others)
+                others = [besides.enter_context(beside.held(identity)) for beside in self._besides]
+                yield HeldCount(self, identity, descriptor if usable else -1, failures, trouble, others)
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)  # which ends the lock
 
-    def _lock(self, descriptor: int, identity: Identity) -> None:
+    def _lock(self, descriptor: int, identity: TokenIdentity) -> None:
         """Wait for the lock on a token's file; if that was replaced meanwhile, on the one in its place."""
         end = time.monotonic() + WAIT
         while True:
@@ -235,7 +247,7 @@ class Attempts:
             os.dup2(fresh, descriptor, inheritable=False)
             os.close(fresh)
 
-    def _read(self, descriptor: int, identity: Identity) -> list[Failures]:
+    def _read(self, descriptor: int, identity: TokenIdentity) -> list[Failures]:
         """The failures in a file, with what release 0.1 had counted for this token.
 
         :raises Damaged: it is not as it was written.
@@ -245,28 +257,28 @@ class Attempts:
         if len(data) != SIZE or hashlib.sha256(body).hexdigest().encode() != checksum:
             raise Damaged
         try:
-            found = msgspec.json.decode(body, type=_Record)
+            _record = msgspec.json.decode(body, type=_Record)
         except msgspec.DecodeError:
             raise Damaged from None
-        if found.key != identity.shared:
+        if _record.key != identity.shared:
             raise Damaged
-        merged = {name for each in found.failures for name in each.merged}
+        merged = {name for failure in _record.failures for name in failure.merged}
         for name, counts in self._known_earlier().items():
             any_token = counts.get(EVERY, 0)
             pin = counts.get(identity.earlier, any_token)
             so = counts.get(identity.earlier + ":so", any_token)
             if (pin or so) and name not in merged:
-                own = own_of(found.failures, identity)
+                own = own_of(_record.failures, identity)
                 own.pin, own.so = max(own.pin, pin), max(own.so, so)
                 own.merged.append(name)
-        return found.failures
+        return _record.failures
 
-    def write(self, descriptor: int, identity: Identity, failures: list[Failures]) -> None:
+    def write(self, descriptor: int, identity: TokenIdentity, failures: list[Failures]) -> None:
         """Put the failures into their file; on disk when it returns.
 
         :raises OSError: it may not be.
         """
-        kept = [each for each in failures if each.pin or each.so or each.merged]
+        kept = [failure for failure in failures if failure.pin or failure.so or failure.merged]
         OS.write_at(descriptor, 0, _encoded(identity, kept))
         OS.truncate(descriptor, SIZE)  # it may have been longer, which is damage
         OS.sync(descriptor)
@@ -286,7 +298,7 @@ class Attempts:
                 self._earlier = {_digest("damaged", content.hex())[:16]: {EVERY: UNKNOWN}}
         return self._earlier
 
-    def _open(self, identity: Identity) -> int:
+    def _open(self, identity: TokenIdentity) -> int:
         """The file of a token, to read and write; made where there is none."""
         if self._folder == NOWHERE:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -298,7 +310,7 @@ class Attempts:
             self._make(path, identity)
             return os.open(path, flags)
 
-    def _make(self, path: Path, identity: Identity) -> None:
+    def _make(self, path: Path, identity: TokenIdentity) -> None:
         """A file with nothing counted, whole or not at all; on a full disk a spare one becomes it."""
         self._make_folder()
         guard = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -336,28 +348,28 @@ class Attempts:
             os.close(guard)
 
     def _make_folder(self) -> None:
-        missing = [each for each in (self._folder, *self._folder.parents) if not each.is_dir()]
+        missing = [path for path in (self._folder, *self._folder.parents) if not path.is_dir()]
         if missing:
             private(self._folder)
             for each in reversed(missing):
                 _hand_over(each)
 
 
-class Held:
+class HeldCount:
     """One token's count while nobody else may use it. trouble: why it is not known, or cannot be kept."""
 
     def __init__(
         self,
         attempts: Attempts,
-        identity: Identity,
+        identity: TokenIdentity,
         descriptor: int,
         failures: list[Failures],
         trouble: Message | str,
-        besides: Sequence[Held] = (),
+        besides: Sequence[HeldCount] = (),
     ) -> None:
         self.trouble: Message | str = trouble
-        for each in besides:
-            self.trouble = self.trouble or each.trouble
+        for beside in besides:
+            self.trouble = self.trouble or beside.trouble
         self._besides = besides
         self._attempts = attempts
         self._identity = identity
@@ -368,8 +380,8 @@ class Held:
         """The failures so far; None if they are not known."""
         if self.trouble:
             return None
-        counts = [each.of(so=so) for each in self._failures]
-        return sum(counts) + sum(each.failures(so=so) or 0 for each in self._besides)
+        counts = [failure.of(so=so) for failure in self._failures]
+        return sum(counts) + sum(beside.failures(so=so) or 0 for beside in self._besides)
 
     def add(self, *, so: bool) -> None:
         """Count one more; on disk when it returns.
@@ -394,11 +406,11 @@ class Held:
         """
         if counted:
             self._take_back(so=so)
-        for each in self._failures:
-            if each.same(self._identity) or (
-                everywhere and self._identity.certain and each.same(self._identity) is None
+        for failure in self._failures:
+            if failure.same(self._identity) or (
+                everywhere and self._identity.certain and failure.same(self._identity) is None
             ):
-                each.put(0, so=so)
+                failure.put(0, so=so)
         with contextlib.suppress(OSError):
             self._save()
         for other in self._besides:
@@ -417,17 +429,17 @@ DAMAGED = M("the file of the count is damaged")
 LOST = M("what was counted before cannot be read")
 
 
-def own_of(failures: list[Failures], identity: Identity) -> Failures:
+def own_of(failures: list[Failures], identity: TokenIdentity) -> Failures:
     """What is counted under exactly this identity; begun where nothing is."""
     fresh = _failures(identity)
-    for each in failures:
-        if (each.own, each.certificates) == (fresh.own, fresh.certificates):
-            return each
+    for failure in failures:
+        if (failure.own, failure.certificates) == (fresh.own, fresh.certificates):
+            return failure
     failures.append(fresh)
     return fresh
 
 
-def _failures(identity: Identity, count: int = 0) -> Failures:
+def _failures(identity: TokenIdentity, count: int = 0) -> Failures:
     return Failures(identity.own, count, count, certificates=list(identity.certificates))
 
 
@@ -444,7 +456,7 @@ def _of_a_holder(certificate: bytes) -> bool:
         return False
 
 
-def _encoded(identity: Identity, failures: list[Failures]) -> bytes:
+def _encoded(identity: TokenIdentity, failures: list[Failures]) -> bytes:
     body = msgspec.json.encode(_Record(identity.shared, failures))
     if len(body) > SIZE - 64:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

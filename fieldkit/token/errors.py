@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fieldkit.certificate.errors import KeyUnsupported
 from fieldkit.errors import Failed, Internal, Missing, Misused, Refused
 
 
@@ -95,7 +96,7 @@ class PinInUse(Refused):
     code = "pin-in-use"
 
 
-class PinPolicy(Misused):
+class PinPolicyViolated(Misused):
     """A new PIN is not one that the token or its profile allows."""
 
     code = "pin-policy"
@@ -125,28 +126,10 @@ class KeyImportRefused(Failed):
     code = "key-import-refused"
 
 
-class KeyUnsupported(Failed):
-    """The token cannot work with this kind or size of key."""
-
-    code = "key-unsupported"
-
-
-class KeyNotFound(Missing):
-    """No key on the token fits."""
-
-    code = "key-not-found"
-
-
 class CertificateNotFound(Missing):
     """No certificate on the token fits what was asked for."""
 
     code = "certificate-not-found"
-
-
-class CertificateAmbiguous(Misused):
-    """More than one certificate on the token fits what was asked for."""
-
-    code = "certificate-ambiguous"
 
 
 class DuplicateKey(Refused):
@@ -177,3 +160,9 @@ class RequestInvalid(Misused):
     """A certificate request cannot be made from what was given."""
 
     code = "request-invalid"
+
+
+class KeyUnsupportedByToken(KeyUnsupported):
+    """The token cannot work with this kind or size of key."""
+
+    status = 1

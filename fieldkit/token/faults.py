@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fieldkit.certificate.errors import KeyNotFound
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M
 from fieldkit.token import errors
 from fieldkit.token.model import Token
-from fieldkit.token.process import Broken
+from fieldkit.token.process import ModuleCallFailed
 
 REMOVED = {
     "CKR_DEVICE_REMOVED",
@@ -48,7 +49,7 @@ IMPORT_REFUSED = {
 }
 
 
-def meaning(fault: Broken, token: Token, *, present: bool = True) -> FieldkitError:
+def meaning(fault: ModuleCallFailed, token: Token, *, present: bool = True) -> FieldkitError:
     """The error to raise for `fault` in a call about `token`; `present`: it was seen since."""
     name = fault.name
     if name in REMOVED or not present:
@@ -72,12 +73,12 @@ def meaning(fault: Broken, token: Token, *, present: bool = True) -> FieldkitErr
             detail=name,
         )
     if name == "no-such-key":
-        return errors.KeyNotFound(
+        return KeyNotFound(
             M("The key is not on the token {token}.", token=token.name),
             hint=M("List what is on it: `fieldkit certificate list`."),
         )
     if name in UNSUPPORTED:
-        return errors.KeyUnsupported(
+        return errors.KeyUnsupportedByToken(
             M("The token {token} cannot work with this kind of key or signature.", token=token.name),
             unchanged=M("Nothing was changed on the token."),
             hint=M("Use another kind of key; `fieldkit token show` lists what it can do."),

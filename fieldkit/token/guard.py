@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message
 from fieldkit.token import errors
-from fieldkit.token.attempts import LOST, UNKNOWN, Held, Identity
+from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -79,7 +79,7 @@ def state(flags: int, failures: int | None, tries: int = TRIES, *, so: bool = Fa
     return "default" if flags & TO_BE_CHANGED << shift else "ok"
 
 
-class Attempt:
+class PinAttempt:
     """One PIN on its way to a token, while nobody else may send that token one.
 
     token: as it was listed after everybody else was shut out. held: its count. tries: how many wrong PINs it
@@ -90,9 +90,9 @@ class Attempt:
     def __init__(
         self,
         token: Token,
-        held: Held,
+        held: HeldCount,
         tries: int,
-        identity: Identity,
+        identity: TokenIdentity,
         *,
         so: bool,
         confirmed_last_try: bool,
@@ -126,7 +126,7 @@ class Attempt:
         if current == "final" and not self.confirmed:
             lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
             reason = self._held.trouble or lost
-            raise _uncounted(token, reason) if reason else _final(token, so=so)
+            raise _uncounted(token, reason) if reason else final_try(token, so=so)
         try:
             self._held.add(so=so)
         except OSError as error:
@@ -171,7 +171,7 @@ def _uncounted(token: Token, trouble: Message | str) -> errors.PinFinalTry:
     )
 
 
-def _final(token: Token, *, so: bool) -> errors.PinFinalTry:
+def final_try(token: Token, *, so: bool) -> errors.PinFinalTry:
     """One attempt is left, and nobody confirmed that it may be used."""
     said: dict[Code, tuple[Message, Message, Message]] = {
         "pin": (
@@ -260,5 +260,5 @@ GRAVITY: tuple[PinState, ...] = ("ok", "low", "final", "locked")
 
 def worse(before: Token, after: Token, *, so: bool) -> bool:
     """The token itself shows that it judged a PIN and refused it; what is counted here does not matter."""
-    first, second = (state(each.flags, 0, so=so) for each in (before, after))
+    first, second = (state(token.flags, 0, so=so) for token in (before, after))
     return second in GRAVITY and first in GRAVITY and GRAVITY.index(second) > GRAVITY.index(first)

@@ -16,7 +16,7 @@ SAME = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "i386": "x86", "
 SYSTEMS = {"win32": "pe", "darwin": "mach-o"}
 
 
-class Header(msgspec.Struct, frozen=True):
+class LibraryHeader(msgspec.Struct, frozen=True):
     """kind: "elf", "pe", "mach-o", or "" for anything else. machines: what it runs on; bits: 32 or 64."""
 
     kind: str
@@ -24,7 +24,7 @@ class Header(msgspec.Struct, frozen=True):
     bits: int = 0
 
 
-def read(path: Path) -> Header:
+def read(path: Path) -> LibraryHeader:
     """The header of the file at `path`.
 
     :raises OSError: it cannot be read.
@@ -37,7 +37,9 @@ def read(path: Path) -> Header:
     if head[:4] == b"\x7fELF" and len(head) >= 20:
         order = "<" if head[5] == 1 else ">"
         machine = struct.unpack_from(order + "H", head, 18)[0]
-        return Header("elf", (ELF_MACHINES.get(machine, f"machine {machine}"),), 64 if head[4] == 2 else 32)
+        return LibraryHeader(
+            "elf", (ELF_MACHINES.get(machine, f"machine {machine}"),), 64 if head[4] == 2 else 32
+        )
     return _mach(head)
 
 
@@ -51,20 +53,20 @@ def here() -> tuple[str, str, int]:
     return SYSTEMS.get(sys.platform, "elf"), machine, bits
 
 
-def _pe(head: bytes) -> Header:
+def _pe(head: bytes) -> LibraryHeader:
     if head[:4] != b"PE\0\0" or len(head) < 26:
-        return Header("")
+        return LibraryHeader("")
     machine = PE_MACHINES.get(struct.unpack_from("<H", head, 4)[0], "?")
-    return Header("pe", (machine,), 64 if struct.unpack_from("<H", head, 24)[0] == 0x20B else 32)
+    return LibraryHeader("pe", (machine,), 64 if struct.unpack_from("<H", head, 24)[0] == 0x20B else 32)
 
 
-def _mach(head: bytes) -> Header:
+def _mach(head: bytes) -> LibraryHeader:
     if head[:4] in (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe") and len(head) >= 8:
         machine = struct.unpack_from("<I", head, 4)[0]
-        return Header("mach-o", (MACH_MACHINES.get(machine, "?"),), 64 if head[0] == 0xCF else 32)
+        return LibraryHeader("mach-o", (MACH_MACHINES.get(machine, "?"),), 64 if head[0] == 0xCF else 32)
     if head[:4] in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf") and len(head) >= 8:
         count, step = struct.unpack_from(">I", head, 4)[0], 20 if head[3] == 0xBE else 32
         if 0 < count < 20 and 8 + count * step <= len(head):  # Java's class files share the first magic
             found = [struct.unpack_from(">I", head, 8 + i * step)[0] for i in range(count)]
-            return Header("mach-o", tuple(MACH_MACHINES.get(machine, "?") for machine in found), 64)
-    return Header("")
+            return LibraryHeader("mach-o", tuple(MACH_MACHINES.get(machine, "?") for machine in found), 64)
+    return LibraryHeader("")

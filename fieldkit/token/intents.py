@@ -67,8 +67,8 @@ class StoredIntents:
     def open(self, serial: str) -> list[Intent]:
         from tinydb import where
 
-        found = self._db.table(TABLE).search(where("serial") == serial)
-        return [msgspec.convert(dict(each), Intent) for each in found]
+        documents = self._db.table(TABLE).search(where("serial") == serial)
+        return [msgspec.convert(dict(document), Intent) for document in documents]
 
     def begin(self, intent: Intent) -> None:
         value = msgspec.to_builtins(intent)

@@ -56,14 +56,14 @@ class PinRules(msgspec.Struct, frozen=True):
 
     min, max: characters, besides the token's own limits; max 0 is none. classes: kinds of character
     it must have ("upper", "lower", "digit", "other"). forbidden: delivery PINs that are known.
-    guessable: one character repeated, or keys in a row, will do.
+    guessable: one character repeated, or keys in a row, will do, as on a token for trials.
     """
 
     min: int = 4
     max: int = 0
     classes: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
-    guessable: bool = True
+    guessable: bool = False
 
     def check(self, token: Token) -> Complaint:
         """What is wrong with a new user PIN for `token`, as a function of the PIN; None if nothing is."""
@@ -104,17 +104,21 @@ class PinRules(msgspec.Struct, frozen=True):
         return None
 
 
-def for_profile(profile: TokenProfile | None) -> PinRules:
-    """The rules of a token profile; the plain ones where there is none."""
+def for_profile(profile: TokenProfile | None, known: Iterable[TokenProfile] = ()) -> PinRules:
+    """The rules of a token profile; where there is none, the strictest that any kind of token has.
+
+    known: the profiles there are, whose delivery PINs an unknown token may have come with.
+    """
     if profile is None:
-        return PinRules()
-    given = profile.pin_policy
+        delivered = {pin for each in known for pin in each.pin_policy.delivery}
+        return PinRules(min=8, classes=("upper", "lower", "digit"), forbidden=tuple(sorted(delivered)))
+    pin_policy = profile.pin_policy
     return PinRules(
-        min=given.min,
-        max=given.max,
-        classes=given.classes,
-        forbidden=given.delivery,
-        guessable=given.guessable,
+        min=pin_policy.min,
+        max=pin_policy.max,
+        classes=pin_policy.classes,
+        forbidden=pin_policy.delivery,
+        guessable=pin_policy.guessable,
     )
 
 
@@ -165,10 +169,10 @@ def demand(complaint: Complaint, pin: Secret) -> None:
 
     :raises PinPolicy: it does not meet the rules.
     """
-    said = complaint(pin)
-    if said is not None:
-        raise errors.PinPolicy(
-            said,
+    text = complaint(pin)
+    if text is not None:
+        raise errors.PinPolicyViolated(
+            text,
             unchanged=M("Nothing was changed on the token."),
             hint=M("Choose another PIN."),
         )

@@ -48,7 +48,7 @@ SPY_SIZE = 1024 * 1024  # bytes looked at: it is a small library
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 
 
-class Broken(Exception):
+class ModuleCallFailed(Exception):
     """The module answered a call with an error; `name` is its CKR_… or another kind of fault."""
 
     def __init__(self, name: str, detail: str) -> None:
@@ -69,7 +69,7 @@ class Agent:
         self.module = module
         self.named = named
         self.name = Path(module).name
-        self.library: protocol.Library | None = None
+        self.library: protocol.ModuleInfo | None = None
         self.generation = 0  # counts starts: sessions of an earlier process are gone
         given = deadlines or {}
         self._deadlines = given if object in given else DEADLINES | given | {object: DEADLINE}
@@ -79,7 +79,9 @@ class Agent:
         self._asking: type | None = None
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._replies: queue.SimpleQueue[protocol.Done | protocol.Fault | None] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[protocol.CallAnswer | protocol.CallFault | None] = (
+            queue.SimpleQueue()
+        )
 
     def call(
         self,
@@ -91,7 +93,7 @@ class Agent:
     ) -> Value:
         """Have the agent do `request`; start it first if it is not running.
 
-        :raises Broken: the module answered with an error.
+        :raises ModuleCallFailed: the module answered with an error.
         :raises ModuleCrashed, ModuleTimeout: the module ended its process, or did not answer in time.
         :raises ModuleMissing, ModuleUnusable: it cannot be loaded.
         """
@@ -145,8 +147,8 @@ class Agent:
             name=f"token {self.name}",
         ).start()
         try:
-            self.library = self._ask(protocol.Load(self.module), protocol.Library)
-        except Broken as fault:
+            self.library = self._ask(protocol.Load(self.module), protocol.ModuleInfo)
+        except ModuleCallFailed as fault:
             self._stop()
             raise _unloadable(self.module, fault) from None
 
@@ -184,14 +186,14 @@ class Agent:
             raise self._crashed() from None
         finally:
             self._asking = None
-        if isinstance(reply, protocol.Fault):
-            raise Broken(reply.name, reply.detail)
+        if isinstance(reply, protocol.CallFault):
+            raise ModuleCallFailed(reply.name, reply.detail)
         try:
             return msgspec.json.decode(reply.value, type=answer)
         except msgspec.DecodeError:
             raise self._crashed() from None
 
-    def _wait(self, deadline: float) -> protocol.Done | protocol.Fault:
+    def _wait(self, deadline: float) -> protocol.CallAnswer | protocol.CallFault:
         assert self._process is not None
         end = time.monotonic() + deadline
         while (left := end - time.monotonic()) > 0:
@@ -279,7 +281,7 @@ def inspect(module: str, *, named: bool = False) -> None:
     path = Path(module)
     name = path.name
     try:
-        found = header.read(path)
+        library_header = header.read(path)
         with path.open("rb") as file:
             spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
         # of a folder of one's own Windows does not say here who else may write
@@ -298,7 +300,8 @@ def inspect(module: str, *, named: bool = False) -> None:
             module=module,
         ) from None
     kind, machine, bits = header.here()
-    said = f"{found.kind or '?'} {'/'.join(found.machines)} {found.bits or ''}".strip()
+    machines = "/".join(library_header.machines)
+    said = f"{library_header.kind or '?'} {machines} {library_header.bits or ''}".strip()
     if open_to is not None:
         raise errors.ModuleUnusable(
             M(
@@ -314,19 +317,19 @@ def inspect(module: str, *, named: bool = False) -> None:
         raise errors.ModuleUnusable(
             M("The module {module} writes PINs into a log and is not used.", module=name), module=module
         )
-    if found.kind != kind:
+    if library_header.kind != kind:
         raise errors.ModuleUnusable(
             M("The file {module} is not a library of this system.", module=module),
             hint=M("Give the path of the driver's PKCS#11 module."),
             detail=said,
             module=module,
         )
-    if machine not in found.machines or found.bits != bits:
+    if machine not in library_header.machines or library_header.bits != bits:
         raise errors.ModuleUnusable(
             M(
                 "The module {module} is for another kind of machine ({found}); this one needs {wanted}.",
                 module=name,
-                found=f"{'/'.join(found.machines)}, {found.bits} bit",
+                found=f"{'/'.join(library_header.machines)}, {library_header.bits} bit",
                 wanted=f"{machine}, {bits} bit",
             ),
             hint=M("Install the {bits}-bit driver.", bits=bits),
@@ -335,7 +338,7 @@ def inspect(module: str, *, named: bool = False) -> None:
         )
 
 
-def _unloadable(module: str, fault: Broken) -> errors.ModuleUnusable:
+def _unloadable(module: str, fault: ModuleCallFailed) -> errors.ModuleUnusable:
     name = Path(module).name
     missing = DEPENDENCY.match(fault.detail)
     if missing and missing[1] != module:
@@ -355,7 +358,9 @@ def _unloadable(module: str, fault: Broken) -> errors.ModuleUnusable:
     return errors.ModuleUnusable(message, hint=hint, detail=detail, module=module)
 
 
-def _collect(pipe: IO[bytes], replies: queue.SimpleQueue[protocol.Done | protocol.Fault | None]) -> None:
+def _collect(
+    pipe: IO[bytes], replies: queue.SimpleQueue[protocol.CallAnswer | protocol.CallFault | None]
+) -> None:
     """Put each reply into the queue, and None at the end."""
     try:
         while (reply := protocol.read_reply(pipe)) is not None:

@@ -18,7 +18,7 @@ KeyKind = Literal["rsa:2048", "rsa:3072", "rsa:4096", "ec:p256", "ec:p384"]
 
 
 class Load(msgspec.Struct, tag="load", frozen=True):
-    """Load and initialise the module; the agent's first call. Answer: `Library`."""
+    """Load and initialise the module; the agent's first call. Answer: `ModuleInfo`."""
 
     path: str
 
@@ -29,7 +29,7 @@ class List(msgspec.Struct, tag="list", frozen=True):
     mechanisms: bool = True
 
 
-class Open(msgspec.Struct, tag="open", frozen=True):
+class OpenSession(msgspec.Struct, tag="open", frozen=True):
     """Open a session with the token of this serial number and label, wherever it is now. Answer: int."""
 
     slot: int
@@ -104,7 +104,7 @@ class Sign(msgspec.Struct, tag="sign", frozen=True):
 
 
 class CreateKey(msgspec.Struct, tag="create-key", frozen=True):
-    """Write the private key in secret 0 (PKCS#8) and its public key. Answer: `Written`."""
+    """Write the private key in secret 0 (PKCS#8) and its public key. Answer: `WrittenObjects`."""
 
     session: int
     id: str
@@ -113,7 +113,7 @@ class CreateKey(msgspec.Struct, tag="create-key", frozen=True):
 
 
 class CreateCertificate(msgspec.Struct, tag="create-certificate", frozen=True):
-    """Write a certificate. Answer: `Written`."""
+    """Write a certificate. Answer: `WrittenObjects`."""
 
     session: int
     id: str
@@ -123,7 +123,7 @@ class CreateCertificate(msgspec.Struct, tag="create-certificate", frozen=True):
 
 
 class GenerateKey(msgspec.Struct, tag="generate-key", frozen=True):
-    """Make a key pair on the token. Answer: `Written`, with the public key."""
+    """Make a key pair on the token. Answer: `WrittenObjects`, with the public key."""
 
     session: int
     id: str
@@ -132,7 +132,7 @@ class GenerateKey(msgspec.Struct, tag="generate-key", frozen=True):
 
 
 class Destroy(msgspec.Struct, tag="destroy", frozen=True):
-    """Remove the objects with these handles. Answer: `Removed`."""
+    """Remove the objects with these handles. Answer: `RemovedObjects`."""
 
     session: int
     handles: tuple[int, ...]
@@ -141,7 +141,7 @@ class Destroy(msgspec.Struct, tag="destroy", frozen=True):
 Request = (
     Load
     | List
-    | Open
+    | OpenSession
     | Login
     | Close
     | InitToken
@@ -157,7 +157,7 @@ Request = (
 )
 
 
-class Library(msgspec.Struct, frozen=True):
+class ModuleInfo(msgspec.Struct, frozen=True):
     """What the module says of itself."""
 
     manufacturer: str
@@ -181,27 +181,27 @@ class SlotToken(msgspec.Struct, frozen=True, kw_only=True):
     mechanisms: tuple[str, ...]
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenObjects(msgspec.Struct, frozen=True):
     """Objects that a call made: handles, and the public key (SubjectPublicKeyInfo) where one is known."""
 
     handles: tuple[int, ...]
     public: bytes = b""
 
 
-class Removed(msgspec.Struct, frozen=True):
+class RemovedObjects(msgspec.Struct, frozen=True):
     """Objects that a call removed, and those that it could not remove."""
 
     gone: tuple[int, ...]
     left: tuple[int, ...] = ()
 
 
-class Done(msgspec.Struct, tag="done", frozen=True):
+class CallAnswer(msgspec.Struct, tag="done", frozen=True):
     """A call's answer."""
 
     value: msgspec.Raw
 
 
-class Fault(msgspec.Struct, tag="fault", frozen=True):
+class CallFault(msgspec.Struct, tag="fault", frozen=True):
     """A call failed. name: CKR_…, or what kind of fault; never any value that was passed.
 
     made: handles of objects that had been written before it failed and could not be removed.
@@ -213,7 +213,7 @@ class Fault(msgspec.Struct, tag="fault", frozen=True):
 
 
 _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_replies: msgspec.json.Decoder[Done | Fault] = msgspec.json.Decoder(Done | Fault)
+_replies: msgspec.json.Decoder[CallAnswer | CallFault] = msgspec.json.Decoder(CallAnswer | CallFault)
 _encoder = msgspec.json.Encoder()
 
 
@@ -246,7 +246,7 @@ def read_request(pipe: IO[bytes]) -> tuple[Request, list[bytearray]] | None:
     return None if frame is None else (_requests.decode(frame[0]), frame[1])
 
 
-def read_reply(pipe: IO[bytes]) -> Done | Fault | None:
+def read_reply(pipe: IO[bytes]) -> CallAnswer | CallFault | None:
     """The next reply, or None at the end.
 
     :raises ValueError: what came is no frame of this protocol.

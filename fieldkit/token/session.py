@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
+from fieldkit.certificate.errors import CertificateAmbiguous
 from fieldkit.errors import FieldkitError
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, protocol
 from fieldkit.token.model import StoredCertificate, StoredKey, Token
-from fieldkit.token.process import Agent, Broken
+from fieldkit.token.process import Agent, ModuleCallFailed
 
 if TYPE_CHECKING:
-    from fieldkit.token.agents import Agents
-    from fieldkit.token.attempts import Identity
+    from fieldkit.token.attempts import TokenIdentity
+    from fieldkit.token.guard import PinAttempt
 
 Value = TypeVar("Value")
 Stored = TypeVar("Stored", StoredCertificate, StoredKey)
+
+
+class SessionOwner(Protocol):
+    """What a session asks of the `Agents` that opened it."""
+
+    def pulled(self, token: Token) -> bool:
+        """Whether `token` is gone."""
+
+    def attempt(
+        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: TokenIdentity | None = None
+    ) -> AbstractContextManager[PinAttempt]:
+        """Have `token` for one PIN."""
+
+    def refusal(self, attempt: PinAttempt, fault: ModuleCallFailed, *, so: bool) -> FieldkitError:
+        """What it means that a PIN was refused."""
 
 
 class Session:
@@ -29,18 +46,18 @@ class Session:
 
     def __init__(
         self,
-        agents: Agents,
+        owner: SessionOwner,
         agent: Agent,
         token: Token,
         number: int,
         *,
         logged_in: bool,
-        identity: Identity | None = None,
+        identity: TokenIdentity | None = None,
         confirmed_last_try: bool = False,
     ) -> None:
         self.token = token
         self.logged_in = logged_in
-        self._agents = agents
+        self._owner = owner
         self._agent = agent
         self._number = number
         self._generation = agent.generation
@@ -63,18 +80,19 @@ class Session:
             return
         self._closed = True
         if self._agent.running and self._generation == self._agent.generation:
-            with contextlib.suppress(FieldkitError, Broken):
+            with contextlib.suppress(FieldkitError, ModuleCallFailed):
                 self._agent.call(protocol.Close(self._number), type(None))
 
     def certificates(self) -> list[StoredCertificate]:
         """Every certificate on the token, its own and authorities'."""
         return [
-            _clean(each) for each in self._call(protocol.Certificates(self._number), list[StoredCertificate])
+            _clean(certificate)
+            for certificate in self._call(protocol.Certificates(self._number), list[StoredCertificate])
         ]
 
     def list_keys(self) -> list[StoredKey]:
         """Every private and public key that can be seen; private ones need a login on most tokens."""
-        return [_clean(each) for each in self._call(protocol.Keys(self._number), list[StoredKey])]
+        return [_clean(key) for key in self._call(protocol.Keys(self._number), list[StoredKey])]
 
     def certificate(self, spec: str = "") -> StoredCertificate:
         """The certificate that `spec` names: CKA_ID, label or SHA-256; without it, the only one with a key.
@@ -93,20 +111,20 @@ class Session:
         if key_id not in self._each_time:
             try:
                 return self._ask(request, bytes)
-            except Broken as fault:
+            except ModuleCallFailed as fault:
                 if fault.name != protocol.UNCOUNTED:
                     raise self._meaning(fault) from None
-        with self._agents.attempt(
+        with self._owner.attempt(
             self.token, so=False, confirmed_last_try=self._confirmed, identity=self._identity
         ) as attempt:
             attempt.begin()
             self._each_time.discard(key_id)  # after a failure the PIN is not there any more
             try:
                 signature = self._ask(msgspec.structs.replace(request, counted=True), bytes)
-            except Broken as fault:
+            except ModuleCallFailed as fault:
                 if fault.name in faults.UNSUPPORTED:  # as it was begun, before the PIN
                     attempt.not_judged()
-                raise self._agents.refusal(attempt, fault, so=False) from None
+                raise self._owner.refusal(attempt, fault, so=False) from None
             self._each_time.add(key_id)
             attempt.accepted()
         return signature
@@ -115,37 +133,42 @@ class Session:
         """A signer with this certificate's key, for as long as the session is open."""
         return Signer(self, certificate, tuple(chain))
 
-    def create_key(self, key: Secret, key_id: str, label: str, subject: bytes = b"") -> protocol.Written:
+    def create_key(
+        self, key: Secret, key_id: str, label: str, subject: bytes = b""
+    ) -> protocol.WrittenObjects:
         """Write a private key (PKCS#8) that can never leave again.
 
         :raises KeyImportRefused: the token takes no private keys from outside.
         """
         try:
             return self._ask(
-                protocol.CreateKey(self._number, key_id, nfc(label), subject), protocol.Written, (key,)
+                protocol.CreateKey(self._number, key_id, nfc(label), subject), protocol.WrittenObjects, (key,)
             )
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             if fault.name in faults.IMPORT_REFUSED:
                 raise faults.import_refused(self.token, fault.name) from None
             raise self._meaning(fault) from None
 
     def create_certificate(
         self, der: bytes, key_id: str, label: str, *, authority: bool = False
-    ) -> protocol.Written:
+    ) -> protocol.WrittenObjects:
         """Write a certificate."""
         return self._call(
-            protocol.CreateCertificate(self._number, key_id, nfc(label), der, authority), protocol.Written
+            protocol.CreateCertificate(self._number, key_id, nfc(label), der, authority),
+            protocol.WrittenObjects,
         )
 
-    def generate_key(self, kind: protocol.KeyKind, key_id: str, label: str) -> protocol.Written:
+    def generate_key(self, kind: protocol.KeyKind, key_id: str, label: str) -> protocol.WrittenObjects:
         """Make a key pair on the token; the answer holds the public key."""
-        return self._call(protocol.GenerateKey(self._number, key_id, nfc(label), kind), protocol.Written)
+        return self._call(
+            protocol.GenerateKey(self._number, key_id, nfc(label), kind), protocol.WrittenObjects
+        )
 
-    def destroy(self, handles: Sequence[int]) -> protocol.Removed:
+    def destroy(self, handles: Sequence[int]) -> protocol.RemovedObjects:
         """Remove objects by handle; what could not be removed is in the answer."""
-        return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.Removed)
+        return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.RemovedObjects)
 
-    def remove(self, spec: str) -> protocol.Removed:
+    def remove(self, spec: str) -> protocol.RemovedObjects:
         """Remove the certificates with this CKA_ID, or the one with this SHA-256, and their key pair.
 
         A key that another certificate needs, such as a renewed one, stays.
@@ -172,26 +195,26 @@ class Session:
         """
         try:
             self._ask(protocol.InitPin(self._number), type(None), _given(pin))
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             raise self._new_pin_refused(fault) from None
 
     def set_pin(self, old: Secret, new: Secret) -> None:
         """Change the PIN of whoever is logged in; without a login, on tokens with a PUK, `old` is that.
 
         :raises PinPolicy: the token does not accept the new one.
-        :raises Broken: the token judged `old` and refused it, or cannot do this.
+        :raises ModuleCallFailed: the token judged `old` and refused it, or cannot do this.
         """
         try:
             self._ask(protocol.SetPin(self._number), type(None), (*_given(old), *_given(new)))
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             if fault.name in faults.JUDGED or fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
                 raise
             raise self._new_pin_refused(fault) from None
 
-    def _new_pin_refused(self, fault: Broken) -> FieldkitError:
+    def _new_pin_refused(self, fault: ModuleCallFailed) -> FieldkitError:
         if fault.name not in faults.NEW_PIN:
             return self._meaning(fault)
-        return errors.PinPolicy(
+        return errors.PinPolicyViolated(
             M("The token {token} does not accept the new PIN.", token=self.token.name),
             unchanged=M("The PIN is what it was."),
             hint=M("Choose another PIN."),
@@ -201,7 +224,7 @@ class Session:
     def _call(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
         try:
             return self._ask(request, answer, secrets)
-        except Broken as fault:
+        except ModuleCallFailed as fault:
             raise self._meaning(fault) from None
 
     def _ask(self, request: protocol.Request, answer: type[Value], secrets: Sequence[Secret] = ()) -> Value:
@@ -209,9 +232,9 @@ class Session:
             raise faults.removed(self.token)
         return self._agent.call(request, answer, secrets)
 
-    def _meaning(self, fault: Broken) -> FieldkitError:
+    def _meaning(self, fault: ModuleCallFailed) -> FieldkitError:
         """The error for `fault`; a vague one is looked into: the token may have been pulled out."""
-        gone = fault.name in faults.VAGUE and self._agents.pulled(self.token)
+        gone = fault.name in faults.VAGUE and self._owner.pulled(self.token)
         return faults.meaning(fault, self.token, present=not gone)
 
 
@@ -229,16 +252,20 @@ class Signer:
         return self._session.sign(self._key, mechanism, data)
 
 
-def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> StoredCertificate:
+def choose(certificates: Sequence[StoredCertificate], spec: str, token: Token) -> StoredCertificate:
     """The one certificate of `found` that `spec` means; see `Session.certificate`."""
     wanted = nfc(spec.strip())
     plain = wanted.replace(":", "").lower()
     if wanted:
-        fits = [each for each in found if plain in (each.id, each.sha256) or nfc(each.label) == wanted]
+        fits = [
+            certificate
+            for certificate in certificates
+            if plain in (certificate.id, certificate.sha256) or nfc(certificate.label) == wanted
+        ]
     else:
-        fits = [each for each in found if each.has_private_key]
+        fits = [certificate for certificate in certificates if certificate.has_private_key]
         if not fits:
-            fits = list(found) if len(found) == 1 else []
+            fits = list(certificates) if len(certificates) == 1 else []
     if len(fits) == 1:
         return fits[0]
     if not fits:
@@ -249,10 +276,10 @@ def choose(found: Sequence[StoredCertificate], spec: str, token: Token) -> Store
             unchanged=M("Nothing was changed on the token."),
             hint=M("List what is on it: `fieldkit certificate list`."),
         )
-    raise errors.CertificateAmbiguous(
+    raise CertificateAmbiguous(
         M("The token {token} has more than one certificate that fits.", token=token.name),
         hint=M("Name one with --certificate: its CKA_ID, label or SHA-256."),
-        candidates=[each.id for each in fits],
+        candidates=[fit.id for fit in fits],
     )
 
 

@@ -16,7 +16,7 @@ NAMES = ("token", "serial", "model", "manufacturer", "slot-id")
 OBJECTS = ("object", "id", "type")
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class TokenUri(msgspec.Struct, frozen=True):
     """What a URI asks for: path attributes as bytes, and the module it names, if it does."""
 
     path: Mapping[str, bytes]
@@ -45,7 +45,7 @@ def make(*, label: bytes, serial: bytes, model: bytes, manufacturer: bytes, slot
     return "pkcs11:" + ";".join(parts)
 
 
-def parse(uri: str) -> Pattern | None:
+def parse(uri: str) -> TokenUri | None:
     """The pattern that `uri` is, or None if it is not a `pkcs11:` URI that can be read.
 
     :raises Misused: it names what tokens are not chosen by here; it would choose another than was meant.
@@ -68,7 +68,7 @@ def parse(uri: str) -> Pattern | None:
         if name != "module-path":
             raise _unknown(name)
         module = unquote_to_bytes(value).decode("utf-8", "replace")
-    return Pattern(attributes, module)
+    return TokenUri(attributes, module)
 
 
 def _unknown(name: str) -> Misused:

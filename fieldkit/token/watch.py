@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from fieldkit.errors import Internal
-from fieldkit.operator import Finding
+from fieldkit.finding import Finding
 from fieldkit.text import M
 from fieldkit.token.agents import Agents, Listing
 from fieldkit.token.model import Token
@@ -45,11 +45,13 @@ def watch(
     answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
 
     def ask(module: str) -> None:
-        found = Listing(module, problem=Internal(M("The module {module} could not be asked.", module=module)))
+        listing = Listing(
+            module, problem=Internal(M("The module {module} could not be asked.", module=module))
+        )
         try:
-            found = agents.listing(module)
+            listing = agents.listing(module)
         finally:
-            answers.put(found)
+            answers.put(listing)
 
     while not stop.is_set():
         for module in agents.modules:

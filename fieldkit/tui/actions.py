@@ -59,7 +59,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("note", "visit", ("f6",), M("Note"), M("Add a note to the visit.")),
     Action("take_back", "visit", ("f7",), M("Take back"), M("Take the answer back; the journal keeps that it was given."), bar=False),
     Action("again", "visit", ("r", "R"), M("Run again"), M("Run a procedure again that is settled already."), bar=False),
-    Action("finish", "visit", ("f9",), M("Finish"), M("Sign-off, handover record, export, bundle.")),
+    Action("finish", "visit", ("f9",), M("Finish"), M("Sign-off or closing, record, export, bundle.")),
     Action("save", "answer", ("enter",), M("Save"), M("Save the answer and go to the next item.")),
     Action("to_list", "answer", ("escape", "tab", "shift+tab"), M("To the list"), M("Back to the list; what was typed stays as a draft.")),
     Action("stop", "run", ("escape",), M("Stop"), M("Stop what is running, after asking.")),

@@ -6,15 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
-from textual.message import Message
 from textual.screen import Screen
 
 from fieldkit import i18n
@@ -22,15 +19,16 @@ from fieldkit.errors import place
 from fieldkit.home import Home
 from fieldkit.operator import said
 from fieldkit.text import M, Said
-from fieldkit.tui import signs
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
 from fieldkit.tui.faults import as_error
-from fieldkit.tui.frame import Room
-from fieldkit.tui.link import Link
-from fieldkit.tui.text_field import TextField
+from fieldkit.tui.messages import DialogAsked, LineLost, TokenMoved
+from fieldkit.tui.screens.frame import FieldkitScreen
+from fieldkit.tui.terminal import signs
+from fieldkit.tui.terminal.link import TerminalLink
 from fieldkit.tui.themes import THEMES
 from fieldkit.tui.token_watch import TokenWatch
+from fieldkit.tui.widgets.text_field import TextField
 
 HELD_KEYS = 2000
 REMEMBERED = 500
@@ -41,27 +39,6 @@ class TakesKeys(Protocol):
     """A widget that does what a key asks for at once, and says whether it did."""
 
     def take_key(self, event: events.Key) -> bool: ...
-
-
-class LineLost(Message):
-    """The person cannot be reached any more: the connection is gone, or the machine is shut down."""
-
-
-class TokenMoved(Message):
-    """A token came or went."""
-
-    def __init__(self, said: Said) -> None:
-        super().__init__()
-        self.said = said
-
-
-class Asked(Message):
-    """Another thread wants a person's answer: a room is made and shown, what it gives goes into `answer`."""
-
-    def __init__(self, make: Callable[[], Room[Any]], answer: Future[Any]) -> None:
-        super().__init__()
-        self.make = make
-        self.answer = answer
 
 
 class FieldkitApp(App[int], inherit_bindings=False):
@@ -78,9 +55,9 @@ class FieldkitApp(App[int], inherit_bindings=False):
     CSS = "Screen { overflow: hidden; }"
 
     def __init__(
-        self, home: Home, *, link: Link | None = None, modules: tuple[str, ...] = (), visit: str = ""
+        self, home: Home, *, link: TerminalLink | None = None, modules: tuple[str, ...] = (), visit: str = ""
     ) -> None:
-        self.link = link or Link()
+        self.link = link or TerminalLink()
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
@@ -91,19 +68,19 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.desk = Desk(home, modules)
         self.visit_wanted = visit
         self.told: deque[Said | str] = deque(maxlen=REMEMBERED)
-        self.tokens = TokenWatch(home, modules, lambda said: self.post_message(TokenMoved(said)))
+        self.tokens = TokenWatch(home, modules, lambda message: self.post_message(TokenMoved(message)))
         self._line_lost = False
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
     def get_default_screen(self) -> Screen[Any]:
-        from fieldkit.tui.home_room import HomeRoom
+        from fieldkit.tui.screens.home import HomeScreen
 
-        return HomeRoom()
+        return HomeScreen()
 
     @property
-    def room(self) -> Room[Any] | None:
+    def room(self) -> FieldkitScreen[Any] | None:
         """The screen in front, if it is one of ours."""
-        return self.screen if isinstance(self.screen, Room) else None
+        return self.screen if isinstance(self.screen, FieldkitScreen) else None
 
     # --- keys, in order
 
@@ -150,26 +127,26 @@ class FieldkitApp(App[int], inherit_bindings=False):
         """Vietnamese to English and back, everywhere at once."""
         i18n.use("en" if i18n.language() == "vi" else "vi")
         for screen in self.screen_stack:
-            if isinstance(screen, Room):
+            if isinstance(screen, FieldkitScreen):
                 screen.retell()
 
     def action_help(self) -> None:
-        from fieldkit.tui.help_room import HelpRoom
+        from fieldkit.tui.screens.help import HelpScreen
 
-        if self.room is not None and not isinstance(self.room, HelpRoom):
-            self.push_screen(HelpRoom(self.room.hints()))
+        if self.room is not None and not isinstance(self.room, HelpScreen):
+            self.push_screen(HelpScreen(self.room.hints()))
 
     def action_history(self) -> None:
-        from fieldkit.tui.help_room import HistoryRoom
+        from fieldkit.tui.screens.help import HistoryScreen
 
-        if not isinstance(self.room, HistoryRoom):
-            self.push_screen(HistoryRoom())
+        if not isinstance(self.room, HistoryScreen):
+            self.push_screen(HistoryScreen())
 
     def action_palette(self) -> None:
-        from fieldkit.tui.help_room import PaletteRoom
+        from fieldkit.tui.screens.help import PaletteScreen
 
-        if self.room is not None and not isinstance(self.room, PaletteRoom):
-            self.push_screen(PaletteRoom(self.room.hints()), self._from_palette)
+        if self.room is not None and not isinstance(self.room, PaletteScreen):
+            self.push_screen(PaletteScreen(self.room.hints()), self._from_palette)
 
     async def _from_palette(self, action: str | None) -> None:
         if action and self.room is not None:
@@ -186,10 +163,10 @@ class FieldkitApp(App[int], inherit_bindings=False):
     async def action_leave(self) -> None:
         """Leave fieldkit; asks first while something runs."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Room) and not await screen.may_leave():
+            if isinstance(screen, FieldkitScreen) and not await screen.may_leave():
                 return
         for screen in self.screen_stack:
-            if isinstance(screen, Room):
+            if isinstance(screen, FieldkitScreen):
                 await screen.keep()
         self.tokens.stop()
         await self.desk.close()
@@ -203,15 +180,15 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
     def tell(self, error: BaseException, title: Said | None = None) -> None:
         """Show an error: what happened, what was not changed, what to do next."""
-        from fieldkit.tui.error_room import ErrorRoom
+        from fieldkit.tui.screens.error import ErrorScreen
 
         found = as_error(error)
         self.note(found.message)
         if found.status == 5:
             self._write_log(error)
-        self.push_screen(ErrorRoom(found, title))
+        self.push_screen(ErrorScreen(found, title))
 
-    def on_asked(self, message: Asked) -> None:
+    def on_dialog_asked(self, message: DialogAsked) -> None:
         """A procedure asks the person something."""
 
         def answered(value: Any) -> None:
@@ -238,7 +215,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self._line_lost = True
         self._held.clear()
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Room):
+            if isinstance(screen, FieldkitScreen):
                 with contextlib.suppress(Exception):  # the other screens' drafts are still to be kept
                     await screen.give_up()
         self.tokens.stop()
@@ -285,11 +262,6 @@ class FieldkitApp(App[int], inherit_bindings=False):
     @property
     def log_path(self) -> Path:
         return self.home.logs / "screens.log"
-
-
-def app_of(screen: Screen[Any]) -> FieldkitApp:
-    """The app a screen belongs to."""
-    return cast(FieldkitApp, screen.app)
 
 
 def words(text: Said | str) -> str:

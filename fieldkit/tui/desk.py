@@ -56,6 +56,15 @@ class Desk:
             self._visits = Visits(Store.open(self.home.store), self.home)
         return self._visits.store.read_only
 
+    def introduce(self, who: str) -> None:
+        """Keep who works here, for good; in the desk's thread."""
+        import msgspec
+
+        from fieldkit import settings
+
+        self.visits.introduce(who)
+        settings.save(self.home, msgspec.structs.replace(settings.load(self.home), who=self.visits.who))
+
     async def close(self) -> None:
         """Close the store; waits for what is being written."""
         visits, self._visits = self._visits, None

@@ -5,12 +5,14 @@ Beside the journal, since all of that goes to head office.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 import msgspec
 
 from fieldkit.errors import from_system
 from fieldkit.journal.files import OS, keep
+from fieldkit.text import M, Message
 from fieldkit.tui.desk import Desk
 
 TABLE = "drafts"
@@ -41,14 +43,26 @@ class Drafts:
             self._texts[item] = text
         return had != (text is not None)
 
-    def read(self) -> None:
-        """Take over what is on the disk."""
+    def read(self) -> Message | None:
+        """Take over what is on the disk; what of it cannot be read is set aside and said."""
+        damage = None
         try:
             self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            self._kept = {}
         except (OSError, msgspec.MsgspecError):
             self._kept = {}
+            aside = self._path.with_name(f"drafts-{secrets.token_hex(3)}.damaged")
+            damage = M(
+                "What was typed and not saved yet cannot be read; it is kept in {file}.", file=aside.name
+            )
+            try:
+                self._path.replace(aside)
+            except OSError as error:
+                raise from_system(error) from error
         self._kept = self._of_journal() | self._kept
         self._texts = dict(self._kept)
+        return damage
 
     def _of_journal(self) -> dict[str, str]:
         """Those that an earlier release kept in the journal, and thereby sent to head office."""

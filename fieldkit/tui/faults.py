@@ -5,14 +5,14 @@ from __future__ import annotations
 from fieldkit import errors
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M
-from fieldkit.tui.runner import Stopped
+from fieldkit.tui.runner import WorkStopped
 
 
 def as_error(error: BaseException) -> FieldkitError:
     """`error` itself if it has words; else what a person can be told of it, without its values."""
     if isinstance(error, FieldkitError):
         return error
-    if isinstance(error, Stopped):
+    if isinstance(error, WorkStopped):
         return errors.Cancelled(
             M("Stopped by you."),
             unchanged=M("What was saved before is safe; the step itself was not finished."),

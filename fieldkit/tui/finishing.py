@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
+from fieldkit.errors import NotConsented
 from fieldkit.home import home_folder
 from fieldkit.operator import Operator, Option, Plan, Progress, Question, said
 from fieldkit.text import M, Said
-from fieldkit.tui import signs
 from fieldkit.tui.desk import Desk
+from fieldkit.tui.terminal import signs
 
 if TYPE_CHECKING:
-    from fieldkit.sync.status import Sent
+    from fieldkit.sync.status import SentBundle
     from fieldkit.visit.model import Visit
-
-FORMATS = (
-    Option("pdf", M("PDF: the signed record")),
-    Option("xlsx", M("XLSX: the answers as a workbook")),
-    Option("csv", M("CSV: the answers as a table")),
-    Option("json", M("JSON: the data of the record")),
-)
 
 
 async def hand_over(desk: Desk, visit: Visit, operator: Operator) -> Sequence[Said]:
@@ -37,8 +31,10 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
     """The record as a file of the kind and at the place the person says."""
     from fieldkit.record.export import export as write
     from fieldkit.record.export import file_name
+    from fieldkit.record.formats import FORMATS
 
-    kind = await operator.ask(Question("format", M("Which kind of file?"), FORMATS))
+    options = tuple(Option(name, format.label) for name, format in FORMATS.items())
+    kind = await operator.ask(Question("format", M("Which kind of file?"), options))
     name = file_name(desk.visits.load(visit))
     place = str(home_folder() / f"{name}.{kind}")
     path = Path(
@@ -49,8 +45,7 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
     overwrite = path.exists()
     if overwrite and not await operator.consent(_replacing(path)):
         return [M("Nothing was written: {path} stays as it is.", path=str(path))]
-    chosen = cast(Literal["pdf", "xlsx", "csv", "json"], kind)
-    made = await asyncio.to_thread(write, desk.visits, visit, chosen, path, overwrite=overwrite)
+    made = await asyncio.to_thread(write, desk.visits, visit, kind, path, overwrite=overwrite)
     if made.draft:
         return [M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))]
     return [M("Written: {path}", path=str(made.path))]
@@ -58,7 +53,7 @@ async def export(desk: Desk, visit: str, operator: Operator) -> Sequence[Said]:
 
 async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
     """What the folder does not have yet, into bundles there; then what waits."""
-    from fieldkit.sync.push import announce, push
+    from fieldkit.sync.push import push_agreed
     from fieldkit.sync.recipients import load
     from fieldkit.sync.target import carrier
 
@@ -67,18 +62,17 @@ async def put_bundle(desk: Desk, operator: Operator) -> Sequence[Said]:
         "target", M("Into which folder? A USB stick, a share."), default=_last(desk), path=True
     )
     target = await operator.ask(question)
-    way = carrier(target)
-    plan = await asyncio.to_thread(announce, desk.visits.store, way, recipients)
-    if plan is not None and not await operator.consent(plan):
-        return [M("Nothing was put: not agreed to.")]
-    done = await asyncio.to_thread(push, desk.visits.store, way, recipients, progress=operator.progress)
-    told: list[Said] = [M("Put: {name}", name=name) for name in done.bundles]
-    if not told:
-        told.append(M("Nothing new: the target has everything already."))
+    try:
+        done = await push_agreed(desk.visits.store, carrier(target), recipients, operator)
+    except NotConsented as error:
+        return [error.message]
+    texts: list[Said] = [M("Put: {name}", name=name) for name in done.bundles]
+    if not texts:
+        texts.append(M("Nothing new: the target has everything already."))
     if done.missing:
         count = len(done.missing)
-        told.append(M("Attachments that are damaged or gone here and were not put: {count}.", count=count))
-    return [*told, *_waiting(done.waiting)]
+        texts.append(M("Attachments that are damaged or gone here and were not put: {count}.", count=count))
+    return [*texts, *_waiting(done.waiting)]
 
 
 async def waiting(desk: Desk) -> Sequence[Said]:
@@ -118,11 +112,16 @@ def _last(desk: Desk) -> str:
     return sent[-1].target if sent else ""
 
 
-def _waiting(sent: Sequence[Sent]) -> list[Said]:
+def _waiting(sent: Sequence[SentBundle]) -> list[Said]:
     if not sent:
         return [M("Nothing waits for a receipt.")]
-    told: list[Said] = [M("Waiting for a receipt from head office: {count}", count=len(sent))]
-    return told + [
-        M("{bundle}, put {when} into {target}", bundle=each.bundle, when=each.wall[:16], target=each.target)
-        for each in sent
+    texts: list[Said] = [M("Waiting for a receipt from head office: {count}", count=len(sent))]
+    return texts + [
+        M(
+            "{bundle}, put {when} into {target}",
+            bundle=bundle.bundle,
+            when=bundle.wall[:16],
+            target=bundle.target,
+        )
+        for bundle in sent
     ]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 R = TypeVar("R")
 
 
-class Running(Generic[R]):
+class RunningWork(Generic[R]):
     """Work under way in its own thread.
 
     work: makes the coroutine, in that thread. `stop` cancels it at its next await; a call into the
@@ -35,7 +35,7 @@ class Running(Generic[R]):
                 self._loop.call_soon_threadsafe(self._cancel)
 
     async def result(self) -> R:
-        """What it gave or raised; `asyncio.CancelledError` never, a stopped one raises `Stopped`."""
+        """What it gave or raised; `asyncio.CancelledError` never, a stopped one raises `WorkStopped`."""
         return await asyncio.wrap_future(self._result)
 
     def _cancel(self) -> None:
@@ -51,7 +51,7 @@ class Running(Generic[R]):
             outcome = self._loop.run_until_complete(self._task)
         except asyncio.CancelledError:
             self._end()
-            self._result.set_exception(Stopped())
+            self._result.set_exception(WorkStopped())
         except BaseException as error:  # handed on to whoever waits for the result
             self._end()
             self._result.set_exception(error)
@@ -66,5 +66,5 @@ class Running(Generic[R]):
             self._loop.close()
 
 
-class Stopped(Exception):
+class WorkStopped(Exception):
     """The person stopped it."""

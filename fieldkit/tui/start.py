@@ -8,8 +8,9 @@ import sys
 
 from fieldkit import i18n
 from fieldkit.home import Home
+from fieldkit.settings import load_or_default
 from fieldkit.text import M
-from fieldkit.tui.link import Colours, judge
+from fieldkit.tui.terminal.link import Colours, judge
 
 
 def run(
@@ -34,7 +35,13 @@ def run(
         ):
             sys.stderr.write(f"{line}\n")
         return 2
-    link = judge(os.environ, colours=colours, light=light, mouse=mouse)
+    chosen = load_or_default(home)
+    link = judge(
+        os.environ,
+        colours=colours or chosen.colours or None,
+        light=light or chosen.theme == "light",
+        mouse=mouse,
+    )
     for name, value in link.settings().items():
         os.environ.setdefault(name, value)
     # Nothing made while importing is garbage: not looking for any saves a tenth of the time.

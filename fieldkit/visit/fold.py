@@ -16,13 +16,13 @@ from fieldkit.profile.model import Bureau
 from fieldkit.text import Message
 from fieldkit.visit.model import (
     Amendment,
-    Answered,
-    Attempt,
-    Open,
-    Pinned,
+    AnsweredItem,
+    OpenItem,
+    PinnedProfile,
     RecordMade,
     SignOff,
     State,
+    StepAttempt,
     Visit,
 )
 
@@ -37,9 +37,9 @@ class _Folded:
     def __init__(self) -> None:
         self.start: Entry | None = None
         self.answers: dict[str, Any] = {}
-        self.answered: dict[str, Answered] = {}
+        self.answered: dict[str, AnsweredItem] = {}
         self.evidence: dict[str, Evidence] = {}
-        self.attempts: dict[str, list[Attempt]] = {}
+        self.attempts: dict[str, list[StepAttempt]] = {}
         self.tokens: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.signoff: SignOff | None = None
@@ -79,7 +79,7 @@ class _Folded:
 
     def _note_who(self, entry: Entry) -> None:
         before = self.answered.get(entry.item)
-        self.answered[entry.item] = Answered(
+        self.answered[entry.item] = AnsweredItem(
             entry.hash, entry.wall, entry.who, before.changes + 1 if before else 0
         )
 
@@ -88,7 +88,7 @@ class _Folded:
         message = value["message"]
         if isinstance(message, str):  # as release 0.1 kept it: in the language of the screen
             message = {"text": message}
-        attempt = Attempt(
+        attempt = StepAttempt(
             str(value["code"]),
             msgspec.convert(message, Message),
             entry.wall,
@@ -159,7 +159,7 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
     evidence = {item: folded.evidence[item] for item in in_force if item in folded.evidence}
     outdated = tuple(_outdated(evidence, epochs, latest))
     verdicts = {item: kept.verdict if item not in outdated else "outdated" for item, kept in evidence.items()}
-    problems = tuple(Open(problem.item, problem.message) for problem in known.problems(verdicts))
+    problems = tuple(OpenItem(problem.item, problem.message) for problem in known.problems(verdicts))
     counting = {item: folded.answers[item] for item in in_force if item in folded.answers}
     return Visit(
         id=start.visit,
@@ -188,6 +188,7 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
         records=tuple(folded.records),
         amendments=tuple(folded.amendments),
         pinned=_pinned(start.value),
+        login=start.value.get("login") is True,
     )
 
 
@@ -239,8 +240,8 @@ def _plain_serial(serial: Any) -> str:
     return str(serial).strip().casefold()
 
 
-def _pinned(value: dict[str, Any]) -> Pinned | None:
-    return msgspec.convert(value, Pinned) if "basis" in value else None
+def _pinned(value: dict[str, Any]) -> PinnedProfile | None:
+    return msgspec.convert(value, PinnedProfile) if "basis" in value else None
 
 
 def _state(folded: _Folded, problems_left: bool) -> State:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.checklist.model import Item
-from fieldkit.operator import Finding, Operator, Option, Question
+from fieldkit.finding import Finding
+from fieldkit.operator import Operator, Option, Question
 from fieldkit.text import M
 from fieldkit.visit import errors
 from fieldkit.visit.model import Visit

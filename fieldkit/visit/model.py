@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.checklist.model import Checklist
+from fieldkit.checklist.model import ROLES, Checklist, Finish, Paper, Role
 from fieldkit.errors import FieldkitError
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.finding import Outcome
+from fieldkit.procedure.evidence import TOKEN_STEPS, Evidence
 from fieldkit.profile.model import Bureau
-from fieldkit.text import Message, Said, Words
-from fieldkit.verdict import Outcome
+from fieldkit.text import M, Message, Said, Words
 
 State = Literal["open", "ready", "signed", "recorded"]
+STATES: dict[Finish, dict[State, Said]] = {
+    "handover": {
+        "open": M("open"),
+        "ready": M("ready to be signed off"),
+        "signed": M("signed off, record to be made"),
+        "recorded": M("finished, record made"),
+    },
+    "record": {
+        "open": M("open"),
+        "ready": M("complete, to be closed"),
+        "signed": M("closed, record to be made"),
+        "recorded": M("finished, record made"),
+    },
+}
+"""The words of a visit's state, by how it is finished."""
 Status = Literal["done", "todo", "failed", "not-checked", "off"]
 
 
-class Answered(msgspec.Struct, frozen=True):
+class AnsweredItem(msgspec.Struct, frozen=True):
     """Who gave an answer, when (RFC 3339), in which entry, and how often it was changed."""
 
     entry: str
@@ -28,7 +44,7 @@ class Answered(msgspec.Struct, frozen=True):
     changes: int = 0
 
 
-class Pinned(msgspec.Struct, frozen=True):
+class PinnedProfile(msgspec.Struct, frozen=True):
     """What the profiles said when the visit began and its record will say, whatever they say by then.
 
     basis: what the record rests on. giver: the unit that hands over, where the plan names it. sample: the
@@ -41,8 +57,11 @@ class Pinned(msgspec.Struct, frozen=True):
 
 
 class SignOff(msgspec.Struct, frozen=True):
-    """The receiving officer accepted the visit as it stood at `head` ("device:seq:hash").
+    """The visit was accepted as it stood at `head` ("device:seq:hash"), by the receiving officer.
 
+    A form that is only recorded may name nobody who answers for it; then the technician closed it.
+
+    login: the technician is known by a login name only, for no name was set.
     day: by which day the visit was read, for what depends on it; that of `wall` in older entries.
     """
 
@@ -52,6 +71,12 @@ class SignOff(msgspec.Struct, frozen=True):
     wall: str
     head: str
     day: str = ""
+    login: bool = False
+
+    @property
+    def by(self) -> str:
+        """Who accepted it."""
+        return self.officer or self.technician
 
 
 class Amendment(msgspec.Struct, frozen=True):
@@ -62,7 +87,7 @@ class Amendment(msgspec.Struct, frozen=True):
     who: str
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class StepAttempt(msgspec.Struct, frozen=True):
     """A run of a procedure that left no evidence, or something it had done to a token by then.
 
     code: that of the error; CHANGED for what was done. erased: the serial of a token initialised.
@@ -93,7 +118,7 @@ class RecordMade(msgspec.Struct, frozen=True):
     signoff: str = ""
 
 
-class Open(msgspec.Struct, frozen=True):
+class OpenItem(msgspec.Struct, frozen=True):
     """What keeps the visit from being finished: an item and the reason."""
 
     item: str
@@ -122,7 +147,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     While it is signed off all this is as the officer accepted it. later, later_notes: items and notes whose
     entries came after that; they count once the visit is amended. amendments: those since the last record.
     day: the day that `today()` is. head: the visit's last entry. order: sorts visits by when they were
-    touched, whatever the clocks on the walls said.
+    touched, whatever the clocks on the walls said. login: who began it is known by a login name only.
     """
 
     id: str
@@ -133,29 +158,51 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     started: str
     who: str
     answers: dict[str, Any]
-    answered: dict[str, Answered]
+    answered: dict[str, AnsweredItem]
     evidence: dict[str, Evidence]
     relevant: tuple[str, ...]
-    problems: tuple[Open, ...]
+    problems: tuple[OpenItem, ...]
     day: datetime.date
     head: str
     order: str
     last: str
     set_aside: dict[str, Any] = {}
     outdated: tuple[str, ...] = ()
-    attempts: dict[str, tuple[Attempt, ...]] = {}
+    attempts: dict[str, tuple[StepAttempt, ...]] = {}
     notes: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     later_notes: tuple[str, ...] = ()
     signoff: SignOff | None = None
     records: tuple[RecordMade, ...] = ()
     amendments: tuple[Amendment, ...] = ()
-    pinned: Pinned | None = None
+    pinned: PinnedProfile | None = None
+    login: bool = False
 
     @property
     def amendment(self) -> str:
         """Why the visit was opened again since its last record: every reason, in order."""
-        return "; ".join(dict.fromkeys(each.reason for each in self.amendments))
+        return "; ".join(dict.fromkeys(amendment.reason for amendment in self.amendments))
+
+    @functools.cached_property
+    def finish(self) -> Finish:
+        """How it is finished. A checklist that does not say hands over if a step of it settles on a token."""
+        settles = any(item.procedure in TOKEN_STEPS for item in self.checklist.items())
+        return self.checklist.finish or ("handover" if settles else "record")
+
+    @property
+    def paper(self) -> Paper:
+        """How its record is printed."""
+        return self.checklist.paper or ("handover" if self.finish == "handover" else "form")
+
+    @functools.cached_property
+    def roles(self) -> dict[Role, Any]:
+        """What was answered that fieldkit itself does something with: the first that counts of each role."""
+        answers = ((role, self._answer_of(role)) for role in ROLES)
+        return {role: answer for role, answer in answers if answer is not None}
+
+    def _answer_of(self, role: Role) -> Any:
+        items = (item.id for item in self.checklist.with_role(role))
+        return next((self.answers[id] for id in items if self.answers.get(id)), None)
 
     @property
     def done(self) -> int:
@@ -167,6 +214,16 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """How many items in force are required, or keep the visit open though they are not."""
         required = {item for item in self.relevant if self.checklist.item(item).required}
         return len(required | self._open)
+
+    def proofs(self, before: str = "") -> tuple[tuple[str, Evidence], ...]:
+        """What succeeded, with the procedure that left it: of the items in force, or those before one."""
+        items = itertools.takewhile(lambda item: item != before, self.relevant)
+        kept = ((self.checklist.item(item).procedure, self.evidence.get(item)) for item in items)
+        return tuple(
+            (procedure, evidence)
+            for procedure, evidence in kept
+            if evidence is not None and evidence.verdict != "fail"
+        )
 
     @functools.cached_property
     def _open(self) -> frozenset[str]:

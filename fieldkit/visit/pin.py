@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from fieldkit.profile.model import Bureau, Plan, Profiles
+from fieldkit.profile.model import Bureau, Profiles, RolloutPlan
 from fieldkit.text import Words
-from fieldkit.visit.model import Pinned
+from fieldkit.visit.model import PinnedProfile
 
 
-def pin(profiles: Profiles, bureau: Bureau, checklist: str, day: date) -> Pinned:
+def pin(profiles: Profiles, bureau: Bureau, checklist: str, day: date) -> PinnedProfile:
     """The basis on `day`, the giving unit, and whether anything of it is invented."""
     plan = profiles.plan
     authority = profiles.authorities.get(bureau.authority)
-    return Pinned(
+    return PinnedProfile(
         basis=tuple(_basis(profiles, day)),
         giver=_owner(plan, checklist),
         sample=bureau.sample or plan.sample or (authority is not None and authority.sample),
@@ -30,7 +30,7 @@ def _basis(profiles: Profiles, day: date) -> Iterator[Words]:
     yield profiles.plan.title
 
 
-def _owner(plan: Plan, checklist: str) -> Words | None:
+def _owner(plan: RolloutPlan, checklist: str) -> Words | None:
     """Whose task a visit with that checklist is."""
     tasks = (task for phase in plan.phases for task in phase.tasks)
     return next(

@@ -23,14 +23,16 @@ from fieldkit.checklist import answers, load
 from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.checklist.model import Checklist, Item
 from fieldkit.errors import FieldkitError, unexpected
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, Entry
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Operator
+from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.profile.model import Bureau, Profiles
+from fieldkit.settings import full_name, load_or_default
 from fieldkit.text import M, Message, Said, Words, nfc
 from fieldkit.visit import errors
 from fieldkit.visit.fold import fold
@@ -38,7 +40,7 @@ from fieldkit.visit.model import CHANGED, UnreadableVisit, Visit
 from fieldkit.visit.pin import pin
 
 
-class Overview(msgspec.Struct, frozen=True):
+class VisitList(msgspec.Struct, frozen=True):
     """Every visit of a store, the one touched last first; and those that cannot be read, by their ids."""
 
     visits: list[Visit]
@@ -48,13 +50,16 @@ class Overview(msgspec.Struct, frozen=True):
 class Visits:
     """All visits of one store, and the only way to change them.
 
-    who: the technician's name as it stands in every entry; the login name unless given.
+    who: the technician's name as it stands in every entry; the one that was set for good unless given. Where
+    there is none it is the login name, and `named` is false: records then say that it is no name.
     """
 
     def __init__(self, store: Store, home: Home, who: str = "") -> None:
         self.store = store
         self.home = home
-        self.who = nfc(who) or _login()
+        known = nfc(who) or load_or_default(home).who
+        self.named = bool(known)
+        self.who = known or _login()
         self._checklists: dict[str, Checklist] = {}
         self._changing = threading.RLock()  # what is compared is still so when the entry is written
 
@@ -65,13 +70,20 @@ class Visits:
 
         return load(self.home)
 
+    def introduce(self, who: str) -> None:
+        """From now on it is this person who works.
+
+        :raises NameUnfit: it is no name.
+        """
+        self.who, self.named = full_name(who), True
+
     # --- reading
 
     def list(self) -> list[Visit]:
         """Every visit that can be read, the one touched last first; `overview` has the others too."""
         return self.overview().visits
 
-    def overview(self) -> Overview:
+    def overview(self) -> VisitList:
         """Every visit, and for each that cannot be read what is wrong with it; one harms no other."""
         by_visit: dict[str, list[Entry]] = {}
         for entry in self.store.entries():
@@ -84,7 +96,7 @@ class Visits:
                 readable.append(self._fold(id, entries))
             except FieldkitError as error:
                 unreadable.append(UnreadableVisit(id, error, entries[-1].wall))
-        return Overview(readable, unreadable)
+        return VisitList(readable, unreadable)
 
     def load(self, visit: str, upto: str = "") -> Visit:
         """The visit of that id, or of the only id that begins so.
@@ -142,6 +154,7 @@ class Visits:
                         "checklist": parsed.id,
                         "version": parsed.version,
                         **msgspec.to_builtins(pin(self.profiles, chosen, parsed.id, now.date())),
+                        **({} if self.named else {"login": True}),
                     },
                 )
             )
@@ -209,7 +222,8 @@ class Visits:
             bureau=now.bureau,
             folder=folder,
             answers=now.answers,
-            evidence=_before(now, item),
+            roles=now.roles,
+            evidence=now.proofs(before=item),
             modules=modules,
             changed=trace.changed,
         )
@@ -243,6 +257,7 @@ class Visits:
                     hint=M("Read it again as it is now, then finish it."),
                 )
             must_be_ready(now)
+            known = self.named or not (now.login or now.who == _login())
             head = self.store.head()
             self._append(
                 Draft(
@@ -251,9 +266,10 @@ class Visits:
                     value={
                         "officer": nfc(officer),
                         "officer_title": nfc(officer_title),
-                        "technician": self.who,
+                        "technician": self.who if self.named else now.who,
                         "head": f"{head.device}:{head.seq}:{head.hash}",
                         "day": now.day.isoformat(),
+                        **({} if known else {"login": True}),
                     },
                 )
             )
@@ -302,8 +318,8 @@ class Visits:
         """The item the person was at last, or ""."""
         from tinydb import where
 
-        found = self.store.db.table("places").get(where("visit") == visit)
-        return str(found["item"]) if isinstance(found, dict) else ""
+        document = self.store.db.table("places").get(where("visit") == visit)
+        return str(document["item"]) if isinstance(document, dict) else ""
 
     # --- within
 
@@ -370,7 +386,7 @@ class Visits:
         now = self.load(visit)
         if now.signoff is not None:
             raise errors.VisitClosed(
-                M("Visit {visit} was signed off by {officer}.", visit=now.id, officer=now.signoff.officer),
+                M("Visit {visit} was signed off by {officer}.", visit=now.id, officer=now.signoff.by),
                 unchanged=M("Nothing was changed."),
                 hint=M("To change it, amend it with a reason: `fieldkit visit amend`."),
             )
@@ -453,13 +469,6 @@ def _signed(entries: Sequence[Entry], head: str) -> list[Entry]:
     kept = [entry for entry in entries if entry.seq <= last]
     accepted = (e for e in entries if e.kind == "signoff" and e.seq > last and e.value.get("head") == head)
     return [*kept, *itertools.islice(accepted, 1)]
-
-
-def _before(visit: Visit, item: str) -> dict[str, Evidence]:
-    """The evidence that a run of `item` may build on: what succeeded in the items before it."""
-    earlier = itertools.takewhile(lambda name: name != item, visit.relevant)
-    kept = ((name, visit.evidence.get(name)) for name in earlier)
-    return {name: evidence for name, evidence in kept if evidence is not None and evidence.verdict != "fail"}
 
 
 def _left_behind(done: Message) -> Finding:

@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fieldkit.driver.machine.probe import Probe, Subject, examine
+from fieldkit.action import check_machine
+from fieldkit.doctor.probe import Probe, Subject, examine
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding
-from fieldkit.procedure import preflight
 from fieldkit.profile.load import load
 from tests.conftest import clean_environment
 
@@ -55,8 +55,8 @@ def watched(probes: Iterable[Probe], took: dict[str, list[float]]) -> tuple[Prob
 
 
 def test_all_looks_at_once_beside_the_slowest_of_them(home: Home) -> None:
-    subject = preflight.of(home, load(home))
-    probes = preflight.probes(subject)
+    subject = check_machine.subject_of(home, load(home))
+    probes = check_machine.probes(subject)
     examine(subject, probes)  # imports and caches
     took: dict[str, list[float]] = {}
     whole = middle(lambda: examine(subject, watched(probes, took)))

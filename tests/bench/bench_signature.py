@@ -18,12 +18,13 @@ import pytest
 
 from fieldkit.home import Home
 from fieldkit.secret import Secret
-from fieldkit.signature import batch, sign, validate
-from fieldkit.token import provision
+from fieldkit.signature import batch, sign
+from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
+from fieldkit.validation import validate
 from tests.conftest import REPOSITORY, clean_environment, softhsm_configuration
-from tests.signature.conftest import LETTER, PIN
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
+from tests.signing import LETTER, PIN
 
 pytestmark = pytest.mark.bench
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
@@ -79,7 +80,7 @@ class Token:
         held = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         with Agents([MODULE], folder / "logs") as agents:
             empty = next(each for each in agents.tokens() if not each.initialized)
-            made = provision.initialise(agents, empty, LABEL, Secret("13572468"), Secret(PIN))
+            made = initialisation.initialise(agents, empty, LABEL, Secret("13572468"), Secret(PIN))
             with agents.session(made, Secret(PIN)) as session:
                 session.create_key(Secret(held), "01", "key")
                 session.create_certificate(signer.certificate, "01", "certificate")
@@ -154,7 +155,7 @@ def test_one_validation_against_pyhanko(tmp_path: Path) -> None:
     from pyhanko.sign.validation import validate_pdf_signature
     from pyhanko_certvalidator import ValidationContext
 
-    from fieldkit.signature.trust import certificates
+    from fieldkit.validation.trust import certificates
 
     pki = Pki()
     letter, out = _letter(tmp_path), tmp_path / "out.pdf"
@@ -247,7 +248,7 @@ def _pyhanko(folder: Path) -> list[str] | None:
 def test_memory_of_a_large_file_against_its_size(tmp_path: Path) -> None:
     script = (
         "import re,sys;from pathlib import Path\n"
-        "from tests.signature.pki import Pki\n"
+        "from tests.pki import Pki\n"
         "from fieldkit.signature import sign\n"
         "def peak(): return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
         "s=Pki().signer();a=Path(sys.argv[1]);b=Path(sys.argv[2])\n"
@@ -276,7 +277,7 @@ def test_the_first_signature_after_the_start_with_and_without_getting_ready(tmp_
         "from fieldkit.signature.ready import get_ready\n"
         "from fieldkit.signature.sign import sign\n"
         "import pickle\n"
-        "from tests.signature.pki import SoftwareSigner\n"
+        "from tests.pki import SoftwareSigner\n"
         "from cryptography.hazmat.primitives.serialization import load_der_private_key\n"
         "s=SoftwareSigner.__new__(SoftwareSigner)\n"
         "key,s.certificate,s.chain=pickle.loads(Path(sys.argv[2]).read_bytes())\n"
@@ -310,22 +311,23 @@ def test_the_first_signature_after_the_start_with_and_without_getting_ready(tmp_
 def test_a_stamp_and_its_preview(tmp_path: Path) -> None:
     from fieldkit.profile.rules import StampRule
     from fieldkit.signature import preview
-    from tests.signature import papers
+    from fieldkit.tui.terminal import cells
+    from tests import papers
 
     path, out = tmp_path / "letter.pdf", tmp_path / "out.pdf"
     path.write_bytes(papers.letter_on("210mm", "297mm"))
     rule = StampRule("person", "handwritten", "between-title-and-name", "blue")
-    look = batch.Look(rule, name=papers.NAME, title=papers.TITLE)
+    look = batch.StampSpec(rule, name=papers.NAME, title=papers.TITLE)
     signer = Pki().signer()
     plain, stamped = _medians(
         lambda: sign.sign(path, out, signer, overwrite=True),
-        lambda: batch.sign_one(batch.Job(path, out), signer, look=look, overwrite=True),
+        lambda: batch.sign_one(batch.SigningJob(path, out), signer, look=look, overwrite=True),
         times=11,
     )
     shown = preview.draft(path, look)
-    first = _median(lambda: preview.Easel(path, look).cells(shown, 80, 40), 11)
+    first = _median(lambda: cells.rows(preview.Easel(path, look).pixels(shown, 80, 80)), 11)
     easel, step = preview.Easel(path, look), iter(range(10**6))
-    moved = _median(lambda: easel.cells(shown.nudge(next(step) % 20, 0), 80, 40))
+    moved = _median(lambda: cells.rows(easel.pixels(shown.nudge(next(step) % 20, 0), 80, 80)))
     print(
         f"\nstamp: {stamped - plain:.0f} ms over a signature without one; "
         f"preview {first:.0f} ms, a nudge {moved:.1f} ms"

@@ -16,7 +16,7 @@ import pytest
 from fieldkit.home import Home
 from fieldkit.sample import authority
 from fieldkit.secret import Secret
-from fieldkit.token import provision
+from fieldkit.token import importing, initialisation
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.token.watch import watch
@@ -122,7 +122,7 @@ def test_provisioning_a_token_against_openssl_and_pkcs11_tool(
 
     def fresh(label: str) -> Token:
         blank = next(each for each in agents.tokens() if not each.initialized)
-        return provision.initialise(agents, blank, label, pin(SO_PIN), pin())
+        return initialisation.initialise(agents, blank, label, pin(SO_PIN), pin())
 
     def timed(commands: Sequence[Sequence[str]]) -> float:
         began = time.perf_counter()
@@ -184,7 +184,7 @@ def test_provisioning_a_token_against_openssl_and_pkcs11_tool(
         began = time.perf_counter()
         holder = identity.identity(files.read(file.read_bytes(), Secret(PASSWORD)))
         with agents.session(meant, pin()) as session:
-            provision.import_identity(session, holder, "officer")
+            importing.import_identity(session, holder, "officer")
         took = 1000 * (time.perf_counter() - began)
         with agents.session(meant, pin()) as session:
             session.destroy([each.handle for each in session.certificates()])

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.signature import appearance, quorum, sign
-from fieldkit.signature.engines import ENGINES
-from fieldkit.signature.published import judge_each
-from fieldkit.signature.validate import validate
-from tests.signature.conftest import LETTER
-from tests.signature.pki import Pki, TimestampAuthority
+from fieldkit.pdf.engines import ENGINES
+from fieldkit.signature import sign
+from fieldkit.validation import appearance, quorum
+from fieldkit.validation.folder import judge_each
+from fieldkit.validation.validate import validate
+from tests.pki import Pki, TimestampAuthority
+from tests.signing import LETTER
 
 pytestmark = pytest.mark.bench
 
@@ -58,7 +59,7 @@ def peer(path: Path, pki: Pki, *, stored: bool) -> Callable[[], None]:
     from pyhanko.sign.validation.dss import DocumentSecurityStore
     from pyhanko_certvalidator import ValidationContext
 
-    from fieldkit.signature.trust import certificates
+    from fieldkit.validation.trust import certificates
 
     crls = pki.crls()
 
@@ -229,7 +230,7 @@ def test_memory_and_time_of_a_large_file(pki: Pki, letter: Path, tmp_path: Path)
     (took,) = medians(lambda: validate(out, trust=pki.anchors, crls=crls), times=5)
     script = (
         "import re,sys;from pathlib import Path\n"
-        "from fieldkit.signature.validate import validate\n"
+        "from fieldkit.validation.validate import validate\n"
         "def peak(): return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
         "validate(Path(sys.argv[1]), trust=());m=peak()\n"
         "validate(Path(sys.argv[2]), trust=());print(1024*(peak()-m))"

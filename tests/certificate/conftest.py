@@ -11,7 +11,7 @@ import pytest
 
 from fieldkit.certificate.files import pem
 from fieldkit.sample import authority
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 
 NOW = datetime.now(UTC)
 PASSWORD = "Mật khẩu: Đường về 2026"
@@ -41,19 +41,19 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> SampleAuthority:
 
 
 @pytest.fixture(scope="session")
-def person(sample: SampleAuthority) -> Issued:
+def person(sample: SampleAuthority) -> IssuedCertificate:
     """A person's RSA key, certificate and chain."""
     return sample.person
 
 
 @pytest.fixture(scope="session")
-def agency(sample: SampleAuthority) -> Issued:
+def agency(sample: SampleAuthority) -> IssuedCertificate:
     """An agency's."""
     return sample.agency
 
 
 @pytest.fixture(scope="session")
-def clear(tmp_path_factory: pytest.TempPathFactory, person: Issued) -> dict[str, Path]:
+def clear(tmp_path_factory: pytest.TempPathFactory, person: IssuedCertificate) -> dict[str, Path]:
     """The person's key, certificate and chain as PEM files, and all in one."""
     folder = tmp_path_factory.mktemp("clear")
     key = openssl("pkcs8", "-inform", "DER", "-nocrypt", given=person.key.reveal_bytes())

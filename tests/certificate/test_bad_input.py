@@ -14,7 +14,7 @@ from fieldkit.certificate import asn1, files, identity, inspect, name
 from fieldkit.certificate.errors import SubjectInvalid
 from fieldkit.certificate.files import pem
 from fieldkit.errors import FieldkitError
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.secret import Secret
 from tests.certificate.conftest import NOW, PASSWORD, Write, openssl
 from tests.conftest import Run
@@ -28,7 +28,7 @@ relaxed = settings(
 def every_kind(
     pkcs12: Write,
     clear: dict[str, Path],
-    person: Issued,
+    person: IssuedCertificate,
     sample: SampleAuthority,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, bytes]:
@@ -155,15 +155,15 @@ def test_asn1_is_read_or_refused(data: bytes) -> None:
     for read in (asn1.first, asn1.definite, asn1.work, lambda given: list(asn1.elements(given))):
         try:
             read(data)
-        except asn1.Malformed:
+        except asn1.MalformedAsn1:
             pass
     assert asn1.kind(data)
 
 
 def test_nesting_without_end_is_refused() -> None:
-    with pytest.raises(asn1.Malformed):
+    with pytest.raises(asn1.MalformedAsn1):
         asn1.definite(b"\x30\x80" * 5000)
-    with pytest.raises(asn1.Malformed):
+    with pytest.raises(asn1.MalformedAsn1):
         asn1.first(b"\x30\x80" * 5000)
     assert asn1.kind(b"\x30\x80" * 5000) == "unknown"
 
@@ -175,7 +175,7 @@ def test_any_text_is_a_subject_or_refused(text: str) -> None:
         assert name.text(name.parse(text))
 
 
-def test_a_certificate_with_odd_content_is_described_all_the_same(person: Issued) -> None:
+def test_a_certificate_with_odd_content_is_described_all_the_same(person: IssuedCertificate) -> None:
     odd = pem(person.certificate) + b"\n-----BEGIN SOMETHING ELSE-----\nAAAA\n-----END SOMETHING ELSE-----\n"
     found = files.read(odd, None)
     assert found.ignored == ("SOMETHING ELSE",)
@@ -196,7 +196,7 @@ def test_a_pkcs12_with_parts_that_lack_theirs_is_refused_in_words(inside: str) -
 
 
 def test_a_certificate_of_a_year_that_is_none_is_called_damaged(
-    fieldkit: Run, person: Issued, tmp_path: Path
+    fieldkit: Run, person: IssuedCertificate, tmp_path: Path
 ) -> None:
     start = person.certificate.index(b"\x17\x0d")  # the first UTCTime is the day that it begins on
     moment = b"\x18\x0f00000101000000Z"

@@ -11,7 +11,7 @@ import pytest
 from fieldkit.certificate import check, inspect
 from fieldkit.certificate.check import Verdict
 from fieldkit.sample import authority
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from tests.certificate.conftest import NOW
 
 
@@ -34,14 +34,14 @@ def judged(
 
 
 def outcome(found: Verdict, id: str) -> str:
-    return next(each.verdict for each in found.checks if each.id == id)
+    return next(each.severity for each in found.checks if each.id == id)
 
 
 def failed(found: Verdict) -> set[str]:
-    return {each.id for each in found.checks if each.verdict == "fail"}
+    return {each.id for each in found.checks if each.severity == "fail"}
 
 
-def test_a_good_certificate_passes_in_everything(sample: SampleAuthority, person: Issued) -> None:
+def test_a_good_certificate_passes_in_everything(sample: SampleAuthority, person: IssuedCertificate) -> None:
     found = judged(sample, person.certificate)
     assert found.verdict == "pass"
     assert {each.id for each in found.checks} == {"dates", "usage", "key", "path", "revocation"}
@@ -57,32 +57,32 @@ def test_authorities_pass_as_authorities(sample: SampleAuthority) -> None:
         assert judged(sample, der).verdict == "pass"
 
 
-def test_without_an_anchor_nothing_is_settled(sample: SampleAuthority, person: Issued) -> None:
+def test_without_an_anchor_nothing_is_settled(sample: SampleAuthority, person: IssuedCertificate) -> None:
     found = judged(sample, person.certificate, anchors=())
     assert found.verdict == "indeterminate"
     assert outcome(found, "path") == outcome(found, "revocation") == "not-checked"
 
 
 def test_without_revocation_lists_it_is_not_checked_and_not_good(
-    sample: SampleAuthority, person: Issued
+    sample: SampleAuthority, person: IssuedCertificate
 ) -> None:
     found = judged(sample, person.certificate, crls=())
     assert found.verdict == "indeterminate"
     assert outcome(found, "revocation") == "not-checked"
 
 
-def test_one_list_of_two_is_not_enough(sample: SampleAuthority, person: Issued) -> None:
+def test_one_list_of_two_is_not_enough(sample: SampleAuthority, person: IssuedCertificate) -> None:
     for one in sample.crls:
         assert outcome(judged(sample, person.certificate, crls=(one,)), "revocation") == "not-checked"
 
 
 def test_lists_of_another_authority_of_the_same_name_do_not_count(
-    sample: SampleAuthority, other: SampleAuthority, person: Issued
+    sample: SampleAuthority, other: SampleAuthority, person: IssuedCertificate
 ) -> None:
     assert outcome(judged(sample, person.certificate, crls=other.crls), "revocation") == "not-checked"
 
 
-def test_a_list_out_of_date_settles_nothing(person: Issued, tmp_path: object) -> None:
+def test_a_list_out_of_date_settles_nothing(person: IssuedCertificate, tmp_path: object) -> None:
     from pathlib import Path
 
     assert isinstance(tmp_path, Path)
@@ -100,7 +100,7 @@ def test_a_revoked_certificate_fails(sample: SampleAuthority) -> None:
 
 
 def test_a_link_that_is_missing_and_a_stranger_fail(
-    sample: SampleAuthority, other: SampleAuthority, person: Issued
+    sample: SampleAuthority, other: SampleAuthority, person: IssuedCertificate
 ) -> None:
     assert failed(judged(sample, person.certificate, chain=())) == {"path"}
     assert failed(judged(sample, other.person.certificate)) == {"path"}
@@ -108,7 +108,7 @@ def test_a_link_that_is_missing_and_a_stranger_fail(
     assert failed(judged(sample, other.root)) == {"path"}
 
 
-def test_what_a_person_issued_is_no_path(sample: SampleAuthority, person: Issued) -> None:
+def test_what_a_person_issued_is_no_path(sample: SampleAuthority, person: IssuedCertificate) -> None:
     from cryptography import x509
 
     from fieldkit.certificate import name
@@ -117,7 +117,7 @@ def test_what_a_person_issued_is_no_path(sample: SampleAuthority, person: Issued
     key = issue.generate("ec:p256")
     held = issue.load_key(person.key.reveal_bytes())
     signer = issue.Issuer(x509.load_der_x509_certificate(person.certificate), held)
-    wish = issue.Wish(
+    wish = issue.CertificateWish(
         subject=name.build({"CN": "Kẻ mạo danh (MẪU)"}),
         not_before=NOW - timedelta(days=1),
         not_after=NOW + timedelta(days=1),
@@ -127,7 +127,7 @@ def test_what_a_person_issued_is_no_path(sample: SampleAuthority, person: Issued
 
 
 def test_a_certificate_changed_by_one_bit_in_its_signature_fails(
-    sample: SampleAuthority, person: Issued
+    sample: SampleAuthority, person: IssuedCertificate
 ) -> None:
     changed = bytearray(person.certificate)
     changed[-1] ^= 1
@@ -159,14 +159,18 @@ def test_a_short_key_fails(sample: SampleAuthority) -> None:
     assert "key" in failed(judged(sample, sample.issue(key=short).certificate))
 
 
-def test_it_is_judged_inside_a_running_event_loop_too(sample: SampleAuthority, person: Issued) -> None:
+def test_it_is_judged_inside_a_running_event_loop_too(
+    sample: SampleAuthority, person: IssuedCertificate
+) -> None:
     async def inside() -> Verdict:
         return judged(sample, person.certificate)
 
     assert asyncio.run(inside()).verdict == "pass"
 
 
-def test_a_description_has_what_the_command_line_promises(sample: SampleAuthority, person: Issued) -> None:
+def test_a_description_has_what_the_command_line_promises(
+    sample: SampleAuthority, person: IssuedCertificate
+) -> None:
     found = inspect.describe(
         person.certificate, at=NOW, anchors=sample.anchors, chain=sample.chain, crls=sample.crls
     )

@@ -10,24 +10,24 @@ from cryptography import x509
 
 from fieldkit.certificate.dossier import alike, compare
 from fieldkit.home import Home
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 
 
-def compared(issued: Issued, **dossier: object) -> dict[str, str]:
+def compared(issued: IssuedCertificate, **dossier: object) -> dict[str, str]:
     held = x509.load_der_x509_certificate(issued.certificate)
-    return {each.id: each.verdict for each in compare(held, dossier)}
+    return {each.id: each.severity for each in compare(held, dossier)}
 
 
-def test_the_sample_person_is_as_the_sample_plan_asks(person: Issued, home: Home) -> None:
+def test_the_sample_person_is_as_the_sample_plan_asks(person: IssuedCertificate, home: Home) -> None:
     from fieldkit.profile.load import load
 
     bureau = next(each for each in load(home).plan.bureaus if each.code == "MAU-01")
     found = compare(x509.load_der_x509_certificate(person.certificate), bureau.dossier)
-    assert {each.verdict for each in found} == {"pass"}
+    assert {each.severity for each in found} == {"pass"}
     assert len(found) == 5
 
 
-def test_what_the_dossier_does_not_say_is_not_compared(person: Issued) -> None:
+def test_what_the_dossier_does_not_say_is_not_compared(person: IssuedCertificate) -> None:
     assert compared(person) == {}
     assert compared(person, subject={"CN": " "}, email="", certificate_serial="", not_after=None) == {}
 
@@ -35,7 +35,7 @@ def test_what_the_dossier_does_not_say_is_not_compared(person: Issued) -> None:
 @pytest.mark.parametrize(
     "written", ["NGUYỄN THỊ MẪU (MẪU)", "Nguyễn  Thị Mẫu (mẫu)", "nguyễn thị mẫu (MẪU) "]
 )
-def test_names_are_the_same_in_any_case_and_spacing(person: Issued, written: str) -> None:
+def test_names_are_the_same_in_any_case_and_spacing(person: IssuedCertificate, written: str) -> None:
     assert compared(person, subject={"CN": written}) == {"dossier-subject-cn": "pass"}
     decomposed = unicodedata.normalize("NFD", written)
     assert compared(person, subject={"CN": decomposed}) == {"dossier-subject-cn": "pass"}
@@ -56,17 +56,17 @@ def test_another_tone_or_letter_is_another_name(one: str, another: str) -> None:
     assert not alike(one, another)
 
 
-def test_every_difference_fails_and_says_both(person: Issued) -> None:
+def test_every_difference_fails_and_says_both(person: IssuedCertificate) -> None:
     held = x509.load_der_x509_certificate(person.certificate)
     (found,) = compare(held, {"subject": {"O": "Cơ quan khác"}})
-    assert (found.id, found.verdict) == ("dossier-subject-o", "fail")
+    assert (found.id, found.severity) == ("dossier-subject-o", "fail")
     assert "Cơ quan khác" in str(found.message)
     assert "Cơ quan MẪU" in str(found.message)
     (absent,) = compare(held, {"subject": {"L": "Hà Nội"}})
-    assert absent.verdict == "fail"
+    assert absent.severity == "fail"
 
 
-def test_serial_numbers_are_the_same_however_they_are_written(person: Issued) -> None:
+def test_serial_numbers_are_the_same_however_they_are_written(person: IssuedCertificate) -> None:
     number = x509.load_der_x509_certificate(person.certificate).serial_number
     plain = f"{number:x}"
     pairs = ":".join(f"{number:040X}"[at : at + 2] for at in range(0, 40, 2))
@@ -84,7 +84,7 @@ def test_serial_numbers_are_the_same_however_they_are_written(person: Issued) ->
         assert compared(person, certificate_serial=written) == {"dossier-serial": "fail"}, written
 
 
-def test_days_issuer_mail_key_and_usage_are_compared(person: Issued) -> None:
+def test_days_issuer_mail_key_and_usage_are_compared(person: IssuedCertificate) -> None:
     end = x509.load_der_x509_certificate(person.certificate).not_valid_after_utc
     good = compared(
         person,

@@ -19,7 +19,7 @@ from fieldkit.certificate import asn1, errors, files, identity
 from fieldkit.certificate import pkcs12 as pkcs12_room
 from fieldkit.certificate.contents import Contents
 from fieldkit.certificate.files import pem
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.secret import Secret
 from tests.certificate.conftest import PASSWORD, Write, openssl
 from tests.conftest import Run
@@ -29,7 +29,7 @@ def opened(data: bytes, password: str | None = PASSWORD) -> Contents:
     return files.read(data, None if password is None else Secret(password), name="given")
 
 
-def holds(found: Contents, person: Issued, chain: int = 2) -> bool:
+def holds(found: Contents, person: IssuedCertificate, chain: int = 2) -> bool:
     """Whether it is the person's key and certificate, with the chain."""
     return (
         [key.pkcs8 for key in found.keys] == [person.key]
@@ -50,7 +50,7 @@ PKCS12 = {
 
 @pytest.mark.parametrize("options", PKCS12.values(), ids=PKCS12)
 def test_pkcs12_opens_whatever_its_encryption(
-    pkcs12: Write, person: Issued, options: tuple[str, ...]
+    pkcs12: Write, person: IssuedCertificate, options: tuple[str, ...]
 ) -> None:
     assert holds(opened(pkcs12(*options)), person)
 
@@ -72,7 +72,7 @@ def test_no_password_where_one_is_needed_is_missing(pkcs12: Write) -> None:
 
 @pytest.mark.parametrize("options", [(), ("-legacy",), ("-keypbe", "NONE", "-certpbe", "NONE", "-nomac")])
 def test_an_empty_password_is_found_without_asking(
-    pkcs12: Write, person: Issued, options: tuple[str, ...]
+    pkcs12: Write, person: IssuedCertificate, options: tuple[str, ...]
 ) -> None:
     data = pkcs12(*options, password="")
     assert not files.wants_password(data)
@@ -97,7 +97,7 @@ def test_the_password_is_asked_for_once_and_only_if_it_is_needed(
 @pytest.mark.parametrize("stored", ["NFC", "NFD", "windows", "bytes as letters"])
 @pytest.mark.parametrize("typed", ["NFC", "NFD"])
 def test_vietnamese_passwords_open_however_they_were_typed(
-    pkcs12: Write, person: Issued, stored: str, typed: str
+    pkcs12: Write, person: IssuedCertificate, stored: str, typed: str
 ) -> None:
     composed = "Đường về quê: ế ọ ữ"
     forms = {
@@ -109,20 +109,20 @@ def test_vietnamese_passwords_open_however_they_were_typed(
     assert holds(opened(pkcs12(password=forms[stored]), forms[typed]), person)
 
 
-def test_ber_opens_as_der_does(pkcs12: Write, person: Issued) -> None:
+def test_ber_opens_as_der_does(pkcs12: Write, person: IssuedCertificate) -> None:
     loose = _loose(pkcs12())
     assert b"\x30\x80" in loose[:2]
     assert holds(opened(loose), person)
 
 
-def test_pbmac1_opens_and_still_refuses_a_wrong_password(pkcs12: Write, person: Issued) -> None:
+def test_pbmac1_opens_and_still_refuses_a_wrong_password(pkcs12: Write, person: IssuedCertificate) -> None:
     modern = _pbmac1(pkcs12(), PASSWORD)
     assert holds(opened(modern), person)
     with pytest.raises((errors.PasswordIncorrect, errors.FileUnreadable)):
         opened(modern, "sai")
 
 
-def test_several_keys_in_one_file_are_all_found(person: Issued, agency: Issued) -> None:
+def test_several_keys_in_one_file_are_all_found(person: IssuedCertificate, agency: IssuedCertificate) -> None:
     data = _two_keys(person, agency)
     found = opened(data)
     assert {key.pkcs8.reveal_bytes() for key in found.keys} == {
@@ -144,7 +144,9 @@ def test_a_friendly_name_is_kept_and_cannot_steer_a_terminal(pkcs12: Write) -> N
     assert found.names[0] == "Chứng thư \\1B[31m mẫu"
 
 
-def test_pem_is_read_in_any_order_with_text_around_it(clear: dict[str, Path], person: Issued) -> None:
+def test_pem_is_read_in_any_order_with_text_around_it(
+    clear: dict[str, Path], person: IssuedCertificate
+) -> None:
     chain, key, certificate = (clear[name].read_bytes() for name in ("chain", "key", "certificate"))
     mixed = (
         "Kính gửi anh/chị,\n\n".encode() + chain + b"\r\nBag Attributes\n" + key + b"\n---\n" + certificate
@@ -165,30 +167,30 @@ def test_pem_is_read_in_any_order_with_text_around_it(clear: dict[str, Path], pe
     ],
     ids=["CRLF", "UTF-8 with a mark", "UTF-16", "indented", "bare base64"],
 )
-def test_a_certificate_survives_mail_and_editors(person: Issued, dressed: object) -> None:
+def test_a_certificate_survives_mail_and_editors(person: IssuedCertificate, dressed: object) -> None:
     assert callable(dressed)
     assert opened(dressed(pem(person.certificate)), None).certificates == (person.certificate,)
 
 
-def test_der_is_a_certificate_whatever_it_is_called(person: Issued) -> None:
+def test_der_is_a_certificate_whatever_it_is_called(person: IssuedCertificate) -> None:
     found = files.read(person.certificate, None, name="holiday.jpg")
     assert (found.kind, found.certificates) == ("certificate", (person.certificate,))
 
 
-def test_openssl_trusted_certificates_lose_their_tail(person: Issued) -> None:
+def test_openssl_trusted_certificates_lose_their_tail(person: IssuedCertificate) -> None:
     trusted = openssl("x509", "-trustout", "-addtrust", "emailProtection", given=pem(person.certificate))
     assert b"TRUSTED" in trusted
     assert opened(trusted, None).certificates == (person.certificate,)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM], ids=["DER", "PEM"])
-def test_pkcs7_gives_its_certificates(person: Issued, encoding: Encoding) -> None:
+def test_pkcs7_gives_its_certificates(person: IssuedCertificate, encoding: Encoding) -> None:
     held = [x509.load_der_x509_certificate(der) for der in (person.certificate, *person.chain)]
     found = opened(pkcs7.serialize_certificates(held, encoding), None)
     assert set(found.certificates) == {person.certificate, *person.chain}
 
 
-def test_pkcs7_in_ber_too(person: Issued) -> None:
+def test_pkcs7_in_ber_too(person: IssuedCertificate) -> None:
     held = [x509.load_der_x509_certificate(person.certificate)]
     assert opened(_loose(pkcs7.serialize_certificates(held, Encoding.DER)), None).certificates
 
@@ -204,7 +206,7 @@ KEYS = {
 
 @pytest.mark.parametrize("options", KEYS.values(), ids=KEYS)
 def test_encrypted_keys_open_with_their_password_only(
-    clear: dict[str, Path], person: Issued, tmp_path: Path, options: tuple[str, ...]
+    clear: dict[str, Path], person: IssuedCertificate, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("Khóa bí mật\n")
@@ -220,7 +222,9 @@ def test_encrypted_keys_open_with_their_password_only(
 @pytest.mark.parametrize(
     "form", [("-traditional",), ("-traditional", "-outform", "DER"), ("-outform", "DER")]
 )
-def test_plain_keys_need_no_password(clear: dict[str, Path], person: Issued, form: tuple[str, ...]) -> None:
+def test_plain_keys_need_no_password(
+    clear: dict[str, Path], person: IssuedCertificate, form: tuple[str, ...]
+) -> None:
     data = openssl("rsa", "-in", clear["key"], *form)
     assert not files.wants_password(data)
     assert [key.pkcs8 for key in opened(data, None).keys] == [person.key]
@@ -265,7 +269,7 @@ def test_what_is_no_certificate_file_is_said_to_be_what_it_is(data: bytes, says:
     assert (raised.value.code, raised.value.status) == ("certificate-file-unreadable", 2)
 
 
-def test_something_behind_the_end_is_not_passed_over(person: Issued) -> None:
+def test_something_behind_the_end_is_not_passed_over(person: IssuedCertificate) -> None:
     assert opened(person.certificate + b"\r\n\0", None).certificates
     with pytest.raises(errors.FileUnreadable):
         opened(person.certificate + b"more", None)
@@ -304,12 +308,12 @@ def test_what_another_parser_may_read_and_this_one_cannot_is_refused(pkcs12: Wri
     odd = _der(0x30, check.content, b"\x1f\x21\x00")
     with pytest.raises(errors.FileUnreadable):
         opened(_der(0x30, *(_der(each.tag, each.content) for each in (version, safe)), odd))
-    with pytest.raises(asn1.Malformed):
+    with pytest.raises(asn1.MalformedAsn1):
         asn1.work(_der(0x30, _der(0xA0, _der(0x04, _der(0x30, b"\x1f\x21\x00")))))
-    assert asn1.work(_der(0x30, _der(0x04, b"0\x1f\x21\x00"))) == asn1.Work()
+    assert asn1.work(_der(0x30, _der(0x04, b"0\x1f\x21\x00"))) == asn1.DerivationCost()
 
 
-def test_the_rounds_of_many_keys_are_one_sum(person: Issued) -> None:
+def test_the_rounds_of_many_keys_are_one_sum(person: IssuedCertificate) -> None:
     one = _der(0x30, _der(0x04, bytes(8)), bytes(core.Integer(9_000_000).dump()))
     with pytest.raises(errors.FileUnreadable, match="more work"):
         pkcs12_room.bearable(_der(0x30, one, one), "two.p12")
@@ -326,7 +330,7 @@ def test_the_rounds_of_many_keys_are_one_sum(person: Issued) -> None:
     ],
 )
 def test_a_key_that_would_take_all_memory_is_refused(
-    cost: int, block: int, parallel: int, good: bool, person: Issued
+    cost: int, block: int, parallel: int, good: bool, person: IssuedCertificate
 ) -> None:
     numbers = b"".join(bytes(core.Integer(each).dump()) for each in (cost, block, parallel))
     scrypt = _der(
@@ -391,7 +395,7 @@ def test_keys_are_wiped_when_that_is_asked(pkcs12: Write) -> None:
     assert not found.keys[0].pkcs8
 
 
-def test_openssl_reads_what_the_library_could_not(pkcs12: Write, person: Issued) -> None:
+def test_openssl_reads_what_the_library_could_not(pkcs12: Write, person: IssuedCertificate) -> None:
     from fieldkit.certificate import openssl as program
 
     text = program.pkcs12(pkcs12("-legacy"), PASSWORD.encode())
@@ -463,7 +467,7 @@ def _pbmac1(data: bytes, password: str) -> bytes:
     return _der(0x30, b"\x02\x01\x03", held["auth_safe"].dump(), check)
 
 
-def _two_keys(first: Issued, second: Issued) -> bytes:
+def _two_keys(first: IssuedCertificate, second: IssuedCertificate) -> bytes:
     """A file with two keys and their certificates, without integrity check, keys encrypted with AES."""
     data, key_bag, cert_bag = (
         "1.2.840.113549.1.7.1",
@@ -474,14 +478,14 @@ def _two_keys(first: Issued, second: Issued) -> bytes:
     def oid(text: str) -> bytes:
         return bytes(core.ObjectIdentifier(text).dump())
 
-    def locked(issued: Issued) -> bytes:
+    def locked(issued: IssuedCertificate) -> bytes:
         return openssl(
             *("pkcs8", "-topk8", "-v2", "aes256", "-inform", "DER", "-outform", "DER"),
             *("-passout", f"pass:{PASSWORD}"),
             given=issued.key.reveal_bytes(),
         )
 
-    def holding(issued: Issued) -> bytes:
+    def holding(issued: IssuedCertificate) -> bytes:
         held = _der(0x30, oid("1.2.840.113549.1.9.22.1"), _der(0xA0, _der(0x04, issued.certificate)))
         return _der(0x30, oid(cert_bag), _der(0xA0, held))
 

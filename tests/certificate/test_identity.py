@@ -11,21 +11,21 @@ from fieldkit.certificate import errors, files, identity
 from fieldkit.certificate.contents import Contents, PrivateKey
 from fieldkit.certificate.identity import Identity
 from fieldkit.errors import FieldkitError
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.sample.issue import generate
 from fieldkit.text import M, Message
 from tests.certificate.conftest import NOW
 
 
-def contents(issued: Issued) -> Contents:
+def contents(issued: IssuedCertificate) -> Contents:
     return files.read(issued.pkcs12.read_bytes(), issued.secret())
 
 
-def of(issued: Issued, at: datetime | None = NOW, pick: str = "") -> Identity:
+def of(issued: IssuedCertificate, at: datetime | None = NOW, pick: str = "") -> Identity:
     return identity.identity(contents(issued), at=at, pick=pick)
 
 
-def key_of(issued: Issued) -> PrivateKey:
+def key_of(issued: IssuedCertificate) -> PrivateKey:
     return contents(issued).keys[0]
 
 
@@ -37,7 +37,7 @@ def refused(error: type[FieldkitError], given: Contents, pick: str = "") -> Fiel
     return raised.value
 
 
-def test_a_file_with_everything_is_an_identity(person: Issued) -> None:
+def test_a_file_with_everything_is_an_identity(person: IssuedCertificate) -> None:
     found = of(person)
     assert (found.key, found.certificate, found.chain) == (person.key, person.certificate, person.chain)
     assert found.name == "Nguyễn Thị Mẫu (MẪU)"
@@ -45,7 +45,7 @@ def test_a_file_with_everything_is_an_identity(person: Issued) -> None:
 
 
 def test_the_chain_is_put_in_order_and_strangers_left_out(
-    person: Issued, agency: Issued, sample: SampleAuthority
+    person: IssuedCertificate, agency: IssuedCertificate, sample: SampleAuthority
 ) -> None:
     mixed = Contents(
         "pem", (key_of(person),), (sample.root, agency.certificate, sample.issuing, person.certificate)
@@ -56,25 +56,25 @@ def test_the_chain_is_put_in_order_and_strangers_left_out(
 
 
 def test_an_authority_of_the_same_name_is_not_in_the_chain(
-    person: Issued, sample: SampleAuthority, other: SampleAuthority
+    person: IssuedCertificate, sample: SampleAuthority, other: SampleAuthority
 ) -> None:
     mixed = Contents("pem", (key_of(person),), (person.certificate, other.issuing, sample.issuing))
     assert identity.identity(mixed, at=NOW).chain == (sample.issuing,)
 
 
-def test_key_and_certificate_from_two_files_are_joined(person: Issued) -> None:
+def test_key_and_certificate_from_two_files_are_joined(person: IssuedCertificate) -> None:
     both = Contents("certificate", certificates=(person.certificate,)) + Contents("key", (key_of(person),))
     assert identity.identity(both, at=NOW).key == person.key
 
 
-def test_a_key_alone_and_a_certificate_alone_are_said_so(person: Issued) -> None:
+def test_a_key_alone_and_a_certificate_alone_are_said_so(person: IssuedCertificate) -> None:
     alone = refused(errors.KeyWithoutCertificate, Contents("key", (key_of(person),)))
     assert (alone.code, alone.status) == ("key-without-certificate", 4)
     bare = refused(errors.CertificateWithoutKey, Contents("certificate", certificates=(person.certificate,)))
     assert (bare.code, bare.status) == ("certificate-without-key", 4)
 
 
-def test_a_foreign_certificate_is_refused(person: Issued, agency: Issued) -> None:
+def test_a_foreign_certificate_is_refused(person: IssuedCertificate, agency: IssuedCertificate) -> None:
     mixed = Contents("pem", (key_of(person),), (agency.certificate,))
     error = refused(errors.KeyMismatch, mixed)
     assert (error.code, error.status) == ("key-mismatch", 3)
@@ -117,9 +117,9 @@ def test_of_several_certificates_for_one_key_the_one_in_force_is_taken(sample: S
     assert identity.identity(both, at=NOW).certificate == new.certificate
 
 
-def test_of_several_keys_one_has_to_be_named(person: Issued, agency: Issued) -> None:
+def test_of_several_keys_one_has_to_be_named(person: IssuedCertificate, agency: IssuedCertificate) -> None:
     both = contents(person) + contents(agency)
-    error = refused(errors.SeveralIdentities, both)
+    error = refused(errors.CertificateAmbiguous, both)
     assert (error.code, error.status) == ("certificate-ambiguous", 2)
     assert len(error.data["candidates"]) == 2
     by_name = identity.identity(contents(person) + contents(agency), pick="cơ quan thường trú sông mơ (mẫu)")
@@ -131,30 +131,32 @@ def test_of_several_keys_one_has_to_be_named(person: Issued, agency: Issued) -> 
             )
 
 
-def test_the_keys_that_were_not_meant_are_wiped(person: Issued, agency: Issued) -> None:
+def test_the_keys_that_were_not_meant_are_wiped(person: IssuedCertificate, agency: IssuedCertificate) -> None:
     both = contents(person) + contents(agency)
     found = identity.identity(both, pick="Nguyễn Thị Mẫu (MẪU)")
     assert found.key
     assert [bool(key.pkcs8) for key in both.keys] == [True, False]
 
 
-def test_a_certificate_alone_is_joined_to_a_key_elsewhere(person: Issued, sample: SampleAuthority) -> None:
+def test_a_certificate_alone_is_joined_to_a_key_elsewhere(
+    person: IssuedCertificate, sample: SampleAuthority
+) -> None:
     found = identity.joined(Contents("pem", certificates=(sample.issuing, person.certificate)), at=NOW)
     assert (found.certificate, found.chain, bool(found.key)) == (person.certificate, (sample.issuing,), False)
 
 
 def test_the_certificate_a_file_is_about_is_found_without_a_key(
-    person: Issued, agency: Issued, sample: SampleAuthority
+    person: IssuedCertificate, agency: IssuedCertificate, sample: SampleAuthority
 ) -> None:
     assert identity.leaf(Contents("pem", certificates=(sample.root, sample.issuing))) == sample.issuing
     assert (
         identity.leaf(Contents("pem", certificates=(sample.root, person.certificate))) == person.certificate
     )
-    with pytest.raises(errors.SeveralIdentities):
+    with pytest.raises(errors.CertificateAmbiguous):
         identity.leaf(Contents("pem", certificates=(agency.certificate, person.certificate)))
 
 
-def test_a_name_that_no_certificate_in_the_file_has_is_said_to_be_none(person: Issued) -> None:
+def test_a_name_that_no_certificate_in_the_file_has_is_said_to_be_none(person: IssuedCertificate) -> None:
     whole = contents(person)
     bare = Contents("certificate", certificates=(person.certificate,))
     for look in (

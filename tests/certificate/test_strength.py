@@ -14,12 +14,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from fieldkit.certificate import check, contents, errors, identity
 from fieldkit.errors import FieldkitError
-from fieldkit.signature import sign, validate
-from fieldkit.signature.judgement import Judgement, Policy
+from fieldkit.signature import sign
 from fieldkit.signature.sign import may_sign
-from fieldkit.signature.trust import trust
-from tests.signature.forgery import signed
-from tests.signature.pki import Pki, SoftwareSigner
+from fieldkit.validation import validate
+from fieldkit.validation.judgement import Judgement, Policy
+from fieldkit.validation.trust import trust
+from tests.pki import Pki, SoftwareSigner
+from tests.validation.forgery import signed
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 MICROSOFT = x509.ObjectIdentifier("1.3.6.1.4.1.311.10.3.12")
@@ -47,7 +48,7 @@ def letter() -> bytes:
 
 
 def outcomes(found: Judgement) -> dict[str, str]:
-    return {each.id: each.verdict for each in found.signatures[0].checks}
+    return {each.id: each.severity for each in found.signatures[0].checks}
 
 
 def over_sha1(pki: Pki, certificate: bytes) -> bytes:
@@ -78,7 +79,7 @@ def test_a_weak_key_is_refused_by_check_import_sign_and_verify(
 ) -> None:
     signer = pki.signer(key=WEAK[kind]())
     judged = check.check(signer.certificate, signer.chain, pki.anchors, datetime.now(UTC), crls=pki.crls())
-    assert [each.id for each in judged.checks if each.verdict == "fail"] == ["key"]
+    assert [each.id for each in judged.checks if each.severity == "fail"] == ["key"]
     for refuse in (
         lambda: imported(signer),
         lambda: may_sign(signer.certificate, trust(pki.anchors), insist=True),
@@ -109,7 +110,7 @@ def test_an_authority_with_a_weak_key_carries_no_path(letter: bytes, tmp_path: P
     found = verified(weak, signed(letter, signer), tmp_path / "signed.pdf")
     assert (found.verdict, outcomes(found)["path"]) == ("fail", "fail")
     judged = check.check(signer.certificate, signer.chain, weak.anchors, datetime.now(UTC))
-    assert {each.id: each.verdict for each in judged.checks}["path"] == "fail"
+    assert {each.id: each.severity for each in judged.checks}["path"] == "fail"
 
 
 def test_a_certificate_that_was_signed_over_sha1_is_refused_by_all(
@@ -118,7 +119,7 @@ def test_a_certificate_that_was_signed_over_sha1_is_refused_by_all(
     signer = pki.signer()
     signer.certificate = over_sha1(pki, signer.certificate)
     judged = check.check(signer.certificate, signer.chain, (), datetime.now(UTC))
-    assert {each.id: each.verdict for each in judged.checks}["key"] == "fail"
+    assert {each.id: each.severity for each in judged.checks}["key"] == "fail"
     for refuse in (lambda: imported(signer), lambda: may_sign(signer.certificate, trust(pki.anchors))):
         with pytest.raises(errors.KeyUnsupported):
             refuse()
@@ -154,7 +155,7 @@ def test_a_certificate_for_something_else_is_refused_by_all_and_one_that_its_pro
         signer.certificate, signer.chain, pki.anchors, datetime.now(UTC), crls=pki.crls(), purposes=allowed
     )
     found = verified(pki, signed(letter, signer), tmp_path / "signed.pdf", Policy(purposes=allowed))
-    assert {each.id: each.verdict for each in judged.checks}["usage"] == ("pass" if good else "fail")
+    assert {each.id: each.severity for each in judged.checks}["usage"] == ("pass" if good else "fail")
     assert (found.verdict, outcomes(found)["usage"]) == (("pass", "pass") if good else ("fail", "fail"))
     for use in (
         lambda: imported(signer, allowed),

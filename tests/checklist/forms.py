@@ -100,6 +100,9 @@ def items(draw: st.DrawFn, id: str, known: Sequence[Item]) -> Item:
         more["multiline"] = draw(st.booleans())
     if kind == "file":
         more["accept"] = tuple(draw(st.lists(st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True), max_size=3)))
+    role = {"text": "officer-name", "file": "test-document", "choice": "condition"}.get(kind)
+    if role is not None and draw(st.booleans()):
+        more["role"] = role
     if kind == "procedure":
         more |= {"procedure": draw(ids.filter(str.isidentifier)), "options": draw(options)}
     return Item(id, kind, draw(words), **more)  # type: ignore[arg-type]
@@ -135,4 +138,16 @@ def checklists(draw: st.DrawFn) -> Checklist:
         made = made[count:]
     form = draw(st.none() | words)
     name = draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,12}", fullmatch=True))
-    return Checklist(name, draw(texts.map(str.strip).map(_nfc)), draw(words), tuple(sections), form)
+    finish, paper = draw(
+        st.sampled_from([(None, None), ("handover", None), ("handover", "handover"), ("record", "form")])
+    )
+    return Checklist(
+        name,
+        draw(texts.map(str.strip).map(_nfc)),
+        draw(words),
+        tuple(sections),
+        form,
+        finish,
+        paper,
+        draw(st.sampled_from(["", "PKS", "HS-2"])),
+    )

@@ -27,13 +27,18 @@ FILE = Item("f", "file", W, accept=("pdf", "jpg"))
 STORED = {"sha256": "0" * 64, "size": 3, "name": "scan.PDF"}
 
 
-def stored(item: Item, value: Any, **answers: Any) -> Any:
-    return check_answer(item, value, answers)
+def asking(*items: Item) -> Checklist:
+    """A checklist of these items."""
+    return Checklist("c", "1", W, (Section("s", W, items),))
 
 
-def refused(item: Item, value: Any, **answers: Any) -> str:
+def stored(item: Item, value: Any) -> Any:
+    return check_answer(item, value, {}, asking(item))
+
+
+def refused(item: Item, value: Any) -> str:
     with pytest.raises(AnswerInvalid) as caught:
-        check_answer(item, value, answers)
+        check_answer(item, value, {}, asking(item))
     assert caught.value.unchanged is not None
     str(caught.value).encode()  # whatever was typed, the refusal can be shown
     return str(caught.value)
@@ -328,16 +333,19 @@ def test_where_no_day_is_named_today_is_the_day_it_is() -> None:
     earlier = now - datetime.timedelta(9)
     assert relevant(checklist, {"d": before}, earlier) == ["d"]
     assert [each.item for each in problems(checklist, {"d": before}, {}, earlier)] == ["d"]
-    for known in (None, checklist):
-        assert check_answer(day, before, {}, known) == before
-        with pytest.raises(AnswerInvalid):
-            check_answer(day, after, {}, known)
+    assert check_answer(day, before, {}, checklist) == before
+    with pytest.raises(AnswerInvalid):
+        check_answer(day, after, {}, checklist)
 
 
-def test_without_a_checklist_other_answers_are_what_they_look_like() -> None:
-    least = Item("n", "number", W, constraint=". >= ${least} and . != ${none}")
-    assert stored(least, "10", least="9") == "10"
-    assert refused(least, "8", least="9")
+def test_an_answer_is_held_against_others_as_they_are_once_it_is_given() -> None:
+    kind = Item("kind", "choice", W, choices=(Choice("a", W), Choice("b", W)), constraint="${limit} = ''")
+    limit = Item("limit", "number", W, relevant="${kind} = 'a'")
+    checklist = asking(kind, limit)
+    answers = {"kind": "a", "limit": "3"}
+    assert check_answer(kind, "b", answers, checklist) == "b"  # with it the limit is out of force
+    with pytest.raises(AnswerInvalid):
+        check_answer(kind, "a", answers, checklist)
 
 
 def test_an_empty_answer_is_none_and_is_held_to_no_constraint_but_that_of_choices() -> None:

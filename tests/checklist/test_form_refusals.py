@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldkit.checklist.errors import FormInvalid, FormProblem, column_letters
-from fieldkit.checklist.form_columns import SURVEY as KNOWN
-from fieldkit.checklist.form_columns import column
-from fieldkit.checklist.xlsform import read_form
+from fieldkit.checklist.xlsform.columns import SURVEY as KNOWN
+from fieldkit.checklist.xlsform.columns import column
+from fieldkit.checklist.xlsform.convert import read_form
 from tests.checklist.forms import CHOICES, Rows, question, workbook
 
 HEAD = ("type", "name", "label")

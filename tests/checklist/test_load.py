@@ -177,3 +177,47 @@ def test_what_is_not_there_says_what_is(home: Home, name: str) -> None:
     with pytest.raises(ChecklistNotFound) as caught:
         find(name, home)
     assert "handover" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "said"),
+    [
+        ("finish: handing-over", "4:9", "`handing-over` is not one of"),
+        ("paper: letter", "4:8", "`letter` is not one of"),
+        ("number: a/b", "4:9", "ends no paper's number"),
+        ("finish: handover\npaper: form", "5:8", "has its signatures"),
+    ],
+)
+def test_how_a_form_is_finished_and_printed_is_held_against_what_there_is(
+    line: str, place: str, said: str
+) -> None:
+    with pytest.raises(ChecklistInvalid) as caught:
+        parse(f'id: c\nversion: "1"\ntitle: {{vi: v, en: e}}\n{line}\n{ITEMS}', "c.yaml")
+    (problem,) = caught.value.problems
+    assert f"{problem.line}:{problem.column}" == place
+    assert said in str(problem.message)
+
+
+def test_a_role_is_held_against_the_kind_of_its_item() -> None:
+    items = ITEMS.replace("kind: text", "kind: date, role: officer-name")
+    with pytest.raises(ChecklistInvalid) as caught:
+        parse(f'id: c\nversion: "1"\ntitle: {{vi: v, en: e}}\n{items}', "c.yaml")
+    (problem,) = caught.value.problems
+    assert (problem.line, "officer-name" in str(problem.message)) == (8, True)
+
+
+ITEMS = """\
+sections:
+  - id: s
+    title: {vi: v, en: e}
+    items:
+      - {id: t, kind: text, label: {vi: v, en: e}}
+"""
+
+
+@pytest.mark.parametrize("path", sorted(shipped("checklists").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_checklists_say_how_they_are_finished_and_printed(path: Path) -> None:
+    checklist = load(path)
+    assert checklist.finish is not None
+    assert checklist.paper is not None
+    assert checklist.number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fieldkit.checklist.pattern import MOST_STATES, Pattern, PatternInvalid
@@ -36,6 +36,7 @@ patterns = st.recursive(
 
 @given(patterns, st.text(SIGNS, max_size=7))
 def test_a_pattern_fits_what_it_fits_by_re(pattern: str, text: str) -> None:
+    assume(text or "\\B" not in pattern)  # of which releases of Python say different things
     assert Pattern(pattern).matches(text) is (re.fullmatch(pattern, text) is not None), (pattern, text)
 
 

@@ -18,11 +18,12 @@ from typing import Any
 import msgspec
 
 from fieldkit import errors, i18n
+from fieldkit.action.install_driver import install_driver
 from fieldkit.driver import install
 from fieldkit.driver.steps import DriverPlan
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding, Plan, Progress
-from fieldkit.procedure.driver import bring
+from fieldkit.operator import Plan, Progress
 from fieldkit.profile.driver import Apt, Driver, PackageFile
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
@@ -86,11 +87,11 @@ async def main() -> dict[str, Any]:
         carry_out = install.install
         install.install = lambda plan, *more, **named: carry_out(impatient(plan), *more, **named)  # type: ignore[assignment]
     files = [Path(name) for name in JOB.get("files", ())]
-    operator.task = asyncio.ensure_future(bring(profile(home), home, operator, files=files))  # type: ignore[arg-type]
+    operator.task = asyncio.ensure_future(install_driver(profile(home), home, operator, files=files))  # type: ignore[arg-type]
     told: dict[str, Any]
     try:
-        evidence, log = await operator.task
-        told = {"facts": evidence.facts, "verdict": evidence.verdict, "log": str(log)}
+        done = await operator.task
+        told = {"facts": done.facts, "verdict": done.verdict, "log": str(done.log)}
     except errors.FieldkitError as error:
         told = {"error": error.as_dict()}
     except asyncio.CancelledError:

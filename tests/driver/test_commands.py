@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from fieldkit.action import check_machine
 from fieldkit.driver import apt
+from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Finding
 from fieldkit.procedure import preflight
 from fieldkit.profile.load import load
 from tests.conftest import Run
@@ -88,9 +89,9 @@ def test_doctor_lists_findings_and_writes_a_report_without_names(fieldkit: Run, 
 
 def test_preflight_sums_its_findings_up(home: Home) -> None:
     seen: list[Finding] = []
-    findings = preflight.look(preflight.of(home, load(home)), seen.append)
+    findings = check_machine.check_machine(check_machine.subject_of(home, load(home)), seen.append)
     assert findings == seen
-    assert str(preflight.summary(findings)).startswith("The machine is")
+    assert str(check_machine.summary(findings)).startswith("The machine is")
     outcomes = preflight.facts(findings)["outcomes"]
     assert outcomes["disk"] in ("pass", "warning", "fail")
 

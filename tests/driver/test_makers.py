@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fieldkit.driver import errors, install, macos, rights, run, ways, windows
+from fieldkit.driver import errors, install, macos, methods, rights, run, windows
 from fieldkit.driver.ask import Answer, ask
+from fieldkit.driver.methods import InstallMethod
 from fieldkit.driver.plan import from_maker
 from fieldkit.driver.steps import DriverPlan, Kind, Step
-from fieldkit.driver.ways import Way
 from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.home import Home
 from fieldkit.operator import Progress
@@ -47,7 +47,7 @@ def says(**by_word: str) -> object:
     return answer
 
 
-def maker(kind: Kind, **fields: object) -> tuple[TokenProfile, Way]:
+def maker(kind: Kind, **fields: object) -> tuple[TokenProfile, InstallMethod]:
     file = PackageFile(
         file=f"driver.{kind}",
         module="/nowhere/module",
@@ -57,7 +57,7 @@ def maker(kind: Kind, **fields: object) -> tuple[TokenProfile, Way]:
     )
     driver = Driver(**{kind: (file,)})  # type: ignore[arg-type]
     profile = TokenProfile("trial", Words("Thử", "Trial"), "hypothesis", Modules(), driver, PinPolicy())
-    return profile, Way(kind, file=file)
+    return profile, InstallMethod(kind, file=file)
 
 
 @pytest.fixture
@@ -402,10 +402,10 @@ def test_each_system_takes_its_own_way_and_looks_for_the_module_in_its_own_place
 ) -> None:
     profiles = load(home).tokens
     monkeypatch.setattr(sys, "platform", platform)
-    way = ways.chosen(profiles[profile])
+    way = methods.chosen(profiles[profile])
     assert way is not None
     assert way.kind == kind
-    assert ways.places(profiles[profile])[0] == place
+    assert methods.places(profiles[profile])[0] == place
 
 
 def test_of_several_files_the_one_with_a_known_hash_is_taken(
@@ -416,6 +416,6 @@ def test_of_several_files_the_one_with_a_known_hash_is_taken(
     known = msgspec.structs.replace(second, sha256=SHA256)
     driver = msgspec.structs.replace(profile.driver, exe=(first, known))
     monkeypatch.setattr(sys, "platform", "win32")
-    way = ways.chosen(msgspec.structs.replace(profile, driver=driver))
+    way = methods.chosen(msgspec.structs.replace(profile, driver=driver))
     assert way is not None
     assert way.file == known

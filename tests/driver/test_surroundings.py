@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fieldkit.driver.machine import clock, fonts, services, trust
-from fieldkit.driver.machine.probe import Subject
+from fieldkit.doctor import clock, fonts, services, trust
+from fieldkit.doctor.probe import Subject
+from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE, Home
-from fieldkit.operator import Finding
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Authority, Endpoint, Service
 from fieldkit.sample import authority
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import Services, serving, unreachable
+from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.text import Words
 
 FONT = (PACKAGE / "record" / "fonts" / "Tinos-Regular.ttf").read_bytes()
@@ -36,7 +36,7 @@ def own(tmp_path: Path) -> SampleAuthority:
 
 
 @pytest.fixture
-def running(own: SampleAuthority) -> Iterator[Services]:
+def running(own: SampleAuthority) -> Iterator[SampleServices]:
     """Its services, on loopback."""
     with serving(own) as found:
         yield found
@@ -62,7 +62,9 @@ def looked(seen: Subject) -> Finding:
     return only(list(probe.look(seen)))
 
 
-def test_a_timestamp_authority_tells_the_time_and_the_clock_agrees(home: Home, running: Services) -> None:
+def test_a_timestamp_authority_tells_the_time_and_the_clock_agrees(
+    home: Home, running: SampleServices
+) -> None:
     found = only(list(clock.network(subject(home, running.tsa))))
     assert found.severity == "pass"
     assert "timestamp" in found.detail
@@ -70,7 +72,7 @@ def test_a_timestamp_authority_tells_the_time_and_the_clock_agrees(home: Home, r
 
 @pytest.mark.parametrize("apart", [timedelta(hours=1), -timedelta(days=400)])
 def test_a_clock_that_a_timestamp_contradicts_is_a_fault(
-    home: Home, running: Services, apart: timedelta
+    home: Home, running: SampleServices, apart: timedelta
 ) -> None:
     running.clock = apart
     found = only(list(clock.network(subject(home, running.tsa))))
@@ -86,7 +88,7 @@ def test_a_slow_answer_does_not_make_a_right_clock_wrong() -> None:
 
 
 @pytest.mark.parametrize("kind", ["tsa", "ocsp", "crl"])
-def test_a_service_that_works_is_timed(home: Home, running: Services, kind: str) -> None:
+def test_a_service_that_works_is_timed(home: Home, running: SampleServices, kind: str) -> None:
     found = looked(subject(home, getattr(running, kind), kind))
     assert found.severity == "pass", found
     assert "name " in found.detail
@@ -95,7 +97,7 @@ def test_a_service_that_works_is_timed(home: Home, running: Services, kind: str)
 
 @pytest.mark.parametrize(("required", "severity"), [(True, "fail"), (False, "warning")])
 def test_a_login_page_in_a_services_place_is_seen_through(
-    home: Home, running: Services, required: bool, severity: str
+    home: Home, running: SampleServices, required: bool, severity: str
 ) -> None:
     running.mode = "captive"
     found = looked(subject(home, running.tsa, required=required))
@@ -110,7 +112,9 @@ def test_a_service_that_does_not_listen_is_told_with_the_stage_it_failed_at(home
     assert "no connection" in str(found.message)
 
 
-def test_a_service_left_open_is_looked_for_at_the_authoritys_address(home: Home, running: Services) -> None:
+def test_a_service_left_open_is_looked_for_at_the_authoritys_address(
+    home: Home, running: SampleServices
+) -> None:
     seen = subject(home, "", "tsa")
     assert seen.profiles is not None
     issuer = Authority("sample", Words("Mẫu", "Sample"), tsa=(Endpoint(running.tsa), Endpoint(running.url)))
@@ -156,7 +160,7 @@ def proxy() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_through_a_proxy_the_service_is_reached_and_no_password_is_sent_or_told(
-    proxy: tuple[str, list[str]], running: Services
+    proxy: tuple[str, list[str]], running: SampleServices
 ) -> None:
     address, heard = proxy
     reached = services.reach(running.tsa, address)

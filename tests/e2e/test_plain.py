@@ -8,8 +8,11 @@ import sys
 import pytest
 
 from fieldkit.home import Home
+from fieldkit.journal.store import Store
+from fieldkit.visit.visits import Visits
 from tests.conftest import Run, clean_environment
 from tests.e2e.terminal import Terminal
+from tests.record.test_form import surveyed
 
 FIELDKIT = (sys.executable, "-m", "fieldkit")
 
@@ -58,6 +61,22 @@ def test_a_procedure_shows_its_plan_and_asks(visit: str, home: Home, fieldkit: R
         shown = terminal.wait_for("ended with 0")
     assert "13572468" not in shown
     assert fieldkit("visit", "show", visit, "--json").result["answers"]["delivery"] == "file"
+
+
+def test_a_survey_is_finished_at_prompts_and_the_name_is_asked_once(home: Home, fieldkit: Run) -> None:
+    with Store.open(home.store) as store:
+        first, second = (surveyed(Visits(store, home)) for _ in range(2))
+    with _plain(home, "visit", "finish", first) as terminal:
+        terminal.wait_for("Your full name, as it stands in records")
+        terminal.type("Lê Văn Thợ\n")
+        terminal.wait_for("Close the form", "Do this? [y/N]")
+        terminal.type("y\n")
+        terminal.wait_for("The record was made, unsigned", "ended with 0")
+    with _plain(home, "visit", "finish", second) as terminal:
+        shown = terminal.wait_for("Do this? [y/N]")
+        assert "Your full name" not in shown
+        terminal.type("y\n")
+        terminal.wait_for("ended with 0")
 
 
 def test_without_a_terminal_it_stops_and_says_what_it_would_do(visit: str, fieldkit: Run) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit import settings
 from fieldkit.home import Home
+from fieldkit.settings import Settings
 from tests.conftest import clean_environment, python_path
 from tests.e2e.terminal import Terminal
 
@@ -246,6 +248,7 @@ def test_the_demo_opens_its_screens_in_the_language_that_was_asked_for(tmp_path:
 
 
 def _environment(home: Home, language: str) -> Mapping[str, str]:
+    settings.save(home, Settings(who="Trần Kỹ Thuật"))
     wanted = clean_environment(home)
     return {
         "FIELDKIT_HOME": wanted["FIELDKIT_HOME"],

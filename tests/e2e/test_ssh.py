@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit import settings
 from fieldkit.home import Home
+from fieldkit.settings import Settings
 from tests.accounts import sitecustomize
 from tests.conftest import python_path
 from tests.tui.terminal import Pty
@@ -65,6 +67,7 @@ def accounts_of_the_test() -> str:
 def test_the_screens_over_ssh_without_mouse_or_animation_in_either_language(
     login: list[str], home: Home
 ) -> None:
+    settings.save(home, Settings(who="Trần Kỹ Thuật"))
     program = f"LANG=C.UTF-8 {accounts_of_the_test()} FIELDKIT_HOME={home.path} {sys.executable} -m fieldkit"
     client = f"import os; os.execvp('ssh', {[*login, program]!r})"
     with Pty(["-c", client]) as terminal:
@@ -85,6 +88,7 @@ def test_the_screens_over_ssh_without_mouse_or_animation_in_either_language(
 
 
 def test_a_dropped_connection_ends_the_program_and_keeps_what_was_typed(login: list[str], home: Home) -> None:
+    settings.save(home, Settings(who="Trần Kỹ Thuật"))
     environment = f"LANG=C.UTF-8 {accounts_of_the_test()} FIELDKIT_HOME={home.path} FIELDKIT_LANG=en"
     started = subprocess.run(
         [sys.executable, "-m", "fieldkit", "visit", "start", "--bureau", "MAU-01", "--checklist", "handover"],

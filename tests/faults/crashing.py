@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from random import Random
 
-from fieldkit.journal.files import Status
+from fieldkit.journal.files import FileStatus
 
 
 class PowerCut(BaseException):
@@ -116,10 +116,10 @@ class CrashingDisk:
             {each.name for each in (*self.seen, *self.folders) if each.parent == path and each != path}
         )
 
-    def status(self, path: Path) -> Status:
+    def status(self, path: Path) -> FileStatus:
         self._call("status")
         node = self._node(path)
-        return Status(len(node.seen), node.changed, 0o600, 0)
+        return FileStatus(len(node.seen), node.changed, 0o600, 0)
 
     def read(self, path: Path) -> bytes:
         self._call("read")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from fieldkit.journal import custody, log
+from fieldkit.journal import folder_check, log
 from tests.faults.model import FAULTS, Bench
 
 SMALL_SEGMENT = 1_500
@@ -21,7 +21,7 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments that a few entries fill, so that the change from one to the next is met often."""
     monkeypatch.setattr(log, "SEGMENT_SIZE", SMALL_SEGMENT)
     monkeypatch.setattr(log, "FIRST_PADDING", 256)
-    monkeypatch.setattr(custody, "RESERVE_SIZE", 4_096)  # as it were a megabyte, in less time
+    monkeypatch.setattr(folder_check, "RESERVE_SIZE", 4_096)  # as it were a megabyte, in less time
 
 
 class Crashes(RuleBasedStateMachine):

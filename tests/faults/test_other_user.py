@@ -47,7 +47,7 @@ def look(folder: Path, told: Connection) -> None:
                 worker.do(store, 100)
             except FieldkitError as error:
                 said = (*said, error.code)
-        told.send((*said, {check.id for check in verify(folder).checks if check.verdict == "fail"}))
+        told.send((*said, {check.id for check in verify(folder).checks if check.severity == "fail"}))
     except FieldkitError as error:
         told.send((error.code, str(error)))
 

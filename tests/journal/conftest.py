@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.finding import Finding
 from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.store import Store
 from fieldkit.journal.verify import verify
-from fieldkit.verdict import Check
 
 Day = Callable[[Path], Head]
 
@@ -50,10 +50,10 @@ def flip(path: Path, at: int, mask: int = 0x01) -> None:
     path.write_bytes(data)
 
 
-def checks(folder: Path, **more: object) -> dict[str, Check]:
+def checks(folder: Path, **more: object) -> dict[str, Finding]:
     """What `verify` says, by the id of the check; the worst of each."""
-    found: dict[str, Check] = {}
+    found: dict[str, Finding] = {}
     for check in verify(folder, **more).checks:  # type: ignore[arg-type]
-        if check.id not in found or found[check.id].verdict == "pass":
+        if check.id not in found or found[check.id].severity == "pass":
             found[check.id] = check
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.journal import custody
+from fieldkit.journal import folder_check
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.errors import StoreFull
 from fieldkit.journal.files import Disk
@@ -143,10 +143,10 @@ def test_finishing_gives_the_reserve_up_before_it_is_needed_and_makes_it_again(
             store.signed_head()
             store.append(Draft("signoff"))
         left = (folder / "reserve").stat().st_size
-        assert custody.RESERVE_SIZE // 2 < left < custody.RESERVE_SIZE
+        assert folder_check.RESERVE_SIZE // 2 < left < folder_check.RESERVE_SIZE
     disk.most = None
     with Store.open(folder, files=disk):
-        assert (folder / "reserve").stat().st_size == custody.RESERVE_SIZE
+        assert (folder / "reserve").stat().st_size == folder_check.RESERVE_SIZE
 
 
 def test_where_there_is_room_finishing_leaves_the_reserve_alone(folder: Path) -> None:
@@ -173,7 +173,7 @@ def test_the_reserve_takes_its_room_also_where_the_file_system_compresses(folder
     Store.open(folder).close()
     held = (folder / "reserve").read_bytes()
     assert len(zlib.compress(held)) >= len(held)
-    assert len(held) == custody.RESERVE_SIZE
+    assert len(held) == folder_check.RESERVE_SIZE
 
 
 def test_a_reserve_that_could_be_compressed_away_is_made_anew(folder: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.journal import checkpoint, custody
+from fieldkit.journal import checkpoint, folder_check
 from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.errors import StoreMissing
 from fieldkit.journal.store import Store
-from fieldkit.journal.verify import Verified, verify
+from fieldkit.journal.verify import VerifiedStore, verify
 from tests.journal.conftest import checks, flip, segment, write_a_day
 
 
@@ -21,7 +21,7 @@ from tests.journal.conftest import checks, flip, segment, write_a_day
 def signed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small store with everything in it: signed head, checkpoint, reserve, attachment, tables."""
     monkeypatch.setattr(checkpoint, "LEAST", 2)
-    monkeypatch.setattr(custody, "RESERVE_SIZE", 64)
+    monkeypatch.setattr(folder_check, "RESERVE_SIZE", 64)
     write_a_day(folder, answers=1)
     with Store.open(folder) as store:
         store.append(Draft("signoff", visit="v1", value={"officer": "Người nhận"}))
@@ -32,9 +32,9 @@ ANSWERS = {"journal-000001.fkj", "device.key", "attachments"}
 """Where a byte that changed has cost something; elsewhere it is said."""
 
 
-def outcomes(found: Verified) -> list[tuple[str, str]]:
+def outcomes(found: VerifiedStore) -> list[tuple[str, str]]:
     """What was said, without its words."""
-    return [(check.id, check.verdict) for check in found.checks]
+    return [(check.id, check.severity) for check in found.checks]
 
 
 def bytes_of(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -88,9 +88,9 @@ def test_an_end_that_was_cut_before_anything_noted_it_is_found_when_a_record_nam
     (folder / "head").unlink()
     segment(folder).write_bytes(cut)
     found = checks(folder)
-    assert (found["journal"].verdict, found["mark"].verdict) == ("pass", "not-checked")
+    assert (found["journal"].severity, found["mark"].severity) == ("pass", "not-checked")
     found = checks(folder, known=[named])
-    assert found["known-head"].verdict == "fail"
+    assert found["known-head"].severity == "fail"
     assert "Entry 3 is missing or is not the one that the given head names" in str(
         found["known-head"].message
     )
@@ -99,7 +99,7 @@ def test_an_end_that_was_cut_before_anything_noted_it_is_found_when_a_record_nam
 
 def test_a_head_that_the_journal_has_is_said_to_be_there(folder: Path, day: Head) -> None:
     found = checks(folder, known=[day])["known-head"]
-    assert (found.verdict, str(found.message)) == (
+    assert (found.severity, str(found.message)) == (
         "pass",
         f"Entry {day.seq} is the one that the given head names.",
     )
@@ -112,14 +112,14 @@ def test_a_head_of_another_journal_is_not_there(folder: Path, day: Head, change:
         "device": Head("ffffffffffff", day.seq, day.hash),
         "seq": Head(day.device, day.seq - 1, day.hash),
     }[change]
-    assert checks(folder, known=[other])["known-head"].verdict == "fail"
+    assert checks(folder, known=[other])["known-head"].severity == "fail"
 
 
 def test_a_signature_by_another_key_over_the_head_is_found(signed: Path, tmp_path: Path) -> None:
     write_a_day(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "device.key", signed / "device.key")
     found = checks(signed)
-    assert (found["journal"].verdict, found["signature"].verdict) == ("fail", "fail")
+    assert (found["journal"].severity, found["signature"].severity) == ("fail", "fail")
 
 
 def test_a_journal_rewritten_whole_by_somebody_without_the_key_is_found(signed: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_journal_rewritten_whole_by_somebody_without_the_key_is_found(signed: 
         for number in range(4):
             store.append(Draft("answer", value=f"forged {number}"))
     (signed / "head").write_bytes(mark)
-    assert checks(signed)["signature"].verdict == "fail"
+    assert checks(signed)["signature"].severity == "fail"
 
 
 def test_verifying_writes_nothing_and_needs_no_lock(folder: Path, day: Head) -> None:
@@ -205,5 +205,5 @@ def test_a_disposable_file_that_was_spoilt_is_said_and_nothing_is_lost_by_it(
     disposable: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(disposable)
-    assert checks(disposable.parent)[disposable.name].verdict == "fail"
+    assert checks(disposable.parent)[disposable.name].severity == "fail"
     assert verify(disposable.parent).verdict == "pass"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.kit import install, keys, load, use
-from fieldkit.operator import Finding
 from tests.conftest import Run
 from tests.kit.conftest import CONTENTS, Office
 

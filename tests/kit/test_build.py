@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fieldkit.home import Home
-from fieldkit.kit import build, install, own
+from fieldkit.kit import build, install, own_wheel
 from fieldkit.kit.errors import FolderTaken, SourceDamaged
 from fieldkit.profile.load import load
 from tests.conftest import REPOSITORY
@@ -42,8 +42,8 @@ pin_policy: {{min: 6, max: 8}}
     )
 
 
-def _prepare(home: Home, folder: Path, vendor: Path | None, *platforms: str) -> build.Prepared:
-    choice = build.Choice(platforms=platforms, drivers=("maker",), bureaus=("MAU-01",), vendor=vendor)
+def _prepare(home: Home, folder: Path, vendor: Path | None, *platforms: str) -> build.KitPlan:
+    choice = build.KitChoice(platforms=platforms, drivers=("maker",), bureaus=("MAU-01",), vendor=vendor)
     return build.prepare(folder / "stick", choice, load(home), home)
 
 
@@ -105,7 +105,7 @@ def test_a_folder_with_other_files_is_refused_before_anything_is_fetched(home: H
 
 
 def test_the_own_wheel_is_the_same_each_time_and_holds_catalogs_and_checklists(tmp_path: Path) -> None:
-    one, two = own.make(tmp_path / "one"), own.make(tmp_path / "two")
+    one, two = own_wheel.make(tmp_path / "one"), own_wheel.make(tmp_path / "two")
     assert one.read_bytes() == two.read_bytes()
     with zipfile.ZipFile(one) as wheel:
         names = set(wheel.namelist())

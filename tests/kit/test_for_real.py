@@ -404,7 +404,7 @@ def test_a_wheel_packed_again_from_the_installed_files_installs_and_is_the_same_
     installed: Technician,
 ) -> None:
     code = (
-        "import pathlib, sys; from fieldkit.kit import own; assert own.checkout() is None;"
+        "import pathlib, sys; from fieldkit.kit import own_wheel as own; assert own.checkout() is None;"
         "print(own.make(pathlib.Path(sys.argv[1])))"
     )
     python = installed.python

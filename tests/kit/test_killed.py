@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.driver import brought
+from fieldkit.driver import kit_packages
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, load, stick, use
 from fieldkit.kit.errors import KitBusy
@@ -81,11 +81,11 @@ def test_papers_whose_taking_was_killed_are_not_taken_or_finished_by_the_next_ru
         finished = load.finish(home)
         if finished is None and not keys.known(home):
             assert papers(home) == {"profiles/services.yaml": MINE}
-            assert brought.brought(home, "softhsm2") == ()
+            assert kit_packages.brought(home, "softhsm2") == ()
         else:
             assert papers(home) == PAPERS
             assert kept_aside(home) == [MINE]
-            assert [path.read_bytes() for path in brought.brought(home, "softhsm2")] == [b"1" * 100]
+            assert [path.read_bytes() for path in kit_packages.brought(home, "softhsm2")] == [b"1" * 100]
             assert keys.known(home) == {office.key}
         assert load.finish(home) is None
         load.load(load.prepare(kit, home), home)
@@ -142,7 +142,7 @@ def test_papers_that_cannot_be_put_in_their_places_leave_the_home_as_it_was(home
     assert (home.path / "samples/letter.pdf/mine").read_bytes() == b"mine"
     assert kept_aside(home) == []
     assert not keys.known(home)
-    assert brought.brought(home, "softhsm2") == ()
+    assert kit_packages.brought(home, "softhsm2") == ()
 
 
 def test_what_still_cannot_be_finished_is_named_and_stays_to_be_finished(home: Home, kit: Path) -> None:
@@ -159,6 +159,20 @@ def test_what_still_cannot_be_finished_is_named_and_stays_to_be_finished(home: H
     shutil.rmtree(home.path / "samples/letter.pdf")
     assert load.finish(home) is not None
     assert papers(home) == PAPERS
+
+
+def test_a_list_of_what_was_agreed_that_cannot_be_read_is_said_and_the_kit_taken_anew(
+    home: Home, kit: Path
+) -> None:
+    instant = 0
+    while not home.agreed.exists():
+        assert killed(lambda: load.load(load.prepare(kit, home), home), instant)
+        instant += 1
+    home.agreed.write_bytes(b'{"new": ["prof')
+    assert "fieldkit kit load" in str(load.finish(home))
+    load.load(load.prepare(kit, home), home)
+    assert papers(home) == PAPERS
+    assert load.finish(home) is None
 
 
 def test_of_two_that_take_from_kits_at_once_the_second_is_told_to_wait(home: Home, kit: Path) -> None:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.home import Home
-from fieldkit.kit import build, lists, papers, targets
+from fieldkit.kit import build, lists, payload, targets
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
-from fieldkit.profile.model import Plan, Profiles
+from fieldkit.profile.model import Profiles, RolloutPlan
 from fieldkit.sample.authority import SampleAuthority, create
 from fieldkit.sample.services import serving
 from fieldkit.yaml_model import read
@@ -29,7 +29,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> SampleAuthority:
 
 
 def _with_crl(home: Home, url: str) -> Profiles:
-    text = (papers.shipped("profiles") / "authorities/sample.yaml").read_text("utf-8")
+    text = (payload.shipped("profiles") / "authorities/sample.yaml").read_text("utf-8")
     (home.profiles / "authorities").mkdir(parents=True, exist_ok=True)
     (home.profiles / "authorities/sample.yaml").write_text(text + f"crl:\n  - {{url: '{url}'}}\n", "utf-8")
     return load(home)
@@ -38,9 +38,9 @@ def _with_crl(home: Home, url: str) -> Profiles:
 @settings(max_examples=12, deadline=None)
 @given(st.sets(st.sampled_from([bureau.code for bureau in SHIPPED.plan.bureaus]), min_size=1))
 def test_a_plan_for_some_bureaus_reads_back_as_it_was_written_and_names_no_other(codes: set[str]) -> None:
-    kept = papers.only(SHIPPED.plan, papers.bureaus(SHIPPED, sorted(codes)))
-    text = papers.plan_text(kept).decode()
-    assert read(text, "plan", Plan).value == kept
+    kept = payload.only(SHIPPED.plan, payload.bureaus(SHIPPED, sorted(codes)))
+    text = payload.plan_text(kept).decode()
+    assert read(text, "plan", RolloutPlan).value == kept
     assert {bureau.code for bureau in kept.bureaus} == codes
     for bureau in SHIPPED.plan.bureaus:
         if bureau.code not in codes:
@@ -56,13 +56,13 @@ def test_a_plan_for_some_bureaus_reads_back_as_it_was_written_and_names_no_other
 
 def test_the_plan_takes_the_place_of_the_file_it_came_from(home: Home) -> None:
     (home.profiles / "plan").mkdir(parents=True)
-    text = (papers.shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
+    text = (payload.shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
     text = text.replace("id: sample", "id: north-2026").replace("sample: true\nissued", "issued")
     (home.profiles / "plan/chosen.yaml").write_text(text, "utf-8")
     profiles = load(home)
     assert profiles.plan.id == "north-2026"
     given = {
-        p.path: p.content for p in papers.gather(home, profiles, papers.bureaus(profiles, ["MAU-01"]), [])
+        p.path: p.content for p in payload.gather(home, profiles, payload.bureaus(profiles, ["MAU-01"]), [])
     }
     plans = [path for path in given if path.startswith("profiles/plan/")]
     assert plans == ["profiles/plan/chosen.yaml"]
@@ -76,7 +76,7 @@ def test_nothing_but_what_profiles_name_rides_along(home: Home, authority: Sampl
         (home.profiles / name).write_bytes(b"-----BEGIN PRIVATE KEY-----")
     (home.path / "recipients/head-office.identity").write_text("AGE-SECRET-KEY-1X")
     profiles = load(home)
-    paths = {paper.path for paper in papers.gather(home, profiles, papers.bureaus(profiles, []), [])}
+    paths = {paper.path for paper in payload.gather(home, profiles, payload.bureaus(profiles, []), [])}
     assert {"profiles/authorities/sample/root.pem", "profiles/authorities/sample/issuing.crl"} <= paths
     assert "recipients/head-office.age" in paths
     assert not {path for path in paths if path.endswith((".key", ".p12", ".txt", ".identity"))}
@@ -91,16 +91,16 @@ def test_a_private_key_in_a_public_place_stops_the_building(
         file.write(b"\n-----BEGIN PRIVATE KEY-----\n")
     profiles = load(home)
     with pytest.raises(SourceDamaged):
-        papers.gather(home, profiles, papers.bureaus(profiles, []), [])
+        payload.gather(home, profiles, payload.bureaus(profiles, []), [])
 
 
 def test_a_sample_that_is_no_pdf_and_a_bureau_there_is_not_are_refused(home: Home, tmp_path: Path) -> None:
     profiles = load(home)
     (tmp_path / "x.pdf").write_bytes(b"PK\x03\x04")
     with pytest.raises(SourceDamaged):
-        papers.gather(home, profiles, (), [tmp_path / "x.pdf"])
+        payload.gather(home, profiles, (), [tmp_path / "x.pdf"])
     with pytest.raises(ChoiceUnknown):
-        papers.bureaus(profiles, ["MAU-99"])
+        payload.bureaus(profiles, ["MAU-99"])
 
 
 def test_two_samples_of_one_name_are_refused_and_none_is_lost_in_silence(home: Home, tmp_path: Path) -> None:
@@ -110,15 +110,15 @@ def test_two_samples_of_one_name_are_refused_and_none_is_lost_in_silence(home: H
         path.parent.mkdir()
         path.write_bytes(b"%PDF-1.7 " + path.parent.name.encode())
     with pytest.raises(NameUnfit):
-        papers.gather(home, profiles, (), given)
-    paths = [paper.path for paper in papers.gather(home, profiles, (), given[:1])]
+        payload.gather(home, profiles, (), given)
+    paths = [paper.path for paper in payload.gather(home, profiles, (), given[:1])]
     assert "samples/letter.pdf" in paths
 
 
 def test_the_papers_are_the_same_bytes_each_time(home: Home) -> None:
     profiles = load(home)
-    chosen = papers.bureaus(profiles, ["MAU-02"])
-    assert papers.gather(home, profiles, chosen, []) == papers.gather(home, profiles, chosen, [])
+    chosen = payload.bureaus(profiles, ["MAU-02"])
+    assert payload.gather(home, profiles, chosen, []) == payload.gather(home, profiles, chosen, [])
 
 
 def test_a_list_is_fetched_and_taken_when_its_authority_signed_it(
@@ -157,7 +157,7 @@ def test_an_address_that_does_not_answer_is_said_and_the_list_at_home_goes_along
 ) -> None:
     authority.install(home)
     profiles = _with_crl(home, "http://127.0.0.1:9/issuing.crl")
-    have = papers.gather(home, profiles, papers.bureaus(profiles, []), [])
+    have = payload.gather(home, profiles, payload.bureaus(profiles, []), [])
     fetched, findings = lists.fetch(profiles, ["sample"], have)
     assert not fetched
     assert [finding.severity for finding in findings] == ["warning", "pass", "pass"]
@@ -202,7 +202,7 @@ def test_a_sample_that_is_far_too_large_is_refused_before_it_is_read(home: Home,
     tracemalloc.start()
     try:
         with pytest.raises(SourceDamaged):
-            build.prepare(tmp_path / "kit", build.Choice(samples=[large]), load(home), home)
+            build.prepare(tmp_path / "kit", build.KitChoice(samples=[large]), load(home), home)
         assert tracemalloc.get_traced_memory()[1] < 150 * 10**6
     finally:
         tracemalloc.stop()

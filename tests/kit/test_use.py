@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.driver import brought, distribution
+from fieldkit.driver import distribution, kit_packages
 from fieldkit.driver.errors import HashWrong
+from fieldkit.finding import Finding
 from fieldkit.home import Home, shipped
 from fieldkit.kit import install, keys, load, use
 from fieldkit.kit.errors import KitForeign, KitKeyUnknown, KitLacks, KitUnsound
 from fieldkit.kit.manifest import DriverFiles
-from fieldkit.operator import Finding
 from fieldkit.profile.errors import ProfileInvalid
 from tests.conftest import Run
 from tests.driver.machine import Machine
@@ -243,12 +243,12 @@ def test_a_kits_driver_packages_stay_in_the_home_for_a_visit_and_are_compared_ag
     office: Office, home: Home
 ) -> None:
     load.load(load.prepare(_kit(office, one_deb=b"1" * 100, two_deb=b"2"), home), home)
-    paths = brought.brought(home, "softhsm2")
+    paths = kit_packages.brought(home, "softhsm2")
     assert [path.read_bytes() for path in paths] == [b"1" * 100, b"2"]
-    assert brought.brought(home, "opensc") == ()
+    assert kit_packages.brought(home, "opensc") == ()
     paths[0].write_bytes(b"x" * 100)
     with pytest.raises(HashWrong):
-        brought.brought(home, "softhsm2")
+        kit_packages.brought(home, "softhsm2")
 
 
 def test_packages_that_a_later_kit_does_not_have_go_from_the_home(office: Office, home: Home) -> None:
@@ -256,15 +256,15 @@ def test_packages_that_a_later_kit_does_not_have_go_from_the_home(office: Office
     later = Office(office.folder / "later")
     kit = _kit(later, two_deb=b"2")
     load.load(load.prepare(kit, home, fingerprint=install.fingerprint(later.key)), home)
-    assert [path.name for path in brought.brought(home, "softhsm2")] == ["two.deb"]
-    assert [path.name for path in brought.folder(home).rglob("*.deb")] == ["two.deb"]
+    assert [path.name for path in kit_packages.brought(home, "softhsm2")] == ["two.deb"]
+    assert [path.name for path in kit_packages.folder(home).rglob("*.deb")] == ["two.deb"]
 
 
 def test_a_kits_packages_for_another_system_are_not_kept(office: Office, home: Home) -> None:
     kit = _kit(office, system="elsewhere-1", one_deb=b"1")
     load.load(load.prepare(kit, home), home)
-    assert brought.brought(home, "softhsm2") == ()
-    assert not brought.folder(home).exists()
+    assert kit_packages.brought(home, "softhsm2") == ()
+    assert not kit_packages.folder(home).exists()
 
 
 def test_a_library_of_an_earlier_point_release_is_brought_up_to_what_the_kits_driver_needs(
@@ -311,7 +311,7 @@ def test_packages_of_one_name_in_two_folders_are_two_copies(office: Office, home
 def test_packages_of_one_name_are_kept_beside_each_other_in_the_home(office: Office, home: Home) -> None:
     load.load(load.prepare(_twins(office), home), home)
     for profile, contents in (("softhsm2", [b"1"]), ("opensc", [b"2"]), ("both", [b"1", b"2"])):
-        paths = brought.brought(home, profile)
+        paths = kit_packages.brought(home, profile)
         assert [path.read_bytes() for path in paths] == [each * 100 for each in contents]
 
 
@@ -322,7 +322,7 @@ def test_all_parts_of_a_driver_are_kept_though_the_manifest_names_them_one_by_on
     drivers = tuple(DriverFiles("softhsm2", "linux", "amd64", (path,)) for path in files)
     kit = office.make(office.folder / "parts", files, drivers=drivers)
     load.load(load.prepare(kit, home), home)
-    assert [path.name for path in brought.brought(home, "softhsm2")] == ["one.deb", "two.deb"]
+    assert [path.name for path in kit_packages.brought(home, "softhsm2")] == ["one.deb", "two.deb"]
 
 
 def test_a_damaged_driver_package_leaves_the_home_as_it_was(office: Office, home: Home) -> None:
@@ -339,8 +339,8 @@ def test_a_damaged_driver_package_leaves_the_home_as_it_was(office: Office, home
     assert keys.known(home) == {before.key}
     assert (home.profiles / "services.yaml").read_bytes().endswith(b"# mine\n")
     assert not (home.checklists / "own.yaml").exists()
-    assert [path.read_bytes() for path in brought.brought(home, "softhsm2")] == [b"1" * 100]
-    assert len([path for path in brought.folder(home).rglob("*") if path.is_file()]) == 2
+    assert [path.read_bytes() for path in kit_packages.brought(home, "softhsm2")] == [b"1" * 100]
+    assert len([path for path in kit_packages.folder(home).rglob("*") if path.is_file()]) == 2
 
 
 def test_what_was_kept_aside_stays_when_the_same_kit_is_taken_again(office: Office, home: Home) -> None:

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from fieldkit.finding import Finding
 from fieldkit.home import Home, shipped
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Plan, Progress, Question, SecretRequest
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
-from fieldkit.token import provision
+from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
 from fieldkit.token.errors import PinIncorrect
 from fieldkit.token.model import Token
@@ -157,7 +158,7 @@ def prepared(module: str, logs: Path, label: str = "MAU-01") -> Token:
     """A token initialised in the empty slot of `module`."""
     with Agents([module], logs) as running:
         blank = next(each for each in running.tokens() if not each.initialized)
-        return provision.initialise(running, blank, label, pin(SO_PIN), pin())
+        return initialisation.initialise(running, blank, label, pin(SO_PIN), pin())
 
 
 def takes(module: str, logs: Path, serial: str, entered: str) -> bool:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.certificate.errors import DossierMismatch
+from fieldkit.certificate.errors import DossierMismatch, KeyNotFound
 from fieldkit.errors import NotConsented
 from fieldkit.home import Home, shipped
 from fieldkit.procedure.certificate_request import DossierIncomplete
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import Message
-from fieldkit.token import errors, provision
+from fieldkit.token import errors, importing
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.visit.visits import Visits
@@ -170,7 +170,7 @@ def test_a_certificate_for_another_key_is_not_joined(
     road.answer("request_state", "joined")
     issued = tmp_path / "issued.cer"
     issued.write_bytes(sample.issue(SUBJECT, email="mau01@example.invalid").certificate)
-    with pytest.raises(errors.KeyNotFound):
+    with pytest.raises(KeyNotFound):
         road.run("certificate_join", People({"issued-certificate": str(issued)}))
     assert on(token, agents) == ([], 1)
 
@@ -308,7 +308,7 @@ def _personalise(running: Agents, token: Token, sample: SampleAuthority, *, agen
     issued = sample.agency if agency else sample.person
     with running.session(running.find(token.serial), pin()) as session:
         holder = Identity(Secret(issued.key.reveal_bytes()), issued.certificate, issued.chain, "officer")
-        provision.import_identity(session, holder, "officer")
+        importing.import_identity(session, holder, "officer")
 
 
 def test_an_import_that_is_stopped_half_way_comes_to_its_end_and_is_recorded(
@@ -394,9 +394,9 @@ def test_a_card_pulled_out_while_it_judges_the_pin_ends_the_step(
 def test_a_token_that_nobody_puts_back_ends_the_step(
     road: Road, file: Path, contrary: Contrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fieldkit.procedure import reach
+    from fieldkit.procedure import context
 
-    monkeypatch.setattr(reach, "PATIENCE", 0.2)
+    monkeypatch.setattr(context, "PATIENCE", 0.2)
     prepared(contrary.path, tmp_path / "logs")
     only_through(road, contrary.path)
     road.answer("delivery", "file")
@@ -407,20 +407,3 @@ def test_a_token_that_nobody_puts_back_ends_the_step(
     with pytest.raises(errors.TokenRemoved):
         road.run("certificate_import", played)
     assert "token-removed" in played.said()
-
-
-def test_what_is_plugged_in_and_pulled_out_is_told_while_no_step_runs(
-    home: Home, sample: SampleAuthority, card: PivCard, opensc: str
-) -> None:
-    from fieldkit.procedure.reach import plugged
-    from fieldkit.profile.load import load
-
-    stop = threading.Event()
-    told = (each for each in plugged(home, load(home), (opensc,), stop) if "SAMPLE PIV" in str(each.message))
-    card.insert()
-    first = next(told)
-    card.remove()
-    second = next(told)
-    stop.set()
-    assert (first.id, second.id) == ("token-inserted", "token-removed")
-    assert str(first.message).startswith("Token plugged in: SAMPLE PIV")

@@ -10,18 +10,19 @@ import pytest
 from cryptography import x509
 
 from fieldkit.errors import NotConsented
+from fieldkit.exchange import edxml
 from fieldkit.home import Home, shipped
 from fieldkit.journal.entry import Draft
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.sample import issue
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
-from fieldkit.signature import edxml, sign
+from fieldkit.signature import sign
 from fieldkit.text import M
 from fieldkit.token.agents import Agents
 from fieldkit.visit.visits import Visits
+from tests.pki import SoftwareSigner
 from tests.procedure.conftest import BUREAU, PIN, People, prepared
-from tests.signature.pki import SoftwareSigner
 
 CHECKLIST = """
 id: rehearsal

@@ -8,24 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.procedure import test_signature as site
 from fieldkit.procedure.evidence import verdict_of
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import Services, serving, unreachable
+from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.secret import Secret
-from fieldkit.signature import permission, validate
-from fieldkit.signature.batch import Look
-from fieldkit.signature.place import Place
-from fieldkit.signature.preview import Draft
+from fieldkit.signature import permission
+from fieldkit.signature.batch import StampSpec
+from fieldkit.signature.preview import StampDraft
+from fieldkit.stamp.place import Place
 from fieldkit.text import M
 from fieldkit.token.model import Token
-from fieldkit.verdict import Check
+from fieldkit.validation import validate
 from fieldkit.visit.visits import Visits
+from tests import papers
+from tests.pki import Pki
 from tests.procedure.conftest import People, Road
-from tests.signature import papers
-from tests.signature.pki import Pki
 
 PASSWORD = "Mật khẩu mẫu"
 JUDGES = {"fieldkit", "mutool", "openssl", "pdfsig"}
@@ -40,7 +41,7 @@ def own_authority(tmp_path: Path, home: Home) -> SampleAuthority:
 
 
 @pytest.fixture
-def services(own_authority: SampleAuthority) -> Iterator[Services]:
+def services(own_authority: SampleAuthority) -> Iterator[SampleServices]:
     with serving(own_authority) as running:
         yield running
 
@@ -76,7 +77,7 @@ def test_person_seal_and_both_are_tried_with_one_pin_and_everything_is_kept(
     home: Home,
     visits: Visits,
     own_authority: SampleAuthority,
-    services: Services,
+    services: SampleServices,
     token: Token,
     tmp_path: Path,
 ) -> None:
@@ -174,7 +175,7 @@ def test_where_pages_can_be_shown_the_person_moves_the_stamp_before_the_pin_is_a
     visits: Visits, own_authority: SampleAuthority, token: Token, tmp_path: Path
 ) -> None:
     class Seeing(People):
-        async def place_stamp(self, source: Path, look: Look, draft: Draft) -> Place | None:
+        async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
             assert not self.requests
             self.moved = draft.nudge(-20, 30)
             return self.moved.place
@@ -206,8 +207,8 @@ def _ink(png: bytes) -> set[str]:
 
 
 def test_a_judges_no_fails_the_step_although_its_silence_would_not() -> None:
-    refused = Check("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
-    silent = Check("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
-    beside = Check("stamp", "fail", M("The stamp is beside its place."), required=False)
+    refused = Finding("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
+    silent = Finding("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
+    beside = Finding("stamp", "fail", M("The stamp is beside its place."), required=False)
     assert verdict_of([site.finding_of(refused)]) == "fail"
     assert verdict_of([site.finding_of(silent), site.finding_of(beside)]) == "pass"

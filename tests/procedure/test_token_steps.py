@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fieldkit.action.token_access import confirm_last_try
 from fieldkit.errors import NotConsented
 from fieldkit.home import Home
-from fieldkit.procedure import reach
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.token import errors
 from fieldkit.token.agents import Agents
@@ -165,7 +165,7 @@ def test_a_token_that_was_erased_and_refuses_the_new_pin_leaves_that_in_the_visi
 ) -> None:
     token = in_use(road, contrary, tmp_path)
     contrary.behave("hide-blank", "fail C_InitPIN 0 a1")
-    with pytest.raises(errors.PinPolicy):
+    with pytest.raises(errors.PinPolicyViolated):
         road.run("token_setup", People(new_pin=["864209"]))
     kept = [str(each.value) for each in road.visits.store.entries(visit=road.id) if each.kind == "attempt"]
     assert any("was initialised" in each for each in kept)
@@ -178,7 +178,7 @@ def test_a_token_that_was_erased_and_refuses_the_new_pin_leaves_that_in_the_visi
 def test_the_last_try_says_what_opens_a_locked_pin(token: Token, unblock: Unblock, words: str) -> None:
     people = People({"confirm-last-try": token.serial})
     last = msgspec.structs.replace(token, pin_state="final", unblock=unblock)
-    assert asyncio.run(reach.confirm_last_try(people, last))
+    assert asyncio.run(confirm_last_try(people, last))
     (question,) = people.questions
     assert words in str(question.title)
     assert "for good" not in str(question.title)

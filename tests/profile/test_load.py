@@ -11,7 +11,7 @@ import pytest
 from fieldkit.home import Home, shipped
 from fieldkit.profile.errors import ProfileInvalid
 from fieldkit.profile.load import check, is_profile, load
-from fieldkit.yaml_model import Unreadable
+from fieldkit.yaml_model import YamlUnreadable
 from tests.conftest import Run
 
 TOKEN = """\
@@ -167,7 +167,7 @@ def test_a_file_elsewhere_is_no_profile_and_the_places_are_named(tmp_path: Path)
 
 def test_a_file_that_is_not_there_is_unreadable_not_invalid(home: Home) -> None:
     home.profiles.mkdir(parents=True)
-    with pytest.raises(Unreadable):
+    with pytest.raises(YamlUnreadable):
         check(home.profiles / "services.yaml")
 
 

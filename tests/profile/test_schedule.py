@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from fieldkit.home import Home
 from fieldkit.profile.load import load
-from fieldkit.profile.model import Bureau, Officer, Phase, Plan, RegionName, Task
+from fieldkit.profile.model import Bureau, Officer, Phase, RegionName, RolloutPlan, Task
 from fieldkit.profile.schedule import SOON, due
 from fieldkit.text import Words
 
@@ -22,8 +22,8 @@ def bureau(code: str, region: str = "north") -> Bureau:
     return Bureau(code, WORDS, region, "", "softhsm2", "sample", Officer("A", WORDS))  # type: ignore[arg-type]
 
 
-def plan(*tasks: Task) -> Plan:
-    return Plan(
+def plan(*tasks: Task) -> RolloutPlan:
+    return RolloutPlan(
         "trial",
         WORDS,
         FIRST,

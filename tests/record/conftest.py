@@ -9,17 +9,18 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from fieldkit.action.trust_material import TrustMaterial
+from fieldkit.finding import Finding
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Plan, Progress, Question, SecretRequest
 from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.record.content import sha256
-from fieldkit.record.handover import Material
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.visit.visits import Visits
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
 
 PIN = "24681357"
 
@@ -36,8 +37,8 @@ def officer(pki: Pki) -> SoftwareSigner:
 
 
 @pytest.fixture(scope="session")
-def material(pki: Pki) -> Material:
-    return Material(pki.anchors, (pki.issuing.public_bytes(Encoding.DER),), pki.crls())
+def material(pki: Pki) -> TrustMaterial:
+    return TrustMaterial(pki.anchors, (pki.issuing.public_bytes(Encoding.DER),), pki.crls())
 
 
 @pytest.fixture

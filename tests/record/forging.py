@@ -11,7 +11,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from fieldkit.record.content import FIRST_SCHEMA, RecordContent, encode
-from tests.signature.pki import SoftwareSigner
+from tests.pki import SoftwareSigner
 
 Change = Callable[[IncrementalPdfFileWriter], None]
 Edit = Callable[[RecordContent, SoftwareSigner], RecordContent]

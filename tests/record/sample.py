@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fieldkit.certificate import name as names
 from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import Head
-from fieldkit.journal.mark import statement as head_statement
+from fieldkit.journal.signed_head import statement as head_statement
 from fieldkit.record.content import (
-    Device,
+    HandedOverToken,
     JournalHead,
-    Part,
     Party,
     RecordContent,
+    RecordRow,
+    RecordSection,
     Renderer,
-    Row,
     VisitFacts,
     sha256,
     statement,
@@ -44,7 +44,7 @@ def sample(name: str, remark: str) -> RecordContent:
         receiver=Party(said, name, said),
         devices=(),
         tests=(),
-        parts=(Part(said, (Row("i", said, said, name, "2026-11-24T15:20:05+07:00"),)),),
+        parts=(RecordSection(said, (RecordRow("i", said, said, name, "2026-11-24T15:20:05+07:00"),)),),
         notes=(remark,),
         visit=VisitFacts("v", "MAU-01", "handover", "1.0", "0" * 64, "2026-11-24T14:30:05+07:00"),
         journal=head(57, "9f" * 32),
@@ -57,7 +57,7 @@ def handing_over(certificate: bytes) -> RecordContent:
     """A short record that hands over this certificate."""
     held = x509.load_der_x509_certificate(certificate)
     word = Words("một", "one")
-    device = Device(
+    device = HandedOverToken(
         subscriber="Nguyễn Thị Mẫu",
         subject=names.text(held.subject),
         issuer=names.text(held.issuer),

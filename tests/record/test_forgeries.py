@@ -14,19 +14,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.errors import FieldkitError
 from fieldkit.record.build import build
 from fieldkit.record.content import RecordContent
-from fieldkit.record.handover import Material, sign_record
+from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import GIVER, RECEIVER, sign_for
-from fieldkit.record.verify import Verified, verify
+from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import sign
 from fieldkit.visit.visits import Visits
+from tests.pki import Pki, SoftwareSigner
 from tests.record import forging
 from tests.record.conftest import ANSWERS
 from tests.record.sample import handing_over, head, sealed
-from tests.signature.pki import Pki, SoftwareSigner
 
 OWN_DEVICE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
@@ -52,7 +53,7 @@ def signed(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> bytes:
     folder = tmp_path_factory.mktemp("signed")
@@ -60,10 +61,10 @@ def signed(
 
 
 @pytest.fixture(scope="session")
-def judge(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Verified]:
+def judge(material: TrustMaterial, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., VerifiedRecord]:
     path = tmp_path_factory.mktemp("judged") / "record.pdf"
 
-    def judged(data: bytes, **known: Any) -> Verified:
+    def judged(data: bytes, **known: Any) -> VerifiedRecord:
         path.write_bytes(data)
         return verify(path, trust=material.anchors, crls=material.crls, **known)
 
@@ -93,7 +94,7 @@ def forged(content: RecordContent, signer: SoftwareSigner, folder: Path) -> byte
 
 @pytest.mark.parametrize("edit", forging.EDITS)
 def test_changed_data_is_not_what_the_device_signed(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     content: RecordContent,
     attacker: SoftwareSigner,
     tmp_path: Path,
@@ -102,24 +103,24 @@ def test_changed_data_is_not_what_the_device_signed(
     changed = forging.EDITS[edit](content, attacker)
     judged = judge(forged(changed, attacker, tmp_path))
     assert judged.verdict != "pass"
-    told = {check.id: check.verdict for check in judged.checks}
+    told = {check.id: check.severity for check in judged.checks}
     assert told["content"] == ("not-checked" if edit.startswith("the first form") else "fail")
 
 
 @pytest.mark.parametrize("change", forging.ONE_OF_EACH)
 def test_what_is_added_after_the_officer_signed_is_refused(
-    judge: Callable[[bytes], Verified], signed: bytes, change: str
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes, change: str
 ) -> None:
     assert judge(forging.appended(signed, forging.CHANGES[change])).verdict == "fail"
 
 
 @pytest.mark.parametrize("change", ["field Sig, swapped", "script in Names", "title", "unlisted object"])
 def test_what_was_added_before_the_officer_signed_is_refused(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
     change: str,
 ) -> None:
@@ -129,18 +130,18 @@ def test_what_was_added_before_the_officer_signed_is_refused(
 
 
 def test_other_data_attached_after_the_officer_signed_is_refused(
-    judge: Callable[[bytes], Verified], signed: bytes, content: RecordContent
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes, content: RecordContent
 ) -> None:
     assert judge(forging.appended(signed, forging.other_attachment(content))).verdict == "fail"
 
 
 def test_a_givers_signature_before_the_officers_is_refused(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     content: RecordContent,
     rendered: Rendered,
     pki: Pki,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     put: Callable[..., bytes],
     tmp_path: Path,
 ) -> None:
@@ -149,7 +150,9 @@ def test_a_givers_signature_before_the_officers_is_refused(
     assert judge(signed).verdict == "fail"
 
 
-def test_bytes_that_no_table_lists_are_refused(judge: Callable[[bytes], Verified], signed: bytes) -> None:
+def test_bytes_that_no_table_lists_are_refused(
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes
+) -> None:
     """Some viewers look for objects where the table of contents has none."""
     loose = b"\n300 0 obj\n<< /Type /Catalog >>\nendobj\n"
     for data in (signed + loose, signed + loose + b"startxref\n1\n%%EOF\n", signed + b"\n%%EOF\n"):
@@ -157,7 +160,7 @@ def test_bytes_that_no_table_lists_are_refused(judge: Callable[[bytes], Verified
 
 
 def test_the_appended_objects_stand_where_the_table_says(
-    judge: Callable[[bytes], Verified], signed: bytes
+    judge: Callable[[bytes], VerifiedRecord], signed: bytes
 ) -> None:
     """The moment of a signature may be any; what its length moves is looked at."""
     at = signed.rindex(b"\nxref\n")
@@ -167,14 +170,14 @@ def test_the_appended_objects_stand_where_the_table_says(
 
 
 def test_a_device_of_ones_own_is_not_taken_for_a_known_one(
-    judge: Callable[..., Verified], content: RecordContent, attacker: SoftwareSigner, tmp_path: Path
+    judge: Callable[..., VerifiedRecord], content: RecordContent, attacker: SoftwareSigner, tmp_path: Path
 ) -> None:
     """Without the journal nobody can tell whose device it is; that it is not known is said, with its key."""
     own = msgspec.structs.replace(handing_over(attacker.certificate), journal=head(57, "9f" * 32, OWN_DEVICE))
     record = forged(sealed(own, OWN_DEVICE), attacker, tmp_path)
     judged = judge(record)
     (device,) = [check for check in judged.checks if check.id == "device"]
-    assert (device.verdict, device.detail) == (
+    assert (device.severity, device.detail) == (
         "not-checked",
         OWN_DEVICE.public_key().public_bytes_raw().hex(),
     )
@@ -184,10 +187,10 @@ def test_a_device_of_ones_own_is_not_taken_for_a_known_one(
 
 
 def test_a_record_of_a_device_that_is_named_says_so(
-    judge: Callable[..., Verified], content: RecordContent, signed: bytes
+    judge: Callable[..., VerifiedRecord], content: RecordContent, signed: bytes
 ) -> None:
     judged = judge(signed, devices=["00" * 32, content.journal.key.upper()])
-    assert (judged.verdict, {check.id: check.verdict for check in judged.checks}["device"]) == (
+    assert (judged.verdict, {check.id: check.severity for check in judged.checks}["device"]) == (
         "pass",
         "pass",
     )
@@ -206,7 +209,7 @@ class TestWithTheJournalAtHand:
     ) -> dict[str, str]:
         forged(content, signer, folder)
         judged = verify(folder / "out.pdf", trust=pki.anchors, crls=pki.crls(), store=visits.store)
-        return {check.id: check.verdict for check in judged.checks} | {"": judged.verdict}
+        return {check.id: check.severity for check in judged.checks} | {"": judged.verdict}
 
     def test_the_journal_gives_the_same_again(
         self, made: RecordContent, officer: SoftwareSigner, visits: Visits, pki: Pki, tmp_path: Path
@@ -262,7 +265,7 @@ class Forger:
 
     def __init__(
         self,
-        judge: Callable[[bytes], Verified],
+        judge: Callable[[bytes], VerifiedRecord],
         put: Callable[..., bytes],
         signed: bytes,
         rendered: Rendered,
@@ -285,7 +288,7 @@ class Forger:
 
 @pytest.fixture(scope="session")
 def forger(
-    judge: Callable[[bytes], Verified],
+    judge: Callable[[bytes], VerifiedRecord],
     put: Callable[..., bytes],
     signed: bytes,
     rendered: Rendered,

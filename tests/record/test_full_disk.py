@@ -15,9 +15,9 @@ from fieldkit.journal.verify import verify
 from fieldkit.record.handover import hand_over
 from fieldkit.visit.visits import Visits
 from tests.faults.test_full_disk import fill, run
+from tests.pki import SoftwareSigner
 from tests.record.conftest import People, settle
 from tests.record.test_handover import token
-from tests.signature.pki import SoftwareSigner
 
 __all__ = ["token"]
 

@@ -12,21 +12,21 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fieldkit.errors import NotConsented
+from fieldkit.pdf.errors import OutputUnfit
 from fieldkit.record.content import decode
 from fieldkit.record.errors import RecordMissing, RecordNotMade, RecordNotVerified, RecordNotWritten
 from fieldkit.record.export import export
 from fieldkit.record.handover import hand_over
 from fieldkit.record.verify import verify
 from fieldkit.secret import Secret
-from fieldkit.signature.errors import OutputUnfit
-from fieldkit.token import provision
+from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
 from fieldkit.token.session import key_id
 from fieldkit.visit.errors import VisitNotReady
 from fieldkit.visit.visits import Visits
 from tests.conftest import Run, softhsm_configuration
+from tests.pki import Pki, SoftwareSigner
 from tests.record.conftest import PIN, People, settle
-from tests.signature.pki import Pki, SoftwareSigner
 
 MODULE = next(
     (
@@ -47,7 +47,7 @@ def on_token(signer: SoftwareSigner, label: str, folder: Path) -> str:
     held = Secret(signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
     with Agents([MODULE], folder / "logs") as agents:
         blank = next(token for token in agents.tokens() if not token.initialized)
-        made = provision.initialise(agents, blank, label, Secret("97531864"), Secret(PIN))
+        made = initialisation.initialise(agents, blank, label, Secret("97531864"), Secret(PIN))
         with agents.session(made, Secret(PIN)) as session:
             session.create_key(held, key_id(public), label)
             session.create_certificate(signer.certificate, key_id(public), label)

@@ -8,25 +8,26 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.home import Home, shipped
-from fieldkit.record.handover import Material, sign_record
+from fieldkit.record.handover import sign_record
 from fieldkit.record.render import render
 from fieldkit.sample import authority, issue, services
-from fieldkit.sample.services import Services
+from fieldkit.sample.services import SampleServices
 from tests.conftest import Run
+from tests.pki import SoftwareSigner
 from tests.record.sample import handing_over
-from tests.signature.pki import SoftwareSigner
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Services]:
+def running(tmp_path: Path) -> Iterator[SampleServices]:
     own = authority.create(tmp_path / "authority", key="ec:p256")
     with services.serving(own) as serving:
         yield serving
 
 
 def test_only_servers_that_a_profile_names_are_asked_inside_the_network_about_a_record(
-    fieldkit: Run, home: Home, running: Services, tmp_path: Path
+    fieldkit: Run, home: Home, running: SampleServices, tmp_path: Path
 ) -> None:
     own = running.authority
     issued = own.issue(key="ec:p256", services=running.url)
@@ -34,7 +35,7 @@ def test_only_servers_that_a_profile_names_are_asked_inside_the_network_about_a_
     certificate = x509.load_der_x509_certificate(issued.certificate)
     officer = SoftwareSigner(issue.load_key(issued.key.reveal_bytes()), certificate, chain)
     content = handing_over(issued.certificate)
-    material = Material(own.anchors, tuple(issued.chain), own.crls)
+    material = TrustMaterial(own.anchors, tuple(issued.chain), own.crls)
     path = sign_record(content, render(content), officer, tmp_path, material)
     device = content.journal.device
     judging = ("record", "verify", path, "--device", device, "--trust", own.root_path)

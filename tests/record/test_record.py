@@ -22,7 +22,7 @@ from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.record import tables
 from fieldkit.record.build import build
-from fieldkit.record.content import Language, RecordContent, Row, decode, encode
+from fieldkit.record.content import Language, RecordContent, RecordRow, decode, encode
 from fieldkit.record.errors import RecordNotRendered, RecordTooLarge, RecordUnreadable
 from fieldkit.record.export import export, file_name
 from fieldkit.record.render import ATTACHMENT, PRINTABLE, printable, render, render_apart
@@ -197,6 +197,7 @@ anything = st.text(max_size=120) | st.sampled_from(
 )
 
 
+@example(name="µ", remark="ŉ")
 @given(name=anything, remark=anything)
 @settings(max_examples=25, deadline=None)
 def test_whatever_people_type_is_printed_and_never_run(name: str, remark: str) -> None:
@@ -399,7 +400,7 @@ def test_only_what_a_workbook_keeps_exactly_is_a_number_or_a_day(
     kind: str, value: str, typed: float | date | None
 ) -> None:
     word = Words(value, value)
-    assert tables.typed_value(Row("i", word, word, "", "", kind=kind, value=value)) == typed
+    assert tables.typed_value(RecordRow("i", word, word, "", "", kind=kind, value=value)) == typed
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fieldkit.action.trust_material import TrustMaterial
+from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.record.build import build
 from fieldkit.record.content import RecordContent, encode, sha256
 from fieldkit.record.countersign import countersign, options, ready
 from fieldkit.record.errors import RecordNotMade, RecordNotVerified, WrongCertificate
-from fieldkit.record.handover import Material, sign_record
+from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import sign_for
-from fieldkit.record.verify import Verified, verify
-from fieldkit.signature.errors import DocumentMissing
-from fieldkit.signature.judgement import Policy
+from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import sign
+from fieldkit.validation.judgement import Policy
 from fieldkit.visit.visits import Visits
+from tests.pki import Pki, SoftwareSigner
 from tests.record import forging
 from tests.record.conftest import ANSWERS
 from tests.record.sample import handing_over, sample, sealed
-from tests.signature.pki import Pki, SoftwareSigner
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,7 @@ def signed(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> bytes:
     """The record, signed by the officer."""
@@ -55,22 +56,22 @@ def signed(
 class Judge:
     """Verifies bytes as a file."""
 
-    def __init__(self, folder: Path, material: Material) -> None:
+    def __init__(self, folder: Path, material: TrustMaterial) -> None:
         self._path = folder / "record.pdf"
         self._material = material
 
-    def __call__(self, data: bytes, **more: object) -> Verified:
+    def __call__(self, data: bytes, **more: object) -> VerifiedRecord:
         self._path.write_bytes(data)
         return verify(self._path, trust=self._material.anchors, crls=self._material.crls, **more)  # type: ignore[arg-type]
 
     def failed(self, data: bytes) -> set[str]:
         judged = self(data)
         assert judged.verdict == "fail"
-        return {check.id for check in judged.checks if check.verdict == "fail" and check.required}
+        return {check.id for check in judged.checks if check.severity == "fail" and check.required}
 
 
 @pytest.fixture
-def judge(tmp_path: Path, material: Material) -> Judge:
+def judge(tmp_path: Path, material: TrustMaterial) -> Judge:
     return Judge(tmp_path, material)
 
 
@@ -78,7 +79,7 @@ def test_a_signed_record_verifies(judge: Judge, signed: bytes, content: RecordCo
     judged = judge(signed)
     assert judged.verdict == "pass", judged.checks
     assert judged.content == content
-    outcomes = {check.id: check.verdict for check in judged.checks}
+    outcomes = {check.id: check.severity for check in judged.checks}
     for id in (
         "attachment",
         "rendering",
@@ -109,7 +110,7 @@ def test_each_check_of_a_record_says_what_it_rests_on(
     assert (details["journal-head"], details["content"]) == (f"{device}:57", device)
     assert details["device"] == content.journal.key
     looked = next(check for check in judged.checks if check.id == "appearance")
-    assert (looked.verdict, looked.judge) == ("pass", "appearance")
+    assert (looked.severity, looked.judge) == ("pass", "appearance")
 
 
 def test_the_first_revision_is_the_rendering_byte_for_byte(signed: bytes, rendered: Rendered) -> None:
@@ -171,7 +172,7 @@ def test_a_cut_off_record_is_refused(judge: Judge, signed: bytes) -> None:
 
 
 def test_data_and_paper_that_differ_are_found_although_the_officer_signed_both(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     """Somebody has the officer sign a paper that carries the data of another."""
     import fieldkit.record.render as module
@@ -193,10 +194,10 @@ def test_a_signature_drawn_over_the_text_is_found(
     content: RecordContent,
     rendered: Rendered,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
 ) -> None:
-    from fieldkit.signature.place import Place
+    from fieldkit.stamp.place import Place
 
     moved = {**rendered.places, "receiver": Place(0, (50, 50, 550, 800))}
     signed = sign_record(
@@ -233,9 +234,9 @@ def test_the_giving_party_may_sign_afterwards_and_is_named(
     assert judged.verdict == "pass", judged.checks
     assert [each.field for each in judged.judgement.signatures] == ["Receiver", "Giver"]
     checks = {check.id: check for check in judged.checks}
-    assert (checks["giver"].verdict, "CN=Nguyễn Thị Mẫu" in str(checks["giver"].message)) == ("pass", True)
+    assert (checks["giver"].severity, "CN=Nguyễn Thị Mẫu" in str(checks["giver"].message)) == ("pass", True)
     assert checks["giver"].detail == sha256(technician.certificate)
-    assert checks["pdfium-appearance"].verdict == "pass"
+    assert checks["pdfium-appearance"].severity == "pass"
 
 
 def test_the_receivers_certificate_does_not_sign_for_the_giver(
@@ -263,7 +264,7 @@ def test_the_giving_party_signs_only_what_holds_and_what_is_theirs(
     rendered: Rendered,
     officer: SoftwareSigner,
     technician: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
 ) -> None:
     record, changed, plain = (tmp_path / f"{name}.pdf" for name in ("record", "changed", "plain"))
@@ -301,18 +302,18 @@ def test_a_signature_in_a_third_field_is_refused(
     first.write_bytes(signed)
     sign(first, second, technician, field="Witness")
     judged = judge(second.read_bytes())
-    failed = {check.id: check.detail for check in judged.checks if check.verdict == "fail"}
+    failed = {check.id: check.detail for check in judged.checks if check.severity == "fail"}
     assert {id: failed[id] for id in ("places", "additions", "signatures")} == {
         "places": "Witness",
         "additions": "Witness",
         "signatures": "Witness",
     }
     looked = next(check for check in judged.checks if check.id == "appearance")
-    assert (looked.verdict, looked.required, looked.judge) == ("not-checked", False, "appearance")
+    assert (looked.severity, looked.required, looked.judge) == ("not-checked", False, "appearance")
 
 
 def test_another_certificate_than_the_one_handed_over_does_not_sign(
-    content: RecordContent, rendered: Rendered, pki: Pki, material: Material, tmp_path: Path
+    content: RecordContent, rendered: Rendered, pki: Pki, material: TrustMaterial, tmp_path: Path
 ) -> None:
     with pytest.raises(WrongCertificate):
         sign_record(content, rendered, pki.signer("Somebody Else"), tmp_path, material)
@@ -320,7 +321,7 @@ def test_another_certificate_than_the_one_handed_over_does_not_sign(
 
 
 def test_a_record_signed_by_somebody_else_is_refused(
-    judge: Judge, rendered: Rendered, pki: Pki, material: Material, tmp_path: Path
+    judge: Judge, rendered: Rendered, pki: Pki, material: TrustMaterial, tmp_path: Path
 ) -> None:
     plain, out = tmp_path / "plain.pdf", tmp_path / "out.pdf"
     plain.write_bytes(rendered.pdf)
@@ -349,7 +350,7 @@ def test_a_record_whose_words_nobody_can_read_stays_undecided(
     judge: Judge,
     content: RecordContent,
     officer: SoftwareSigner,
-    material: Material,
+    material: TrustMaterial,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -360,18 +361,18 @@ def test_a_record_whose_words_nobody_can_read_stays_undecided(
     signed = sign_record(older, rewritten, officer, tmp_path, material).read_bytes()
     monkeypatch.setenv("PATH", str(tmp_path))
     judged = judge(signed)
-    outcomes = {check.id: check.verdict for check in judged.checks}
+    outcomes = {check.id: check.severity for check in judged.checks}
     assert (outcomes["text"], judged.verdict) == ("not-checked", "indeterminate")
 
 
 def test_a_file_attached_beside_the_data_is_named(judge: Judge, signed: bytes) -> None:
     judged = judge(forging.appended(signed, forging.second_attachment))
     attachment = next(check for check in judged.checks if check.id == "attachment")
-    assert (attachment.verdict, attachment.detail) == ("fail", "fieldkit-record.json, other.json")
+    assert (attachment.severity, attachment.detail) == ("fail", "fieldkit-record.json, other.json")
 
 
 def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecided(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     """It says of itself that another Typst made it, and its bytes differ: a picture may stand on it."""
     old = msgspec.structs.replace(content.renderer, typst="0.14.0")
@@ -380,7 +381,7 @@ def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecide
     pdf = _rewritten(rendered.pdf)
     signed = sign_record(older, msgspec.structs.replace(rendered, pdf=pdf), officer, tmp_path, material)
     judged = judge(signed.read_bytes())
-    outcomes = {check.id: check.verdict for check in judged.checks}
+    outcomes = {check.id: check.severity for check in judged.checks}
     assert (outcomes["rendering"], outcomes["text"]) == ("not-checked", "pass")
     assert judged.verdict == "indeterminate"
     for place in ("elsewhere", "ghi chú ghi thêm"):  # a word is missing, a word is added
@@ -407,7 +408,7 @@ def _rewritten(pdf: bytes, attachment: bytes | None = None) -> bytes:
 
 
 def test_unknown_revocation_leaves_the_verdict_open_unless_one_does_without(
-    signed: bytes, material: Material, tmp_path: Path
+    signed: bytes, material: TrustMaterial, tmp_path: Path
 ) -> None:
     path = tmp_path / "record.pdf"
     path.write_bytes(signed)
@@ -417,14 +418,14 @@ def test_unknown_revocation_leaves_the_verdict_open_unless_one_does_without(
 
 
 def test_the_journal_it_was_made_from_is_recognised(
-    visits: Visits, visit: str, officer: SoftwareSigner, material: Material, tmp_path: Path
+    visits: Visits, visit: str, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     now = visits.sign_off(visit, ANSWERS["officer_name"], ANSWERS["officer_title"])
     content = build(now, visits.store, visits.profiles, made=datetime.now().astimezone())
     signed = sign_record(content, render(content), officer, tmp_path, material)
     judged = verify(signed, trust=material.anchors, crls=material.crls, store=visits.store)
     assert judged.verdict == "pass", judged.checks
-    assert {check.id: check.verdict for check in judged.checks}["journal"] == "pass"
+    assert {check.id: check.severity for check in judged.checks}["journal"] == "pass"
 
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -436,7 +437,7 @@ def test_a_record_of_the_first_form_is_read_and_told_apart() -> None:
     folder = GOLDEN / "1"
     crls = [path.read_bytes() for path in sorted(folder.glob("*.crl"))]
     judged = verify(folder / "record.pdf", trust=[(folder / "root.der").read_bytes()], crls=crls, at=LONG_AGO)
-    open_checks = {check.id for check in judged.checks if check.required and check.verdict != "pass"}
+    open_checks = {check.id for check in judged.checks if check.required and check.severity != "pass"}
     assert (open_checks, judged.verdict) == ({"content"}, "indeterminate"), judged.checks
     assert judged.content is not None
     assert judged.content.schema == "fieldkit.record/1"
@@ -444,7 +445,7 @@ def test_a_record_of_the_first_form_is_read_and_told_apart() -> None:
 
 
 def test_a_record_that_says_otherwise_of_the_certificate_than_it_is_is_refused(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     (device,) = content.devices
     for member, value in (
@@ -461,7 +462,7 @@ def test_a_record_that_says_otherwise_of_the_certificate_than_it_is_is_refused(
 
 
 def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
-    judge: Judge, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     content = sample("A", "b")
     signed = sign_record(content, render(content), officer, tmp_path, material).read_bytes()
@@ -469,7 +470,7 @@ def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
 
 
 def test_what_people_wrote_may_hold_the_marks_of_a_pdf(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     odd = sealed(msgspec.structs.replace(content, notes=("%%EOF\nstartxref\n0\n%%EOF\n1 0 obj", "endstream")))
     signed = sign_record(odd, render(odd), officer, tmp_path, material).read_bytes()
@@ -477,7 +478,11 @@ def test_what_people_wrote_may_hold_the_marks_of_a_pdf(
 
 
 def test_a_token_without_a_certificate_signs_no_record(
-    content: RecordContent, rendered: Rendered, officer: SoftwareSigner, material: Material, tmp_path: Path
+    content: RecordContent,
+    rendered: Rendered,
+    officer: SoftwareSigner,
+    material: TrustMaterial,
+    tmp_path: Path,
 ) -> None:
     (device,) = content.devices
     nothing = msgspec.structs.replace(content, devices=(msgspec.structs.replace(device, sha256=""),))
@@ -487,7 +492,7 @@ def test_a_token_without_a_certificate_signs_no_record(
 
 
 def test_a_signed_draft_is_no_record(
-    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: Material, tmp_path: Path
+    judge: Judge, content: RecordContent, officer: SoftwareSigner, material: TrustMaterial, tmp_path: Path
 ) -> None:
     draft = sealed(msgspec.structs.replace(content, draft=True))
     signed = sign_record(draft, render(draft), officer, tmp_path, material).read_bytes()
@@ -495,7 +500,7 @@ def test_a_signed_draft_is_no_record(
 
 
 def test_an_elliptic_key_signs_a_record_that_verifies(
-    judge: Judge, pki: Pki, material: Material, tmp_path: Path
+    judge: Judge, pki: Pki, material: TrustMaterial, tmp_path: Path
 ) -> None:
     officer = pki.signer(kind="ec")
     content = handing_over(officer.certificate)

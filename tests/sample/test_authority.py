@@ -17,7 +17,7 @@ from fieldkit.certificate.files import pem
 from fieldkit.home import Home
 from fieldkit.sample import authority
 from fieldkit.sample.authority import SampleAuthority, SampleExists, SampleMissing
-from fieldkit.sample.requests import RequestInvalid
+from fieldkit.sample.requests import CertificateRequestInvalid
 from fieldkit.secret import Secret
 
 
@@ -169,7 +169,7 @@ def test_a_request_is_answered_with_its_own_names_and_key(own: SampleAuthority, 
 
 @pytest.mark.parametrize("given", [b"", b"junk", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END"])
 def test_what_is_no_request_is_refused(own: SampleAuthority, given: bytes) -> None:
-    with pytest.raises(RequestInvalid):
+    with pytest.raises(CertificateRequestInvalid):
         own.sign_csr(given)
 
 

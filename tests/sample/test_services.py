@@ -16,11 +16,11 @@ import pytest
 from fieldkit.certificate.files import pem
 from fieldkit.sample import services
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import Services, Stamps, Statuses
+from fieldkit.sample.services import SampleServices, Stamps, Statuses
 
 
 @pytest.fixture
-def running(own: SampleAuthority) -> Iterator[Services]:
+def running(own: SampleAuthority) -> Iterator[SampleServices]:
     """The services of the test's own authority."""
     with services.serving(own) as found:
         yield found
@@ -31,7 +31,7 @@ def fetched(url: str, body: bytes | None = None) -> bytes:
         return bytes(answer.read())
 
 
-def ocsp_says(running: Services, certificate: bytes, folder: Path) -> str:
+def ocsp_says(running: SampleServices, certificate: bytes, folder: Path) -> str:
     path = folder / "asked.pem"
     path.write_bytes(pem(certificate))
     own = running.authority
@@ -42,7 +42,7 @@ def ocsp_says(running: Services, certificate: bytes, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_timestamp_verifies_with_openssl(running: Services, tmp_path: Path) -> None:
+def test_a_timestamp_verifies_with_openssl(running: SampleServices, tmp_path: Path) -> None:
     data, query, reply = tmp_path / "data", tmp_path / "query", tmp_path / "reply"
     data.write_text("Văn bản mẫu")
     subprocess.run(
@@ -59,7 +59,7 @@ def test_a_timestamp_verifies_with_openssl(running: Services, tmp_path: Path) ->
     assert "Verification: OK" in done.stdout
 
 
-def test_its_clock_can_be_wrong(running: Services) -> None:
+def test_its_clock_can_be_wrong(running: SampleServices) -> None:
     from asn1crypto import tsp
 
     running.clock = timedelta(hours=3)
@@ -70,13 +70,13 @@ def test_its_clock_can_be_wrong(running: Services) -> None:
     assert stamped.timestamp() - time.time() > 10_000
 
 
-def test_ocsp_knows_the_good_and_the_revoked(running: Services, tmp_path: Path) -> None:
+def test_ocsp_knows_the_good_and_the_revoked(running: SampleServices, tmp_path: Path) -> None:
     own = running.authority
     assert ": good" in ocsp_says(running, own.issue(key="ec:p256").certificate, tmp_path)
     assert ": revoked" in ocsp_says(running, own.revoked(key="ec:p256").certificate, tmp_path)
 
 
-def test_lists_and_certificates_are_served_as_they_are_now(running: Services) -> None:
+def test_lists_and_certificates_are_served_as_they_are_now(running: SampleServices) -> None:
     own = running.authority
     own.revoked(key="ec:p256")
     assert fetched(running.crl) == own.crls[1]
@@ -84,7 +84,7 @@ def test_lists_and_certificates_are_served_as_they_are_now(running: Services) ->
     assert fetched(f"{running.url}/issuing.crt") == own.issuing
 
 
-def test_certificates_name_the_services_they_were_issued_with(running: Services) -> None:
+def test_certificates_name_the_services_they_were_issued_with(running: SampleServices) -> None:
     from cryptography import x509
 
     issued = running.authority.issue(key="ec:p256", services=running.url)
@@ -94,19 +94,19 @@ def test_certificates_name_the_services_they_were_issued_with(running: Services)
     assert fetched(point.full_name[0].value) == running.authority.crls[1]
 
 
-def test_a_captive_network_answers_with_a_page(running: Services) -> None:
+def test_a_captive_network_answers_with_a_page(running: SampleServices) -> None:
     running.mode = "captive"
     assert b"<html" in fetched(running.crl).lower() or b"<!doctype html>" in fetched(running.crl)
 
 
-def test_out_of_order_is_a_server_error(running: Services) -> None:
+def test_out_of_order_is_a_server_error(running: SampleServices) -> None:
     running.mode = "failing"
     with pytest.raises(urllib.error.HTTPError) as raised:
         fetched(running.tsa, b"x")
     assert raised.value.code == 500
 
 
-def test_a_wrong_query_is_refused_and_the_services_go_on(running: Services) -> None:
+def test_a_wrong_query_is_refused_and_the_services_go_on(running: SampleServices) -> None:
     with pytest.raises(urllib.error.HTTPError) as raised:
         fetched(running.tsa, b"junk")
     assert raised.value.code == 400
@@ -125,7 +125,7 @@ def test_nothing_listens_where_nothing_is_to_be_reached() -> None:
         fetched(url)
 
 
-def queried(running: Services, folder: Path) -> str:
+def queried(running: SampleServices, folder: Path) -> str:
     """What `openssl ts -verify` says of an answer to its own query."""
     data, query, reply = folder / "data", folder / "query", folder / "reply"
     data.write_text("Văn bản mẫu")
@@ -140,14 +140,14 @@ def queried(running: Services, folder: Path) -> str:
 
 @pytest.mark.parametrize("stamps", ["other-data", "other-nonce", "refused", "junk"])
 def test_openssl_refuses_the_timestamps_that_are_meant_to_be_wrong(
-    stamps: Stamps, running: Services, tmp_path: Path
+    stamps: Stamps, running: SampleServices, tmp_path: Path
 ) -> None:
     assert "Verification: OK" in queried(running, tmp_path)
     running.stamps = stamps
     assert "Verification: OK" not in queried(running, tmp_path)
 
 
-def test_timestamps_come_from_whoever_is_named(running: Services, tmp_path: Path) -> None:
+def test_timestamps_come_from_whoever_is_named(running: SampleServices, tmp_path: Path) -> None:
     own = running.authority
     running.stamper = own.issue(purposes=("timestamp",), usage=("digital_signature",))
     assert "Verification: OK" in queried(running, tmp_path)
@@ -157,7 +157,7 @@ def test_timestamps_come_from_whoever_is_named(running: Services, tmp_path: Path
 
 @pytest.mark.parametrize(("statuses", "said"), [("stale", "Status times invalid"), ("unknown", ": unknown")])
 def test_openssl_finds_nothing_settled_by_ocsp_answers_that_are_meant_to_be_wrong(
-    statuses: Statuses, said: str, running: Services, tmp_path: Path
+    statuses: Statuses, said: str, running: SampleServices, tmp_path: Path
 ) -> None:
     running.statuses = statuses
     assert (
@@ -166,7 +166,7 @@ def test_openssl_finds_nothing_settled_by_ocsp_answers_that_are_meant_to_be_wron
     )
 
 
-def test_an_answer_that_is_cut_is_shorter_than_announced(running: Services) -> None:
+def test_an_answer_that_is_cut_is_shorter_than_announced(running: SampleServices) -> None:
     running.mode = "cut"
     with pytest.raises(http.client.IncompleteRead):
         fetched(running.crl)

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from fieldkit.errors import FieldkitError
+from fieldkit.pdf.byte_ranges import signed_ranges
+from fieldkit.pdf.errors import DocumentEncrypted, DocumentLocked
 from fieldkit.profile.rules import StampRule
-from fieldkit.signature import batch, errors, quorum, sign, validate
+from fieldkit.signature import batch, sign
 from fieldkit.signature.preflight import preflight, rewrite
-from fieldkit.signature.ranges import signed_ranges
-from tests.signature import papers
-from tests.signature.pki import Pki, SoftwareSigner
+from fieldkit.validation import quorum, validate
+from tests import papers
+from tests.pki import Pki, SoftwareSigner
 
 
 def test_what_is_no_document_is_told(rsa_signer: SoftwareSigner, tmp_path: Path) -> None:
@@ -91,11 +93,11 @@ def test_an_encrypted_document_needs_its_password_and_is_then_signed(
 
     locked, out = tmp_path / "locked.pdf", tmp_path / "out.pdf"
     subprocess.run(["qpdf", "--encrypt", "mat-khau", "owner", "256", "--", letter, locked], check=True)
-    with pytest.raises(errors.DocumentEncrypted):
+    with pytest.raises(DocumentEncrypted):
         sign.sign(locked, out, rsa_signer)
-    with pytest.raises(errors.DocumentEncrypted):
+    with pytest.raises(DocumentEncrypted):
         sign.sign(locked, out, rsa_signer, password=Secret("sai"))
-    assert isinstance(preflight(locked).problem, errors.DocumentEncrypted)
+    assert isinstance(preflight(locked).problem, DocumentEncrypted)
 
     sign.sign(locked, out, rsa_signer, password=Secret("mat-khau"))
 
@@ -115,7 +117,7 @@ def test_a_damaged_unsigned_document_is_offered_a_rewrite_and_then_signs(
     sign.sign(mended, tmp_path / "out.pdf", rsa_signer)
 
     assert validate.validate(tmp_path / "out.pdf", trust=pki.anchors, crls=pki.crls()).verdict == "pass"
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         rewrite(tmp_path / "out.pdf", tmp_path / "again.pdf")
 
 
@@ -141,13 +143,15 @@ def _agreeing(seed: int, times: int, rsa_signer: SoftwareSigner, folder: Path) -
     bases = (plain, papers.built(folder, plain, "--object-streams=disable"), papers.hybrid())
     chance, found = random.Random(seed), Counter[tuple[str, bool]]()
     path, out = folder / "hurt.pdf", folder / "out.pdf"
-    look = batch.Look(StampRule("person", "handwritten", "between-title-and-name", "blue"), name=papers.NAME)
+    look = batch.StampSpec(
+        StampRule("person", "handwritten", "between-title-and-name", "blue"), name=papers.NAME
+    )
     for _ in range(times):
         path.write_bytes(_hurt(chance.choice(bases), chance))
         out.unlink(missing_ok=True)
         verdict = preflight(path, kind="person").verdict
         with contextlib.suppress(FieldkitError):  # anything else fails the test
-            batch.sign_one(batch.Job(path, out), rsa_signer, look=look)
+            batch.sign_one(batch.SigningJob(path, out), rsa_signer, look=look)
         found[verdict, out.exists()] += 1
     return found
 

@@ -11,14 +11,17 @@ import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from fieldkit.errors import FieldkitError
+from fieldkit.pdf.errors import DocumentLocked, FieldUnfit
 from fieldkit.profile.rules import RuleSet
 from fieldkit.secret import Secret
-from fieldkit.signature import batch, errors, permission, place, quorum, sign, validate
+from fieldkit.signature import batch, permission, sign
 from fieldkit.signature.preflight import preflight, rewrite
+from fieldkit.stamp import place
+from fieldkit.validation import quorum, validate
 from fieldkit.yaml_model import load
+from tests import papers
 from tests.conftest import REPOSITORY
-from tests.signature import papers
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
 
 A4 = ("210mm", "297mm")
 AT = datetime(2026, 11, 24, 3, 3, 19, tzinfo=UTC)
@@ -63,12 +66,12 @@ def test_the_stamp_stands_upright_between_title_and_name_as_people_see_the_page(
     person, attachment = rules.stamp("person"), rules.stamp("attachment")
     assert person is not None
     assert attachment is not None
-    look = batch.Look(person, name=papers.NAME, title=papers.TITLE)
-    text = batch.Look(attachment, number="07/PL", at=AT)
+    look = batch.StampSpec(person, name=papers.NAME, title=papers.TITLE)
+    text = batch.StampSpec(attachment, number="07/PL", at=AT)
 
     assert preflight(source).verdict == "ready"
-    signed = batch.sign_one(batch.Job(source, out), rsa_signer, look=look)
-    batch.sign_one(batch.Job(source, marked), rsa_signer, look=text)
+    signed = batch.sign_one(batch.SigningJob(source, out), rsa_signer, look=look)
+    batch.sign_one(batch.SigningJob(source, marked), rsa_signer, look=text)
 
     assert not [check for check in signed.checks if check.id == "stamp-place"]
     judged = quorum.judge(out, pki.anchors, pki.crls())
@@ -114,7 +117,7 @@ def test_a_page_smaller_than_the_stamp_is_signed_with_the_stamp_cut_to_it(
     rule = rules.stamp("agency")
     assert rule is not None
 
-    batch.sign_one(batch.Job(source, out), rsa_signer, look=batch.Look(rule, name=papers.NAME))
+    batch.sign_one(batch.SigningJob(source, out), rsa_signer, look=batch.StampSpec(rule, name=papers.NAME))
 
     assert validate.validate(out, trust=pki.anchors, crls=pki.crls()).verdict == "pass"
 
@@ -127,12 +130,12 @@ def test_a_hybrid_document_is_refused_as_it_is_and_signed_after_the_rewrite_that
     before = source.read_bytes()
 
     looked = preflight(source)
-    with pytest.raises(errors.DocumentLocked, match="hybrid"):
+    with pytest.raises(DocumentLocked, match="hybrid"):
         sign.sign(source, out, rsa_signer)
-    signed = batch.sign_one(batch.Job(source, out, rewrite=True), rsa_signer)
+    signed = batch.sign_one(batch.SigningJob(source, out, rewrite=True), rsa_signer)
 
     assert looked.verdict == "rewrite"
-    assert isinstance(looked.problem, errors.DocumentLocked)
+    assert isinstance(looked.problem, DocumentLocked)
     assert signed.checks[0].id == "rewritten"
     assert source.read_bytes() == before
     assert quorum.judge(out, pki.anchors, pki.crls()).verdict == "pass"
@@ -172,9 +175,9 @@ def test_a_certified_document_takes_a_signature_in_a_field_it_has_and_no_new_fie
 
     looked = preflight(source)
     refused = preflight(source, field="Another")
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         sign.sign(source, out, ec_signer, field="Another")
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         sign.sign(source, out, ec_signer, reserve=[sign.Reserved("Agency")])
     assert ec_signer.asked == [] or not out.exists()
     signed = sign.sign(source, out, ec_signer)
@@ -200,14 +203,14 @@ def test_a_certified_document_that_allows_nothing_more_is_told_before_any_key_is
     source.write_bytes(papers.certified(papers.fields(plain, *fields), pki.signer(), permission))
 
     looked = preflight(source)
-    with pytest.raises(errors.DocumentLocked) as caught:
+    with pytest.raises(DocumentLocked) as caught:
         sign.sign(source, tmp_path / "out.pdf", signer)
 
     assert looked.verdict == "no"
-    assert isinstance(looked.problem, errors.DocumentLocked)
+    assert isinstance(looked.problem, DocumentLocked)
     assert caught.value.status == 3
     assert signer.asked == []
-    with pytest.raises(errors.DocumentLocked):
+    with pytest.raises(DocumentLocked):
         rewrite(source, tmp_path / "rewritten.pdf")
 
 
@@ -250,7 +253,7 @@ def test_a_signature_that_locked_its_document_is_not_broken_by_another(
     source, out = tmp_path / "locked.pdf", tmp_path / "out.pdf"
     source.write_bytes(sign_pdf(writer, meta, TokenSigner(pki.signer())).getvalue())
 
-    with pytest.raises(errors.DocumentLocked, match="First"):
+    with pytest.raises(DocumentLocked, match="First"):
         sign.sign(source, out, rsa_signer, field="Second")
 
     assert not out.exists()
@@ -264,11 +267,11 @@ def test_a_stamp_fills_the_field_that_is_there_and_a_field_without_a_place_takes
     visible, hidden, out = tmp_path / "visible.pdf", tmp_path / "hidden.pdf", tmp_path / "out.pdf"
     visible.write_bytes(papers.fields(plain, "Box", box=(60, 300, 300, 360)))
     hidden.write_bytes(papers.fields(plain, "Box"))
-    look = batch.Look(rule, number="07/PL", at=AT)
+    look = batch.StampSpec(rule, number="07/PL", at=AT)
 
-    batch.sign_one(batch.Job(visible, out), rsa_signer, look=look, field="Box")
-    with pytest.raises(errors.FieldUnfit, match="no place"):
-        batch.sign_one(batch.Job(hidden, tmp_path / "none.pdf"), rsa_signer, look=look, field="Box")
+    batch.sign_one(batch.SigningJob(visible, out), rsa_signer, look=look, field="Box")
+    with pytest.raises(FieldUnfit, match="no place"):
+        batch.sign_one(batch.SigningJob(hidden, tmp_path / "none.pdf"), rsa_signer, look=look, field="Box")
 
     (page,) = place.pages(out)
     shown = next(word for word in page.words if word.text == SHOWN_TIME)
@@ -288,11 +291,11 @@ def test_an_encrypted_document_is_stamped_by_its_text_and_signed_with_its_passwo
     rule = rules.stamp("person")
     assert rule is not None
     password = Secret("mat-khau")
-    look = batch.Look(rule, name=papers.NAME, title=papers.TITLE)
+    look = batch.StampSpec(rule, name=papers.NAME, title=papers.TITLE)
 
     assert preflight(locked).problem is not None
     assert preflight(locked, password=password).verdict == "ready"
-    signed = batch.sign_one(batch.Job(locked, out), rsa_signer, look=look, password=password)
+    signed = batch.sign_one(batch.SigningJob(locked, out), rsa_signer, look=look, password=password)
 
     assert "stamp-place" not in [check.id for check in signed.checks]
     assert look.spot(locked, password) == look.spot(source)
@@ -310,11 +313,11 @@ def test_a_person_then_a_seal_beside_it_on_every_page_that_is_turned(
     assert second is not None
 
     one = batch.sign_one(
-        batch.Job(source, person),
+        batch.SigningJob(source, person),
         rsa_signer,
-        look=batch.Look(first, name=papers.NAME, title=papers.TITLE, seal=second),
+        look=batch.StampSpec(first, name=papers.NAME, title=papers.TITLE, seal=second),
     )
-    two = batch.sign_one(batch.Job(person, sealed), ec_signer, look=batch.Look(second))
+    two = batch.sign_one(batch.SigningJob(person, sealed), ec_signer, look=batch.StampSpec(second))
 
     assert (one.field, two.field) == ("Person", "Agency")
     judged = quorum.judge(sealed, pki.anchors, pki.crls())
@@ -330,6 +333,6 @@ def test_a_person_then_a_seal_beside_it_on_every_page_that_is_turned(
     assert abs(seal_bottom - seal_top - sheet.units(36)) <= 1
 
 
-def _fields(path: Path) -> tuple[permission.Field, ...]:
+def _fields(path: Path) -> tuple[permission.SignatureField, ...]:
     with path.open("rb") as file:
         return permission.standing(PdfFileReader(file), path.name).fields

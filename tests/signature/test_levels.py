@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from fieldkit.certificate.errors import CertificateRevoked
+from fieldkit.pdf.errors import RevocationMissing, TimestampFailed
 from fieldkit.sample import authority as authorities
-from fieldkit.sample.authority import Issued, SampleAuthority
+from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.sample.services import Mode, serving
-from fieldkit.signature import errors, quorum, sign, validate
-from fieldkit.signature.judgement import Policy
+from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
-from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
+from fieldkit.validation import quorum, validate
+from fieldkit.validation.judgement import Policy
+from tests.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def test_a_revoked_signer_is_not_valid_even_offline(pki: Pki, letter: Path, tmp_
     sign.sign(letter, out, signer)
     judged = validate.validate(out, trust=pki.anchors, crls=pki.crls(signer))
     assert judged.verdict == "fail"
-    assert {check.id: check.verdict for check in judged.signatures[0].checks}["revocation"] == "fail"
+    assert {check.id: check.severity for check in judged.signatures[0].checks}["revocation"] == "fail"
 
 
 def test_an_authority_that_does_not_answer_leaves_no_file(
@@ -76,9 +79,9 @@ def test_an_authority_that_does_not_answer_leaves_no_file(
     out = tmp_path / "signed.pdf"
     authority.wrong = True
     for address in (tsa, "http://127.0.0.1:1/", "ftp://127.0.0.1/", "http://[", "file:///etc/passwd"):
-        with pytest.raises(errors.TimestampFailed):
+        with pytest.raises(TimestampFailed):
             sign.sign(letter, out, rsa_signer, level="b-t", tsa=address)
-    with pytest.raises(errors.TimestampFailed):
+    with pytest.raises(TimestampFailed):
         sign.sign(letter, out, rsa_signer, level="b-t")
     assert not out.exists()
 
@@ -86,7 +89,7 @@ def test_an_authority_that_does_not_answer_leaves_no_file(
 def test_long_term_levels_say_that_revocation_data_is_missing(
     pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path, tsa: str
 ) -> None:
-    with pytest.raises(errors.RevocationMissing):
+    with pytest.raises(RevocationMissing):
         sign.sign(
             letter, tmp_path / "o.pdf", rsa_signer, level="b-lt", tsa=tsa, anchors=pki.anchors, network=False
         )
@@ -95,7 +98,7 @@ def test_long_term_levels_say_that_revocation_data_is_missing(
 class Held(SoftwareSigner):
     """A signer with a certificate that the sample authority issued."""
 
-    def __init__(self, issued: Issued) -> None:
+    def __init__(self, issued: IssuedCertificate) -> None:
         self.key = load_der_private_key(issued.key.reveal_bytes(), None)
         self.certificate, self.chain = issued.certificate, issued.chain[:1]
         self.asked = []
@@ -131,7 +134,7 @@ def test_a_certificate_that_its_services_call_revoked_is_refused_before_the_key_
 ) -> None:
     with serving(sample) as services:
         signer = Held(sample.revoked(services=services.url))
-        with pytest.raises(errors.CertificateRevoked) as caught:
+        with pytest.raises(CertificateRevoked) as caught:
             sign.sign(
                 letter,
                 tmp_path / "out.pdf",
@@ -153,9 +156,9 @@ def test_services_that_answer_nonsense_leave_no_file_and_are_told_apart(
     out = tmp_path / "out.pdf"
     with serving(sample, mode) as services:
         signer = Held(sample.issue(services=services.url))
-        with pytest.raises(errors.TimestampFailed):
+        with pytest.raises(TimestampFailed):
             sign.sign(letter, out, signer, level="b-t", tsa=services.tsa)
-        with pytest.raises((errors.RevocationMissing, errors.TimestampFailed)):
+        with pytest.raises((RevocationMissing, TimestampFailed)):
             sign.sign(letter, out, signer, level="b-lt", tsa=services.tsa, anchors=sample.anchors)
     assert not out.exists()
 
@@ -163,5 +166,5 @@ def test_services_that_answer_nonsense_leave_no_file_and_are_told_apart(
 def test_a_timestamp_authority_that_is_too_slow_is_given_up(sample: SampleAuthority) -> None:
     from fieldkit.signature.signer import HttpTimeStamper
 
-    with serving(sample, "slow", delay=3) as services, pytest.raises(errors.TimestampFailed):
+    with serving(sample, "slow", delay=3) as services, pytest.raises(TimestampFailed):
         asyncio.run(HttpTimeStamper(services.tsa, timeout=0.2).async_timestamp(bytes(32), "sha256"))

@@ -8,20 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from fieldkit.pdf import raster
+from fieldkit.pdf.errors import DocumentUnfit
+from fieldkit.pdf.page import PageSheet
 from fieldkit.profile.rules import StampRule
 from fieldkit.secret import Secret
-from fieldkit.signature import batch, cells, errors, place, preview, raster
-from fieldkit.signature.place import Page, Place
-from fieldkit.signature.preview import Draft
-from fieldkit.signature.sheet import Sheet
-from tests.signature import papers
-from tests.signature.pki import SoftwareSigner
+from fieldkit.signature import batch, preview
+from fieldkit.signature.preview import StampDraft
+from fieldkit.stamp import place
+from fieldkit.stamp.place import Page, Place
+from fieldkit.tui.terminal import cells
+from tests import papers
+from tests.pki import SoftwareSigner
 
 PERSON = StampRule("person", "handwritten", "between-title-and-name", "blue")
-LOOK = batch.Look(PERSON, name=papers.NAME, title=papers.TITLE)
+LOOK = batch.StampSpec(PERSON, name=papers.NAME, title=papers.TITLE)
 sides = some.integers(20, 3000)
 sheets = some.builds(
-    lambda left, bottom, width, height, turn, unit: Sheet(
+    lambda left, bottom, width, height, turn, unit: PageSheet(
         left, bottom, left + width, bottom + height, turn, unit
     ),
     some.integers(-500, 500),
@@ -44,7 +48,7 @@ moves = some.lists(
 
 @settings(max_examples=200, deadline=None)
 @given(sheet=sheets, box=some.tuples(*(some.integers(0, 1000),) * 4))
-def test_a_box_as_seen_is_found_again_from_how_it_is_stored(sheet: Sheet, box: tuple[int, ...]) -> None:
+def test_a_box_as_seen_is_found_again_from_how_it_is_stored(sheet: PageSheet, box: tuple[int, ...]) -> None:
     left, right = sorted((box[0] * sheet.width / 1000, box[1] * sheet.width / 1000))
     top, bottom = sorted((box[2] * sheet.height / 1000, box[3] * sheet.height / 1000))
     seen = sheet.seen(sheet.stored(left, top, right, bottom))
@@ -54,11 +58,11 @@ def test_a_box_as_seen_is_found_again_from_how_it_is_stored(sheet: Sheet, box: t
 @settings(max_examples=150, deadline=None)
 @given(papers_=some.lists(sheets, min_size=1, max_size=4), moved=moves)
 def test_wherever_it_is_moved_the_stamp_stays_on_a_page(
-    papers_: list[Sheet], moved: list[tuple[str, int, int]]
+    papers_: list[PageSheet], moved: list[tuple[str, int, int]]
 ) -> None:
     pages = tuple(Page(sheet) for sheet in papers_)
     start = place.on_page(pages[0], 0, 10, 10, 100, 60)
-    at = Draft(pages, start, start)
+    at = StampDraft(pages, start, start)
     for what, one, two in moved:
         at = {
             "nudge": lambda a=one, b=two, d=at: d.nudge(a, b),
@@ -95,9 +99,9 @@ def test_what_was_shown_before_is_what_the_signed_page_looks_like(
     before = preview.Easel(source, LOOK).pixels(shown, 420, 594)
 
     batch.sign_one(
-        batch.Job(source, out),
+        batch.SigningJob(source, out),
         rsa_signer,
-        look=batch.Look(PERSON, name=papers.NAME, title=papers.TITLE, place=shown.place),
+        look=batch.StampSpec(PERSON, name=papers.NAME, title=papers.TITLE, place=shown.place),
     )
 
     after = preview.signed(out, shown.place, 420, 594)
@@ -131,7 +135,7 @@ def test_the_pages_of_an_encrypted_document_are_drawn_with_its_password_and_not_
             tmp_path, papers.letter_on("210mm", "297mm"), "--encrypt", "mat-khau", "owner", "256", "--"
         )
     )
-    with pytest.raises(errors.DocumentUnfit):
+    with pytest.raises(DocumentUnfit):
         raster.page(path, 0, 60, 80)
     shown = preview.draft(path, LOOK, password=Secret("mat-khau"))
     drawn = preview.Easel(path, LOOK, password=Secret("mat-khau")).pixels(shown, 60, 80)

@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.certificate.errors import (
+    CertificateExpired,
+    CertificateNotYetValid,
+    CertificateRevoked,
+    CertificateUsage,
+)
 from fieldkit.errors import Cancelled
-from fieldkit.signature import batch, errors, quorum, sign, tamper, validate
-from fieldkit.signature.judgement import Policy
-from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner, only_encipherment
+from fieldkit.pdf.errors import DocumentUnfit, FieldUnfit, OutputUnfit, SigningFailed
+from fieldkit.signature import batch, sign, tamper
+from fieldkit.validation import quorum, validate
+from fieldkit.validation.judgement import Policy
+from tests.pki import DAY, NOW, Pki, SoftwareSigner, only_encipherment
 
 
 @pytest.mark.parametrize(("kind", "mechanism"), [("rsa", "SHA256_RSA_PKCS"), ("ec", "ECDSA_SHA256")])
@@ -26,7 +34,7 @@ def test_a_letter_is_signed_with_one_use_of_the_key(
     assert signer.asked == [mechanism]
     assert made.field == "Signature1"
     assert made.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
-    assert {check.id: check.verdict for check in made.checks}["certificate-revocation"] == "pass"
+    assert {check.id: check.severity for check in made.checks}["certificate-revocation"] == "pass"
     assert out.read_bytes().startswith(letter.read_bytes())
 
 
@@ -42,12 +50,12 @@ def test_all_judges_accept_the_signed_letter_and_refuse_its_changed_copy(
     bad = quorum.judge(broken, pki.anchors, pki.crls())
 
     assert good.verdict == "pass", good
-    said = {check.id: check.verdict for check in good.checks}
+    said = {check.id: check.severity for check in good.checks}
     assert said["pdfsig-integrity"] == said["pdfsig-path"] == said["openssl-integrity"] == "pass", good.checks
     assert said["mutool-integrity"] == "pass", good.checks
     assert said["agreement"] == "pass"
     assert bad.verdict == "fail"
-    said = {check.id: check.verdict for check in bad.checks}
+    said = {check.id: check.severity for check in bad.checks}
     assert said["pdfsig-integrity"] == said["openssl-integrity"] == "fail", bad.checks
     assert said["agreement"] == "pass"
 
@@ -70,10 +78,10 @@ def test_an_unfit_certificate_is_refused_before_its_key_is_used(
 ) -> None:
     out = tmp_path / "signed.pdf"
     unfit = {
-        errors.CertificateExpired: pki.signer(start=NOW - 30 * DAY, end=NOW - DAY),
-        errors.CertificateNotYetValid: pki.signer(start=NOW + DAY, end=NOW + 30 * DAY),
-        errors.CertificateUsage: pki.signer(usage=only_encipherment()),
-        errors.CertificateRevoked: (revoked := pki.signer()),
+        CertificateExpired: pki.signer(start=NOW - 30 * DAY, end=NOW - DAY),
+        CertificateNotYetValid: pki.signer(start=NOW + DAY, end=NOW + 30 * DAY),
+        CertificateUsage: pki.signer(usage=only_encipherment()),
+        CertificateRevoked: (revoked := pki.signer()),
     }
     for error, signer in unfit.items():
         with pytest.raises(error) as caught:
@@ -90,8 +98,8 @@ def test_a_person_may_insist_on_an_expired_certificate_but_not_on_a_revoked_one(
 
     made = sign.sign(letter, tmp_path / "a.pdf", expired, insist=True)
 
-    assert {check.id: check.verdict for check in made.checks}["certificate-dates"] == "fail"
-    with pytest.raises(errors.CertificateRevoked):
+    assert {check.id: check.severity for check in made.checks}["certificate-dates"] == "fail"
+    with pytest.raises(CertificateRevoked):
         sign.sign(
             letter, tmp_path / "b.pdf", revoked, insist=True, anchors=pki.anchors, crls=pki.crls(revoked)
         )
@@ -101,7 +109,7 @@ def test_a_file_that_is_there_is_kept_unless_replacing_it_was_agreed(
     rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
 ) -> None:
     before = letter.read_bytes()
-    with pytest.raises(errors.OutputUnfit):
+    with pytest.raises(OutputUnfit):
         sign.sign(letter, letter, rsa_signer)
     assert letter.read_bytes() == before
 
@@ -114,12 +122,12 @@ def test_a_file_that_is_there_is_kept_unless_replacing_it_was_agreed(
 def test_a_token_that_fails_leaves_nothing_behind(pki: Pki, letter: Path, tmp_path: Path) -> None:
     class Pulled(SoftwareSigner):
         def sign(self, data: bytes, mechanism: str) -> bytes:
-            raise errors.SigningFailed("pulled")  # type: ignore[arg-type]
+            raise SigningFailed("pulled")  # type: ignore[arg-type]
 
     good = pki.signer()
     pulled = Pulled(good.key, pki.issuing, ())
     pulled.certificate, pulled.chain = good.certificate, good.chain
-    with pytest.raises(errors.SigningFailed, match="pulled"):
+    with pytest.raises(SigningFailed, match="pulled"):
         sign.sign(letter, tmp_path / "out.pdf", pulled)
     assert os.listdir(tmp_path) == ["letter.pdf"]
 
@@ -135,7 +143,7 @@ def test_a_seal_follows_the_person_in_the_field_that_was_made_for_it(
 
     assert judged.verdict == "pass", judged
     assert [each.field for each in judged.signatures] == ["Person", "Agency"]
-    with pytest.raises(errors.FieldUnfit):
+    with pytest.raises(FieldUnfit):
         sign.sign(sealed, tmp_path / "again.pdf", rsa_signer, field="Agency")
 
 
@@ -162,7 +170,7 @@ def test_what_was_insisted_on_is_read_in_either_language(pki: Pki, letter: Path,
 def test_only_what_the_rules_name_may_be_insisted_on(pki: Pki, letter: Path, tmp_path: Path) -> None:
     expired, wrong = pki.signer(start=NOW - 30 * DAY, end=NOW - DAY), pki.signer(usage=only_encipherment())
     sign.sign(letter, tmp_path / "a.pdf", expired, insist=("certificate-expired",))
-    with pytest.raises(errors.CertificateUsage):
+    with pytest.raises(CertificateUsage):
         sign.sign(letter, tmp_path / "b.pdf", wrong, insist=("certificate-expired",))
 
 
@@ -173,7 +181,7 @@ def test_lists_without_an_anchor_are_not_called_missing(pki: Pki, letter: Path, 
     said = [
         {check.id: check for check in made.checks}["certificate-revocation"] for made in (no_anchor, no_list)
     ]
-    assert [check.verdict for check in said] == ["not-checked", "not-checked"]
+    assert [check.severity for check in said] == ["not-checked", "not-checked"]
     assert "trust anchor" in str(said[0].message)
     assert "no revocation list was given" in str(said[1].message)
 
@@ -183,24 +191,24 @@ def test_one_that_fails_stops_no_other_and_what_fails_for_all_ends_the_run(
 ) -> None:
     (tmp_path / "empty.pdf").touch()
     jobs = [
-        batch.Job(source, tmp_path / f"{number}.pdf")
+        batch.SigningJob(source, tmp_path / f"{number}.pdf")
         for number, source in enumerate((letter, tmp_path / "empty.pdf", letter))
     ]
 
     done = batch.sign_each(jobs, pki.signer())
     ended = batch.sign_each(
-        [batch.Job(letter, tmp_path / f"x{number}.pdf") for number in range(3)],
+        [batch.SigningJob(letter, tmp_path / f"x{number}.pdf") for number in range(3)],
         pki.signer(start=NOW - 30 * DAY, end=NOW - DAY),
     )
 
     assert [each.signed is not None for each in done] == [True, False, True]
-    assert isinstance(done[1].error, errors.DocumentUnfit)
-    assert all(isinstance(each.error, errors.CertificateExpired) for each in ended)
+    assert isinstance(done[1].error, DocumentUnfit)
+    assert all(isinstance(each.error, CertificateExpired) for each in ended)
     assert not list(tmp_path.glob("x*"))
 
 
 def test_a_run_is_stopped_between_two_documents(pki: Pki, letter: Path, tmp_path: Path) -> None:
-    jobs = [batch.Job(letter, tmp_path / f"{number}.pdf") for number in range(5)]
+    jobs = [batch.SigningJob(letter, tmp_path / f"{number}.pdf") for number in range(5)]
     signer = pki.signer()
 
     done = batch.sign_each(jobs, signer, stopped=lambda: len(signer.asked) == 2)

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from fieldkit.home import Home
-from fieldkit.signature import validate
+from fieldkit.validation import validate
+from tests import papers
 from tests.conftest import Run, clean_environment
-from tests.signature import papers
-from tests.signature.pki import DAY, NOW, Pki, SoftwareSigner
+from tests.pki import DAY, NOW, Pki, SoftwareSigner
 
 Put = Callable[[SoftwareSigner], list[str | Path]]
 
@@ -117,7 +117,7 @@ def test_a_file_that_only_a_rewrite_makes_signable_is_told_and_rewritten_only_wh
     assert "Rewrite 1 document(s) with qpdf" in agreed.err
     assert source.read_bytes() == papers.hybrid()
     (judged,) = validate.validate(out, trust=pki.anchors).signatures
-    assert {check.id: check.verdict for check in judged.checks}["integrity"] == "pass"
+    assert {check.id: check.severity for check in judged.checks}["integrity"] == "pass"
 
 
 def test_an_encrypted_document_is_signed_with_the_password_from_a_file(

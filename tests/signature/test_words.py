@@ -16,10 +16,13 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
 from fieldkit.errors import FieldkitError, Internal
-from fieldkit.signature import batch, errors, preflight, sign, validate
+from fieldkit.pdf.errors import DocumentEncrypted, DocumentUnfit
+from fieldkit.signature import batch, preflight, sign
+from fieldkit.validation import validate
+from tests import papers
 from tests.conftest import REPOSITORY, Run
-from tests.signature import forgery, papers
-from tests.signature.pki import Pki, SoftwareSigner
+from tests.pki import Pki, SoftwareSigner
+from tests.validation import forgery
 
 
 @pytest.fixture
@@ -44,10 +47,10 @@ def test_a_document_encrypted_for_its_receivers_is_called_encrypted_and_no_passw
         lambda: validate.validate(for_receivers, trust=()),
         lambda: sign.sign(for_receivers, tmp_path / "out.pdf", rsa_signer),
     ):
-        with pytest.raises(errors.DocumentEncrypted, match="receivers"):
+        with pytest.raises(DocumentEncrypted, match="receivers"):
             use()
     problem = preflight.preflight(for_receivers).problem
-    assert isinstance(problem, errors.DocumentEncrypted)
+    assert isinstance(problem, DocumentEncrypted)
     ran = fieldkit("verify", for_receivers, "--json")
     assert ran.error["code"] == "document-encrypted"
 
@@ -57,7 +60,7 @@ def test_a_place_that_is_not_in_the_file_is_damage_and_not_a_missing_file(
 ) -> None:
     path = tmp_path / "lost.pdf"
     path.write_bytes(re.sub(rb"startxref\s+\d+", b"startxref\n-77", letter_bytes))
-    with pytest.raises(errors.DocumentUnfit):
+    with pytest.raises(DocumentUnfit):
         validate.validate(path, trust=())
     table = tmp_path / "prev.pdf"
     table.write_bytes(letter_bytes.replace(b"/Root", b"/Prev -12345 /Root", 1))
@@ -96,7 +99,7 @@ def test_a_fault_with_one_document_of_many_keeps_the_others(
     rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
 ) -> None:
     sources = (letter, Path("no\0name.pdf"), letter)  # a name that no file can have is met nowhere
-    jobs = [batch.Job(source, tmp_path / f"{number}.pdf") for number, source in enumerate(sources)]
+    jobs = [batch.SigningJob(source, tmp_path / f"{number}.pdf") for number, source in enumerate(sources)]
     done = batch.sign_each(jobs, rsa_signer)
     assert [each.signed is not None for each in done] == [True, False, True]
     assert isinstance(done[1].error, Internal)

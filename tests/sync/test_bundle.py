@@ -16,7 +16,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
 from fieldkit.sync import age, bundle, errors
-from fieldkit.sync.bundle import KIND, Header, Made, make, named
+from fieldkit.sync.bundle import KIND, BuiltBundle, BundleHeader, make, named
 from fieldkit.sync.opening import open_bundle, read_header
 from fieldkit.sync.signed import frame
 from tests.sync.conftest import Office, work
@@ -25,12 +25,12 @@ Keys = tuple[str, ...]
 
 
 @pytest.fixture
-def made(store: Store, recipients: Keys, tmp_path: Path) -> Made:
+def made(store: Store, recipients: Keys, tmp_path: Path) -> BuiltBundle:
     return make(store, 1, store.head().seq, recipients, tmp_path / "out")
 
 
 def test_head_office_and_the_escrow_each_open_it(
-    store: Store, made: Made, head_office: Office, escrow: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, head_office: Office, escrow: Office, tmp_path: Path
 ) -> None:
     for office in (head_office, escrow):
         opened = open_bundle(made.path, office.identity, into=tmp_path / "in", device_key=store.public_key)
@@ -39,25 +39,25 @@ def test_head_office_and_the_escrow_each_open_it(
         assert photo.read_bytes() == store.attachment(photo.name)
 
 
-def test_nobody_else_opens_it(made: Made) -> None:
+def test_nobody_else_opens_it(made: BuiltBundle) -> None:
     with pytest.raises(errors.BundleNotForYou):
         open_bundle(made.path, Office().identity)
 
 
-def test_its_name_says_device_range_and_hash(store: Store, made: Made) -> None:
+def test_its_name_says_device_range_and_hash(store: Store, made: BuiltBundle) -> None:
     sha256 = hashlib.sha256(made.path.read_bytes()).hexdigest()
     assert made.sha256 == sha256
-    assert named(made.name) == bundle.Named(store.device, 1, store.head().seq, sha256[:12])
+    assert named(made.name) == bundle.BundleName(store.device, 1, store.head().seq, sha256[:12])
 
 
-def test_nothing_of_the_work_is_readable_in_it(made: Made) -> None:
+def test_nothing_of_the_work_is_readable_in_it(made: BuiltBundle) -> None:
     data = made.path.read_bytes()
     assert "câu trả lời".encode() not in data
     assert b"a photo" not in data
     assert b"v1" not in data.split(b"\n", 3)[1]
 
 
-def test_the_header_names_chain_and_recipients_without_decrypting(store: Store, made: Made) -> None:
+def test_the_header_names_chain_and_recipients_without_decrypting(store: Store, made: BuiltBundle) -> None:
     header = read_header(made.path)
     assert (header.device, header.key) == (store.device, store.public_key.hex())
     assert (header.first, header.last, header.hash) == (1, store.head().seq, store.head().hash)
@@ -95,7 +95,7 @@ def test_a_damaged_attachment_does_not_hold_the_rest_back(
 @given(st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_byte_is_refused(
-    made: Made, head_office: Office, tmp_path: Path, data: st.DataObject
+    made: BuiltBundle, head_office: Office, tmp_path: Path, data: st.DataObject
 ) -> None:
     whole = bytearray(made.path.read_bytes())
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -109,7 +109,7 @@ def test_any_changed_byte_is_refused(
 
 @pytest.mark.parametrize("keep", [0, 1, 30, 700, -1, -200])
 def test_a_bundle_that_is_cut_off_is_refused(
-    made: Made, head_office: Office, tmp_path: Path, keep: int
+    made: BuiltBundle, head_office: Office, tmp_path: Path, keep: int
 ) -> None:
     cut = tmp_path / "cut.fkb"
     cut.write_bytes(made.path.read_bytes()[:keep])
@@ -117,20 +117,20 @@ def test_a_bundle_that_is_cut_off_is_refused(
         open_bundle(cut, head_office.identity)
 
 
-def test_a_bundle_with_something_added_is_refused(made: Made, head_office: Office) -> None:
+def test_a_bundle_with_something_added_is_refused(made: BuiltBundle, head_office: Office) -> None:
     with made.path.open("ab") as file:
         file.write(b"\n")
     with pytest.raises(errors.BundleDamaged):
         open_bundle(made.path, head_office.identity)
 
 
-def test_another_devices_key_is_noticed(made: Made, tmp_path: Path) -> None:
+def test_another_devices_key_is_noticed(made: BuiltBundle, tmp_path: Path) -> None:
     with Store.open(tmp_path / "other") as other, pytest.raises(errors.BundleForged):
         read_header(made.path, device_key=other.public_key)
 
 
 def test_a_device_cannot_speak_for_another(
-    store: Store, made: Made, head_office: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     """It signs with its own key, and says it were another device."""
     header = msgspec.structs.replace(made.header, device="0" * 12)
@@ -141,7 +141,9 @@ def test_a_device_cannot_speak_for_another(
         open_bundle(path, head_office.identity)
 
 
-def _forged(store: Store, header: Header, body: bytes, keys: Keys, path: Path, **changes: object) -> Path:
+def _forged(
+    store: Store, header: BundleHeader, body: bytes, keys: Keys, path: Path, **changes: object
+) -> Path:
     """A bundle signed by the device itself whose parts do not fit: what a faulty device might send."""
     sealed = io.BytesIO()
     age.pack(io.BytesIO(body), sealed, keys)
@@ -154,7 +156,7 @@ def _forged(store: Store, header: Header, body: bytes, keys: Keys, path: Path, *
 
 
 def test_a_bomb_is_stopped_at_what_the_header_says(
-    store: Store, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
     bomb = _forged(store, made.header, bytes(300_000_000), recipients, tmp_path / "bomb.fkb")
     assert bomb.stat().st_size < 100_000
@@ -164,16 +166,16 @@ def test_a_bomb_is_stopped_at_what_the_header_says(
 
 
 def test_a_header_that_promises_too_much_is_refused_before_anything_is_unpacked(
-    store: Store, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
-    huge = (bundle.Blob("0" * 64, 1 << 50),)
+    huge = (bundle.BundledAttachment("0" * 64, 1 << 50),)
     bomb = _forged(store, made.header, b"", recipients, tmp_path / "bomb.fkb", blobs=huge)
     with pytest.raises(errors.BundleDamaged):
         open_bundle(bomb, head_office.identity)
 
 
 def test_entries_that_do_not_follow_each_other_are_refused(
-    store: Store, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
     lines = list(store.lines(1, 6))
     lines[2], lines[3] = lines[3], lines[2]
@@ -184,7 +186,7 @@ def test_entries_that_do_not_follow_each_other_are_refused(
 
 
 def test_an_attachment_that_is_not_what_it_says_is_refused(
-    store: Store, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
     body = b"".join(line + b"\n" for line in store.lines(1, 6)) + bytes(made.header.blobs[0].size)
     bad = _forged(store, made.header, body, recipients, tmp_path / "bad.fkb")
@@ -194,7 +196,7 @@ def test_an_attachment_that_is_not_what_it_says_is_refused(
 
 
 def test_a_window_larger_than_memory_allows_is_refused(
-    store: Store, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+    store: Store, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
     import pyrage
 

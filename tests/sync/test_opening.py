@@ -17,7 +17,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal.entry import GENESIS, Draft, canonical
 from fieldkit.journal.store import Store
 from fieldkit.sync import age, errors, opening
-from fieldkit.sync.bundle import KIND, Blob, Header, Made, make
+from fieldkit.sync.bundle import KIND, BuiltBundle, BundledAttachment, BundleHeader, make
 from fieldkit.sync.opening import open_bundle, read_header
 from fieldkit.sync.recipients import identifier
 from fieldkit.sync.signed import frame
@@ -29,7 +29,7 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @pytest.fixture
-def made(store: Store, recipients: Keys, tmp_path: Path) -> Made:
+def made(store: Store, recipients: Keys, tmp_path: Path) -> BuiltBundle:
     """A bundle with an attachment of some bytes and one of none."""
     photo = store.attach(b"a second photo" * 20, "ảnh hai.jpg")
     store.append(Draft(kind="answer", visit="v1", item="photo2", value="hai", blob=photo.sha256))
@@ -37,14 +37,14 @@ def made(store: Store, recipients: Keys, tmp_path: Path) -> Made:
 
 
 @pytest.fixture
-def body(store: Store, made: Made) -> bytes:
+def body(store: Store, made: BuiltBundle) -> bytes:
     """What is packed in it."""
     lines = b"".join(line + b"\n" for line in store.lines(made.header.first, made.header.last))
     return lines + b"".join(store.attachment(blob.sha256) for blob in made.header.blobs)
 
 
 @pytest.fixture
-def build(store: Store, made: Made, recipients: Keys, tmp_path: Path) -> Build:
+def build(store: Store, made: BuiltBundle, recipients: Keys, tmp_path: Path) -> Build:
     """A bundle of any body and with anything changed in its header, signed by the device itself."""
 
     def build(body: bytes, keys: Keys = recipients, **changes: Any) -> Path:
@@ -68,7 +68,7 @@ def refusal(path: Path, office: Office, folder: Path, **options: Any) -> Fieldki
     return caught.value
 
 
-def test_a_bundle_cut_at_any_byte_is_refused(made: Made, head_office: Office, tmp_path: Path) -> None:
+def test_a_bundle_cut_at_any_byte_is_refused(made: BuiltBundle, head_office: Office, tmp_path: Path) -> None:
     whole = made.path.read_bytes()
     head = len(whole) - made.header.size
     cut = tmp_path / "cut.fkb"
@@ -101,19 +101,21 @@ def test_a_body_with_more_than_its_header_says_is_refused(
 
 
 def test_a_header_that_tells_the_truth_is_believed(
-    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     opened = open_bundle(build(body), head_office.identity, into=tmp_path / "in")
     assert opened.header.hash == made.header.hash
     assert set(opened.files) == {blob.sha256 for blob in made.header.blobs}
-    blobs = (*made.header.blobs, Blob(EMPTY, 0))
+    blobs = (*made.header.blobs, BundledAttachment(EMPTY, 0))
     opened = open_bundle(build(body, blobs=blobs), head_office.identity, into=tmp_path / "in")
     assert opened.files[EMPTY].read_bytes() == b""
-    opened = open_bundle(build(body, blobs=(Blob(EMPTY, 0), *made.header.blobs)), head_office.identity)
+    opened = open_bundle(
+        build(body, blobs=(BundledAttachment(EMPTY, 0), *made.header.blobs)), head_office.identity
+    )
     assert opened.files == {}
 
 
-CONTRADICTING_ITSELF: dict[str, Callable[[Header], dict[str, Any]]] = {
+CONTRADICTING_ITSELF: dict[str, Callable[[BundleHeader], dict[str, Any]]] = {
     "another cipher": lambda header: {"cipher": "rot13"},
     "a first entry of none": lambda header: {"first": 0, "prev": GENESIS},
     "a negative first entry": lambda header: {"first": -1},
@@ -121,11 +123,13 @@ CONTRADICTING_ITSELF: dict[str, Callable[[Header], dict[str, Any]]] = {
     "entries of no bytes": lambda header: {"entries": 0},
     "fewer bytes than entries": lambda header: {"entries": 3 * (header.last - header.first + 1) - 1},
     "a negative size": lambda header: {"size": -1},
-    "an attachment of a negative size": lambda header: {"blobs": (*header.blobs, Blob("0" * 64, -1))},
+    "an attachment of a negative size": lambda header: {
+        "blobs": (*header.blobs, BundledAttachment("0" * 64, -1))
+    },
     "a hash of the cipher that is none": lambda header: {"sha256": "x"},
     "a hash before the first that is none": lambda header: {"prev": "X" * 64},
     "a hash of the last that is none": lambda header: {"hash": "0" * 63},
-    "a hash of an attachment that is none": lambda header: {"blobs": (Blob("../x", 1),)},
+    "a hash of an attachment that is none": lambda header: {"blobs": (BundledAttachment("../x", 1),)},
     "a hash of a missing one that is none": lambda header: {"missing": ("x",)},
     "an attachment twice": lambda header: {"blobs": (*header.blobs, header.blobs[0])},
     "an attachment that is missing too": lambda header: {"missing": (header.blobs[0].sha256,)},
@@ -138,7 +142,11 @@ CONTRADICTING_ITSELF: dict[str, Callable[[Header], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("change", CONTRADICTING_ITSELF.values(), ids=CONTRADICTING_ITSELF)
 def test_a_header_that_contradicts_itself_is_refused_before_anything_is_decrypted(
-    build: Build, body: bytes, made: Made, tmp_path: Path, change: Callable[[Header], dict[str, Any]]
+    build: Build,
+    body: bytes,
+    made: BuiltBundle,
+    tmp_path: Path,
+    change: Callable[[BundleHeader], dict[str, Any]],
 ) -> None:
     path = build(body, **change(made.header))
     caught = refusal(path, Office(), tmp_path / "in")  # whose identity opens nothing
@@ -147,7 +155,7 @@ def test_a_header_that_contradicts_itself_is_refused_before_anything_is_decrypte
         read_header(path)
 
 
-CONTRADICTING_THE_BODY: dict[str, Callable[[Header], dict[str, Any]]] = {
+CONTRADICTING_THE_BODY: dict[str, Callable[[BundleHeader], dict[str, Any]]] = {
     "one entry more": lambda header: {"last": header.last + 1},
     "one entry fewer": lambda header: {"last": header.last - 1},
     "another first entry": lambda header: {"first": header.first + 1},
@@ -156,21 +164,27 @@ CONTRADICTING_THE_BODY: dict[str, Callable[[Header], dict[str, Any]]] = {
     "another entry before": lambda header: {"prev": "1" * 64},
     "another last entry": lambda header: {"hash": "0" * 64},
     "an attachment fewer": lambda header: {"blobs": header.blobs[:-1]},
-    "an attachment more": lambda header: {"blobs": (*header.blobs, Blob("0" * 64, 5))},
-    "an empty attachment of another hash": lambda header: {"blobs": (*header.blobs, Blob("0" * 64, 0))},
-    "an empty one in front of another hash": lambda header: {"blobs": (Blob("0" * 64, 0), *header.blobs)},
+    "an attachment more": lambda header: {"blobs": (*header.blobs, BundledAttachment("0" * 64, 5))},
+    "an empty attachment of another hash": lambda header: {
+        "blobs": (*header.blobs, BundledAttachment("0" * 64, 0))
+    },
+    "an empty one in front of another hash": lambda header: {
+        "blobs": (BundledAttachment("0" * 64, 0), *header.blobs)
+    },
     "a longer attachment": lambda header: {"blobs": resized(header, 1)},
     "a shorter attachment": lambda header: {"blobs": resized(header, -1)},
-    "an attachment of another hash": lambda header: {"blobs": (Blob("0" * 64, header.blobs[0].size),)},
+    "an attachment of another hash": lambda header: {
+        "blobs": (BundledAttachment("0" * 64, header.blobs[0].size),)
+    },
     "a longer cipher": lambda header: {"size": header.size + 9999},
     "a shorter cipher": lambda header: {"size": 9},
     "a cipher of another hash": lambda header: {"sha256": "0" * 64},
 }
 
 
-def resized(header: Header, by: int) -> tuple[Blob, ...]:
+def resized(header: BundleHeader, by: int) -> tuple[BundledAttachment, ...]:
     *others, last = header.blobs
-    return (*others, Blob(last.sha256, last.size + by))
+    return (*others, BundledAttachment(last.sha256, last.size + by))
 
 
 @pytest.mark.parametrize("into", [True, False])
@@ -178,10 +192,10 @@ def resized(header: Header, by: int) -> tuple[Blob, ...]:
 def test_a_header_that_contradicts_its_body_is_refused(
     build: Build,
     body: bytes,
-    made: Made,
+    made: BuiltBundle,
     head_office: Office,
     tmp_path: Path,
-    change: Callable[[Header], dict[str, Any]],
+    change: Callable[[BundleHeader], dict[str, Any]],
     into: bool,
 ) -> None:
     path = build(body, **change(made.header))
@@ -192,7 +206,7 @@ def test_a_header_that_contradicts_its_body_is_refused(
 
 
 def test_a_bundle_that_one_more_or_one_fewer_can_open_than_its_header_names_is_refused(
-    build: Build, body: bytes, made: Made, recipients: Keys, head_office: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, recipients: Keys, head_office: Office, tmp_path: Path
 ) -> None:
     more = (*recipients, Office().key)
     paths = [build(body, more), build(body, recipients[:1])]
@@ -207,7 +221,7 @@ def test_a_bundle_that_one_more_or_one_fewer_can_open_than_its_header_names_is_r
 
 
 def test_a_bundle_opened_by_somebody_whom_its_header_does_not_name_is_refused(
-    build: Build, body: bytes, made: Made, escrow: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, escrow: Office, tmp_path: Path
 ) -> None:
     stranger = Office()
     path = build(body, (stranger.key, escrow.key))
@@ -217,7 +231,7 @@ def test_a_bundle_opened_by_somebody_whom_its_header_does_not_name_is_refused(
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks the system which files are open")
 def test_no_file_of_a_refused_bundle_stays_open(
-    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     folder = tmp_path / "in"
     with pytest.raises(FieldkitError) as caught:
@@ -228,7 +242,7 @@ def test_no_file_of_a_refused_bundle_stays_open(
 
 
 def test_an_attachment_that_entries_name_is_there_or_said_to_be_missing(
-    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     *blobs, lacking = made.header.blobs
     cut = body[: -lacking.size]
@@ -240,7 +254,13 @@ def test_an_attachment_that_entries_name_is_there_or_said_to_be_missing(
 
 @pytest.mark.parametrize("field", ["dev", "seq", "prev"])
 def test_an_entry_that_does_not_follow_is_refused(
-    store: Store, build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path, field: str
+    store: Store,
+    build: Build,
+    body: bytes,
+    made: BuiltBundle,
+    head_office: Office,
+    tmp_path: Path,
+    field: str,
 ) -> None:
     """The last entry: no other follows that would tell."""
     *lines, last = store.lines(made.header.first, made.header.last)
@@ -256,7 +276,7 @@ def test_an_entry_that_does_not_follow_is_refused(
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'{"seq":"x"}', b"\xff", b"[" * 100_000])
 def test_a_line_that_is_no_entry_is_refused_at_once(
-    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path, line: bytes
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path, line: bytes
 ) -> None:
     entries = line + b"\n" + body[: made.header.entries]
     caught = refusal(build(entries, entries=len(entries), blobs=()), head_office, tmp_path / "in")
@@ -264,7 +284,7 @@ def test_a_line_that_is_no_entry_is_refused_at_once(
 
 
 def test_a_last_line_without_its_end_is_refused(
-    store: Store, build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+    store: Store, build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     entries = body[: made.header.entries - 1]
     path = build(entries, entries=len(entries), blobs=())
@@ -291,7 +311,7 @@ def test_a_small_file_that_unpacks_to_masses_is_refused_at_its_first_entry_witho
 
 
 def test_what_may_be_unpacked_at_most_is_counted_before_anything_is(
-    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     path = build(body)
     open_bundle(path, head_office.identity, largest=len(body))
@@ -306,7 +326,7 @@ def test_what_may_be_unpacked_at_most_is_counted_before_anything_is(
 
 
 def test_as_many_bytes_of_entries_are_opened_as_are_allowed(
-    build: Build, body: bytes, made: Made, head_office: Office, monkeypatch: pytest.MonkeyPatch
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = build(body)
     monkeypatch.setattr(opening, "LARGEST_ENTRIES", made.header.entries)
@@ -331,7 +351,7 @@ def test_another_key_than_the_devices_is_told_from_another_devices_name(
 
 
 def test_a_header_may_be_read_alone_and_no_more_of_the_file_than_it(
-    store: Store, made: Made, build: Build, body: bytes
+    store: Store, made: BuiltBundle, build: Build, body: bytes
 ) -> None:
     whole = made.path.read_bytes()
     head = len(whole) - made.header.size
@@ -346,7 +366,7 @@ def test_a_header_may_be_read_alone_and_no_more_of_the_file_than_it(
 
 
 def test_attachments_get_their_names_and_are_this_accounts_alone(
-    build: Build, body: bytes, made: Made, head_office: Office, tmp_path: Path
+    build: Build, body: bytes, made: BuiltBundle, head_office: Office, tmp_path: Path
 ) -> None:
     folder = tmp_path / "deep" / "in"
     opened = open_bundle(build(body), head_office.identity, into=folder)

@@ -17,7 +17,7 @@ from fieldkit.journal.store import Store
 from fieldkit.operator import Progress
 from fieldkit.sync import errors, opening
 from fieldkit.sync import push as pushing
-from fieldkit.sync.carrier import FolderCarrier, Stored
+from fieldkit.sync.carrier import FolderCarrier, TargetFile
 from fieldkit.sync.opening import open_bundle
 from fieldkit.sync.pull import pull
 from fieldkit.sync.push import push
@@ -361,5 +361,5 @@ def test_other_files_on_the_stick_are_left_alone(
     (stick.folder / "fk1-sub").mkdir()
     assert stick.list() == []
     push(store, stick, recipients)
-    assert isinstance(stick.list()[0], Stored)
+    assert isinstance(stick.list()[0], TargetFile)
     assert (stick.folder / "ảnh gia đình.jpg").read_bytes() == b"x"

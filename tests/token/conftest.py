@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from fieldkit.secret import Secret
-from fieldkit.token import provision
+from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.token.watch import wait_for
@@ -67,7 +67,7 @@ def agents(softhsm: str, tmp_path: Path) -> Iterator[Agents]:
 def token(agents: Agents) -> Token:
     """An initialised SoftHSM2 token with `PIN` and `SO_PIN`."""
     blank = agents.tokens()[0]
-    return provision.initialise(agents, blank, "Sample token", pin(SO_PIN), pin())
+    return initialisation.initialise(agents, blank, "Sample token", pin(SO_PIN), pin())
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +118,7 @@ def contrary_agents(contrary: Contrary, tmp_path: Path) -> Iterator[Agents]:
 def contrary_token(contrary_agents: Agents) -> Token:
     """An initialised token behind the module with bad manners."""
     blank = contrary_agents.tokens()[0]
-    return provision.initialise(contrary_agents, blank, "Contrary", pin(SO_PIN), pin())
+    return initialisation.initialise(contrary_agents, blank, "Contrary", pin(SO_PIN), pin())
 
 
 @pytest.fixture(scope="session")

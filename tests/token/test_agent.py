@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldkit.secret import Secret
-from fieldkit.token import errors, provision
+from fieldkit.token import errors, importing, initialisation
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.token.watch import told, watch
@@ -157,7 +157,7 @@ def test_a_module_that_hangs_hides_no_change_of_another(
         first = next(changes)
         assert (first.kind, first.token.initialized) == ("inserted", False)
         with Agents([softhsm], tmp_path / "other") as other:
-            provision.initialise(other, other.tokens()[0], "Later", pin("97531864"), pin())
+            initialisation.initialise(other, other.tokens()[0], "Later", pin("97531864"), pin())
         stop.set()
     assert told(first).id == "token-inserted"
 
@@ -233,7 +233,7 @@ def test_an_imported_key_is_wiped_in_the_agent(
     holder = identity()
     whole = holder.key.reveal_bytes()
     with agents.session(token, pin()) as session:
-        provision.import_identity(session, holder, "Sample")
+        importing.import_identity(session, holder, "Sample")
         process = agents.agent(token)._process
         assert process is not None
         needle = bytes(each ^ MASK for each in whole)

@@ -18,7 +18,7 @@ from fieldkit.certificate.identity import Identity
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.secret import Secret
-from fieldkit.token import errors, guard, provision
+from fieldkit.token import errors, guard, importing, initialisation, pins
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import Attempts, identify, recorded
 from fieldkit.token.model import Token
@@ -468,7 +468,7 @@ def test_where_the_count_of_whoever_became_root_is_not_known_any_try_may_be_the_
 
 def with_certificate(agents: Agents, token: Token, identity: Identity) -> Token:
     with agents.session(token, pin()) as session:
-        provision.import_identity(session, identity, "SAMPLE")
+        importing.import_identity(session, identity, "SAMPLE")
     return agents.find(token.serial)
 
 
@@ -497,7 +497,7 @@ def test_the_count_of_a_user_pin_ends_when_the_token_is_initialised(
     for _ in range(2):
         with pytest.raises(errors.PinIncorrect):
             contrary_agents.session(token, pin(WRONG))
-    made = provision.initialise(contrary_agents, token, "New label", pin(SO_PIN), pin())
+    made = initialisation.initialise(contrary_agents, token, "New label", pin(SO_PIN), pin())
     assert (made.pin_state, made.so_pin_state) == ("ok", "ok")
 
 
@@ -595,11 +595,13 @@ def test_the_so_pin_of_an_empty_token_is_counted_too(contrary: Contrary, contrar
     contrary.behave("fail C_InitToken 0 a0")
     for _ in range(2):
         with pytest.raises(errors.PinIncorrect):
-            provision.initialise(contrary_agents, blank, "Sample", pin(SO_PIN), pin())
+            initialisation.initialise(contrary_agents, blank, "Sample", pin(SO_PIN), pin())
     with pytest.raises(errors.PinFinalTry):
-        provision.initialise(contrary_agents, blank, "Sample", pin(SO_PIN), pin())
+        initialisation.initialise(contrary_agents, blank, "Sample", pin(SO_PIN), pin())
     contrary.behave()
-    made = provision.initialise(contrary_agents, blank, "Sample", pin(SO_PIN), pin(), confirmed_last_try=True)
+    made = initialisation.initialise(
+        contrary_agents, blank, "Sample", pin(SO_PIN), pin(), confirmed_last_try=True
+    )
     assert (made.pin_state, made.so_pin_state) == ("ok", "ok")
 
 
@@ -625,7 +627,7 @@ def test_a_pin_typed_on_the_device_for_a_change_is_counted(
     contrary.behave("set-flags 100", f"keypad {PIN.encode().hex()}", "fail C_SetPIN 0 a0")
     found = contrary_agents.find(contrary_token.serial)
     with pytest.raises(errors.PinIncorrect):
-        provision.change_pin(contrary_agents, found, pin(""), pin(""))
+        pins.change_pin(contrary_agents, found, pin(""), pin(""))
     assert count(contrary_token) == 1
 
 

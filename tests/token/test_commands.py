@@ -65,12 +65,21 @@ def desk(fieldkit: Run, tmp_path: Path, softhsm_module: str) -> Desk:
 
 
 @pytest.fixture
-def contrary_desk(fieldkit: Run, tmp_path: Path, contrary_library: Path, softhsm_module: str) -> Desk:
+def contrary_desk(
+    fieldkit: Run, home: Home, tmp_path: Path, contrary_library: Path, softhsm_module: str
+) -> Desk:
+    """Its module is known as one for trials; tokens that nobody knows would ask for strict PINs."""
     own = tmp_path / "libcontrary.so"
     own.write_bytes(contrary_library.read_bytes())
     own.chmod(0o755)
     desk = Desk(fieldkit, tmp_path, str(own))
     Contrary(own, softhsm_module)
+    profile = home.profiles / "tokens" / "contrary.yaml"
+    profile.parent.mkdir(parents=True)
+    text = (
+        (shipped("profiles") / "tokens" / "softhsm2.yaml").read_text().replace("id: softhsm2", "id: contrary")
+    )
+    profile.write_text(text.replace("/usr/lib/softhsm/libsofthsm2.so, known", f"{own}, known"))
     return desk
 
 
@@ -111,14 +120,15 @@ def test_nothing_is_initialised_unseen(desk: Desk) -> None:
 
 def test_two_empty_tokens_are_told_apart_by_the_slot(contrary_desk: Desk, desk: Desk) -> None:
     serial = desk.ready()
-    used, empty = sorted(desk("token", "list").result, key=lambda each: each["serial"] != serial)
+    used, *empty = sorted(desk("token", "list").result, key=lambda token: token["serial"] != serial)
     ran = desk(
         "token", "init", "--label", "Again", "--slot", str(used["slot"]), "--yes",
         "--so-pin-file", desk.secret("00000000"), "--pin-file", desk.secret("864209"),
     )  # fmt: skip
     assert (ran.status, ran.error["code"]) == (1, "pin-incorrect")
     assert "SO PIN" in ran.error["message"]
-    assert not empty["initialized"]
+    assert empty
+    assert not any(token["initialized"] for token in empty)
     assert desk.token(serial)["label"] == "Sample"
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from fieldkit.token import attempts, errors, guard
-from fieldkit.token.attempts import EARLIER, UNKNOWN, Attempts, Count, Identity, identify
+from fieldkit.token.attempts import EARLIER, UNKNOWN, Attempts, FailureCount, TokenIdentity, identify
 from fieldkit.token.model import Token
 
 READY = guard.TOKEN_INITIALIZED | guard.USER_PIN_INITIALIZED | guard.LOGIN_REQUIRED
@@ -39,7 +39,7 @@ def other(token: Token = TOKEN, **changes: object) -> Token:
     return msgspec.structs.replace(token, **changes)
 
 
-def fail(counts: Attempts, identity: Identity, *, so: bool = False, times: int = 1) -> None:
+def fail(counts: Attempts, identity: TokenIdentity, *, so: bool = False, times: int = 1) -> None:
     for _ in range(times):
         with counts.held(identity) as held:
             held.add(so=so)
@@ -59,22 +59,22 @@ def test_failures_of_the_pin_and_of_the_so_pin_are_two_counts_that_another_progr
     counts: Attempts, folder: Path
 ) -> None:
     token = identify(TOKEN)
-    assert counts.count(token) == Count(0, 0)
+    assert counts.count(token) == FailureCount(0, 0)
     fail(counts, token, times=2)
     fail(counts, token, so=True)
-    assert Attempts(folder).count(token) == Count(2, 1)
+    assert Attempts(folder).count(token) == FailureCount(2, 1)
     with Attempts(folder).held(token) as held:
         assert (held.failures(so=False), held.failures(so=True)) == (2, 1)
         held.take_back(so=False)
-    assert counts.count(token) == Count(1, 1)
+    assert counts.count(token) == FailureCount(1, 1)
     with counts.held(token) as held:
         held.clear(so=True)
-    assert counts.count(token) == Count(1, 0)
+    assert counts.count(token) == FailureCount(1, 0)
     with counts.held(token) as held:
         held.clear(so=False)
         held.take_back(so=False)
         assert held.failures(so=False) == 0, "nothing is not less than nothing"
-    assert counts.count(token) == Count(0, 0)
+    assert counts.count(token) == FailureCount(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_a_file_that_is_not_as_it_was_written_may_have_counted_anything(
     with counts.held(token) as held:
         assert held.failures(so=False) is None
         held.add(so=False)
-    assert counts.count(token) == Count(UNKNOWN + 1, UNKNOWN)
+    assert counts.count(token) == FailureCount(UNKNOWN + 1, UNKNOWN)
     with counts.held(token) as held:
         held.clear(so=False)
-    assert counts.count(token) == Count(0, UNKNOWN)
+    assert counts.count(token) == FailureCount(0, UNKNOWN)
 
 
 def test_a_count_that_leads_elsewhere_is_not_followed(counts: Attempts, folder: Path, tmp_path: Path) -> None:
@@ -223,20 +223,20 @@ def test_what_a_store_had_counted_is_added_once_by_serial_number(counts: Attempt
     counts.adopt("store", earlier)
     Attempts(folder).adopt("store", earlier)
     assert len(asked) == 1
-    assert Attempts(folder).count(token) == Count(2, 1)
+    assert Attempts(folder).count(token) == FailureCount(2, 1)
     with counts.held(token) as held:
         held.clear(so=False)
-    assert Attempts(folder).count(token) == Count(0, 1)
+    assert Attempts(folder).count(token) == FailureCount(0, 1)
     counts.adopt("another store", lambda: {"A1": 1})
-    assert Attempts(folder).count(token) == Count(1, 1)
-    assert Attempts(folder).count(identify(UNNUMBERED)) == Count(0, 0)
+    assert Attempts(folder).count(token) == FailureCount(1, 1)
+    assert Attempts(folder).count(identify(UNNUMBERED)) == FailureCount(0, 0)
 
 
 def test_what_a_store_had_counted_of_a_token_without_a_number_is_found_by_its_address(
     counts: Attempts,
 ) -> None:
     counts.adopt("store", lambda: {UNNUMBERED.uri: 2})
-    assert counts.count(identify(UNNUMBERED)) == Count(2, 0)
+    assert counts.count(identify(UNNUMBERED)) == FailureCount(2, 0)
 
 
 @pytest.mark.parametrize("error", [OSError, LookupError, TypeError, ValueError])
@@ -248,28 +248,28 @@ def test_a_store_that_cannot_be_read_now_may_have_counted_anything_until_it_can(
 
     token = identify(TOKEN)
     counts.adopt("store", unreadable)
-    assert counts.count(token) == Count(UNKNOWN, UNKNOWN)
+    assert counts.count(token) == FailureCount(UNKNOWN, UNKNOWN)
     again = Attempts(folder)
     again.adopt("store", lambda: {"A1": 1})
-    assert again.count(token) == Count(1, 0)
+    assert again.count(token) == FailureCount(1, 0)
 
 
 def test_what_was_taken_over_and_is_damaged_may_have_counted_anything(counts: Attempts, folder: Path) -> None:
     counts.adopt("store", lambda: {"A1": 1})
     (folder / EARLIER).write_bytes(b"{")
     token = identify(TOKEN)
-    assert Attempts(folder).count(token) == Count(UNKNOWN, UNKNOWN)
+    assert Attempts(folder).count(token) == FailureCount(UNKNOWN, UNKNOWN)
     again = Attempts(folder)
     with again.held(token) as held:
         held.clear(so=False)
-    assert Attempts(folder).count(token) == Count(0, UNKNOWN), "once is enough"
+    assert Attempts(folder).count(token) == FailureCount(0, UNKNOWN), "once is enough"
 
 
 def test_a_failure_counts_before_the_pin_is_sent_and_ends_when_the_token_takes_it(counts: Attempts) -> None:
     token = identify(TOKEN)
 
-    def attempt(*, confirmed: bool = False, so: bool = False, flags: int = READY) -> guard.Attempt:
-        return guard.Attempt(other(flags=flags), held, 3, token, so=so, confirmed_last_try=confirmed)
+    def attempt(*, confirmed: bool = False, so: bool = False, flags: int = READY) -> guard.PinAttempt:
+        return guard.PinAttempt(other(flags=flags), held, 3, token, so=so, confirmed_last_try=confirmed)
 
     for so in (False, True):
         for expected in (1, 2):
@@ -291,14 +291,14 @@ def test_a_failure_counts_before_the_pin_is_sent_and_ends_when_the_token_takes_i
         one.begin()
         one.accepted()
         assert not one.counted
-    assert counts.count(token) == Count(2, 0)
+    assert counts.count(token) == FailureCount(2, 0)
     with counts.held(token) as held:
         one = attempt(so=True)
         one.begin()
         one.erased()
-    assert counts.count(token) == Count(0, 0)
+    assert counts.count(token) == FailureCount(0, 0)
     with counts.held(token) as held, pytest.raises(errors.PinLocked):
         attempt(confirmed=True, flags=READY | guard.LOCKED).begin()
     with counts.held(token) as held, pytest.raises(errors.TokenNotInitialized):
         attempt(flags=guard.TOKEN_INITIALIZED | guard.LOGIN_REQUIRED).begin()
-    assert counts.count(token) == Count(0, 0)
+    assert counts.count(token) == FailureCount(0, 0)

@@ -14,11 +14,11 @@ import pytest
 
 from fieldkit.home import Home
 from fieldkit.secret import Secret
-from fieldkit.token import errors, provision
+from fieldkit.token import errors, importing, proof, settling
 from fieldkit.token.agents import Agents
 from fieldkit.token.intents import Intent, MemoryIntents
 from fieldkit.token.model import Token
-from fieldkit.token.session import Session, key_id
+from fieldkit.token.session import Session, key_id, public_key
 from tests.conftest import Run
 from tests.token.conftest import PIN, Contrary, issue, pin
 
@@ -40,11 +40,11 @@ def test_every_kind_of_key_is_written_with_its_chain_proved_and_can_never_leave(
 ) -> None:
     holder = identity(kind)
     with opened(agents, token) as session:
-        report = provision.import_identity(session, holder, "Cán bộ mẫu")
+        report = importing.import_identity(session, holder, "Cán bộ mẫu")
         keys = {key.private: key for key in session.list_keys()}
         certificates = session.certificates()
     assert (keys[True].id, keys[True].kind, keys[True].kept) == (report.id, kind, True)
-    assert keys[False].public == provision.public_key(holder.certificate)
+    assert keys[False].public == public_key(holder.certificate)
     assert {each.der for each in certificates} == {holder.certificate, *holder.chain}
     own = next(each for each in certificates if each.der == holder.certificate)
     assert (own.id, own.label, own.has_private_key) == (report.id, "Cán bộ mẫu", True)
@@ -58,7 +58,7 @@ def test_the_key_says_of_itself_that_it_stays(
     agents: Agents, token: Token, identity: Callable[..., Identity], softhsm: str
 ) -> None:
     with opened(agents, token) as session:
-        provision.import_identity(session, identity(), "Sample")
+        importing.import_identity(session, identity(), "Sample")
     shown = subprocess.run(
         [
             *("pkcs11-tool", "--module", softhsm, "--token-label", token.label),
@@ -76,13 +76,13 @@ def test_a_second_copy_is_refused(
 ) -> None:
     holder = identity()
     with opened(agents, token) as session:
-        provision.import_identity(session, holder, "Sample")
+        importing.import_identity(session, holder, "Sample")
         before = objects(token)
         with pytest.raises(errors.DuplicateKey) as caught:
-            provision.import_identity(session, identity(), "Again")
+            importing.import_identity(session, identity(), "Again")
         assert caught.value.unchanged
         with pytest.raises(errors.DuplicateKey):
-            provision.import_certificate(session, holder.certificate, "Again")
+            importing.import_certificate(session, holder.certificate, "Again")
     assert objects(token) == before
 
 
@@ -94,7 +94,7 @@ def test_a_certificate_of_another_key_is_refused_before_anything_is_written(
     mixed = Pair(Secret(identity("ec:p256").key.reveal_bytes()), identity("rsa:2048").certificate)
     before = objects(token)
     with opened(agents, token) as session, pytest.raises(errors.ForeignCertificate):
-        provision.import_identity(session, mixed, "Sample")
+        importing.import_identity(session, mixed, "Sample")
     assert objects(token) == before
 
 
@@ -112,7 +112,7 @@ def test_a_token_that_refuses_an_object_is_left_as_it_was(
     contrary.behave(f"refuse-class {refused:x} {code}")
     with opened(contrary_agents, contrary_token) as session:
         with pytest.raises((errors.KeyImportRefused, errors.TokenFull, errors.ModuleFault)) as caught:
-            provision.import_identity(session, identity(), "Sample")
+            importing.import_identity(session, identity(), "Sample")
         assert session.list_keys() == []
         assert session.certificates() == []
     if refused == PRIVATE_KEY and code != "31":
@@ -125,7 +125,7 @@ def test_a_public_key_that_is_refused_is_done_without(
 ) -> None:
     contrary.behave(f"refuse-class {PUBLIC_KEY:x} 13")
     with opened(contrary_agents, contrary_token) as session:
-        provision.import_identity(session, identity(), "Sample")
+        importing.import_identity(session, identity(), "Sample")
 
 
 def test_a_full_token_is_found_to_be_full_before_anything_is_written(
@@ -133,7 +133,7 @@ def test_a_full_token_is_found_to_be_full_before_anything_is_written(
 ) -> None:
     contrary.behave("memory 900", "print C_CreateObject 0 CREATE SEEN")
     with opened(contrary_agents, contrary_token) as session, pytest.raises(errors.TokenFull) as caught:
-        provision.import_identity(session, identity(), "Sample")
+        importing.import_identity(session, identity(), "Sample")
     assert "900" in str(caught.value)
 
 
@@ -143,7 +143,7 @@ def test_a_token_that_lets_keys_out_is_noticed_and_left_clean(
     contrary.behave("extractable")
     with opened(contrary_agents, contrary_token) as session:
         with pytest.raises(errors.ProofFailed) as caught:
-            provision.import_identity(session, identity(), "Sample")
+            importing.import_identity(session, identity(), "Sample")
         assert caught.value.unchanged
         assert session.list_keys() == []
 
@@ -152,7 +152,7 @@ def calls_of_an_import(contrary: Contrary, agents: Agents, token: Token, holder:
     """How many PKCS#11 calls one import makes, so that each of them can be made to fail."""
     contrary.behave("count")
     with opened(agents, token) as session:
-        provision.import_identity(session, holder, "Sample")
+        importing.import_identity(session, holder, "Sample")
         count = contrary.counted()
         session.destroy(
             [each.handle for each in session.list_keys()] + [each.handle for each in session.certificates()]
@@ -186,7 +186,7 @@ def outcome_of_a_failure(
     with opened(agents, token) as session:
         contrary.behave(f"fail-any {number} 30")
         try:
-            provision.import_identity(session, holder, "Sample", intents=intents)
+            importing.import_identity(session, holder, "Sample", intents=intents)
             outcome, named = "whole", True
         except errors.ImportIncomplete as error:
             outcome, named = "named", bool(error.data["left"] and intents.open(token.serial))
@@ -198,7 +198,7 @@ def outcome_of_a_failure(
         assert named
         assert bool(there) == (outcome != "clean"), number
         if outcome == "named":
-            settled = provision.settle(session, intents, intents.open(token.serial))
+            settled = settling.settle(session, intents, intents.open(token.serial))
             there = len(session.list_keys()) + len(session.certificates())
             assert there == (4 if settled.completed else 0), number
         session.destroy(
@@ -214,13 +214,13 @@ def test_a_module_that_crashes_in_mid_import_leaves_what_the_next_run_cleans(
     with opened(contrary_agents, contrary_token) as session:
         contrary.behave("crash C_CreateObject 3")
         with pytest.raises(errors.ImportIncomplete) as caught:
-            provision.import_identity(session, identity(), "Sample", intents=intents)
+            importing.import_identity(session, identity(), "Sample", intents=intents)
     assert caught.value.data["cause"] == "module-crashed"
     contrary.behave()
     with opened(contrary_agents, contrary_token) as session:
         assert session.list_keys()
-        agreed = provision.leftovers(contrary_token, intents)
-        report = provision.import_identity(session, identity(), "Sample", intents=intents, agreed=agreed)
+        agreed = settling.leftovers(contrary_token, intents)
+        report = importing.import_identity(session, identity(), "Sample", intents=intents, agreed=agreed)
         assert report.resumed
         assert sum(key.private for key in session.list_keys()) == 1
         assert len(session.certificates()) == 2
@@ -233,9 +233,9 @@ def test_an_import_that_was_complete_when_its_run_ended_is_kept(
     intents = MemoryIntents()
     holder = identity()
     with opened(agents, token) as session:
-        report = provision.import_identity(session, holder, "Sample")
+        report = importing.import_identity(session, holder, "Sample")
         intents.begin(Intent(token.serial, report.id, (report.sha256, *report.chain)))
-        assert provision.settle(session, intents)
+        assert settling.settle(session, intents)
         assert len(session.certificates()) == 2
 
 
@@ -290,7 +290,7 @@ def test_a_certificate_is_joined_to_the_key_made_on_the_token(
         written = session.generate_key("ec:p384", "ab" * 20, "Sample")
         public = load_der_public_key(written.public)
         certificate = issue("SAMPLE joined", public, authority)  # type: ignore[arg-type]
-        report = provision.import_certificate(session, certificate, "Sample")
+        report = importing.import_certificate(session, certificate, "Sample")
         assert (report.id, report.mechanism) == ("ab" * 20, "ECDSA_SHA384")
 
 
@@ -305,15 +305,15 @@ def test_a_join_that_fails_leaves_the_key_and_no_certificate(
         certificate = issue("SAMPLE joined", public, authority)  # type: ignore[arg-type]
         contrary.behave("fail C_SignInit 0 5")
         with pytest.raises(errors.ModuleFault):
-            provision.import_certificate(session, certificate, "Sample", intents=intents)
+            importing.import_certificate(session, certificate, "Sample", intents=intents)
         contrary.behave("fail C_SignInit 0 5", "fail C_DestroyObject 0 5")
         with pytest.raises(errors.ImportIncomplete) as caught:
-            provision.import_certificate(session, certificate, "Sample", intents=intents)
+            importing.import_certificate(session, certificate, "Sample", intents=intents)
         assert caught.value.data["left"]
     contrary.behave()
     with opened(contrary_agents, contrary_token) as session:
-        agreed = provision.leftovers(contrary_token, intents)
-        assert provision.import_certificate(
+        agreed = settling.leftovers(contrary_token, intents)
+        assert importing.import_certificate(
             session, certificate, "Sample", intents=intents, agreed=agreed
         ).resumed
         assert sum(key.private for key in session.list_keys()) == 1
@@ -325,7 +325,7 @@ def forgotten(token: Token, holder: Identity) -> MemoryIntents:
     """The intent of an import that was killed before it wrote anything."""
     digests = tuple(hashlib.sha256(der).hexdigest() for der in (holder.certificate, *holder.chain))
     intents = MemoryIntents()
-    intents.begin(Intent(token.serial, key_id(provision.public_key(holder.certificate)), digests))
+    intents.begin(Intent(token.serial, key_id(public_key(holder.certificate)), digests))
     return intents
 
 
@@ -339,13 +339,13 @@ def test_a_forgotten_intent_harms_no_key_that_proves_a_certificate(
     intents = forgotten(token, holder)
     with opened(agents, token) as session:
         without_chain = Pair(Secret(holder.key.reveal_bytes()), holder.certificate)
-        provision.import_identity(session, without_chain, "Elsewhere")
+        importing.import_identity(session, without_chain, "Elsewhere")
         before = objects(token)
-        pending = provision.leftovers(token, intents) if agreed else ()
-        provision.import_identity(session, other, "Unrelated", intents=intents, agreed=pending)
+        pending = settling.leftovers(token, intents) if agreed else ()
+        importing.import_identity(session, other, "Unrelated", intents=intents, agreed=pending)
         assert set(before) <= set(objects(token))
         kept = session.certificate(hashlib.sha256(holder.certificate).hexdigest())
-        assert provision.prove(session, kept)
+        assert proof.prove(session, kept)
     assert intents.open(token.serial) == []
 
 
@@ -358,10 +358,10 @@ def test_a_forgotten_intent_harms_no_key_whose_certificate_was_renewed(
     intents = forgotten(token, holder)
     with opened(agents, token) as session:
         renewed = identity(name="SAMPLE renewed").certificate
-        provision.import_identity(session, Pair(Secret(holder.key.reveal_bytes()), renewed), "Elsewhere")
-        settled = provision.settle(session, intents, provision.leftovers(token, intents))
+        importing.import_identity(session, Pair(Secret(holder.key.reveal_bytes()), renewed), "Elsewhere")
+        settled = settling.settle(session, intents, settling.leftovers(token, intents))
         assert settled
-        assert provision.prove(session, session.certificate(hashlib.sha256(renewed).hexdigest()))
+        assert proof.prove(session, session.certificate(hashlib.sha256(renewed).hexdigest()))
     assert intents.open(token.serial) == []
 
 
@@ -373,10 +373,10 @@ def test_what_was_missing_of_a_chain_is_written_by_the_import_that_brings_it(
     holder = identity()
     intents = forgotten(token, holder)
     with opened(agents, token) as session:
-        provision.import_identity(
+        importing.import_identity(
             session, Pair(Secret(holder.key.reveal_bytes()), holder.certificate), "Sample"
         )
-        report = provision.import_identity(session, holder, "Sample", intents=intents)
+        report = importing.import_identity(session, holder, "Sample", intents=intents)
         assert report.resumed
         assert {each.der for each in session.certificates()} == {holder.certificate, *holder.chain}
 
@@ -391,15 +391,15 @@ def test_what_nobody_agreed_to_remove_stays_and_is_asked_about_again(
     with opened(contrary_agents, contrary_token) as session:
         contrary.behave("crash C_CreateObject 3")
         with pytest.raises(errors.ImportIncomplete):
-            provision.import_identity(session, identity(), "Sample", intents=intents)
+            importing.import_identity(session, identity(), "Sample", intents=intents)
     contrary.behave()
     other = identity("ec:p256", "SAMPLE Another")
     with opened(contrary_agents, contrary_token) as session:
-        provision.import_identity(session, other, "Unrelated", intents=intents)
+        importing.import_identity(session, other, "Unrelated", intents=intents)
         assert sum(key.private for key in session.list_keys()) == 2
-        (pending,) = provision.leftovers(contrary_token, intents)
-        assert pending.key_id in str(provision.removal(pending))
-        provision.settle(session, intents, [pending])
+        (pending,) = settling.leftovers(contrary_token, intents)
+        assert pending.key_id in str(settling.removal(pending))
+        settling.settle(session, intents, [pending])
         assert sum(key.private for key in session.list_keys()) == 1
 
 
@@ -412,7 +412,7 @@ def test_a_key_that_another_program_called_otherwise_is_not_taken_for_a_leftover
     intents.begin(msgspec.structs.replace(intent, label="MAU-01"))
     with opened(agents, token) as session:
         session.create_key(holder.key, intent.key_id, "By another program")
-        provision.settle(session, intents, intents.open(token.serial))
+        settling.settle(session, intents, intents.open(token.serial))
         assert sum(key.private for key in session.list_keys()) == 1
 
 
@@ -459,13 +459,13 @@ def test_a_private_key_that_shows_no_public_half_is_no_place_for_another(
 ) -> None:
     """It is known by its CKA_ID alone; an import over it that fails would take it along."""
     holder = identity("ec:p256")
-    ours = key_id(provision.public_key(holder.certificate))
+    ours = key_id(public_key(holder.certificate))
     with opened(contrary_agents, contrary_token) as session:
         session.create_key(Secret(holder.key.reveal_bytes()), ours, "Sample")
         session.destroy([key.handle for key in session.list_keys() if not key.private])
         contrary.behave("fail C_CreateObject 3 31")
         with pytest.raises(errors.DuplicateKey):
-            provision.import_identity(session, identity("ec:p256"), "Sample")
+            importing.import_identity(session, identity("ec:p256"), "Sample")
         contrary.behave()
         assert [(key.id, key.private) for key in session.list_keys()] == [(ours, True)]
         assert not session.certificates()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.token import errors, guard, process, provision, uri
+from fieldkit.token import errors, guard, initialisation, process, uri
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
@@ -33,7 +33,7 @@ def test_a_token_is_found_by_uri_serial_number_and_label(agents: Agents, token: 
 
 
 def test_a_vietnamese_label_is_found_however_it_was_typed(agents: Agents) -> None:
-    made = provision.initialise(agents, agents.tokens()[0], "Cần Thơ", pin(SO_PIN), pin())
+    made = initialisation.initialise(agents, agents.tokens()[0], "Cần Thơ", pin(SO_PIN), pin())
     assert made.label == "Cần Thơ"
     assert agents.find("Cần Thơ").serial == made.serial  # decomposed, as some keyboards type it
 
@@ -47,7 +47,7 @@ def test_an_unknown_name_is_an_error_that_says_what_to_do(agents: Agents) -> Non
 
 def test_two_tokens_of_one_label_must_be_told_apart(agents: Agents, token: Token) -> None:
     blank = next(each for each in agents.tokens() if not each.initialized)
-    provision.initialise(agents, blank, token.label, pin(SO_PIN), pin())
+    initialisation.initialise(agents, blank, token.label, pin(SO_PIN), pin())
     with pytest.raises(errors.TokenAmbiguous) as caught:
         agents.find(token.label)
     assert len(caught.value.data["candidates"]) == 2

@@ -15,7 +15,7 @@ import pytest
 from fieldkit.certificate.files import pem
 from fieldkit.errors import FieldkitError
 from fieldkit.text import nfc
-from fieldkit.token import errors, provision
+from fieldkit.token import errors, importing, pins, proof
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import identify
 from fieldkit.token.watch import watch
@@ -53,9 +53,9 @@ def test_both_keys_sign_also_the_one_that_wants_the_pin_each_time(card: PivCard,
     token = inserted(card, card_agents)
     with card_agents.session(token, pin()) as session:
         first, second = session.certificates()
-        assert provision.prove(session, first) == "SHA256_RSA_PKCS"
-        assert provision.prove(session, second) == "ECDSA_SHA256"
-        assert provision.prove(session, second) == "ECDSA_SHA256"
+        assert proof.prove(session, first) == "SHA256_RSA_PKCS"
+        assert proof.prove(session, second) == "ECDSA_SHA256"
+        assert proof.prove(session, second) == "ECDSA_SHA256"
     assert card.pin.left == card.pin.tries
 
 
@@ -139,10 +139,10 @@ def test_the_last_attempt_is_not_spent_unasked_then_locks_and_the_puk_opens(
     assert card.attempts() == 3
 
     with pytest.raises(errors.PinIncorrect) as wrong:
-        provision.unblock(card_agents, token, pin("00000000"), pin("864209"))
+        pins.unblock(card_agents, token, pin("00000000"), pin("864209"))
     assert "PUK" in str(wrong.value)
     assert (card.puk.left, card.pin.left) == (2, 0)
-    after = provision.unblock(card_agents, token, pin(PUK), pin("864209"))
+    after = pins.unblock(card_agents, token, pin(PUK), pin("864209"))
     assert after.pin_state == "ok"
     assert (card.puk.left, card.pin.left) == (3, 3)
     card_agents.session(after, pin("864209")).close()
@@ -160,7 +160,7 @@ def test_a_locked_card_is_known_to_be_locked_by_somebody_who_never_saw_it(
 
 def test_a_pin_is_changed_on_the_card(card: PivCard, card_agents: Agents) -> None:
     token = inserted(card, card_agents)
-    provision.change_pin(card_agents, token, pin(), pin("864209"))
+    pins.change_pin(card_agents, token, pin(), pin("864209"))
     assert card.pin.value.startswith(b"864209")
     card_agents.session(token, pin("864209")).close()
 
@@ -173,14 +173,14 @@ def test_a_card_pulled_out_in_mid_signature_is_said_so_and_works_when_it_is_back
         own = session.certificates()[0]
         card.before = lambda instruction: card.remove() if instruction == GENERAL_AUTHENTICATE else None
         with pytest.raises(errors.TokenRemoved) as caught:
-            provision.prove(session, own)
+            proof.prove(session, own)
     assert caught.value.code == "token-removed"
     card.before = lambda instruction: None
     again = inserted(card, card_agents)
     assert (again.serial, card.pin.left) == (token.serial, 3)
     assert card.attempts() == 0, "no PIN is sent again by itself"
     with card_agents.session(again, pin()) as session:
-        provision.prove(session, own)
+        proof.prove(session, own)
 
 
 def test_a_card_pulled_out_while_the_pin_is_judged_is_not_asked_again(
@@ -206,7 +206,7 @@ def test_a_card_that_takes_no_private_key_names_the_way_out(
     with card_agents.session(token, pin()) as session:
         before = {each.sha256 for each in session.certificates()}
         with pytest.raises(errors.KeyImportRefused) as caught:
-            provision.import_identity(session, identity("ec:p384"), "Sample")
+            importing.import_identity(session, identity("ec:p384"), "Sample")
         assert {each.sha256 for each in session.certificates()} == before
     assert "certificate request" in str(caught.value.hint)
 

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fieldkit.errors import Misused
+from fieldkit.home import Home
+from fieldkit.profile.load import load
 from fieldkit.secret import Secret
 from fieldkit.token import guard, header, protocol, uri
 from fieldkit.token.model import Token
-from fieldkit.token.policy import PinRules
+from fieldkit.token.policy import PinRules, for_profile
 
 MAGIC = [b"", b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"]
 FLAGS = st.integers(0, 2**24 - 1)
@@ -150,3 +152,22 @@ def test_a_rule_names_the_code_it_is_about(so: bool) -> None:
     for typed in ("1", "ế" * 8, "97531864", "12ab34cd", "77777777", "12345678"):
         said = str(check(Secret(typed)))
         assert ("SO PIN" in said) == so, said
+
+
+def test_a_token_that_nobody_knows_gets_the_strictest_rules() -> None:
+    known = load(Home(Path("/nowhere"))).tokens
+    rules = for_profile(None, known.values())
+    check = rules.check(token(pin_min=4, pin_max=32))
+    strictest = max(known.values(), key=lambda each: (each.pin_policy.min, len(each.pin_policy.classes)))
+    assert rules.min >= strictest.pin_policy.min
+    assert set(rules.classes) >= set(strictest.pin_policy.classes)
+    for typed in ("77777777", "12345678", "abcd1234", "Abc123", "1234567890"):
+        assert check(Secret(typed)) is not None, typed
+    assert check(Secret("Hoa7Sen9")) is None
+    assert for_profile(known["softhsm2"]).check(token(pin_min=4, pin_max=32))(Secret("2468")) is None
+
+
+def test_rules_are_strict_unless_a_profile_says_otherwise() -> None:
+    check = PinRules().check(token(pin_min=4, pin_max=32))
+    assert check(Secret("77777777")) is not None
+    assert check(Secret("23456789")) is not None

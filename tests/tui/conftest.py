@@ -14,8 +14,9 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from fieldkit import i18n
+from fieldkit import i18n, settings
 from fieldkit.home import Home, private
+from fieldkit.settings import Settings
 from fieldkit.tui.app import FieldkitApp
 
 CHECKLIST = """
@@ -66,6 +67,7 @@ def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "home")
     private(made.checklists)
     (made.checklists / "everything.yaml").write_text(CHECKLIST, encoding="utf-8")
+    settings.save(made, Settings(who="Trần Kỹ Thuật"))
     return made
 
 

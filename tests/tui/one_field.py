@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fieldkit.tui.link import judge
+from fieldkit.tui.terminal.link import judge
 
 for name, value in judge(os.environ).settings().items():
     os.environ.setdefault(name, value)
@@ -19,11 +19,11 @@ from fieldkit import i18n  # noqa: E402
 from fieldkit.home import Home  # noqa: E402
 from fieldkit.tui.actions import bindings  # noqa: E402
 from fieldkit.tui.app import FieldkitApp  # noqa: E402
-from fieldkit.tui.frame import Room  # noqa: E402
-from fieldkit.tui.text_field import TextField  # noqa: E402
+from fieldkit.tui.screens.frame import FieldkitScreen  # noqa: E402
+from fieldkit.tui.widgets.text_field import TextField  # noqa: E402
 
 
-class FieldRoom(Room[None]):
+class FieldRoom(FieldkitScreen[None]):
     BINDINGS = bindings("ask")
     scopes = ("ask",)
     AUTO_FOCUS = "TextField"

@@ -15,7 +15,7 @@ from fieldkit import demo, i18n
 from fieldkit.cli.console import Console
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
-from fieldkit.tui.link import Link
+from fieldkit.tui.terminal.link import TerminalLink
 from fieldkit.visit.guide import guide
 from fieldkit.visit.visits import Visits
 
@@ -44,7 +44,7 @@ async def _played(home: Home) -> str:
 async def _drawn(home: Home, visit: str) -> str:
     from fieldkit.tui.app import FieldkitApp
 
-    app = FieldkitApp(home, link=Link(colours="truecolor"), visit=visit)
+    app = FieldkitApp(home, link=TerminalLink(colours="truecolor"), visit=visit)
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(100):
             await pilot.pause(0.05)
@@ -55,7 +55,7 @@ async def _drawn(home: Home, visit: str) -> str:
 
 def main(out: Path) -> None:
     """Draw it into `out`."""
-    os.environ.update(Link(colours="truecolor").settings())
+    os.environ.update(TerminalLink(colours="truecolor").settings())
     i18n.use("vi")
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")

@@ -7,20 +7,21 @@ import pkgutil
 
 import pytest
 
-import fieldkit.tui
+import fieldkit.tui.screens
 from fieldkit import i18n
 from fieldkit.tui.actions import ACTIONS, bindings, key_name, listing
 from fieldkit.tui.app import FieldkitApp
-from fieldkit.tui.frame import Room
-from fieldkit.tui.signs import STATES, STATUSES
+from fieldkit.tui.screens.frame import FieldkitScreen
+from fieldkit.tui.terminal.signs import STATUSES
+from fieldkit.visit.model import STATES
 from tests.tui.conftest import Person, Play
 
 
-def rooms() -> list[type[Room[object]]]:
+def rooms() -> list[type[FieldkitScreen[object]]]:
     """Every screen there is."""
-    for module in pkgutil.iter_modules(fieldkit.tui.__path__):
-        importlib.import_module(f"fieldkit.tui.{module.name}")
-    found, todo = [], [Room]
+    for module in pkgutil.iter_modules(fieldkit.tui.screens.__path__):
+        importlib.import_module(f"fieldkit.tui.screens.{module.name}")
+    found, todo = [], [FieldkitScreen]
     while todo:
         room = todo.pop()
         todo += room.__subclasses__()
@@ -29,7 +30,7 @@ def rooms() -> list[type[Room[object]]]:
     return found  # type: ignore[return-value]
 
 
-def bound(room: type[Room[object]]) -> set[str]:
+def bound(room: type[FieldkitScreen[object]]) -> set[str]:
     """The actions that a screen's keys are bound to."""
     own = [each for each in room.mro() if each.__module__.startswith("fieldkit.")]
     theirs = [binding for each in own for binding in each.__dict__.get("BINDINGS", ())]
@@ -37,7 +38,7 @@ def bound(room: type[Room[object]]) -> set[str]:
 
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: room.__name__)
-def test_every_bound_action_is_done_by_its_screen(room: type[Room[object]]) -> None:
+def test_every_bound_action_is_done_by_its_screen(room: type[FieldkitScreen[object]]) -> None:
     assert all(hasattr(room, f"action_{action}") for action in bound(room))
 
 
@@ -102,7 +103,7 @@ def test_the_key_bar_fits_eighty_columns_in_both_languages_and_keeps_help_and_es
 
 
 def test_states_have_words_of_their_own_in_both_languages() -> None:
-    for words in (STATES, STATUSES):
+    for words in (*STATES.values(), STATUSES):
         for language in i18n.LANGUAGES:
             said = [message.render(language) for message in words.values()]
             assert len(set(said)) == len(said)

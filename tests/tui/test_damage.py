@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit import settings
 from fieldkit.home import Home, private
+from fieldkit.settings import Settings
 from tests.faults.test_full_disk import answer_until_refused, fill, run
 from tests.journal.conftest import flip, segment
 from tests.tui.conftest import CHECKLIST, Person, Play
@@ -56,6 +58,7 @@ class TestFullDisk:
         run("mount", "-t", "tmpfs", "-o", "size=3M,mode=700", "tmpfs", made.path)
         private(made.checklists)
         (made.checklists / "everything.yaml").write_text(CHECKLIST, encoding="utf-8")
+        settings.save(made, Settings(who="Trần Kỹ Thuật"))
         yield made
         subprocess.run(["umount", "-l", made.path], check=True)
 

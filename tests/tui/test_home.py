@@ -7,6 +7,7 @@ from pathlib import Path
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
+from fieldkit.settings import load
 from fieldkit.visit.visits import Visits
 from tests.tui.conftest import Person, Play
 
@@ -67,6 +68,8 @@ def test_a_home_that_cannot_be_used_says_so_and_can_be_tried_again(play: Play, t
         await person.see("F5 reads the store again")
         blocked.unlink()
         await person.press("f5")
+        await person.see("Your full name, as it stands in records")
+        await person.press("escape")
         await person.see("There is no visit yet.")
 
     play(story, at=Home(blocked))
@@ -106,3 +109,22 @@ def test_a_visit_that_cannot_be_read_is_shown_with_what_is_wrong_and_harms_no_ot
         await person.see("▕ Is somebody there?")
 
     play(story)
+
+
+def test_at_the_first_start_the_name_is_asked_once_and_kept(play: Play, home: Home) -> None:
+    home.settings.unlink()
+
+    async def first(person: Person) -> None:
+        await person.see("Your full name, as it stands in records")
+        await person.type("Mai Lan")
+        await person.press("enter")
+        await person.see("There is no visit yet.")
+        await person.press("f8")
+        await person.see("Kept: Mai Lan.")
+
+    async def second(person: Person) -> None:
+        assert "Your full name" not in await person.see("There is no visit yet.")
+
+    play(first)
+    assert load(home).who == "Mai Lan"
+    play(second)

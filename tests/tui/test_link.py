@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from fieldkit.tui.link import DRIVER, judge
+from fieldkit.tui.terminal.link import DRIVER, judge
 
 
 def test_over_ssh_nothing_moves_and_colours_are_an_index() -> None:
@@ -53,7 +53,7 @@ def test_options_win() -> None:
 
 
 def test_it_is_decided_before_textual_or_rich_is_imported() -> None:
-    code = "import sys, fieldkit.tui.link, fieldkit.tui.start\n"
+    code = "import sys, fieldkit.tui.terminal.link, fieldkit.tui.start\n"
     code += "print('textual' in sys.modules, 'rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from fieldkit import errors
-from fieldkit.operator import Finding, Option, Plan, Progress, Question, SecretRequest
+from fieldkit.finding import Finding
+from fieldkit.operator import Option, Plan, Progress, Question, SecretRequest, existing_file
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
-from fieldkit.tui.operator import ScreenOperator
-from fieldkit.tui.runner import Running, Stopped
-from fieldkit.tui.work_room import WorkRoom
+from fieldkit.tui.runner import RunningWork, WorkStopped
+from fieldkit.tui.screens.operator import ScreenOperator
+from fieldkit.tui.screens.work import WorkScreen
 from tests.tui.conftest import Person, Play
 
 PLAN = Plan(
@@ -29,7 +30,7 @@ PLAN = Plan(
 ERASE = Plan(title=M("Erase the token"), steps=(M("Everything on it goes."),), confirm="MAU-01")
 
 
-class AskRoom(WorkRoom):
+class AskRoom(WorkScreen):
     """A screen that does what the test tells it to."""
 
     def ended(self, outcome: Any, error: Exception | None) -> None:
@@ -167,6 +168,27 @@ def test_a_path_is_completed_with_tab(play: Play, tmp_path: Any) -> None:
     assert asked(play, lambda operator: operator.ask(question), answer) == [str(tmp_path / "chứng thư.p12")]
 
 
+def test_what_is_typed_at_a_path_and_is_no_file_stays_on_the_screen_and_goes_nowhere(
+    play: Play, tmp_path: Any
+) -> None:
+    """A password typed one prompt too early would otherwise become the path that an error names and keeps."""
+    file = tmp_path / "mau.p12"
+    file.write_bytes(b"")
+    question = Question("certificate-file", M("The certificate file"), path=True, check=existing_file)
+
+    async def answer(person: Person) -> None:
+        await person.see("The certificate file")
+        await person.type("mau-6890-8378")
+        await person.press("enter")
+        await person.see("There is no such file.")
+        await person.press("ctrl+u")
+        await person.type(str(file))
+        await person.press("enter")
+        await person.see("ended")
+
+    assert asked(play, lambda operator: operator.ask(question), answer) == [str(file)]
+
+
 def test_findings_and_progress_are_told_from_any_thread_progress_twice_a_second_at_most(play: Play) -> None:
     async def asking(operator: ScreenOperator) -> int:
         def busy() -> None:
@@ -224,10 +246,10 @@ def test_a_stopped_procedure_says_so_and_a_call_into_the_system_is_waited_for() 
         ended.append("after")
 
     async def story() -> None:
-        running = Running(work)
+        running = RunningWork(work)
         await asyncio.sleep(0.1)
         running.stop()
-        with pytest.raises(Stopped) as stopped:
+        with pytest.raises(WorkStopped) as stopped:
             await running.result()
         assert ended == ["call"]
         assert isinstance(as_error(stopped.value), errors.Cancelled)
@@ -240,7 +262,7 @@ def test_a_stop_that_comes_as_the_work_ends_is_no_fault() -> None:
         return
 
     for _ in range(300):
-        running = Running(work)
+        running = RunningWork(work)
         ended = False
         while not ended:
             ended = not any(thread.name == "fieldkit-procedure" for thread in threading.enumerate())

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.text import UNSEEN
-from fieldkit.tui.shadow import BEGIN_SYNC, END_SYNC, Shadow
-from fieldkit.tui.wrap import cut, wrap
+from fieldkit.tui.terminal.shadow import BEGIN_SYNC, END_SYNC, Shadow
+from fieldkit.tui.terminal.wrap import cut, wrap
 
 COLUMNS, ROWS = 24, 6
 STYLES = ["", "1", "7", "38;5;12", "1;48;5;3", "32;44"]

@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 
 from fieldkit.profile.rules import RuleSet
-from fieldkit.signature.batch import Look
-from fieldkit.signature.place import Place
-from fieldkit.signature.preview import Draft, draft
-from fieldkit.tui.stamp_room import PagePicture, StampRoom
+from fieldkit.signature.batch import StampSpec
+from fieldkit.signature.preview import StampDraft, draft
+from fieldkit.stamp.place import Place
+from fieldkit.tui.screens.stamp import PagePicture, StampScreen
 from fieldkit.yaml_model import load
+from tests import papers
 from tests.conftest import REPOSITORY
-from tests.signature import papers
 from tests.tui.conftest import Person, Play
 
 
 @pytest.fixture
-def look() -> Look:
+def look() -> StampSpec:
     rules = load(REPOSITORY / "profiles" / "rules" / "nd30-2020.yaml", RuleSet)
     assert isinstance(rules, RuleSet)
     rule = rules.stamp("person")
     assert rule is not None
-    return Look(rule, name=papers.NAME, title=papers.TITLE)
+    return StampSpec(rule, name=papers.NAME, title=papers.TITLE)
 
 
 @pytest.fixture
@@ -41,17 +41,17 @@ def paper(tmp_path: Path) -> Path:
     return path
 
 
-Keys = Callable[[Person, StampRoom], Awaitable[None]]
+Keys = Callable[[Person, StampScreen], Awaitable[None]]
 
 
-def placed(play: Play, paper: Path, look: Look, keys: Keys) -> tuple[Draft, Place | None]:
+def placed(play: Play, paper: Path, look: StampSpec, keys: Keys) -> tuple[StampDraft, Place | None]:
     """Where the stamp was at first, and what the room gave when `keys` had been pressed."""
     first = draft(paper, look)
     given: list[Place | None] = []
 
     async def story(person: Person) -> None:
         await person.see("There is no visit yet.")
-        room = StampRoom(paper, look, first)
+        room = StampScreen(paper, look, first)
         person.app.push_screen(room, given.append)
         await person.see("Place the stamp on letter.pdf", "▀▀▀")
         await keys(person, room)
@@ -67,11 +67,11 @@ def placed(play: Play, paper: Path, look: Look, keys: Keys) -> tuple[Draft, Plac
 
 
 def test_the_page_is_shown_with_the_stamp_and_enter_agrees_to_its_place(
-    play: Play, paper: Path, look: Look
+    play: Play, paper: Path, look: StampSpec
 ) -> None:
     colours: set[tuple[int, int, int]] = set()
 
-    async def agree(person: Person, room: StampRoom) -> None:
+    async def agree(person: Person, room: StampScreen) -> None:
         await person.see("Page 2 of 2", "40 × 20 mm")
         for line in range(room.query_one(PagePicture).size.height):
             for segment in room.query_one(PagePicture).render_line(line):
@@ -86,9 +86,9 @@ def test_the_page_is_shown_with_the_stamp_and_enter_agrees_to_its_place(
 
 
 def test_arrows_move_by_a_millimetre_and_with_shift_by_ten_and_the_line_says_where(
-    play: Play, paper: Path, look: Look
+    play: Play, paper: Path, look: StampSpec
 ) -> None:
-    async def move(person: Person, room: StampRoom) -> None:
+    async def move(person: Person, room: StampScreen) -> None:
         left, top, _, _ = room.draft.box
         await person.press("shift+right", "right", "down", "down")
         moved = room.draft.box
@@ -106,9 +106,9 @@ def test_arrows_move_by_a_millimetre_and_with_shift_by_ten_and_the_line_says_whe
 
 
 def test_pages_are_turned_the_stamp_grows_and_is_looked_at_from_near(
-    play: Play, paper: Path, look: Look
+    play: Play, paper: Path, look: StampSpec
 ) -> None:
-    async def turn(person: Person, room: StampRoom) -> None:
+    async def turn(person: Person, room: StampScreen) -> None:
         before = room.query_one(PagePicture).render_line(3)
         await person.press("pageup", "plus", "z")
         await person.see("Page 1 of 2", "44 × 22 mm")
@@ -124,8 +124,8 @@ def test_pages_are_turned_the_stamp_grows_and_is_looked_at_from_near(
     assert (first.place.page, place.page if place else None) == (1, 0)
 
 
-def test_esc_gives_no_place(play: Play, paper: Path, look: Look) -> None:
-    async def leave(person: Person, room: StampRoom) -> None:
+def test_esc_gives_no_place(play: Play, paper: Path, look: StampSpec) -> None:
+    async def leave(person: Person, room: StampScreen) -> None:
         await person.press("right", "escape")
 
     _, place = placed(play, paper, look, leave)
@@ -133,7 +133,7 @@ def test_esc_gives_no_place(play: Play, paper: Path, look: Look) -> None:
 
 
 def test_the_page_is_drawn_where_no_other_program_is_here(
-    play: Play, paper: Path, look: Look, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    play: Play, paper: Path, look: StampSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = draft(paper, look)
     given: list[Place | None] = []
@@ -141,7 +141,7 @@ def test_the_page_is_drawn_where_no_other_program_is_here(
 
     async def story(person: Person) -> None:
         await person.see("There is no visit yet.")
-        room = StampRoom(paper, look, first)
+        room = StampScreen(paper, look, first)
         person.app.push_screen(room, given.append)
         await person.see("Place the stamp on letter.pdf")
         picture = room.query_one(PagePicture)

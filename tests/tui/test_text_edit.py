@@ -7,15 +7,15 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldkit.tui import text_edit
-from fieldkit.tui.text_edit import KEYS, Edited, typed
+from fieldkit.tui.widgets import text_edit
+from fieldkit.tui.widgets.text_edit import KEYS, EditedText, typed
 
 letters = st.text(alphabet="aeioudăâêôơưđ ệữ\u0323\u0302\u0300\u0309\n", max_size=6)
 steps = st.lists(st.one_of(letters, st.sampled_from(sorted(KEYS))), max_size=30)
 
 
-def after(made: list[str], *, lines: bool = False) -> Edited:
-    edited = Edited()
+def after(made: list[str], *, lines: bool = False) -> EditedText:
+    edited = EditedText()
     for step in made:
         edited = KEYS[step](edited) if step in KEYS else typed(edited, step, lines=lines)
     return edited
@@ -43,17 +43,17 @@ def test_typing_decomposed_and_composed_gives_the_same(text: str) -> None:
 
 @given(st.text(alphabet="aệữđ ốx", max_size=20))
 def test_as_many_backspaces_as_letters_empty_it(text: str) -> None:
-    assert after([*text, *["backspace"] * len(text)]) == Edited()
+    assert after([*text, *["backspace"] * len(text)]) == EditedText()
 
 
 def test_words_and_lines() -> None:
-    begun = typed(Edited(), "một hai\nba bốn", lines=True)
+    begun = typed(EditedText(), "một hai\nba bốn", lines=True)
     assert text_edit.erase_word(begun).text == "một hai\nba "
     assert text_edit.erase_to_start(begun).text == "một hai\n"
     assert text_edit.line_start(begun).at == len("một hai\n")
     assert text_edit.erase_to_end(text_edit.line_start(begun)).text == "một hai\n"
-    assert text_edit.word_right(Edited(begun.text, 0)).at == len("một")
+    assert text_edit.word_right(EditedText(begun.text, 0)).at == len("một")
 
 
 def test_control_characters_are_not_kept() -> None:
-    assert typed(Edited(), "a\x1b[31mb\x07\tc").text == "a[31mb c"
+    assert typed(EditedText(), "a\x1b[31mb\x07\tc").text == "a[31mb c"

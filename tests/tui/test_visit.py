@@ -127,6 +127,15 @@ def test_what_is_half_typed_survives_esc_and_leaving_and_another_run(
     play(lambda person: person.see("▕ Name", "Saved: Nguyễn Thị Mẫu"), visit=visit)
 
 
+def test_drafts_that_cannot_be_read_are_said_and_kept(play: Play, home: Home, visit: str) -> None:
+    folder = home.visit(visit)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "drafts.json").write_bytes(b'{"name": "Nguy')
+    play(lambda person: person.see("What was typed and not saved yet cannot be read"), visit=visit)
+    (kept,) = folder.glob("drafts-*.damaged")
+    assert kept.read_bytes() == b'{"name": "Nguy'
+
+
 def test_what_applies_changes_with_the_answers(play: Play, visit: str) -> None:
     async def story(person: Person) -> None:
         await person.see("▕ Is somebody there?")
@@ -223,11 +232,37 @@ def test_what_the_officer_reads_before_signing_off_has_the_notes(play: Play, hom
         await person.press("enter")
         await person.see("The note was saved.")
         await person.press("f9")
-        await person.see("Sign-off and record; no token is handed over", "The record is made without a")
+        await person.see("Close the form and make its record", "no token signs it")
         await person.press("pagedown", "pagedown", "pagedown")
         await person.see("Notes, which go into the record:", "printer broken")
 
     play(story, visit=visit)
+
+
+def test_a_form_that_hands_nothing_over_is_finished_on_the_screen_without_a_token(
+    play: Play, home: Home, visit: str
+) -> None:
+    with Store.open(home.store) as store:
+        visits = Visits(store, home)
+        answers = {"present": "yes", "name": "Mai", "delivery": "post", "count": "3", "day": "3/9/2026"}
+        for item, value in answers.items():
+            visits.answer(visit, item, value)
+
+    async def story(person: Person) -> None:
+        await person.see("ready")
+        await person.press("f9")
+        await person.see("complete, to be closed", "Close the form and make its record")
+        await person.press("enter")
+        plan = await person.see("Close the form", "It hands nothing over", "Yes, do it")
+        assert "officer" not in plan
+        await person.press("down", "enter")
+        await person.see("The record was made, unsigned", "finished, record made")
+
+    play(story, visit=visit)
+    with Store.open(home.store) as store:
+        signoff = Visits(store, home).load(visit).signoff
+    assert signoff is not None
+    assert (signoff.officer, signoff.by, signoff.login) == ("", "Trần Kỹ Thuật", False)
 
 
 def test_what_a_broken_off_run_did_to_a_token_stands_at_its_step(play: Play, home: Home, visit: str) -> None:

@@ -10,14 +10,14 @@ from types import ModuleType
 
 import pytest
 
+from fieldkit.finding import Finding, Outcome
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
-from fieldkit.operator import Finding, Operator, Plan, Progress, Question, SecretRequest
+from fieldkit.operator import Operator, Plan, Progress, Question, SecretRequest
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.verdict import Outcome
 from fieldkit.visit.visits import Visits
 
 BUREAU = "MAU-01"

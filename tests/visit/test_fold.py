@@ -9,7 +9,7 @@ import pytest
 from fieldkit.journal.entry import Draft, Entry
 from fieldkit.text import M
 from fieldkit.visit.fold import fold
-from fieldkit.visit.model import Answered, Attempt
+from fieldkit.visit.model import AnsweredItem, StepAttempt
 from fieldkit.visit.visits import Visits
 from tests.visit.conftest import BUREAU, Steps, about, item, step
 
@@ -52,7 +52,7 @@ def test_each_answer_is_known_by_its_entry_and_how_often_it_was_changed(visits: 
     visits.answer(visit, "more", "khác")
     now = visits.load(visit)
     assert now.answers == {"staff": "6", "more": "khác"}
-    assert now.answered["staff"] == Answered(last.hash, last.wall, "Trần Kỹ Thuật", 2)
+    assert now.answered["staff"] == AnsweredItem(last.hash, last.wall, "Trần Kỹ Thuật", 2)
     assert now.answered["more"].changes == 0
 
 
@@ -64,7 +64,7 @@ def test_an_answer_that_was_taken_back_is_none_and_its_taking_back_is_known(
         back = visits.store.append(Draft(kind="answer", visit=visit, item="more", value=None, who="Lê"))
     now = visits.load(visit)
     assert now.answers == {}
-    assert now.answered["more"] == Answered(back.hash, back.wall, "Lê", 2)
+    assert now.answered["more"] == AnsweredItem(back.hash, back.wall, "Lê", 2)
     assert [problem.item for problem in now.problems] == ["staff", "more", "preflight"]
 
 
@@ -79,8 +79,8 @@ def test_attempts_are_kept_until_there_is_evidence(visits: Visits, visit: str, s
     ]
     now = visits.load(visit)
     assert now.attempts["preflight"] == (
-        Attempt("stopped", M("Đã dừng."), made[0].wall, "Lê", ""),
-        Attempt("stopped", M("The token was initialised."), made[1].wall, "Lê", "A1"),
+        StepAttempt("stopped", M("Đã dừng."), made[0].wall, "Lê", ""),
+        StepAttempt("stopped", M("The token was initialised."), made[1].wall, "Lê", "A1"),
     )
     assert now.status("preflight") != "done"
     steps.run(visit, "preflight", about("A1"))

@@ -11,17 +11,18 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from fieldkit.record.handover import Material, sign_record
+from fieldkit.action.trust_material import TrustMaterial
+from fieldkit.record.handover import sign_record
 from fieldkit.record.render import render
+from tests.pki import Pki
 from tests.record.sample import handing_over
-from tests.signature.pki import Pki
 
 
 def make(folder: Path) -> None:
     """The record, the root it is verified against, and the revocation lists of its day."""
     pki = Pki()
     officer = pki.signer()
-    material = Material(pki.anchors, (pki.issuing.public_bytes(Encoding.DER),), pki.crls())
+    material = TrustMaterial(pki.anchors, (pki.issuing.public_bytes(Encoding.DER),), pki.crls())
     content = handing_over(officer.certificate)
     signed = sign_record(content, render(content), officer, folder, material)
     signed.rename(folder / "record.pdf")

@@ -1,0 +1,134 @@
+"""The part of XLSForm that fieldkit knows: sheets, columns in their spellings, types of question.
+
+    sheet     columns
+    survey    type name label hint required relevant constraint constraint_message default appearance
+              fk::kind fk::procedure fk::with fk::accept fk::required fk::role
+    choices   list_name name label
+    settings  form_title form_id version default_language, fk::title fk::form
+              fk::finish fk::paper fk::number
+
+Texts for people (label, hint, constraint_message, fk::title, fk::form) take `::Vietnamese (vi)` and
+`::English (en)` after their name. Whatever else holds a value is refused with its cell.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from fieldkit.checklist.model import Choice
+from fieldkit.text import Words
+
+Language = Literal["vi", "en"]
+
+SHEETS = ("survey", "choices", "settings")
+REFUSED_SHEETS = ("external_choices", "entities", "osm")  # they change what is asked
+
+SURVEY = (
+    "type",
+    "name",
+    "label",
+    "hint",
+    "required",
+    "relevant",
+    "constraint",
+    "constraint_message",
+    "default",
+    "appearance",
+    "fk::kind",
+    "fk::procedure",
+    "fk::with",
+    "fk::accept",
+    "fk::required",
+    "fk::role",
+)
+CHOICES = ("list_name", "name", "label")
+SETTINGS = (
+    "form_title",
+    "form_id",
+    "version",
+    "default_language",
+    "fk::title",
+    "fk::form",
+    "fk::finish",
+    "fk::paper",
+    "fk::number",
+)
+SPOKEN = ("label", "hint", "constraint_message", "fk::title", "fk::form")
+
+LEFT_SETTINGS = ("style", "submission_url", "auto_send", "auto_delete", "public_key")
+LEFT_TYPES = (
+    "start",
+    "end",
+    "today",
+    "deviceid",
+    "username",
+    "phonenumber",
+    "email",
+    "start-geopoint",
+    "audit",
+)
+LEFT_LOOKS = re.compile(
+    r"minimal|compact|quick|quickcompact|columns(-\d+|-pack)?|columns-pack|horizontal|horizontal-compact|likert|"
+    r"list|list-nolabel|label|field-list|table-list|w\d{1,2}|no-calendar|spinner|numbers|thousands-sep|new|new-front"
+)
+
+PICTURE = ("jpg", "jpeg", "png", "webp", "heic")
+YES_NO = "yesno"
+YES_NO_LIST = (
+    Choice("yes", Words("Có", "Yes")),
+    Choice("no", Words("Không", "No")),
+    Choice("n/a", Words("Không áp dụng", "Not applicable")),
+)
+
+_SAME = {
+    "relevance": "relevant",
+    "constraint_msg": "constraint_message",
+    "jr:constraintmsg": "constraint_message",
+    "caption": "label",
+    "list name": "list_name",
+    "id_string": "form_id",
+    "title": "form_title",
+}
+_LANGUAGES: dict[str, Language] = {
+    "vi": "vi",
+    "vi-vn": "vi",
+    "vie": "vi",
+    "vietnamese": "vi",
+    "tiếng việt": "vi",
+    "tieng viet": "vi",
+    "việt": "vi",
+    "en": "en",
+    "en-us": "en",
+    "en-gb": "en",
+    "eng": "en",
+    "english": "en",
+    "tiếng anh": "en",
+    "tieng anh": "en",
+    "anh": "en",
+}
+_LANGUAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<code>[A-Za-z-]+)\))?")
+
+
+def column(heading: str) -> tuple[str, str | None]:
+    """A heading's column and what follows it: "Label :: English (en)" is ("label", "English (en)")."""
+    parts = [part.strip() for part in re.split(r"\s*::?\s*", heading.strip())]
+    if parts[0].lower() == "jr" and len(parts) > 1:
+        parts[:2] = [":".join(parts[:2])]
+    if parts[0].lower() == "fk" and len(parts) > 1:
+        parts[:2] = ["::".join(parts[:2])]
+    name = re.sub(r"\s+", " ", parts[0].lower())
+    name = _SAME.get(name) or _SAME.get(name.replace(" ", "_")) or name.replace(" ", "_")
+    return name, "::".join(parts[1:]) or None
+
+
+def language(written: str) -> Language | None:
+    """The language of "Vietnamese (vi)", "vi", "Tiếng Việt", "English"…; None where it is another."""
+    match = _LANGUAGE.fullmatch(written.strip())
+    if match is None:
+        return None
+    name, code = match["name"].lower(), (match["code"] or "").lower()
+    named, coded = _LANGUAGES.get(name), _LANGUAGES.get(code)
+    if code:
+        return coded if named in (coded, None) else None
+    return named

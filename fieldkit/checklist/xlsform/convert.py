@@ -1,0 +1,71 @@
+"""XLSForm in and out: a workbook made into a checklist's file, a checklist made into a workbook.
+
+    xlsform ─> form_reading ─> form_lists ─> form_table ─> workbook      (in; what is known: form_columns)
+            └> form_writing                                (out)
+
+Only whole files appear under their names, and none is replaced unless that is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from fieldkit.checklist.errors import FileExists
+from fieldkit.checklist.load import parse
+from fieldkit.checklist.model import Checklist
+from fieldkit.checklist.xlsform.reading import WorkbookForm, read_form
+from fieldkit.checklist.xlsform.writing import write
+from fieldkit.checklist.yaml_text import yaml_text
+from fieldkit.text import M
+
+__all__ = ["WorkbookForm", "export_form", "import_form", "read_form", "save"]
+
+
+def import_form(form: Path, target: Path, replace: bool = False) -> Checklist:
+    """The checklist in the XLSForm at `form`, written to `target` as YAML.
+
+    :raises FormUnreadable: no workbook. :raises FormInvalid: with every cell that is not understood.
+    :raises FileExists: `target` is there, and `replace` was not asked for.
+    """
+    _free(target, replace)
+    return save(read_form(form), form.name, target, replace)
+
+
+def save(form: WorkbookForm, name: str, target: Path, replace: bool = False) -> Checklist:
+    """Write what was read from the form called `name` to `target`; the checklist as it reads there.
+
+    :raises FileExists: `target` is there, and `replace` was not asked for.
+    """
+    text = f"# {' '.join(name.split())}\n{yaml_text(form.checklist)}"
+    made = parse(text, str(target))
+    _put(target, replace, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
+    return made
+
+
+def export_form(checklist: Checklist, target: Path, replace: bool = False) -> None:
+    """Write `checklist` as an XLSForm workbook to `target`.
+
+    :raises FormImpossible: it says what a form cannot hold. :raises FileExists: as above.
+    """
+    _put(target, replace, lambda part: write(checklist, part))
+
+
+def _free(target: Path, replace: bool) -> None:
+    if not replace and os.path.lexists(target):
+        raise FileExists(
+            M("The file {path} is there already.", path=str(target)),
+            unchanged=M("It was not touched."),
+            hint=M("Give another name by --out, or --replace to replace it."),
+        )
+
+
+def _put(target: Path, replace: bool, fill: Callable[[Path], object]) -> None:
+    """A whole file at `target`, or none."""
+    _free(target, replace)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        part = Path(folder) / target.name
+        fill(part)
+        os.replace(part, target)

@@ -1,0 +1,59 @@
+"""`fieldkit setup`: who the person is, in which language and looks fieldkit speaks to them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+import msgspec
+
+from fieldkit import i18n, settings
+from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.operator import Option, Question
+from fieldkit.settings import Settings
+from fieldkit.text import M
+
+WHO = Question("who", M("Your full name, as it stands in records"))
+THEMES = ("dark", "light")
+COLOURS = ("none", "16", "256", "truecolor")
+
+
+@verb("setup", M("Who you are, and how fieldkit speaks to you; asks for it where nothing is given."))
+@option("--who", default="", said=M("Your full name, as it stands in records."))
+@option("--language", type=click.Choice(i18n.LANGUAGES), said=M("The language of screens and commands."))
+@option("--theme", type=click.Choice(THEMES), said=M("Light or dark screens."))
+@option("--colours", type=click.Choice(COLOURS), said=M("How many colours the terminal shows."))
+def setup(call: Call, **wanted: Any) -> Reply:
+    now = settings.load(call.home)
+    chosen = {name: value for name, value in wanted.items() if value}
+    if not chosen and call.console().attended:
+        chosen = asyncio.run(_asked(call, now))
+    if "who" in chosen:
+        chosen["who"] = settings.full_name(chosen["who"])
+    if chosen:
+        now = msgspec.structs.replace(now, **chosen)
+        settings.save(call.home, now)
+        i18n.use(now.language or i18n.language())
+    shown = {name: getattr(now, name) for name in Settings.__struct_fields__}
+    return Reply(
+        shown,
+        [
+            M("Name: {who}", who=now.who) if now.who else M("Name: not set"),
+            M("Language: {language}", language=now.language or i18n.language()),
+            M("Screens: {theme}, {colours}", theme=now.theme or "dark", colours=now.colours or "auto"),
+        ],
+    )
+
+
+async def _asked(call: Call, now: Settings) -> dict[str, str]:
+    console = call.console()
+    languages = (Option("vi", "Tiếng Việt"), Option("en", "English"))
+    themes = (Option("dark", M("dark")), Option("light", M("light")))
+    who = await console.ask(msgspec.structs.replace(WHO, default=now.who))
+    language = Question("language", M("Language"), languages, default=now.language or i18n.language())
+    theme = Question("theme", M("Screens"), themes, default=now.theme or "dark")
+    return ({"who": who} if who else {}) | {
+        "language": await console.ask(language),
+        "theme": await console.ask(theme),
+    }

@@ -1,0 +1,68 @@
+"""The profiles and checklists in force, shipped or the technician's own: whether they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fieldkit.doctor.probe import Probe, Subject
+from fieldkit.errors import FieldkitError
+from fieldkit.finding import Finding
+from fieldkit.home import shipped
+from fieldkit.text import M, Message
+
+
+def profiles(subject: Subject) -> Iterable[Finding]:
+    from fieldkit.profile.load import load
+
+    try:
+        found = load(subject.home)
+    except FieldkitError as error:
+        yield Finding(
+            "profiles",
+            "fail",
+            M("The profiles are not valid: {place}", place=_said(error)),
+            error.detail,
+            error.hint if isinstance(error.hint, Message) else None,
+        )
+        return
+    yield Finding(
+        "profiles",
+        "pass",
+        M(
+            "The profiles are valid: {tokens} kinds of tokens, {bureaus} bureaus.",
+            tokens=len(found.tokens),
+            bureaus=len(found.plan.bureaus),
+        ),
+    )
+
+
+def checklists(subject: Subject) -> Iterable[Finding]:
+    from fieldkit.checklist.load import load
+
+    names: dict[str, Path] = {}
+    for folder in (shipped("checklists"), subject.home.checklists):  # the technician's own win
+        if folder.is_dir():
+            names |= {path.name: path for path in sorted(folder.glob("*.yaml"))}
+    bad = False
+    for path in names.values():
+        try:
+            load(path)
+        except FieldkitError as error:
+            bad = True
+            yield Finding(
+                "checklists",
+                "fail",
+                M("The checklist {file} is not valid: {place}", file=path.name, place=_said(error)),
+                error.detail,
+                error.hint if isinstance(error.hint, Message) else None,
+            )
+    if not bad:
+        yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(names)))
+
+
+def _said(error: FieldkitError) -> Message | str:
+    return error.message if isinstance(error.message, Message) else str(error)
+
+
+PROBES = (Probe("profiles", profiles, 10.0), Probe("checklists", checklists, 10.0))

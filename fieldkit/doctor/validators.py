@@ -1,0 +1,52 @@
+"""The programs that judge signatures besides fieldkit; without them a signature is judged only once."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+
+from fieldkit.doctor import advice
+from fieldkit.doctor.probe import Probe, Subject
+from fieldkit.finding import Finding
+from fieldkit.text import M
+
+# program: how it tells its version, and the package that brings it
+PROGRAMS = {
+    "pdfsig": (("-v",), "poppler-utils"),
+    "openssl": (("version",), "openssl"),
+    "mutool": (("-v",), "mupdf-tools"),
+    "qpdf": (("--version",), "qpdf"),
+}
+NEEDED = ("pdfsig", "openssl")
+
+
+def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
+    arguments, package = PROGRAMS[program]
+
+    def look(subject: Subject) -> Iterable[Finding]:
+        path = shutil.which(program)
+        if path is None:
+            yield Finding(
+                f"validator-{program}",
+                "warning" if program in NEEDED else "info",
+                M("{program} is not here; what it would judge is told as not checked.", program=program),
+                hint=advice.bring(program, package),
+            )
+            return
+        done = subprocess.run(
+            [path, *arguments], capture_output=True, text=True, errors="replace", timeout=10
+        )
+        version = re.search(r"\d+(?:\.\d+)+", done.stdout + done.stderr)
+        yield Finding(
+            f"validator-{program}",
+            "pass",
+            M("{program} {version} is here.", program=program, version=version[0] if version else "?"),
+            detail=path,
+        )
+
+    return look
+
+
+PROBES = tuple(Probe(f"validator-{program}", _looker(program), 10.0) for program in PROGRAMS)

@@ -1,0 +1,11 @@
+"""What can go wrong with an exchange package."""
+
+from __future__ import annotations
+
+from fieldkit import errors
+
+
+class PackageUnfit(errors.Misused):
+    """It is not an exchange package, or it is damaged or dangerous."""
+
+    code = "package-unfit"

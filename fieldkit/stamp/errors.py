@@ -1,0 +1,12 @@
+"""What can go wrong with a stamp."""
+
+from __future__ import annotations
+
+from fieldkit import errors
+from fieldkit.pdf.errors import DocumentError
+
+
+class StampUnfit(DocumentError, errors.Misused):
+    """The stamp asked for cannot be drawn or placed."""
+
+    code = "stamp-unfit"

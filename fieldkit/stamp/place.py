@@ -1,0 +1,226 @@
+"""Where a stamp goes: found from the signer's title and name in the page's text, as the rules say."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fieldkit.pdf import boundary, document, poppler
+from fieldkit.pdf.page import POINTS_PER_MM as POINTS_PER_MM
+from fieldkit.pdf.page import PageSheet, sheets
+from fieldkit.profile.rules import StampRule
+from fieldkit.text import nfc
+
+if TYPE_CHECKING:
+    from fieldkit.secret import Secret
+
+PERSON_MM = (40, 20)  # width and height of a signature's image where the rule fixes none
+SEAL_MM = 36  # the common round seal; an agency's own size is given with the rule or the call
+TEXT_MM = (75, 14)
+OVERLAP = 33  # percent of the signature's image that the seal covers, where the rule does not say
+ENDS = ",.;:()[]“”\"'"  # around a word, no part of a name
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a field is: the page counted from 0, and left, bottom, right, top in the page's units.
+
+    turn: how far a viewer turns the page clockwise, so that what is drawn is turned back. unit: the
+    page's unit in 1/72 inch, so that what is drawn has its size on paper.
+    """
+
+    page: int
+    box: tuple[int, int, int, int]
+    turn: int = 0
+    unit: float = 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as they are seen."""
+        left, bottom, right, top = self.box
+        across, up = right - left, top - bottom
+        return (up, across) if self.turn in (90, 270) else (across, up)
+
+
+class PageWord(msgspec.Struct, frozen=True):
+    """A word on a page; the box is measured from the top left corner of the page as shown."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page as it is shown, and its words in reading order."""
+
+    sheet: PageSheet
+    words: tuple[PageWord, ...] = ()
+
+    @property
+    def width(self) -> float:
+        return self.sheet.width
+
+    @property
+    def height(self) -> float:
+        return self.sheet.height
+
+
+class StampPlaces(msgspec.Struct, frozen=True):
+    """The places for a person's signature and an agency's seal. found: the name was on the page."""
+
+    person: Place
+    agency: Place
+    found: bool
+
+
+def pages(path: Path, password: Secret | None = None) -> list[Page]:
+    """The pages as shown; without words where pdftotext is not here or cannot read them.
+
+    :raises DocumentUnfit, DocumentEncrypted: the document cannot be read at all.
+    """
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    with document.opened(path) as file, boundary.reading(path.name):
+        reader = PdfFileReader(file, strict=False)
+        locked = reader.encrypted
+        if locked:
+            unlock(reader, path.name, password)
+        page_sheets = sheets(reader)
+    words = _words(path, password if locked else None) if poppler.here("pdftotext") else []
+    return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(page_sheets)]
+
+
+def unlock(reader: Any, name: str, password: Secret | None) -> None:
+    """Decrypt an open document for reading.
+
+    :raises DocumentEncrypted: the password is missing or wrong.
+    """
+    from pyhanko.pdf_utils.crypt import AuthStatus
+
+    outcome = reader.decrypt(password.reveal() if password else "")
+    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
+        raise boundary.needs_password(name)
+
+
+def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:
+    """The words of each page as shown (cropped and turned)."""
+    options = ["-cropbox", "-bbox", "-enc", "UTF-8"]
+    said = poppler.ask("pdftotext", options, path, password, after=["-"])
+    number = r'="(-?[\d.]+)"'
+    word = re.compile(rf"<word xMin{number} yMin{number} xMax{number} yMax{number}>(.*?)</word>")
+    return [
+        tuple(
+            PageWord(nfc(html.unescape(each[5])), *(float(each[at]) for at in range(1, 5)))
+            for each in word.finditer(block[1])
+        )
+        for block in re.finditer(
+            r"<page width[^>]*>(.*?)</page>", (said or b"").decode("utf-8", "replace"), re.DOTALL
+        )
+    ]
+
+
+def locate(
+    found: Sequence[Page],
+    *,
+    name: str,
+    title: str = "",
+    seal_mm: int = 0,
+    person_mm: tuple[int, int] = PERSON_MM,
+    overlap: int = OVERLAP,
+) -> StampPlaces:
+    """The places by the signer's `name` (its last occurrence) and `title` (the last one above it).
+
+    overlap: percent of the signature that the seal covers, on its left. Without the name on any page
+    the lower right of the last page is taken, and `found` is False.
+    """
+    for number in range(len(found) - 1, -1, -1):
+        page = found[number]
+        spot = _last(page, name)
+        if spot is None:
+            continue
+        width, height = (page.sheet.units(value) for value in person_mm)
+        above = _last(page, title, above=spot.top) if title else None
+        centre = (spot.left + spot.right) / 2
+        ceiling = above.bottom if above else spot.top - height - 8
+        height = min(height, max(spot.top - ceiling, 12))
+        middle = (ceiling + spot.top) / 2
+        person = on_page(page, number, centre - width / 2, middle - height / 2, width, height)
+        return StampPlaces(person, beside(page, person, seal_mm, overlap), found=True)
+    page, last = (found[-1], len(found) - 1) if found else (Page(PageSheet()), 0)
+    width, height = (page.sheet.units(value) for value in person_mm)
+    person = on_page(page, last, page.width * 0.7 - width / 2, page.height * 0.8 - height / 2, width, height)
+    return StampPlaces(person, beside(page, person, seal_mm, overlap), found=False)
+
+
+def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) -> Place:
+    """The seal's place: over the left `overlap` percent of the signature at `person`, as high as it."""
+    left, top, right, bottom = page.sheet.seen(person.box)
+    seal = page.sheet.units(seal_mm or SEAL_MM)
+    edge = left + (right - left) * overlap / 100
+    return on_page(page, person.page, edge - seal, (top + bottom) / 2 - seal / 2, seal, seal)
+
+
+def top_right(found: Sequence[Page], margin_mm: tuple[int, int] = (20, 15)) -> Place:
+    """The place of an attachment's text: the top right of the first page, inside the margins (top, right)."""
+    page = found[0] if found else Page(PageSheet())
+    top, right = (page.sheet.units(value) for value in margin_mm)
+    width, height = (page.sheet.units(value) for value in TEXT_MM)
+    return on_page(page, 0, page.width - right - width, max(top - height, 8), width, height)
+
+
+def for_rule(
+    rule: StampRule, found: Sequence[Page], *, name: str = "", title: str = "", person: Place | None = None
+) -> tuple[Place, bool]:
+    """The place that `rule` asks for, and whether it was found by the name.
+
+    person: where the person's signature already is; a seal goes by it rather than by the text.
+    """
+    if rule.place == "top-right-first-page":
+        return top_right(found), True
+    overlap = rule.overlap or OVERLAP
+    if rule.kind == "agency" and person is not None and person.page < len(found):
+        return beside(found[person.page], person, rule.size_mm, overlap), True
+    seal = rule.size_mm if rule.kind == "agency" else 0
+    spots = locate(found, name=name, title=title, seal_mm=seal, overlap=overlap)
+    return (spots.agency if rule.kind == "agency" else spots.person), spots.found
+
+
+def on_page(page: Page, number: int, left: float, top: float, width: float, height: float) -> Place:
+    """A box as seen, moved and cut to lie on the page."""
+    width, height = min(width, page.width), min(height, page.height)
+    left = min(max(left, 0), page.width - width)
+    top = min(max(top, 0), page.height - height)
+    return Place(
+        number, page.sheet.stored(left, top, left + width, top + height), page.sheet.turn, page.sheet.unit
+    )
+
+
+def _last(page: Page, wanted: str, above: float | None = None) -> PageWord | None:
+    """The last run of words on `page` that reads `wanted`, case and punctuation aside, as one box."""
+    # a certificate may add a remark in brackets, which the page does not have
+    for reading in dict.fromkeys((re.sub(r"\(.*?\)", " ", wanted), wanted)):
+        parts = [_bare(part) for part in nfc(reading).split() if _bare(part)]
+        texts = [_bare(word.text) for word in page.words]
+        for start in range(len(texts) - len(parts), -1, -1) if parts else ():
+            if texts[start : start + len(parts)] == parts:
+                run = page.words[start : start + len(parts)]
+                box = PageWord(
+                    wanted,
+                    min(word.left for word in run),
+                    min(word.top for word in run),
+                    max(word.right for word in run),
+                    max(word.bottom for word in run),
+                )
+                if above is None or box.bottom <= above + 1:
+                    return box
+    return None
+
+
+def _bare(word: str) -> str:
+    return word.strip(ENDS).casefold()

@@ -1,0 +1,420 @@
+"""Objects on a token, written and read with python-pkcs11 inside the agent: keys, certificates, signatures.
+
+Every template is packed once before python-pkcs11 sees it: a value that does not fit would crash the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pkcs11
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
+from pkcs11.attributes import AttributeMapper, handle_bytes, handle_ulong
+from pkcs11.constants import DEFAULT
+from pkcs11.exceptions import PKCS11Error
+from pkcs11.util.ec import encode_ecdsa_signature
+
+from fieldkit.token.model import StoredCertificate, StoredKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurve, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+BATCH = 64
+CURVES = {  # CKA_EC_PARAMS: the curve's object identifier (RFC 5480 §2.1.1.1), in DER
+    "p256": bytes.fromhex("06082a8648ce3d030107"),
+    "p384": bytes.fromhex("06052b81040022"),
+    "p521": bytes.fromhex("06052b81040023"),
+}
+DIGEST_INFO = {  # RFC 8017 §9.2, note 1: what stands before the digest in a PKCS #1 v1.5 signature
+    "SHA1": bytes.fromhex("3021300906052b0e03021a05000414"),
+    "SHA256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "SHA384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "SHA512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+NO_ATTRIBUTE = (pkcs11.AttributeTypeInvalid, pkcs11.AttributeSensitive, pkcs11.FunctionFailed)
+
+# The attributes read of each kind of object.
+OF_CERTIFICATE = (Attribute.ID, Attribute.LABEL, Attribute.VALUE)
+OF_KEY = (
+    Attribute.ID,
+    Attribute.LABEL,
+    Attribute.KEY_TYPE,
+    Attribute.MODULUS,
+    Attribute.PUBLIC_EXPONENT,
+    Attribute.EC_PARAMS,
+    Attribute.EC_POINT,
+    Attribute.SENSITIVE,
+    Attribute.EXTRACTABLE,
+    Attribute.ALWAYS_AUTHENTICATE,
+)
+
+
+class AttributeUnfit(Exception):
+    """A template holds a value that its attribute cannot take; says which attribute, never the value."""
+
+
+class NotForSigning(Exception):
+    """The key's attributes say that it may not sign."""
+
+
+class LenientMapper(AttributeMapper):
+    """Reads what tokens really give: labels in any code page, vendor key types; knows the category."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pack_ulong, unpack_ulong = handle_ulong
+        for attribute in (Attribute.KEY_TYPE, Attribute.CERTIFICATE_TYPE, Attribute.KEY_GEN_MECHANISM):
+            self.register_handler(attribute, lambda value: pack_ulong(int(value)), unpack_ulong)
+        self.register_handler(Attribute.CERTIFICATE_CATEGORY, pack_ulong, unpack_ulong)
+        self.register_handler(Attribute.START_DATE, *handle_bytes)
+        self.register_handler(Attribute.END_DATE, *handle_bytes)
+        self.register_handler(
+            Attribute.LABEL,
+            lambda value: value.encode() if isinstance(value, str) else bytes(value),
+            lambda raw: raw.split(b"\0", 1)[0].decode("utf-8", "replace"),
+        )
+
+    def checked(self, template: Mapping[Attribute, Any]) -> dict[Attribute, Any]:
+        """`template` itself, once each of its values is known to pack."""
+        for attribute, value in template.items():
+            wanted = bytes if self.attribute_types.get(attribute) is handle_bytes else object
+            if not isinstance(value, wanted):
+                raise AttributeUnfit(attribute.name)
+            try:
+                packed = self.pack_attribute(attribute, value)
+            except Exception:
+                raise AttributeUnfit(attribute.name) from None
+            if type(packed) is not bytes:
+                raise AttributeUnfit(attribute.name)
+        return dict(template)
+
+
+mapper = LenientMapper()
+
+
+def search(session: Any, template: Mapping[Attribute, Any]) -> list[Any]:
+    """Every object that matches; always read to the end, since an open search blocks the session."""
+    return list(session.get_objects(mapper.checked(template), batch_size=BATCH))
+
+
+def attributes(stored: Any, wanted: Iterable[Attribute]) -> dict[Attribute, Any]:
+    """Those of the wanted attributes that the object has; one by one where the token dislikes bulk."""
+    keys_ = tuple(wanted)
+    try:
+        return dict(stored.get_attributes(keys_))
+    except PKCS11Error:
+        found = {}
+        for key in keys_:
+            try:
+                found[key] = stored[key]
+            except NO_ATTRIBUTE:
+                continue
+        return found
+
+
+def certificates(session: Any) -> list[StoredCertificate]:
+    """Every certificate that has a value, each once."""
+    owned = {
+        _id(stored)
+        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+        for stored in search(session, {Attribute.CLASS: kind})
+    }
+    found = []
+    for stored in search(session, {Attribute.CLASS: ObjectClass.CERTIFICATE}):
+        has = attributes(stored, OF_CERTIFICATE)
+        der = bytes(has.get(Attribute.VALUE, b""))
+        if not der:
+            continue
+        key_id = bytes(has.get(Attribute.ID, b""))
+        found.append(
+            StoredCertificate(
+                id=key_id.hex(),
+                label=has.get(Attribute.LABEL, ""),
+                der=der,
+                has_private_key=bool(key_id) and key_id in owned,
+                sha256=hashlib.sha256(der).hexdigest(),
+                handle=stored.handle,
+            )
+        )
+    return found
+
+
+def stored_keys(session: Any) -> list[StoredKey]:
+    """Every private and public key that can be seen now; private ones need a login first."""
+    return [
+        _stored_key(stored, kind is ObjectClass.PRIVATE_KEY)
+        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+        for stored in search(session, {Attribute.CLASS: kind})
+    ]
+
+
+def wants_pin_each_time(session: Any) -> bool:
+    """Some key on the token wants the PIN again for every signature."""
+    try:
+        return bool(
+            search(
+                session,
+                {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ALWAYS_AUTHENTICATE: True},
+            )
+        )
+    except PKCS11Error:
+        return False
+
+
+def private_key(session: Any, key_id: bytes) -> Any:
+    """The private key with this CKA_ID, or None."""
+    found = search(session, {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: key_id})
+    return found[0] if found else None
+
+
+def sign(key: Any, mechanism: str, data: bytes, offered: Iterable[str], pin: str | None = None) -> bytes:
+    """Sign `data`; where the token cannot hash by itself it gets the digest. ECDSA comes back DER-encoded."""
+    if not hasattr(key, "sign"):
+        raise NotForSigning
+    chosen, payload = _prepare(mechanism, data, frozenset(offered))
+    signature = bytes(key.sign(payload, mechanism=Mechanism[chosen], pin=pin))
+    return encode_ecdsa_signature(signature) if mechanism.startswith("ECDSA") else signature
+
+
+def create_key(
+    session: Any, key_id: bytes, label: str, pkcs8: bytes, subject: bytes
+) -> tuple[list[int], bytes]:
+    """Write a private key, never to leave again, and its public key; handles and SubjectPublicKeyInfo."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    # What read the file has checked the key, and the proof by a signature does so again.
+    key = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
+    if isinstance(key, rsa.RSAPrivateKey):
+        public, private = _rsa(key)
+    elif isinstance(key, ec.EllipticCurvePrivateKey) and _curve(key.curve) in CURVES:
+        public, private = _ec(key)
+    else:
+        raise pkcs11.KeySizeRange
+    shared = {Attribute.TOKEN: True, Attribute.ID: key_id, Attribute.LABEL: label}
+    owner = {Attribute.SUBJECT: subject} if subject else {}
+    stored = session.create_object(
+        mapper.checked(
+            {Attribute.CLASS: ObjectClass.PRIVATE_KEY, **PRIVATE_RULES, **shared, **owner, **private}
+        )
+    )
+    made = [stored.handle]
+    try:
+        made.append(
+            session.create_object(
+                mapper.checked(
+                    {
+                        Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+                        Attribute.PRIVATE: False,
+                        Attribute.VERIFY: True,
+                        **shared,
+                        **public,
+                    }
+                )
+            ).handle
+        )
+    except PKCS11Error:
+        pass  # some tokens make it themselves, or keep none; the certificate holds it anyway
+    return made, _spki(key.public_key())
+
+
+SECRECY = {Attribute.PRIVATE: True, Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
+PRIVATE_RULES = SECRECY | {Attribute.SIGN: True, Attribute.DECRYPT: False, Attribute.UNWRAP: False}
+UNSAID = (  # what python-pkcs11 would say of a key that is made: some modules take no "false" here
+    Attribute.ENCRYPT,
+    Attribute.DECRYPT,
+    Attribute.WRAP,
+    Attribute.UNWRAP,
+    Attribute.DERIVE,
+)
+
+
+def create_certificate(session: Any, key_id: bytes, label: str, der: bytes, authority: bool) -> int:
+    """Write a certificate; its category too, where the token takes one."""
+    subject, issuer, serial_number = certificate_fields(der)
+    template = {
+        Attribute.CLASS: ObjectClass.CERTIFICATE,
+        Attribute.CERTIFICATE_TYPE: 0,  # CKC_X_509
+        Attribute.TOKEN: True,
+        Attribute.PRIVATE: False,
+        Attribute.ID: key_id,
+        Attribute.LABEL: label,
+        Attribute.SUBJECT: subject,
+        Attribute.ISSUER: issuer,
+        Attribute.SERIAL_NUMBER: serial_number,
+        Attribute.VALUE: der,
+    }
+    category = {Attribute.CERTIFICATE_CATEGORY: 2 if authority else 1}
+    try:
+        return int(session.create_object(mapper.checked(template | category)).handle)
+    except (pkcs11.AttributeTypeInvalid, pkcs11.AttributeValueInvalid, pkcs11.TemplateInconsistent):
+        return int(session.create_object(mapper.checked(template)).handle)
+
+
+def generate_key(session: Any, key_id: bytes, label: str, kind: str) -> tuple[list[int], bytes]:
+    """Make a key pair on the token; handles and SubjectPublicKeyInfo."""
+    family, _, variant = kind.partition(":")
+    usage = pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY
+    public = mapper.checked({Attribute.PRIVATE: False}) | dict.fromkeys(UNSAID, DEFAULT)
+    private = mapper.checked({**SECRECY, Attribute.TOKEN: True}) | dict.fromkeys(UNSAID, DEFAULT)
+    if family == "rsa":
+        public_key, key = session.generate_keypair(
+            KeyType.RSA,
+            int(variant),
+            id=key_id,
+            label=label,
+            store=True,
+            capabilities=usage,
+            public_template=public,
+            private_template=private,
+        )
+    else:
+        domain = session.create_domain_parameters(
+            KeyType.EC, mapper.checked({Attribute.EC_PARAMS: CURVES[variant]}), local=True
+        )
+        public_key, key = domain.generate_keypair(
+            id=key_id,
+            label=label,
+            store=True,
+            capabilities=usage,
+            public_template=public,
+            private_template=private,
+        )
+    return [key.handle, public_key.handle], _stored_key(public_key, False).public
+
+
+def _id(stored: Any) -> bytes:
+    return bytes(attributes(stored, (Attribute.ID,)).get(Attribute.ID, b""))
+
+
+def _stored_key(stored: Any, private: bool) -> StoredKey:
+    has = attributes(stored, OF_KEY)
+    kind, public = _public(has)
+    return StoredKey(
+        handle=stored.handle,
+        id=bytes(has.get(Attribute.ID, b"")).hex(),
+        label=has.get(Attribute.LABEL, ""),
+        private=private,
+        kind=kind,
+        public=public,
+        always_authenticate=bool(has.get(Attribute.ALWAYS_AUTHENTICATE, False)),
+        kept=bool(has.get(Attribute.SENSITIVE, True)) and not has.get(Attribute.EXTRACTABLE, False),
+    )
+
+
+def _prepare(mechanism: str, data: bytes, offered: frozenset[str]) -> tuple[str, bytes]:
+    """The mechanism to call and what to give it, by what the token offers."""
+    if mechanism in offered or not offered or mechanism in ("RSA_PKCS", "ECDSA"):
+        return mechanism, data
+    for name, prefix in DIGEST_INFO.items():
+        if mechanism in (f"{name}_RSA_PKCS", f"ECDSA_{name}"):
+            digest = hashlib.new(name.lower(), data, usedforsecurity=False).digest()
+            return ("ECDSA", digest) if mechanism.startswith("ECDSA") else ("RSA_PKCS", prefix + digest)
+    return mechanism, data
+
+
+def certificate_fields(der: bytes) -> tuple[bytes, bytes, bytes]:
+    """Subject, issuer and serial number of a certificate, each as it stands in it (DER).
+
+    Read by hand: a token's search compares bytes, so nothing may be encoded anew.
+    """
+    _, certificate, _ = _element(der)
+    _, body, _ = _element(certificate)
+    fields: list[tuple[int, bytes]] = []
+    while body and len(fields) < 7:
+        tag, _content, length = _element(body)
+        fields.append((tag, body[:length]))
+        body = body[length:]
+    if fields and fields[0][0] == 0xA0:  # the version, absent in version 1
+        fields.pop(0)
+    serial_number, _, issuer, _, subject = (each for _, each in fields[:5])
+    return subject, issuer, serial_number
+
+
+def _element(der: bytes) -> tuple[int, bytes, int]:
+    """Tag, content and whole length of the DER element that `der` begins with."""
+    length, start = der[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[2:start], "big")
+    return der[0], der[start : start + length], start + length
+
+
+def _bytes(number: int, length: int = 0) -> bytes:
+    return number.to_bytes(length or max(1, (number.bit_length() + 7) // 8), "big")
+
+
+def _rsa(key: RSAPrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]]:
+    """Public and private attributes of an RSA key."""
+    numbers = key.private_numbers()
+    public = {
+        Attribute.KEY_TYPE: KeyType.RSA,
+        Attribute.MODULUS: _bytes(numbers.public_numbers.n),
+        Attribute.PUBLIC_EXPONENT: _bytes(numbers.public_numbers.e),
+    }
+    return public, public | {
+        Attribute.PRIVATE_EXPONENT: _bytes(numbers.d),
+        Attribute.PRIME_1: _bytes(numbers.p),
+        Attribute.PRIME_2: _bytes(numbers.q),
+        Attribute.EXPONENT_1: _bytes(numbers.dmp1),
+        Attribute.EXPONENT_2: _bytes(numbers.dmq1),
+        Attribute.COEFFICIENT: _bytes(numbers.iqmp),
+    }
+
+
+def _ec(key: EllipticCurvePrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]]:
+    """Public and private attributes of an EC key."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    shared = {Attribute.KEY_TYPE: KeyType.EC, Attribute.EC_PARAMS: CURVES[_curve(key.curve)]}
+    head = b"\x04" + (bytes([len(point)]) if len(point) < 0x80 else bytes([0x81, len(point)]))
+    public = shared | {Attribute.EC_POINT: head + point}
+    scalar = _bytes(key.private_numbers().private_value, (key.curve.key_size + 7) // 8)
+    return public, shared | {Attribute.VALUE: scalar}
+
+
+def _curve(curve: EllipticCurve) -> str:
+    return {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}.get(curve.name, curve.name)
+
+
+def _public(has: Mapping[Attribute, Any]) -> tuple[str, bytes]:
+    """What kind of key has these attributes, and its SubjectPublicKeyInfo where they tell it."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        if has.get(Attribute.MODULUS):
+            modulus = int.from_bytes(has[Attribute.MODULUS], "big")
+            exponent = int.from_bytes(has.get(Attribute.PUBLIC_EXPONENT) or b"\1\0\1", "big")
+            public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+            return f"rsa:{modulus.bit_length()}", _spki(public)
+        parameters = bytes(has.get(Attribute.EC_PARAMS) or b"")
+        name = next((name for name, oid in CURVES.items() if oid == parameters), "")
+        if name:
+            curves: dict[str, EllipticCurve] = {
+                "p256": ec.SECP256R1(),
+                "p384": ec.SECP384R1(),
+                "p521": ec.SECP521R1(),
+            }
+            point = _point(bytes(has.get(Attribute.EC_POINT) or b""))
+            if not point:
+                return f"ec:{name}", b""
+            return f"ec:{name}", _spki(ec.EllipticCurvePublicKey.from_encoded_point(curves[name], point))
+    except ValueError:
+        pass  # what the token gives is no key; it is listed without one
+    return "", b""
+
+
+def _spki(key: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _point(raw: bytes) -> bytes:
+    """CKA_EC_POINT as the bare point: PKCS#11 wants an OCTET STRING round it, some tokens give none."""
+    wrapped = len(raw) > 2 and raw[0] == 0x04 and _element(raw)[2] == len(raw)
+    return _element(raw)[1] if wrapped else raw

@@ -1,0 +1,1 @@
+"""Parts of screens: lists, fields, prose, and the pane that answers an item. Each owns keys and styles."""

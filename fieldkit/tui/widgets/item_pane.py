@@ -1,0 +1,288 @@
+"""The right side of a visit: one item, what is known of it, and what answers it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from fieldkit.finding import Finding
+from fieldkit.text import M, Said
+from fieldkit.text_output import SEVERITIES
+from fieldkit.tui.terminal import signs
+from fieldkit.tui.widgets.list_box import ListBox, ListRow
+from fieldkit.tui.widgets.path_field import PathField
+from fieldkit.tui.widgets.prose import Paragraph, Prose
+from fieldkit.tui.widgets.text_field import TextField
+
+if TYPE_CHECKING:
+    from fieldkit.checklist.model import Item
+    from fieldkit.visit.model import Visit
+
+ANSWERS: dict[str, Said] = {"yes": M("Yes"), "no": M("No"), "n/a": M("Not applicable")}
+FORMS: dict[str, Said] = {
+    "text": M("Type the answer; Enter saves it."),
+    "number": M("A number, for example 12 or 12,5."),
+    "date": M("A date: day/month/year."),
+    "file": M("The path of a file; Tab completes it. The file is copied into the store."),
+    "choices": M("Space ticks, Enter saves what is ticked."),
+    "yesno": M("Choose a line with the arrow keys; Enter saves it."),
+    "choice": M("Enter saves the line under the cursor."),
+    "procedure": M("Enter runs this step. You see what it will do before it changes anything."),
+    "note": M("Read it; there is nothing to answer."),
+}
+
+CHANGED = "token-changed"
+URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
+
+
+class WorkPane(Vertical):
+    """Shows an item. `editor` is what answers it, None for procedures and notes."""
+
+    DEFAULT_CSS = """
+    WorkPane { width: 1fr; height: 1fr; padding: 0 1 0 1; }
+    WorkPane #about { height: auto; max-height: 9; }
+    WorkPane TextField, WorkPane ListBox { display: none; margin: 1 0 0 0; }
+    WorkPane ListBox { height: auto; max-height: 9; }
+    WorkPane .-shown { display: block; }
+    WorkPane #lines { height: 5; }
+    WorkPane #known { height: 1fr; margin: 1 0 0 0; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="work")
+        self.item = ""
+        self._visit: Visit | None = None
+        self._draft: str | None = None
+        self._complaint: Sequence[Said] = ()
+        self._findings: Sequence[Finding] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Prose(id="about")
+        yield TextField(id="line")
+        yield PathField(id="path")
+        yield TextField(id="lines", rows=5)
+        yield ListBox(id="options", paging=False, wrap=True)
+        yield Prose(id="known")
+
+    # --- what it shows
+
+    def show(
+        self, visit: Visit, item: str, draft: str | None, findings: Sequence[Finding] | None = None
+    ) -> None:
+        """Show `item` of `visit`, with what was typed into it and not saved, and findings as they come."""
+        self._visit, self._draft = visit, draft
+        self._findings = findings
+        if item != self.item:
+            self._complaint = ()
+        self.item = item
+        self._fill_editor()
+        self.retell()
+
+    def drafted(self, draft: str | None) -> None:
+        """Say that what was entered is kept, or that nothing is."""
+        self._draft = draft
+        self._say_about()
+
+    def complain(self, *lines: Said) -> None:
+        """Say what is wrong with the answer given."""
+        self._complaint = lines
+        self.retell()
+
+    def live(self, findings: Sequence[Finding]) -> None:
+        """Show findings while the item's procedure runs."""
+        self._findings = findings
+        self._say_known()
+
+    def retell(self) -> None:
+        """Say everything again: language or state changed. What is being typed is left alone."""
+        if self._visit is None or not self.item:
+            return
+        self._say_about()
+        self._say_known()
+        box = self.query_one("#options", ListBox)
+        if self.editor is box:
+            box.show(_options(self._visit, self._checklist_item, set(box.ticked)))
+
+    def _say_about(self) -> None:
+        visit, item = self._present, self._checklist_item
+        status = visit.status(item.id)
+        state: list[Said | str] = [signs.STATUSES[status]]
+        if item.required:
+            state.append(M("required"))
+        if self._draft is not None:
+            state.append(M("draft, not saved"))
+        answered = visit.answered.get(item.id)
+        if answered is not None:
+            state.append(M("{when} by {who}", when=answered.wall[:16].replace("T", " "), who=answered.who))
+        text = [Paragraph(item.label, "strong")]
+        if item.kind != "note":
+            text.append(Paragraph(" · ".join(str(part) for part in state if part), "", signs.sign(status)))
+        if item.hint is not None:
+            text.append(Paragraph(item.hint, "faint"))
+        if visit.signoff is not None:
+            text.append(
+                Paragraph(M("The visit is signed off; F9 can open it again, with a reason."), "faint")
+            )
+        else:
+            text.append(Paragraph(FORMS[item.kind], "faint"))
+        self.query_one("#about", Prose).show(text)
+
+    def _say_known(self) -> None:
+        visit, item = self._present, self._checklist_item
+        text = [
+            Paragraph(line, "strong" if n == 0 else "", signs.sign("fail") if n == 0 else "")
+            for n, line in enumerate(self._complaint)
+        ]
+        if self._findings is not None:
+            for finding in self._findings:
+                text += finding_text(finding)
+        else:
+            text += self._known(visit, item)
+        self.query_one("#known", Prose).show(text)
+
+    def _known(self, visit: Visit, item: Item) -> list[Paragraph]:
+        text: list[Paragraph] = []
+        if item.id in visit.answers:
+            text.append(Paragraph(M("Saved: {answer}", answer=answer_words(item, visit.answers[item.id]))))
+        text += [
+            Paragraph(problem.message, "", signs.sign("warning"))
+            for problem in visit.problems
+            if problem.item == item.id and visit.status(item.id) == "failed"
+        ]
+        if item.id in visit.outdated:
+            text.append(
+                Paragraph(
+                    M("It was done with another token, or before the token was initialised anew."),
+                    "",
+                    signs.sign("warning"),
+                )
+            )
+        for attempt in visit.attempts.get(item.id, ()):
+            when = attempt.wall[:16].replace("T", " ")
+            message = M("{when}: {what}", when=when, what=attempt.message)
+            text.append(Paragraph(message, "", signs.sign("warning" if attempt.code == CHANGED else "info")))
+        evidence = visit.evidence.get(item.id)
+        if evidence is not None:
+            text.append(Paragraph(evidence.summary, "strong"))
+            urgent_first = sorted(evidence.findings, key=lambda finding: URGENCY[finding.severity])
+            times = Counter((finding.severity, str(finding.message)) for finding in urgent_first)
+            for finding in urgent_first:
+                key = finding.severity, str(finding.message)
+                if key in times:  # what holds of several documents is said once
+                    text += finding_text(finding, times.pop(key))
+        return text
+
+    # --- what answers it
+
+    @property
+    def editor(self) -> Widget | None:
+        """The widget that takes the answer."""
+        if self._visit is None or not self.item or self._present.signoff is not None:
+            return None
+        item = self._checklist_item
+        name = {
+            "text": "#lines" if item.multiline else "#line",
+            "number": "#line",
+            "date": "#line",
+            "file": "#path",
+            "yesno": "#options",
+            "choice": "#options",
+            "choices": "#options",
+        }.get(item.kind)
+        return self.query_one(name, Widget) if name else None
+
+    @property
+    def value(self) -> Any:
+        """The answer as it stands in the editor; "" and [] are no answer."""
+        editor = self.editor
+        if isinstance(editor, ListBox):
+            return editor.ticked if self._checklist_item.kind == "choices" else editor.key
+        return editor.value if isinstance(editor, TextField) else None
+
+    @property
+    def draft(self) -> str | None:
+        """What was entered and is not saved, as text; None if nothing is."""
+        if self._visit is None or not self.item:
+            return None
+        editor, item = self.editor, self._checklist_item
+        entered = self.value
+        if isinstance(editor, ListBox):
+            if item.kind != "choices":
+                return None
+            entered = " ".join(entered)
+        return None if editor is None or entered == self._saved() else str(entered)
+
+    def _saved(self) -> str:
+        """What the editor begins with when there is no draft."""
+        item = self._checklist_item
+        answer = self._present.answers.get(item.id, item.default)
+        if isinstance(answer, list):
+            return " ".join(answer)
+        return answer if isinstance(answer, str) else ""
+
+    def _fill_editor(self) -> None:
+        editor = self.editor
+        for widget in self.query("TextField, ListBox"):
+            widget.set_class(widget is editor, "-shown")
+        if editor is None:
+            return
+        text = self._saved() if self._draft is None else self._draft
+        if isinstance(editor, ListBox):
+            item = self._checklist_item
+            options = _options(self._present, item, set(text.split()))
+            first = None if item.kind == "yesno" else options[0].key  # nobody vouches by Enter alone
+            editor.show(options, at=text if any(row.key == text for row in options) else first)
+        elif isinstance(editor, TextField) and editor.value != text:
+            editor.value = text
+
+    @property
+    def _present(self) -> Visit:
+        assert self._visit is not None
+        return self._visit
+
+    @property
+    def _checklist_item(self) -> Item:
+        return self._present.checklist.item(self.item)
+
+
+def _options(visit: Visit, item: Item, ticked: set[str]) -> list[ListRow]:
+    if item.kind == "yesno":
+        return [ListRow(value, label) for value, label in ANSWERS.items()]
+    several = item.kind == "choices"
+    return [
+        ListRow(choice.value, choice.label, ticked=choice.value in ticked if several else None)
+        for choice in item.choices
+    ]
+
+
+def answer_words(item: Item, answer: Any) -> str:
+    """An answer as people read it: labels of choices, a file's name and size."""
+    if item.kind == "yesno":
+        return str(ANSWERS.get(str(answer), answer))
+    if isinstance(answer, dict):
+        return f"{answer.get('name', '')} ({answer.get('size', 0):,} B)".replace(
+            ",", "\N{NARROW NO-BREAK SPACE}"
+        )
+    labels = {choice.value: str(choice.label) for choice in item.choices}
+    if isinstance(answer, list):
+        return ", ".join(labels.get(str(value), str(value)) for value in answer)
+    if item.kind == "date" and len(str(answer)) == 10:
+        year, month, day = str(answer).split("-")
+        return f"{day}/{month}/{year}"
+    return labels.get(str(answer), str(answer))
+
+
+def finding_text(finding: Finding, times: int = 1) -> list[Paragraph]:
+    """A finding: its sign, what was seen and the outcome in words; what would mend it; technical detail."""
+    word = f"{SEVERITIES[finding.severity]}, {times}×" if times > 1 else str(SEVERITIES[finding.severity])
+    text = [Paragraph(f"{finding.message} [{word}]", "", signs.sign(finding.severity))]
+    if finding.hint is not None:
+        text.append(Paragraph(finding.hint, "", signs.plain("→"), 2))
+    if finding.detail and finding.severity not in ("pass", "info"):
+        text += [Paragraph(line, "faint", "", 2) for line in finding.detail.splitlines()[:6]]
+    return text

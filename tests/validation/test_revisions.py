@@ -1,0 +1,278 @@
+"""Every byte that was appended is accounted for by the table that came with it, or it is said why not."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+
+from fieldkit.validation import revisions
+from tests import papers
+from tests.validation import revision
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A document of one revision with one table."""
+    return papers.built(
+        tmp_path_factory.mktemp("plain"), papers.hybrid(), "--object-streams=disable", "--static-id"
+    )
+
+
+def reason(data: bytes, end: int, number: int = 0) -> str:
+    """Why what follows byte `end`, where revision `number` ends, is not accounted for."""
+    return revisions.unaccounted(revision.read(data), end, number)
+
+
+DEEP = 56
+GOOD = (
+    b"<<>>",
+    b"5",
+    b"-.5",
+    b"+4.",
+    b"1 0 R",
+    b"[1 0 R 2 3 4 0 R]",
+    b"[1 2]",
+    b"null",
+    b"[true false null 1.25 -3]",
+    b"(a(b)\\)c\\\\)",
+    b"<00 aF\n0>",
+    b"/N#41",
+    b"<</A<</B[1 0 R]>>/C/D>>",
+    b"[%a note of the writer\r 1]",
+    b"[" * DEEP + b"]" * DEEP,
+    b"<</Length 4>>\nstream\nlong\nendstream",
+    b"<</Length 4>>stream\r\nlong\r\nendstream",
+    b"<</Length 4>>\nstream\nlongendstream",
+    b"<</Length 6>>\nstream\nendobj\nendstream\n",
+    b"<</Length 0>>\nstream\n\nendstream",
+    b"<</A/Length/Length 4>>\nstream\nlong\rendstream",
+)
+
+
+@pytest.mark.parametrize("body", GOOD)
+@pytest.mark.parametrize("kind", ["table", "stream"])
+def test_an_object_that_can_be_read_in_one_way_only_is_accounted_for(
+    kind: revision.Kind, body: bytes, plain: bytes
+) -> None:
+    size = int(revision.read(plain).trailer["/Size"])
+    once = revision.appended(plain, {size: body}, kind=kind)
+    assert reason(once, len(plain)) == ""
+    again = revision.appended(once, {size: b"<<>>", size + 3: body}, kind=kind)
+    assert reason(again, len(plain)) == ""
+    assert reason(again, len(once), 1) == ""
+
+
+DOUBTFUL = (
+    (b"<<>> 5", "an object does not end as it must"),
+    (b"[<<]>>", "brackets do not match"),
+    (b"]", "brackets do not match"),
+    (b"<</A 1/#41 2>>", "a dictionary has a key twice, or what is none"),
+    (b"<</A 1/B>>", "a dictionary has a key twice, or what is none"),
+    (b"<<1 2>>", "a dictionary has a key twice, or what is none"),
+    (b"<<(A) 2>>", "a dictionary has a key twice, or what is none"),
+    (b"word", "a value is none"),
+    (b"1.2.3", "a value is none"),
+    (b"--1", "a value is none"),
+    (b"<0g>", "a value is none"),
+    (b"[1 R]", "a reference is none"),
+    (b"[R]", "a reference is none"),
+    (b"[/A 0 R]", "a reference is none"),
+    (b"[1 0.0 R]", "a reference is none"),
+    (b"(a(b)", "a text has no end"),
+    (b"[%endstream\n1]", "a comment hides something"),
+    (b"[%trailer\n1]", "a comment hides something"),
+    (b"[% startXREF\n1]", "a comment hides something"),
+    (b"[%%%EOF\n1]", "a comment hides something"),
+    (b"[" * 70 + b"]" * 70, "values are nested too deep"),
+    (b"<<>>\nstream\nx\nendstream", "a stream does not say how long it is"),
+    (b"<</Length -1>>\nstream\nx\nendstream", "a stream does not say how long it is"),
+    (b"<</Length(1)>>\nstream\nx\nendstream", "a stream does not say how long it is"),
+    (b"<</Length 2>>\nstream\nlong\nendstream", "a stream is not as long as it says"),
+    (b"<</Length 9>>\nstream\nlong\nendstream", "a stream is not as long as it says"),
+    (b"<</Length 4>>\nstream\rlong\nendstream", "a stream does not begin as it must"),
+    (b"<</Length 4>>\nstream long\nendstream", "a stream does not begin as it must"),
+    (b"[]\nstream\nlong\nendstream", "a stream does not begin as it must"),
+    (b"<</Length 4>>\nstream\nlong\nendstream 5", "an object does not end as it must"),
+)
+
+
+@pytest.mark.parametrize(("body", "expected"), DOUBTFUL)
+def test_an_object_that_readers_may_take_in_two_ways_is_told_with_its_place(
+    body: bytes, expected: str, plain: bytes
+) -> None:
+    size = int(revision.read(plain).trailer["/Size"])
+    data = revision.appended(plain, {size: body})
+    told, _, at = reason(data, len(plain)).rpartition(", byte ")
+    assert told == expected
+    assert len(plain) < int(at) < len(data)
+
+
+def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
+    """Revisions that are not written as their table says, and what is told of them."""
+    size, table = int(revision.read(plain).trailer["/Size"]), revision.last_table(plain)
+    one, page = {size: b"<<>>"}, {3: b"<</Type/Page>>"}
+    right = revision.appended(plain, one)
+    packed = revision.appended(plain, {}, kind="stream", packed={size: b"<<>>", size + 1: b"[1 2]"})
+    return {
+        "right": (right, ""),
+        "right, in a stream": (packed, ""),
+        "right, with a larger size": (revision.appended(plain, one, size=size + 9), ""),
+        "right, of an object that was there": (revision.appended(plain, {3: b"<<>>"}), ""),
+        "right, with blanks": (revision.appended(plain, one, between=b"\0\t\n\f\r "), ""),
+        "blanks only": (plain + b"\r\n\0\t\f ", ""),
+        "unlisted": (
+            revision.appended(plain, one, unlisted=page),
+            "the table and the objects differ: [3]",
+        ),
+        "unlisted in a stream": (
+            revision.appended(plain, {}, kind="stream", packed=one, unlisted_packed=page),
+            f"object stream {size + 1} holds what the table does not list",
+        ),
+        "a stream of objects unlisted": (
+            revision.appended(plain, one, kind="stream", unlisted_packed=page),
+            f"object streams and the table differ: [{size + 1}]",
+        ),
+        "one byte off": (
+            revision.appended(plain, one, off={size: 1}),
+            f"the table and the objects differ: [{size}]",
+        ),
+        "all off": (
+            revision.appended(plain, one, shifted=7),
+            f"the table and the objects differ: [{size}]",
+        ),
+        "between": (revision.appended(plain, one, between=b"junk\n"), "something stands between the objects"),
+        "hidden": (revision.appended(plain, one, between=b"%3 0 obj\n"), "a comment hides something"),
+        "before the table": (
+            revision.appended(plain, one, before_table=b"(text)\n"),
+            "something stands between the objects",
+        ),
+        "twice": (
+            revision.appended(plain, one, between=b"%d 0 obj\n<<>>\nendobj\n" % size),
+            f"object {size} is there twice",
+        ),
+        "two tables": (revision.appended(plain, one, kind="hybrid"), "a revision has two tables"),
+        "two tables that differ": (
+            revision.appended(plain, one, kind="repeated", differing={min(one): 1}),
+            "a revision has two tables",
+        ),
+        "generation": (
+            revision.appended(plain, one, generations={size: 1}),
+            f"object {size} has another generation",
+        ),
+        "generation of what was there": (
+            revision.appended(plain, {3: b"<<>>"}, generations={3: 2}),
+            "object 3 has another generation",
+        ),
+        "given up": (revision.appended(plain, one, free={3: 1}), "objects are given up"),
+        "size": (revision.appended(plain, one, size=size), "the table is longer than it says"),
+        "size before": (
+            revision.appended(plain, {3: b"<<>>"}, size=size - 1),
+            "the table is longer than it says",
+        ),
+        "a long table": (
+            revision.appended(plain, one, kind="stream", padding=bytes(7)),
+            "the table is not as long as it says",
+        ),
+        "skipped": (
+            revision.appended(right, {size + 1: b"<<>>"}, prev=table),
+            "startxref does not lead to the table",
+        ),
+        "no table": (plain + b"9 0 obj\n<<>>\nendobj\n", "something stands between the objects"),
+    }
+
+
+@pytest.mark.parametrize("trick", sorted(written(papers.hybrid())))
+def test_a_revision_is_what_its_table_says_or_it_is_told_what_differs(trick: str, plain: bytes) -> None:
+    data, expected = written(plain)[trick]
+    assert reason(data, len(plain)).rpartition(", byte ")[0 if expected else 2] == expected
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_table_may_stand_twice_if_both_say_the_same(named: bool, plain: bytes) -> None:
+    """As PDFBox writes them: in a stream and once more as text, which may name the stream as /XRefStm."""
+    size = int(revision.read(plain).trailer["/Size"])
+    data = revision.appended(plain, {size: b"<<>>"}, kind="repeated")
+    if named:
+        place = data.rindex(b"%d 0 obj" % (size + 1), 0, data.rindex(b"\nxref\n"))
+        at = data.rindex(b"trailer\n<<") + len(b"trailer\n<<")
+        data = data[:at] + b"/XRefStm %d" % place + data[at:]
+    assert reason(data, len(plain)) == ""
+
+
+def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: bytes) -> None:
+    """Two tables were signed, of which the second counts, and the revision follows the first."""
+    table = revision.last_table(plain)
+    copy = plain[table : plain.index(b"startxref", table)]
+    both = plain + copy + b"startxref\n%d\n%%%%EOF\n" % len(plain)
+    assert reason(revision.appended(both, {90: b"<<>>"}), len(both)) == ""
+    followed = revision.appended(both, {90: b"<<>>"}, prev=table)
+    assert reason(followed, len(both)).startswith("/Prev does not lead to the table before, byte ")
+
+
+def test_what_was_signed_has_to_end_as_a_document_does(plain: bytes) -> None:
+    right = revision.appended(plain, {90: b"<<>>"})
+    for end in (0, len(plain) - 7, len(plain) + 20):
+        assert reason(right, end).endswith("does not end, as a PDF does")
+
+
+def test_what_was_signed_has_to_begin_as_a_document_does(plain: bytes) -> None:
+    right = revision.appended(plain, {90: b"<<>>"})
+    reader = revision.read(right)
+    reader.stream = BytesIO(b"%XDF-" + right[5:])
+    assert revisions.unaccounted(reader, len(plain), 0).startswith("the file does not begin")
+
+
+def test_a_table_that_no_appended_revision_has_is_told(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}) + b"% a note\n"
+    told = reason(once, len(once) - 9, 0)
+    assert told == f"a table's line of predecessors holds more than the file appends, byte {len(once)}"
+    assert reason(once, len(once) - 9, 1) == ""
+
+
+def test_a_stream_may_say_elsewhere_how_long_it_is(plain: bytes) -> None:
+    body = b"<</Length 91 0 R>>\nstream\nlong\nendstream"
+    for length, expected in (
+        (b"4", ""),
+        (b"3", "a stream is not as long"),
+        (b"(4)", "a stream does not say"),
+    ):
+        told = reason(revision.appended(plain, {90: body, 91: length}), len(plain))
+        assert told.startswith(expected)
+        assert bool(told) == bool(expected)
+
+
+def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
+    reader = revision.read(plain)
+    catalog = revision.written(reader.root)
+    data = revision.appended(plain, {90: catalog}, root=b"90 0 R")
+    assert reason(data, len(plain)).startswith("the trailer's /Root was changed, byte ")
+
+
+@pytest.mark.parametrize(
+    ("content", "first", "count", "entries", "expected"),
+    [
+        (b"90 0 91 3 [] <<>>", 10, 2, b"", ""),
+        (b"90 0 91 7 [] (x) <<>>", 10, 2, b"", "holds something between its objects"),
+        (b"90 0 91 3 [] <<>> 5", 10, 2, b"", "holds something after its objects"),
+        (b"90 0 91 3 92 3 [] <<>>", 15, 2, b"", "holds what the table does not list"),
+        (b"91 0 90 3 [] <<>>", 10, 2, b"", "holds what the table does not list"),
+        (b"90 0 91 3 [] <<>>", 10, 3, b"", "holds what the table does not list"),
+        (b"90 0 91 3 [] <<>>", 10, -1, b"", "is not built as it must be"),
+        (b"90 0 91 3 [] <<>>", 10, 2, b"/Extends 3 0 R", "is not built as it must be"),
+        (b"90 0 91 3 [] word", 10, 2, b"", "a value is none, byte 13"),
+        (b"90 0 91 12 [] %a note\n\n<<>>", 11, 2, b"", ""),
+        (b"90 0 91 9 [] %obj\n\n<<>>", 10, 2, b"", "a comment hides something"),
+    ],
+)
+def test_what_is_packed_into_a_stream_is_listed_in_its_order_and_nothing_beside_it(
+    content: bytes, first: int, count: int, entries: bytes, expected: str, plain: bytes
+) -> None:
+    usual = revision.stream(b"90 0 91 81 [%s]\n<<>>\n" % (b" " * 78), b"/Type/ObjStm/N 2/First 11")
+    made = revision.appended(plain, {}, packed={90: b"[%s]" % (b" " * 78), 91: b"<<>>"}, kind="stream")
+    other = revision.stream(content, b"/Type/ObjStm/N %d/First %d%s" % (count, first, entries))
+    assert made.count(usual) == 1
+    data = made.replace(usual, other.ljust(len(usual)))
+    assert len(data) == len(made)
+    told = reason(data, len(plain))
+    assert expected in told if expected else told == ""
