@@ -39,10 +39,8 @@ class SampleSetup(msgspec.Struct, frozen=True):
     password: str
 
 
-class HomeTaken(Refused):
+class HomeTaken(Refused, code="demo-home-taken"):
     """The home for the sample visit is in use, and not by the demo."""
-
-    code = "demo-home-taken"
 
 
 class DemoResult(msgspec.Struct, frozen=True):

@@ -7,8 +7,11 @@
     ├── Missing   4  something needed is not there: module, token, file, space, network
     └── Internal  5  a fault in fieldkit or in a module it runs
 
-Rooms derive their own types from these and give each a stable, kebab-case `code`. Only the command
-line and the screens turn an error into words; `as_dict` is the one shape it has outside.
+Rooms derive their own types from these and give each a stable, kebab-case `code`:
+
+    class BundleDamaged(errors.Failed, code="bundle-damaged"): ...
+
+Only the command line and the screens turn an error into words; `as_dict` is the one shape it has outside.
 """
 
 from __future__ import annotations
@@ -30,6 +33,10 @@ class FieldkitError(Exception):
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 5
+
+    def __init_subclass__(cls, *, code: str = "", status: int = 0) -> None:
+        cls.code = code or cls.code
+        cls.status = status or cls.status
 
     def __init__(
         self,
@@ -68,54 +75,36 @@ class FieldkitError(Exception):
         return shape | self.data
 
 
-class Failed(FieldkitError):
+class Failed(FieldkitError, code="failed", status=1):
     """It was done, and the answer is no."""
 
-    code = "failed"
-    status = 1
 
-
-class Misused(FieldkitError):
+class Misused(FieldkitError, code="usage", status=2):
     """The call, or a file given to it, is wrong."""
 
-    code = "usage"
-    status = 2
 
-
-class Refused(FieldkitError):
+class Refused(FieldkitError, code="refused", status=3):
     """Refused for safety; nothing was changed."""
 
-    code = "refused"
-    status = 3
 
-
-class NotConsented(Refused):
+class NotConsented(Refused, code="not-consented"):
     """The person said no, or nobody was there to say yes."""
 
-    code = "not-consented"
 
-
-class Cancelled(Refused):
+class Cancelled(Refused, code="cancelled"):
     """The person broke off."""
 
-    code = "cancelled"
 
-
-class Missing(FieldkitError):
+class Missing(FieldkitError, code="missing", status=4):
     """Something needed is not there."""
-
-    code = "missing"
-    status = 4
 
 
 class Internal(FieldkitError):
     """A fault in fieldkit, or in a program or module it runs."""
 
 
-class SystemRefused(Missing):
+class SystemRefused(Missing, code="system"):
     """The operating system said no: space, rights, a file that is not there."""
-
-    code = "system"
 
 
 def from_system(error: OSError) -> FieldkitError:

@@ -16,10 +16,8 @@ PACKAGE = Path(__file__).parent
 NOBODY_LOGGED_IN = 0xFFFFFFFF  # what the kernel says of a process that no login began
 
 
-class HomeMissing(Missing):
+class HomeMissing(Missing, code="home-missing"):
     """The system knows no folder of the person's own, and none was named."""
-
-    code = "home-missing"
 
 
 class Home(msgspec.Struct, frozen=True):

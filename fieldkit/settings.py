@@ -18,16 +18,12 @@ from fieldkit.text import M, nfc
 LONGEST_NAME = 120
 
 
-class SettingsUnreadable(Misused):
+class SettingsUnreadable(Misused, code="settings-unreadable"):
     """The settings in the home are not what fieldkit writes there."""
 
-    code = "settings-unreadable"
 
-
-class PersonNameUnfit(Misused):
+class PersonNameUnfit(Misused, code="name-unfit"):
     """What was given as a person's name cannot stand in a record."""
-
-    code = "name-unfit"
 
 
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -55,10 +55,9 @@ class Problem(msgspec.Struct, frozen=True):
         )
 
 
-class Invalid(Misused):
+class Invalid(Misused, code="yaml-invalid"):
     """A YAML file does not say what it has to; `problems` has every reason."""
 
-    code = "yaml-invalid"
     mend: ClassVar[Message] = M("Mend the file, then check it with `fieldkit checklist check FILE`.")
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -83,10 +82,8 @@ class Invalid(Misused):
         self.problems = tuple(problems)
 
 
-class YamlUnreadable(Missing):
+class YamlUnreadable(Missing, code="file-unreadable"):
     """A YAML file is not there, or may not be read."""
-
-    code = "file-unreadable"
 
 
 class Document(Generic[T]):

@@ -20,9 +20,9 @@ def classes() -> Iterator[tuple[Path, ast.ClassDef]]:
 
 def code(node: ast.ClassDef) -> str:
     """The error code that a class gives itself; "" if it gives none."""
-    for statement in node.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name("code")], value=ast.Constant(str(value))):
+    for keyword in node.keywords:
+        match keyword:
+            case ast.keyword("code", ast.Constant(str(value))):
                 return value
     return ""
 

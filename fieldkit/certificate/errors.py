@@ -5,121 +5,81 @@ from __future__ import annotations
 from fieldkit import errors
 
 
-class FileNotThere(errors.Missing):
+class FileNotThere(errors.Missing, code="file-not-found"):
     """There is no such file, or it cannot be opened for reading."""
 
-    code = "file-not-found"
 
-
-class FileUnreadable(errors.Misused):
+class FileUnreadable(errors.Misused, code="certificate-file-unreadable"):
     """It is not a certificate file, it is damaged, or it is too large to be one."""
 
-    code = "certificate-file-unreadable"
 
-
-class PasswordNeeded(errors.Missing):
+class PasswordNeeded(errors.Missing, code="password-needed"):
     """The file is encrypted, and no password was given."""
 
-    code = "password-needed"
 
-
-class PasswordIncorrect(errors.Failed):
+class PasswordIncorrect(errors.Failed, code="password-incorrect"):
     """The password given does not open the file."""
 
-    code = "password-incorrect"
 
-
-class OpenSslMissing(errors.Missing):
+class OpenSslMissing(errors.Missing, code="openssl-missing"):
     """The file uses an old encryption that only the program `openssl` still reads, and it is not here."""
 
-    code = "openssl-missing"
 
-
-class KeyUnsupported(errors.Misused):
+class KeyUnsupported(errors.Misused, code="key-unsupported"):
     """The key is of a kind that no token for signatures takes."""
 
-    code = "key-unsupported"
 
-
-class KeyWithoutCertificate(errors.Missing):
+class KeyWithoutCertificate(errors.Missing, code="key-without-certificate"):
     """There is a private key, and no certificate for it."""
 
-    code = "key-without-certificate"
 
-
-class CertificateWithoutKey(errors.Missing):
+class CertificateWithoutKey(errors.Missing, code="certificate-without-key"):
     """There is a certificate, and no private key for it."""
 
-    code = "certificate-without-key"
 
-
-class NotInFile(errors.Missing):
+class NotInFile(errors.Missing, code="certificate-not-in-file"):
     """The file has no certificate of the name or number that was given."""
 
-    code = "certificate-not-in-file"
 
-
-class CertificateAmbiguous(errors.Misused):
+class CertificateAmbiguous(errors.Misused, code="certificate-ambiguous"):
     """More than one certificate would do, and nobody said which is meant."""
 
-    code = "certificate-ambiguous"
 
-
-class KeyMismatch(errors.Refused):
+class KeyMismatch(errors.Refused, code="key-mismatch"):
     """Key and certificate do not belong together."""
 
-    code = "key-mismatch"
 
-
-class CertificateExpired(errors.Refused):
+class CertificateExpired(errors.Refused, code="certificate-expired"):
     """The certificate may no longer sign."""
 
-    code = "certificate-expired"
 
-
-class CertificateNotYetValid(errors.Refused):
+class CertificateNotYetValid(errors.Refused, code="certificate-not-yet-valid"):
     """The certificate may not sign yet, or the clock is wrong."""
 
-    code = "certificate-not-yet-valid"
 
-
-class CertificateUsage(errors.Refused):
+class CertificateUsage(errors.Refused, code="certificate-usage"):
     """The certificate was not issued for signatures."""
 
-    code = "certificate-usage"
 
-
-class SubjectInvalid(errors.Misused):
+class SubjectInvalid(errors.Misused, code="subject-invalid"):
     """The subject given is not a distinguished name that a certificate can have."""
 
-    code = "subject-invalid"
 
-
-class RequestFailed(errors.Failed):
+class RequestFailed(errors.Failed, code="certificate-request-failed"):
     """A certificate request was made, and it does not verify."""
 
-    code = "certificate-request-failed"
 
-
-class KeyNotFound(errors.Missing):
+class KeyNotFound(errors.Missing, code="key-not-found"):
     """The token has no key that fits, or none with the identifier given."""
 
-    code = "key-not-found"
 
-
-class KeyLeftBehind(errors.Failed):
+class KeyLeftBehind(errors.Failed, code="request-incomplete"):
     """A request failed, and the key made for it is still on the token."""
 
-    code = "request-incomplete"
 
-
-class DossierMismatch(errors.Refused):
+class DossierMismatch(errors.Refused, code="dossier-mismatch"):
     """The certificate is not the one that the dossier asks for."""
 
-    code = "dossier-mismatch"
 
-
-class CertificateRevoked(errors.Refused):
+class CertificateRevoked(errors.Refused, code="certificate-revoked"):
     """A revocation list names the certificate."""
-
-    code = "certificate-revoked"

@@ -11,22 +11,16 @@ from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import Invalid
 
 
-class ChecklistInvalid(Invalid):
+class ChecklistInvalid(Invalid, code="checklist-invalid"):
     """A checklist's file is wrong; `problems` has every reason with its place."""
 
-    code = "checklist-invalid"
 
-
-class ChecklistNotFound(Missing):
+class ChecklistNotFound(Missing, code="checklist-not-found"):
     """No checklist has this name, and no file is there."""
 
-    code = "checklist-not-found"
 
-
-class AnswerInvalid(Failed):
+class AnswerInvalid(Failed, code="answer-invalid"):
     """A value does not answer its item."""
-
-    code = "answer-invalid"
 
 
 class FormProblem(msgspec.Struct, frozen=True):
@@ -68,10 +62,8 @@ def column_letters(column: int) -> str:
     return letters
 
 
-class FormInvalid(Misused):
+class FormInvalid(Misused, code="form-invalid"):
     """An XLSForm uses what fieldkit does not know; `problems` names sheet, row and column."""
-
-    code = "form-invalid"
 
     def __init__(self, problems: Sequence[FormProblem]) -> None:
         first = problems[0].said
@@ -87,28 +79,20 @@ class FormInvalid(Misused):
         self.problems = tuple(problems)
 
 
-class FormUnreadable(Missing):
+class FormUnreadable(Missing, code="form-unreadable"):
     """No workbook that can be read is there."""
 
-    code = "form-unreadable"
 
-
-class FormImpossible(Failed):
+class FormImpossible(Failed, code="form-impossible"):
     """A checklist says what an XLSForm cannot hold."""
 
-    code = "form-impossible"
 
-
-class FileExists(Refused):
+class FileExists(Refused, code="file-exists"):
     """A file is there already that would be replaced."""
 
-    code = "file-exists"
 
-
-class ExpressionInvalid(Misused):
+class ExpressionInvalid(Misused, code="expression-invalid"):
     """An expression cannot be understood; `at` counts the characters before the place."""
-
-    code = "expression-invalid"
 
     def __init__(self, message: Said, at: int) -> None:
         super().__init__(message, at=at)

@@ -20,16 +20,12 @@ from fieldkit.text import M, nfc, visible
 from fieldkit.text_output import finding_lines, plan_lines
 
 
-class SecretMissing(errors.Missing):
+class SecretMissing(errors.Missing, code="secret-needed"):
     """A secret is needed, and neither a file nor a person gives it."""
 
-    code = "secret-needed"
 
-
-class SecretUnfit(errors.Misused):
+class SecretUnfit(errors.Misused, code="secret-unfit"):
     """A secret given by a file is not allowed as a new one."""
-
-    code = "secret-unfit"
 
 
 class Console:

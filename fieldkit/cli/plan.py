@@ -32,10 +32,8 @@ STANDINGS: dict[Standing, Said] = {
 }
 
 
-class DayInvalid(Misused):
+class DayInvalid(Misused, code="day-invalid"):
     """A day given on the command line is none."""
-
-    code = "day-invalid"
 
 
 @plan.verb("show", M("The plan in force: phases, tasks with their dates, bureaus."))

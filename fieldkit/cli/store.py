@@ -19,10 +19,8 @@ MENDED = {"journal", "permissions"}
 _HEAD = re.compile(r"(?:([0-9a-f]{12}):)?([1-9][0-9]*):([0-9a-f]{64})")
 
 
-class HeadInvalid(Misused):
+class HeadInvalid(Misused, code="head-invalid"):
     """A head given on the command line is none."""
-
-    code = "head-invalid"
 
 
 @store.verb("verify", M("Read every entry and every attached file, and say what is not as it was stored."))

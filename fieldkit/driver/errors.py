@@ -5,121 +5,81 @@ from __future__ import annotations
 from fieldkit.errors import Failed, Missing, Misused, Refused
 
 
-class ProfileUnknown(Misused):
+class ProfileUnknown(Misused, code="profile-unknown"):
     """No token profile has this name."""
 
-    code = "profile-unknown"
 
-
-class NoDriver(Missing):
+class NoDriver(Missing, code="driver-none"):
     """The profile has no driver for this system."""
 
-    code = "driver-none"
 
-
-class NoRights(Missing):
+class NoRights(Missing, code="no-rights"):
     """An administrator is needed; `commands` in the data are what they must run."""
 
-    code = "no-rights"
 
-
-class NoInstaller(Missing):
+class NoInstaller(Missing, code="installer-missing"):
     """The program that installs packages on this system is not there."""
 
-    code = "installer-missing"
 
-
-class PackageUnknown(Missing):
+class PackageUnknown(Missing, code="package-unknown"):
     """The package sources of this machine, or the kit, do not have the package."""
 
-    code = "package-unknown"
 
-
-class ListsOutdated(Missing):
+class ListsOutdated(Missing, code="package-lists-outdated"):
     """The machine's package lists name files that the source no longer has."""
 
-    code = "package-lists-outdated"
 
-
-class InstallerBusy(Missing):
+class InstallerBusy(Missing, code="installer-busy"):
     """Another program is installing packages."""
 
-    code = "installer-busy"
 
-
-class InstallerInterrupted(Missing):
+class InstallerInterrupted(Missing, code="installer-interrupted"):
     """An earlier installation was broken off and must be finished first."""
 
-    code = "installer-interrupted"
 
-
-class NoNetwork(Missing):
+class NoNetwork(Missing, code="no-network"):
     """The package source cannot be reached."""
 
-    code = "no-network"
 
-
-class NoSpace(Missing):
+class NoSpace(Missing, code="no-space"):
     """The disk is full."""
 
-    code = "no-space"
 
-
-class DependenciesUnmet(Missing):
+class DependenciesUnmet(Missing, code="dependencies-unmet"):
     """A package needs another one that is not to be had."""
 
-    code = "dependencies-unmet"
 
-
-class PackageUnreadable(Missing):
+class PackageUnreadable(Missing, code="package-unreadable"):
     """A file of the kit could not be read to its end: the stick was pulled, or is failing."""
 
-    code = "package-unreadable"
 
-
-class PackageDamaged(Failed):
+class PackageDamaged(Failed, code="package-damaged"):
     """A package file is not what it should be."""
 
-    code = "package-damaged"
 
-
-class PackageForeign(Failed):
+class PackageForeign(Failed, code="package-foreign"):
     """A package is for another kind of machine."""
 
-    code = "package-foreign"
 
-
-class HashWrong(Failed):
+class HashWrong(Failed, code="hash-wrong"):
     """A file is not the one whose SHA-256 is known."""
 
-    code = "hash-wrong"
 
-
-class FileUnverified(Refused):
+class FileUnverified(Refused, code="file-unverified"):
     """A file without a known SHA-256 is never run."""
 
-    code = "file-unverified"
 
-
-class PublisherWrong(Refused):
+class PublisherWrong(Refused, code="publisher-wrong"):
     """A file is signed by somebody else than the profile says, or by nobody."""
 
-    code = "publisher-wrong"
 
-
-class WouldRemove(Refused):
+class WouldRemove(Refused, code="would-remove"):
     """Installing the driver would remove other packages."""
 
-    code = "would-remove"
 
-
-class InstallFailed(Failed):
+class InstallFailed(Failed, code="install-failed"):
     """The installation failed for a reason not known by name; the log has it."""
 
-    code = "install-failed"
 
-
-class ModuleUnproved(Failed):
+class ModuleUnproved(Failed, code="module-unproved"):
     """The driver was installed, but its module is not there or does not load."""
-
-    code = "module-unproved"

@@ -5,7 +5,5 @@ from __future__ import annotations
 from fieldkit import errors
 
 
-class PackageUnfit(errors.Misused):
+class PackageUnfit(errors.Misused, code="package-unfit"):
     """It is not an exchange package, or it is damaged or dangerous."""
-
-    code = "package-unfit"

@@ -2,66 +2,44 @@
 
 from __future__ import annotations
 
-from fieldkit.errors import FieldkitError, Internal, Missing, Misused, Refused
+from fieldkit.errors import Failed, Internal, Missing, Misused, Refused
 
 
-class StoreReadOnly(Refused):
+class StoreReadOnly(Refused, code="store-read-only"):
     """The store is read only for now; its reason says why."""
 
-    code = "store-read-only"
 
-
-class StoreFull(Missing):
+class StoreFull(Missing, code="store-full"):
     """There is no space left for an answer."""
 
-    code = "store-full"
 
-
-class StoreUnavailable(Missing):
+class StoreUnavailable(Missing, code="store-unavailable"):
     """The store's folder cannot be made, read or written."""
 
-    code = "store-unavailable"
 
-
-class StoreMissing(Missing):
+class StoreMissing(Missing, code="store-missing"):
     """There is no store in the folder."""
 
-    code = "store-missing"
 
-
-class ExportRefused(Refused):
+class ExportRefused(Refused, code="export-exists"):
     """The file to export to is there already."""
 
-    code = "export-exists"
 
-
-class WriteFailed(Internal):
+class WriteFailed(Internal, code="store-write-failed"):
     """The disk failed while an answer was written; what it holds is not known, so nothing more is written."""
 
-    code = "store-write-failed"
 
-
-class StoreDamaged(FieldkitError):
+class StoreDamaged(Failed, code="store-damaged"):
     """Bytes in the middle of the journal changed; `place` names segment and offset."""
 
-    code = "store-damaged"
-    status = 1
 
-
-class AttachmentMissing(Missing):
+class AttachmentMissing(Missing, code="attachment-missing"):
     """An attachment that an entry names is not in the store."""
 
-    code = "attachment-missing"
 
-
-class AttachmentDamaged(FieldkitError):
+class AttachmentDamaged(Failed, code="attachment-damaged"):
     """An attachment's bytes are not those that were stored."""
 
-    code = "attachment-damaged"
-    status = 1
 
-
-class NotStorable(Misused):
+class NotStorable(Misused, code="not-storable"):
     """A value has no canonical form: a fraction, an integer beyond 2⁵³, a key that is not ASCII text."""
-
-    code = "not-storable"

@@ -8,94 +8,64 @@ from fieldkit.errors import Failed, Missing, Misused, Refused
 from fieldkit.text import M
 
 
-class KitMissing(Missing):
+class KitMissing(Missing, code="kit-missing"):
     """There is no kit in the folder: nothing there, or one that was not finished."""
 
-    code = "kit-missing"
 
-
-class KitUnreadable(Failed):
+class KitUnreadable(Failed, code="kit-unreadable"):
     """The kit's manifest is not one, or names what no kit may hold."""
 
-    code = "kit-unreadable"
 
-
-class KitUnsound(Failed):
+class KitUnsound(Failed, code="kit-unsound"):
     """The kit's signature is wrong, or a file of it is missing, changed or not its own."""
 
-    code = "kit-unsound"
 
-
-class KitKeyUnknown(Refused):
+class KitKeyUnknown(Refused, code="kit-key-unknown"):
     """The kit is signed by a key that this home does not know, or another than was named."""
 
-    code = "kit-key-unknown"
 
-
-class KitOlder(Refused):
+class KitOlder(Refused, code="kit-older"):
     """The kit is older than one of the same key that this home took before."""
 
-    code = "kit-older"
 
-
-class KitBusy(Refused):
+class KitBusy(Refused, code="kit-busy"):
     """Another fieldkit is taking files from a kit into this home."""
 
-    code = "kit-busy"
 
-
-class KitForeign(Refused):
+class KitForeign(Refused, code="kit-other-version"):
     """The kit is for another release of fieldkit."""
 
-    code = "kit-other-version"
 
-
-class KitLacks(Missing):
+class KitLacks(Missing, code="kit-lacks"):
     """The kit is sound, but does not have what is wanted from it."""
 
-    code = "kit-lacks"
 
-
-class FolderTaken(Refused):
+class FolderTaken(Refused, code="kit-folder-taken"):
     """The folder for the kit holds files that are no kit's."""
 
-    code = "kit-folder-taken"
 
-
-class StickFull(Missing):
+class StickFull(Missing, code="kit-no-space"):
     """The stick has not enough room."""
 
-    code = "kit-no-space"
 
-
-class StickGone(Missing):
+class StickGone(Missing, code="kit-target-gone"):
     """The stick went away, or failed, while it was written or read."""
 
-    code = "kit-target-gone"
 
-
-class NameUnfit(Misused):
+class NameUnfit(Misused, code="kit-name-unfit"):
     """A file's name cannot be kept on a FAT stick."""
 
-    code = "kit-name-unfit"
 
-
-class ChoiceUnknown(Misused):
+class ChoiceUnknown(Misused, code="kit-choice-unknown"):
     """A Python, platform, bureau or driver that there is not was asked for."""
 
-    code = "kit-choice-unknown"
 
-
-class WheelsUnavailable(Missing):
+class WheelsUnavailable(Missing, code="kit-wheels"):
     """The wheels for one of the targets cannot be had."""
 
-    code = "kit-wheels"
 
-
-class SourceDamaged(Failed):
+class SourceDamaged(Failed, code="kit-source-damaged"):
     """A file that was to go into the kit is not what it should be."""
-
-    code = "kit-source-damaged"
 
 
 def stick_gone(folder: Path, error: OSError) -> StickGone:

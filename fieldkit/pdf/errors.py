@@ -10,85 +10,57 @@ class DocumentError(FieldkitError):
     """It is about one document: another may fare better."""
 
 
-class DocumentMissing(DocumentError, errors.Missing):
+class DocumentMissing(DocumentError, errors.Missing, code="document-missing"):
     """There is no such document, or it cannot be opened for reading."""
 
-    code = "document-missing"
 
-
-class DocumentUnfit(DocumentError, errors.Misused):
+class DocumentUnfit(DocumentError, errors.Misused, code="document-unfit"):
     """It is not a PDF, or it is damaged beyond reading."""
 
-    code = "document-unfit"
 
-
-class DocumentDangerous(DocumentError, errors.Misused):
+class DocumentDangerous(DocumentError, errors.Misused, code="document-dangerous"):
     """It unpacks to far more than it should; it is not opened, and no rewrite is tried on it."""
 
-    code = "document-dangerous"
 
-
-class DocumentLocked(DocumentError, errors.Refused):
+class DocumentLocked(DocumentError, errors.Refused, code="document-locked"):
     """Its own rules forbid a further signature, or signing would break one that is there."""
 
-    code = "document-locked"
 
-
-class DocumentEncrypted(DocumentError, errors.Misused):
+class DocumentEncrypted(DocumentError, errors.Misused, code="document-encrypted"):
     """A password is needed, or the one given is wrong."""
 
-    code = "document-encrypted"
 
-
-class DocumentChanged(DocumentError, errors.Failed):
+class DocumentChanged(DocumentError, errors.Failed, code="document-changed"):
     """It was changed by something else while it was read."""
 
-    code = "document-changed"
 
-
-class FieldUnfit(DocumentError, errors.Misused):
+class FieldUnfit(DocumentError, errors.Misused, code="field-unfit"):
     """The signature field named is taken or cannot be used."""
 
-    code = "field-unfit"
 
-
-class OutputUnfit(DocumentError, errors.Refused):
+class OutputUnfit(DocumentError, errors.Refused, code="output-exists"):
     """The output is there already, or is the source itself."""
 
-    code = "output-exists"
 
-
-class OutputNotWritten(DocumentError, errors.Missing):
+class OutputNotWritten(DocumentError, errors.Missing, code="output-not-written"):
     """The output cannot be written: no space, no rights, no such folder."""
 
-    code = "output-not-written"
 
-
-class TimestampFailed(errors.Missing):
+class TimestampFailed(errors.Missing, code="timestamp-failed"):
     """The timestamp authority did not give a timestamp."""
 
-    code = "timestamp-failed"
 
-
-class RevocationMissing(errors.Missing):
+class RevocationMissing(errors.Missing, code="revocation-missing"):
     """The level asked for needs revocation data that cannot be had."""
 
-    code = "revocation-missing"
 
-
-class SigningFailed(DocumentError, errors.Failed):
+class SigningFailed(DocumentError, errors.Failed, code="signing-failed"):
     """The document could not be signed."""
 
-    code = "signing-failed"
 
-
-class NotSigned(DocumentError, errors.Failed):
+class NotSigned(DocumentError, errors.Failed, code="not-signed"):
     """There is no signature in the document to work on."""
 
-    code = "not-signed"
 
-
-class ToolMissing(DocumentError, errors.Missing):
+class ToolMissing(DocumentError, errors.Missing, code="tool-missing"):
     """A program that reads or draws documents is not on this machine."""
-
-    code = "tool-missing"

@@ -15,10 +15,8 @@ from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
 
 
-class DossierIncomplete(errors.Missing):
+class DossierIncomplete(errors.Missing, code="dossier-incomplete"):
     """The dossier does not say whom the certificate is to be for."""
-
-    code = "dossier-incomplete"
 
 
 async def run(context: Context, operator: Operator) -> Evidence:

@@ -5,49 +5,33 @@ from __future__ import annotations
 from fieldkit import errors
 
 
-class RecordMissing(errors.Missing):
+class RecordMissing(errors.Missing, code="record-missing"):
     """The visit has no record of that name."""
 
-    code = "record-missing"
 
-
-class RecordUnreadable(errors.Misused):
+class RecordUnreadable(errors.Misused, code="record-unreadable"):
     """It is not a record of this release's form."""
 
-    code = "record-unreadable"
 
-
-class RecordTooLarge(errors.Refused):
+class RecordTooLarge(errors.Refused, code="record-too-large"):
     """The record would hold, or holds, more than a record can."""
 
-    code = "record-too-large"
 
-
-class RecordNotRendered(errors.Internal):
+class RecordNotRendered(errors.Internal, code="record-not-rendered"):
     """The PDF could not be made from the content."""
 
-    code = "record-not-rendered"
 
-
-class RecordNotMade(errors.Refused):
+class RecordNotMade(errors.Refused, code="record-not-made"):
     """The visit is not at the point where a record can be made or signed."""
 
-    code = "record-not-made"
 
-
-class RecordNotVerified(errors.Failed):
+class RecordNotVerified(errors.Failed, code="record-not-verified"):
     """The record that was made does not verify, so it was not kept as such."""
 
-    code = "record-not-verified"
 
-
-class RecordNotWritten(errors.Missing):
+class RecordNotWritten(errors.Missing, code="record-not-written"):
     """The record is made and kept in the store, but its files could not be written where they were wanted."""
 
-    code = "record-not-written"
 
-
-class WrongCertificate(errors.Refused):
+class WrongCertificate(errors.Refused, code="record-wrong-certificate"):
     """The token's certificate is not the one that is handed over."""
-
-    code = "record-wrong-certificate"

@@ -38,16 +38,12 @@ EMAIL = "mau01@example.invalid"
 RECIPIENTS = ("head-office", "escrow")
 
 
-class SampleExists(errors.Refused):
+class SampleExists(errors.Refused, code="sample-authority-exists"):
     """A folder for a new sample authority holds something already."""
 
-    code = "sample-authority-exists"
 
-
-class SampleMissing(errors.Missing):
+class SampleMissing(errors.Missing, code="sample-authority-missing"):
     """There is no sample authority in the folder, or part of it is gone."""
-
-    code = "sample-authority-missing"
 
 
 class IssuedCertificate(msgspec.Struct, frozen=True):

@@ -10,10 +10,8 @@ from fieldkit.sample.issue import SIGNING, Usage
 from fieldkit.text import M
 
 
-class CertificateRequestInvalid(errors.Misused):
+class CertificateRequestInvalid(errors.Misused, code="certificate-request-invalid"):
     """It is not a certificate request, or not signed by its own key."""
-
-    code = "certificate-request-invalid"
 
 
 def load(given: bytes) -> x509.CertificateSigningRequest:

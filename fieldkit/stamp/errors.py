@@ -6,7 +6,5 @@ from fieldkit import errors
 from fieldkit.pdf.errors import DocumentError
 
 
-class StampUnfit(DocumentError, errors.Misused):
+class StampUnfit(DocumentError, errors.Misused, code="stamp-unfit"):
     """The stamp asked for cannot be drawn or placed."""
-
-    code = "stamp-unfit"

@@ -5,91 +5,61 @@ from __future__ import annotations
 from fieldkit import errors
 
 
-class BundleUnreadable(errors.Misused):
+class BundleUnreadable(errors.Misused, code="bundle-unreadable"):
     """It is not a bundle of a form this release knows."""
 
-    code = "bundle-unreadable"
 
-
-class BundleDamaged(errors.Failed):
+class BundleDamaged(errors.Failed, code="bundle-damaged"):
     """It is not what the device wrote: bytes changed, are missing, or contradict the signed header."""
 
-    code = "bundle-damaged"
 
-
-class BundleForged(errors.Refused):
+class BundleForged(errors.Refused, code="bundle-forged"):
     """Another key than the device's known one signed it."""
 
-    code = "bundle-forged"
 
-
-class BundleNotForYou(errors.Missing):
+class BundleNotForYou(errors.Missing, code="bundle-not-for-you"):
     """None of its recipients is the identity at hand."""
 
-    code = "bundle-not-for-you"
 
-
-class BundleNotMade(errors.Missing):
+class BundleNotMade(errors.Missing, code="bundle-not-made"):
     """The bundle could not be written here: no space, no rights."""
 
-    code = "bundle-not-made"
 
-
-class RecipientsMissing(errors.Missing):
+class RecipientsMissing(errors.Missing, code="recipients-missing"):
     """Fewer than two recipients are known."""
 
-    code = "recipients-missing"
 
-
-class RecipientInvalid(errors.Misused):
+class RecipientInvalid(errors.Misused, code="recipient-invalid"):
     """A recipient's public key is not one."""
 
-    code = "recipient-invalid"
 
-
-class TargetUnsupported(errors.Misused):
+class TargetUnsupported(errors.Misused, code="target-unsupported"):
     """This release has no carrier for that kind of target."""
 
-    code = "target-unsupported"
 
-
-class TargetMissing(errors.Missing):
+class TargetMissing(errors.Missing, code="target-missing"):
     """The target is not there, or went away."""
 
-    code = "target-missing"
 
-
-class TargetFull(errors.Missing):
+class TargetFull(errors.Missing, code="target-full"):
     """There is no space left on the target, or the file is too large for it."""
 
-    code = "target-full"
 
-
-class TargetReadOnly(errors.Missing):
+class TargetReadOnly(errors.Missing, code="target-read-only"):
     """Nothing may be written to the target."""
 
-    code = "target-read-only"
 
-
-class TargetDamaged(errors.Failed):
+class TargetDamaged(errors.Failed, code="target-damaged"):
     """What was written to the target does not read back as it was written."""
 
-    code = "target-damaged"
 
-
-class HubKeyMissing(errors.Missing):
+class HubKeyMissing(errors.Missing, code="hub-key-missing"):
     """Head office's public key is not here, so no receipt can be checked."""
 
-    code = "hub-key-missing"
 
-
-class ReceiptInvalid(errors.Failed):
+class ReceiptInvalid(errors.Failed, code="receipt-invalid"):
     """It is not a receipt of a known head office for this device."""
 
-    code = "receipt-invalid"
 
-
-class JournalForked(errors.Refused):
+class JournalForked(errors.Refused, code="journal-forked"):
     """Head office has another entry under the same number: the store is a copy, or was rolled back."""
-
-    code = "journal-forked"

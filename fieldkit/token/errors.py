@@ -6,163 +6,109 @@ from fieldkit.certificate.errors import KeyUnsupported
 from fieldkit.errors import Failed, Internal, Missing, Misused, Refused
 
 
-class ModuleMissing(Missing):
+class ModuleMissing(Missing, code="module-missing"):
     """The module's file is not there."""
 
-    code = "module-missing"
 
-
-class ModuleUnusable(Missing):
+class ModuleUnusable(Missing, code="module-unusable"):
     """The file is there but cannot be loaded: no library, for another machine, or lacking one it needs."""
 
-    code = "module-unusable"
 
-
-class ModuleCrashed(Internal):
+class ModuleCrashed(Internal, code="module-crashed"):
     """The module ended its process."""
 
-    code = "module-crashed"
 
-
-class ModuleTimeout(Internal):
+class ModuleTimeout(Internal, code="module-timeout"):
     """The module did not answer in time."""
 
-    code = "module-timeout"
 
-
-class ModuleFault(Internal):
+class ModuleFault(Internal, code="module-fault"):
     """The module answered with an error that has no better name here; `detail` is the module's own."""
 
-    code = "module-fault"
 
-
-class TokenNotFound(Missing):
+class TokenNotFound(Missing, code="token-not-found"):
     """No token that was asked for is here."""
 
-    code = "token-not-found"
 
-
-class TokenAmbiguous(Misused):
+class TokenAmbiguous(Misused, code="token-ambiguous"):
     """More than one token has the name that was given."""
 
-    code = "token-ambiguous"
 
-
-class TokenRemoved(Missing):
+class TokenRemoved(Missing, code="token-removed"):
     """The token was pulled out."""
 
-    code = "token-removed"
 
-
-class TokenWriteProtected(Refused):
+class TokenWriteProtected(Refused, code="token-write-protected"):
     """The token takes no changes."""
 
-    code = "token-write-protected"
 
-
-class TokenFull(Failed):
+class TokenFull(Failed, code="token-full"):
     """The token has no space left."""
 
-    code = "token-full"
 
-
-class TokenNotInitialized(Refused):
+class TokenNotInitialized(Refused, code="token-not-initialized"):
     """The token has no structure yet, or no user PIN."""
 
-    code = "token-not-initialized"
 
-
-class PinIncorrect(Failed):
+class PinIncorrect(Failed, code="pin-incorrect"):
     """The token refused the PIN. `data`: `left`, in a word: "ok", "low", "final" or "locked"."""
 
-    code = "pin-incorrect"
 
-
-class PinLocked(Refused):
+class PinLocked(Refused, code="pin-locked"):
     """The PIN is locked: too many wrong ones."""
 
-    code = "pin-locked"
 
-
-class PinFinalTry(Refused):
+class PinFinalTry(Refused, code="pin-final-try"):
     """One attempt is left, and nobody confirmed that it may be used."""
 
-    code = "pin-final-try"
 
-
-class PinInUse(Refused):
+class PinInUse(Refused, code="pin-in-use"):
     """Another fieldkit is entering a PIN for the same token."""
 
-    code = "pin-in-use"
 
-
-class PinPolicyViolated(Misused):
+class PinPolicyViolated(Misused, code="pin-policy"):
     """A new PIN is not one that the token or its profile allows."""
 
-    code = "pin-policy"
 
-
-class PinNeeded(Misused):
+class PinNeeded(Misused, code="pin-needed"):
     """The step needs a PIN and was given none."""
 
-    code = "pin-needed"
 
-
-class PinChangeNeeded(Refused):
+class PinChangeNeeded(Refused, code="pin-change-needed"):
     """The PIN was right, but the token wants it changed before anything else."""
 
-    code = "pin-change-needed"
 
-
-class InitialisationNotAllowed(Refused):
+class InitialisationNotAllowed(Refused, code="initialise-not-allowed"):
     """The token's profile says that only its issuer may initialise it."""
 
-    code = "initialise-not-allowed"
 
-
-class KeyImportRefused(Failed):
+class KeyImportRefused(Failed, code="key-import-refused"):
     """The token takes no private key from outside."""
 
-    code = "key-import-refused"
 
-
-class CertificateNotFound(Missing):
+class CertificateNotFound(Missing, code="certificate-not-found"):
     """No certificate on the token fits what was asked for."""
 
-    code = "certificate-not-found"
 
-
-class DuplicateKey(Refused):
+class DuplicateKey(Refused, code="duplicate-key"):
     """The key, or its certificate, is on the token already."""
 
-    code = "duplicate-key"
 
-
-class ForeignCertificate(Refused):
+class ForeignCertificate(Refused, code="certificate-foreign"):
     """The certificate belongs to another key."""
 
-    code = "certificate-foreign"
 
-
-class ProofFailed(Failed):
+class ProofFailed(Failed, code="proof-failed"):
     """The token's signature does not verify with the certificate."""
 
-    code = "proof-failed"
 
-
-class ImportIncomplete(Failed):
+class ImportIncomplete(Failed, code="import-incomplete"):
     """An import failed, and objects are left on the token that could not be removed; `data`: `left`."""
 
-    code = "import-incomplete"
 
-
-class RequestInvalid(Misused):
+class RequestInvalid(Misused, code="request-invalid"):
     """A certificate request cannot be made from what was given."""
 
-    code = "request-invalid"
 
-
-class KeyUnsupportedByToken(KeyUnsupported):
+class KeyUnsupportedByToken(KeyUnsupported, status=1):
     """The token cannot work with this kind or size of key."""
-
-    status = 1

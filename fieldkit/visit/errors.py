@@ -5,55 +5,37 @@ from __future__ import annotations
 from fieldkit import errors
 
 
-class VisitNotFound(errors.Missing):
+class VisitNotFound(errors.Missing, code="visit-not-found"):
     """No visit of that id is in the store."""
 
-    code = "visit-not-found"
 
-
-class BureauNotFound(errors.Missing):
+class BureauNotFound(errors.Missing, code="bureau-not-found"):
     """No bureau of that code is in the plan."""
 
-    code = "bureau-not-found"
 
-
-class ItemNotFound(errors.Misused):
+class ItemNotFound(errors.Misused, code="item-not-found"):
     """The checklist has no such item, or the item is of another kind."""
 
-    code = "item-not-found"
 
-
-class ItemOff(errors.Refused):
+class ItemOff(errors.Refused, code="item-not-relevant"):
     """The item does not apply, by the answers given so far."""
 
-    code = "item-not-relevant"
 
-
-class VisitClosed(errors.Refused):
+class VisitClosed(errors.Refused, code="visit-signed"):
     """The visit was signed off; only an amendment opens it again."""
 
-    code = "visit-signed"
 
-
-class VisitNotReady(errors.Refused):
+class VisitNotReady(errors.Refused, code="visit-not-ready"):
     """Required items are still open."""
 
-    code = "visit-not-ready"
 
-
-class ProcedureUnknown(errors.Misused):
+class ProcedureUnknown(errors.Misused, code="procedure-unknown"):
     """The checklist names a procedure that this release does not have."""
 
-    code = "procedure-unknown"
 
-
-class VisitChanged(errors.Refused):
+class VisitChanged(errors.Refused, code="visit-changed"):
     """The visit is not any more as it was read before it was to be signed off or recorded."""
 
-    code = "visit-changed"
 
-
-class VisitUnreadable(errors.Failed):
+class VisitUnreadable(errors.Failed, code="visit-unreadable"):
     """The entries of a visit are there, but do not add up to one: damaged, or of another release."""
-
-    code = "visit-unreadable"
