@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from fieldkit.driver import apt, library, macos, pcsc, prove, rpm, services, usb, windows
+from fieldkit.driver import apt, macos, pcsc, prove, rpm, services, usb, windows
 from fieldkit.driver.methods import InstallMethod, chosen, kinds, places
 from fieldkit.driver.steps import Package
 from fieldkit.errors import FieldkitError
@@ -24,6 +24,7 @@ from fieldkit.finding import Finding
 from fieldkit.profile.driver import Known
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message
+from fieldkit.token import library
 
 
 class Detected(msgspec.Struct, frozen=True):
@@ -190,7 +191,7 @@ def _here(place: str, finding: Finding, known: str) -> InstalledModule:
         package = _owner(place)
     kind = finding.detail or ""
     with contextlib.suppress(OSError):
-        kind = str(library.read(Path(place)))
+        kind = str(library.read_header(Path(place)))
     return InstalledModule(place, kind, finding.severity == "pass", package.version, package.name, known)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
-from fieldkit.driver import library
 from fieldkit.driver.errors import (
     FileUnverified,
     HashWrong,
@@ -28,6 +27,7 @@ from fieldkit.home import private
 from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
+from fieldkit.token import library
 
 CHUNK = 1 << 20
 NOTHING = M("Nothing was installed.")

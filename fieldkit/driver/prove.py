@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.driver import library
 from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
 from fieldkit.text import M
+from fieldkit.token import library
 
 Load = Callable[[str], int]  # loads a module in a process of its own; how many tokens it shows
 
@@ -52,7 +52,7 @@ def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
                 "driver-loads", "pass", M("The module loads; tokens it shows: {count}.", count=tokens), place
             )
         )
-        return Proof(place, str(library.read(Path(place))), tokens, tuple(seen))
+        return Proof(place, str(library.read_header(Path(place))), tokens, tuple(seen))
     raise ModuleUnproved(
         M("The driver of {profile} does not work: no module of it loads.", profile=profile),
         hint=M("Look at the findings; a restart of the machine helps some drivers."),
@@ -67,7 +67,7 @@ def examine(place: str) -> Finding | None:
     if not path.exists():
         return None
     try:
-        kind = library.read(path)
+        kind = library.read_header(path)
     except OSError as error:
         return Finding(
             "driver-module",

@@ -23,7 +23,7 @@ import msgspec
 from fieldkit.home import private
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import errors, header, opensc, protocol
+from fieldkit.token import errors, library, opensc, protocol
 from fieldkit.token.ownership import changeable_by_others
 
 Value = TypeVar("Value")
@@ -281,7 +281,7 @@ def inspect(module: str, *, named: bool = False) -> None:
     path = Path(module)
     name = path.name
     try:
-        library_header = header.read(path)
+        file_header = library.read_header(path)
         with path.open("rb") as file:
             spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
         # of a folder of one's own Windows does not say here who else may write
@@ -299,9 +299,6 @@ def inspect(module: str, *, named: bool = False) -> None:
             detail=error.strerror or "",
             module=module,
         ) from None
-    kind, machine, bits = header.here()
-    machines = "/".join(library_header.machines)
-    said = f"{library_header.kind or '?'} {machines} {library_header.bits or ''}".strip()
     if open_to is not None:
         raise errors.ModuleUnusable(
             M(
@@ -317,23 +314,23 @@ def inspect(module: str, *, named: bool = False) -> None:
         raise errors.ModuleUnusable(
             M("The module {module} writes PINs into a log and is not used.", module=name), module=module
         )
-    if library_header.kind != kind:
+    if file_header.format != library.own_format():
         raise errors.ModuleUnusable(
             M("The file {module} is not a library of this system.", module=module),
             hint=M("Give the path of the driver's PKCS#11 module."),
-            detail=said,
+            detail=str(file_header),
             module=module,
         )
-    if machine not in library_header.machines or library_header.bits != bits:
+    if not file_header.fits:
         raise errors.ModuleUnusable(
             M(
                 "The module {module} is for another kind of machine ({found}); this one needs {wanted}.",
                 module=name,
-                found=f"{'/'.join(library_header.machines)}, {library_header.bits} bit",
-                wanted=f"{machine}, {bits} bit",
+                found=f"{'/'.join(file_header.machines)}, {file_header.bits} bit",
+                wanted=f"{library.own_machine()}, {library.own_bits()} bit",
             ),
-            hint=M("Install the {bits}-bit driver.", bits=bits),
-            detail=said,
+            hint=M("Install the {bits}-bit driver.", bits=library.own_bits()),
+            detail=str(file_header),
             module=module,
         )
 

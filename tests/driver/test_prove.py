@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fieldkit.driver import library, prove
+from fieldkit.driver import prove
 from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.errors import Internal
 from fieldkit.text import M
+from fieldkit.token import library
 
 FAT = struct.pack(">III", 0xCAFEBABE, 2, 0x01000007) + bytes(16) + struct.pack(">I", 0x0100000C)
 REAL = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -49,7 +50,7 @@ def pe(machine: int, magic: int) -> bytes:
 def test_a_library_is_known_by_its_header(tmp_path: Path, head: bytes, said: str) -> None:
     path = tmp_path / "module"
     path.write_bytes(head)
-    assert str(library.read(path)) == said
+    assert str(library.read_header(path)) == said
 
 
 def test_a_module_for_another_processor_is_never_loaded(tmp_path: Path) -> None:
@@ -98,4 +99,4 @@ def test_whatever_a_file_holds_its_header_is_read_without_a_fault(data: bytes) -
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        assert library.read(Path(file.name)).format in ("elf", "pe", "mach-o", "unknown")
+        assert library.read_header(Path(file.name)).format in ("elf", "pe", "mach-o", "unknown")
