@@ -71,7 +71,7 @@ def _close_home(subject: Subject) -> MendOffer | None:
     if not stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
         return None
     step = Step(M("Close fieldkit's folder to other accounts."), ("chmod", "700", str(path)))
-    plan = Plan(step.said, commands=(step.command,), keeps=M("What is in the folder stays as it is."))
+    plan = Plan(step.message, commands=(step.command,), keeps=M("What is in the folder stays as it is."))
     return MendOffer(_probe(disk.PROBES, "home"), plan, work=lambda: path.chmod(0o700))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import prove
-from fieldkit.driver.plan import places
+from fieldkit.driver.methods import places
 from fieldkit.finding import Finding
 from fieldkit.text import M
 

@@ -16,8 +16,8 @@ from typing import Literal
 
 import msgspec
 
-from fieldkit.driver import apt, macos, pcsc, prove, rpm, services, usb, windows
-from fieldkit.driver.methods import InstallMethod, chosen, kinds, places
+from fieldkit.driver import apt, pcsc, prove, services, usb, windows
+from fieldkit.driver.methods import InstallMethod, chosen, installers, owner, places
 from fieldkit.driver.steps import Package
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
@@ -188,23 +188,11 @@ def _word(part: str, name: str) -> bool:
 def _here(place: str, finding: Finding, known: str) -> InstalledModule:
     package = Package("")
     with contextlib.suppress(FieldkitError, OSError):
-        package = _owner(place)
+        package = owner(place)
     kind = finding.detail or ""
     with contextlib.suppress(OSError):
         kind = str(library.read_header(Path(place)))
     return InstalledModule(place, kind, finding.severity == "pass", package.version, package.name, known)
-
-
-def _owner(place: str) -> Package:
-    """The package and version that the system knows the file at `place` by; empty where it does not."""
-    real = os.path.realpath(place)
-    if sys.platform == "win32":
-        return Package("", windows.file_version(place))
-    if sys.platform == "darwin":
-        return Package(*macos.owner(real))
-    if "apt" in kinds():
-        return apt.owner(real) or apt.owner(place) or Package("")
-    return (rpm.owner(real) if "rpm" in kinds() else None) or Package("")
 
 
 def _wanted(way: InstallMethod | None) -> dict[str, str]:
@@ -318,13 +306,8 @@ def disturbing(profile: TokenProfile) -> list[Finding]:
 
 
 def _package_here(name: str) -> str:
-    if "apt" in kinds():
-        found = apt.installed([name])
-    elif "rpm" in kinds():
-        found = rpm.installed([name])
-    else:
-        found = {}
-    return " ".join(next(iter(found.items()), ()))
+    packages = (installer.installed([name]) for installer in installers())
+    return next((f"{name} {versions[name]}" for versions in packages if name in versions), "")
 
 
 def _module_here(name: str) -> str:

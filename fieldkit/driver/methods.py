@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
+import os
 
 import msgspec
 
-from fieldkit.driver import apt, distribution
-from fieldkit.driver.steps import Kind
+from fieldkit.driver import distribution
+from fieldkit.driver.apt import APT
+from fieldkit.driver.installer import DriverInstaller
+from fieldkit.driver.macos import PkgInstaller
+from fieldkit.driver.rpm import RpmInstaller
+from fieldkit.driver.steps import Kind, Package
+from fieldkit.driver.windows import ExeInstaller, MsiInstaller
 from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import System, TokenProfile, this_system
 
@@ -31,15 +35,32 @@ class InstallMethod(msgspec.Struct, frozen=True):
         return self.apt.known if self.apt is not None else self.file.known if self.file is not None else ""
 
 
+INSTALLERS: dict[Kind, DriverInstaller] = {
+    "apt": APT,
+    "deb": APT,
+    "rpm": RpmInstaller(),
+    "msi": MsiInstaller(),
+    "exe": ExeInstaller(),
+    "pkg": PkgInstaller(),
+}
+"""What installs each kind; of those that a machine can run, the first is preferred."""
+
+
 def kinds() -> tuple[Kind, ...]:
     """The kinds of installers that this machine can run, those to be preferred first."""
-    if sys.platform == "win32":
-        return ("msi", "exe")
-    if sys.platform == "darwin":
-        return ("pkg",)
-    if apt.available():
-        return ("apt", "deb")
-    return ("rpm",) if shutil.which("rpm") else ()
+    return tuple(kind for kind, installer in INSTALLERS.items() if installer.available())
+
+
+def installers() -> tuple[DriverInstaller, ...]:
+    """Those that this machine can run, each once."""
+    return tuple(dict.fromkeys(INSTALLERS[kind] for kind in kinds()))
+
+
+def owner(path: str) -> Package:
+    """The package and version that the system knows the file at `path` by; empty where it does not."""
+    places = dict.fromkeys((os.path.realpath(path), path))
+    owners = (installer.owner(place) for installer in installers() for place in places)
+    return next((package for package in owners if package is not None), Package(""))
 
 
 def ways(profile: TokenProfile) -> tuple[InstallMethod, ...]:
@@ -49,9 +70,9 @@ def ways(profile: TokenProfile) -> tuple[InstallMethod, ...]:
         if kind == "apt":
             family = set(distribution.family())
             install_methods += [
-                InstallMethod("apt", apt=each)
-                for each in profile.driver.apt
-                if not each.distributions or family & set(each.distributions)
+                InstallMethod("apt", apt=packages)
+                for packages in profile.driver.apt
+                if not packages.distributions or family & set(packages.distributions)
             ]
         else:
             files: tuple[PackageFile, ...] = getattr(profile.driver, kind)

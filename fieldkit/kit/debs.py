@@ -81,7 +81,7 @@ def fetch(
         packages = sorted({package for closure in found for package in closure.packages})
         options = (*_bare(cache), *HASHES, "-o", f"Dir::Cache::archives={archives}", "--download-only")
         message = M("Download the drivers' packages, with all that they need.")
-        apt.carry_out(apt.install_step((), packages, message, *options), log, tell)
+        apt.APT.carry_out(apt.install_step((), packages, message, *options), log, tell)
     for name, file in files.items():
         if not (archives / name).exists() or not _right(archives / name, file):
             raise PackageDamaged(

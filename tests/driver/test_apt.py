@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.driver import apt, apt_errors, errors
+from fieldkit.driver import apt, errors
 from fieldkit.errors import FieldkitError
 from tests.driver.machine import Machine
 
@@ -95,7 +95,7 @@ def test_a_package_file_says_its_name_version_and_architecture(package: Callable
 
 @pytest.mark.parametrize(("output", "kind"), COMPLAINTS)
 def test_each_known_complaint_has_a_type_and_says_what_to_do(output: str, kind: type[FieldkitError]) -> None:
-    error = apt_errors.recognise(output.splitlines())
+    error = apt.APT.recognise(output.splitlines())
     assert type(error) is kind
     assert error.hint is not None
     assert "{" not in f"{error} {error.hint}"

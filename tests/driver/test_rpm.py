@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fieldkit.driver import errors, rpm
+from fieldkit.driver import errors
+from fieldkit.driver.rpm import RpmInstaller
 from fieldkit.errors import FieldkitError
 from tests.driver.machine import Machine
 
@@ -123,6 +124,6 @@ def test_an_rpm_cut_short_is_told_as_damaged(without_apt: Machine, package: Call
     ],
 )  # fmt: skip
 def test_each_known_complaint_of_rpm_has_a_type(output: str, kind: type[FieldkitError]) -> None:
-    error = rpm.recognise(output.splitlines())
+    error = RpmInstaller().recognise(output.splitlines())
     assert type(error) is kind
     assert "{" not in f"{error} {error.hint}"
