@@ -7,7 +7,6 @@ journal's last entry, the hardware clock. With one, with the date that a service
 from __future__ import annotations
 
 import email.utils
-import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fieldkit import web
 from fieldkit.doctor import services
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
@@ -131,41 +131,32 @@ def _stamped(address: str) -> datetime | None:
             "cert_req": False,
         }
     )
-    answered = _asked(
-        urllib.request.Request(  # noqa: S310 (http only, by the caller)
-            address,
-            data=query.dump(),  # type: ignore[no-untyped-call]
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-    )
-    if answered is None:
-        return None
+    _, body = _answer(web.request(address, query.dump(), "application/timestamp-query"))  # type: ignore[no-untyped-call]
     try:
-        token = tsp.TimeStampResp.load(answered[1])["time_stamp_token"]  # type: ignore[no-untyped-call]
-        told = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
+        token = tsp.TimeStampResp.load(body)["time_stamp_token"]  # type: ignore[no-untyped-call]
+        moment = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return told if isinstance(told, datetime) else None
+    return moment if isinstance(moment, datetime) else None
 
 
 def _date(address: str) -> datetime | None:
-    answered = _asked(urllib.request.Request(address, method="HEAD"))  # noqa: S310 (http only, by the caller)
-    said = answered[0] if answered is not None else ""
+    date, _ = _answer(web.request(address, method="HEAD"))
     try:
-        return email.utils.parsedate_to_datetime(said).astimezone(UTC) if said else None
+        return email.utils.parsedate_to_datetime(date).astimezone(UTC) if date else None
     except ValueError:
         return None
 
 
-def _asked(request: urllib.request.Request) -> tuple[str, bytes] | None:
-    """The `Date` and the body of the answer; None where there is none."""
+def _answer(request: urllib.request.Request) -> tuple[str, bytes]:
+    """The `Date` and the body of the answer; empty where there is none."""
     try:
-        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310 (http only, by the caller)
-            return answer.headers.get("Date") or "", answer.read(1 << 20)
+        answer = web.exchange(request, seconds=3, largest=1 << 20)
     except urllib.error.HTTPError as error:  # a refusal carries a date too
         return error.headers.get("Date") or "", b""
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
+    except web.FAULTS:
+        return "", b""
+    return answer.headers.get("Date") or "", answer.body
 
 
 PROBES = (Probe("clock", sane), Probe("clock-hardware", hardware), Probe("clock-network", network, 10.0))

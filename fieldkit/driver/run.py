@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from fieldkit.driver.ask import surroundings
+from fieldkit import program
 from fieldkit.home import private
 
 POLL = 0.05
@@ -50,7 +50,7 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=surroundings(),
+                env=program.environment(),
                 **_apart(),
             )
         except OSError as error:

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from datetime import datetime, tzinfo
 from importlib import metadata
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from fieldkit.checklist.model import Paper
+from fieldkit.program import run
 from fieldkit.record.content import RecordContent, check_size, encode
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import FORM_LABELS, LABELS
@@ -82,16 +82,12 @@ def render_apart(data: bytes, content: RecordContent) -> Rendered:
     """
     try:
         job = json.dumps(_job(data, content)).encode()
-        done = subprocess.run(
-            [sys.executable, "-I", str(HERE / "typeset.py")], input=job, capture_output=True, timeout=PATIENCE
-        )
-    except subprocess.TimeoutExpired:
-        raise _refused("timeout") from None
     except (OSError, ValueError, OverflowError) as error:  # moments that are none, years beyond the calendar
         raise _refused(str(error)) from None
-    if done.returncode:
-        raise _refused(done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "killed")
-    places, _, pdf = done.stdout.partition(b"\n")
+    done = run([sys.executable, "-I", str(HERE / "typeset.py")], stdin=job, timeout=PATIENCE)
+    if done.status:
+        raise _refused(done.complaint.rpartition("\n")[2] or "killed")
+    places, _, pdf = done.output.partition(b"\n")
     return _rendered(data, pdf, json.loads(places))
 
 

@@ -5,9 +5,6 @@ Imported late: this loads pyHanko.
 
 from __future__ import annotations
 
-import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from asn1crypto import tsp
@@ -15,6 +12,7 @@ from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from fieldkit import web
 from fieldkit.pdf import boundary
 from fieldkit.validation.trust import certificates
 
@@ -78,26 +76,16 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
             raise boundary.timestamp_failed(f"{self.url}: a timestamp for something else")
 
     def _ask(self, query: bytes) -> Any:
-        if not self.url.lower().startswith(("http://", "https://")):
-            raise boundary.timestamp_failed(f"not an http address: {self.url}")
         try:
-            request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
-                self.url, data=query, headers={"Content-Type": "application/timestamp-query"}
-            )
-            end = time.monotonic() + self.timeout  # of all of it: a server may send a byte now and then
-            with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
-                kind = response.headers.get_content_type()
-                body = b""
-                while len(body) <= LARGEST_RESPONSE and (part := response.read1(65536)):
-                    body += part
-                    if time.monotonic() > end:
-                        raise TimeoutError("too slow")
-        except (OSError, ValueError) as error:  # URLError, timeouts and bad addresses
+            request = web.request(self.url, query, "application/timestamp-query")
+            response = web.exchange(request, seconds=self.timeout, largest=LARGEST_RESPONSE)
+        except web.FAULTS as error:
             raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        if kind != "application/timestamp-reply" or len(body) > LARGEST_RESPONSE:
-            raise boundary.timestamp_failed(f"{self.url}: {kind}, {len(body)} bytes")
+        kind = response.headers.get_content_type()
+        if kind != "application/timestamp-reply":
+            raise boundary.timestamp_failed(f"{self.url}: {kind}, {len(response.body)} bytes")
         try:
-            answer = tsp.TimeStampResp.load(body, strict=True)  # type: ignore[no-untyped-call]
+            answer = tsp.TimeStampResp.load(response.body, strict=True)  # type: ignore[no-untyped-call]
             status = answer["status"]["status"].native
         except (ValueError, TypeError, KeyError) as error:
             raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
