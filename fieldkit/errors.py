@@ -61,8 +61,8 @@ class FieldkitError(Exception):
 
     def lines(self) -> list[str]:
         """What a person reads, a sentence a line: what happened, what was not changed, what next."""
-        said = (self.message, self.unchanged, self.hint)
-        return [str(part) for part in said if part is not None]
+        sentences = (self.message, self.unchanged, self.hint)
+        return [str(part) for part in sentences if part is not None]
 
     def as_dict(self) -> dict[str, Any]:
         """The `error` member of a command's JSON document."""

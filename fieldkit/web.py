@@ -44,18 +44,18 @@ def request(
 
 
 def exchange(
-    asked: urllib.request.Request, *, seconds: float, largest: int, opener: Opener = urllib.request.urlopen
+    request: urllib.request.Request, *, seconds: float, largest: int, opener: Opener = urllib.request.urlopen
 ) -> HttpAnswer:
-    """What is answered to `asked` within `seconds` in all, and `largest` bytes; raises `FAULTS`."""
+    """What is answered to `request` within `seconds` in all, and `largest` bytes; raises `FAULTS`."""
     end = time.monotonic() + seconds
     body = bytearray()
-    with opener(asked, timeout=max(seconds, 0.1)) as answer:
+    with opener(request, timeout=max(seconds, 0.1)) as answer:
         while block := answer.read1(1 << 16):
             body += block
             if len(body) > largest:
                 raise NotWhole("too large")
             if time.monotonic() > end:
                 raise TimeoutError("too slow")
-        if asked.get_method() != "HEAD" and len(body) < int(answer.headers.get("Content-Length") or 0):
+        if request.get_method() != "HEAD" and len(body) < int(answer.headers.get("Content-Length") or 0):
             raise NotWhole("cut short")
         return HttpAnswer(answer.headers, bytes(body))

@@ -26,7 +26,7 @@ def list_(call: Call) -> Reply:
         try:
             known = load.load(path)
         except Invalid as error:  # one that is being written is no reason to hide the others
-            message = error.problems[0].said
+            message = error.problems[0].placed
             result.append({"checklist": name, "path": str(path), "problem": str(message)})
             lines.append(M("{name}: cannot be used: {problem}", name=name, problem=message))
             continue

@@ -31,17 +31,17 @@ SET_IT = M("Set date, time and time zone of this computer before anything is sig
 
 def sane(subject: Subject) -> Iterable[Finding]:
     now = datetime.now(UTC)
-    made = datetime.fromtimestamp((PACKAGE / "__init__.py").stat().st_mtime, UTC)
+    installed = datetime.fromtimestamp((PACKAGE / "__init__.py").stat().st_mtime, UTC)
     shown = _shown(now)
     last = subject.last_entry() if subject.last_entry is not None else None
-    if now < made - SLACK:
+    if now < installed - SLACK:
         yield Finding(
             "clock",
             "fail",
             M(
                 "The clock is wrong: it shows {now}, before fieldkit was installed ({then}).",
                 now=shown,
-                then=_shown(made),
+                then=_shown(installed),
             ),
             hint=SET_IT,
         )
@@ -69,14 +69,14 @@ def _shown(moment: datetime) -> str:
 
 def hardware(subject: Subject) -> Iterable[Finding]:
     try:
-        kept = datetime.fromtimestamp(int(RTC.read_text()), UTC)
+        hardware_time = datetime.fromtimestamp(int(RTC.read_text()), UTC)
     except (OSError, ValueError):
         return  # containers and many virtual machines have none: nothing to compare with
-    if abs(datetime.now(UTC) - kept) > ZONES:
+    if abs(datetime.now(UTC) - hardware_time) > ZONES:
         yield Finding(
             "clock-hardware",
             "warning",
-            M("The hardware clock shows another day: {then}.", then=_shown(kept)),
+            M("The hardware clock shows another day: {then}.", then=_shown(hardware_time)),
             hint=M("After setting the time run `sudo hwclock --systohc`; the battery may be flat."),
         )
 
@@ -87,13 +87,13 @@ def network(subject: Subject) -> Iterable[Finding]:
     addresses = [target for target in listed if target.url.startswith(("http://", "https://"))]
     for target in sorted(addresses, key=lambda target: target.kind != "tsa"):
         before = datetime.now(UTC)
-        told = _stamped(target.url) if target.kind == "tsa" else None
-        by_stamp = told is not None
-        told = told or _date(target.url)
-        if told is None:
+        moment = _stamped(target.url) if target.kind == "tsa" else None
+        by_stamp = moment is not None
+        moment = moment or _date(target.url)
+        if moment is None:
             continue
         host = urlsplit(target.url).hostname or ""
-        yield compared(told, before, datetime.now(UTC), f"{host} ({'timestamp' if by_stamp else 'Date'})")
+        yield compared(moment, before, datetime.now(UTC), f"{host} ({'timestamp' if by_stamp else 'Date'})")
         return
     yield Finding(
         "clock-network",
@@ -103,9 +103,9 @@ def network(subject: Subject) -> Iterable[Finding]:
     )
 
 
-def compared(told: datetime, before: datetime, after: datetime, source: str) -> Finding:
-    """The finding on a time `told` by a service between `before` and `after` by this clock."""
-    apart = max(before - told, told - after, timedelta())
+def compared(moment: datetime, before: datetime, after: datetime, source: str) -> Finding:
+    """The finding on a time `moment` by a service between `before` and `after` by this clock."""
+    apart = max(before - moment, moment - after, timedelta())
     if apart > TOLERATED:
         return Finding(
             "clock-network",

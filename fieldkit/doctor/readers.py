@@ -64,8 +64,8 @@ def _refusals() -> tuple[str, ...]:
     """What polkit told the system's journal of it last, where that may be read."""
     if shutil.which("journalctl") is None:
         return ()
-    asked = ("journalctl", "--unit=pcscd", "--lines=50", "--output=cat", "--no-pager")
-    lines = [line for line in ask(asked).out.splitlines() if "NOT authorized for action" in line]
+    argv = ("journalctl", "--unit=pcscd", "--lines=50", "--output=cat", "--no-pager")
+    lines = [line for line in ask(argv).out.splitlines() if "NOT authorized for action" in line]
     return tuple(lines[-1:])
 
 

@@ -86,17 +86,17 @@ def detect(
         reader for reader in (pcsc.readers().readers if readers is None else readers) if reader.present
     ]
     plugged = list(usb.devices() if devices is None else devices)
-    detecteds = [_in_reader(profiles, reader) for reader in present]
-    told = {name for token in detecteds for name in token.profiles}
+    tokens = [_in_reader(profiles, reader) for reader in present]
+    served = {name for token in tokens for name in token.profiles}
     for device in plugged:
         serving = _serving(profiles, "usb", device.id)
-        if told.intersection(serving) or (detecteds and not serving):
+        if served.intersection(serving) or (tokens and not serving):
             continue  # the reader service has told of it
         if serving or device.smart_card:
-            detecteds.append(
+            tokens.append(
                 Detected("usb", device.name, usb=device.id, profiles=tuple(serving), known=_first(serving))
             )
-    return tuple(detecteds)
+    return tuple(tokens)
 
 
 def state(profile: TokenProfile) -> DriverState:
@@ -154,20 +154,20 @@ def _in_reader(profiles: Mapping[str, TokenProfile], reader: pcsc.Reader) -> Det
 
 def _serving(profiles: Mapping[str, TokenProfile], by: str, value: str) -> dict[str, str]:
     """The profiles that serve what shows `value`, the best first, each with how well that is known."""
-    found: list[tuple[tuple[bool, int, str], str, str]] = []
+    ranked: list[tuple[tuple[bool, int, str], str, str]] = []
     for profile in profiles.values():
         if by == "atr" and profile.matches_atr(value):
             # an ATR without wildcards says more than one with
             exact = {atr.value: atr.known for atr in profile.atr}
             masked = next((atr.known for atr in profile.atr if "?" in atr.value), "documented")
             known = exact.get(value, masked)
-            found.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
+            ranked.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
         elif by == "usb" and profile.matches_usb(value):
-            known = next(each.known for each in profile.usb if each.id == value.lower())
-            found.append(((False, _RANK[known], profile.id), profile.id, known))
+            known = next(device.known for device in profile.usb if device.id == value.lower())
+            ranked.append(((False, _RANK[known], profile.id), profile.id, known))
         elif by == "reader" and any(_word(part, value) for part in profile.reader):
-            found.append(((False, 0, profile.id), profile.id, "hypothesis"))
-    return {id: known for _, id, known in sorted(found)}
+            ranked.append(((False, 0, profile.id), profile.id, "hypothesis"))
+    return {id: known for _, id, known in sorted(ranked)}
 
 
 _RANK = {"confirmed": 0, "documented": 1, "hypothesis": 2}
@@ -207,15 +207,15 @@ def _too_old(
     way: InstallMethod | None, have: Mapping[str, str], here: Sequence[InstalledModule]
 ) -> tuple[Finding, ...]:
     """Where the version that is here is older than the profile asks."""
-    told: list[tuple[str, str, str]] = []
+    outdated: list[tuple[str, str, str]] = []
     if way is not None and way.apt is not None:
-        told = [
+        outdated = [
             (name, have[name], least)
             for name, least in way.apt.least.items()
             if name in have and not apt.at_least(have[name], least)
         ]
     elif way is not None and way.file is not None and way.file.version:
-        told = [
+        outdated = [
             (PurePath(module.path).name, module.version, way.file.version)
             for module in here
             if module.path == way.file.module and module.version and _older(module.version, way.file.version)
@@ -227,12 +227,12 @@ def _too_old(
             M(
                 "{name} is too old: {version} is here, {least} is needed.",
                 name=name,
-                version=found,
+                version=version,
                 least=least,
             ),
             hint=M("Install the driver again with `fieldkit driver install`."),
         )
-        for name, found, least in told
+        for name, version, least in outdated
     )
 
 
@@ -282,23 +282,23 @@ def disturbing(profile: TokenProfile) -> list[Finding]:
     own = {PureWindowsPath(place).name for place in places(profile)}
     findings = []
     for conflict in profile.driver.conflicts:
-        there = ""
+        place = ""
         if conflict.kind == "package":
-            there = _package_here(conflict.name)
+            place = _package_here(conflict.name)
         elif conflict.kind == "provider" and sys.platform == "win32":
-            there = conflict.name if conflict.name in windows.providers(64) else ""
+            place = conflict.name if conflict.name in windows.providers(64) else ""
         elif conflict.kind == "service":
-            there = conflict.name if services.running(conflict.name) else ""
+            place = conflict.name if services.running(conflict.name) else ""
         elif conflict.kind == "module" and not any(conflict.name in name for name in own):
-            there = _module_here(conflict.name)
-        if there:
+            place = _module_here(conflict.name)
+        if place:
             findings.append(
                 Finding(
                     "driver-conflict",
                     "warning",
                     M("{name} is on this machine and may disturb the driver of {profile}.",
                       name=conflict.name, profile=profile.id),
-                    detail=f"{there}: {conflict.text} [{conflict.known}]",
+                    detail=f"{place}: {conflict.text} [{conflict.known}]",
                     hint=M("Remove it, or use only the maker's module (--module)."),
                 )
             )  # fmt: skip

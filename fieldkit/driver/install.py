@@ -60,7 +60,7 @@ def install(
         files.bring(plan.copies, tell, stop)
         for step in plan.steps:
             if step.installs:  # asked only now: a step before it may have fetched the lists
-                before = _look(installer, plan)
+                before = _state(installer, plan)
             restart = installer.carry_out(step, log, tell, stop) or restart
     except FieldkitError as error:
         undo(error, plan, before or StateBefore(), log)
@@ -68,8 +68,8 @@ def install(
     finally:
         files.clear(plan.copies)
     now = installer.traces(before.names) if before is not None else {}
-    seen = before or StateBefore()
-    return Installation(tuple(seen.added(now)), log, seen, restart)
+    state = before or StateBefore()
+    return Installation(tuple(state.added(now)), log, state, restart)
 
 
 def undo(error: FieldkitError, plan: DriverPlan, before: StateBefore, log: Path) -> None:
@@ -99,6 +99,6 @@ def undo(error: FieldkitError, plan: DriverPlan, before: StateBefore, log: Path)
         error.unchanged = M("Nothing was installed.")
 
 
-def _look(installer: DriverInstaller, plan: DriverPlan) -> StateBefore:
+def _state(installer: DriverInstaller, plan: DriverPlan) -> StateBefore:
     names = installer.expected(plan)
     return StateBefore(names, installer.traces(names), frozenset(installer.settings_of(names)))

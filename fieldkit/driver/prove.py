@@ -27,18 +27,18 @@ class Proof(msgspec.Struct, frozen=True):
 
 def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
     """The first of `places` whose module loads; raises `ModuleUnproved` with what was seen at each."""
-    seen: list[Finding] = []
+    findings: list[Finding] = []
     for place in places:
         finding = examine(place)
         if finding is None:
             continue
-        seen.append(finding)
+        findings.append(finding)
         if finding.severity == "fail":
             continue
         try:
             tokens = load(place)
         except FieldkitError as error:
-            seen.append(
+            findings.append(
                 Finding(
                     "driver-module",
                     "fail",
@@ -47,17 +47,17 @@ def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
                 )
             )
             continue
-        seen.append(
+        findings.append(
             Finding(
                 "driver-loads", "pass", M("The module loads; tokens it shows: {count}.", count=tokens), place
             )
         )
-        return Proof(place, str(library.read_header(Path(place))), tokens, tuple(seen))
+        return Proof(place, str(library.read_header(Path(place))), tokens, tuple(findings))
     raise ModuleUnproved(
         M("The driver of {profile} does not work: no module of it loads.", profile=profile),
         hint=M("Look at the findings; a restart of the machine helps some drivers."),
-        detail="\n".join(f"{finding.message} {finding.detail}" for finding in seen) or ", ".join(places),
-        findings=[f"{finding.id}: {finding.message}" for finding in seen],
+        detail="\n".join(f"{finding.message} {finding.detail}" for finding in findings) or ", ".join(places),
+        findings=[f"{finding.id}: {finding.message}" for finding in findings],
     )
 
 
