@@ -21,7 +21,6 @@ from fieldkit.driver.methods import InstallMethod, chosen, installers, owner, pl
 from fieldkit.driver.steps import Package
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.profile.driver import Known
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message
 from fieldkit.token import library
@@ -106,7 +105,7 @@ def state(profile: TokenProfile) -> DriverState:
     have = apt.installed(packages) if packages else {}
     known = {module.path: module.known for module in profile.modules_of()}
     if way is not None:
-        known.setdefault(way.module, _known(way.known))
+        known.setdefault(way.source.module, way.source.known)
     looks = [(place, prove.examine(place)) for place in places(profile)]
     files: dict[str, InstalledModule] = {}
     findings: list[Finding] = []
@@ -129,7 +128,7 @@ def state(profile: TokenProfile) -> DriverState:
         findings=(*findings, *old),
         wanted=wanted,
         way=way.kind if way is not None else "",
-        known=way.known if way is not None else "",
+        known=way.source.known if way is not None else "",
     )
 
 
@@ -171,10 +170,6 @@ def _serving(profiles: Mapping[str, TokenProfile], by: str, value: str) -> dict[
 
 
 _RANK = {"confirmed": 0, "documented": 1, "hypothesis": 2}
-
-
-def _known(word: str) -> Known:
-    return word if word in ("confirmed", "documented") else "hypothesis"  # type: ignore[return-value]
 
 
 def _first(serving: Mapping[str, str]) -> str:

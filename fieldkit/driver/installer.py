@@ -23,6 +23,7 @@ from fieldkit.driver.errors import (
     NoSpace,
     PackageDamaged,
     PackageForeign,
+    PublisherWrong,
 )
 from fieldkit.driver.steps import DriverPlan, Package, PackageChanges, Step, Tell
 from fieldkit.errors import Cancelled, FieldkitError
@@ -227,3 +228,19 @@ def unchecked_publisher(file: PackageFile, detail: str = "") -> Finding:
         M("Who published {file} could not be checked; its SHA-256 is right.", file=file.file),
         detail=detail,
     )
+
+
+def compare_publisher(file: PackageFile, signers: Collection[str], detail: str) -> None:
+    """Raise where none of the `signers` is the profile's: its name begins one ("Bit4id", "Bit4id S.r.l.")."""
+    own = re.compile(rf"{re.escape(file.publisher)}(?!\w)", re.IGNORECASE)
+    if not any(own.match(signer) for signer in signers):
+        raise PublisherWrong(
+            M(
+                "{file} is not signed by {publisher}; it is not run.",
+                file=file.file,
+                publisher=file.publisher,
+            ),
+            unchanged=M("Nothing was installed."),
+            hint=M("Ask head office for the right file; the profile says who publishes it."),
+            detail=detail,
+        )

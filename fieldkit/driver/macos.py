@@ -11,8 +11,15 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from fieldkit.driver.errors import PublisherWrong
-from fieldkit.driver.installer import DAMAGED, RIGHTS, SPACE, Cause, DriverInstaller, percent
+from fieldkit.driver.installer import (
+    DAMAGED,
+    RIGHTS,
+    SPACE,
+    Cause,
+    DriverInstaller,
+    compare_publisher,
+    percent,
+)
 from fieldkit.driver.steps import DriverPlan, Package, Step
 from fieldkit.finding import Finding
 from fieldkit.operator import Progress
@@ -56,18 +63,9 @@ class PkgInstaller(DriverInstaller):
         status = re.search(r"^\s*Status: (.+)$", signature, re.MULTILINE)
         signer = re.search(r"^\s*1\. Developer ID Installer: (.+?)(?: \(\w+\))?$", signature, re.MULTILINE)
         good = status is not None and status[1].startswith(TRUSTED)
-        if good and signer and re.match(rf"{re.escape(file.publisher)}(?!\w)", signer[1], re.IGNORECASE):
-            return None
-        raise PublisherWrong(
-            M(
-                "{file} is not signed by {publisher}; it is not run.",
-                file=file.file,
-                publisher=file.publisher,
-            ),
-            unchanged=M("Nothing was installed."),
-            hint=M("Ask head office for the right file; the profile says who publishes it."),
-            detail=" ".join(match[1] for match in (status, signer) if match),
-        )
+        detail = " ".join(match[1] for match in (status, signer) if match)
+        compare_publisher(file, (signer[1],) if good and signer else (), detail)
+        return None
 
     def steps(self, file: PackageFile, path: Path, prefix: Sequence[str]) -> tuple[Step, ...]:
         argv = (*prefix, "installer", "-verboseR", "-pkg", str(path), "-target", "/")

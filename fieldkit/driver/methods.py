@@ -25,14 +25,11 @@ class InstallMethod(msgspec.Struct, frozen=True):
     file: PackageFile | None = None
 
     @property
-    def module(self) -> str:
-        """The file that is there afterwards."""
-        return self.apt.module if self.apt is not None else self.file.module if self.file is not None else ""
-
-    @property
-    def known(self) -> str:
-        """How well the way is known."""
-        return self.apt.known if self.apt is not None else self.file.known if self.file is not None else ""
+    def source(self) -> Apt | PackageFile:
+        """What the profile says of it: the file that is there afterwards, and how well that is known."""
+        source = self.apt or self.file
+        assert source is not None
+        return source
 
 
 INSTALLERS: dict[Kind, DriverInstaller] = {
@@ -90,5 +87,5 @@ def chosen(profile: TokenProfile) -> InstallMethod | None:
 def places(profile: TokenProfile, system: System | None = None) -> tuple[str, ...]:
     """Where the profile's PKCS#11 module may be on this system, the best place first."""
     way = chosen(profile) if system in (None, this_system()) else None
-    proving = (way.module,) if way is not None else ()
+    proving = (way.source.module,) if way is not None else ()
     return tuple(dict.fromkeys((*proving, *(module.path for module in profile.modules_of(system)))))

@@ -99,11 +99,11 @@ def _changed(made: DriverPlan, changes: PackageChanges) -> DriverPlan:
 
 def _module(way: InstallMethod) -> tuple[tuple[Package, ...], tuple[str, ...]]:
     """The module of a maker's file, as what is here already, or as what is missing."""
-    finding = prove.examine(way.module)
+    finding = prove.examine(way.source.module)
     here = finding is not None and finding.severity == "pass"
     if here and way.file is not None and INSTALLERS[way.kind].registered(way.file):
-        return (Package(way.module),), ()
-    return (), (way.module,)
+        return (Package(way.source.module),), ()
+    return (), (way.source.module,)
 
 
 def _present(way: Apt) -> tuple[tuple[Package, ...], tuple[str, ...]]:

@@ -17,7 +17,7 @@ from threading import Event
 import msgspec
 
 from fieldkit.driver.ask import Answer, SystemQuery, ask, system32
-from fieldkit.driver.errors import InstallFailed, NoRights, PublisherWrong
+from fieldkit.driver.errors import InstallFailed, NoRights
 from fieldkit.driver.installer import (
     BUSY,
     DAMAGED,
@@ -25,6 +25,7 @@ from fieldkit.driver.installer import (
     SPACE,
     Cause,
     DriverInstaller,
+    compare_publisher,
     recognise,
     unchecked_publisher,
 )
@@ -170,20 +171,9 @@ class WindowsInstaller(DriverInstaller):
         if not status:
             return unchecked_publisher(file, subject)
         names = re.findall(r'(?:^|,\s*)(?:CN|O)=("(?:[^"]|"")*"|[^,]*)', subject)
-        # begins with its words: "Bit4id" and "Bit4id S.r.l."
-        own = re.compile(rf"{re.escape(file.publisher)}(?!\w)", re.IGNORECASE)
-        if status == "Valid" and any(own.match(name.strip('"')) for name in names):
-            return None
-        raise PublisherWrong(
-            M(
-                "{file} is not signed by {publisher}; it is not run.",
-                file=file.file,
-                publisher=file.publisher,
-            ),
-            unchanged=M("Nothing was installed."),
-            hint=M("Ask head office for the right file; the profile says who publishes it."),
-            detail=f"{status} {subject}".strip(),
-        )
+        signers = [name.strip('"') for name in names] if status == "Valid" else []
+        compare_publisher(file, signers, f"{status} {subject}".strip())
+        return None
 
     @abstractmethod
     def step(self, file: PackageFile, path: Path) -> Step:
