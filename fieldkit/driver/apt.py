@@ -72,28 +72,27 @@ def available() -> bool:
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
     """Name to version of those of `packages` that are fully installed."""
-    wanted = list(packages)
-    if not wanted:
+    return {name: version for name, (version, state) in _known(packages).items() if state in ("ii", "hi")}
+
+
+def states(packages: Iterable[str]) -> dict[str, str]:
+    """Name to dpkg's state ("ii", "iU", "rc" …) of those of `packages` that it knows."""
+    return {name: state for name, (_, state) in _known(packages).items() if state}
+
+
+def _known(packages: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Name to version and state of those of `packages` that dpkg knows."""
+    names = sorted(set(packages))
+    if not names:
         return {}
     shape = "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n"
-    answer = ask(("dpkg-query", "--show", shape, "--", *wanted))
-    rows = (line.split("\t") for line in answer.out.splitlines())
-    return {row[0]: row[1] for row in rows if len(row) == 3 and row[2].strip() in ("ii", "hi")}
+    rows = (line.split("\t") for line in ask(("dpkg-query", "--show", shape, "--", *names)).out.splitlines())
+    return {row[0]: (row[1], row[2].strip()) for row in rows if len(row) == 3}
 
 
 def at_least(version: str, least: str) -> bool:
     """`version` is `least` or later, as Debian compares them."""
     return ask(("dpkg", "--compare-versions", version, "ge", least)).status == 0
-
-
-def states(names: Iterable[str]) -> dict[str, str]:
-    """Name to dpkg's state ("ii", "iU", "rc" …) of those of `names` that it knows."""
-    wanted = sorted(set(names))
-    if not wanted:
-        return {}
-    answer = ask(("dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *wanted))
-    rows = (line.split("\t") for line in answer.out.splitlines())
-    return {row[0]: row[1].strip() for row in rows if len(row) == 2 and row[1].strip()}
 
 
 def interrupted() -> bool:

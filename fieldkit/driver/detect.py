@@ -106,12 +106,11 @@ def state(profile: TokenProfile) -> DriverState:
     known = {module.path: module.known for module in profile.modules_of()}
     if way is not None:
         known.setdefault(way.source.module, way.source.known)
-    looks = [(place, prove.examine(place)) for place in places(profile)]
     files: dict[str, InstalledModule] = {}
     findings: list[Finding] = []
-    for place, finding in looks:
+    for place, finding in _examined(profile):
         real = os.path.realpath(place)
-        if finding is None or real in files:  # one file may have two names
+        if real in files:  # one file may have two names
             continue
         files[real] = _here(place, finding, known.get(place, ""))
         if finding.severity != "pass":
@@ -141,6 +140,12 @@ def conflicts(tokens: Iterable[Detected], profiles: Mapping[str, TokenProfile]) 
             findings += _wrong_size(profiles[name])
             findings += disturbing(profiles[name])
     return tuple({(finding.id, str(finding.message)): finding for finding in findings}.values())
+
+
+def _examined(profile: TokenProfile) -> list[tuple[str, Finding]]:
+    """The modules of the profile that are here, and what each file is."""
+    looks = ((place, prove.examine(place)) for place in places(profile))
+    return [(place, finding) for place, finding in looks if finding is not None]
 
 
 def _in_reader(profiles: Mapping[str, TokenProfile], reader: pcsc.Reader) -> Detected:
@@ -241,8 +246,8 @@ def _two_claims(token: Detected, profiles: Mapping[str, TokenProfile]) -> list[F
     claims = [
         (name, place)
         for name in token.profiles
-        for place in places(profiles[name])
-        if (finding := prove.examine(place)) is not None and finding.severity == "pass"
+        for place, finding in _examined(profiles[name])
+        if finding.severity == "pass"
     ]
     files = {os.path.realpath(place) for _, place in claims}
     if len({name for name, _ in claims}) < 2 or len(files) < 2:
@@ -264,11 +269,10 @@ def _two_claims(token: Detected, profiles: Mapping[str, TokenProfile]) -> list[F
 
 def _wrong_size(profile: TokenProfile) -> list[Finding]:
     """Modules are here, but none that this process could load: commonly only a 32-bit one."""
-    looks = [(place, prove.examine(place)) for place in places(profile)]
-    here = [(place, finding) for place, finding in looks if finding is not None]
-    if not here or any(finding.severity == "pass" for _, finding in here):
+    examined = _examined(profile)
+    if not examined or any(finding.severity == "pass" for _, finding in examined):
         return []
-    place, finding = here[0]
+    place, finding = examined[0]
     return [Finding("driver-unloadable", "fail", finding.message, finding.detail or place, finding.hint)]
 
 
