@@ -28,22 +28,22 @@ def _codes() -> set[str]:
 
 
 def _below(kind: type[FieldkitError]) -> Iterator[type[FieldkitError]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _below(each)
+    for below in kind.__subclasses__():
+        yield below
+        yield from _below(below)
 
 
 def _commands() -> set[str]:
     whole = root()
     context = click.Context(whole)
-    found = set()
+    names = set()
     for noun in whole.list_commands(context):
         command = whole.get_command(context, noun)
         if isinstance(command, click.Group):
-            found |= {f"{noun} {verb}" for verb in command.list_commands(context)}
+            names |= {f"{noun} {verb}" for verb in command.list_commands(context)}
         else:
-            found.add(noun)
-    return found
+            names.add(noun)
+    return names
 
 
 def _listed(heading: str) -> set[str]:

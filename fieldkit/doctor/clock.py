@@ -151,7 +151,7 @@ def _date(address: str) -> datetime | None:
 def _answer(request: urllib.request.Request) -> tuple[str, bytes]:
     """The `Date` and the body of the answer; empty where there is none."""
     try:
-        answer = web.exchange(request, seconds=3, largest=1 << 20)
+        answer = web.exchange(request, seconds=4, largest=1 << 20)
     except urllib.error.HTTPError as error:  # a refusal carries a date too
         return error.headers.get("Date") or "", b""
     except web.FAULTS:

@@ -215,9 +215,9 @@ def test_the_providers_that_windows_has_registered_are_read_for_each_word_size()
 
 
 def test_installed_programs_are_read_with_their_versions() -> None:
-    found = windows.programs(says(Uninstall="windows/programs.txt"))  # type: ignore[arg-type]
-    assert found["{0F2E4A5C-1111-2222-3333-444455556666}"].version == "10.8.2109.0"
-    assert found["bit4id_xpki"].name == "Bit4id - Universal Middleware"
+    installed = windows.programs(says(Uninstall="windows/programs.txt"))  # type: ignore[arg-type]
+    assert installed["{0F2E4A5C-1111-2222-3333-444455556666}"].version == "10.8.2109.0"
+    assert installed["bit4id_xpki"].name == "Bit4id - Universal Middleware"
 
 
 def test_what_an_msi_added_is_taken_away_by_its_own_product_code_and_by_no_other(stick: Path) -> None:
@@ -394,10 +394,10 @@ def installer_that_says(tmp_path: Path, name: str, status: int) -> Step:
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a script in the place of macOS's installer")
 def test_on_macos_progress_is_what_the_installer_reports(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    progresses: list[Progress] = []
     step = installer_that_says(tmp_path, "macos/installed.txt", 0)
-    assert PkgInstaller().carry_out(step, tmp_path / "log", told.append) is False
-    assert [progress.done for progress in told] == [12, 61, 98, 100]
+    assert PkgInstaller().carry_out(step, tmp_path / "log", progresses.append) is False
+    assert [progress.done for progress in progresses] == [12, 61, 98, 100]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a script in the place of macOS's installer")

@@ -32,7 +32,7 @@ def pe(machine: int, magic: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("head", "said"),
+    ("head", "text"),
     [
         (elf(62), "elf x86_64 64-bit"),
         (elf(3, 32), "elf x86 32-bit"),
@@ -47,10 +47,10 @@ def pe(machine: int, magic: int) -> bytes:
         (b"<html>", "unknown"),
     ],
 )  # fmt: skip
-def test_a_library_is_known_by_its_header(tmp_path: Path, head: bytes, said: str) -> None:
+def test_a_library_is_known_by_its_header(tmp_path: Path, head: bytes, text: str) -> None:
     path = tmp_path / "module"
     path.write_bytes(head)
-    assert str(library.read_header(path)) == said
+    assert str(library.read_header(path)) == text
 
 
 def test_a_module_for_another_processor_is_never_loaded(tmp_path: Path) -> None:

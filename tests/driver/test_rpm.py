@@ -77,11 +77,11 @@ def bring(machine: Machine, path: Path, **more: Any) -> dict[str, Any]:
 def test_a_makers_rpm_is_installed_with_progress_and_proved(
     without_apt: Machine, package: Callable[..., Path]
 ) -> None:
-    told = bring(without_apt, package())
-    assert told["verdict"] == "pass", told
-    assert told["facts"]["installed"] == "now"
-    assert "rpm --upgrade" in told["commands"][0]
-    assert 100 in told["progress"]
+    outcome = bring(without_apt, package())
+    assert outcome["verdict"] == "pass", outcome
+    assert outcome["facts"]["installed"] == "now"
+    assert "rpm --upgrade" in outcome["commands"][0]
+    assert 100 in outcome["progress"]
     assert without_apt.run("rpm", "-q", NAME).stdout.startswith(NAME)
 
 
