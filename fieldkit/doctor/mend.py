@@ -47,7 +47,7 @@ def carry_out(offer: MendOffer, log: Path) -> Finding | None:
             return _failed(error.strerror or "")
     output: list[str] = []
     for step in offer.steps:
-        if run.run(step.argv, log, heard=output.append):
+        if run.run(step.argv, log, hear=output.append):
             return _failed("\n".join(output[-5:]))
     return None
 

@@ -159,7 +159,7 @@ class DriverInstaller(ABC):
                 if tell is not None:
                     tell(progress)
 
-        status = run.run(step.argv, log, heard=hear, stop=stop, may_stop=lambda: safe)
+        status = run.run(step.argv, log, hear=hear, stop=stop, may_stop=lambda: safe)
         if stop is not None and stop.is_set():
             raise Cancelled(M("The installation was broken off."), hint=M("Run it again to go on."))
         restart = self.judge(step, status, lines)

@@ -302,7 +302,7 @@ def test_a_program_that_is_run_looks_for_none_in_the_current_folder(tmp_path: Pa
     )
     heard: list[str] = []
     assert ask((sys.executable, "-c", show), {"FIELDKIT_FILE": "x"}).out == "1 x\n"
-    assert run.run((sys.executable, "-c", show), tmp_path / "log", heard=heard.append) == 0
+    assert run.run((sys.executable, "-c", show), tmp_path / "log", hear=heard.append) == 0
     assert heard == ["1 None"]
 
 
