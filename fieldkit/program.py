@@ -34,8 +34,8 @@ class ProgramResult(msgspec.Struct, frozen=True):
 
     @property
     def complaint(self) -> str:
-        """What it printed as errors, or why it came to no end."""
-        return str(self.problem) if self.problem is not None else _text(self.errors).strip()
+        """What it printed as errors, or why it came to no end, for whoever helps: in English."""
+        return self.problem.render("en") if self.problem is not None else _text(self.errors).strip()
 
 
 def run(
