@@ -19,6 +19,7 @@ from fieldkit.doctor import services
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE
+from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.text import M
 
 RTC = Path("/sys/class/rtc/rtc0/since_epoch")
@@ -119,52 +120,27 @@ def compared(told: datetime, before: datetime, after: datetime, source: str) -> 
 
 def _stamped(address: str) -> datetime | None:
     """The time in a timestamp (RFC 3161) by the authority at `address`; its signature is not judged."""
-    from asn1crypto import algos, tsp
+    from fieldkit.signature.timestamp import genuine_time
 
-    query = tsp.TimeStampReq(  # type: ignore[no-untyped-call]
-        {
-            "version": "v1",
-            "message_imprint": {
-                "hash_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),  # type: ignore[no-untyped-call]
-                "hashed_message": bytes(32),
-            },
-            "cert_req": False,
-        }
-    )
-    answered = _asked(
-        urllib.request.Request(  # noqa: S310 (http only, by the caller)
-            address,
-            data=query.dump(),  # type: ignore[no-untyped-call]
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-    )
-    if answered is None:
-        return None
     try:
-        token = tsp.TimeStampResp.load(answered[1])["time_stamp_token"]  # type: ignore[no-untyped-call]
-        told = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return genuine_time(address, timeout=3)
+    except TimestampFailed:
         return None
-    return told if isinstance(told, datetime) else None
 
 
 def _date(address: str) -> datetime | None:
-    answered = _asked(urllib.request.Request(address, method="HEAD"))  # noqa: S310 (http only, by the caller)
-    said = answered[0] if answered is not None else ""
-    try:
-        return email.utils.parsedate_to_datetime(said).astimezone(UTC) if said else None
-    except ValueError:
-        return None
-
-
-def _asked(request: urllib.request.Request) -> tuple[str, bytes] | None:
-    """The `Date` and the body of the answer; None where there is none."""
+    """The `Date` that the server at `address` answers with; None where there is none."""
+    request = urllib.request.Request(address, method="HEAD")  # noqa: S310 (http only, by the caller)
     try:
         with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310 (http only, by the caller)
-            return answer.headers.get("Date") or "", answer.read(1 << 20)
+            date = answer.headers.get("Date")
     except urllib.error.HTTPError as error:  # a refusal carries a date too
-        return error.headers.get("Date") or "", b""
+        date = error.headers.get("Date")
     except (OSError, ValueError, http.client.HTTPException):
+        return None
+    try:
+        return email.utils.parsedate_to_datetime(date).astimezone(UTC) if date else None
+    except ValueError:
         return None
 
 
