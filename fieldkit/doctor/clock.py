@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.utils
 import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from fieldkit.doctor import services
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE
+from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.text import M
 
 RTC = Path("/sys/class/rtc/rtc0/since_epoch")
@@ -119,44 +119,28 @@ def compared(moment: datetime, before: datetime, after: datetime, source: str) -
 
 def _stamped(address: str) -> datetime | None:
     """The time in a timestamp (RFC 3161) by the authority at `address`; its signature is not judged."""
-    from asn1crypto import algos, tsp
+    from fieldkit.signature.timestamp import genuine_time
 
-    query = tsp.TimeStampReq(  # type: ignore[no-untyped-call]
-        {
-            "version": "v1",
-            "message_imprint": {
-                "hash_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),  # type: ignore[no-untyped-call]
-                "hashed_message": bytes(32),
-            },
-            "cert_req": False,
-        }
-    )
-    _, body = _answer(web.request(address, query.dump(), "application/timestamp-query"))  # type: ignore[no-untyped-call]
     try:
-        token = tsp.TimeStampResp.load(body)["time_stamp_token"]  # type: ignore[no-untyped-call]
-        moment = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return genuine_time(address, timeout=4)
+    except TimestampFailed:
         return None
-    return moment if isinstance(moment, datetime) else None
 
 
 def _date(address: str) -> datetime | None:
-    date, _ = _answer(web.request(address, method="HEAD"))
+    """The `Date` that the server at `address` answers with; None where there is none."""
+    try:
+        date = web.exchange(web.request(address, method="HEAD"), seconds=4, largest=1 << 16).headers.get(
+            "Date"
+        )
+    except urllib.error.HTTPError as error:  # a refusal carries a date too
+        date = error.headers.get("Date")
+    except web.FAULTS:
+        return None
     try:
         return email.utils.parsedate_to_datetime(date).astimezone(UTC) if date else None
     except ValueError:
         return None
-
-
-def _answer(request: urllib.request.Request) -> tuple[str, bytes]:
-    """The `Date` and the body of the answer; empty where there is none."""
-    try:
-        answer = web.exchange(request, seconds=4, largest=1 << 20)
-    except urllib.error.HTTPError as error:  # a refusal carries a date too
-        return error.headers.get("Date") or "", b""
-    except web.FAULTS:
-        return "", b""
-    return answer.headers.get("Date") or "", answer.body
 
 
 PROBES = (Probe("clock", sane), Probe("clock-hardware", hardware), Probe("clock-network", network, 10.0))

@@ -12,14 +12,11 @@ from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from fieldkit import web
-from fieldkit.pdf import boundary
+from fieldkit.signature import timestamp
 from fieldkit.validation.trust import certificates
 
 if TYPE_CHECKING:
     from fieldkit.signature.raw_signer import RawSigner
-
-LARGEST_RESPONSE = 1024 * 1024
 
 
 class TokenSigner(Signer):
@@ -53,7 +50,7 @@ class TokenSigner(Signer):
 
 
 class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
-    """RFC 3161 over HTTP with a deadline and a limit, and without a further library."""
+    """The authority at `url`, for pyHanko."""
 
     def __init__(self, url: str, *, timeout: float = 20.0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -61,34 +58,4 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
         self.timeout = timeout
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        answer: tsp.TimeStampResp = self._ask(req.dump())  # type: ignore[no-untyped-call]
-        self._fits(req, answer)
-        return answer
-
-    def _fits(self, req: tsp.TimeStampReq, answer: Any) -> None:
-        """The timestamp is for this very query (RFC 3161 §2.2); pyHanko compares the nonce alone."""
-        try:
-            made = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
-            fits = all(made[part].dump() == req[part].dump() for part in ("message_imprint", "nonce"))
-        except (ValueError, TypeError, KeyError) as error:
-            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        if not fits:
-            raise boundary.timestamp_failed(f"{self.url}: a timestamp for something else")
-
-    def _ask(self, query: bytes) -> Any:
-        try:
-            request = web.request(self.url, query, "application/timestamp-query")
-            response = web.exchange(request, seconds=self.timeout, largest=LARGEST_RESPONSE)
-        except web.FAULTS as error:
-            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        kind = response.headers.get_content_type()
-        if kind != "application/timestamp-reply":
-            raise boundary.timestamp_failed(f"{self.url}: {kind}, {len(response.body)} bytes")
-        try:
-            answer = tsp.TimeStampResp.load(response.body, strict=True)  # type: ignore[no-untyped-call]
-            status = answer["status"]["status"].native
-        except (ValueError, TypeError, KeyError) as error:
-            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        if status not in ("granted", "granted_with_mods"):
-            raise boundary.timestamp_failed(f"{self.url}: {status}")
-        return answer
+        return timestamp.request(self.url, req, self.timeout)
