@@ -8,7 +8,7 @@ from fieldkit.operator import Operator, Question
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
-from fieldkit.token import policy
+from fieldkit.token.kinds import may_initialise
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
@@ -17,7 +17,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         present = await tokens.list()
         empty = [token for token in present if not token.initialized]
         token = await tokens.choose(empty or present, M("Which token is to be initialised?"))
-        policy.may_initialise(token, context.profiles.tokens.values(), context.token_profile)
+        may_initialise(token, context.profiles.tokens.values(), context.token_profile)
         label = await operator.ask(
             Question(id="token-label", title=M("Label of the token"), default=context.bureau.code)
         )

@@ -21,7 +21,8 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
 from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, TokenIdentity, identify
-from fieldkit.token.model import Token, Unblock, numbered
+from fieldkit.token.kinds import TokenTraits
+from fieldkit.token.model import Token, numbered
 from fieldkit.token.process import KEYPAD, Agent, ModuleCallFailed
 from fieldkit.token.session import Session
 
@@ -43,8 +44,7 @@ class Agents:
 
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
     logs: the folder for what modules print. attempts: where wrong PINs are counted; the account's own counts
-    unless given. tries: how many wrong PINs a module's tokens allow; three where nobody knows better.
-    unblock: what opens their locked PIN. named: those that the person named.
+    unless given. traits: what is known of the tokens of each module. named: those that the person named.
     """
 
     def __init__(
@@ -53,21 +53,26 @@ class Agents:
         logs: Path,
         attempts: Attempts | None = None,
         *,
-        tries: Mapping[str, int] | None = None,
-        unblock: Mapping[str, Unblock] | None = None,
+        traits: Mapping[str, TokenTraits] | None = None,
         named: Sequence[str] = (),
         deadlines: dict[type, float] | None = None,
     ) -> None:
         places = [os.path.abspath(module) for module in modules]  # looked at and loaded: the same file
         unique = {os.path.realpath(place): place for place in reversed(places)}
         by_hand = {os.path.realpath(module) for module in named}
+        known = {os.path.realpath(module): of_kind for module, of_kind in (traits or {}).items()}
         self._agents = [
-            Agent(unique[real], logs, named=real in by_hand, deadlines=deadlines) for real in reversed(unique)
+            Agent(
+                unique[real],
+                logs,
+                named=real in by_hand,
+                traits=known.get(real, TokenTraits()),
+                deadlines=deadlines,
+            )
+            for real in reversed(unique)
         ]
         self.attempts = attempts or Attempts()
         self.problems: list[FieldkitError] = []
-        self._tries = tries or {}
-        self._unblock = unblock or {}
         self._resting: dict[str, tuple[float, FieldkitError]] = {}
 
     def __enter__(self) -> Agents:
@@ -218,7 +223,7 @@ class Agents:
         identity = identity or self._identity(token)
         with self.attempts.held(identity) as held:
             now = self.again(token)
-            tries = self._tries.get(now.module) or guard.TRIES
+            tries = self._agent(now).traits.tries
             attempt = guard.PinAttempt(
                 now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try
             )
@@ -331,7 +336,8 @@ class Agents:
         if fault.name in faults.NOT_JUDGED:
             attempt.not_judged()
             return faults.meaning(fault, token)
-        if fault.name not in faults.WRONG_PIN | faults.VAGUE:
+        wrong_pin = faults.WRONG_PIN | self._agent(token).traits.wrong_pin
+        if fault.name not in wrong_pin | faults.VAGUE:
             return faults.meaning(fault, token)
         try:
             if fault.name in faults.VAGUE and self.pulled(token):
@@ -339,7 +345,7 @@ class Agents:
             after = self.again(token)
         except FieldkitError as error:
             return error
-        if fault.name in faults.WRONG_PIN or guard.worse(token, after, so=so):
+        if fault.name in wrong_pin or guard.worse(token, after, so=so):
             return guard.incorrect(after, so=so)
         return guard.unexplained(token, so=so, detail=f"{fault.name} {token.module}")
 
@@ -402,7 +408,7 @@ class Agents:
             manufacturer=raw.manufacturer,
             slot=None if numbered(raw.serial) and initialized else raw.slot,
         )
-        tries = self._tries.get(agent.module) or guard.TRIES
+        tries = agent.traits.tries
         listed = Token(
             uri=named,
             label=label,
@@ -425,7 +431,7 @@ class Agents:
             raw_label=raw.label,
             raw_serial=raw.serial,
             flags=raw.flags,
-            unblock=self._unblock.get(agent.module, "unknown"),
+            unblock=agent.traits.unblock,
         )
         count = self.attempts.count(identify(listed))
         so_flags = raw.flags if initialized else guard.TOKEN_INITIALIZED

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -23,8 +23,10 @@ import msgspec
 from fieldkit.home import private
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import errors, library, opensc, protocol
+from fieldkit.token import errors, library, protocol, quirks
+from fieldkit.token.kinds import TokenTraits
 from fieldkit.token.ownership import changeable_by_others
+from fieldkit.token.quirks import Quirk
 
 Value = TypeVar("Value")
 
@@ -60,19 +62,27 @@ class ModuleCallFailed(Exception):
 class Agent:
     """One module in its own process. Calls from several threads wait for one another.
 
-    named: the person named it. deadlines: seconds by type of request; `object` stands for every other.
+    named: the person named it. traits: what is known of its tokens. deadlines: seconds by type of request;
+    `object` stands for every other.
     """
 
     def __init__(
-        self, module: str, logs: Path, *, named: bool = False, deadlines: dict[type, float] | None = None
+        self,
+        module: str,
+        logs: Path,
+        *,
+        named: bool = False,
+        traits: TokenTraits,
+        deadlines: dict[type, float] | None = None,
     ) -> None:
         self.module = module
         self.named = named
+        self.traits = traits
         self.name = Path(module).name
         self.library: protocol.ModuleInfo | None = None
         self.generation = 0  # counts starts: sessions of an earlier process are gone
-        given = deadlines or {}
-        self._deadlines = given if object in given else DEADLINES | given | {object: DEADLINE}
+        own = deadlines or {}
+        self._deadlines = own if object in own else DEADLINES | own | {object: DEADLINE}
         self._log = logs / f"token-{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)}.log"
         self._lock = threading.RLock()
         self._state = threading.Lock()  # guards the next two
@@ -134,7 +144,7 @@ class Agent:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
-                env=environment(self.module, self._log.parent),
+                env=environment((*self.traits.quirks, *quirks.of_file(self.module)), self._log.parent),
                 **flags,
             )
         self.generation += 1
@@ -267,10 +277,13 @@ class Agent:
             process.wait(2.0)
 
 
-def environment(module: str, logs: Path) -> dict[str, str]:
+def environment(of_module: Iterable[Quirk], logs: Path) -> dict[str, str]:
     """What an agent gets of this process's environment: nothing that has a module write down what it gets."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(TALKATIVE)}
-    return own | {"OPENSC_DEBUG": "0"} | opensc.environment(module, logs)
+    own["OPENSC_DEBUG"] = "0"
+    for quirk in of_module:
+        own |= quirk.environment(logs)
+    return own
 
 
 def inspect(module: str, *, named: bool = False) -> None:

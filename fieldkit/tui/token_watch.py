@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
 from fieldkit.text import Message
+
+if TYPE_CHECKING:
+    from fieldkit.profile.model import TokenProfile
 
 
 class TokenWatch:
@@ -49,9 +53,9 @@ class TokenWatch:
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load
+        from fieldkit.token.kinds import modules
 
-        found = list(self._modules)
+        kinds: Iterable[TokenProfile] = ()
         with contextlib.suppress(FieldkitError):
-            for profile in load(self._home).tokens.values():
-                found += profile.installed_modules()
-        return tuple(dict.fromkeys(found))
+            kinds = load(self._home).tokens.values()
+        return modules(kinds, self._modules)
