@@ -23,9 +23,8 @@ import msgspec
 from fieldkit.home import private
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import errors, library, protocol, quirks
+from fieldkit.token import errors, module_file, protocol, quirks
 from fieldkit.token.kinds import TokenTraits
-from fieldkit.token.ownership import changeable_by_others
 from fieldkit.token.quirks import Quirk
 
 Value = TypeVar("Value")
@@ -45,8 +44,6 @@ KEYPAD = 120.0  # somebody types a PIN on the device
 TICK = 0.25  # how often a silent agent is looked at
 TAIL = 4096  # bytes of the log that may explain a crash
 TALKATIVE = ("PKCS11SPY", "OPENSC_DEBUG", "P11_KIT_DEBUG", "PKCS11_PROVIDER_DEBUG")
-SPY = b"PKCS11SPY_OUTPUT"  # what OpenSC's pkcs11-spy asks its environment for, whatever its file is called
-SPY_SIZE = 1024 * 1024  # bytes looked at: it is a small library
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 
 
@@ -133,7 +130,7 @@ class Agent:
         return self._process is not None
 
     def _start(self) -> None:
-        inspect(self.module, named=self.named)
+        module_file.inspect(self.module, named=self.named)
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -284,68 +281,6 @@ def environment(of_module: Iterable[Quirk], logs: Path) -> dict[str, str]:
     for quirk in of_module:
         own |= quirk.environment(logs)
     return own
-
-
-def inspect(module: str, *, named: bool = False) -> None:
-    """Look at a module's file before anything loads it. named: the person named it.
-
-    :raises ModuleMissing: it is not there. :raises ModuleUnusable: this machine cannot, or must not, load it.
-    """
-    path = Path(module)
-    name = path.name
-    try:
-        file_header = library.read_header(path)
-        with path.open("rb") as file:
-            spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
-        # of a folder of one's own Windows does not say here who else may write
-        open_to = None if named and sys.platform == "win32" else changeable_by_others(path)
-    except FileNotFoundError:
-        raise errors.ModuleMissing(
-            M("The module {module} is not there.", module=module),
-            hint=M("Install the token's driver (`fieldkit driver detect`)."),
-            module=module,
-        ) from None
-    except OSError as error:
-        raise errors.ModuleUnusable(
-            M("The module {module} cannot be read.", module=module),
-            hint=M("Check the rights of the file."),
-            detail=error.strerror or "",
-            module=module,
-        ) from None
-    if open_to is not None:
-        raise errors.ModuleUnusable(
-            M(
-                "The module {module} is not used: others may change {place}.",
-                module=module,
-                place=str(open_to),
-            ),
-            hint=M("Have an administrator install it where only the system may write."),
-            detail=str(open_to),
-            module=module,
-        )
-    if spies:
-        raise errors.ModuleUnusable(
-            M("The module {module} writes PINs into a log and is not used.", module=name), module=module
-        )
-    if file_header.format != library.own_format():
-        raise errors.ModuleUnusable(
-            M("The file {module} is not a library of this system.", module=module),
-            hint=M("Give the path of the driver's PKCS#11 module."),
-            detail=str(file_header),
-            module=module,
-        )
-    if not file_header.fits:
-        raise errors.ModuleUnusable(
-            M(
-                "The module {module} is for another kind of machine ({found}); this one needs {wanted}.",
-                module=name,
-                found=f"{'/'.join(file_header.machines)}, {file_header.bits} bit",
-                wanted=f"{library.own_machine()}, {library.own_bits()} bit",
-            ),
-            hint=M("Install the {bits}-bit driver.", bits=library.own_bits()),
-            detail=str(file_header),
-            module=module,
-        )
 
 
 def _unloadable(module: str, fault: ModuleCallFailed) -> errors.ModuleUnusable:
