@@ -8,21 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from fieldkit.action.token_access import open_agents
 from fieldkit.certificate.identity import Identity
 from fieldkit.home import Home
+from fieldkit.journal.entry import Draft
+from fieldkit.journal.export import export
 from fieldkit.journal.store import Store
+from fieldkit.profile.load import load
 from fieldkit.secret import Secret
-from fieldkit.token import errors, guard, importing, initialisation, pins
+from fieldkit.sync.bundle import make
+from fieldkit.sync.opening import open_bundle
+from fieldkit.token import attempts, errors, guard, importing, initialisation, pins
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import Attempts, identify, recorded
 from fieldkit.token.model import Token
 from tests.conftest import Run
+from tests.sync.conftest import Office
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
 
 WRONG = "111222"
@@ -661,3 +669,39 @@ def test_many_stores_do_not_fill_the_count(tmp_path: Path, contrary_token: Token
     with attempts.held(identify(contrary_token)) as held:
         held.add(so=False)
     assert count(contrary_token) == 2
+
+
+def test_the_count_travels_in_no_bundle_and_no_export(
+    softhsm: str, token: Token, home: Home, state_folder: Path, tmp_path: Path
+) -> None:
+    with Store.open(home.store) as store:
+        store.append(Draft(kind="note", visit="v1", item="i1", value="a day's work"))
+        head = store.head()
+    with (
+        open_agents(home, load(home), named=[softhsm], store=lambda: Store.open(home.store)) as agents,
+        pytest.raises(errors.PinIncorrect),
+    ):
+        agents.session(agents.find(token.serial), pin(WRONG))
+    identity = identify(token)
+    (counted,) = state_folder.rglob(identity.shared)
+    marks = [
+        identity.shared.encode(),
+        identity.own.encode(),
+        attempts.TABLE.encode(),
+        counted.parent.name.encode(),
+    ]
+    assert any(mark in counted.read_bytes() for mark in marks)
+    assert agents.attempts.count(identity).pin == 1
+
+    offices = Office(), Office()
+    with Store.open(home.store) as store:
+        assert store.head() == head, "nothing is written where it would be sent from"
+        made = make(store, 1, head.seq, [office.key for office in offices], tmp_path / "out")
+    opened = open_bundle(made.path, offices[0].identity, into=tmp_path / "in")
+    export(home.store, tmp_path / "store.zip")
+    with zipfile.ZipFile(tmp_path / "store.zip") as archive:
+        exported = [name.encode() + archive.read(name) for name in archive.namelist()]
+    kept = [path.read_bytes() for path in home.path.rglob("*") if path.is_file()]
+    for content in (*opened.entries, *exported, *kept):
+        assert not any(mark in content for mark in marks)
+    assert opened.files == {}
