@@ -6,7 +6,7 @@ from fieldkit.action.initialise_token import initialise_token
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator, Question
 from fieldkit.procedure.context import Context
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.evidence import Evidence, token_facts
 from fieldkit.text import M
 from fieldkit.token.kinds import may_initialise
 
@@ -43,13 +43,6 @@ async def run(context: Context, operator: Operator) -> Evidence:
             ),
             Finding("pin-set", "pass", M("The PIN was set by the person; it is kept nowhere.")),
         ),
-        facts={
-            "serial": made.serial,
-            "label": made.label,
-            "model": made.model,
-            "manufacturer": made.manufacturer,
-            "uri": made.uri,
-            "module": made.module,
-            "pin_set": True,
-        },
+        facts=token_facts(made)
+        | {"label": made.label, "uri": made.uri, "module": made.module, "pin_set": True},
     )

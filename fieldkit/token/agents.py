@@ -100,7 +100,7 @@ class Agents:
         answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
         for agent in self._agents:
             threading.Thread(
-                target=lambda each=agent: answers.put(self._list(each, mechanisms)), daemon=True
+                target=lambda one=agent: answers.put(self._list(one, mechanisms)), daemon=True
             ).start()
         for _ in self._agents:
             yield answers.get()
@@ -159,11 +159,11 @@ class Agents:
         if listing.problem is not None:
             raise listing.problem
         same = (token.raw_serial, token.raw_label, token.initialized)
-        for each in sorted(listing.tokens, key=lambda each: each.slot != token.slot):
-            if (each.raw_serial, each.raw_label, each.initialized) == same and (
-                each.numbered or each.slot == token.slot
+        for now in sorted(listing.tokens, key=lambda listed: listed.slot != token.slot):
+            if (now.raw_serial, now.raw_label, now.initialized) == same and (
+                now.numbered or now.slot == token.slot
             ):
-                return msgspec.structs.replace(each, modules=token.modules, mechanisms=token.mechanisms)
+                return msgspec.structs.replace(now, modules=token.modules, mechanisms=token.mechanisms)
         raise faults.removed(token)
 
     def pulled(self, token: Token) -> bool:
@@ -286,7 +286,7 @@ class Agents:
 
     def fresh(self, serial: bytes, module: str) -> Token:
         """The token with this serial number after its agent has started anew, as after initialising it."""
-        agent = next(each for each in self._agents if each.module == module)
+        agent = next(agent for agent in self._agents if agent.module == module)
         agent.restart()
         listing = self._list(agent, mechanisms=True)
         if listing.problem is not None:
@@ -358,17 +358,17 @@ class Agents:
                 answers.put(listing)
 
         threading.Thread(target=collect, daemon=True).start()
-        got: list[Listing] = []
+        listings: list[Listing] = []
         end: float | None = None
-        while len(got) < len(self._agents):
+        while len(listings) < len(self._agents):
             try:
                 left = None if end is None else max(0.0, end - time.monotonic())
-                got.append(answers.get(timeout=left))
+                listings.append(answers.get(timeout=left))
             except queue.Empty:
                 break
-            if end is None and any(fits(token) for token in got[-1].tokens):
+            if end is None and any(fits(token) for token in listings[-1].tokens):
                 end = time.monotonic() + PATIENCE
-        return got
+        return listings
 
     def _list(self, agent: Agent, mechanisms: bool) -> Listing:
         until, problem = self._resting.get(agent.module, (0.0, None))
@@ -485,8 +485,8 @@ def _same(merged: Sequence[Token], token: Token) -> int | None:
         return None
     others = [
         place
-        for place, each in enumerate(merged)
-        if each.raw_serial == token.raw_serial and token.module not in each.modules
+        for place, other in enumerate(merged)
+        if other.raw_serial == token.raw_serial and token.module not in other.modules
     ]
     exact = [place for place in others if merged[place].raw_label == token.raw_label]
     chosen = exact or others

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
@@ -12,9 +11,6 @@ from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules, demand
 from fieldkit.token.process import ModuleCallFailed
-
-if TYPE_CHECKING:
-    pass
 
 LABEL_BYTES = 32
 
@@ -83,10 +79,10 @@ def _erased(agents: Agents, now: Token, label: str, so_pin: Secret) -> protocol.
 def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: Secret, pin: Secret) -> None:
     """Set the user PIN right after C_InitToken, in the same process and slot."""
     agent = agents.agent(before)
-    given = (so_pin,) if so_pin else ()
+    typed = (so_pin,) if so_pin else ()
     try:
         number = agent.call(protocol.OpenSession(slot=made.slot, serial=made.serial, label=made.label), int)
-        agent.call(protocol.Login(number, so=True), type(None), given)
+        agent.call(protocol.Login(number, so=True), type(None), typed)
         agent.call(protocol.InitPin(number), type(None), (pin,) if pin else ())
         agent.call(protocol.Close(number), type(None))
     except ModuleCallFailed as fault:

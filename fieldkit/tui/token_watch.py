@@ -40,7 +40,7 @@ class TokenWatch:
 
     def _run(self) -> None:
         from fieldkit.token.agents import Agents
-        from fieldkit.token.watch import told, watch
+        from fieldkit.token.watch import finding_of, watch
 
         with (
             contextlib.suppress(FieldkitError, OSError),  # told by the step that needs a token
@@ -49,7 +49,7 @@ class TokenWatch:
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):
                 if change.kind != "changed":  # the step that changed it says so itself
-                    self._tell(told(change).message)
+                    self._tell(finding_of(change).message)
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load

@@ -22,7 +22,7 @@ from fieldkit.token import errors, importing, initialisation, process, protocol,
 from fieldkit.token.agents import Agents
 from fieldkit.token.kinds import TokenTraits
 from fieldkit.token.model import Token
-from fieldkit.token.watch import told, watch
+from fieldkit.token.watch import finding_of, watch
 from tests.conftest import clean_environment
 from tests.token.conftest import PIN, Contrary, pin
 
@@ -160,7 +160,7 @@ def test_a_module_that_hangs_hides_no_change_of_another(
         with Agents([softhsm], tmp_path / "other") as other:
             initialisation.initialise(other, other.tokens()[0], "Later", pin("97531864"), pin())
         stop.set()
-    assert told(first).id == "token-inserted"
+    assert finding_of(first).id == "token-inserted"
 
 
 def test_no_pin_is_in_an_argument_or_environment_of_any_process(
