@@ -107,7 +107,7 @@ class Agents:
 
     def tokens(self, *, mechanisms: bool = True) -> list[Token]:
         """Every token now, each once; modules that failed are in `problems`."""
-        return self._merge(list(self.listings(mechanisms=mechanisms)))
+        return self.merged(list(self.listings(mechanisms=mechanisms)))
 
     def warm(self) -> None:
         """Have every module loaded meanwhile: it takes as long as reading a certificate file."""
@@ -117,10 +117,6 @@ class Agents:
     def listing(self, module: str) -> Listing:
         """The tokens of one module now, or its problem."""
         return self._list(next(agent for agent in self._agents if agent.module == module), mechanisms=False)
-
-    def merged(self, listings: Sequence[Listing]) -> list[Token]:
-        """The tokens of these listings, each once; problems are in `problems`."""
-        return self._merge(listings)
 
     def find(self, spec: str) -> Token:
         """The token that `spec` names: a `pkcs11:` URI, a serial number or a label.
@@ -136,7 +132,7 @@ class Agents:
                 return pattern.matches(token)
             return wanted in (token.serial, nfc(token.label)) and bool(wanted)
 
-        tokens = [token for token in self._merge(self._patiently(fits)) if fits(token)]
+        tokens = [token for token in self.merged(self._patiently(fits)) if fits(token)]
         by_serial = [token for token in tokens if token.serial == wanted]
         if len(by_serial) == 1:
             return by_serial[0]
@@ -155,7 +151,7 @@ class Agents:
 
         :raises TokenRemoved: it is not there any more.
         """
-        listing = self._list(self._agent(token), mechanisms=False)
+        listing = self._list(self.agent(token), mechanisms=False)
         if listing.problem is not None:
             raise listing.problem
         same = (token.raw_serial, token.raw_label, token.initialized)
@@ -198,7 +194,7 @@ class Agents:
         """
         if pin is None:
             now = self.again(token)
-            return Session(self, self._agent(now), now, self._open(self._agent(now), now), logged_in=False)
+            return Session(self, self.agent(now), now, self._open(self.agent(now), now), logged_in=False)
         with self.attempt(token, so=so, confirmed_last_try=confirmed_last_try) as attempt:
             now = attempt.token
             keypad = not pin and now.protected_path
@@ -223,7 +219,7 @@ class Agents:
         identity = identity or self._identity(token)
         with self.attempts.held(identity) as held:
             now = self.again(token)
-            tries = self._agent(now).traits.tries
+            tries = self.agent(now).traits.tries
             attempt = guard.PinAttempt(
                 now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try
             )
@@ -244,7 +240,7 @@ class Agents:
         if not token.initialized:
             return identify(token)
         try:
-            agent = self._agent(token)
+            agent = self.agent(token)
             with Session(self, agent, token, self._open(agent, token), logged_in=False) as session:
                 return identify(token, [certificate.der for certificate in session.certificates()])
         except FieldkitError:
@@ -252,7 +248,7 @@ class Agents:
 
     def _logged_in(self, attempt: guard.PinAttempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
         now = attempt.token
-        agent = self._agent(now)
+        agent = self.agent(now)
         try:
             number = self._open(agent, now)
         except FieldkitError:
@@ -279,10 +275,6 @@ class Agents:
             raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
         return session
-
-    def agent(self, token: Token) -> Agent:
-        """The agent that `token` is used through."""
-        return self._agent(token)
 
     def fresh(self, serial: bytes, module: str) -> Token:
         """The token with this serial number after its agent has started anew, as after initialising it."""
@@ -318,11 +310,7 @@ class Agents:
             return guard.locked(token, so=so)
         if fault.name == "CKR_USER_PIN_NOT_INITIALIZED":
             attempt.not_judged()
-            return errors.TokenNotInitialized(
-                M("The token {token} has no PIN yet.", token=token.name),
-                unchanged=guard.NOTHING_CHANGED,
-                hint=M("Initialise it first, or have its issuer set a PIN."),
-            )
+            return guard.unset(token)
         if fault.name == "CKR_PIN_EXPIRED":
             attempt.accepted()
             return errors.PinChangeNeeded(
@@ -336,7 +324,7 @@ class Agents:
         if fault.name in faults.NOT_JUDGED:
             attempt.not_judged()
             return faults.meaning(fault, token)
-        wrong_pin = faults.WRONG_PIN | self._agent(token).traits.wrong_pin
+        wrong_pin = faults.WRONG_PIN | self.agent(token).traits.wrong_pin
         if fault.name not in wrong_pin | faults.VAGUE:
             return faults.meaning(fault, token)
         try:
@@ -443,8 +431,11 @@ class Agents:
             uncounted=count.trouble or (LOST if max(count.pin, count.so) >= UNKNOWN else ""),
         )
 
-    def _merge(self, listings: Sequence[Listing]) -> list[Token]:
-        """The tokens of all modules, in the modules' order; one seen through two modules is one."""
+    def merged(self, listings: Sequence[Listing]) -> list[Token]:
+        """The tokens of these listings, in the modules' order; one seen through two modules is one.
+
+        Problems are in `problems`.
+        """
         order = {agent.module: place for place, agent in enumerate(self._agents)}
         merged: list[Token] = []
         self.problems = []
@@ -460,7 +451,8 @@ class Agents:
                     merged[place] = msgspec.structs.replace(seen, modules=(*seen.modules, token.module))
         return merged
 
-    def _agent(self, token: Token) -> Agent:
+    def agent(self, token: Token) -> Agent:
+        """The agent that `token` is used through."""
         return next(agent for agent in self._agents if agent.module == token.module)
 
     def _not_found(self, spec: str) -> errors.TokenNotFound:

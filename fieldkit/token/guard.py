@@ -111,11 +111,7 @@ class PinAttempt:
         if current == "locked":
             raise locked(token, so=so)
         if current == "unset":
-            raise errors.TokenNotInitialized(
-                M("The token {token} has no PIN yet.", token=token.name),
-                unchanged=NOTHING_CHANGED,
-                hint=M("Initialise it first, or have its issuer set a PIN."),
-            )
+            raise unset(token)
         if current == "final" and not self.confirmed:
             lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
             reason = self._held.trouble or lost
@@ -208,6 +204,15 @@ def unexplained(token: Token, *, so: bool, detail: str) -> errors.ModuleFault:
         unchanged=NOTHING_CHANGED,
         hint=in_words(RETRY, name),
         detail=detail,
+    )
+
+
+def unset(token: Token) -> errors.TokenNotInitialized:
+    """There is no user PIN yet."""
+    return errors.TokenNotInitialized(
+        M("The token {token} has no PIN yet.", token=token.name),
+        unchanged=NOTHING_CHANGED,
+        hint=M("Initialise it first, or have its issuer set a PIN."),
     )
 
 

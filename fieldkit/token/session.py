@@ -193,7 +193,7 @@ class Session:
         :raises PinPolicy: the token does not accept it.
         """
         try:
-            self._ask(protocol.InitPin(self._number), type(None), _secrets(pin))
+            self._ask(protocol.InitPin(self._number), type(None), entered(pin))
         except ModuleCallFailed as fault:
             raise self._new_pin_refused(fault) from None
 
@@ -204,7 +204,7 @@ class Session:
         :raises ModuleCallFailed: the token judged `old` and refused it, or cannot do this.
         """
         try:
-            self._ask(protocol.SetPin(self._number), type(None), (*_secrets(old), *_secrets(new)))
+            self._ask(protocol.SetPin(self._number), type(None), (*entered(old), *entered(new)))
         except ModuleCallFailed as fault:
             if fault.name in faults.JUDGED or fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
                 raise
@@ -325,6 +325,6 @@ def _clean(stored: Stored) -> Stored:
     return msgspec.structs.replace(stored, label=visible(stored.label))
 
 
-def _secrets(pin: Secret) -> tuple[Secret, ...]:
+def entered(pin: Secret) -> tuple[Secret, ...]:
     """The PIN as secrets for a call; none where it is typed on the device."""
     return (pin,) if pin else ()

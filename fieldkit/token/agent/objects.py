@@ -51,7 +51,6 @@ OF_KEY = (
     Attribute.EC_POINT,
     Attribute.SENSITIVE,
     Attribute.EXTRACTABLE,
-    Attribute.ALWAYS_AUTHENTICATE,
 )
 
 
@@ -295,7 +294,6 @@ def _stored_key(stored: Any, private: bool) -> StoredKey:
         private=private,
         kind=kind,
         public=public,
-        always_authenticate=bool(has.get(Attribute.ALWAYS_AUTHENTICATE, False)),
         kept=bool(has.get(Attribute.SENSITIVE, True)) and not has.get(Attribute.EXTRACTABLE, False),
     )
 
