@@ -424,56 +424,6 @@ def test_another_environment_of_the_account_has_no_count_of_its_own(
     assert seen == ["pin-incorrect", "pin-incorrect", "pin-final-try"]
 
 
-@pytest.fixture
-def somebody(state_folder: Path) -> int:
-    """An account that becomes root; the number of it. Its home is beside this account's."""
-    if os.geteuid() != 0:
-        pytest.skip("only root was somebody else before")
-    (state_folder.parents[3] / "1").mkdir()
-    return 1
-
-
-def test_root_counts_with_whoever_became_root(
-    contrary_token: Token, state_folder: Path, somebody: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Attempts().held(identify(contrary_token)) as held:
-        held.add(so=False)
-    monkeypatch.setenv("SUDO_UID", str(somebody))
-    with Attempts().held(identify(contrary_token)) as held:
-        assert held.failures(so=False) == 1
-        held.add(so=False)
-        assert held.failures(so=False) == 2
-    assert count(contrary_token) == 2
-    theirs = state_folder.parents[3] / str(somebody) / ".local" / "state" / "fieldkit" / "pin-attempts"
-    assert Attempts(theirs).count(identify(contrary_token)).pin == 1, "without sudo it counts on there"
-    with Attempts().held(identify(contrary_token)) as held:
-        held.clear(so=False)
-    assert count(contrary_token) == 0
-    monkeypatch.delenv("SUDO_UID")
-    assert count(contrary_token) == 0
-
-
-@pytest.mark.parametrize("state", ["no home", "led elsewhere"])
-def test_where_the_count_of_whoever_became_root_is_not_known_any_try_may_be_the_last(
-    contrary_token: Token,
-    state_folder: Path,
-    somebody: int,
-    monkeypatch: pytest.MonkeyPatch,
-    state: str,
-    tmp_path: Path,
-) -> None:
-    home = state_folder.parents[3] / str(somebody)
-    if state == "no home":
-        home.rmdir()
-    else:
-        (home / ".local").symlink_to(tmp_path)
-    monkeypatch.setenv("SUDO_UID", str(somebody))
-    assert Attempts().count(identify(contrary_token)).of(so=False) is None
-    with Attempts().held(identify(contrary_token)) as held:
-        assert held.failures(so=False) is None
-    assert not (tmp_path / "state").exists()
-
-
 def with_certificate(agents: Agents, token: Token, identity: Identity) -> Token:
     with agents.session(token, pin()) as session:
         importing.import_identity(session, identity, "SAMPLE")
@@ -507,29 +457,6 @@ def test_the_count_of_a_user_pin_ends_when_the_token_is_initialised(
             contrary_agents.session(token, pin(WRONG))
     made = initialisation.initialise(contrary_agents, token, "New label", pin(SO_PIN), pin())
     assert (made.pin_state, made.so_pin_state) == ("ok", "ok")
-
-
-def test_a_token_is_known_again_by_a_certificate_of_its_own_and_not_by_an_authority_s(
-    contrary_token: Token, identity: MakeIdentity
-) -> None:
-    one, other = identity("rsa:2048"), identity("ec:p256")
-    (authority,) = one.chain
-    with Attempts().held(identify(contrary_token, [one.certificate, authority])) as held:
-        held.add(so=False)
-        held.add(so=True)
-    with Attempts().held(identify(contrary_token, [other.certificate, authority])) as held:
-        held.clear(so=False, everywhere=True)
-    assert count(contrary_token) == 1
-    renamed = msgspec.structs.replace(contrary_token, manufacturer="Another name", raw_label=b"Another")
-    with Attempts().held(identify(renamed, [one.certificate, other.certificate])) as held:
-        held.clear(so=False)
-    assert count(contrary_token) == 0
-    with Attempts().held(identify(contrary_token)) as held:
-        held.clear(so=True)
-    assert Attempts().count(identify(contrary_token)).so == 1, "whether it was this one nobody can tell"
-    with Attempts().held(identify(contrary_token)) as held:
-        held.clear(so=True, everywhere=True)
-    assert Attempts().count(identify(contrary_token)).so == 0
 
 
 def test_no_count_is_written_into_a_store(
