@@ -30,7 +30,7 @@ def look(subject: Subject) -> Iterable[Finding]:
             else:
                 yield Finding("modules", "warning", finding.message, finding.detail, finding.hint)
     for place in subject.modules:
-        finding = prove.examine(place)
+        finding = prove.examine(place, named=True)
         if finding is None:
             yield Finding(
                 "modules",

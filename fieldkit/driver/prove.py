@@ -11,7 +11,7 @@ from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
 from fieldkit.text import M
-from fieldkit.token import library
+from fieldkit.token import library, module_file
 
 Load = Callable[[str], int]  # loads a module in a process of its own; how many tokens it shows
 
@@ -61,29 +61,16 @@ def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
     )
 
 
-def examine(place: str) -> Finding | None:
-    """What the file at `place` is, by its header; None where there is none."""
-    path = Path(place)
-    if not path.exists():
-        return None
+def examine(place: str, *, named: bool = False) -> Finding | None:
+    """Whether the module at `place` would be loaded, by its file; None where there is none.
+
+    named: the person named it.
+    """
     try:
-        kind = library.read_header(path)
-    except OSError as error:
-        return Finding(
-            "driver-module",
-            "fail",
-            M("The module cannot be read: {path}.", path=place),
-            detail=error.strerror or "",
-        )
-    if kind.fits:
-        return Finding(
-            "driver-module", "pass", M("The module is there: {path}.", path=place), detail=str(kind)
-        )
-    if kind.format == "unknown":
-        return Finding("driver-module", "fail", M("This is no library: {path}.", path=place))
-    return Finding(
-        "driver-module",
-        "fail",
-        M("The module is for another processor ({found}): {path}.", found=str(kind), path=place),
-        hint=M("Install the {machine} version of the driver.", machine=library.own_machine()),
-    )
+        reason = module_file.unusable(place, named=named)
+    except FileNotFoundError:
+        return None
+    if reason is not None:
+        return Finding("driver-module", "fail", reason.message, reason.detail, reason.hint)
+    kind = str(library.read_header(Path(place)))
+    return Finding("driver-module", "pass", M("The module is there: {path}.", path=place), detail=kind)

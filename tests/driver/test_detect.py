@@ -166,7 +166,7 @@ def test_a_driver_of_which_only_a_32_bit_module_is_here_is_a_conflict(tmp_path: 
     tokens = detect.detect(profiles, [pcsc.Reader("Reader", ATR, True)], [])
     (conflict,) = detect.conflicts(tokens, profiles)
     assert (conflict.id, conflict.severity) == ("driver-unloadable", "fail")
-    assert "x86 32-bit" in str(conflict.message)
+    assert "x86, 32 bit" in str(conflict.message)
     assert not detect.state(profiles["narrow"]).enough
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -63,6 +64,25 @@ def test_a_module_for_another_processor_is_never_loaded(tmp_path: Path) -> None:
     with pytest.raises(ModuleUnproved) as caught:
         prove.prove("sample", [str(path)], load)
     assert "x86 32-bit" in caught.value.detail
+
+
+def test_a_module_that_others_may_change_is_not_called_sound_before_a_token_refuses_it(
+    tmp_path: Path,
+) -> None:
+    if not REAL.exists() or os.name != "posix":
+        pytest.skip("needs a library, and rights of files")
+    module = tmp_path / "module.so"
+    module.write_bytes(REAL.read_bytes())
+    sound = prove.examine(str(module))
+    assert sound is not None
+    assert sound.severity == "pass"
+    module.chmod(0o666)
+    finding = prove.examine(str(module))
+    assert finding is not None
+    assert finding.severity == "fail"
+    assert "others may change" in str(finding.message)
+    assert finding.detail == str(module)
+    assert prove.examine(str(tmp_path / "absent.so")) is None
 
 
 def test_the_first_module_that_loads_is_the_proof(tmp_path: Path) -> None:

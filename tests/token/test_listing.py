@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.token import errors, guard, initialisation, process, uri
+from fieldkit.token import errors, guard, initialisation, module_file, uri
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
@@ -330,10 +330,10 @@ def test_a_module_that_others_may_change_is_given_no_pin_of_an_ordinary_user_who
     module.parent.mkdir(parents=True)
     shutil.copy(softhsm, module)
     with ordinary_user():
-        process.inspect(str(module), named=True)
+        module_file.inspect(str(module), named=True)
     opening(module)
     with ordinary_user(), pytest.raises(errors.ModuleUnusable, match="others may change") as refused:
-        process.inspect(str(module), named=True)
+        module_file.inspect(str(module), named=True)
     assert "--module" not in str(refused.value.hint), "naming it does not help"
 
 
