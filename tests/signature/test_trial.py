@@ -11,13 +11,13 @@ import pytest
 
 from fieldkit.profile.rules import RuleSet
 from fieldkit.sample.authority import SampleAuthority, create
-from fieldkit.sample.services import Mode, serving, unreachable
 from fieldkit.signature import trial
 from fieldkit.signature.trial import TrialSetup
 from fieldkit.yaml_model import load
 from tests import papers
 from tests.conftest import REPOSITORY
 from tests.pki import Pki, SoftwareSigner
+from tests.services import Mode, serving, unreachable
 from tests.signature.test_levels import Held
 
 
