@@ -24,7 +24,7 @@ from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import FORM_LABELS, LABELS
 from fieldkit.record.typeset import FONTS, HERE, typeset
 from fieldkit.stamp.place import Place
-from fieldkit.text import M, Words, nfc
+from fieldkit.text import M, Words, day_first, nfc
 
 ATTACHMENT = "fieldkit-record.json"
 STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
@@ -170,9 +170,7 @@ def _shown(content: RecordContent) -> dict[str, Any]:
     zone = datetime.fromisoformat(content.made).tzinfo
     return {
         "content": shown,
-        "labels": {
-            name: {"vi": words.vi, "en": words.en} for name, words in PAPERS[content.paper].labels.items()
-        },
+        "labels": {name: msgspec.to_builtins(words) for name, words in PAPERS[content.paper].labels.items()},
         "moments": {printable(each): _moment(each, zone) for each in moments},
         "made": _spoken(content.made),
         "year": datetime.fromisoformat(content.made).year,
@@ -196,8 +194,8 @@ def _moment(text: str, zone: tzinfo | None) -> str:
     except ValueError:
         return printable(text)
     if len(text) == 10:
-        return moment.strftime("%d/%m/%Y")
-    return (moment.astimezone(zone) if moment.tzinfo else moment).strftime("%d/%m/%Y %H:%M")
+        return day_first(text)
+    return day_first(f"{moment.astimezone(zone) if moment.tzinfo else moment:%Y-%m-%d %H:%M}")
 
 
 def _spoken(text: str) -> dict[str, str]:

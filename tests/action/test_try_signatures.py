@@ -14,11 +14,11 @@ from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.action.try_signatures import TrialSetup, person_and_seal, seal_alone
 from fieldkit.profile.rules import RuleSet
 from fieldkit.sample.authority import SampleAuthority, create
-from fieldkit.sample.services import Mode, serving, unreachable
 from fieldkit.yaml_model import load
 from tests import papers
 from tests.conftest import REPOSITORY
 from tests.pki import Pki, SoftwareSigner
+from tests.services import Mode, serving, unreachable
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from fieldkit.profile.load import load
 from fieldkit.profile.model import Authority, Endpoint, Service
 from fieldkit.sample import authority
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.text import Words
+from tests.services import SampleServices, serving, unreachable
 
 FONT = (PACKAGE / "record" / "fonts" / "Tinos-Regular.ttf").read_bytes()
 

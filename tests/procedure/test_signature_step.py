@@ -14,7 +14,6 @@ from fieldkit.home import Home
 from fieldkit.procedure.evidence import verdict_of
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.secret import Secret
 from fieldkit.signature import permission
 from fieldkit.signature.batch import StampSpec
@@ -27,6 +26,7 @@ from fieldkit.visit.visits import Visits
 from tests import papers
 from tests.pki import Pki
 from tests.procedure.conftest import People, Road
+from tests.services import SampleServices, serving, unreachable
 
 PASSWORD = "Mật khẩu mẫu"
 JUDGES = {"fieldkit", "mutool", "openssl", "pdfsig"}
