@@ -66,7 +66,6 @@ def load(home: Home, *over: Path) -> Profiles:
         rules=_values(rules),
         services=services.value.services if services else (),
         plan=chosen,
-        plans=_values(plans),
         folders=folders,
     )
 

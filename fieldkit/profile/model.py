@@ -320,7 +320,6 @@ class Profiles(msgspec.Struct, frozen=True):
     rules: dict[str, RuleSet]
     services: tuple[Service, ...]
     plan: RolloutPlan
-    plans: dict[str, RolloutPlan]
     folders: tuple[Path, ...]
 
     def rules_at(self, day: datetime.date) -> RuleSet | None:

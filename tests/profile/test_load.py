@@ -177,7 +177,6 @@ def test_a_plan_of_head_offices_own_comes_before_the_sample(home: Home) -> None:
     put(home, "plan/real.yaml", real)
     profiles = load(home)
     assert profiles.plan.id == "real"
-    assert set(profiles.plans) == {"real", "sample"}
 
 
 def test_the_command_tells_a_profiles_mistakes_and_ends_with_wrong_use(fieldkit: Run, home: Home) -> None:

@@ -203,9 +203,6 @@ class Cryptoki:
     def set_pin(self, session: int, old: bytearray | None, new: bytearray | None) -> None:
         self._call("C_SetPIN", c_ulong(session), *_pin(old), *_pin(new))
 
-    def close_all(self, slot: int) -> None:
-        self._call("C_CloseAllSessions", c_ulong(slot))
-
     def tolerate_text(self) -> None:
         """Let python-pkcs11 see only UTF-8 in slot and token information.
 

@@ -48,7 +48,6 @@ OF_KEY = (
     Attribute.EC_POINT,
     Attribute.SENSITIVE,
     Attribute.EXTRACTABLE,
-    Attribute.ALWAYS_AUTHENTICATE,
 )
 
 
@@ -300,7 +299,6 @@ def _stored_key(stored: Any, private: bool) -> StoredKey:
         private=private,
         kind=kind,
         public=public,
-        always_authenticate=bool(has.get(Attribute.ALWAYS_AUTHENTICATE, False)),
         kept=bool(has.get(Attribute.SENSITIVE, True)) and not has.get(Attribute.EXTRACTABLE, False),
     )
 
