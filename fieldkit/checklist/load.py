@@ -78,6 +78,19 @@ def parse(text: str, name: str, procedures: Collection[str] | None = None) -> Ch
     return document.value
 
 
+def doubts(checklist: Checklist) -> Iterator[Message]:
+    """What is not wrong, and hardly meant."""
+    tested = any(item.procedure == "test_signature" for item in checklist.items())
+    if tested and not checklist.with_role("test-document"):
+        for item in checklist.items():
+            if item.role is None and item.kind == "file" and "pdf" in item.accept:
+                yield M(
+                    "`{id}` takes a PDF that `test_signature` does not sign: "
+                    "`role: test-document` would say so.",
+                    id=item.id,
+                )
+
+
 Wrong = Iterator[tuple[Place, Said, int]]
 
 
