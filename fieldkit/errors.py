@@ -35,8 +35,10 @@ class FieldkitError(Exception):
     status: ClassVar[int] = 5
 
     def __init_subclass__(cls, *, code: str = "", status: int = 0) -> None:
-        cls.code = code or cls.code
-        cls.status = status or cls.status
+        if code:
+            cls.code = code
+        if status:  # set where it is said only: a room's own base would hide that of the kind beside it
+            cls.status = status
 
     def __init__(
         self,
@@ -59,8 +61,8 @@ class FieldkitError(Exception):
 
     def lines(self) -> list[str]:
         """What a person reads, a sentence a line: what happened, what was not changed, what next."""
-        said = (self.message, self.unchanged, self.hint)
-        return [str(part) for part in said if part is not None]
+        sentences = (self.message, self.unchanged, self.hint)
+        return [str(part) for part in sentences if part is not None]
 
     def as_dict(self) -> dict[str, Any]:
         """The `error` member of a command's JSON document."""

@@ -71,6 +71,11 @@ def existing_file(path: str) -> Said | None:
     return None if Path(path).expanduser().is_file() else M("There is no such file.")
 
 
+async def ask_for_file(operator: Operator, id: str, title: Said) -> Path:
+    """The path of a file that is there."""
+    return Path(await operator.ask(Question(id=id, title=title, path=True, check=existing_file))).expanduser()
+
+
 class Progress(msgspec.Struct, frozen=True):
     """How far a piece of work is: `done` of `total` (bytes, files, steps); total 0 is not known."""
 

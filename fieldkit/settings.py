@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from fieldkit import i18n
 from fieldkit.errors import Misused
 from fieldkit.home import Home, private
 from fieldkit.text import M, nfc
@@ -30,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     """who: full name, as it stands in records. "" is what was not set: the environment decides."""
 
     who: str = ""
-    language: Literal["", "vi", "en"] = ""
+    language: str = ""
     theme: Literal["", "dark", "light"] = ""
     colours: Literal["", "none", "16", "256", "truecolor"] = ""
 
@@ -41,7 +42,10 @@ def load(home: Home) -> Settings:
     :raises SettingsUnreadable: they are there, and cannot be read.
     """
     try:
-        return msgspec.json.decode(home.settings.read_bytes(), type=Settings)
+        settings = msgspec.json.decode(home.settings.read_bytes(), type=Settings)
+        if settings.language not in ("", *i18n.LANGUAGES):
+            raise msgspec.ValidationError(f"unknown language {settings.language!r}")
+        return settings
     except FileNotFoundError:
         return Settings()
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:

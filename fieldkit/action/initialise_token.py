@@ -23,7 +23,8 @@ from fieldkit.operator import Operator, Plan, Progress, SecretRequest
 from fieldkit.profile.model import TokenProfile
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import initialisation, policy
+from fieldkit.token import initialisation
+from fieldkit.token.kinds import may_initialise
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules
 
@@ -45,7 +46,7 @@ async def initialise_token(
     :raises InitialisationNotAllowed: tokens of its kind are initialised by their issuer alone.
     :raises NotConsented, PinPolicy, PinIncorrect: nothing was changed.
     """
-    policy.may_initialise(token, tokens.profiles.tokens.values(), expected)
+    may_initialise(token, tokens.profiles.tokens.values(), expected)
     operator = tokens.operator
     await tokens.consent(plan(token, label), M("The token was not initialised: not agreed to."))
     rules = tokens.rules(token, expected)

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Literal as OneOf
 
 from fieldkit.checklist.errors import ExpressionInvalid
 from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
-from fieldkit.checklist.model import YES_NO, Item
+from fieldkit.checklist.kinds import KINDS, Item, Type
 from fieldkit.checklist.pattern import PatternInvalid, compiled
 from fieldkit.checklist.value import day, number
 from fieldkit.text import M, Message
 
-Type = OneOf["text", "number", "truth", "date", "choices"]
-
-_TYPES: dict[str, Type] = {"number": "number", "date": "date", "choices": "choices"}
 _CALLED: dict[Type, Message] = {
     "text": M("a text"),
     "number": M("a number"),
@@ -110,12 +106,13 @@ class _Checker:
                     M("`.` is the answer of a constraint's own item; here is none."), node.at
                 )
             raise ExpressionInvalid(self._unknown(node.name), node.at)
-        if item.kind in ("procedure", "note"):
+        type = KINDS[item.kind].type
+        if type is None:
             message = M(
                 "`{id}` is of kind `{kind}`: it has no answer to compare.", id=item.id, kind=item.kind
             )
             raise ExpressionInvalid(message, node.at)
-        return _TYPES.get(item.kind, "text")
+        return type
 
     def _item(self, node: Node) -> Item | None:
         if not isinstance(node, Reference):
@@ -171,10 +168,10 @@ class _Checker:
     def _can_occur(self, node: Node, value: Node) -> None:
         """A literal that is compared with a choice is one of its values."""
         item = self._item(node)
-        if item is None or not isinstance(value, Literal) or item.kind not in ("yesno", "choice", "choices"):
+        if item is None or not isinstance(value, Literal):
             return
-        known = YES_NO if item.kind == "yesno" else tuple(choice.value for choice in item.choices)
-        if value.value not in known:
+        known = [choice.value for choice in KINDS[item.kind].choices(item)]
+        if known and value.value not in known:
             message = M(
                 "`{id}` is never `{value}`. Its values: {known}.",
                 id=item.id,

@@ -11,10 +11,8 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
-from typing import Any
 
 from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
-from fieldkit.checklist.model import Kind
 from fieldkit.checklist.pattern import compiled
 
 Term = str | Decimal | bool | datetime.date | tuple[str, ...] | None
@@ -41,20 +39,6 @@ def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> T
             return today
         case FunctionCall(function=name, arguments=arguments):
             return FUNCTIONS[name](*(evaluate(argument, look, today) for argument in arguments))
-
-
-def term(kind: Kind, answer: Any) -> Term:
-    """The value that an item's stored answer has in expressions; that of no answer for None."""
-    match kind:
-        case "number":
-            return number(answer or "")
-        case "date":
-            return day(answer or "")
-        case "choices":
-            return tuple(answer or ())
-        case "file":
-            return str(answer["name"]) if answer else ""
-    return str(answer or "")
 
 
 def truth(value: Term) -> bool:

@@ -9,7 +9,8 @@ import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import FieldkitError
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said
+from fieldkit.text_output import SYMBOLS
 
 checklist = noun("checklist", M("Check checklists and profiles; read and write XLSForm."))
 
@@ -26,7 +27,7 @@ def list_(call: Call) -> Reply:
         try:
             known = load.load(path)
         except Invalid as error:  # one that is being written is no reason to hide the others
-            message = error.problems[0].said
+            message = error.problems[0].placed
             result.append({"checklist": name, "path": str(path), "problem": str(message)})
             lines.append(M("{name}: cannot be used: {problem}", name=name, problem=message))
             continue
@@ -58,14 +59,19 @@ def check(call: Call, files: tuple[str, ...]) -> Reply:
     result: list[dict[str, Any]] = []
     lines: list[str | Said] = []
     for name in files:
-        problems, said = _problems(name, call)
-        result.append({"file": name, "ok": not problems, "problems": problems})
-        lines += said or [M("{file}: in order", file=name)]
-    return Reply(result, lines, good=all(each["ok"] for each in result))
+        warnings: list[Message] = []
+        problems, problem_lines = _problems(name, call, warnings)
+        texts = [str(warning) for warning in warnings]
+        result.append({"file": name, "ok": not problems, "problems": problems, "warnings": texts})
+        lines += problem_lines or [M("{file}: in order", file=name)]
+        lines += [f"{SYMBOLS['warning']} {text}" for text in texts]
+    return Reply(result, lines, good=all(checked["ok"] for checked in result))
 
 
-def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | Said]]:
-    """What is wrong with one file, for programs and for people."""
+def _problems(
+    name: str, call: Call, warnings: list[Message]
+) -> tuple[list[dict[str, Any]], list[str | Said]]:
+    """What is wrong with one file, for programs and for people; doubts go into `warnings`."""
     from fieldkit.certificate.name import OIDS, SPOKEN
     from fieldkit.checklist import load
     from fieldkit.checklist.errors import FormInvalid
@@ -76,16 +82,16 @@ def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | S
     path = Path(name)
     try:
         if path.suffix.lower() == ".xlsx":
-            convert.read_form(path, _procedures())
+            warnings += load.doubts(convert.read_form(path, _procedures()).checklist)
         elif path.is_file() and (kind := profiles.kind_of(path)):
             known = profiles.KnownNames(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
             profiles.check(path, kind, call.home, known)
         else:
-            load.load(load.find(name, call.home), _procedures())
+            warnings += load.doubts(load.load(load.find(name, call.home), _procedures()))
     except Invalid as error:
         return list(error.data["problems"]), [str(problem) for problem in error.problems]
     except FormInvalid as error:
-        shapes = [{"file": name, "line": each.row, **each.as_dict()} for each in error.problems]
+        shapes = [{"file": name, "line": problem.row, **problem.as_dict()} for problem in error.problems]
         return shapes, [problem.said for problem in error.problems]
     except FieldkitError as error:
         shape = {"file": name, "line": 0, "column": 0, "message": str(error.message)}

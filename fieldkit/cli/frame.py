@@ -219,7 +219,11 @@ def verb(
 def _common() -> list[click.Parameter]:
     return [
         CommandOption(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
-        CommandOption(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
+        CommandOption(
+            ["--lang"],
+            type=click.Choice(i18n.LANGUAGES),
+            said=M("The language: {codes}.", codes=", ".join(i18n.LANGUAGES)),
+        ),
         CommandOption(["--json"], is_flag=True, said=M("Print one JSON document.")),
         CommandOption(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
     ]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fieldkit.checklist.answers import written_day
 from fieldkit.checklist.errors import AnswerInvalid
+from fieldkit.checklist.kinds import iso_day
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.errors import Misused
 from fieldkit.profile.model import Bureau, RolloutPlan
 from fieldkit.profile.schedule import Due, Standing, due
-from fieldkit.text import M, Said
+from fieldkit.text import M, Said, day_first
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
@@ -97,13 +97,13 @@ def _day(given: str) -> datetime.date:
     if not given:
         return datetime.date.today()
     try:
-        return datetime.date.fromisoformat(written_day(given.strip()))
+        return datetime.date.fromisoformat(iso_day(given.strip()))
     except AnswerInvalid as error:
         raise DayInvalid(error.message) from None
 
 
 def _shown(day: datetime.date) -> str:
-    return f"{day:%d/%m/%Y}"
+    return day_first(day.isoformat())
 
 
 def _shape(rollout_plan: RolloutPlan) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def setup(call: Call, **wanted: Any) -> Reply:
 
 async def _asked(call: Call, now: Settings) -> dict[str, str]:
     console = call.console()
-    languages = (Option("vi", "Tiếng Việt"), Option("en", "English"))
+    languages = tuple(Option(code, language.name) for code, language in i18n.LANGUAGES.items())
     themes = (Option("dark", M("dark")), Option("light", M("light")))
     who = await console.ask(msgspec.structs.replace(WHO, default=now.who))
     language = Question("language", M("Language"), languages, default=now.language or i18n.language())

@@ -14,7 +14,7 @@ from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.action.token_access import TokenAccess
-    from fieldkit.profile.model import Known, TokenProfile
+    from fieldkit.profile.model import Known, NamedQuirk, Note, TokenProfile
     from fieldkit.token.agents import Agents
     from fieldkit.token.model import PinState, StoredCertificate, Token
 
@@ -116,11 +116,11 @@ def watch(call: Call) -> Iterator[Reply]:
 @click.argument("name", metavar="TOKEN")
 def show(call: Call, name: str) -> Reply:
     from fieldkit.driver.detect import explain
-    from fieldkit.token import policy
+    from fieldkit.token.kinds import profile_of
 
     with agents(call) as running:
         found = running.find(name)
-        profile = policy.profile_of(found, call.profiles().tokens.values())
+        profile = profile_of(found, call.profiles().tokens.values())
         certificates: list[StoredCertificate] = []
         if found.initialized:
             with running.session(found) as session:
@@ -164,7 +164,11 @@ def _profile_facts(profile: TokenProfile) -> list[tuple[Said, Known]]:
     ]
     if rules.tries:
         facts.append((M("Wrong PINs until it locks: {count}", count=rules.tries), rules.known))
-    return facts + [(quirk.text, quirk.known) for quirk in profile.quirks]
+    return facts + [(note.text, note.known) for note in _notes(profile)]
+
+
+def _notes(profile: TokenProfile) -> list[NamedQuirk | Note]:
+    return [*profile.quirks, *profile.notes]
 
 
 def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
@@ -180,9 +184,7 @@ def _profile_shape(profile: TokenProfile) -> dict[str, Any]:
             "unblock": rules.unblock,
             "known": rules.known,
         },
-        "quirks": [
-            {"id": quirk.id, "text": str(quirk.text), "known": quirk.known} for quirk in profile.quirks
-        ],
+        "quirks": [{"id": note.id, "text": str(note.text), "known": note.known} for note in _notes(profile)],
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from fieldkit.checklist.kinds import KINDS
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
@@ -108,13 +109,11 @@ def _show(found: Visit) -> list[str]:
         lines.append(f"{section.title}  [{section.id}]")
         for item in section.items:
             status = found.status(item.id)
-            if status == "off" or item.kind == "note":
+            if status == "off" or item.answered_by == "nobody":
                 continue
             evidence = found.evidence.get(item.id)
-            answer = found.answers.get(item.id, "")
-            if isinstance(answer, dict):
-                answer = answer.get("name", "")
-            said = str(evidence.summary) if evidence else str(answer)
+            answer = KINDS[item.kind].words(item, found.answers.get(item.id))
+            said = str(evidence.summary if evidence else answer)
             lines.append(f"  {SIGNS[status]} {item.label}  [{item.id}: {STATUSES[status]}]  {said}".rstrip())
     for name, made in found.attempts.items():
         for attempt in (each for each in made if each is made[-1] or each.code == CHANGED):

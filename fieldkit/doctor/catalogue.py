@@ -16,12 +16,12 @@ def profiles(subject: Subject) -> Iterable[Finding]:
     from fieldkit.profile.load import load
 
     try:
-        found = load(subject.home)
+        loaded = load(subject.home)
     except FieldkitError as error:
         yield Finding(
             "profiles",
             "fail",
-            M("The profiles are not valid: {place}", place=_said(error)),
+            M("The profiles are not valid: {place}", place=_message(error)),
             error.detail,
             error.hint if isinstance(error.hint, Message) else None,
         )
@@ -31,8 +31,8 @@ def profiles(subject: Subject) -> Iterable[Finding]:
         "pass",
         M(
             "The profiles are valid: {tokens} kinds of tokens, {bureaus} bureaus.",
-            tokens=len(found.tokens),
-            bureaus=len(found.plan.bureaus),
+            tokens=len(loaded.tokens),
+            bureaus=len(loaded.plan.bureaus),
         ),
     )
 
@@ -53,7 +53,7 @@ def checklists(subject: Subject) -> Iterable[Finding]:
             yield Finding(
                 "checklists",
                 "fail",
-                M("The checklist {file} is not valid: {place}", file=path.name, place=_said(error)),
+                M("The checklist {file} is not valid: {place}", file=path.name, place=_message(error)),
                 error.detail,
                 error.hint if isinstance(error.hint, Message) else None,
             )
@@ -61,7 +61,7 @@ def checklists(subject: Subject) -> Iterable[Finding]:
         yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(names)))
 
 
-def _said(error: FieldkitError) -> Message | str:
+def _message(error: FieldkitError) -> Message | str:
     return error.message if isinstance(error.message, Message) else str(error)
 
 

@@ -89,8 +89,8 @@ def _existing(path: Path) -> Path:
 
 
 def _free_nodes(folder: Path) -> int:
-    found = os.statvfs(folder)
-    return found.f_favail if found.f_files else 1  # some file systems do not count
+    volume = os.statvfs(folder)
+    return volume.f_favail if volume.f_files else 1  # some file systems do not count
 
 
 PROBES = (Probe("disk", space), Probe("home", home))

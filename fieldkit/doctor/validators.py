@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 
 from fieldkit.doctor import advice
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
+from fieldkit.program import run
 from fieldkit.text import M
 
 # program: how it tells its version, and the package that brings it
@@ -35,10 +35,8 @@ def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
                 hint=advice.bring(program, package),
             )
             return
-        done = subprocess.run(
-            [path, *arguments], capture_output=True, text=True, errors="replace", timeout=10
-        )
-        version = re.search(r"\d+(?:\.\d+)+", done.stdout + done.stderr)
+        done = run([path, *arguments], timeout=10)
+        version = re.search(r"\d+(?:\.\d+)+", done.text + done.complaint)
         yield Finding(
             f"validator-{program}",
             "pass",

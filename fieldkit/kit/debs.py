@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.driver import apt, distribution
+from fieldkit.driver import apt, distribution, methods
 from fieldkit.driver.errors import ListsOutdated, PackageDamaged
 from fieldkit.kit.install import hashed
 from fieldkit.kit.manifest import DriverFiles
@@ -32,11 +32,7 @@ class Closure(msgspec.Struct, frozen=True):
 
 def way(profile: TokenProfile) -> Apt | None:
     """The packages of the profile's driver for this distribution; None: it has none, or no apt is here."""
-    if not apt.available():
-        return None
-    family = set(distribution.family())
-    ways = (each for each in profile.driver.apt if not each.distributions or family & set(each.distributions))
-    return next(ways, None)
+    return next((method.apt for method in methods.ways(profile) if method.apt is not None), None)
 
 
 def closures(profiles: Sequence[TokenProfile], cache: Path) -> tuple[Closure, ...]:
@@ -81,7 +77,7 @@ def fetch(
         packages = sorted({package for closure in found for package in closure.packages})
         options = (*_bare(cache), *HASHES, "-o", f"Dir::Cache::archives={archives}", "--download-only")
         message = M("Download the drivers' packages, with all that they need.")
-        apt.carry_out(apt.install_step((), packages, message, *options), log, tell)
+        apt.APT.carry_out(apt.install_step((), packages, message, *options), log, tell)
     for name, file in files.items():
         if not (archives / name).exists() or not _right(archives / name, file):
             raise PackageDamaged(

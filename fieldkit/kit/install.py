@@ -422,6 +422,9 @@ VIETNAMESE = {
     "A token's driver from this kit: {command}": "Trình điều khiển token trong bộ cài này: {command}",
 }
 
+TRANSLATIONS: dict[str, dict[str, str]] = {"vi": VIETNAMESE, "en": {}}
+"""By language; the texts are written in English."""
+
 
 class Stop(Exception):
     """The end of the work, with an exit status."""
@@ -442,11 +445,11 @@ class Installer:
         self.target = Path(options.target).expanduser().absolute()
         self.version: Path | None = None
         language = options.lang or os.environ.get("FIELDKIT_LANG") or "vi"
-        self.language = "en" if language.lower().startswith("en") else "vi"
+        self.language = language.lower()[:2] if language.lower()[:2] in TRANSLATIONS else "vi"
 
     def words(self, text: str, **values: object) -> str:
         shown = {name: visible(str(value)) for name, value in values.items()}
-        return (VIETNAMESE[text] if self.language == "vi" else text).format(**shown)
+        return (text if self.language == "en" else TRANSLATIONS[self.language][text]).format(**shown)
 
     def say(self, text: str, **values: object) -> None:
         sys.stdout.write(self.words(text, **values) + "\n")
@@ -770,7 +773,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--home", help="the folder fieldkit keeps its data in")
     made.add_argument("--fingerprint", help="the fingerprint of the key that must have signed the kit")
     made.add_argument("--check", action="store_true", help="only check the kit")
-    made.add_argument("--lang", choices=["vi", "en"], help="the language")
+    made.add_argument("--lang", choices=list(TRANSLATIONS), help="the language")
     made.add_argument("--yes", action="store_true", help="agree in advance")
     return made
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from fieldkit import errors
 from fieldkit.certificate import name
 from fieldkit.home import Home
-from fieldkit.sample import issue, requests
+from fieldkit.sample import issue
 from fieldkit.sample.issue import SIGNING, CertificateWish, Issuer, PrivateKey, Purpose, Usage, days, seconds
 from fieldkit.sample.place import replace, write
 from fieldkit.secret import Secret
@@ -165,8 +165,8 @@ class SampleAuthority(msgspec.Struct, frozen=True):
     ) -> IssuedCertificate:
         """Issue a certificate; valid from yesterday for two years unless said otherwise.
 
-        key: its kind ("rsa:2048", "ec:p256", …) or a key made before. services: the address of
-        `services.serving`, so that the certificate names its revocation list and responder.
+        key: its kind ("rsa:2048", "ec:p256", …) or a key made before. services: an address at which
+        its revocation list and responder are; the certificate names them.
         """
         start = seconds(not_before) if not_before else seconds(None) - days(1)
         wish = CertificateWish(
@@ -184,27 +184,6 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         (self.folder / "issued").mkdir(exist_ok=True, mode=0o700)
         serial = x509.load_der_x509_certificate(der).serial_number
         return _write_issued(self.folder / "issued" / f"{serial:x}", own, der, self.chain)
-
-    def expired(self, **wishes: Any) -> IssuedCertificate:
-        """A certificate that ended yesterday."""
-        now = seconds(None)
-        return self.issue(**{"not_before": now - days(366), "not_after": now - days(1)} | wishes)
-
-    def not_yet_valid(self, **wishes: Any) -> IssuedCertificate:
-        """A certificate that begins tomorrow."""
-        now = seconds(None)
-        return self.issue(**{"not_before": now + days(1), "not_after": now + days(366)} | wishes)
-
-    def revoked(self, **wishes: Any) -> IssuedCertificate:
-        """A certificate that was revoked an hour ago; the issuing CA's revocation list names it."""
-        issued = self.issue(**wishes)
-        self.revoke(issued.certificate)
-        return issued
-
-    def revoke(self, certificate: bytes, *, since: datetime | None = None) -> bytes:
-        """Put a certificate on the issuing CA's revocation list; the new list (DER)."""
-        serial = x509.load_der_x509_certificate(certificate).serial_number
-        return self.renew_crl(more={serial: seconds(since) if since else seconds(None) - days(1 / 24)})
 
     def renew_crl(
         self,
@@ -227,23 +206,6 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         der = issue.revocation_list(self.signer(file), revoked, number, start, end)
         replace(path, der)
         return der
-
-    def sign_csr(self, request: bytes, *, services: str = "", validity: int = 730) -> bytes:
-        """The certificate (DER) for a certificate request (PEM or DER), with the usage and names it asks for.
-
-        :raises RequestInvalid: it is not a request, or not signed by its own key.
-        """
-        loaded = requests.load(request)
-        wish = CertificateWish(
-            subject=loaded.subject,
-            not_before=seconds(None) - days(1),
-            not_after=seconds(None) + days(validity),
-            usage=requests.usage(loaded),
-            services=services,
-            more=requests.names(loaded),
-        )
-        public: Any = loaded.public_key()
-        return issue.certificate(wish, public, self.signer("issuing"))
 
     def _certificate(self, file: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate((self.folder / f"{file}.pem").read_bytes())

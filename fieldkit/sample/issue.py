@@ -66,7 +66,6 @@ class CertificateWish(msgspec.Struct, frozen=True, kw_only=True):
     depth: int | None = None
     email: str = ""
     services: str = ""
-    more: Sequence[tuple[x509.ExtensionType, bool]] = ()
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -114,8 +113,6 @@ def certificate(
     if wish.services and issuer:
         for extension in _addresses(wish.services, issuer.file):
             builder = builder.add_extension(extension, False)
-    for extension, critical in wish.more:
-        builder = builder.add_extension(extension, critical)
     return builder.sign(key, digest(key)).public_bytes(Encoding.DER)
 
 

@@ -114,7 +114,7 @@ def identify(token: Token, certificates: Sequence[bytes] = ()) -> TokenIdentity:
 
     certificates: those that are on it.
     """
-    kind = [each.strip().casefold() for each in (token.manufacturer, token.model)]
+    kind = [name.strip().casefold() for name in (token.manufacturer, token.model)]
     label = token.raw_label.hex()
     own = tuple(
         sorted(
@@ -257,29 +257,29 @@ class Attempts:
         if len(data) != SIZE or hashlib.sha256(body).hexdigest().encode() != checksum:
             raise Damaged
         try:
-            _record = msgspec.json.decode(body, type=_Record)
+            record = msgspec.json.decode(body, type=_Record)
         except msgspec.DecodeError:
             raise Damaged from None
-        if _record.key != identity.shared:
+        if record.key != identity.shared:
             raise Damaged
-        merged = {name for failure in _record.failures for name in failure.merged}
+        merged = {name for failure in record.failures for name in failure.merged}
         for name, counts in self._known_earlier().items():
             any_token = counts.get(EVERY, 0)
             pin = counts.get(identity.earlier, any_token)
             so = counts.get(identity.earlier + ":so", any_token)
             if (pin or so) and name not in merged:
-                own = own_of(_record.failures, identity)
+                own = own_of(record.failures, identity)
                 own.pin, own.so = max(own.pin, pin), max(own.so, so)
                 own.merged.append(name)
-        return _record.failures
+        return record.failures
 
     def write(self, descriptor: int, identity: TokenIdentity, failures: list[Failures]) -> None:
         """Put the failures into their file; on disk when it returns.
 
         :raises OSError: it may not be.
         """
-        kept = [failure for failure in failures if failure.pin or failure.so or failure.merged]
-        OS.write_at(descriptor, 0, _encoded(identity, kept))
+        counting = [failure for failure in failures if failure.pin or failure.so or failure.merged]
+        OS.write_at(descriptor, 0, _encoded(identity, counting))
         OS.truncate(descriptor, SIZE)  # it may have been longer, which is damage
         OS.sync(descriptor)
 
@@ -351,8 +351,8 @@ class Attempts:
         missing = [path for path in (self._folder, *self._folder.parents) if not path.is_dir()]
         if missing:
             private(self._folder)
-            for each in reversed(missing):
-                _hand_over(each)
+            for path in reversed(missing):
+                _hand_over(path)
 
 
 class HeldCount:

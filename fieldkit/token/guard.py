@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fieldkit.text import M, Message
+from fieldkit.text import M, Message, Parameter
 from fieldkit.token import errors
 from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity
 from fieldkit.token.model import PinState, Token, Unblock
@@ -25,28 +25,21 @@ SO_SHIFT = 4  # the SO PIN's four flags are the user PIN's, four bits up
 TRIES = 3  # assumed where no profile says: the authority's tokens lock after three
 NOTHING_CHANGED = M("Nothing was changed on the token.")
 Code = Literal["pin", "so-pin", "puk"]
-WRONG: dict[Code, dict[PinState, Message]] = {
-    "pin": {
+NAMES: dict[Code, str] = {"pin": "PIN", "so-pin": "SO PIN", "puk": "PUK"}
+WRONG: dict[
+    bool, dict[PinState, Message]
+] = {  # of the code with which somebody logs in as SO, and of the PIN
+    True: {
+        "final": M("The {code} is wrong. One attempt is left; after that it locks for good."),
+        "low": M("The {code} is wrong. Few attempts are left before it locks for good."),
+    },
+    False: {
         "final": M("The PIN is wrong. One attempt is left; after that the PIN is locked."),
         "low": M("The PIN is wrong. Few attempts are left before the PIN is locked."),
-        "ok": M("The PIN is wrong. More attempts are left, but the token does not say how many."),
-    },
-    "so-pin": {
-        "final": M("The SO PIN is wrong. One attempt is left; after that it locks for good."),
-        "low": M("The SO PIN is wrong. Few attempts are left before it locks for good."),
-        "ok": M("The SO PIN is wrong. More attempts are left, but the token does not say how many."),
-    },
-    "puk": {
-        "final": M("The PUK is wrong. One attempt is left; after that it locks for good."),
-        "low": M("The PUK is wrong. Few attempts are left before it locks for good."),
-        "ok": M("The PUK is wrong. More attempts are left, but the token does not say how many."),
     },
 }
-RETRY: dict[Code, Message] = {
-    "pin": M("fieldkit does not try again by itself. Check the PIN, then enter it once more."),
-    "so-pin": M("fieldkit does not try again by itself. Check the SO PIN, then enter it once more."),
-    "puk": M("fieldkit does not try again by itself. Check the PUK, then enter it once more."),
-}
+WRONG_ONLY = M("The {code} is wrong. More attempts are left, but the token does not say how many.")
+RETRY = M("fieldkit does not try again by itself. Check the {code}, then enter it once more.")
 OPENS: dict[Unblock, Message] = {
     "so-pin": M("Unblock it with the SO PIN, which head office keeps: `fieldkit token unblock`."),
     "puk": M("Unblock it with the PUK that came with the token: `fieldkit token unblock`."),
@@ -118,11 +111,7 @@ class PinAttempt:
         if current == "locked":
             raise locked(token, so=so)
         if current == "unset":
-            raise errors.TokenNotInitialized(
-                M("The token {token} has no PIN yet.", token=token.name),
-                unchanged=NOTHING_CHANGED,
-                hint=M("Initialise it first, or have its issuer set a PIN."),
-            )
+            raise unset(token)
         if current == "final" and not self.confirmed:
             lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
             reason = self._held.trouble or lost
@@ -173,28 +162,23 @@ def _uncounted(token: Token, trouble: Message | str) -> errors.PinFinalTry:
 
 def final_try(token: Token, *, so: bool) -> errors.PinFinalTry:
     """One attempt is left, and nobody confirmed that it may be used."""
-    said: dict[Code, tuple[Message, Message, Message]] = {
-        "pin": (
-            M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name),
-            M("The PIN was not sent to the token."),
-            M("Make sure of the PIN. To use the last attempt, confirm it by typing the serial number."),
+    name = code(token, so)
+    message = M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name)
+    if so:
+        message = in_words(
+            M("One attempt is left for the {code} of {token}: a wrong one locks it for good."),
+            name,
+            token=token.name,
+        )
+    return errors.PinFinalTry(
+        message,
+        unchanged=in_words(M("The {code} was not sent to the token."), name),
+        hint=in_words(
+            M("Make sure of the {code}. To use the last attempt, confirm it by typing the serial number."),
+            name,
         ),
-        "so-pin": (
-            M(
-                "One attempt is left for the SO PIN of {token}: a wrong one locks it for good.",
-                token=token.name,
-            ),
-            M("The SO PIN was not sent to the token."),
-            M("Make sure of the SO PIN. To use the last attempt, confirm it by typing the serial number."),
-        ),
-        "puk": (
-            M("One attempt is left for the PUK of {token}: a wrong one locks it for good.", token=token.name),
-            M("The PUK was not sent to the token."),
-            M("Make sure of the PUK. To use the last attempt, confirm it by typing the serial number."),
-        ),
-    }
-    message, unsent, hint = said[code(token, so)]
-    return errors.PinFinalTry(message, unchanged=unsent, hint=hint, serial=token.serial)
+        serial=token.serial,
+    )
 
 
 def incorrect(token: Token, *, so: bool) -> errors.PinIncorrect | errors.PinLocked:
@@ -202,42 +186,41 @@ def incorrect(token: Token, *, so: bool) -> errors.PinIncorrect | errors.PinLock
     current = token.so_pin_state if so else token.pin_state
     if current == "locked":
         return locked(token, so=so)
-    wrong = code(token, so)
+    name = code(token, so)
     return errors.PinIncorrect(
-        WRONG[wrong].get(current, WRONG[wrong]["ok"]),
+        in_words(WRONG[so].get(current, WRONG_ONLY), name),
         unchanged=NOTHING_CHANGED,
-        hint=RETRY[wrong],
+        hint=in_words(RETRY, name),
         left=current,
     )
 
 
 def unexplained(token: Token, *, so: bool, detail: str) -> errors.ModuleFault:
     """The token failed at a login and shows nothing: it may have judged the PIN, so that counts."""
-    said: dict[Code, Message] = {
-        "pin": M(
-            "The token {token} refused the PIN without saying why; it counts as a wrong one.",
-            token=token.name,
-        ),
-        "so-pin": M(
-            "The token {token} refused the SO PIN without saying why; it counts as a wrong one.",
-            token=token.name,
-        ),
-        "puk": M(
-            "The token {token} refused the PUK without saying why; it counts as a wrong one.",
-            token=token.name,
-        ),
-    }
-    asked = code(token, so)
-    return errors.ModuleFault(said[asked], unchanged=NOTHING_CHANGED, hint=RETRY[asked], detail=detail)
+    name = code(token, so)
+    message = M("The token {token} refused the {code} without saying why; it counts as a wrong one.")
+    return errors.ModuleFault(
+        in_words(message, name, token=token.name),
+        unchanged=NOTHING_CHANGED,
+        hint=in_words(RETRY, name),
+        detail=detail,
+    )
+
+
+def unset(token: Token) -> errors.TokenNotInitialized:
+    """There is no user PIN yet."""
+    return errors.TokenNotInitialized(
+        M("The token {token} has no PIN yet.", token=token.name),
+        unchanged=NOTHING_CHANGED,
+        hint=M("Initialise it first, or have its issuer set a PIN."),
+    )
 
 
 def locked(token: Token, *, so: bool) -> errors.PinLocked:
     """The PIN is locked, and what to do about it."""
     if so:
         return errors.PinLocked(
-            M("The PUK of the token {token} is locked.", token=token.name)
-            if code(token, so) == "puk"
-            else M("The SO PIN of the token {token} is locked.", token=token.name),
+            in_words(M("The {code} of the token {token} is locked."), code(token, so), token=token.name),
             unchanged=NOTHING_CHANGED,
             hint=M("Only the token's issuer can recover it. Ask head office for a recovery form."),
         )
@@ -253,6 +236,11 @@ def code(token: Token, so: bool) -> Code:
     if not so:
         return "pin"
     return "puk" if token.unblock == "puk" else "so-pin"
+
+
+def in_words(pattern: Message, name: Code, **parameters: Parameter) -> Message:
+    """`pattern` with what the code is called, and these parameters."""
+    return Message(pattern.text, {"code": NAMES[name], **parameters})
 
 
 GRAVITY: tuple[PinState, ...] = ("ok", "low", "final", "locked")

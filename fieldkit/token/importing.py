@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OBJECT_OVERHEAD = 512  # bytes a token needs besides an object's own, generously
 STEPS = 5
-Told = Callable[[Progress], None]
+Tell = Callable[[Progress], None]
 Value = TypeVar("Value")
 
 
@@ -33,7 +33,7 @@ def import_identity(
     *,
     intents: Intents | None = None,
     agreed: Sequence[Intent] = (),
-    progress: Told | None = None,
+    progress: Tell | None = None,
 ) -> ImportReport:
     """Put a key, its certificate and its chain onto the token, and prove the key by a signature.
 
@@ -75,7 +75,7 @@ def import_identity(
         for der in chain:
             session.create_certificate(der, key_id(public_key(der)), common_name(der), authority=True)
         tell(Progress(M("Proving the key by a signature"), 4, STEPS))
-        _kept(session, written.handles)
+        _require_kept(session, written.handles)
         mechanism = prove(
             session, StoredCertificate(ours, label, identity.certificate, True, intent.certificates[0])
         )
@@ -115,7 +115,7 @@ def import_certificate(
             hint=M("Plug in the token on which the key was made."),
         )
     present = session.certificates()
-    there = {each.sha256 for each in present}
+    there = {stored.sha256 for stored in present}
     digest = sha256_of(certificate)
     if done := settled.report(key.id, digest, label):
         return done
@@ -179,9 +179,9 @@ def _pending_key(session: Session, intents: Intents, owner: str) -> str:
 def there_already(session: Session, certificate: bytes) -> ImportReport | None:
     """The report of an import that an earlier run finished, if key and certificate are there; proved anew."""
     digest = sha256_of(certificate)
-    for each in session.certificates():
-        if each.sha256 == digest and each.has_private_key:
-            return ImportReport(each.id, each.label, digest, (), prove(session, each), True)
+    for stored in session.certificates():
+        if stored.sha256 == digest and stored.has_private_key:
+            return ImportReport(stored.id, stored.label, digest, (), prove(session, stored), True)
     return None
 
 
@@ -190,7 +190,7 @@ def matching_key(keys: Sequence[StoredKey], spki: bytes) -> StoredKey | None:
     ids = {key.id for key in keys if key.public == spki and key.id}
     return next(
         (key for key in keys if key.private and (key.public == spki or key.id in ids)),
-        next((key for key in keys if key.public == spki and not any(each.private for each in keys)), None),
+        next((key for key in keys if key.public == spki and not any(other.private for other in keys)), None),
     )
 
 
@@ -229,7 +229,7 @@ def _space(token: Token, certificates: Sequence[bytes], key: int) -> None:
         )
 
 
-def _kept(session: Session, handles: Sequence[int]) -> None:
+def _require_kept(session: Session, handles: Sequence[int]) -> None:
     """The key that was written can never leave the token: what it says of itself, not what was asked for."""
     for key in session.list_keys():
         if key.private and key.handle in handles and not key.kept:

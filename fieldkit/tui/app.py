@@ -124,8 +124,8 @@ class FieldkitApp(App[int], inherit_bindings=False):
     # --- actions
 
     def action_language(self) -> None:
-        """Vietnamese to English and back, everywhere at once."""
-        i18n.use("en" if i18n.language() == "vi" else "vi")
+        """The next language, everywhere at once."""
+        i18n.use(i18n.following())
         for screen in self.screen_stack:
             if isinstance(screen, FieldkitScreen):
                 screen.retell()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
 from fieldkit.text import Message
+
+if TYPE_CHECKING:
+    from fieldkit.profile.model import TokenProfile
 
 
 class TokenWatch:
@@ -36,7 +40,7 @@ class TokenWatch:
 
     def _run(self) -> None:
         from fieldkit.token.agents import Agents
-        from fieldkit.token.watch import told, watch
+        from fieldkit.token.watch import finding_of, watch
 
         with (
             contextlib.suppress(FieldkitError, OSError),  # told by the step that needs a token
@@ -45,13 +49,13 @@ class TokenWatch:
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):
                 if change.kind != "changed":  # the step that changed it says so itself
-                    self._tell(told(change).message)
+                    self._tell(finding_of(change).message)
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load
+        from fieldkit.token.kinds import modules
 
-        found = list(self._modules)
+        kinds: Iterable[TokenProfile] = ()
         with contextlib.suppress(FieldkitError):
-            for profile in load(self._home).tokens.values():
-                found += profile.installed_modules()
-        return tuple(dict.fromkeys(found))
+            kinds = load(self._home).tokens.values()
+        return modules(kinds, self._modules)

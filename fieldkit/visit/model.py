@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.checklist.model import ROLES, Checklist, Finish, Paper, Role
+from fieldkit.checklist.kinds import ROLES, Role
+from fieldkit.checklist.model import Checklist, Finish, Paper
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Outcome
 from fieldkit.procedure.evidence import TOKEN_STEPS, Evidence

@@ -21,7 +21,8 @@ import msgspec
 
 from fieldkit.checklist import answers, load
 from fieldkit.checklist.errors import ChecklistInvalid
-from fieldkit.checklist.model import Checklist, Item
+from fieldkit.checklist.kinds import Item
+from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.finding import Finding
 from fieldkit.home import Home
@@ -356,7 +357,7 @@ class Visits:
         """The visit and its item, which a person may answer now."""
         now = self._changeable(visit)
         wanted = self._item(now, item)
-        if wanted.kind in ("procedure", "note"):
+        if wanted.answered_by != "person":
             raise errors.ItemNotFound(
                 M("{item} is not answered by a person.", item=item), unchanged=M("Nothing was saved.")
             )
@@ -497,7 +498,7 @@ def _unreadable(
 
 def _procedure(item: Item) -> Any:
     name = item.procedure
-    if item.kind != "procedure" or not name.isidentifier():
+    if item.answered_by != "procedure" or not name.isidentifier():
         raise errors.ItemNotFound(M("{item} is answered by a person.", item=item.id))
     try:
         return importlib.import_module(f"fieldkit.procedure.{name}")

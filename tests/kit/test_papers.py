@@ -16,9 +16,9 @@ from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Profiles, RolloutPlan
 from fieldkit.sample.authority import SampleAuthority, create
-from fieldkit.sample.services import serving
 from fieldkit.yaml_model import read
 from tests.conftest import Run
+from tests.services import serving
 
 SHIPPED = load(Home(Path("/nowhere")))
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.action.try_signatures import finding_of
 from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.procedure import test_signature as site
 from fieldkit.procedure.evidence import verdict_of
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.secret import Secret
 from fieldkit.signature import permission
 from fieldkit.signature.batch import StampSpec
@@ -27,6 +26,7 @@ from fieldkit.visit.visits import Visits
 from tests import papers
 from tests.pki import Pki
 from tests.procedure.conftest import People, Road
+from tests.services import SampleServices, serving, unreachable
 
 PASSWORD = "Mật khẩu mẫu"
 JUDGES = {"fieldkit", "mutool", "openssl", "pdfsig"}
@@ -210,5 +210,5 @@ def test_a_judges_no_fails_the_step_although_its_silence_would_not() -> None:
     refused = Finding("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
     silent = Finding("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
     beside = Finding("stamp", "fail", M("The stamp is beside its place."), required=False)
-    assert verdict_of([site.finding_of(refused)]) == "fail"
-    assert verdict_of([site.finding_of(silent), site.finding_of(beside)]) == "pass"
+    assert verdict_of([finding_of(refused)]) == "fail"
+    assert verdict_of([finding_of(silent), finding_of(beside)]) == "pass"

@@ -16,6 +16,7 @@ from fieldkit.token import errors
 from fieldkit.token.agents import Agents
 from fieldkit.token.errors import InitialisationNotAllowed
 from fieldkit.token.model import Token, Unblock
+from fieldkit.visit.visits import Visits
 from tests.procedure.conftest import PIN, People, Road, only_through, prepared, takes
 from tests.token.conftest import Contrary, pin
 
@@ -105,6 +106,19 @@ def test_the_delivery_pin_is_changed_by_the_rules_of_the_profile(
     assert (kept.facts["serial"], kept.facts["pin_set"]) == (token.serial, True)
     assert people.said() == ["pin-changed"]
     assert takes(softhsm, tmp_path / "logs", token.serial, "864209")
+
+
+def test_where_the_token_s_own_profile_is_stricter_than_the_bureau_s_its_rules_hold(
+    road: Road, token: Token, softhsm: str
+) -> None:
+    only_through(road, softhsm)
+    profiles = road.visits.home.profiles / "tokens"
+    text = (profiles / "softhsm2.yaml").read_text("utf-8").replace("id: softhsm2\n", "id: its-own\n")
+    (profiles / "its-own.yaml").write_text(text.replace("min: 4", "min: 4\n  classes: [upper]"), "utf-8")
+    road.visits = Visits(road.visits.store, road.visits.home, who="Trần Kỹ Thuật")
+    road.answer("delivery", "personalised")
+    with pytest.raises(AssertionError, match="capital letter"):
+        road.run("pin_change", People(new_pin=["864209"]))
 
 
 def test_a_wrong_present_pin_costs_one_attempt_and_the_next_run_warns(

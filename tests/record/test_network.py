@@ -12,11 +12,12 @@ from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.home import Home, shipped
 from fieldkit.record.handover import sign_record
 from fieldkit.record.render import render
-from fieldkit.sample import authority, issue, services
-from fieldkit.sample.services import SampleServices
+from fieldkit.sample import authority, issue
+from tests import services
 from tests.conftest import Run
 from tests.pki import SoftwareSigner
 from tests.record.sample import handing_over
+from tests.services import SampleServices
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -335,8 +336,9 @@ def test_a_request_is_made_and_its_certificate_joined(
 @pytest.fixture
 def sample_issuer(tmp_path: Path) -> Callable[[bytes], bytes]:
     from fieldkit.sample import authority
+    from tests.issuing import sign_csr
 
-    return authority.create(tmp_path / "authority", key="ec:p256").sign_csr
+    return partial(sign_csr, authority.create(tmp_path / "authority", key="ec:p256"))
 
 
 def test_no_secret_is_in_the_log_the_store_or_an_argument(desk: Desk, home: Home, tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fieldkit.home import Home, shipped
 from fieldkit.pdf.errors import TimestampFailed
-from fieldkit.sample import authority, issue, services
+from fieldkit.sample import authority, issue
 from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
-from fieldkit.sample.services import SampleServices
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
 from fieldkit.signature.signer import HttpTimeStamper
@@ -29,8 +28,11 @@ from fieldkit.validation.judgement import Judgement, Policy
 from fieldkit.validation.online import Online
 from fieldkit.validation.trust import certificates, trust
 from fieldkit.validation.validate import validate
+from tests import services
 from tests.conftest import Run
+from tests.issuing import expired
 from tests.pki import Pki, SoftwareSigner
+from tests.services import SampleServices
 
 DAY = timedelta(days=1)
 
@@ -114,7 +116,7 @@ def test_a_timestamp_with_a_certificate_for_something_else_proves_nothing(
 
 
 def test_a_timestamp_of_an_expired_authority_proves_nothing(running: SampleServices, letter: Path) -> None:
-    running.stamper = running.authority.expired(purposes=("timestamp",), usage=("digital_signature",))
+    running.stamper = expired(running.authority, purposes=("timestamp",), usage=("digital_signature",))
     found = judged(running, stamped(running, letter))
     (check,) = [each for each in found.signatures[0].checks if each.id == "timestamp"]
     assert check.severity == "not-checked"

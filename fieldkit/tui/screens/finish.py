@@ -17,7 +17,7 @@ from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.dialogs import QuestionDialog
 from fieldkit.tui.screens.work import SAID_NO, WorkScreen
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.item_pane import answer_words, finding_text
+from fieldkit.tui.widgets.item_pane import answer_text, finding_text
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.prose import Paragraph, Prose
 
@@ -270,7 +270,7 @@ def _later(visit: Visit) -> Iterator[Paragraph]:
 def _to_read(visit: Visit) -> Iterator[Paragraph]:
     """What was answered and done, section by section, as the officer reads it before signing off."""
     for section in visit.checklist.sections:
-        items = [item for item in section.items if item.id in visit.relevant and item.kind != "note"]
+        items = [item for item in section.items if item.id in visit.relevant and item.answered_by != "nobody"]
         if not items:
             continue
         yield Paragraph("")
@@ -279,7 +279,7 @@ def _to_read(visit: Visit) -> Iterator[Paragraph]:
             evidence = visit.evidence.get(item.id)
             said = str(evidence.summary) if evidence else "–"
             if item.id in visit.answers:
-                said = answer_words(item, visit.answers[item.id])
+                said = answer_text(item, visit.answers[item.id])
             yield Paragraph(f"{item.label}: {said}", "", signs.sign(visit.status(item.id)))
     if visit.notes:
         yield Paragraph("")

@@ -12,9 +12,9 @@ from textual.containers import Horizontal
 from textual.message import Message as Event
 from textual.widget import Widget
 
+from fieldkit.checklist.kinds import KINDS
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.i18n import LANGUAGES
 from fieldkit.operator import Question
 from fieldkit.text import M, Message, Said, Words
 from fieldkit.text_output import SEVERITIES
@@ -23,7 +23,7 @@ from fieldkit.tui.drafts import Drafts
 from fieldkit.tui.screens.dialogs import QuestionDialog
 from fieldkit.tui.screens.work import SAID_NO, WorkScreen
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.item_pane import WorkPane
+from fieldkit.tui.widgets.item_pane import EDITORS, WorkPane
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.visit_rows import FINISH, NEEDS_WORK, next_open, rows
 
@@ -221,12 +221,12 @@ class VisitScreen(WorkScreen):
             return
         if item == FINISH:
             self.action_finish()
-        elif visit.checklist.item(item).kind == "procedure":
+        elif visit.checklist.item(item).answered_by == "procedure":
             if visit.status(item) == "done":
                 self.action_next_open()
             elif self._changeable(visit):
                 self._run_procedure(item)
-        elif visit.checklist.item(item).kind == "note":
+        elif visit.checklist.item(item).answered_by == "nobody":
             self._step_on(item)
         elif self._changeable(visit):
             self.action_to_answer()
@@ -249,14 +249,14 @@ class VisitScreen(WorkScreen):
         if not value:
             self._pane.complain(
                 M("Nothing is chosen yet: the arrow keys do, then Enter saves it.")
-                if self._visit.checklist.item(item).kind == "yesno"
+                if not EDITORS[self._visit.checklist.item(item).kind].chosen
                 else M("Nothing was entered."),
                 M("Esc goes back to the list; F7 there takes an answer back."),
             )
             return
         self._busy = True
         self.status(M("Saving…"))
-        is_file = self._visit.checklist.item(item).kind == "file"
+        is_file = KINDS[self._visit.checklist.item(item).kind].attaches
         self._do(lambda: self._saving(item, value, is_file=is_file), failed=self.Refused)
 
     async def _saving(self, item: str, value: Any, *, is_file: bool) -> Event:
@@ -379,7 +379,7 @@ class VisitScreen(WorkScreen):
         if (
             visit
             and item in visit.relevant
-            and visit.checklist.item(item).kind == "procedure"
+            and visit.checklist.item(item).answered_by == "procedure"
             and self._changeable(visit)
         ):
             self._run_procedure(item)
@@ -495,6 +495,6 @@ class VisitScreen(WorkScreen):
 
 def _of_item(visit: Visit | None, item: str, message: Callable[[str], Message]) -> Said:
     """A message about an item, whose label is in both languages already: F2 turns all of it."""
-    label: Said = visit.checklist.item(item).label if visit is not None else Words(item, item)
-    vi, en = (message(label.render(language)).render(language) for language in LANGUAGES)
-    return Words(vi, en)
+    label = visit.checklist.item(item).label if visit is not None else Words.same(item)
+    languages = Words.__struct_fields__
+    return Words(*(message(label.render(language)).render(language) for language in languages))

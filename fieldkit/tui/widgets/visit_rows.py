@@ -10,7 +10,7 @@ from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListRow
 
 if TYPE_CHECKING:
-    from fieldkit.checklist.model import Item
+    from fieldkit.checklist.kinds import Item
     from fieldkit.visit.model import Visit
 
 FINISH = "@finish"
@@ -50,7 +50,7 @@ def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> L
         sign, word = signs.sign("running"), M("running")
     elif draft:
         word = M("draft")
-    elif item.kind == "note":
+    elif item.answered_by == "nobody":
         sign, word = "", M("to read")
     elif status == "todo" and not item.required:
         word = M("optional")
@@ -59,7 +59,7 @@ def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> L
 
 def items_from(visit: Visit, item: str) -> list[str]:
     """The items that can be settled, from the one after `item` around to it."""
-    items = [name for name in visit.relevant if visit.checklist.item(name).kind != "note"]
+    items = [name for name in visit.relevant if visit.checklist.item(name).answered_by != "nobody"]
     start = items.index(item) + 1 if item in items else 0
     return items[start:] + items[:start]
 
