@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.output import Data
 from fieldkit.text import M, Message, Said
 from fieldkit.text_output import finding_lines
 
@@ -18,20 +18,23 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 kit = noun("kit", M("The offline kit: everything a bureau without a network needs, on a stick."))
+fingerprint = option(
+    "--fingerprint", default="", help=M("The fingerprint of the key that must have signed it.")
+)
 
 
 @kit.verb("build", M("Make a kit in a folder on a stick: programs, drivers, plan and dossiers, signed."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@option("--python", multiple=True, said=M("A Python it is for, as 3.11; this one unless given."))
+@option("--python", multiple=True, help=M("A Python it is for, as 3.11; this one unless given."))
 @option(
-    "--platform", multiple=True, said=M("A platform it is for, as windows-x86_64; this one unless given.")
+    "--platform", multiple=True, help=M("A platform it is for, as windows-x86_64; this one unless given.")
 )
-@option("--bureau", multiple=True, said=M("A bureau whose dossier goes along; all of the plan unless given."))
+@option("--bureau", multiple=True, help=M("A bureau whose dossier goes along; all of the plan unless given."))
 @option(
-    "--driver", multiple=True, said=M("A token whose driver goes along; those of the bureaus unless given.")
+    "--driver", multiple=True, help=M("A token whose driver goes along; those of the bureaus unless given.")
 )
-@option("--vendor", type=FOLDER, said=M("The folder with makers' installers that profiles name."))
-@option("--sample", multiple=True, type=A_FILE, said=M("A PDF to take along for trials; may be repeated."))
+@option("--vendor", type=FOLDER, help=M("The folder with makers' installers that profiles name."))
+@option("--sample", multiple=True, type=A_FILE, help=M("A PDF to take along for trials; may be repeated."))
 def build_(
     call: Call,
     folder: Path,
@@ -88,8 +91,8 @@ def build_(
         ],
         "bureaus": list(manifest.bureaus),
         "findings": [
-            {"id": each.id, "severity": each.severity, "message": str(each.message)}
-            for each in built.findings
+            {"id": finding.id, "severity": finding.severity, "message": str(finding.message)}
+            for finding in built.findings
         ],
     }
     return Reply(result, lines)
@@ -97,8 +100,8 @@ def build_(
 
 @kit.verb("load", M("Take a kit's profiles, checklists, plan and dossiers into this home."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@option("--fingerprint", default="", said=M("The fingerprint of the key that must have signed it."))
-@option("--older", is_flag=True, said=M("Agree in advance to a kit older than one taken before."))
+@fingerprint
+@option("--older", is_flag=True, help=M("Agree in advance to a kit older than one taken before."))
 def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
     from fieldkit.kit import load
     from fieldkit.kit.errors import KitOlder
@@ -135,7 +138,7 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
 
 @kit.verb("verify", M("Check a kit: its signature, and every file missing, changed or added."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@option("--fingerprint", default="", said=M("The fingerprint of the key that must have signed it."))
+@fingerprint
 def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
     from fieldkit.kit.verify import KINDS, verify
 
@@ -147,7 +150,7 @@ def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
             for problem in verified_kit.problems:
                 message = Message(KINDS[problem.kind].text, {"path": problem.path})
                 lines.append(f"    {message}" + (f" ({problem.detail})" if problem.detail else ""))
-    result: dict[str, Any] = {
+    result: Data = {
         "verdict": "pass" if verified_kit.good else "fail",
         "checks": [
             {

@@ -58,12 +58,10 @@ class Desk:
 
     def introduce(self, who: str) -> None:
         """Keep who works here, for good; in the desk's thread."""
-        import msgspec
-
         from fieldkit import settings
 
         self.visits.introduce(who)
-        settings.save(self.home, msgspec.structs.replace(settings.load(self.home), who=self.visits.who))
+        settings.save_name(self.home, self.visits.who)
 
     async def close(self) -> None:
         """Close the store; waits for what is being written."""

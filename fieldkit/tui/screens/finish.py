@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,8 @@ from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.operator import Question
+from fieldkit.operator import Operator, Question
 from fieldkit.text import M, Said
-from fieldkit.tui import finishing
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.dialogs import QuestionDialog
 from fieldkit.tui.screens.work import SAID_NO, WorkScreen
@@ -38,7 +38,7 @@ class FinishScreen(WorkScreen):
     class Read(Event):
         """The visit as it is after a step, and what the step tells."""
 
-        def __init__(self, visit: Visit, texts: Sequence[Said]) -> None:
+        def __init__(self, visit: Visit, texts: Sequence[Said | str]) -> None:
             super().__init__()
             self.visit = visit
             self.told = tuple(texts)
@@ -46,7 +46,7 @@ class FinishScreen(WorkScreen):
     def __init__(self, visit: Visit) -> None:
         super().__init__()
         self._visit = visit
-        self._told: tuple[Said, ...] = ()
+        self._told: tuple[Said | str, ...] = ()
 
     # --- the frame
 
@@ -185,7 +185,7 @@ class FinishScreen(WorkScreen):
 
     def action_do_step(self) -> None:
         step = self.query_one("#steps", ListBox).key
-        desk, visit = self.fieldkit.desk, self._visit
+        visit = self._visit
         if step == "handover":
             if visit.problems and visit.signoff is None:
                 self.status(
@@ -193,26 +193,51 @@ class FinishScreen(WorkScreen):
                 )
                 return
             title = M("Sign-off and record") if visit.finish == "handover" else M("Record")
-            self.do(title, lambda person: finishing.hand_over(desk, visit, person))
+            self.do(title, self._hand_over)
         elif step == "export":
             if not visit.records:
                 self.status(M("There is no record yet; it is made by the first step."))
                 return
-            self.do(M("Export"), lambda person: finishing.export(desk, visit.id, person))
+            self.do(M("Export"), self._export)
         elif step == "bundle":
-            self.do(M("Bundle"), lambda person: finishing.put_bundle(desk, person))
+            self.do(M("Bundle"), self._push)
         elif step == "waiting":
-            self.do(M("Receipts"), lambda _: finishing.waiting(desk))
+            self.do(M("Receipts"), self._receipts)
         elif step == "amend":
             if visit.signoff is None:
                 self.status(M("The visit was not signed off, so it can be changed as it is."))
                 return
             self.run_worker(self._amending(), group="desk", exit_on_error=False)
 
+    async def _hand_over(self, operator: Operator) -> Sequence[Said]:
+        from fieldkit.record.handover import hand_over
+
+        desk, visit = self.fieldkit.desk, self._visit
+        made = await hand_over(desk.visits, visit.id, operator, modules=desk.modules, reviewed=visit)
+        return [made.told]
+
+    async def _export(self, operator: Operator) -> Sequence[Said]:
+        from fieldkit.record.export import export_asked
+
+        return [(await export_asked(self.fieldkit.desk.visits, self._visit.id, operator)).message]
+
+    async def _push(self, operator: Operator) -> Sequence[Said | str]:
+        from fieldkit.sync.messages import pushed
+        from fieldkit.sync.push import push_asked
+
+        desk = self.fieldkit.desk
+        return pushed(await push_asked(desk.visits.store, desk.home, operator))
+
+    async def _receipts(self, operator: Operator) -> Sequence[Said | str]:
+        from fieldkit.sync.messages import sync_status
+        from fieldkit.sync.status import status
+
+        return sync_status(await asyncio.to_thread(status, self.fieldkit.desk.visits.store))
+
     def found_more(self, findings: Sequence[Finding]) -> None:
         self._say()
 
-    def ended(self, outcome: Sequence[Said] | None, error: FieldkitError | None) -> None:
+    def ended(self, outcome: Sequence[Said | str] | None, error: FieldkitError | None) -> None:
         desk, texts = self.fieldkit.desk, tuple(outcome or ())
 
         async def reading() -> None:
@@ -220,8 +245,11 @@ class FinishScreen(WorkScreen):
             self.post_message(self.Read(visit, texts))
 
         self.status(M("Done."))
-        if error is not None:
-            self.status(error.message if isinstance(error, SAID_NO) else M("Not finished."))
+        if isinstance(error, SAID_NO):
+            self.status(error.message)
+            self.fieldkit.note(error.message)
+        elif error is not None:
+            self.status(M("Not finished."))
         self.run_worker(reading(), group="desk", exit_on_error=False)
 
     async def _amending(self) -> None:

@@ -15,11 +15,11 @@ from fieldkit.finding import Finding
 from fieldkit.operator import Plan
 from fieldkit.text import M, Said
 from fieldkit.tui.faults import as_error
-from fieldkit.tui.finishing import progress_words
 from fieldkit.tui.runner import RunningWork
 from fieldkit.tui.screens.dialogs import ConsentDialog
 from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.screens.operator import FindingShown, ProgressShown, ScreenOperator
+from fieldkit.tui.terminal import signs
 
 SAFE_END = 60.0  # seconds for work to undo what it began when nobody is there any more
 
@@ -83,7 +83,7 @@ class WorkScreen(FieldkitScreen[None], inherit_bindings=True):
 
     def on_progress_shown(self, event: ProgressShown) -> None:
         if self.working:
-            self.status(progress_words(event.progress))
+            self.status(signs.progress(event.progress))
 
     def on_work_screen_ended(self, event: Ended) -> None:
         self._work = None

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
-from fieldkit.text_output import SEVERITIES
+from fieldkit.text_output import SEVERITIES, STATUSES
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
@@ -111,7 +111,7 @@ class WorkPane(Vertical):
     def _say_about(self) -> None:
         visit, item = self._present, self._checklist_item
         status = visit.status(item.id)
-        state: list[Said | str] = [signs.STATUSES[status]]
+        state: list[Said | str] = [STATUSES[status]]
         if item.required:
             state.append(M("required"))
         if self._draft is not None:

@@ -6,6 +6,7 @@ from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from fieldkit.text import M, Said
+from fieldkit.text_output import STATUSES
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListRow
 
@@ -45,7 +46,7 @@ def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = Tr
 def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> ListRow:
     status = visit.status(item.id)
     sign = signs.sign(status)
-    word: Said | str = signs.STATUSES[status] if words or status not in ("done", "todo") else ""
+    word: Said | str = STATUSES[status] if words or status not in ("done", "todo") else ""
     if running:
         sign, word = signs.sign("running"), M("running")
     elif draft:
