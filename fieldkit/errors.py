@@ -35,8 +35,10 @@ class FieldkitError(Exception):
     status: ClassVar[int] = 5
 
     def __init_subclass__(cls, *, code: str = "", status: int = 0) -> None:
-        cls.code = code or cls.code
-        cls.status = status or cls.status
+        if code:
+            cls.code = code
+        if status:  # set where it is said only: a room's own base would hide that of the kind beside it
+            cls.status = status
 
     def __init__(
         self,
