@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data
+from fieldkit.operator import must_agree
 from fieldkit.text import M, Message, Said
 from fieldkit.text_output import finding_lines
 
@@ -52,8 +52,10 @@ def build_(
     prepared = build.prepare(folder.absolute(), choice, profiles, call.home)
     for finding in prepared.findings:
         console.say(finding)
-    if not asyncio.run(console.consent(prepared.shown())):
-        raise errors.NotConsented(M("No kit was built: not agreed to."), unchanged=M("Nothing was written."))
+    agreed = must_agree(
+        console, prepared.shown(), M("No kit was built: not agreed to."), M("Nothing was written.")
+    )
+    asyncio.run(agreed)
     with call.store() as store:
         built = build.build(prepared, profiles, call.home, store, console.progress)
     manifest, sha256 = built.manifest, hashlib.sha256(built.data).hexdigest()
@@ -120,12 +122,13 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
         "same": contents.same,
         "drivers": drivers,
     }
-    console = call.console()
-    if not asyncio.run(console.consent(contents.shown(call.home))):
-        raise errors.NotConsented(
-            M("The kit's papers were not taken: not agreed to."),
-            unchanged=M("Nothing was taken from the kit."),
-        )
+    agreed = must_agree(
+        call.console(),
+        contents.shown(call.home),
+        M("The kit's papers were not taken: not agreed to."),
+        M("Nothing was taken from the kit."),
+    )
+    asyncio.run(agreed)
     load.load(contents, call.home)
     message = M(
         "Taken from the kit: {new} new, {replaced} replaced; {same} were here already.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data, data
-from fieldkit.errors import Misused, NotConsented
+from fieldkit.errors import Misused
 from fieldkit.home import expanded
 from fieldkit.text import M, Said
 from fieldkit.text_output import SEVERITIES, SYMBOLS
@@ -50,7 +50,7 @@ def repair(call: Call) -> Reply:
     from fieldkit.journal.errors import StoreReadOnly
     from fieldkit.journal.repair import mends
     from fieldkit.journal.store import Store
-    from fieldkit.operator import Plan
+    from fieldkit.operator import Plan, must_agree
 
     _verified(call, ())  # a folder without a store is said, not made into one
     with Store.open(call.home.store, whole=True) as opened:
@@ -63,8 +63,8 @@ def repair(call: Call) -> Reply:
                 steps=tuple(mend.message for mend in offered),
                 keeps=M("Every entry that can be read stays as it is."),
             )
-            if not asyncio.run(call.console().consent(plan)):
-                raise NotConsented(M("The store was not repaired."), unchanged=M("Nothing was changed."))
+            refused = M("The store was not repaired.")
+            asyncio.run(must_agree(call.console(), plan, refused, M("Nothing was changed.")))
             for mend in offered:
                 mend.do()
         trimmed = opened.trimmed

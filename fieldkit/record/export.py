@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.errors import NotConsented
 from fieldkit.home import home_folder
-from fieldkit.operator import Operator, Option, Plan, Question
+from fieldkit.operator import Operator, Option, Plan, Question, must_agree
 from fieldkit.pdf import document
 from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
@@ -51,13 +50,13 @@ async def export_asked(visits: Visits, visit: str, operator: Operator) -> Export
     if path.is_dir():
         path = path / name
     overwrite = path.exists()
-    if overwrite and not await operator.consent(
-        Plan(
+    if overwrite:
+        plan = Plan(
             title=M("Replace the file that is there?"),
             steps=(M("{path} is replaced by the record.", path=str(path)),),
         )
-    ):
-        raise NotConsented(M("Nothing was written: {path} stays as it is.", path=str(path)))
+        refused = M("Nothing was written: {path} stays as it is.", path=str(path))
+        await must_agree(operator, plan, refused)
     return await asyncio.to_thread(export, visits, visit, kind, path, overwrite=overwrite)
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.errors import FieldkitError, NotConsented
+from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, decode
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Operator, Plan, Progress, Question
+from fieldkit.operator import Operator, Plan, Progress, Question, must_agree
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
@@ -97,8 +97,9 @@ async def push_agreed(
     :raises NotConsented: the target is as it was.
     """
     plan = await asyncio.to_thread(announce, store, carrier, recipients)
-    if plan is not None and not await operator.consent(plan):
-        raise NotConsented(M("Nothing was put: not agreed to."), unchanged=M("The target is as it was."))
+    if plan is not None:
+        refused = M("Nothing was put: not agreed to.")
+        await must_agree(operator, plan, refused, M("The target is as it was."))
     return await asyncio.to_thread(push, store, carrier, recipients, progress=operator.progress)
 
 
