@@ -424,15 +424,11 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
         return tell(
             errors.Cancelled(M("Stopped by you."), hint=M("Run the command again to go on.")), as_json
         )
-    except FieldkitError as error:
-        return tell(error, as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except OSError as error:
-        return tell(errors.from_system(error), as_json)
     except Exception as error:
-        return tell(errors.unexpected(error), as_json)
+        return tell(errors.as_error(error), as_json)
 
 
 def tell(error: FieldkitError, as_json: bool) -> int:

@@ -12,15 +12,15 @@ from fieldkit.text import Message
 
 
 class TokenWatch:
-    """Watches from `start` until `stop`. tell: called in the watching thread, for each coming and going.
+    """Watches from `start` until `stop`. notify: called in the watching thread, for each coming and going.
 
     modules: PKCS#11 modules named besides the profiles'.
     """
 
-    def __init__(self, home: Home, modules: tuple[str, ...], tell: Callable[[Message], object]) -> None:
+    def __init__(self, home: Home, modules: tuple[str, ...], notify: Callable[[Message], object]) -> None:
         self._home = home
         self._modules = modules
-        self._tell = tell
+        self._notify = notify
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,13 +45,13 @@ class TokenWatch:
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):
                 if change.kind != "changed":  # the step that changed it says so itself
-                    self._tell(told(change).message)
+                    self._notify(told(change).message)
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load
 
-        found = list(self._modules)
+        modules = list(self._modules)
         with contextlib.suppress(FieldkitError):
             for profile in load(self._home).tokens.values():
-                found += profile.installed_modules()
-        return tuple(dict.fromkeys(found))
+                modules += profile.installed_modules()
+        return tuple(dict.fromkeys(modules))

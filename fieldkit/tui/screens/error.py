@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
-
-from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Scope, bindings
-from fieldkit.tui.screens.dialogs import Dialog
+from fieldkit.tui.screens.dialogs import TextDialog
 from fieldkit.tui.terminal.signs import sign
-from fieldkit.tui.widgets.prose import Paragraph, Prose
+from fieldkit.tui.widgets.text_view import Paragraph
 
 
-class ErrorScreen(Dialog[None]):
+class ErrorScreen(TextDialog):
     """Says an error; Enter or Esc goes back to where it happened."""
 
-    DEFAULT_CSS = "ErrorScreen #text { height: 1fr; max-height: 100%; }"
     BINDINGS = bindings("tell")
-    scopes: ClassVar[tuple[Scope, ...]] = ("tell", "read", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("tell", "read", "screen")
 
     def __init__(self, error: FieldkitError, title: Said | None = None) -> None:
         super().__init__()
@@ -30,10 +26,7 @@ class ErrorScreen(Dialog[None]):
     def heading(self) -> tuple[Said | str, Said | str]:
         return self._title or M("That did not work"), self._error.code
 
-    def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-
-    def filled(self) -> None:
+    def text(self) -> list[Paragraph]:
         error = self._error
         text = [
             Paragraph(M("What happened"), "strong", sign("fail")),
@@ -48,7 +41,7 @@ class ErrorScreen(Dialog[None]):
         if error.detail:
             text += [Paragraph(""), Paragraph(M("For whoever helps"), "strong")]
             text += [Paragraph(line, "faint", indent=2) for line in error.detail.splitlines()]
-        self.query_one("#text", Prose).show(text)
+        return text
 
     def action_close(self) -> None:
         self.dismiss(None)
