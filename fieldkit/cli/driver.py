@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.cli.output import Data, data
+from fieldkit.cli.output import Data, data, fields
 from fieldkit.text import M, Said
 from fieldkit.text_output import finding_lines, plan_lines
 
@@ -77,16 +77,9 @@ def detect_(call: Call) -> Reply:
             )
         result.append(
             {
-                "reader": token.reader,
-                "atr": token.atr,
-                "usb": token.usb,
-                "by": token.by,
-                "known": token.known,
+                **fields(token, "reader", "atr", "usb", "by", "known"),
                 "drivers": [_state(state) for state in drivers],
-                "conflicts": [
-                    {"id": conflict.id, "message": str(conflict.message), "detail": conflict.detail}
-                    for conflict in conflicts
-                ],
+                "conflicts": [fields(conflict, "id", "message", "detail") for conflict in conflicts],
             }
         )
     if seen.trouble:
@@ -226,12 +219,7 @@ def _listed(state: DriverState, profile: TokenProfile) -> Data:
 
 def _state(state: DriverState) -> Data:
     return {
-        "profile": state.profile,
-        "packages": state.packages,
-        "missing": state.missing,
-        "modules": state.modules,
+        **fields(state, "profile", "packages", "missing", "modules", "wanted", "enough"),
         "here": [{"module": module.path, **data(module, "path")} for module in state.here],
-        "wanted": state.wanted,
-        "enough": state.enough,
         "findings": [str(finding.message) for finding in state.findings],
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.cli.output import Data
+from fieldkit.cli.output import Data, fields
 from fieldkit.operator import must_agree
 from fieldkit.text import M, Message, Said
 from fieldkit.text_output import finding_lines
@@ -79,23 +79,17 @@ def build_(
     ]
     result = {
         "folder": folder,
-        "version": manifest.version,
-        "fingerprint": manifest.fingerprint,
+        **fields(manifest, "version", "fingerprint", "size", "bureaus"),
         "manifest_sha256": sha256,
         "installer_sha256": installer,
         "files": len(manifest.files),
-        "size": manifest.size,
         "copied": built.copied,
-        "targets": [{"python": target.python, "platform": target.platform} for target in manifest.targets],
+        "targets": [fields(target, "python", "platform") for target in manifest.targets],
         "drivers": [
             {"profile": driver_files.profile, "system": driver_files.system, "files": len(driver_files.files)}
             for driver_files in manifest.drivers
         ],
-        "bureaus": list(manifest.bureaus),
-        "findings": [
-            {"id": finding.id, "severity": finding.severity, "message": str(finding.message)}
-            for finding in built.findings
-        ],
+        "findings": [fields(finding, "id", "severity", "message") for finding in built.findings],
     }
     return Reply(result, lines)
 
@@ -115,13 +109,8 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
             unchanged=M("Nothing was taken from the kit."),
             hint=M("Get the newest kit from head office; to take this one: kit load --older"),
         )
-    drivers = [driver.profile for driver in contents.drivers]
-    result = {
-        "new": list(contents.new),
-        "replaced": list(contents.replaced),
-        "same": contents.same,
-        "drivers": drivers,
-    }
+    result = fields(contents, "new", "replaced", "same")
+    result["drivers"] = [driver.profile for driver in contents.drivers]
     agreed = must_agree(
         call.console(),
         contents.shown(call.home),
@@ -163,20 +152,12 @@ def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
             }
             for finding in verified_kit.findings
         ],
-        "problems": [
-            {"kind": problem.kind, "path": problem.path, "detail": problem.detail}
-            for problem in verified_kit.problems
-        ],
+        "problems": [problem._asdict() for problem in verified_kit.problems],
     }
     if verified_kit.read is not None:
         manifest = verified_kit.read.manifest
-        result |= {
-            "version": manifest.version,
-            "fingerprint": manifest.fingerprint,
-            "manifest_sha256": verified_kit.read.sha256,
-            "files": len(manifest.files),
-            "size": manifest.size,
-        }
+        result |= fields(manifest, "version", "fingerprint", "size")
+        result |= {"manifest_sha256": verified_kit.read.sha256, "files": len(manifest.files)}
         lines.append(M("Fingerprint of the kit's key: {fingerprint}", fingerprint=manifest.fingerprint))
         lines.append(M("SHA-256 of the manifest: {sha256}", sha256=verified_kit.read.sha256))
     return Reply(result, lines, good=verified_kit.good)

@@ -28,7 +28,12 @@ VERDICTS: dict[Overall, Said] = {
 
 def data(value: msgspec.Struct, *hide: str) -> Data:
     """The fields of `value` but for those to `hide`, and so on inwards; texts in the language in force."""
-    return {name: _plain(getattr(value, name)) for name in value.__struct_fields__ if name not in hide}
+    return fields(value, *(name for name in value.__struct_fields__ if name not in hide))
+
+
+def fields(value: object, *names: str) -> Data:
+    """The same of the fields, or properties, with these names."""
+    return {name: _plain(getattr(value, name)) for name in names}
 
 
 def _plain(value: object) -> object:

@@ -11,9 +11,9 @@ import click
 from fieldkit.checklist.answers import written_day
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.cli.output import Data, unreadable_lines
+from fieldkit.cli.output import Data, fields, unreadable_lines
 from fieldkit.errors import Misused
-from fieldkit.profile.model import Bureau, RolloutPlan
+from fieldkit.profile.model import RolloutPlan
 from fieldkit.profile.schedule import Due, Standing, due
 from fieldkit.text import M, Said
 
@@ -106,23 +106,15 @@ def _shown(day: datetime.date) -> str:
 def _data(plan_in_force: RolloutPlan) -> Data:
     return {
         "plan": plan_in_force.id,
-        "title": str(plan_in_force.title),
-        "sample": plan_in_force.sample,
-        "issued": plan_in_force.issued.isoformat(),
+        **fields(plan_in_force, "title", "sample", "issued"),
         "phases": [
             {
-                "id": phase.id,
-                "title": str(phase.title),
+                **fields(phase, "id", "title"),
                 "tasks": [
                     {
-                        "id": task.id,
-                        "title": str(task.title),
-                        "starts": task.starts.isoformat(),
-                        "ends": task.ends.isoformat(),
-                        "region": task.region,
-                        "checklist": task.checklist,
-                        "form": str(task.form) if task.form else "",
-                        "owner": str(task.owner) if task.owner else "",
+                        **fields(task, "id", "title", "starts", "ends", "region", "checklist"),
+                        "form": str(task.form or ""),
+                        "owner": str(task.owner or ""),
                         "bureaus": [bureau.code for bureau in plan_in_force.bureaus_of(task)],
                     }
                     for task in phase.tasks
@@ -130,29 +122,18 @@ def _data(plan_in_force: RolloutPlan) -> Data:
             }
             for phase in plan_in_force.phases
         ],
-        "bureaus": [*map(_bureau, plan_in_force.bureaus)],
-    }
-
-
-def _bureau(bureau: Bureau) -> Data:
-    return {
-        "bureau": bureau.code,
-        "name": str(bureau.name),
-        "region": bureau.region,
-        "token": bureau.token,
-        "authority": bureau.authority,
-        "sample": bureau.sample,
+        "bureaus": [
+            {"bureau": bureau.code, **fields(bureau, "name", "region", "token", "authority", "sample")}
+            for bureau in plan_in_force.bureaus
+        ],
     }
 
 
 def _due(one: Due) -> Data:
     return {
         "task": one.task.id,
-        "title": str(one.task.title),
         "standing": one.standing,
-        "starts": one.task.starts.isoformat(),
-        "ends": one.task.ends.isoformat(),
-        "checklist": one.task.checklist,
+        **fields(one.task, "title", "starts", "ends", "checklist"),
         "waiting": [bureau.code for bureau in one.waiting],
         "done": [bureau.code for bureau in one.settled],
     }

@@ -13,7 +13,7 @@ import click
 from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
-from fieldkit.cli.output import check_lines, data, request_lines
+from fieldkit.cli.output import check_lines, data, fields, request_lines
 from fieldkit.errors import FieldkitError
 from fieldkit.record.formats import FORMATS
 from fieldkit.text import M, Said
@@ -134,7 +134,7 @@ def verify(
             "record": content.name,
             "visit": content.visit.id,
             "sample": content.sample,
-            "journal": {"device": journal.device, "seq": journal.seq, "hash": journal.hash},
+            "journal": fields(journal, "device", "seq", "hash"),
         }
         lines.append(
             M(

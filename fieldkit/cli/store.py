@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.cli.output import Data, data
+from fieldkit.cli.output import Data, data, fields
 from fieldkit.errors import Misused
 from fieldkit.home import expanded
 from fieldkit.text import M, Said
@@ -118,15 +118,14 @@ def _verified(call: Call, heads: Sequence[str]) -> VerifiedStore:
 
 
 def _data(checked: VerifiedStore) -> Data:
-    head = checked.head
     return {
         "verdict": checked.verdict,
-        "device": head.device,
-        "head": {"seq": head.seq, "hash": head.hash},
+        "device": checked.head.device,
+        "head": fields(checked.head, "seq", "hash"),
         "entries": checked.entries,
         "attachments": checked.attachments,
         "checks": [
-            {"id": check.id, "verdict": check.severity, "message": str(check.message), "detail": check.detail}
+            {"verdict": check.severity, **fields(check, "id", "message", "detail")}
             for check in checked.checks
         ],
     }

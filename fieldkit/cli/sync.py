@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun
-from fieldkit.cli.output import Data, data
+from fieldkit.cli.output import Data, data, fields
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ def pull(call: Call, target: str) -> Reply:
     if pulled.received:
         lines.append(M("Head office has every entry up to {seq}.", seq=pulled.received))
     result = data(pulled) | {
-        "taken": [
-            {"seq": receipt.seq, "hash": receipt.hash, "issued": receipt.issued} for receipt in pulled.taken
-        ],
+        "taken": [fields(receipt, "seq", "hash", "issued") for receipt in pulled.taken],
         "waiting": _bundles(pulled.waiting),
     }
     return Reply(result, [*lines, *messages.waiting(pulled.waiting)], good=not pulled.refused)

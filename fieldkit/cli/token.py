@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.cli.output import Data
+from fieldkit.cli.output import Data, fields
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
@@ -32,27 +32,14 @@ NOT_CHANGED = M("Nothing was changed on the token.")
 
 
 SHOWN = (
-    "uri",
-    "label",
-    "serial",
-    "model",
-    "manufacturer",
-    "module",
-    "modules",
-    "slot",
-    "initialized",
-    "login_required",
-    "pin_state",
-    "so_pin_state",
-    "protected_path",
-    "pin_min",
-    "pin_max",
+    *("uri", "label", "serial", "model", "manufacturer", "module", "modules", "slot", "initialized"),
+    *("login_required", "pin_state", "so_pin_state", "protected_path", "pin_min", "pin_max"),
 )
 """What JSON has of every token; a part of the command line's contract."""
 
 
 def _data(token: Token, *more: str) -> Data:
-    return {name: getattr(token, name) for name in (*SHOWN, *more)}
+    return fields(token, *SHOWN, *more)
 
 
 def _line(token: Token) -> str:
@@ -116,12 +103,7 @@ def show(call: Call, name: str) -> Reply:
         result = _data(token, "mechanisms", "firmware", "unblock") | {
             "profile": _profile_data(profile) if profile is not None else None,
             "certificates": [
-                {
-                    "id": certificate.id,
-                    "label": certificate.label,
-                    "sha256": certificate.sha256,
-                    "has_private_key": certificate.has_private_key,
-                }
+                fields(certificate, "id", "label", "sha256", "has_private_key")
                 for certificate in certificates
             ],
         }
@@ -153,16 +135,9 @@ def _profile_facts(profile: TokenProfile) -> list[tuple[Said, Known]]:
 
 
 def _profile_data(profile: TokenProfile) -> Data:
-    rules = profile.pin_policy
-    return {
-        "id": profile.id,
-        "known": profile.known,
-        "pin_policy": {
-            name: getattr(rules, name) for name in ("min", "max", "classes", "tries", "unblock", "known")
-        },
-        "quirks": [
-            {"id": quirk.id, "text": str(quirk.text), "known": quirk.known} for quirk in profile.quirks
-        ],
+    return fields(profile, "id", "known") | {
+        "pin_policy": fields(profile.pin_policy, "min", "max", "classes", "tries", "unblock", "known"),
+        "quirks": [fields(quirk, "id", "text", "known") for quirk in profile.quirks],
     }
 
 
@@ -234,7 +209,7 @@ def _meant(agents: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
             M("More than one token could be meant."),
             unchanged=NOT_CHANGED,
             hint=M("Say which with --slot; `fieldkit token list` shows them."),
-            candidates=[{"slot": token.slot, "uri": token.uri} for token in fits or tokens],
+            candidates=[fields(token, "slot", "uri") for token in fits or tokens],
         )
     if agents.problems and not tokens:
         raise agents.problems[0]

@@ -10,7 +10,7 @@ import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
-from fieldkit.cli.output import Data, data, unreadable_lines
+from fieldkit.cli.output import Data, data, fields, unreadable_lines
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
 from fieldkit.text_output import STATUSES, SYMBOLS
@@ -32,20 +32,14 @@ def data_of(visit: Visit) -> Data:
         "bureau": visit.bureau.code,
         "checklist": visit.checklist.id,
         "version": visit.checklist.version,
-        "state": visit.state,
-        "started": visit.started,
-        "who": visit.who,
+        **fields(visit, "state", "started", "who", "relevant", "done", "total", "outdated"),
         "answers": visit.answers | visit.set_aside,
         "evidence": {item: data(evidence, "findings", "files") for item, evidence in visit.evidence.items()},
-        "relevant": visit.relevant,
         "problems": [data(problem) for problem in visit.problems],
-        "done": visit.done,
-        "total": visit.total,
-        "records": [{"name": record.name, "pdf": record.pdf} for record in visit.records],
+        "records": [fields(record, "name", "pdf") for record in visit.records],
         "notes": [*visit.notes, *visit.later_notes],
-        "outdated": visit.outdated,
         "attempts": [
-            {"item": item, "code": attempt.code, "message": str(attempt.message), "when": attempt.wall}
+            {"item": item, "when": attempt.wall, **fields(attempt, "code", "message")}
             for item, attempts in visit.attempts.items()
             for attempt in attempts
         ],

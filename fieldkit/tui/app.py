@@ -20,7 +20,7 @@ from fieldkit.home import Home
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
-from fieldkit.tui.messages import DialogRequested, LineLost, TokenChanged
+from fieldkit.tui.messages import DialogRequested, LineLost, TokenCameOrWent
 from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.terminal.link import TerminalLink
@@ -66,7 +66,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.desk = Desk(home, modules)
         self.visit_wanted = visit
         self.history: deque[Said | str] = deque(maxlen=REMEMBERED)
-        self.tokens = TokenWatch(home, modules, lambda message: self.post_message(TokenChanged(message)))
+        self.tokens = TokenWatch(home, modules, lambda message: self.post_message(TokenCameOrWent(message)))
         self._line_lost = False
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
@@ -183,7 +183,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
     def show_error(self, error: BaseException, title: Said | None = None) -> None:
         """Show an error: what happened, what was not changed, what to do next."""
-        from fieldkit.tui.screens.error import ErrorScreen
+        from fieldkit.tui.screens.dialogs import ErrorScreen
 
         shown = as_error(error)
         self.note(shown.message)
@@ -200,7 +200,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
         self.push_screen(message.make(), hand_on)
 
-    def on_token_changed(self, message: TokenChanged) -> None:
+    def on_token_came_or_went(self, message: TokenCameOrWent) -> None:
         self.note(message.text)
         if self.front is not None:
             self.front.status(message.text)

@@ -18,7 +18,7 @@ class LineLost(Message):
     """The person cannot be reached any more: the connection is gone, or the machine is shut down."""
 
 
-class TokenChanged(Message):
+class TokenCameOrWent(Message):
     """A token came or went."""
 
     def __init__(self, text: Said) -> None:

@@ -18,6 +18,7 @@ from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
 from fieldkit.tui.widgets.text_field import TextField
 from fieldkit.tui.widgets.text_view import Paragraph, TextView
+from fieldkit.visit.model import CHANGED
 
 if TYPE_CHECKING:
     from fieldkit.checklist.model import Item
@@ -36,7 +37,7 @@ FORMS: dict[str, Said] = {
     "note": M("Read it; there is nothing to answer."),
 }
 
-CHANGED = "token-changed"
+
 URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
 
 
