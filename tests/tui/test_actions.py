@@ -21,19 +21,19 @@ def screens() -> list[type[FieldkitScreen[object]]]:
     """Every screen there is."""
     for module in pkgutil.iter_modules(fieldkit.tui.screens.__path__):
         importlib.import_module(f"fieldkit.tui.screens.{module.name}")
-    found, todo = [], [FieldkitScreen]
+    leaves, todo = [], [FieldkitScreen]
     while todo:
         screen = todo.pop()
         todo += screen.__subclasses__()
         if screen.__module__.startswith("fieldkit.") and not screen.__subclasses__():
-            found.append(screen)
-    return found  # type: ignore[return-value]
+            leaves.append(screen)
+    return leaves  # type: ignore[return-value]
 
 
 def bound(screen: type[FieldkitScreen[object]]) -> set[str]:
     """The actions that a screen's keys are bound to."""
-    own = [each for each in screen.mro() if each.__module__.startswith("fieldkit.")]
-    theirs = [binding for each in own for binding in each.__dict__.get("BINDINGS", ())]
+    own = [base for base in screen.mro() if base.__module__.startswith("fieldkit.")]
+    theirs = [binding for base in own for binding in base.__dict__.get("BINDINGS", ())]
     return {binding.action.partition("(")[0] for binding in theirs}
 
 
@@ -105,5 +105,5 @@ def test_the_key_bar_fits_eighty_columns_in_both_languages_and_keeps_help_and_es
 def test_states_have_words_of_their_own_in_both_languages() -> None:
     for words in (*STATES.values(), STATUSES):
         for language in i18n.LANGUAGES:
-            said = [message.render(language) for message in words.values()]
-            assert len(set(said)) == len(said)
+            rendered = [message.render(language) for message in words.values()]
+            assert len(set(rendered)) == len(rendered)
