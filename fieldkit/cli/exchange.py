@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import OpenedPackage
     from fieldkit.finding import Finding, Overall
-    from fieldkit.profile.model import Dossier
     from fieldkit.signature.raw_signer import RawSigner
 
 Result = TypeVar("Result")
@@ -75,7 +74,7 @@ def pack(
         call, token, certificate, lambda signer: pack(files, out, _header(header), signer=signer)
     )
     lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
-    if _signature_wanted(call) and not made.signed:
+    if call.profiles().packages_signed and not made.signed:
         lines.append(
             M("The profile asks for packages that are signed, and this one is not. Add --token to sign it.")
         )
@@ -105,7 +104,7 @@ def open_(
     from fieldkit.validation.judgement import Policy
 
     material = call.trusting(trust, crl)
-    wanted = _signature_wanted(call)
+    wanted = call.profiles().packages_signed
     opened = open_package(
         package,
         out,
@@ -114,7 +113,7 @@ def open_(
         receiver=receiver,
         policy=Policy(purposes=material.purposes),
         signature=True if wanted or require_signature else False if accept_unsigned else wanted,
-        senders=_senders(call),
+        senders=call.profiles().senders,
         draw=not no_appearance,
     )
     return _opened(opened, opened.verdict, opened.checks)
@@ -158,7 +157,7 @@ def rehearse(
             crls=material.crls,
             policy=Policy(purposes=material.purposes),
             signer=signer,
-            senders=_senders(call),
+            senders=call.profiles().senders,
         ),
     )
     evidence = folder / f"rehearsal-{done.packed.document}.json"
@@ -182,21 +181,6 @@ def _with_signer(
     if not token:
         return work(None)
     return call.with_signer(token, certificate, M("The exchange package as a whole"), work)
-
-
-def _signature_wanted(call: Call) -> bool | None:
-    """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
-    wanted = {service.signed for service in call.profiles().services if service.kind == "axis"}
-    return True if True in wanted else False if False in wanted else None
-
-
-def _senders(call: Call) -> dict[str, list[Dossier]]:
-    """By the code of each agency in the plan, what was asked for its certificates."""
-    known: dict[str, list[Dossier]] = {}
-    for bureau in call.profiles().plan.bureaus:
-        if bureau.agency_code:
-            known.setdefault(bureau.agency_code, []).append(bureau.dossier)
-    return known
 
 
 def _header(options: HeaderOptions) -> MessageHeader:

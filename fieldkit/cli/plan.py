@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +17,6 @@ from fieldkit.profile.schedule import Due, Standing, due
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
-    from fieldkit.visit.model import Visit
     from fieldkit.visit.visits import VisitList
 
 plan = noun("plan", M("The plan: its tasks, its bureaus, what is due."))
@@ -53,7 +51,7 @@ def due_(call: Call, at: str, everything: bool) -> Reply:
     profiles = call.profiles()
     standings = STANDINGS if everything else ("late", "now", "soon", "no-evidence")
     overview = _overview(call)
-    tasks = due(profiles.plan, day, _finished(overview.visits))
+    tasks = due(profiles.plan, day, overview.signed_off)
     dues = [task for task in tasks if task.standing in standings]
     lines: list[str | Said] = []
     for one in dues:
@@ -81,13 +79,6 @@ def _overview(call: Call) -> VisitList:
         return VisitList([], [])
     with call.visits() as visits:
         return visits.overview()
-
-
-def _finished(visits: Sequence[Visit]) -> set[tuple[str, str]]:
-    """The bureau and the checklist of every visit that was signed off."""
-    return {
-        (visit.bureau.code, visit.checklist.id) for visit in visits if visit.state in ("signed", "recorded")
-    }
 
 
 def _day(text: str) -> datetime.date:

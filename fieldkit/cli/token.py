@@ -14,7 +14,6 @@ from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.profile.model import Known, TokenProfile
-    from fieldkit.token.agents import Agents
     from fieldkit.token.model import PinState, StoredCertificate, Token
 
 token = noun("token", M("Look at tokens, initialise them, change and unblock PINs."))
@@ -28,7 +27,6 @@ STATES: dict[PinState, Said] = {
     "default": M("PIN: as delivered, to be changed"),
     "unknown": M("PIN: state not known"),
 }
-NOT_CHANGED = M("Nothing was changed on the token.")
 
 
 SHOWN = (
@@ -145,11 +143,11 @@ def _profile_data(profile: TokenProfile) -> Data:
 @option("--slot", type=int, help=M("The slot of the token; needed where more than one could be meant."))
 @option("--label", required=True, help=M("The token's new label."))
 def init(call: Call, slot: int | None, label: str) -> Reply:
-    from fieldkit.action.initialise_token import initialise_token
+    from fieldkit.action.initialise_token import initialise_token, token_to_initialise
 
     async def work() -> Token:
         async with call.tokens() as tokens:
-            chosen = _meant(tokens.agents, slot, call.modules)
+            chosen = token_to_initialise(tokens.agents, slot, call.modules)
             return await initialise_token(tokens, chosen, label, pin_role="pin")
 
     made = asyncio.run(work())
@@ -187,34 +185,3 @@ def unblock(call: Call, name: str) -> Reply:
 
     after = asyncio.run(work())
     return Reply(_data(after), M("The token {token} has a new PIN.", token=after.name))
-
-
-def _meant(agents: Agents, slot: int | None, named: tuple[str, ...]) -> Token:
-    """The token to initialise: the one in `slot`, else the only empty one.
-
-    :raises TokenNotFound: there is none. :raises TokenAmbiguous: there are several.
-    """
-    from fieldkit.token.errors import TokenAmbiguous, TokenNotFound
-
-    tokens = agents.tokens()
-    if named:
-        tokens = [token for token in tokens if set(token.modules) & set(named)]
-    fits = [token for token in tokens if token.slot == slot] if slot is not None else tokens
-    if slot is None and len(fits) > 1:
-        fits = [token for token in fits if not token.initialized]
-    if len(fits) == 1:
-        return fits[0]
-    if fits or (slot is None and tokens):
-        raise TokenAmbiguous(
-            M("More than one token could be meant."),
-            unchanged=NOT_CHANGED,
-            hint=M("Say which with --slot; `fieldkit token list` shows them."),
-            candidates=[fields(token, "slot", "uri") for token in fits or tokens],
-        )
-    if agents.problems and not tokens:
-        raise agents.problems[0]
-    raise TokenNotFound(
-        M("There is no token to initialise here."),
-        unchanged=NOT_CHANGED,
-        hint=M("Plug it in and wait for its light; `fieldkit token list` shows what is there."),
-    )
