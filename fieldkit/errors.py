@@ -133,6 +133,13 @@ def unexpected(error: BaseException) -> FieldkitError:
     )
 
 
+def as_error(error: BaseException) -> FieldkitError:
+    """`error` itself if it has words; else what a person can be told of it, without its values."""
+    if isinstance(error, FieldkitError):
+        return error
+    return from_system(error) if isinstance(error, OSError) else unexpected(error)
+
+
 def place(error: BaseException) -> str:
     """Where it was raised: file and line, and nothing of the values there."""
     where = error.__traceback__

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fieldkit.errors import NotConsented
 from fieldkit.finding import Finding
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message, Said, Words, visible
@@ -101,6 +102,15 @@ class Operator(Protocol):
 
     def say(self, finding: Finding) -> None:
         """Tell one finding as it is made; may be called from any thread."""
+
+
+async def must_agree(operator: Operator, plan: Plan, refused: Said, unchanged: Said | None = None) -> None:
+    """Go on only if the person agrees to `plan`.
+
+    :raises NotConsented: they did not; `refused` says what was not done.
+    """
+    if not await operator.consent(plan):
+        raise NotConsented(refused, unchanged=unchanged)
 
 
 def said(text: Said | str) -> str:

@@ -14,9 +14,11 @@ import msgspec
 from fieldkit import i18n
 from fieldkit.errors import Misused
 from fieldkit.home import Home, private
+from fieldkit.operator import Question
 from fieldkit.text import M, nfc
 
 LONGEST_NAME = 120
+WHO = Question("who", M("Your full name, as it stands in records"))
 
 
 class SettingsUnreadable(Misused, code="settings-unreadable"):
@@ -77,6 +79,11 @@ def save(home: Home, settings: Settings) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def save_name(home: Home, who: str) -> None:
+    """Keep who works here, beside what else is set."""
+    save(home, msgspec.structs.replace(load(home), who=who))
 
 
 def full_name(typed: str) -> str:

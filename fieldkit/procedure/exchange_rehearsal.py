@@ -48,12 +48,12 @@ async def run(context: Context, operator: Operator) -> Evidence:
             "not-checked",
             M("There is no signed document to exchange yet. Run the test signature, then this step."),
         )
-    asked = any(service.kind == "axis" and service.signed for service in context.profiles.services)
+    signed = context.profiles.packages_signed
     plan = Plan(
         title=M("Rehearse the document exchange"),
         steps=(
             *(M("Pack {name}", name=source.name) for source in sources),
-            *((M("Sign the package with the token"),) if asked else ()),
+            *((M("Sign the package with the token"),) if signed else ()),
             M("Open the package as the receiving agency must, and verify every part"),
             M("Change the package on the way in a copy: the receiver must then refuse it"),
         ),
@@ -62,7 +62,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
     if not await operator.consent(plan):
         raise errors.NotConsented(M("Nothing was packed: not agreed to."))
     operator.progress(Progress(M("Packing and opening"), 0, 2))
-    done = await (_with_token if asked else _without)(context, operator, sources, folder)
+    done = await (_with_token if signed else _without)(context, operator, sources, folder)
     operator.progress(Progress(M("Package opened and answered"), 2, 2))
     return _evidence(context, operator, done, sources)
 

@@ -389,6 +389,21 @@ class Profiles(msgspec.Struct, frozen=True):
         known = (self.authorities.get(authority) for authority in authorities)
         return tuple(number for one in known if one is not None for number in one.extended_key_usage)
 
+    @property
+    def packages_signed(self) -> bool | None:
+        """Whether the exchange axis asks for packages that are signed themselves; None where none says."""
+        wanted = {service.signed for service in self.services if service.kind == "axis"}
+        return True if True in wanted else False if False in wanted else None
+
+    @property
+    def senders(self) -> dict[str, list[Dossier]]:
+        """By the code of each agency in the plan, what was asked for its certificates."""
+        senders: dict[str, list[Dossier]] = {}
+        for bureau in self.plan.bureaus:
+            if bureau.agency_code:
+                senders.setdefault(bureau.agency_code, []).append(bureau.dossier)
+        return senders
+
     def file(self, name: str) -> Path | None:
         """The file that a profile calls `name`, in the first folder that has it."""
         return next((path for folder in self.folders if (path := folder / name).is_file()), None)

@@ -13,16 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.errors import FieldkitError, NotConsented
+from fieldkit.errors import FieldkitError
+from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, decode
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Operator, Plan, Progress
+from fieldkit.operator import Operator, Plan, Progress, Question, must_agree
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
-from fieldkit.sync.recipients import checked, identifier
+from fieldkit.sync.recipients import checked, identifier, load
 from fieldkit.sync.status import Gap, SentBundle, check_fork, covered, hash_of, news, runs, status
+from fieldkit.sync.target import carrier as carrier_of
 from fieldkit.text import M, Message, Said
 
 LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
@@ -95,9 +97,25 @@ async def push_agreed(
     :raises NotConsented: the target is as it was.
     """
     plan = await asyncio.to_thread(announce, store, carrier, recipients)
-    if plan is not None and not await operator.consent(plan):
-        raise NotConsented(M("Nothing was put: not agreed to."), unchanged=M("The target is as it was."))
+    if plan is not None:
+        refused = M("Nothing was put: not agreed to.")
+        await must_agree(operator, plan, refused, M("The target is as it was."))
     return await asyncio.to_thread(push, store, carrier, recipients, progress=operator.progress)
+
+
+async def push_asked(store: Store, home: Home, operator: Operator) -> PushResult:
+    """Ask for the folder, the one of the last bundle unless another is said, then as `push_agreed`."""
+    recipients = await asyncio.to_thread(load, home)
+    sent = (await asyncio.to_thread(status, store)).sent
+    target = await operator.ask(
+        Question(
+            "target",
+            M("Into which folder? A USB stick, a share."),
+            default=sent[-1].target if sent else "",
+            path=True,
+        )
+    )
+    return await push_agreed(store, carrier_of(target), recipients, operator)
 
 
 def push(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Scope = Literal[
     "app",
-    "room",
+    "screen",
     "home",
     "visit",
     "answer",
@@ -80,7 +80,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("reset", "stamp", ("home", "0"), M("Put back"), M("Put the stamp back where the rules place it.")),
     Action("page_down", "read", ("ctrl+down", "pagedown"), M("Further"), M("Scroll the text down.")),
     Action("page_up", "read", ("ctrl+up", "pageup"), M("Back up"), M("Scroll the text up."), bar=False),
-    Action("back", "room", ("escape",), M("Back"), M("Leave this screen; nothing is lost.")),
+    Action("back", "screen", ("escape",), M("Back"), M("Leave this screen; nothing is lost.")),
     Action("help", "app", ("f1",), M("Help"), M("Show what the keys do here.")),
     Action("language", "app", ("f2",), Words.same("/".join(sorted(language.name for language in LANGUAGES.values()))), M("Change the language.")),
     Action("history", "app", ("f8",), M("What happened"), M("Show what was said and done in this session, and where the logs are."), bar=False),

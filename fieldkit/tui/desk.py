@@ -58,12 +58,10 @@ class Desk:
 
     def introduce(self, who: str) -> None:
         """Keep who works here, for good; in the desk's thread."""
-        import msgspec
-
         from fieldkit import settings
 
         self.visits.introduce(who)
-        settings.save(self.home, msgspec.structs.replace(settings.load(self.home), who=self.visits.who))
+        settings.save_name(self.home, self.visits.who)
 
     async def close(self) -> None:
         """Close the store; waits for what is being written."""
@@ -83,12 +81,12 @@ class Desk:
         from fieldkit.checklist.load import load
         from fieldkit.errors import FieldkitError
 
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for folder in (shipped("checklists"), self.home.checklists):
             for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
-                found[path.stem] = path
+                paths[path.stem] = path
         titled: list[tuple[Path, Said | str]] = []
-        for path in found.values():
+        for path in paths.values():
             try:
                 titled.append((path, load(path).title))
             except FieldkitError:  # said in full when it is chosen

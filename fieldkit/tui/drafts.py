@@ -26,7 +26,7 @@ class Drafts:
         self._visit = visit
         self._path = desk.home.visit(visit) / "drafts.json"
         self._texts: dict[str, str] = {}
-        self._kept: dict[str, str] = {}
+        self._on_disk: dict[str, str] = {}
 
     def __contains__(self, item: object) -> bool:
         return item in self._texts
@@ -47,11 +47,11 @@ class Drafts:
         """Take over what is on the disk; what of it cannot be read is set aside and said."""
         damage = None
         try:
-            self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+            self._on_disk = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
-            self._kept = {}
+            self._on_disk = {}
         except (OSError, msgspec.MsgspecError):
-            self._kept = {}
+            self._on_disk = {}
             aside = self._path.with_name(f"drafts-{secrets.token_hex(3)}.damaged")
             damage = M(
                 "What was typed and not saved yet cannot be read; it is kept in {file}.", file=aside.name
@@ -60,8 +60,8 @@ class Drafts:
                 self._path.replace(aside)
             except OSError as error:
                 raise from_system(error) from error
-        self._kept = self._of_journal() | self._kept
-        self._texts = dict(self._kept)
+        self._on_disk = self._of_journal() | self._on_disk
+        self._texts = dict(self._on_disk)
         return damage
 
     def _of_journal(self) -> dict[str, str]:
@@ -78,7 +78,7 @@ class Drafts:
 
     def _write(self, now: dict[str, str]) -> None:
         store = self._desk.visits.store
-        if store.read_only is not None or now == self._kept:
+        if store.read_only is not None or now == self._on_disk:
             return
         try:
             if now:
@@ -88,7 +88,7 @@ class Drafts:
                 OS.remove(self._path)
         except OSError as error:
             raise from_system(error) from error
-        self._kept = now
+        self._on_disk = now
         if self._of_journal():
             from tinydb import where
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class TokenWatch:
-    """Watches from `start` until `stop`. tell: called in the watching thread, for each coming and going.
+    """Watches from `start` until `stop`. notify: called in the watching thread, for each coming and going.
 
     modules: PKCS#11 modules named besides the profiles'.
     """
 
-    def __init__(self, home: Home, modules: tuple[str, ...], tell: Callable[[Message], object]) -> None:
+    def __init__(self, home: Home, modules: tuple[str, ...], notify: Callable[[Message], object]) -> None:
         self._home = home
         self._modules = modules
-        self._tell = tell
+        self._notify = notify
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,7 +49,7 @@ class TokenWatch:
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):
                 if change.kind != "changed":  # the step that changed it says so itself
-                    self._tell(finding_of(change).message)
+                    self._notify(finding_of(change).message)
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load

@@ -17,7 +17,6 @@ from fieldkit.text import Message
 from fieldkit.visit.model import (
     Amendment,
     AnsweredItem,
-    OpenItem,
     PinnedProfile,
     RecordMade,
     SignOff,
@@ -159,7 +158,7 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
     evidence = {item: folded.evidence[item] for item in in_force if item in folded.evidence}
     outdated = tuple(_outdated(evidence, epochs, latest))
     verdicts = {item: kept.verdict if item not in outdated else "outdated" for item, kept in evidence.items()}
-    problems = tuple(OpenItem(problem.item, problem.message) for problem in known.problems(verdicts))
+    problems = tuple(known.problems(verdicts))
     counting = {item: folded.answers[item] for item in in_force if item in folded.answers}
     return Visit(
         id=start.visit,

@@ -47,6 +47,12 @@ class VisitList(msgspec.Struct, frozen=True):
     visits: list[Visit]
     unreadable: list[UnreadableVisit]
 
+    @property
+    def signed_off(self) -> set[tuple[str, str]]:
+        """The bureau's code and the checklist of every visit that was signed off."""
+        signed = (visit for visit in self.visits if visit.state in ("signed", "recorded"))
+        return {(visit.bureau.code, visit.checklist.id) for visit in signed}
+
 
 class Visits:
     """All visits of one store, and the only way to change them.

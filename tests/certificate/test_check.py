@@ -172,18 +172,17 @@ def test_it_is_judged_inside_a_running_event_loop_too(
 def test_a_description_has_what_the_command_line_promises(
     sample: SampleAuthority, person: IssuedCertificate
 ) -> None:
-    found = inspect.describe(
+    shown = inspect.describe(
         person.certificate, at=NOW, anchors=sample.anchors, chain=sample.chain, crls=sample.crls
     )
-    shown = inspect.shape(found)
-    assert shown["subject"] == "CN=Nguyễn Thị Mẫu (MẪU),OU=Cơ quan thường trú Sông Mơ,O=Cơ quan MẪU,C=VN"
-    assert shown["key"] == "rsa:2048"
-    assert shown["key_usage"] == ["digitalSignature", "nonRepudiation"]
-    assert int(shown["serial_number"], 16) > 0
-    assert len(bytes.fromhex(shown["sha256"])) == 32
-    assert shown["not_after"].endswith("Z")
-    assert shown["verdict"] == "pass"
-    assert "sample" in {each["id"] for each in shown["findings"]}
+    assert shown.subject == "CN=Nguyễn Thị Mẫu (MẪU),OU=Cơ quan thường trú Sông Mơ,O=Cơ quan MẪU,C=VN"
+    assert shown.key == "rsa:2048"
+    assert shown.key_usage == ("digitalSignature", "nonRepudiation")
+    assert int(shown.serial_number, 16) > 0
+    assert len(bytes.fromhex(shown.sha256)) == 32
+    assert shown.not_after.endswith("Z")
+    assert shown.verdict == "pass"
+    assert "sample" in {finding.id for finding in shown.findings}
 
 
 def test_what_expires_soon_is_said(sample: SampleAuthority) -> None:

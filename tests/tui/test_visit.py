@@ -69,9 +69,9 @@ def test_every_kind_of_item_is_answered_by_keys_alone(
         await person.see("Saved: Photo", "5/5  ready")
 
     play(story, visit=visit)
-    found = stored(home, visit)
-    assert found.state == "ready"
-    answers: dict[str, Any] = dict(found.answers)
+    finished = stored(home, visit)
+    assert finished.state == "ready"
+    answers: dict[str, Any] = dict(finished.answers)
     assert answers.pop("photo")["name"] == "ảnh chụp.jpg"
     assert answers == {
         "present": "yes",

@@ -13,12 +13,13 @@ from textual.widget import Widget
 from fieldkit.checklist.kinds import KINDS, Item, Kind
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
-from fieldkit.text_output import SEVERITIES
+from fieldkit.text_output import SEVERITIES, STATUSES
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
-from fieldkit.tui.widgets.prose import Paragraph, Prose
 from fieldkit.tui.widgets.text_field import TextField
+from fieldkit.tui.widgets.text_view import Paragraph, TextView
+from fieldkit.visit.model import CHANGED
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
@@ -48,25 +49,25 @@ EDITORS: dict[Kind, Editor] = {
     "note": Editor(M("Read it; there is nothing to answer.")),
 }
 
-CHANGED = "token-changed"
+
 URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
 
 
-class WorkPane(Vertical):
+class ItemPane(Vertical):
     """Shows an item. `editor` is what answers it, None for procedures and notes."""
 
     DEFAULT_CSS = """
-    WorkPane { width: 1fr; height: 1fr; padding: 0 1 0 1; }
-    WorkPane #about { height: auto; max-height: 9; }
-    WorkPane TextField, WorkPane ListBox { display: none; margin: 1 0 0 0; }
-    WorkPane ListBox { height: auto; max-height: 9; }
-    WorkPane .-shown { display: block; }
-    WorkPane #lines { height: 5; }
-    WorkPane #known { height: 1fr; margin: 1 0 0 0; }
+    ItemPane { width: 1fr; height: 1fr; padding: 0 1 0 1; }
+    ItemPane #about { height: auto; max-height: 9; }
+    ItemPane TextField, ItemPane ListBox { display: none; margin: 1 0 0 0; }
+    ItemPane ListBox { height: auto; max-height: 9; }
+    ItemPane .-shown { display: block; }
+    ItemPane #lines { height: 5; }
+    ItemPane #known { height: 1fr; margin: 1 0 0 0; }
     """
 
     def __init__(self) -> None:
-        super().__init__(id="work")
+        super().__init__(id="item")
         self.item = ""
         self._visit: Visit | None = None
         self._draft: str | None = None
@@ -74,12 +75,12 @@ class WorkPane(Vertical):
         self._findings: Sequence[Finding] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Prose(id="about")
+        yield TextView(id="about")
         yield TextField(id="line")
         yield PathField(id="path")
         yield TextField(id="lines", rows=5)
         yield ListBox(id="options", paging=False, wrap=True)
-        yield Prose(id="known")
+        yield TextView(id="known")
 
     # --- what it shows
 
@@ -93,37 +94,37 @@ class WorkPane(Vertical):
             self._complaint = ()
         self.item = item
         self._fill_editor()
-        self.retell()
+        self.refresh_texts()
 
     def drafted(self, draft: str | None) -> None:
         """Say that what was entered is kept, or that nothing is."""
         self._draft = draft
-        self._say_about()
+        self._show_about()
 
     def complain(self, *lines: Said) -> None:
         """Say what is wrong with the answer given."""
         self._complaint = lines
-        self.retell()
+        self.refresh_texts()
 
     def live(self, findings: Sequence[Finding]) -> None:
         """Show findings while the item's procedure runs."""
         self._findings = findings
-        self._say_known()
+        self._show_known()
 
-    def retell(self) -> None:
+    def refresh_texts(self) -> None:
         """Say everything again: language or state changed. What is being typed is left alone."""
         if self._visit is None or not self.item:
             return
-        self._say_about()
-        self._say_known()
+        self._show_about()
+        self._show_known()
         box = self.query_one("#options", ListBox)
         if self.editor is box:
             box.show(_options(self._checklist_item, set(box.ticked)))
 
-    def _say_about(self) -> None:
+    def _show_about(self) -> None:
         visit, item = self._present, self._checklist_item
         status = visit.status(item.id)
-        state: list[Said | str] = [signs.STATUSES[status]]
+        state: list[Said | str] = [STATUSES[status]]
         if item.required:
             state.append(M("required"))
         if self._draft is not None:
@@ -142,9 +143,9 @@ class WorkPane(Vertical):
             )
         else:
             text.append(Paragraph(EDITORS[item.kind].hint, "faint"))
-        self.query_one("#about", Prose).show(text)
+        self.query_one("#about", TextView).show(text)
 
-    def _say_known(self) -> None:
+    def _show_known(self) -> None:
         visit, item = self._present, self._checklist_item
         text = [
             Paragraph(line, "strong" if n == 0 else "", signs.sign("fail") if n == 0 else "")
@@ -155,7 +156,7 @@ class WorkPane(Vertical):
                 text += finding_text(finding)
         else:
             text += self._known(visit, item)
-        self.query_one("#known", Prose).show(text)
+        self.query_one("#known", TextView).show(text)
 
     def _known(self, visit: Visit, item: Item) -> list[Paragraph]:
         text: list[Paragraph] = []
