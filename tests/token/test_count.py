@@ -823,3 +823,30 @@ def test_a_failure_that_was_never_counted_is_not_taken_back(counts: Attempts) ->
         one.not_judged()
         one.not_judged()
         assert held.failures(so=False) == 2
+
+
+def test_counts_that_an_earlier_release_wrote_are_read_by_the_names_they_had(folder: Path) -> None:
+    shared, own = "ae7be9a1ddddfef10a260c7b5eee396a", "c38c419acd0558144f723d770c72489b"
+    assert identify(TOKEN) == TokenIdentity(shared, own, True, "A1")
+    nameless = identify(UNNUMBERED)
+    assert nameless == TokenIdentity(
+        "08771a04d5046935aae2d25fb283e907", "d56c99c2a41464f2fe6ca20195f9d02f", False, UNNUMBERED.uri
+    )
+    folder.mkdir(parents=True)
+    body = b'{"key":"%s","failures":[["%s",2,1,[],[]]]}' % (shared.encode(), own.encode())
+    (folder / shared).write_bytes(sealed(body))
+    (folder / EARLIER).write_bytes(b'{"00000000":{"pkcs11:serial=A1":1}}')
+    assert Attempts(folder).count(identify(TOKEN)) == FailureCount(2, 1)
+    assert Attempts(folder).count(nameless) == FailureCount(1)
+    store = hashlib.sha256(b"a store").hexdigest()[:16]
+    Attempts(folder).adopt("a store", lambda: {"A1": 3})
+    kept = json.loads((folder / EARLIER).read_bytes())
+    assert kept == {"00000000": {"pkcs11:serial=A1": 1}, store: {"A1": 3}}
+    fail(Attempts(folder), identify(TOKEN))
+    fail(Attempts(folder), identify(UNNUMBERED))
+    written = b'{"key":"%s","failures":[["%s",4,1,["%s"],[]]]}' % (
+        shared.encode(),
+        own.encode(),
+        store.encode(),
+    )
+    assert (folder / shared).read_bytes() == sealed(written)
