@@ -127,7 +127,7 @@ def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:
 def _arguments(wanted: Sequence[str], files: Sequence[Path] = ()) -> tuple[str, ...]:
     """What apt-get is told to install; a name that is none would be an option, a file or an address to it."""
     for name in wanted:
-        if not names.is_package(name):
+        if not names.PACKAGE.fullmatch(name):
             raise PackageUnknown(
                 M("`{name}` is not the name of a package.", name=name),
                 unchanged=M("Nothing was installed."),

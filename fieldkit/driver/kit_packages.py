@@ -82,7 +82,7 @@ def brought(home: Home, profile: str) -> tuple[Path, ...]:
 
 
 def _list(home: Home, profile: str) -> Path:
-    if not names.is_id(profile):
+    if not names.ID.fullmatch(profile):
         raise ProfileUnknown(M("There is no token profile {profile}.", profile=profile))
     return folder(home) / f"{profile}.json"
 

@@ -34,7 +34,7 @@ def running(unit: str) -> bool:
 def start_steps(prefix: Sequence[str], units: Sequence[str]) -> tuple[Step, ...]:
     """The steps that start `units`, now and whenever the machine starts."""
     for unit in units:
-        if not names.is_unit(unit):  # systemctl takes paths and options as well
+        if not names.UNIT.fullmatch(unit):  # systemctl takes paths and options as well
             raise NoDriver(
                 M("`{name}` is not the name of a unit of systemd.", name=unit),
                 unchanged=M("Nothing was installed."),

@@ -193,7 +193,7 @@ def _read_all(
         if document is None:
             continue
         id = document.value.id
-        if not names.is_id(id):
+        if not names.ID.fullmatch(id):
             problems.append(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
@@ -250,16 +250,16 @@ _SYSTEMS = {"deb": "linux", "rpm": "linux", "msi": "windows", "exe": "windows", 
 def _driver(driver: Driver) -> Wrong:
     """What of a driver's names could be taken for something else by an installer."""
     for s, unit in enumerate(driver.services):
-        if not names.is_unit(unit):
+        if not names.UNIT.fullmatch(unit):
             yield ("services", s), M("`{name}` is not the name of a unit of systemd.", name=unit)
     for a, way in enumerate(driver.apt):
         for p, package in enumerate(way.packages):
-            if not names.is_package(package):
+            if not names.PACKAGE.fullmatch(package):
                 yield ("apt", a, "packages", p), _bad_package(package)
         for package, version in way.least.items():
-            if not names.is_package(package):
+            if not names.PACKAGE.fullmatch(package):
                 yield ("apt", a, "least", package), _bad_package(package)
-            if not names.is_version(version):
+            if not names.VERSION.fullmatch(version):
                 yield ("apt", a, "least", package), M("`{version}` is not a version.", version=version)
         if not names.is_posix_path(way.module):
             yield ("apt", a, "module"), _bad_path(way.module, "linux")
@@ -267,7 +267,7 @@ def _driver(driver: Driver) -> Wrong:
         for f, file in enumerate(getattr(driver, kind)):
             if file.sha256 and not _SHA256.fullmatch(file.sha256):
                 yield (kind, f, "sha256"), _bad_hash(file.sha256)
-            if not names.is_file(file.file):
+            if not names.FILE.fullmatch(file.file):
                 yield (kind, f, "file"), M("`file` is a name in the kit, without folders.")
             if not names.PATHS[system](file.module):
                 yield (kind, f, "module"), _bad_path(file.module, system)
@@ -278,12 +278,12 @@ def _driver(driver: Driver) -> Wrong:
                 )
     for c, conflict in enumerate(driver.conflicts):
         if conflict.kind == "package" and not (
-            names.is_package(conflict.name) or names.is_rpm(conflict.name)
+            names.PACKAGE.fullmatch(conflict.name) or names.RPM.fullmatch(conflict.name)
         ):
             yield ("conflicts", c, "name"), _bad_package(conflict.name)
-        if conflict.kind == "service" and not names.is_service(conflict.name):
+        if conflict.kind == "service" and not names.SERVICE.fullmatch(conflict.name):
             yield ("conflicts", c, "name"), M("`{name}` is not the name of a service.", name=conflict.name)
-        if conflict.kind == "module" and not names.is_file(conflict.name):
+        if conflict.kind == "module" and not names.FILE.fullmatch(conflict.name):
             yield ("conflicts", c, "name"), M("`name` is that of a file, without folders.")
 
 

@@ -41,6 +41,7 @@ TABLE = "pin_attempts"  # where release 0.1 kept counts, in the journal
 NOWHERE = Path()  # an account without a folder of its own counts nothing
 EARLIER = "earlier"  # what was taken over of that, by store
 EVERY = ""  # stands for every token among what a store had counted, where that cannot be read
+READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
 SOME = 4  # certificates by which a token is known again
 
 
@@ -197,7 +198,7 @@ class Attempts:
                 finally:
                     os.close(descriptor)
         except OSError as error:
-            return FailureCount(trouble=_reason(error))
+            return FailureCount(trouble=reason_of(error))
         return FailureCount(trouble=DAMAGED)
 
     @contextlib.contextmanager
@@ -219,7 +220,7 @@ class Attempts:
                     failures = [_failures(identity, UNKNOWN)]
                     trouble = DAMAGED
                 except OSError as error:
-                    usable, trouble = False, _reason(error)
+                    usable, trouble = False, reason_of(error)
                 others = [besides.enter_context(beside.held(identity)) for beside in self._besides]
                 yield HeldCount(self, identity, descriptor if usable else -1, failures, trouble, others)
             finally:
@@ -303,7 +304,7 @@ class Attempts:
         if self._folder == NOWHERE:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         path = self._folder / identity.shared
-        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        flags = READ_WRITE | getattr(os, "O_NOFOLLOW", 0)
         try:
             return os.open(path, flags)
         except FileNotFoundError:
@@ -329,7 +330,7 @@ class Attempts:
                 spare = next(iter(sorted(self._folder.glob("spare-*"))), None)
                 if spare is None:
                     raise
-                descriptor = os.open(spare, os.O_RDWR | getattr(os, "O_BINARY", 0))
+                descriptor = os.open(spare, READ_WRITE)
                 try:
                     OS.write_at(descriptor, 0, content)
                     OS.sync(descriptor)
@@ -467,7 +468,8 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """What the system says, or what the error is called."""
     return error.strerror or type(error).__name__
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from fieldkit.text import M, Message, Parameter
 from fieldkit.token import errors
-from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity
+from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity, reason_of
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -120,7 +120,7 @@ class PinAttempt:
             self._held.add(so=so)
         except OSError as error:
             if not self.confirmed:
-                raise _uncounted(token, error.strerror or type(error).__name__) from None
+                raise _uncounted(token, reason_of(error)) from None
         self.counted = True
 
     def accepted(self) -> None:

@@ -21,17 +21,14 @@ if TYPE_CHECKING:
 class TokenTraits(msgspec.Struct, frozen=True):
     """What is known of the tokens of one module.
 
-    tries: how many wrong PINs they allow. unblock: what opens a locked PIN.
+    tries: how many wrong PINs they allow. unblock: what opens a locked PIN. wrong_pin: answers to a login by
+    which they refuse a wrong PIN, besides those of the standard.
     """
 
     tries: int = TRIES
     unblock: Unblock = "unknown"
+    wrong_pin: frozenset[str] = frozenset()
     quirks: tuple[Quirk, ...] = ()
-
-    @property
-    def wrong_pin(self) -> frozenset[str]:
-        """Answers to a login by which these tokens refuse a wrong PIN, besides those of the standard."""
-        return frozenset[str]().union(*(quirk.wrong_pin for quirk in self.quirks))
 
 
 def modules(profiles: Iterable[TokenProfile], named: Sequence[str] = ()) -> tuple[str, ...]:
@@ -42,7 +39,10 @@ def modules(profiles: Iterable[TokenProfile], named: Sequence[str] = ()) -> tupl
 
 
 def traits(profiles: Iterable[TokenProfile]) -> dict[str, TokenTraits]:
-    """What the profiles know, by module. Of several with one module, the fewest tries hold."""
+    """What the profiles know, by module.
+
+    Of several with one module, the fewest tries hold, and a wrong PIN is what it is with all of them.
+    """
     known: dict[str, list[TokenProfile]] = {}
     for profile in profiles:
         for path in profile.installed_modules():
@@ -54,7 +54,16 @@ def _traits(profiles: Sequence[TokenProfile]) -> TokenTraits:
     own = tuple(dict.fromkeys(quirk for profile in profiles for quirk in quirks.of_profile(profile)))
     tries = [*(profile.pin_policy.tries for profile in profiles), *(quirk.tries for quirk in own)]
     unblock = [profile.pin_policy.unblock for profile in profiles if profile.pin_policy.unblock != "unknown"]
-    return TokenTraits(min(filter(None, tries), default=TRIES), next(reversed(unblock), "unknown"), own)
+    wrong_pin = [
+        frozenset[str]().union(*(quirk.wrong_pin for quirk in quirks.of_profile(profile)))
+        for profile in profiles
+    ]
+    return TokenTraits(
+        tries=min(filter(None, tries), default=TRIES),
+        unblock=next(reversed(unblock), "unknown"),
+        wrong_pin=frozenset.intersection(*wrong_pin),
+        quirks=own,
+    )
 
 
 def profile_of(token: Token, profiles: Iterable[TokenProfile]) -> TokenProfile | None:

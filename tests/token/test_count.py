@@ -209,13 +209,17 @@ def test_counts_are_the_account_s_alone_and_files_wait_for_a_full_disk(
 
 def test_names_that_no_longer_fit_into_the_file_are_not_forgotten_but_refused(counts: Attempts) -> None:
     token = identify(TOKEN)
-    for number in range(100):
-        try:
+    numbers = iter(range(100))
+
+    def fill() -> None:
+        for number in numbers:
             fail(counts, identify(other(raw_label=str(number).encode())))
-        except OSError:
-            break
-    assert 5 < number < 99
-    assert counts.count(token).pin == number
+
+    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+        fill()
+    kept = 99 - len(list(numbers))
+    assert 5 < kept < 99
+    assert counts.count(token).pin == kept
     with counts.held(identify(TOKEN)) as held:
         held.clear(so=False, everywhere=True)
     assert counts.count(token).pin == 0
@@ -353,6 +357,9 @@ def test_a_full_disk_counts_for_new_tokens_too_while_spares_last_and_makes_new_o
     counts: Attempts, folder: Path, disk: Disk
 ) -> None:
     fail(counts, identify(TOKEN))
+    before = [(folder / name).read_bytes() for name in spares(folder)]
+    fail(counts, identify(UNNUMBERED))
+    assert [(folder / name).read_bytes() for name in spares(folder)] == before, "they are not made twice"
     disk.refused["open"] = FULL
     names = [f"B{number}".encode() for number in range(attempts.SPARES)]
     for left, name in enumerate(names, 1):
@@ -529,6 +536,24 @@ def test_root_counts_with_whoever_became_root_in_files_that_are_theirs(
         held.clear(so=True)
     monkeypatch.delenv("SUDO_UID")
     assert Attempts().count(token) == FailureCount()
+
+
+def test_root_gives_away_nothing_that_whoever_became_root_puts_in_the_place_of_a_count(
+    somebody: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SUDO_UID", "1")
+    Attempts().count(identify(UNNUMBERED))
+    victim = tmp_path / "root's"
+    victim.touch()
+    path = somebody / identify(TOKEN).shared
+
+    def put_a_link() -> None:
+        path.unlink()
+        path.symlink_to(victim)
+
+    disk.answers["sync_folder"] = [put_a_link]
+    assert Attempts().count(identify(TOKEN)).of(so=False) is None
+    assert victim.stat().st_uid == 0
 
 
 @pytest.mark.parametrize("confirmed", [False, True])
@@ -798,3 +823,30 @@ def test_a_failure_that_was_never_counted_is_not_taken_back(counts: Attempts) ->
         one.not_judged()
         one.not_judged()
         assert held.failures(so=False) == 2
+
+
+def test_counts_that_an_earlier_release_wrote_are_read_by_the_names_they_had(folder: Path) -> None:
+    shared, own = "ae7be9a1ddddfef10a260c7b5eee396a", "c38c419acd0558144f723d770c72489b"
+    assert identify(TOKEN) == TokenIdentity(shared, own, True, "A1")
+    nameless = identify(UNNUMBERED)
+    assert nameless == TokenIdentity(
+        "08771a04d5046935aae2d25fb283e907", "d56c99c2a41464f2fe6ca20195f9d02f", False, UNNUMBERED.uri
+    )
+    folder.mkdir(parents=True)
+    body = b'{"key":"%s","failures":[["%s",2,1,[],[]]]}' % (shared.encode(), own.encode())
+    (folder / shared).write_bytes(sealed(body))
+    (folder / EARLIER).write_bytes(b'{"00000000":{"pkcs11:serial=A1":1}}')
+    assert Attempts(folder).count(identify(TOKEN)) == FailureCount(2, 1)
+    assert Attempts(folder).count(nameless) == FailureCount(1)
+    store = hashlib.sha256(b"a store").hexdigest()[:16]
+    Attempts(folder).adopt("a store", lambda: {"A1": 3})
+    kept = json.loads((folder / EARLIER).read_bytes())
+    assert kept == {"00000000": {"pkcs11:serial=A1": 1}, store: {"A1": 3}}
+    fail(Attempts(folder), identify(TOKEN))
+    fail(Attempts(folder), identify(UNNUMBERED))
+    written = b'{"key":"%s","failures":[["%s",4,1,["%s"],[]]]}' % (
+        shared.encode(),
+        own.encode(),
+        store.encode(),
+    )
+    assert (folder / shared).read_bytes() == sealed(written)

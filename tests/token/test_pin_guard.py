@@ -143,7 +143,7 @@ def test_a_token_known_to_answer_a_wrong_pin_with_a_general_error_has_refused_th
     contrary: Contrary, contrary_token: Token, tmp_path: Path
 ) -> None:
     contrary.behave("fail C_Login 0 5")  # CKR_GENERAL_ERROR
-    traits = TokenTraits(quirks=(QUIRKS["wrong-pin-general-error"],))
+    traits = TokenTraits(wrong_pin=QUIRKS["wrong-pin-general-error"].wrong_pin)
     kinds: tuple[dict[str, TokenTraits], ...] = ({}, {contrary.path: traits})
     for number, known in enumerate(kinds, 1):
         with Agents([contrary.path], tmp_path / "logs", traits=known) as running:
