@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+import asyncio
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from fieldkit.action import exchange_documents as action
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.signing import signing_with
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import OpenedPackage
     from fieldkit.finding import Finding, Overall
-    from fieldkit.profile.model import Dossier
-    from fieldkit.signature.raw_signer import RawSigner
 
-Result = TypeVar("Result")
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
 
 def _header_options(function: Any) -> Any:
-    for name, default, message in reversed(
+    """The options of a package's header, for a function that takes the header."""
+
+    @functools.wraps(function)
+    def with_header(*arguments: Any, sender: str, receiver: str, **options: Any) -> Reply:
+        names = ("number", "notation", "subject")
+        header = action.header_of(
+            (sender, sender), (receiver, receiver), **{name: options.pop(name) for name in names}
+        )
+        reply: Reply = function(*arguments, header=header, **options)
+        return reply
+
+    for names, default, message in reversed(
         (
-            ("--from", "000.MAU.01", M("The sending agency's code.")),
-            ("--to", "000.MAU.02", M("The receiving agency's code.")),
-            ("--number", "01", M("The document's number.")),
-            ("--notation", "MẪU", M("The document's sign.")),
-            ("--subject", "Văn bản mẫu, không có giá trị", M("What the document is about.")),
+            (("--from", "sender"), action.SENDER, M("The sending agency's code.")),
+            (("--to", "receiver"), action.RECEIVER, M("The receiving agency's code.")),
+            (("--number",), "01", M("The document's number.")),
+            (("--notation",), "MẪU", M("The document's sign.")),
+            (("--subject",), "Văn bản mẫu, không có giá trị", M("What the document is about.")),
         )
     ):
-        function = option(name, default=default, said=message)(function)
-    return function
+        with_header = option(*names, default=default, said=message)(with_header)
+    return with_header
 
 
 def _token_options(function: Any) -> Any:
@@ -51,18 +62,16 @@ def _token_options(function: Any) -> Any:
 @option("--out", required=True, type=click.Path(path_type=Path), said=M("The package to write."))
 @_header_options
 @_token_options
-def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate: str, **given: str) -> Reply:
-    from fieldkit.exchange.packages import pack
-
-    made = _with_signer(
-        call, token, certificate, lambda signer: pack(files, out, _header(given), signer=signer)
-    )
-    lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
-    if _asked(call) and not made.signed:
+def pack(
+    call: Call, files: tuple[Path, ...], out: Path, header: MessageHeader, token: str, certificate: str
+) -> Reply:
+    packed = asyncio.run(action.pack_documents(files, out, header, _signing(call, token, certificate)))
+    lines: list[str | Said] = [M("The package was written: {path}", path=packed.out)]
+    if action.signature_asked(call.profiles()) and not packed.signed:
         lines.append(
             M("The profile asks for packages that are signed, and this one is not. Add --token to sign it.")
         )
-    return Reply(made, lines)
+    return Reply(packed, lines)
 
 
 @exchange.verb("open", M("Open a package as its receiver must: structure, digests, every signature."))
@@ -88,23 +97,18 @@ def open_(
     no_appearance: bool,
 ) -> Reply:
     from fieldkit.action.trust_material import named
-    from fieldkit.exchange.packages import open_package
-    from fieldkit.validation.judgement import Policy
 
-    material = named(call.home, call.profiles(), trust, crl)
-    asked = _asked(call)
-    opened = open_package(
+    profiles = call.profiles()
+    opened_package = action.open_received(
+        profiles,
         package,
         out,
-        trust=material.anchors,
-        crls=material.crls,
+        named(call.home, profiles, trust, crl),
         receiver=receiver,
-        policy=Policy(purposes=material.purposes),
-        signature=True if asked or require_signature else False if accept_unsigned else asked,
-        senders=_senders(call),
+        signature=True if require_signature else False if accept_unsigned else None,
         draw=not no_appearance,
     )
-    return _opened(opened, opened.verdict, opened.checks)
+    return _opened(opened_package, opened_package.verdict, opened_package.checks)
 
 
 @exchange.verb(
@@ -127,37 +131,33 @@ def rehearse(
     folder: Path,
     trust: tuple[Path, ...],
     crl: tuple[Path, ...],
+    header: MessageHeader,
     token: str,
     certificate: str,
-    **given: str,
 ) -> Reply:
     from fieldkit.action.trust_material import named
-    from fieldkit.exchange.packages import rehearse
-    from fieldkit.validation.judgement import Policy
 
-    material = named(call.home, call.profiles(), trust, crl)
-    done = _with_signer(
-        call,
-        token,
-        certificate,
-        lambda signer: rehearse(
+    profiles = call.profiles()
+    rehearsed = asyncio.run(
+        action.rehearse_exchange(
+            call.console(),
             files,
             folder,
-            _header(given),
-            trust=material.anchors,
-            crls=material.crls,
-            policy=Policy(purposes=material.purposes),
-            signer=signer,
-            senders=_senders(call),
-        ),
+            header,
+            named(call.home, profiles, trust, crl),
+            known=action.senders(profiles),
+            signing=_signing(call, token, certificate),
+            consented=True,  # nothing is sent; whoever signs agrees to that
+        )
     )
-    evidence = folder / f"rehearsal-{done.packed.document}.json"
+    packed = rehearsed.rehearsal.packed
+    evidence = folder / f"rehearsal-{packed.document}.json"
     reply = _opened(
-        done.opened,
-        done.verdict,
-        done.checks,
-        package=done.packed.out,
-        sha256=done.packed.sha256,
+        rehearsed.rehearsal.opened,
+        rehearsed.verdict,
+        rehearsed.findings,
+        package=packed.out,
+        sha256=packed.sha256,
         evidence=str(evidence),
     )
     _written(evidence, reply.result)
@@ -174,45 +174,9 @@ def _written(path: Path, result: Any) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
 
 
-def _with_signer(
-    call: Call, token: str, certificate: str, work: Callable[[RawSigner | None], Result]
-) -> Result:
-    """Do `work` with the token's key where one was named."""
-    if not token:
-        return work(None)
-    from fieldkit.cli.signing import signed_with
-
-    return signed_with(call, token, certificate, M("The exchange package as a whole"), work)
-
-
-def _asked(call: Call) -> bool | None:
-    """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
-    said = {service.signed for service in call.profiles().services if service.kind == "axis"}
-    return True if True in said else False if False in said else None
-
-
-def _senders(call: Call) -> dict[str, list[Dossier]]:
-    """By the code of each agency in the plan, what was asked for its certificates."""
-    known: dict[str, list[Dossier]] = {}
-    for bureau in call.profiles().plan.bureaus:
-        if bureau.agency_code:
-            known.setdefault(bureau.agency_code, []).append(bureau.dossier)
-    return known
-
-
-def _header(given: dict[str, str]) -> MessageHeader:
-    from fieldkit.exchange.edxml import MessageHeader, Organ
-
-    return MessageHeader(
-        sender=Organ(given["from"], given["from"]),
-        receiver=Organ(given["to"], given["to"]),
-        number=given["number"],
-        notation=given["notation"],
-        place="",
-        date=date.today().isoformat(),
-        subject=given["subject"],
-        document="",
-    )
+def _signing(call: Call, token: str, certificate: str) -> action.Signing | None:
+    """With the token's key where one was named."""
+    return signing_with(call, token, certificate, M("The exchange package as a whole")) if token else None
 
 
 def _opened(opened_package: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:

@@ -10,26 +10,25 @@ from fieldkit.cli.frame import Call
 from fieldkit.text import Said
 
 if TYPE_CHECKING:
+    from fieldkit.action.exchange_documents import Signing
     from fieldkit.signature.raw_signer import RawSigner
 
 
 Result = TypeVar("Result")
 
 
-def signed_with(
-    call: Call, token: str, certificate: str, what: Said, work: Callable[[RawSigner], Result]
-) -> Result:
-    """Do `work` with the key of `certificate` on `token`, after one PIN. what: what it signs, shown before.
+def signing_with(call: Call, token: str, certificate: str, what: Said) -> Signing:
+    """Does a work with the key of `certificate` on `token`, after one PIN. what: what it signs, shown before.
 
     A script that gives the PIN has agreed by giving it.
     """
-    from fieldkit.action.sign_documents import one_signature
-    from fieldkit.action.trust_material import gather
-    from fieldkit.cli.token import access
 
-    profiles = call.profiles()
+    async def signing(work: Callable[[RawSigner], Result]) -> Result:
+        from fieldkit.action.sign_documents import one_signature
+        from fieldkit.action.trust_material import gather
+        from fieldkit.cli.token import access
 
-    async def run() -> Result:
+        profiles = call.profiles()
         material = gather(call.home, profiles, profiles.trusted)
         consented = not call.console().attended
         async with (
@@ -38,4 +37,4 @@ def signed_with(
         ):
             return await asyncio.to_thread(work, signer)
 
-    return asyncio.run(run())
+    return signing

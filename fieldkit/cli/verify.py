@@ -187,24 +187,23 @@ def _reported(
         with document.written(out, overwrite=given["replace"]) as file:
             file.write(made)
         return {"path": str(out), "signed": False, "sha256": hashlib.sha256(made).hexdigest()}
-    from fieldkit.cli.signing import signed_with
+    from fieldkit.cli.signing import signing_with
 
     with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
         plain = Path(name) / "report.pdf"
         plain.write_bytes(made)
-        signed = signed_with(
-            call,
-            token,
-            given["certificate"],
-            M("The report {name}", name=out.name),
-            lambda signer: sign(
-                plain,
-                out,
-                signer,
-                field=verification.FIELD,
-                overwrite=given["replace"],
-                purposes=material.purposes,
-            ),
+        signing = signing_with(call, token, given["certificate"], M("The report {name}", name=out.name))
+        signed = asyncio.run(
+            signing(
+                lambda signer: sign(
+                    plain,
+                    out,
+                    signer,
+                    field=verification.FIELD,
+                    overwrite=given["replace"],
+                    purposes=material.purposes,
+                )
+            )
         )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
