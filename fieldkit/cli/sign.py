@@ -8,13 +8,14 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.cli.sign_preview import show_draft, show_signed, show_stamps
+from fieldkit.profile.rules import StampKind
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 NOT_SIGNED = M("Nothing was signed.")
 LEVELS = ("b-b", "b-t", "b-lt", "b-lta")
-STAMPS = ("person", "agency", "attachment", "copy", "none")
+STAMPS = (*get_args(StampKind), "none")
 
 
 @verb(
