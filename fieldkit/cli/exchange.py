@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+import asyncio
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from fieldkit.action import exchange_documents as action
 from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
@@ -20,34 +22,33 @@ if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import OpenedPackage
     from fieldkit.finding import Finding, Overall
-    from fieldkit.signature.raw_signer import RawSigner
 
-Result = TypeVar("Result")
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
 
-class HeaderOptions(TypedDict):
-    """What the package says of itself, as the options say it."""
-
-    sender: str
-    receiver: str
-    number: str
-    notation: str
-    subject: str
-
-
 def _header_options(function: Any) -> Any:
-    for name, parameter, default, message in reversed(
+    """The options of a package's header, for a function that takes the header."""
+
+    @functools.wraps(function)
+    def with_header(*arguments: Any, sender: str, receiver: str, **options: Any) -> Reply:
+        names = ("number", "notation", "subject")
+        header = action.header_of(
+            (sender, sender), (receiver, receiver), **{name: options.pop(name) for name in names}
+        )
+        reply: Reply = function(*arguments, header=header, **options)
+        return reply
+
+    for names, default, message in reversed(
         (
-            ("--from", "sender", "000.MAU.01", M("The sending agency's code.")),
-            ("--to", "receiver", "000.MAU.02", M("The receiving agency's code.")),
-            ("--number", "number", "01", M("The document's number.")),
-            ("--notation", "notation", "MẪU", M("The document's sign.")),
-            ("--subject", "subject", "Văn bản mẫu, không có giá trị", M("What the document is about.")),
+            (("--from", "sender"), action.SENDER, M("The sending agency's code.")),
+            (("--to", "receiver"), action.RECEIVER, M("The receiving agency's code.")),
+            (("--number",), "01", M("The document's number.")),
+            (("--notation",), "MẪU", M("The document's sign.")),
+            (("--subject",), "Văn bản mẫu, không có giá trị", M("What the document is about.")),
         )
     ):
-        function = option(name, parameter, default=default, help=message)(function)
-    return function
+        with_header = option(*names, default=default, help=message)(with_header)
+    return with_header
 
 
 def _token_options(function: Any) -> Any:
@@ -61,24 +62,15 @@ def _token_options(function: Any) -> Any:
 @_header_options
 @_token_options
 def pack(
-    call: Call,
-    files: tuple[Path, ...],
-    out: Path,
-    token: str,
-    certificate: str,
-    **header: Unpack[HeaderOptions],
+    call: Call, files: tuple[Path, ...], out: Path, header: MessageHeader, token: str, certificate: str
 ) -> Reply:
-    from fieldkit.exchange.packages import pack
-
-    made = _with_signer(
-        call, token, certificate, lambda signer: pack(files, out, _header(header), signer=signer)
-    )
-    lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
-    if call.profiles().packages_signed and not made.signed:
+    packed = asyncio.run(action.pack_documents(files, out, header, _signing(call, token, certificate)))
+    lines: list[str | Said] = [M("The package was written: {path}", path=packed.out)]
+    if call.profiles().packages_signed and not packed.signed:
         lines.append(
             M("The profile asks for packages that are signed, and this one is not. Add --token to sign it.")
         )
-    return Reply(made, lines)
+    return Reply(packed, lines)
 
 
 @exchange.verb("open", M("Open a package as its receiver must: structure, digests, every signature."))
@@ -100,23 +92,16 @@ def open_(
     accept_unsigned: bool,
     no_appearance: bool,
 ) -> Reply:
-    from fieldkit.exchange.packages import open_package
-    from fieldkit.validation.judgement import Policy
-
-    material = call.trusting(trust, crl)
-    wanted = call.profiles().packages_signed
-    opened = open_package(
+    opened_package = action.open_received(
+        call.profiles(),
         package,
         out,
-        trust=material.anchors,
-        crls=material.crls,
+        call.trusting(trust, crl),
         receiver=receiver,
-        policy=Policy(purposes=material.purposes),
-        signature=True if wanted or require_signature else False if accept_unsigned else wanted,
-        senders=call.profiles().senders,
+        signature=True if require_signature else False if accept_unsigned else None,
         draw=not no_appearance,
     )
-    return _opened(opened, opened.verdict, opened.checks)
+    return _opened(opened_package, opened_package.verdict, opened_package.checks)
 
 
 @exchange.verb(
@@ -136,37 +121,33 @@ def rehearse(
     folder: Path,
     trust: tuple[Path, ...],
     crl: tuple[Path, ...],
+    header: MessageHeader,
     token: str,
     certificate: str,
-    **header: Unpack[HeaderOptions],
 ) -> Reply:
-    from fieldkit.exchange.packages import rehearse
     from fieldkit.pdf import document
-    from fieldkit.validation.judgement import Policy
 
-    material = call.trusting(trust, crl)
-    done = _with_signer(
-        call,
-        token,
-        certificate,
-        lambda signer: rehearse(
+    profiles = call.profiles()
+    rehearsed = asyncio.run(
+        action.rehearse_exchange(
+            call.console(),
             files,
             folder,
-            _header(header),
-            trust=material.anchors,
-            crls=material.crls,
-            policy=Policy(purposes=material.purposes),
-            signer=signer,
-            senders=call.profiles().senders,
-        ),
+            header,
+            call.trusting(trust, crl),
+            known=profiles.senders,
+            signing=_signing(call, token, certificate),
+            consented=True,  # nothing is sent; whoever signs agrees to that
+        )
     )
-    evidence = folder / f"rehearsal-{done.packed.document}.json"
+    packed = rehearsed.rehearsal.packed
+    evidence = folder / f"rehearsal-{packed.document}.json"
     reply = _opened(
-        done.opened,
-        done.verdict,
-        done.checks,
-        package=done.packed.out,
-        sha256=done.packed.sha256,
+        rehearsed.rehearsal.opened,
+        rehearsed.verdict,
+        rehearsed.findings,
+        package=packed.out,
+        sha256=packed.sha256,
         evidence=str(evidence),
     )
     with document.written(evidence) as file:
@@ -174,28 +155,9 @@ def rehearse(
     return reply
 
 
-def _with_signer(
-    call: Call, token: str, certificate: str, work: Callable[[RawSigner | None], Result]
-) -> Result:
-    """Do `work` with the token's key where one was named."""
-    if not token:
-        return work(None)
-    return call.with_signer(token, certificate, M("The exchange package as a whole"), work)
-
-
-def _header(options: HeaderOptions) -> MessageHeader:
-    from fieldkit.exchange.edxml import MessageHeader, Organ
-
-    return MessageHeader(
-        sender=Organ(options["sender"], options["sender"]),
-        receiver=Organ(options["receiver"], options["receiver"]),
-        number=options["number"],
-        notation=options["notation"],
-        place="",
-        date=date.today().isoformat(),
-        subject=options["subject"],
-        document="",
-    )
+def _signing(call: Call, token: str, certificate: str) -> action.Signing | None:
+    """With the token's key where one was named."""
+    return call.signing(token, certificate, M("The exchange package as a whole")) if token else None
 
 
 def _opened(opened: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:

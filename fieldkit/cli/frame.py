@@ -25,6 +25,7 @@ from fieldkit.home import Home, locate
 from fieldkit.text import UNSEEN, M, Said, visible
 
 if TYPE_CHECKING:
+    from fieldkit.action.exchange_documents import Signing
     from fieldkit.action.token_access import TokenAccess
     from fieldkit.action.trust_material import TrustMaterial
     from fieldkit.cli.console import Console
@@ -127,16 +128,14 @@ class Call:
 
         return open_tokens(self.home, self.profiles(), self.console(), named=self.modules, store=self.store)
 
-    def with_signer(
-        self, token: str, certificate: str, signed: Said, work: Callable[[RawSigner], Result]
-    ) -> Result:
-        """Do `work` with the key of `certificate` on `token`, after one PIN; `signed` is shown before.
+    def signing(self, token: str, certificate: str, signed: Said) -> Signing:
+        """Does a work with the key of `certificate` on `token`, after one PIN; `signed` is shown before.
 
         A script that gives the PIN has agreed by giving it.
         """
         from fieldkit.action.sign_documents import one_signature
 
-        async def run() -> Result:
+        async def signing(work: Callable[[RawSigner], Result]) -> Result:
             material, consented = self.trusted(), not self.console().attended
             async with (
                 self.tokens() as tokens,
@@ -144,7 +143,7 @@ class Call:
             ):
                 return await asyncio.to_thread(work, signer)
 
-        return asyncio.run(run())
+        return signing
 
     @contextlib.contextmanager
     def visits(self) -> Iterator[Visits]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 import click
 
@@ -19,6 +19,7 @@ from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import Data, data
 from fieldkit.cli.sign_preview import show_draft, show_signed, show_stamps
+from fieldkit.profile.rules import StampKind
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 NOT_SIGNED = M("Nothing was signed.")
 LEVELS = ("b-b", "b-t", "b-lt", "b-lta")
-STAMPS = ("person", "agency", "attachment", "copy", "none")
+STAMPS = (*get_args(StampKind), "none")
 
 
 class SignOptions(TypedDict):
@@ -49,7 +50,7 @@ class SignOptions(TypedDict):
     seal_mm: int | None
     rules: str
     at: str
-    stamp: str
+    stamp: StampKind | Literal["none"]
     rewrite: bool
     replace: bool
     insist: bool

@@ -182,18 +182,18 @@ def _reported(
     with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
         plain = Path(name) / "report.pdf"
         plain.write_bytes(report)
-        signed = call.with_signer(
-            token,
-            chosen["certificate"],
-            M("The report {name}", name=out.name),
-            lambda signer: sign(
-                plain,
-                out,
-                signer,
-                field=verification.FIELD,
-                overwrite=chosen["replace"],
-                purposes=material.purposes,
-            ),
+        signing = call.signing(token, chosen["certificate"], M("The report {name}", name=out.name))
+        signed = asyncio.run(
+            signing(
+                lambda signer: sign(
+                    plain,
+                    out,
+                    signer,
+                    field=verification.FIELD,
+                    overwrite=chosen["replace"],
+                    purposes=material.purposes,
+                )
+            )
         )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 

@@ -20,7 +20,8 @@ from fieldkit.signature.preflight import rewrite
 from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.signature.sign import Drawing, Reserved, SignedDocument, sign
 from fieldkit.stamp.errors import StampUnfit
-from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
+from fieldkit.stamp.place import OVERLAP, Page, Place, beside, pages
+from fieldkit.stamp.placement import PLACEMENTS, for_rule
 from fieldkit.stamp.stamp import Stamp, draw
 from fieldkit.text import M
 
@@ -81,7 +82,7 @@ class StampSpec(msgspec.Struct, frozen=True):
         if self.place is not None:
             return _on(found, self.place), True
         person = None
-        if self.rule.kind == "agency":  # by the person's signature, if it is there already
+        if PLACEMENTS[self.rule.place].by_person:
             person = permission.place_of(source, permission.FIELDS["person"], password)
         return for_rule(self.rule, found, name=self.name, title=self.title, person=person)
 

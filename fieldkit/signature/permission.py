@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, FieldUnfit
+from fieldkit.profile.rules import StampKind
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # the fields of the two who sign one letter, made together by whoever signs first (a field that is added
 # to a certified document breaks the certification)
-FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Attachment", "copy": "Copy"}
+FIELDS: dict[str, str] = {kind: kind.capitalize() for kind in get_args(StampKind)}
 
 
 class SignatureField(msgspec.Struct, frozen=True):

@@ -132,7 +132,7 @@ def draft(
         spot,
         spot,
         found,
-        fixed=look.rule.kind == "agency" or field is not None,
+        fixed=look.rule.image == "seal" or field is not None,
     )
 
 

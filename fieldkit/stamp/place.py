@@ -13,7 +13,6 @@ import msgspec
 from fieldkit.pdf import boundary, document, poppler
 from fieldkit.pdf.page import POINTS_PER_MM as POINTS_PER_MM
 from fieldkit.pdf.page import PageSheet, sheets
-from fieldkit.profile.rules import StampRule
 from fieldkit.text import nfc
 
 if TYPE_CHECKING:
@@ -164,31 +163,6 @@ def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) 
     seal = page.sheet.units(seal_mm or SEAL_MM)
     edge = left + (right - left) * overlap / 100
     return on_page(page, person.page, edge - seal, (top + bottom) / 2 - seal / 2, seal, seal)
-
-
-def top_right(found: Sequence[Page], margin_mm: tuple[int, int] = (20, 15)) -> Place:
-    """The place of an attachment's text: the top right of the first page, inside the margins (top, right)."""
-    page = found[0] if found else Page(PageSheet())
-    top, right = (page.sheet.units(value) for value in margin_mm)
-    width, height = (page.sheet.units(value) for value in TEXT_MM)
-    return on_page(page, 0, page.width - right - width, max(top - height, 8), width, height)
-
-
-def for_rule(
-    rule: StampRule, found: Sequence[Page], *, name: str = "", title: str = "", person: Place | None = None
-) -> tuple[Place, bool]:
-    """The place that `rule` asks for, and whether it was found by the name.
-
-    person: where the person's signature already is; a seal goes by it rather than by the text.
-    """
-    if rule.place == "top-right-first-page":
-        return top_right(found), True
-    overlap = rule.overlap or OVERLAP
-    if rule.kind == "agency" and person is not None and person.page < len(found):
-        return beside(found[person.page], person, rule.size_mm, overlap), True
-    seal = rule.size_mm if rule.kind == "agency" else 0
-    spots = locate(found, name=name, title=title, seal_mm=seal, overlap=overlap)
-    return (spots.agency if rule.kind == "agency" else spots.person), spots.found
 
 
 def on_page(page: Page, number: int, left: float, top: float, width: float, height: float) -> Place:
