@@ -28,7 +28,7 @@ def messages() -> list[str]:
 
 def languages() -> list[str]:
     """The languages that have a catalog."""
-    return sorted(folder.name for folder in HERE.iterdir() if folder.is_dir() and len(folder.name) == 2)
+    return sorted(path.parents[1].name for path in HERE.glob("*/LC_MESSAGES/fieldkit.po"))
 
 
 def catalog(language: str) -> Path:
