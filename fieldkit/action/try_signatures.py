@@ -36,6 +36,7 @@ from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.session import Session
 from fieldkit.validation import quorum
 from fieldkit.validation.judgement import Judgement, Policy, every_check
+from fieldkit.validation.judges import JUDGES, is_integrity
 
 Part = Literal["person", "seal", "both"]
 
@@ -136,6 +137,7 @@ async def try_signatures(
 
 
 def _plan(token: str, documents: Sequence[TrialDocument]) -> Plan:
+    judges = ", ".join(judge.name for judge in JUDGES)
     return Plan(
         title=M("Test signatures with the token {name}", name=token),
         steps=(
@@ -146,7 +148,7 @@ def _plan(token: str, documents: Sequence[TrialDocument]) -> Plan:
                 if document.refused is None
             ),
             M("Sign a copy of the sample with the seal alone"),
-            M("Have fieldkit, pdfsig, openssl and mutool judge each signature"),
+            M("Have fieldkit and {judges} judge each signature", judges=judges),
             M("Change one byte in a copy: every one of them must then refuse it"),
         ),
         keeps=M("The documents themselves are not changed."),
@@ -409,7 +411,7 @@ def _tampering(path: Path, setup: TrialSetup) -> list[Finding]:
         for judge, word in sorted(words.items())
     ]
     for check in judgement.checks:
-        if check.id == f"{check.judge}-integrity" and check.judge not in words:
+        if is_integrity(check) and check.judge not in words:
             findings.append(msgspec.structs.replace(check, id=f"tampering-{check.judge}", required=False))
             words[check.judge] = ""
     return findings

@@ -11,15 +11,12 @@ from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
 from fieldkit.program import run
 from fieldkit.text import M
+from fieldkit.validation.judges import JUDGES
 
-# program: how it tells its version, and the package that brings it
-PROGRAMS = {
-    "pdfsig": (("-v",), "poppler-utils"),
-    "openssl": (("version",), "openssl"),
-    "mutool": (("-v",), "mupdf-tools"),
-    "qpdf": (("--version",), "qpdf"),
-}
-NEEDED = ("pdfsig", "openssl")
+# program: how it tells its version, and the package that brings it; qpdf mends what can be signed only then
+PROGRAMS = {judge.program: (judge.version, judge.package) for judge in JUDGES}
+PROGRAMS["qpdf"] = (("--version",), "qpdf")
+NEEDED = tuple(judge.program for judge in JUDGES if judge.needed)
 
 
 def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
