@@ -19,12 +19,12 @@ import msgspec
 from fieldkit.journal import entry
 from fieldkit.journal.checkpoint import Checkpoint
 from fieldkit.journal.damage import Damage, Kind
-from fieldkit.journal.entry import Head
+from fieldkit.journal.entry import REPAIR, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.index import EntryPlace, Index, Segment
 from fieldkit.journal.line import PREFIX, ChainLink, hlc_of, line, link
-from fieldkit.journal.scan import REPAIR, LostEntries, Scan, unaccepted
+from fieldkit.journal.scan import LostEntries, Scan, unaccepted
 from fieldkit.text import M, Message
 
 SEGMENT_SIZE = 8 * 1024 * 1024

@@ -17,6 +17,7 @@ from fieldkit.journal.files import OS
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound, stick_gone
+from fieldkit.kit.stick import flush
 from fieldkit.kit.verify import genuine
 from fieldkit.text import M, Message
 
@@ -118,6 +119,7 @@ def take_one(kit: Path, read: manifests.ReadManifest, path: str, folder: Path) -
     with part.open("rb+") as copied:
         os.fsync(copied.fileno())
     part.replace(copy)
+    flush(copy.parent)
     return copy
 
 

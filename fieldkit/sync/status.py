@@ -8,17 +8,13 @@ from itertools import groupby
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal.entry import GENESIS, decode, digest
+from fieldkit.journal.entry import GENESIS, REPAIR, decode, digest, traits
 from fieldkit.journal.errors import StoreDamaged
-from fieldkit.journal.scan import REPAIR
 from fieldkit.journal.store import Store
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import JournalForked, TargetMissing
 from fieldkit.text import M
-
-BOOKKEEPING = ("sent", "receipt", "table")
-"""Kinds of entries that alone are no reason to put a bundle: putting one adds such an entry itself."""
 
 
 class SentBundle(msgspec.Struct, frozen=True):
@@ -212,7 +208,7 @@ def runs(first: int, last: int, gaps: Iterable[Gap]) -> Iterator[tuple[int, int]
 def news(store: Store, first: int, last: int, gaps: Iterable[Gap] = ()) -> int:
     """How many entries from `first` to `last` say something of the work."""
     return sum(
-        _kinds.decode(line).kind not in BOOKKEEPING
+        not traits(_kinds.decode(line).kind).bookkeeping
         for start, end in runs(first, last, gaps)
         for line in store.lines(start, end)
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from fieldkit.errors import from_system
+from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.files import OS, keep
 from fieldkit.text import M, Message
 from fieldkit.tui.desk import Desk
@@ -27,6 +28,7 @@ class Drafts:
         self._path = desk.home.visit(visit) / "drafts.json"
         self._texts: dict[str, str] = {}
         self._kept: dict[str, str] = {}
+        self._refused = False
 
     def __contains__(self, item: object) -> bool:
         return item in self._texts
@@ -78,7 +80,12 @@ class Drafts:
 
     def _write(self, now: dict[str, str]) -> None:
         store = self._desk.visits.store
-        if store.read_only is not None or now == self._kept:
+        if now == self._kept:
+            return
+        if store.read_only is not None:
+            refused, self._refused = self._refused, True
+            if not refused:  # once: everything else of such a store says it too
+                raise StoreReadOnly(store.read_only, hint=store.advice)
             return
         try:
             if now:

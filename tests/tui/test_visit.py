@@ -136,6 +136,26 @@ def test_drafts_that_cannot_be_read_are_said_and_kept(play: Play, home: Home, vi
     assert kept.read_bytes() == b'{"name": "Nguy'
 
 
+def test_what_is_typed_into_a_store_that_can_only_be_read_is_said_not_to_be_kept(
+    play: Play, home: Home, visit: str
+) -> None:
+    async def story(person: Person) -> None:
+        await person.see("▕ Is somebody there?")
+        await go(person, "Name")
+        await person.press("enter")
+        await person.type("Nguyễn Th")
+        await person.press("escape")
+        await person.see("could not be kept", "Another fieldkit has this store open")
+        await person.press("escape")
+        await person.see("draft, not saved", "Esc Back")
+        await person.press("escape")
+        await person.see("fieldkit: visits", "read only")
+
+    with Store.open(home.store):
+        play(story, visit=visit)
+    assert not (home.visit(visit) / "drafts.json").exists()
+
+
 def test_what_applies_changes_with_the_answers(play: Play, visit: str) -> None:
     async def story(person: Person) -> None:
         await person.see("▕ Is somebody there?")
