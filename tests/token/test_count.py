@@ -202,9 +202,9 @@ def test_counts_are_the_account_s_alone_and_files_wait_for_a_full_disk(
     assert counts.count(identify(TOKEN)).trouble == ""
     if os.name == "posix":
         assert folder.stat().st_mode & 0o077 == 0
-        assert all(each.stat().st_mode & 0o077 == 0 for each in folder.iterdir())
-    spares = [each for each in folder.iterdir() if each.name.startswith("spare-")]
-    assert [each.stat().st_size for each in spares] == [attempts.SIZE] * attempts.SPARES
+        assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+    spares = [path for path in folder.iterdir() if path.name.startswith("spare-")]
+    assert [path.stat().st_size for path in spares] == [attempts.SIZE] * attempts.SPARES
 
 
 def test_names_that_no_longer_fit_into_the_file_are_not_forgotten_but_refused(counts: Attempts) -> None:
