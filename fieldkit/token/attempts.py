@@ -207,7 +207,8 @@ class Attempts:
 
         :raises PinInUse: somebody else enters a PIN for it, and does not come to an end.
         """
-        descriptor, usable = -1, True
+        descriptor: int | None = None
+        usable = True
         failures: list[Failures] = []
         trouble: Message | str = ""
         with contextlib.ExitStack() as besides:
@@ -222,9 +223,9 @@ class Attempts:
                 except OSError as error:
                     usable, trouble = False, reason_of(error)
                 others = [besides.enter_context(beside.held(identity)) for beside in self._besides]
-                yield HeldCount(self, identity, descriptor if usable else -1, failures, trouble, others)
+                yield HeldCount(self, identity, descriptor if usable else None, failures, trouble, others)
             finally:
-                if descriptor >= 0:
+                if descriptor is not None:
                     os.close(descriptor)  # which ends the lock
 
     def _lock(self, descriptor: int, identity: TokenIdentity) -> None:
@@ -255,7 +256,7 @@ class Attempts:
         """
         data = OS.read_at(descriptor, 0, SIZE + 1)
         body, checksum = data[: SIZE - 64].rstrip(b" "), data[SIZE - 64 :]
-        if len(data) != SIZE or hashlib.sha256(body).hexdigest().encode() != checksum:
+        if hashlib.sha256(body).hexdigest().encode() != checksum:  # nor is it, where the size is another
             raise Damaged
         try:
             record = msgspec.json.decode(body, type=_Record)
@@ -363,7 +364,7 @@ class HeldCount:
         self,
         attempts: Attempts,
         identity: TokenIdentity,
-        descriptor: int,
+        descriptor: int | None,
         failures: list[Failures],
         trouble: Message | str,
         besides: Sequence[HeldCount] = (),
@@ -422,7 +423,7 @@ class HeldCount:
         own.put(max(0, own.of(so=so) - 1), so=so)
 
     def _save(self) -> None:
-        if self._descriptor >= 0:
+        if self._descriptor is not None:
             self._attempts.write(self._descriptor, self._identity, self._failures)
 
 

@@ -43,7 +43,7 @@ def people(file: Path) -> People:
 def on(token: Token, running: Agents) -> tuple[list[str], int]:
     """The certificates on a token, and how many private keys."""
     with running.session(running.find(token.serial), pin()) as session:
-        found = [each.sha256 for each in session.certificates()]
+        found = [certificate.sha256 for certificate in session.certificates()]
         return found, sum(key.private for key in session.list_keys())
 
 

@@ -27,7 +27,7 @@ def test_an_empty_token_is_given_new_pins_and_is_named_in_the_evidence(road: Roa
     road.answer("delivery", "file")
     people = People({"token-label": "Sông Mơ"}, new_pin=["864209"])
     kept = road.run("token_setup", people)
-    (made,) = [each for each in agents.tokens() if each.initialized]
+    (made,) = [listed for listed in agents.tokens() if listed.initialized]
     assert kept.verdict == "pass"
     assert (kept.facts["serial"], kept.facts["label"]) == (made.serial, "Sông Mơ")
     assert [request.new for request in people.requests] == [True, True]
@@ -44,7 +44,7 @@ def test_a_token_in_use_is_asked_for_the_so_pin_it_has(
     assert takes(contrary.path, tmp_path / "logs", token.serial, PIN)
     people = People({"token-label": "New"}, new_pin=["864209"])
     kept = road.run("token_setup", people)
-    (so_pin,) = [each for each in people.requests if each.role == "so-pin"]
+    (so_pin,) = [request for request in people.requests if request.role == "so-pin"]
     assert not so_pin.new
     assert so_pin.warning is not None, "a wrong one was entered before"
     assert people.plans[0].confirm == token.serial
@@ -181,9 +181,9 @@ def test_a_token_that_was_erased_and_refuses_the_new_pin_leaves_that_in_the_visi
     contrary.behave("hide-blank", "fail C_InitPIN 0 a1")
     with pytest.raises(errors.PinPolicyViolated):
         road.run("token_setup", People(new_pin=["864209"]))
-    kept = [str(each.value) for each in road.visits.store.entries(visit=road.id) if each.kind == "attempt"]
-    assert any("was initialised" in each for each in kept)
-    assert any(token.serial in each for each in kept)
+    kept = [str(entry.value) for entry in road.visits.store.entries(visit=road.id) if entry.kind == "attempt"]
+    assert any("was initialised" in value for value in kept)
+    assert any(token.serial in value for value in kept)
 
 
 @pytest.mark.parametrize(

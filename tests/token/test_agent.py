@@ -34,14 +34,14 @@ MASK = 0x5A
 SCAN = f"""
 def scan(process, masked):
     \"\"\"How often bytes are in a process's memory; masked, so that the search does not find itself.\"\"\"
-    table = bytes(each ^ {MASK} for each in range(256))
+    table = bytes(byte ^ {MASK} for byte in range(256))
     found = 0
     with open(f"/proc/{{process}}/maps") as maps, open(f"/proc/{{process}}/mem", "rb", 0) as memory:
         for line in maps:
             place, rights = line.split()[:2]
             if not rights.startswith("rw") or "[vv" in line:
                 continue
-            start, end = (int(each, 16) for each in place.split("-"))
+            start, end = (int(part, 16) for part in place.split("-"))
             try:
                 memory.seek(start)
                 found += memory.read(end - start).translate(table).count(masked)
@@ -52,7 +52,7 @@ def scan(process, masked):
 
 
 def masked(secret: str) -> bytes:
-    return bytes(each ^ MASK for each in secret.encode())
+    return bytes(byte ^ MASK for byte in secret.encode())
 
 
 @pytest.mark.parametrize("way", ["crash", "exit", "hang"])
@@ -99,7 +99,7 @@ def test_flags_that_lie_end_in_an_answer_and_cost_nothing(
     contrary: Contrary, contrary_agents: Agents, contrary_token: Token, lie: str
 ) -> None:
     contrary.behave(lie, "print C_Login 0 LOGIN SEEN")
-    found = next(each for each in contrary_agents.tokens() if each.serial == contrary_token.serial)
+    found = next(listed for listed in contrary_agents.tokens() if listed.serial == contrary_token.serial)
     try:
         contrary_agents.session(found, pin()).close()
     except (errors.PinLocked, errors.TokenNotInitialized, errors.ModuleFault, errors.TokenRemoved):
@@ -124,7 +124,7 @@ def test_a_token_with_many_objects_is_read_whole(
                 f"{number:04x}",
                 f"Sample {number}",  # type: ignore[arg-type]
             )
-        assert len({each.sha256 for each in session.certificates()}) == count
+        assert len({certificate.sha256 for certificate in session.certificates()}) == count
         assert session.certificate("Sample 79").id == f"{79:04x}"
 
 
@@ -237,7 +237,7 @@ def test_an_imported_key_is_wiped_in_the_agent(
         importing.import_identity(session, holder, "Sample")
         process = agents.agent(token)._process
         assert process is not None
-        needle = bytes(each ^ MASK for each in whole)
+        needle = bytes(byte ^ MASK for byte in whole)
         assert scope["scan"](process.pid, needle) == 0
 
 

@@ -70,14 +70,14 @@ class Others:
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for _ in range(programs)
         ]
-        for each in running:
-            assert each.stdout is not None
-            assert each.stdout.readline() == "ready\n"
-        for each in running:
-            assert each.stdin is not None
-            each.stdin.write("\n")
-            each.stdin.flush()
-        return [line for each in running for line in each.communicate(timeout=120)[0].split()]
+        for program in running:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "ready\n"
+        for program in running:
+            assert program.stdin is not None
+            program.stdin.write("\n")
+            program.stdin.flush()
+        return [line for program in running for line in program.communicate(timeout=120)[0].split()]
 
     def logins(self) -> int:
         """How many logins reached the module."""
@@ -266,11 +266,11 @@ def test_a_full_disk_counts_on_for_tokens_that_were_seen_and_for_one_that_was_no
             agents.session(contrary_token, pin(WRONG))
         assert agents.find(contrary_token.serial).pin_state == "low"
         contrary.behave(f"serial {b'another one'.hex()}", "clear-flags 70000")
-        other = next(each for each in agents.tokens() if each.initialized)
+        other = next(listed for listed in agents.tokens() if listed.initialized)
         assert other.pin_state == "ok"
         with pytest.raises(errors.PinIncorrect):
             agents.session(other, pin(WRONG))
-        assert next(each for each in agents.tokens() if each.initialized).pin_state == "low"
+        assert next(listed for listed in agents.tokens() if listed.initialized).pin_state == "low"
 
 
 def test_a_disk_that_refuses_the_count_lets_no_pin_pass(
@@ -476,7 +476,7 @@ def test_no_count_is_written_into_a_store(
 
 def listed(contrary: Contrary, agents: Agents, *rules: str) -> Token:
     contrary.behave("clear-flags 70000", *rules)
-    return next(each for each in agents.tokens() if each.initialized)
+    return next(listed for listed in agents.tokens() if listed.initialized)
 
 
 def test_one_serial_number_in_two_spellings_is_one_token(
@@ -493,8 +493,8 @@ def test_one_token_through_two_modules_that_name_its_maker_differently_has_one_c
     contrary: Contrary, contrary_agents: Agents, contrary_token: Token
 ) -> None:
     other = msgspec.structs.replace(contrary_token, manufacturer="Another name for it")
-    for each in (contrary_token, other):
-        with Attempts().held(identify(each)) as held:
+    for name in (contrary_token, other):
+        with Attempts().held(identify(name)) as held:
             held.add(so=False)
     assert contrary_agents.find(contrary_token.serial).pin_state == "final"
     with Attempts().held(identify(contrary_token)) as held:

@@ -20,9 +20,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from fieldkit.certificate.identity import Identity
+from fieldkit.journal.errors import StoreDamaged
 from fieldkit.journal.files import OS
+from fieldkit.journal.store import Store
 from fieldkit.token import attempts, errors, guard
-from fieldkit.token.attempts import EARLIER, UNKNOWN, Attempts, FailureCount, TokenIdentity, identify
+from fieldkit.token.attempts import (
+    EARLIER,
+    UNKNOWN,
+    Attempts,
+    FailureCount,
+    TokenIdentity,
+    identify,
+    recorded,
+)
 from fieldkit.token.model import Token, Unblock
 
 READY = guard.TOKEN_INITIALIZED | guard.USER_PIN_INITIALIZED | guard.LOGIN_REQUIRED
@@ -202,9 +212,9 @@ def test_counts_are_the_account_s_alone_and_files_wait_for_a_full_disk(
     assert counts.count(identify(TOKEN)).trouble == ""
     if os.name == "posix":
         assert folder.stat().st_mode & 0o077 == 0
-        assert all(each.stat().st_mode & 0o077 == 0 for each in folder.iterdir())
-    spares = [each for each in folder.iterdir() if each.name.startswith("spare-")]
-    assert [each.stat().st_size for each in spares] == [attempts.SIZE] * attempts.SPARES
+        assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+    spares = [path for path in folder.iterdir() if path.name.startswith("spare-")]
+    assert [path.stat().st_size for path in spares] == [attempts.SIZE] * attempts.SPARES
 
 
 def test_names_that_no_longer_fit_into_the_file_are_not_forgotten_but_refused(counts: Attempts) -> None:
@@ -215,8 +225,9 @@ def test_names_that_no_longer_fit_into_the_file_are_not_forgotten_but_refused(co
         for number in numbers:
             fail(counts, identify(other(raw_label=str(number).encode())))
 
-    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+    with pytest.raises(OSError, match="large") as caught:
         fill()
+    assert (caught.value.errno, caught.value.strerror) == (errno.EFBIG, os.strerror(errno.EFBIG))
     kept = 99 - len(list(numbers))
     assert 5 < kept < 99
     assert counts.count(token).pin == kept
@@ -244,6 +255,25 @@ def test_what_a_store_had_counted_is_added_once_by_serial_number(counts: Attempt
     counts.adopt("another store", lambda: {"A1": 1})
     assert Attempts(folder).count(token) == FailureCount(1, 1)
     assert Attempts(folder).count(identify(UNNUMBERED)) == FailureCount(0, 0)
+
+
+def test_what_release_0_1_kept_in_a_store_is_read_there_unless_some_of_it_may_be_lost(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store") as store:
+        assert recorded(store) == {}
+        store.db.table("pin_attempts").insert_multiple(
+            [
+                {"key": "A1", "count": 2},
+                {"key": "A1:so", "count": 1},
+                {"key": "B1", "count": 0},
+                {"key": "C1"},
+            ]
+        )
+        assert recorded(store) == {"A1": 2, "A1:so": 1}
+    (journal,) = (tmp_path / "store").glob("journal-*.fkj")
+    journal.write_bytes(journal.read_bytes().replace(b"pin_attempts", b"pin_attempt5", 1))
+    with Store.open(tmp_path / "store") as store, pytest.raises(StoreDamaged) as caught:
+        recorded(store)
+    assert str(caught.value)
 
 
 def test_what_a_store_had_counted_of_a_token_without_a_number_is_found_by_its_address(

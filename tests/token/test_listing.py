@@ -46,7 +46,7 @@ def test_an_unknown_name_is_an_error_that_says_what_to_do(agents: Agents) -> Non
 
 
 def test_two_tokens_of_one_label_must_be_told_apart(agents: Agents, token: Token) -> None:
-    blank = next(each for each in agents.tokens() if not each.initialized)
+    blank = next(listed for listed in agents.tokens() if not listed.initialized)
     initialisation.initialise(agents, blank, token.label, pin(SO_PIN), pin())
     with pytest.raises(errors.TokenAmbiguous) as caught:
         agents.find(token.label)
@@ -58,7 +58,7 @@ def test_one_token_through_two_modules_is_shown_once_with_both_named(
     contrary: Contrary, softhsm: str, tmp_path: Path, token: Token
 ) -> None:
     with Agents([softhsm, contrary.path], tmp_path / "logs") as both:
-        found = [each for each in both.tokens() if each.initialized]
+        found = [listed for listed in both.tokens() if listed.initialized]
     assert [each.serial for each in found] == [token.serial]
     assert found[0].modules == (softhsm, contrary.path)
 
@@ -115,7 +115,7 @@ def test_a_module_that_hangs_does_not_hold_up_the_others(
     with Agents([contrary.path, softhsm], tmp_path / "logs") as both:
         first = next(iter(both.listings()))
         assert (first.module, first.problem) == (softhsm, None)
-        assert token.serial in [each.serial for each in first.tokens]
+        assert token.serial in [listed.serial for listed in first.tokens]
         assert both.find(token.serial).uri == token.uri
 
 

@@ -243,7 +243,7 @@ def test_no_log_holds_a_pin(agents: Agents, token: Token, tmp_path: Path) -> Non
     pins.unblock(agents, token, pin(SO_PIN), pin("135790"))
     for log in (tmp_path / "logs").iterdir():
         text = log.read_text()
-        assert not any(each in text for each in (PIN, SO_PIN, "998877", "864209", "135790"))
+        assert not any(secret in text for secret in (PIN, SO_PIN, "998877", "864209", "135790"))
 
 
 def test_a_secret_is_not_wiped_by_a_session_that_borrowed_it(agents: Agents, token: Token) -> None:

@@ -204,10 +204,10 @@ def test_a_card_that_takes_no_private_key_names_the_way_out(
 ) -> None:
     token = inserted(card, card_agents)
     with card_agents.session(token, pin()) as session:
-        before = {each.sha256 for each in session.certificates()}
+        before = {certificate.sha256 for certificate in session.certificates()}
         with pytest.raises(errors.KeyImportRefused) as caught:
             importing.import_identity(session, identity("ec:p384"), "Sample")
-        assert {each.sha256 for each in session.certificates()} == before
+        assert {certificate.sha256 for certificate in session.certificates()} == before
     assert "certificate request" in str(caught.value.hint)
 
 
@@ -226,7 +226,7 @@ def test_what_another_program_writes_onto_the_card_is_read(
         capture_output=True,
     )
     with Agents(card_agents.modules, tmp_path / "logs") as fresh, fresh.session(fresh.tokens()[0]) as session:
-        found = [each.der for each in session.certificates()]
+        found = [certificate.der for certificate in session.certificates()]
     assert certificate in found
 
 

@@ -116,7 +116,7 @@ def test_what_goes_through_the_pipe_comes_out_and_secrets_stay_apart(
 ) -> None:
     pipe = io.BytesIO()
     request = protocol.Sign(1, "ab", "ECDSA", data)
-    protocol.write(pipe, request, [Secret(each) for each in secrets])
+    protocol.write(pipe, request, [Secret(secret) for secret in secrets])
     pipe.seek(0)
     found = protocol.read_request(pipe)
     assert found is not None
@@ -154,15 +154,17 @@ def test_a_rule_names_the_code_it_is_about(so: bool) -> None:
     rules = PinRules(forbidden=("97531864",), guessable=False)
     check = rules.so_check(one) if so else rules.check(one)
     for typed in ("1", "ế" * 8, "97531864", "12ab34cd", "77777777", "12345678"):
-        said = str(check(Secret(typed)))
-        assert ("SO PIN" in said) == so, said
+        complaint = str(check(Secret(typed)))
+        assert ("SO PIN" in complaint) == so, complaint
 
 
 def test_a_token_that_nobody_knows_gets_the_strictest_rules() -> None:
     known = load(Home(Path("/nowhere"))).tokens
     rules = rules_of((), known.values())
     check = rules.check(token(pin_min=4, pin_max=32))
-    strictest = max(known.values(), key=lambda each: (each.pin_policy.min, len(each.pin_policy.classes)))
+    strictest = max(
+        known.values(), key=lambda profile: (profile.pin_policy.min, len(profile.pin_policy.classes))
+    )
     assert rules.min >= strictest.pin_policy.min
     assert set(rules.classes) >= set(strictest.pin_policy.classes)
     for typed in ("77777777", "12345678", "abcd1234", "Abc123", "1234567890"):
