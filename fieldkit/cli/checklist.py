@@ -108,9 +108,9 @@ def _procedures() -> frozenset[str]:
     from fieldkit import procedure
 
     names = [module.name for module in pkgutil.iter_modules(procedure.__path__)]
-    found = {name: importlib.import_module(f"{procedure.__name__}.{name}") for name in names}
+    modules = {name: importlib.import_module(f"{procedure.__name__}.{name}") for name in names}
     return frozenset(
-        name for name, module in found.items() if inspect.iscoroutinefunction(getattr(module, "run", None))
+        name for name, module in modules.items() if inspect.iscoroutinefunction(getattr(module, "run", None))
     )
 
 
@@ -143,10 +143,10 @@ def export(call: Call, name: str, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist import load
     from fieldkit.checklist.xlsform import convert
 
-    found = load.load(load.find(name, call.home))
-    target = out or Path(f"{found.id}.xlsx")
-    convert.export_form(found, target, replace)
+    form = load.load(load.find(name, call.home))
+    target = out or Path(f"{form.id}.xlsx")
+    convert.export_form(form, target, replace)
     return Reply(
-        {"checklist": found.id, "items": sum(1 for _ in found.items()), "out": str(target)},
+        {"checklist": form.id, "items": sum(1 for _ in form.items()), "out": str(target)},
         M("The form was written: {path}", path=str(target)),
     )

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from fieldkit.home import Home, below, shipped
+from fieldkit.home import Home, below, shipped, yaml_files
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
@@ -172,12 +172,7 @@ def _kind(path: Path) -> str:
 
 
 def _files(folders: Iterable[Path], kind: str) -> list[Path]:
-    """The files of one kind, by name; of each name the one in the first folder that has it."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for path in (folder / kind).glob("*.yaml"):
-            found.setdefault(path.name, path)
-    return [found[name] for name in sorted(found)]
+    return yaml_files(*(folder / kind for folder in folders))
 
 
 def _path(folders: Iterable[Path], name: str) -> Path | None:
@@ -187,7 +182,7 @@ def _path(folders: Iterable[Path], name: str) -> Path | None:
 def _read_all(
     paths: Iterable[Path], shape: type[N], wrong: Callable[[N], Wrong], problems: list[Problem]
 ) -> dict[str, Document[N]]:
-    found: dict[str, Document[N]] = {}
+    documents: dict[str, Document[N]] = {}
     for path in paths:
         document = _read_one(path, shape, wrong, problems)
         if document is None:
@@ -197,11 +192,11 @@ def _read_all(
             problems.append(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
-        elif id in found:
-            message = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
+        elif id in documents:
+            message = M("The id `{id}` is taken by {file}.", id=id, file=documents[id].name)
             problems.append(document.problem(("id",), message))
-        found[id] = document
-    return found
+        documents[id] = document
+    return documents
 
 
 def _read_one(

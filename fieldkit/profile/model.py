@@ -120,11 +120,11 @@ class TokenProfile(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def matches_atr(self, atr: str) -> bool:
         """Whether a card with this answer to reset (hexadecimal) is of this family."""
-        given = atr.replace(" ", "").replace(":", "").upper()
+        digits = atr.replace(" ", "").replace(":", "").upper()
         return any(
-            len(each.value) == len(given)
-            and all(want in ("?", got) for want, got in zip(each.value, given, strict=True))
-            for each in self.atr
+            len(known.value) == len(digits)
+            and all(mask in ("?", digit) for mask, digit in zip(known.value, digits, strict=True))
+            for known in self.atr
         )
 
     def matches_usb(self, id: str) -> bool:
@@ -336,13 +336,13 @@ class Profiles(msgspec.Struct, frozen=True):
 
     def anchors(self, authority: str) -> tuple[Path, ...]:
         """The anchor files of an authority that are there; empty where none was put in place yet."""
-        found = self.authorities.get(authority)
-        return tuple(filter(None, map(self.file, found.anchors))) if found else ()
+        known = self.authorities.get(authority)
+        return tuple(filter(None, map(self.file, known.anchors))) if known else ()
 
     def intermediates(self, authority: str) -> tuple[Path, ...]:
         """The files of an authority's issuing CAs that are there."""
-        found = self.authorities.get(authority)
-        return tuple(filter(None, map(self.file, found.intermediates))) if found else ()
+        known = self.authorities.get(authority)
+        return tuple(filter(None, map(self.file, known.intermediates))) if known else ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
