@@ -165,6 +165,12 @@ def below(folder: Path, name: str) -> Path:
     return path
 
 
+def yaml_files(*folders: Path) -> list[Path]:
+    """The YAML files of several folders, by name; of a name that several have, that of the first."""
+    paths = {path.name: path for folder in reversed(folders) for path in folder.glob("*.yaml")}
+    return [paths[name] for name in sorted(paths)]
+
+
 def shipped(name: str) -> Path:
     """The folder `name` ("checklists", "profiles") that came with fieldkit: wheel or checkout."""
     packed = PACKAGE / "share" / name

@@ -13,7 +13,7 @@ from fieldkit.checklist.kinds import KINDS, ROLES, Item
 from fieldkit.checklist.meaning import check
 from fieldkit.checklist.model import Checklist
 from fieldkit.checklist.order import circle, ordered
-from fieldkit.home import Home, shipped
+from fieldkit.home import Home, shipped, yaml_files
 from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import read, text_of
 
@@ -39,9 +39,8 @@ def find(name_or_path: str, home: Home) -> Path:
         path = Path(name_or_path).expanduser()
         if path.is_file():
             return path
-    for folder in (home.checklists, shipped("checklists")):
-        path = folder / f"{Path(name_or_path).name.removesuffix('.yaml')}.yaml"
-        if path.is_file() and path.name.removesuffix(".yaml") == name_or_path.removesuffix(".yaml"):
+    for path in files(home):
+        if path.is_file() and path.stem == name_or_path.removesuffix(".yaml"):
             return path
     raise ChecklistNotFound(
         M("There is no checklist {name}.", name=name_or_path),
@@ -51,8 +50,12 @@ def find(name_or_path: str, home: Home) -> Path:
 
 def names(home: Home) -> list[str]:
     """The names of the checklists in the home and of those shipped."""
-    folders = (home.checklists, shipped("checklists"))
-    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    return sorted(path.stem for path in files(home))
+
+
+def files(home: Home) -> list[Path]:
+    """The checklists in the home and those shipped; of a name, the home's."""
+    return yaml_files(home.checklists, shipped("checklists"))
 
 
 def load(path: Path, procedures: Collection[str] | None = None) -> Checklist:

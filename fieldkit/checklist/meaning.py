@@ -64,8 +64,7 @@ def check(node: Node, items: Mapping[str, Item], this: Item | None = None) -> No
 
     :raises ExpressionInvalid: with the place of the first thing that is wrong.
     """
-    found = _Checker(items, this).type_of(node)
-    if found != "truth":
+    if _Checker(items, this).type_of(node) != "truth":
         raise ExpressionInvalid(M("A condition is expected here, such as ${item} = 'yes'."), node.at)
 
 
@@ -128,9 +127,9 @@ class _Checker:
         return M("The checklist has no item `{id}`.", id=name)
 
     def _want(self, node: Node, types: tuple[Type, ...]) -> Type:
-        found = self.type_of(node)
-        if found in types:
-            return found
+        type = self.type_of(node)
+        if type in types:
+            return type
         if types == ("truth",):
             message = M("A condition is expected here, such as ${item} = 'yes'.")
         elif types == _SIZED:
@@ -138,7 +137,7 @@ class _Checker:
         elif types == ("choices",):
             message = M("An item of kind `choices` is expected here.")
         else:
-            message = M("This is {found}; expected: {types}.", found=_CALLED[found], types=_any_of(types))
+            message = M("This is {found}; expected: {types}.", found=_CALLED[type], types=_any_of(types))
         raise ExpressionInvalid(message, node.at)
 
     def _comparable(self, left: Node, right: Node) -> None:
@@ -205,13 +204,13 @@ class _Checker:
 
     def _choosing(self, node: FunctionCall) -> Type:
         """if() and coalesce(): all they may give is of one type."""
-        given = list(node.arguments)
+        arguments = list(node.arguments)
         self._counted(node, 3, 3) if node.function == "if" else self._counted(node, 2, _MANY)
         if node.function == "if":
-            self._want(given.pop(0), ("truth",))
-        first = self.type_of(given[0])
-        for each in given[1:]:
-            self._want(each, (first,))
+            self._want(arguments.pop(0), ("truth",))
+        first = self.type_of(arguments[0])
+        for argument in arguments[1:]:
+            self._want(argument, (first,))
         return first
 
     def _counted(self, node: FunctionCall, fewest: int, most: int) -> None:
@@ -230,8 +229,8 @@ class _Checker:
 def _any_of(types: Sequence[Type]) -> Message:
     """The types in words, as one message."""
     message = _CALLED[types[0]]
-    for each in types[1:]:
-        message = M("{one}, {other}", one=message, other=_CALLED[each])
+    for type in types[1:]:
+        message = M("{one}, {other}", one=message, other=_CALLED[type])
     return message
 
 

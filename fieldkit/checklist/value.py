@@ -21,24 +21,24 @@ _EXACT = Context(prec=100)  # no answer and no sum of answers has more digits
 _EPOCH = datetime.date(1970, 1, 1)
 
 
-def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> Term:
-    """The value of a tree. look: gives the value of an item by its id, and by "" that of `.`."""
+def evaluate(node: Node, value_of: Callable[[str], Term], today: datetime.date) -> Term:
+    """The value of a tree. value_of: gives the value of an item by its id, and by "" that of `.`."""
     match node:
         case Literal(value=value):
             return value
         case Reference(name=name):
-            return look(name)
+            return value_of(name)
         case Operation(operator="and" | "or" as operator, operands=(left, right)):
-            first = truth(evaluate(left, look, today))
-            return first if first is (operator == "or") else truth(evaluate(right, look, today))
+            first = truth(evaluate(left, value_of, today))
+            return first if first is (operator == "or") else truth(evaluate(right, value_of, today))
         case Operation(operator=operator, operands=operands):
-            return _operate(operator, [evaluate(operand, look, today) for operand in operands])
+            return _operate(operator, [evaluate(operand, value_of, today) for operand in operands])
         case FunctionCall(function="if", arguments=(condition, yes, no)):
-            return evaluate(yes if truth(evaluate(condition, look, today)) else no, look, today)
+            return evaluate(yes if truth(evaluate(condition, value_of, today)) else no, value_of, today)
         case FunctionCall(function="today"):
             return today
         case FunctionCall(function=name, arguments=arguments):
-            return FUNCTIONS[name](*(evaluate(argument, look, today) for argument in arguments))
+            return FUNCTIONS[name](*(evaluate(argument, value_of, today) for argument in arguments))
 
 
 def truth(value: Term) -> bool:

@@ -147,10 +147,10 @@ def export(call: Call, name: str, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist import load
     from fieldkit.checklist.xlsform import convert
 
-    known = load.load(load.find(name, call.home))
-    target = out or Path(f"{known.id}.xlsx")
-    convert.export_form(known, target, replace)
+    form = load.load(load.find(name, call.home))
+    target = out or Path(f"{form.id}.xlsx")
+    convert.export_form(form, target, replace)
     return Reply(
-        {"checklist": known.id, "items": sum(1 for _ in known.items()), "out": str(target)},
+        {"checklist": form.id, "items": sum(1 for _ in form.items()), "out": str(target)},
         M("The form was written: {path}", path=str(target)),
     )

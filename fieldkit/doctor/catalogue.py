@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.home import shipped
 from fieldkit.text import M, Message
 
 
@@ -38,14 +36,11 @@ def profiles(subject: Subject) -> Iterable[Finding]:
 
 
 def checklists(subject: Subject) -> Iterable[Finding]:
-    from fieldkit.checklist.load import load
+    from fieldkit.checklist.load import files, load
 
-    names: dict[str, Path] = {}
-    for folder in (shipped("checklists"), subject.home.checklists):  # the technician's own win
-        if folder.is_dir():
-            names |= {path.name: path for path in sorted(folder.glob("*.yaml"))}
+    paths = files(subject.home)
     bad = False
-    for path in names.values():
+    for path in paths:
         try:
             load(path)
         except FieldkitError as error:
@@ -58,7 +53,7 @@ def checklists(subject: Subject) -> Iterable[Finding]:
                 error.hint if isinstance(error.hint, Message) else None,
             )
     if not bad:
-        yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(names)))
+        yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(paths)))
 
 
 def _message(error: FieldkitError) -> Message | str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from fieldkit.home import Home, below, shipped
+from fieldkit.home import Home, below, shipped, yaml_files
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
@@ -172,12 +172,7 @@ def _kind(path: Path) -> str:
 
 
 def _files(folders: Iterable[Path], kind: str) -> list[Path]:
-    """The files of one kind, by name; of each name the one in the first folder that has it."""
-    files: dict[str, Path] = {}
-    for folder in folders:
-        for path in (folder / kind).glob("*.yaml"):
-            files.setdefault(path.name, path)
-    return [files[name] for name in sorted(files)]
+    return yaml_files(*(folder / kind for folder in folders))
 
 
 def _path(folders: Iterable[Path], name: str) -> Path | None:

@@ -153,7 +153,7 @@ class TokenProfile(msgspec.Struct, frozen=True, omit_defaults=True):
         digits = atr.replace(" ", "").replace(":", "").upper()
         return any(
             len(known.value) == len(digits)
-            and all(wanted in ("?", digit) for wanted, digit in zip(known.value, digits, strict=True))
+            and all(mask in ("?", digit) for mask, digit in zip(known.value, digits, strict=True))
             for known in self.atr
         )
 

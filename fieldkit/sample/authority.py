@@ -126,7 +126,7 @@ class SampleAuthority(msgspec.Struct, frozen=True):
 
     def recipients(self) -> tuple[str, ...]:
         """The age public keys of head office and escrow."""
-        return tuple((self.folder / f"{each}.age").read_text().strip() for each in RECIPIENTS)
+        return tuple((self.folder / f"{recipient}.age").read_text().strip() for recipient in RECIPIENTS)
 
     def identity_path(self, who: str = "head-office") -> Path:
         """The file with the age identity of "head-office" or "escrow"."""
@@ -140,8 +140,8 @@ class SampleAuthority(msgspec.Struct, frozen=True):
             folder.mkdir(parents=True, exist_ok=True)
         for path in (self.root_path, self.issuing_path, *self.crl_paths):
             replace(place / path.name, path.read_bytes())
-        for each in RECIPIENTS:
-            replace(keys / f"{each}.age", (self.folder / f"{each}.age").read_bytes())
+        for recipient in RECIPIENTS:
+            replace(keys / f"{recipient}.age", (self.folder / f"{recipient}.age").read_bytes())
 
     def write_pkcs12(self, path: Path, password: Secret, *, agency: bool = False) -> None:
         """Write the person's (or the agency's) key, certificate and chain to `path`, under this password."""
@@ -251,7 +251,7 @@ def load(folder: Path) -> SampleAuthority:
     """
     authority = SampleAuthority(folder)
     needed = [
-        folder / f"{each}{end}" for each in ("root", "issuing", "tsa", "ocsp") for end in (".pem", ".key")
+        folder / f"{stem}{end}" for stem in ("root", "issuing", "tsa", "ocsp") for end in (".pem", ".key")
     ]
     needed += [*authority.crl_paths, folder / "person.p12", folder / "person.password"]
     missing = [path.name for path in needed if not path.is_file()]
@@ -284,8 +284,8 @@ def _fill(made: SampleAuthority, now: datetime, kind: str) -> None:
         )
         der = issue.certificate(wish, key.public_key(), issuing)
         _write_issued(made.folder / file, key, der, made.chain)
-    for each in RECIPIENTS:
-        _age(made, each)
+    for recipient in RECIPIENTS:
+        _age(made, recipient)
 
 
 def _authority(

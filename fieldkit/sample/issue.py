@@ -120,7 +120,7 @@ def key_usage(wanted: Sequence[Usage]) -> x509.KeyUsage:
     """The key usage extension that allows what is `wanted` and nothing else."""
     names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
     more = ("key_agreement", "key_cert_sign", "crl_sign")
-    allowed = {each: each in wanted for each in (*names, *more)}
+    allowed = {usage: usage in wanted for usage in (*names, *more)}
     return x509.KeyUsage(**allowed, encipher_only=False, decipher_only=False)
 
 
@@ -155,7 +155,7 @@ def pkcs12(
         friendly.encode(),
         key,
         x509.load_der_x509_certificate(certificate),
-        [x509.load_der_x509_certificate(each) for each in chain],
+        [x509.load_der_x509_certificate(der) for der in chain],
         BestAvailableEncryption(password.reveal_bytes()),
     )
 
