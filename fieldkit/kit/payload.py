@@ -126,11 +126,11 @@ def _plan_file(profiles: Profiles) -> Path:
 
 def _first(folders: Iterable[Path]) -> list[Path]:
     """The YAML files of several folders by name; of each name that in the first."""
-    found: dict[str, Path] = {}
+    first: dict[str, Path] = {}
     for folder in folders:
         for path in folder.glob("*.yaml"):
-            found.setdefault(path.name, path)
-    return [found[name] for name in sorted(found)]
+            first.setdefault(path.name, path)
+    return [first[name] for name in sorted(first)]
 
 
 def _checklists(home: Home) -> Iterator[KitPaper]:
