@@ -16,9 +16,13 @@ Only the command line and the screens turn an error into words; `as_dict` is the
 
 from __future__ import annotations
 
+import errno
 from typing import Any, ClassVar
 
 from fieldkit.text import M, Said
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk, or a person's share of it, that is full."""
 
 
 class FieldkitError(Exception):

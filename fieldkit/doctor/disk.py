@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
+from fieldkit.errors import NO_SPACE
 from fieldkit.finding import Finding
 from fieldkit.text import M, Message
 
@@ -69,7 +70,7 @@ def _refusal(folder: Path) -> tuple[Message, Message] | None:
                 M("fieldkit's folder is on a disk that is read-only."),
                 M("Choose a folder on another disk with --home; a stick may have a switch against writing."),
             )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             return (
                 M("Nothing can be written to fieldkit's folder: the disk or the quota is full."),
                 M("Make room: empty the recycle bin, move large files elsewhere."),

@@ -6,7 +6,6 @@ is run: a stick may be pulled, or its bytes changed, between the look and the us
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from fieldkit.driver.errors import (
     PackageUnreadable,
 )
 from fieldkit.driver.steps import CopiedFile, Tell
-from fieldkit.errors import Cancelled, FieldkitError
+from fieldkit.errors import NO_SPACE, Cancelled, FieldkitError
 from fieldkit.home import private
 from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
@@ -148,7 +147,7 @@ def _wrong(path: Path, wanted: str, actual: str) -> HashWrong:
 
 
 def _unread(path: Path, error: OSError) -> FieldkitError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_SPACE:
         return NoSpace(
             M("There is not enough space on the disk."),
             unchanged=NOTHING,

@@ -163,9 +163,9 @@ def _plain(value: Any) -> Any:
                     M("`{key}` cannot name a value: names are text of ASCII characters.", key=shown),
                     hint=M("Write the name as text without accents."),
                 )
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(member) for key, member in value.items()}
     if kind is list or kind is tuple:
-        return [_plain(each) for each in value]
+        return [_plain(member) for member in value]
     if kind is int:
         if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             raise NotStorable(M("A number is too large to be stored."), hint=M("Store it as text."))
@@ -211,9 +211,9 @@ def encode(draft: Draft, *, dev: str, seq: int, prev: str, hlc: str, wall: str) 
         "kind": draft.kind,
     }
     for name in ("who", "visit", "item", "blob", "base"):
-        said = getattr(draft, name)
-        if said:
-            members[name] = plain(said)
+        text = getattr(draft, name)
+        if text:
+            members[name] = plain(text)
     if draft.value is not None:
         members["value"] = plain(draft.value)
     body = _bytes(members)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import NO_SPACE, FieldkitError
 from fieldkit.journal import checkpoint, clock, entry, folder_check, signed_head
 from fieldkit.journal.attachments import Attachment, Attachments
 from fieldkit.journal.damage import Damage
@@ -25,7 +25,7 @@ from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, Stor
 from fieldkit.journal.files import OS, FileSystem, keep
 from fieldkit.journal.folder_check import LOCK, PART, RESERVE
 from fieldkit.journal.line import ChainLink, link
-from fieldkit.journal.log import NO_SPACE, Log
+from fieldkit.journal.log import Log
 from fieldkit.journal.scan import LostEntries
 from fieldkit.journal.signed_head import Mark, SignedHead
 from fieldkit.text import M, Message

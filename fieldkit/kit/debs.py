@@ -40,7 +40,7 @@ def closures(profiles: Sequence[TokenProfile], cache: Path) -> tuple[Closure, ..
 
     :raises ListsOutdated: this machine has no package lists. Also raises what apt says.
     """
-    ways = [(profile, found) for profile in profiles if (found := way(profile)) is not None]
+    ways = [(profile, source) for profile in profiles if (source := way(profile)) is not None]
     if ways and apt.lists_empty():
         raise ListsOutdated(
             M("This machine has no package lists."),
@@ -49,24 +49,24 @@ def closures(profiles: Sequence[TokenProfile], cache: Path) -> tuple[Closure, ..
         )
     bare = _bare(cache)
     return tuple(
-        Closure(profile.id, found.packages, apt.fetches(found.packages, *bare, *HASHES))
-        for profile, found in ways
+        Closure(profile.id, source.packages, apt.fetches(source.packages, *bare, *HASHES))
+        for profile, source in ways
     )
 
 
-def size(found: Sequence[Closure]) -> int:
+def size(closures: Sequence[Closure]) -> int:
     """Bytes of all the files, each once."""
-    return sum({file.name: file.size for closure in found for file in closure.files}.values())
+    return sum({file.name: file.size for closure in closures for file in closure.files}.values())
 
 
 def fetch(
-    found: Sequence[Closure], cache: Path, log: Path, tell: Callable[[Progress], None]
+    closures: Sequence[Closure], cache: Path, log: Path, tell: Callable[[Progress], None]
 ) -> dict[str, Path]:
-    """The files of `found` by name, fetched where they are not in `cache` yet.
+    """The files of `closures` by name, fetched where they are not in `cache` yet.
 
     :raises PackageDamaged: one is not what the package lists say. Also raises what apt says.
     """
-    files = {file.name: file for closure in found for file in closure.files}
+    files = {file.name: file for closure in closures for file in closure.files}
     archives = cache / "archives"
     (archives / "partial").mkdir(parents=True, exist_ok=True)
     for file in files.values():
@@ -74,7 +74,7 @@ def fetch(
         if path.exists() and not _right(path, file):
             path.unlink()
     if any(not (archives / name).exists() for name in files):
-        packages = sorted({package for closure in found for package in closure.packages})
+        packages = sorted({package for closure in closures for package in closure.packages})
         options = (*_bare(cache), *HASHES, "-o", f"Dir::Cache::archives={archives}", "--download-only")
         message = M("Download the drivers' packages, with all that they need.")
         apt.APT.carry_out(apt.install_step((), packages, message, *options), log, tell)
@@ -88,14 +88,14 @@ def fetch(
     return {name: archives / name for name in files}
 
 
-def listed(found: Sequence[Closure]) -> tuple[DriverFiles, ...]:
+def listed(closures: Sequence[Closure]) -> tuple[DriverFiles, ...]:
     """How the manifest names them."""
     system, architecture = distribution.release(), apt.architecture()
     return tuple(
         DriverFiles(
             closure.profile, system, architecture, tuple(sorted(place(f.name) for f in closure.files))
         )
-        for closure in found
+        for closure in closures
     )
 
 

@@ -111,7 +111,7 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[ListedFile]]:
         raise BadManifest("shape", "key")
     if not isinstance(whole.get("files"), list):
         raise BadManifest("shape", "files")
-    files = [_listed(each) for each in whole["files"]]
+    files = [_listed(row) for row in whole["files"]]
     seen = {MANIFEST, SIGNATURE}
     for file in files:
         folded = file.path.casefold()
@@ -149,10 +149,10 @@ def _matching(pattern: re.Pattern[str], *words: Any) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a key is there twice")
-    return found
+    return members
 
 
 def _listed(row: Any) -> ListedFile:
@@ -185,18 +185,18 @@ def compare(
     tell: is told the bytes done and in all.
     """
     listed = {file.path: file for file in files}
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     problems: list[FileProblem] = []
     for path, kind, size in walk(folder):
         if kind != "file":
             problems.append(FileProblem(kind, path))
         elif path in listed:
-            found[path] = size
+            sizes[path] = size
         elif path not in (MANIFEST, SIGNATURE):
             problems.append(FileProblem("added", path))
-    problems += [FileProblem("missing", path) for path in listed if path not in found]
+    problems += [FileProblem("missing", path) for path in listed if path not in sizes]
     same: list[ListedFile] = []
-    for path, size in found.items():
+    for path, size in sizes.items():
         if size == listed[path].size:
             same.append(listed[path])
         else:
@@ -483,8 +483,8 @@ class Installer:
             for problem in problems:
                 self.say(problem.kind + ": {path}", path=problem.path)
             raise Stop(NO, "Nothing was installed. Get the kit from head office again.")
-        said = "fieldkit {version}: {count} files are as the signed manifest says."
-        self.say(said, version=whole["version"], count=len(files))
+        sentence = "fieldkit {version}: {count} files are as the signed manifest says."
+        self.say(sentence, version=whole["version"], count=len(files))
         self.say("Fingerprint of the key that signed it:")
         sys.stdout.write("  " + fingerprint(whole["key"]) + "\n")
         self.say("SHA-256 of the manifest:")
@@ -507,16 +507,16 @@ class Installer:
             if (target["python"], target["platform"]) == (python, here):
                 return list(target["wheels"])
         those = ", ".join("Python {python} {platform}".format(**target) for target in whole["targets"])
-        said = "This kit is not for Python {python} on {platform}. It is for: {those}"
-        raise Stop(LACKING, said, python=python, platform=here, those=those or "-")
+        sentence = "This kit is not for Python {python} on {platform}. It is for: {those}"
+        raise Stop(LACKING, sentence, python=python, platform=here, those=those or "-")
 
     def agree(self, count: int) -> None:
         """Show what will be done; go on only if the person agrees."""
         home = self.options.home or os.environ.get("FIELDKIT_HOME")
         inside = home is not None and self.target in [*Path(home).expanduser().absolute().parents, Path(home)]
         if inside or not ours(self.target):
-            said = "{target} holds something else. Name another folder with --target."
-            raise Stop(REFUSED, said, target=self.target)
+            sentence = "{target} holds something else. Name another folder with --target."
+            raise Stop(REFUSED, sentence, target=self.target)
         steps = [
             self.words("make a Python environment in {target}", target=self.target),
             self.words("install {count} packages from the kit into it", count=count),
@@ -560,8 +560,8 @@ class Installer:
                 for place in self.leftovers():
                     remove(place)
         except BlockingIOError:
-            said = "Another installation into {target} is under way."
-            raise Stop(REFUSED, said, target=self.target) from None
+            sentence = "Another installation into {target} is under way."
+            raise Stop(REFUSED, sentence, target=self.target) from None
         except BaseException as error:
             listen(signal.SIG_IGN)
             if self.version is not None and self.version not in self.used():
@@ -569,8 +569,8 @@ class Installer:
             if not self.program().exists():
                 remove(self.target)
             if isinstance(error, OSError):
-                said = "It failed, and what was made was removed again: {detail}"
-                raise Stop(NO, said, detail=error) from None
+                sentence = "It failed, and what was made was removed again: {detail}"
+                raise Stop(NO, sentence, detail=error) from None
             raise
         listen(_end)
 
@@ -614,10 +614,10 @@ class Installer:
             fresh.unlink()
             if os.name != "nt":
                 raise
-            said = (
+            sentence = (
                 "fieldkit is running, so it cannot be replaced. Close it, then repeat. Nothing was changed."
             )
-            raise Stop(REFUSED, said) from None
+            raise Stop(REFUSED, sentence) from None
 
     def program(self) -> Path:
         return self.target.joinpath(*PROGRAM)
@@ -655,8 +655,8 @@ class Installer:
             taken = False
         program = self.program()
         if not taken:
-            said = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
-            raise Stop(NO, said, command=" ".join([str(program), *load]))
+            sentence = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
+            raise Stop(NO, sentence, command=" ".join([str(program), *load]))
         self.say("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
         drivers = sorted({driver["profile"] for driver in whole["drivers"]})
         if drivers:

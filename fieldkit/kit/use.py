@@ -107,13 +107,13 @@ def take_one(kit: Path, read: manifests.ReadManifest, path: str, folder: Path) -
     part.unlink(missing_ok=True)
     try:
         _no_links(kit, path)
-        got = install.hashed(kit / path, part)
+        copied_as = install.hashed(kit / path, part)
     except OSError as error:
         part.unlink(missing_ok=True)
         if not (kit / path).exists():
             raise _unsound(M("missing: {path}", path=path)) from None
         raise stick_gone(kit, error) from None
-    if got != (file.size, file.sha256):
+    if copied_as != (file.size, file.sha256):
         part.unlink()
         raise _unsound(M("changed: {path}", path=path))
     with part.open("rb+") as copied:

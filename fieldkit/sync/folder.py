@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import NO_SPACE, FieldkitError
 from fieldkit.sync import errors
 from fieldkit.sync.carrier import TRAVELLING, TargetFile
 from fieldkit.text import M, Message
@@ -20,7 +20,6 @@ CHUNK = 1 << 20
 # folders in which sticks and shares appear: one that is missing there was not plugged in
 MOUNT_POINTS = ("/media", "/mnt", "/run/media", "/Volumes")
 GONE = (errno.ENODEV, errno.ENXIO, errno.EIO, errno.ENOENT, errno.ENOTCONN, errno.ESTALE, errno.ENOTDIR)
-FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -129,8 +128,8 @@ class FolderCarrier:
         if offset:
             with contextlib.suppress(OSError):
                 descriptor = _open(folder, name, os.O_RDWR)
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size < offset:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size < offset:
                     os.close(descriptor)
                     descriptor = -1
             if descriptor == -1:
@@ -191,7 +190,7 @@ class FolderCarrier:
         kind: type[FieldkitError]
         message: Message
         hint: Message
-        if error.errno in FULL:
+        if error.errno in NO_SPACE:
             kind, message = errors.TargetFull, M("There is no space left on {target}.", target=self.label)
             hint = M("Free some space there, or use another stick, then push again.")
         elif error.errno == errno.EFBIG:

@@ -64,7 +64,8 @@ def announce(store: Store, carrier: Carrier, recipients: Sequence[str]) -> Plan 
         return None
     first = covered(now.received, now.here, now.gaps) + 1
     more: list[Said] = [
-        M("{name} is damaged there: its entries are put again.", name=each.bundle) for each in now.damaged
+        M("{name} is damaged there: its entries are put again.", name=damaged.bundle)
+        for damaged in now.damaged
     ]
     more += [lost_words(gap) for gap in now.gaps if gap.last >= first]
     if not carrier.mounted and os.name != "nt":  # a drive of Windows that is not plugged in has no path
@@ -158,7 +159,7 @@ def push(
         bundles=tuple(built_bundle.name for built_bundle in made),
         size=sum(built_bundle.size for built_bundle in made),
         missing=tuple(sha256 for built_bundle in made for sha256 in built_bundle.header.missing),
-        damaged=tuple(each.bundle for each in before.damaged),
+        damaged=tuple(sent.bundle for sent in before.damaged),
         lost=after.gaps,
     )
 
@@ -256,10 +257,8 @@ def _made(path: Path) -> bundle.BuiltBundle | None:
         header = opening.read_header(path)
     except FieldkitError:
         return None
-    digested, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digested.update(chunk)
-            size += len(chunk)
-    sha256 = digested.hexdigest()
-    return bundle.BuiltBundle(path, header, sha256, size) if sha256.startswith(known.sha12) else None
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not sha256.startswith(known.sha12):
+        return None
+    return bundle.BuiltBundle(path, header, sha256, path.stat().st_size)

@@ -22,13 +22,13 @@ async def guide(
     step: only this section or item, and then also where it is settled already.
     """
     now = visits.load(visit)
-    asked: set[str] = set()
+    settled: set[str] = set()
     wanted = _of_step(now, step)
     while True:
-        item = next((item for item in _open(now, again=bool(step)) if item.id in wanted - asked), None)
+        item = next((item for item in _open(now, again=bool(step)) if item.id in wanted - settled), None)
         if item is None:
             return now
-        asked.add(item.id)
+        settled.add(item.id)
         now = await settle(visits, now, item, operator, modules)
         visits.remember(now.id, item.id)
 
