@@ -49,18 +49,18 @@ def ask(
 
 
 def _path_of(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         package = "qpdf" if program == "qpdf" else "poppler-utils"
         raise ToolMissing(
             M("{program} is not on this machine. Install it: {package}", program=program, package=package)
         )
-    return found
+    return path
 
 
-def _run(line: Sequence[str], given: bytes | None, good: Sequence[int] = (0,)) -> bytes | None:
+def _run(line: Sequence[str], stdin: bytes | None, good: Sequence[int] = (0,)) -> bytes | None:
     try:
-        done = subprocess.run(list(line), input=given or b"", capture_output=True, timeout=PATIENCE)
+        done = subprocess.run(list(line), input=stdin or b"", capture_output=True, timeout=PATIENCE)
     except (subprocess.TimeoutExpired, OSError):
         return None
     return done.stdout if done.returncode in good else None
