@@ -104,7 +104,7 @@ def describe_all(
             der,
             at=at,
             anchors=anchors,
-            chain=[each for each in (*contents.certificates, *issuers) if each != der],
+            chain=[issuer for issuer in (*contents.certificates, *issuers) if issuer != der],
             crls=(*crls, *contents.revocation_lists),
             has_private_key=half in halves,
             purposes=purposes,
@@ -119,7 +119,7 @@ def describe_all(
 def valid(description: Description) -> Message:
     """From which day to which a certificate holds, in a sentence."""
     start, end = (
-        day(datetime.fromisoformat(each)) for each in (description.not_before, description.not_after)
+        day(datetime.fromisoformat(moment)) for moment in (description.not_before, description.not_after)
     )
     return M("Valid: {start} to {end}", start=start, end=end)
 

@@ -145,7 +145,7 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
         reader = PdfFileReader(copy, strict=False)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
-        if field not in [each for each, _, _ in fields.enumerate_sig_fields(reader)]:
+        if field not in [field_name for field_name, _, _ in fields.enumerate_sig_fields(reader)]:
             raise DocumentUnfit(
                 M("The file {name} is damaged: what is added to it cannot be found again.", name=name),
                 unchanged=boundary.UNCHANGED,

@@ -110,16 +110,16 @@ def unlock(reader: Any, name: str, password: Secret | None) -> None:
 def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:
     """The words of each page as shown (cropped and turned)."""
     options = ["-cropbox", "-bbox", "-enc", "UTF-8"]
-    said = poppler.ask("pdftotext", options, path, password, after=["-"])
+    output = poppler.ask("pdftotext", options, path, password, after=["-"])
     number = r'="(-?[\d.]+)"'
     word = re.compile(rf"<word xMin{number} yMin{number} xMax{number} yMax{number}>(.*?)</word>")
     return [
         tuple(
-            PageWord(nfc(html.unescape(each[5])), *(float(each[at]) for at in range(1, 5)))
-            for each in word.finditer(block[1])
+            PageWord(nfc(html.unescape(match[5])), *(float(match[at]) for at in range(1, 5)))
+            for match in word.finditer(block[1])
         )
         for block in re.finditer(
-            r"<page width[^>]*>(.*?)</page>", (said or b"").decode("utf-8", "replace"), re.DOTALL
+            r"<page width[^>]*>(.*?)</page>", (output or b"").decode("utf-8", "replace"), re.DOTALL
         )
     ]
 
