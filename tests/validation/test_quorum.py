@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from fieldkit.finding import Finding
+from fieldkit.finding import Finding, Severity
 from fieldkit.signature import sign
 from fieldkit.text import M
 from fieldkit.validation import quorum
@@ -215,3 +215,17 @@ def test_nobody_is_asked_over_the_network_without_having_been_told_to(
     server.server_close()
     assert asked == []
     assert judged.verdict == "pass", judged.checks
+
+
+def test_a_judge_whose_name_has_a_dash_keeps_its_word_under_its_whole_name() -> None:
+    def word(id: str, judge: str, severity: Severity) -> Finding:
+        return Finding(id, severity, M("A word."), judge=judge)
+
+    checks = [
+        word("dss-demo-integrity", "dss-demo", "pass"),
+        word("dss-demo-integrity", "dss-demo", "fail"),
+        word("dss-integrity", "dss", "pass"),
+        word("dss-demo-path", "dss-demo", "pass"),
+        word("other-integrity", "other", "not-checked"),
+    ]
+    assert quorum.integrity_words(checks) == {"dss-demo": "fail", "dss": "pass"}
