@@ -83,6 +83,7 @@ def test_failures_of_the_pin_and_of_the_so_pin_are_two_counts_that_another_progr
     fail(counts, token, times=2)
     fail(counts, token, so=True)
     assert Attempts(folder).count(token) == FailureCount(2, 1)
+    assert (FailureCount(2, 1).of(so=False), FailureCount(2, 1).of(so=True)) == (2, 1)
     with Attempts(folder).held(token) as held:
         assert (held.failures(so=False), held.failures(so=True)) == (2, 1)
         held.take_back(so=False)
@@ -390,7 +391,9 @@ def test_a_full_disk_counts_for_new_tokens_too_while_spares_last_and_makes_new_o
     before = [(folder / name).read_bytes() for name in spares(folder)]
     fail(counts, identify(UNNUMBERED))
     assert [(folder / name).read_bytes() for name in spares(folder)] == before, "they are not made twice"
-    disk.refused["open"] = FULL
+    disk.refused["open"] = disk.refused["sync"] = FULL
+    assert counts.count(identify(other(raw_serial=b"B0"))).trouble == FULL.strerror
+    del disk.refused["sync"]
     names = [f"B{number}".encode() for number in range(attempts.SPARES)]
     for left, name in enumerate(names, 1):
         token = identify(other(raw_serial=name))
@@ -502,6 +505,17 @@ def test_a_failure_that_cannot_be_written_is_told_and_one_that_cannot_be_taken_b
             getattr(held, over)(so=False)
         del disk.refused["write_at"]
         assert counts.count(token).pin == 3
+
+
+def test_a_count_that_cannot_be_read_now_is_not_written_over(counts: Attempts, disk: Disk) -> None:
+    token = identify(TOKEN)
+    fail(counts, token, times=2)
+    disk.refused["read_at"] = FULL
+    with counts.held(token) as held:
+        assert held.failures(so=False) is None
+        held.add(so=False)
+    del disk.refused["read_at"]
+    assert counts.count(token).pin == 2
 
 
 def test_what_was_taken_over_and_cannot_be_kept_is_taken_over_again_the_next_time(
