@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             home = locate(_option(words, "--home"))
         except HomeMissing as error:
-            from fieldkit.cli.frame import tell
+            from fieldkit.cli.frame import report_error
 
-            return tell(error, as_json=False)
+            return report_error(error, as_json=False)
         if home.agreed.exists():
             from fieldkit.cli.frame import finish_taking
 

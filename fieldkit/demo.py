@@ -17,7 +17,7 @@ from fieldkit import settings
 from fieldkit.errors import Refused
 from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.operator import Operator, Plan, Progress, Question, SecretRequest, said
+from fieldkit.operator import Operator, Plan, Progress, Question, SecretRequest, localized
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import M
@@ -145,9 +145,9 @@ class Script:
     async def consent(self, plan: Plan) -> bool:
         if plan.commands:
             return await self._person.consent(plan)
-        self._tell("? " + said(plan.title))
+        self._tell("? " + localized(plan.title))
         for step in plan.steps:
-            self._tell("    " + said(step))
+            self._tell("    " + localized(step))
         return True
 
     async def secret(self, request: SecretRequest) -> Secret:
@@ -165,7 +165,7 @@ class Script:
     def progress(self, progress: Progress) -> None:
         pass  # every step is told by its findings
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self.findings.append(finding)
         for line in finding_lines(finding):
             self._tell("  " + line)
@@ -185,9 +185,9 @@ async def play(
     for section in visits.load(visit).checklist.sections:
         tell(f"== {section.title}")
         await guide(visits, visit, script, step=section.id)
-    tell("== " + said(M("Handover record")))
+    tell("== " + localized(M("Handover record")))
     record = await hand_over(visits, visit, script)
-    tell("== " + said(M("Bundle for head office")))
+    tell("== " + localized(M("Bundle for head office")))
     stick = laid.home.path / "stick"
     pushed = push(visits.store, FolderCarrier(stick), laid.authority.recipients())
     now = visits.load(visit)

@@ -100,7 +100,7 @@ class Operator(Protocol):
     def progress(self, progress: Progress) -> None:
         """Say how far the work is; may be called from any thread, and often."""
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         """Tell one finding as it is made; may be called from any thread."""
 
 
@@ -113,6 +113,6 @@ async def must_agree(operator: Operator, plan: Plan, refused: Said, unchanged: S
         raise NotConsented(refused, unchanged=unchanged)
 
 
-def said(text: Said | str) -> str:
+def localized(text: Said | str) -> str:
     """`text` in the language in force, whatever kind it is; a plain text is one line."""
     return str(text) if isinstance(text, Message | Words) else visible(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fieldkit.finding import Finding
-from fieldkit.operator import Plan, said
+from fieldkit.operator import Plan, localized
 from fieldkit.text import M, Message, Said, visible
 
 SYMBOLS = {
@@ -47,11 +47,11 @@ def finding_lines(finding: Finding) -> list[str]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """A plan as lines: its title, what will happen, each command, and what stays as it is."""
-    lines = [said(plan.title)]
-    lines += [f"  {number}. {said(step)}" for number, step in enumerate(plan.steps, 1)]
+    lines = [localized(plan.title)]
+    lines += [f"  {number}. {localized(step)}" for number, step in enumerate(plan.steps, 1)]
     lines += [f"  $ {visible(command)}" for command in plan.commands]
     if plan.keeps:
-        lines.append("  " + said(plan.keeps))
+        lines.append("  " + localized(plan.keeps))
     return lines
 
 

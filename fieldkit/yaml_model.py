@@ -116,7 +116,7 @@ def load(path: Path, shape: type[T], error: type[Invalid] = Invalid) -> T:
 
     :raises YamlUnreadable: the file is not there. :raises Invalid: (as `error`) it is not what it should be.
     """
-    return read(text_of(path, error), str(path), shape, error).value
+    return read_yaml(text_of(path, error), str(path), shape, error).value
 
 
 def text_of(path: Path, error: type[Invalid] = Invalid) -> str:
@@ -140,7 +140,7 @@ def text_of(path: Path, error: type[Invalid] = Invalid) -> str:
         raise error([Problem(str(path), line, column, _NOT_UTF8)]) from None
 
 
-def read(text: str, name: str, shape: type[T], error: type[Invalid] = Invalid) -> Document[T]:
+def read_yaml(text: str, name: str, shape: type[T], error: type[Invalid] = Invalid) -> Document[T]:
     """The document in `text`; `name` is the file's, for problems.
 
     :raises Invalid: (as `error`) with every problem found.

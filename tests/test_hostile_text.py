@@ -165,7 +165,7 @@ def test_whatever_a_plan_or_a_finding_holds_no_line_is_added_to_it(
         M("Do {what}", what=text), (M("one {what}", what=text),), commands=(f"rm {text}",), keeps=M("k")
     )
     assert asyncio.run(console.consent(plan))
-    console.say(Finding("x", "warning", M("{what}", what=text), hint=M("{what}", what=text)))
+    console.show_finding(Finding("x", "warning", M("{what}", what=text), hint=M("{what}", what=text)))
     console.progress(Progress(text, 1, 1))
     printed = capsys.readouterr().err
     assert printed.count("\n") == 7

@@ -12,6 +12,14 @@ from pathlib import Path
 from fieldkit.errors import FieldkitError
 from fieldkit.home import PACKAGE
 
+VAGUE = {"found", "each", "said", "given", "told"}
+"""Names that say how a thing was come by; the thing has a name of its own in the field."""
+
+UNFINISHED = (
+    "validation/",
+    *(f"record/{name}.py" for name in ("verify", "provenance", "content", "signing", "pdf")),
+)
+
 
 def classes() -> Iterator[tuple[Path, ast.ClassDef]]:
     """Every public class of the program, with its file."""
@@ -63,3 +71,53 @@ def subclasses(kind: type[FieldkitError]) -> Iterator[type[FieldkitError]]:
         if "code" in vars(below):
             yield below
         yield from subclasses(below)
+
+
+def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every name that a file gives to something, with its line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
+            case ast.ClassDef(name=name) | ast.alias(asname=str(name)):
+                yield node.lineno, name
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                yield node.lineno, name
+            case ast.MatchMapping(rest=str(name)):
+                yield node.lineno, name
+
+
+def test_every_binding_is_recognised() -> None:
+    text = """
+import os as a
+def b(c, *d, e=0, **f): g: int = 0
+async def h(): [i for i in j]
+class K: l = 0
+for m in (n := []): o.p = 0
+with q as r: s, (t, *u) = v
+try: pass
+except E as w: lambda x: x
+match y:
+    case [z, *aa]: pass
+    case {**bb}: pass
+    case int() as cc: pass
+"""
+    names = {name for _, name in bindings(ast.parse(text))}
+    assert names == {*"abcdefghiKlmnprstuwxz", "aa", "bb", "cc"}
+
+
+def test_nothing_is_named_by_how_it_was_come_by() -> None:
+    vague = [
+        f"{path.relative_to(PACKAGE)}:{line}: {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not path.relative_to(PACKAGE).as_posix().startswith(UNFINISHED)
+        for line, name in bindings(ast.parse(path.read_text()))
+        if name in VAGUE
+    ]
+    assert vague == []

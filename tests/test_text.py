@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldkit import errors, reasons
-from fieldkit.operator import said
+from fieldkit.operator import localized
 from fieldkit.text import UNSEEN, M, Words, nfc, visible
 
 
@@ -60,7 +60,7 @@ def test_what_a_message_is_given_stands_in_one_line_and_steers_nothing() -> None
     assert M("{label} is there.", label=FORGED).render("vi").startswith(shown)
     assert M("{what}!", what=M("Label {label}", label=FORGED)).render("en") == f"Label {shown}!"
     assert M("{reason}", reason="\x1b[2J").render("vi") == r"\x1b[2J"
-    assert said(FORGED) == shown
+    assert localized(FORGED) == shown
     assert visible(shown) == shown
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fieldkit import i18n
 from fieldkit.text import Message, Words
-from fieldkit.yaml_model import LARGEST, Invalid, Problem, YamlUnreadable, load, read
+from fieldkit.yaml_model import LARGEST, Invalid, Problem, YamlUnreadable, load, read_yaml
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,7 +33,7 @@ class Whole(msgspec.Struct, frozen=True):
 
 def problems(text: str) -> list[Problem]:
     with pytest.raises(Invalid) as caught:
-        read(text, "file.yaml", Whole)
+        read_yaml(text, "file.yaml", Whole)
     return list(caught.value.problems)
 
 
@@ -48,15 +48,15 @@ def test_scalars_are_read_by_the_type_they_go_to() -> None:
         "{name: 1.0, count: 12, wanted: true, since: 2026-11-24, options: {a: no, b: 7, c: true, d: '7'}}"
     )
     text = f"id: no\nparts:\n  - {part_of}\n"
-    (part,) = read(text, "f", Whole).value.parts
-    assert read(text, "f", Whole).value.id == "no"
+    (part,) = read_yaml(text, "f", Whole).value.parts
+    assert read_yaml(text, "f", Whole).value.id == "no"
     assert part == Part(
         "1.0", 12, True, datetime.date(2026, 11, 24), None, {"a": "no", "b": 7, "c": True, "d": "7"}
     )
 
 
 def test_text_is_composed() -> None:
-    assert read("id: " + unicodedata.normalize("NFD", "Lễ Tân"), "f", Whole).value.id == "Lễ Tân"
+    assert read_yaml("id: " + unicodedata.normalize("NFD", "Lễ Tân"), "f", Whole).value.id == "Lễ Tân"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_flood_of_problems_is_cut() -> None:
 
 def test_the_error_is_said_in_the_language_in_force_when_it_is_shown() -> None:
     with pytest.raises(Invalid) as caught:
-        read("parts: []\n", "file.yaml", Whole)
+        read_yaml("parts: []\n", "file.yaml", Whole)
     assert isinstance(caught.value.message, Message)
     assert "Thiếu" in caught.value.message.render("vi")
     assert "missing" in caught.value.message.render("en")
@@ -185,7 +185,7 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
 @given(st.text(max_size=200))
 def test_no_text_brings_the_reader_down(text: str) -> None:
     with contextlib.suppress(Invalid):
-        assert read(text, "f", Whole).value.id
+        assert read_yaml(text, "f", Whole).value.id
 
 
 _TEXT = st.text(
@@ -209,7 +209,7 @@ def test_what_yaml_writes_is_read_as_it_was(
         "id": "a",
         "parts": [{"name": name, "count": count, "wanted": wanted, "since": since, "options": options}],
     }
-    (part,) = read(yaml.safe_dump(shape, allow_unicode=True), "f", Whole).value.parts
+    (part,) = read_yaml(yaml.safe_dump(shape, allow_unicode=True), "f", Whole).value.parts
     composed = {
         unicodedata.normalize("NFC", key): unicodedata.normalize("NFC", value)
         if isinstance(value, str)

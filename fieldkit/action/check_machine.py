@@ -1,6 +1,6 @@
 """Look at this machine from all sides at once: what would stand in the way, and how to mend it:
 
-    findings = check_machine(subject_of(home, profiles), operator.say)
+    findings = check_machine(subject_of(home, profiles), operator.show_finding)
     findings = await offer_mends(subject, findings, findings, operator)
 
 Nothing is changed but what the person agreed to have mended.
@@ -49,10 +49,10 @@ async def offer_mends(
         with tempfile.TemporaryDirectory() as folder:
             failed = await asyncio.to_thread(carry_out, offer, Path(folder) / "mend.log")
         if failed is not None:
-            operator.say(failed)
+            operator.show_finding(failed)
             now.append(failed)
             continue
-        again = await asyncio.to_thread(examine, subject, (offer.probe,), operator.say)
+        again = await asyncio.to_thread(examine, subject, (offer.probe,), operator.show_finding)
         ids = {finding.id for finding in again}
         now = [finding for finding in now if finding.id not in ids] + again
     return now
@@ -107,9 +107,9 @@ def _loaded(listing: Listing) -> Finding:
 
 def _store(subject: Subject) -> Iterable[Finding]:
     """Whether what was said before can be read and what comes next can be kept."""
-    from fieldkit.journal.health import look
+    from fieldkit.journal.health import examine_store
 
-    return look(subject.home.store)
+    return examine_store(subject.home.store)
 
 
 @contextlib.contextmanager

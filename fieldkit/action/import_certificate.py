@@ -30,29 +30,29 @@ from fieldkit.token.settling import ImportReport
 async def read_identity(path: Path, operator: Operator, purposes: tuple[str, ...] = ()) -> Identity:
     """Key, certificate and chain of a file; its password is asked for once, and only if the file wants one.
 
-    :raises FileUnreadable, PasswordIncorrect, ...: see `certificate.files.read`.
+    :raises FileUnreadable, PasswordIncorrect, ...: see `certificate.files.read_contents`.
     """
     data = await asyncio.to_thread(files.load, path)
 
-    def read(password: Secret | None) -> Identity:
-        contents = files.read(data, password, name=path.name)
+    def unlocked(password: Secret | None) -> Identity:
+        contents = files.read_contents(data, password, name=path.name)
         return identity.identity(contents, at=datetime.now(UTC), purposes=purposes)
 
     if not files.wants_password(data):
-        return await asyncio.to_thread(read, None)
+        return await asyncio.to_thread(unlocked, None)
     title = M("Password of the file {name}", name=path.name)
     with await operator.secret(SecretRequest(role="password", title=title)) as password:
-        return await asyncio.to_thread(read, password)
+        return await asyncio.to_thread(unlocked, password)
 
 
 async def read_issued(path: Path, purposes: tuple[str, ...] = ()) -> Identity:
     """The certificate that an authority issued for a key on a token, with the chain beside it."""
 
-    def read() -> Identity:
-        contents = files.read(files.load(path), None, name=path.name)
+    def joined() -> Identity:
+        contents = files.read_contents(files.load(path), None, name=path.name)
         return identity.joined(contents, at=datetime.now(UTC), purposes=purposes)
 
-    return await asyncio.to_thread(read)
+    return await asyncio.to_thread(joined)
 
 
 async def import_certificate(
@@ -76,7 +76,7 @@ async def import_certificate(
     :raises DuplicateKey, ForeignCertificate, KeyNotFound, TokenFull: nothing was written.
     :raises ImportIncomplete: it failed, and what is named could not be removed.
     """
-    present = await tokens.look(token, lambda session: session.certificates())
+    present = await tokens.in_session(token, lambda session: session.certificates())
     with tokens.intents() as intents:
         leftovers = await asyncio.to_thread(settling.leftovers, token, intents)
         await tokens.consent(

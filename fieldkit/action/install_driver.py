@@ -124,7 +124,7 @@ async def _uninterrupted(work: Callable[[Event], T], operator: Operator) -> T:
         await asyncio.wait([task])
         error = None if task.cancelled() else task.exception()
         if isinstance(error, errors.FieldkitError) and isinstance(error.unchanged, Message):
-            operator.say(
+            operator.show_finding(
                 Finding("driver-undone", left_behind(error), error.unchanged, str(error.data.get("log", "")))
             )
         raise
@@ -172,7 +172,7 @@ def _result(
         message = M("The driver was installed: {packages}.", packages=", ".join(map(str, packages)))
         findings.insert(0, Finding("driver-installed", "pass", message))
     for finding in findings:
-        operator.say(finding)
+        operator.show_finding(finding)
     if seen is not None and seen.severity == "fail":
         summary = seen.message
     elif already:

@@ -37,7 +37,7 @@ async def remove_certificate(tokens: TokenAccess, token: Token, spec: str) -> Re
 
     :raises NotConsented, CertificateNotFound, CertificateAmbiguous: nothing was changed.
     """
-    target = await tokens.look(token, lambda session: _target(session, spec))
+    target = await tokens.in_session(token, lambda session: _target(session, spec))
     plan = Plan(
         title=M("Remove {what} from the token {token}", what=target.name, token=token.name),
         steps=(

@@ -88,7 +88,7 @@ class HeldCertificate(msgspec.Struct, frozen=True):
 async def held_certificate(tokens: TokenAccess, name: str, spec: str) -> HeldCertificate:
     """The certificate that `spec` means on the token `name`, before any PIN: none goes to a wrong token."""
     token = await tokens.find(name)
-    certificate, issuers = await tokens.look(
+    certificate, issuers = await tokens.in_session(
         token,
         lambda session: (
             chosen := session.certificate(spec),
@@ -189,10 +189,10 @@ async def examine(
     from fieldkit.pdf.errors import DocumentEncrypted
     from fieldkit.signature.preflight import preflight
 
-    def look(job: SigningJob, password: Secret | None) -> Preflight:
+    def examine(job: SigningJob, password: Secret | None) -> Preflight:
         return preflight(job.source, password=password, field=field, kind=kind)
 
-    results = [look(job, None) for job in jobs]
+    results = [examine(job, None) for job in jobs]
     locked = [
         at
         for at, result in enumerate(results)
@@ -202,7 +202,7 @@ async def examine(
     if locked:
         password = await ask_password(operator, jobs[locked[0]].source)
     for at in locked if password is not None else ():
-        results[at] = look(jobs[at], password)
+        results[at] = examine(jobs[at], password)
     rewrites = [at for at, result in enumerate(results) if result.verdict == "rewrite"]
     agreed = bool(rewrites) and await _agrees(operator, [jobs[at].source for at in rewrites], rewrite)
     examined = []
@@ -211,7 +211,7 @@ async def examine(
         examined.append(msgspec.structs.replace(job, rewrite=anew, problem=None if anew else result.problem))
         for finding in result.findings:
             if finding.severity == "warning":
-                operator.say(finding)
+                operator.show_finding(finding)
     return examined, password
 
 
@@ -235,7 +235,7 @@ async def _agrees(operator: Operator, sources: Sequence[Path], agreed: bool) -> 
         keeps=M("What the pages show stays the same, and the documents themselves are not changed."),
     )
     if agreed:
-        operator.say(Finding("rewritten", "info", title))
+        operator.show_finding(Finding("rewritten", "info", title))
         return True
     try:
         return await operator.consent(plan)
@@ -319,7 +319,7 @@ async def sign_documents(
     material: TrustMaterial,
     *,
     record_options: Callable[[bytes], dict[str, Any]] = lambda certificate: {},
-    shown: Callable[[StampSpec | None], None] = lambda look: None,
+    shown: Callable[[StampSpec | None], None] = lambda stamp_spec: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[list[SigningOutcome], StampSpec | None]:
     """Sign every job with the token `name`; what became of each, and the stamp they have.
@@ -335,11 +335,11 @@ async def sign_documents(
 
     held = await held_certificate(tokens, name, options.certificate)
     certificate = held.certificate.der
-    look = stamp_of(options.rules, options.stamp, certificate)
+    stamp_spec = stamp_of(options.rules, options.stamp, certificate)
     stated: dict[str, Any] = {"reason": options.reason}
     if as_record := await asyncio.to_thread(record_options, certificate):
         stated |= as_record
-        look = None
+        stamp_spec = None
     insisted = options.rules.insist if options.insist and options.rules is not None else ()
     await asyncio.to_thread(
         may_sign,
@@ -349,7 +349,7 @@ async def sign_documents(
         purposes=material.purposes,
     )
     if not options.consented:
-        shown(look)
+        shown(stamp_spec)
         if not await tokens.operator.consent(_plan(held.token, jobs)):
             raise not_agreed()
     tsa = options.tsa or (None if options.level == "b-b" else timestamp_authority(tokens.profiles))
@@ -358,7 +358,7 @@ async def sign_documents(
             sign_each,
             jobs,
             signer,
-            look=look,
+            stamp_spec=stamp_spec,
             progress=None if len(jobs) == 1 else tokens.operator.progress,
             stopped=stopped,
             level=options.level,
@@ -372,7 +372,7 @@ async def sign_documents(
             insist=insisted,
             **stated,
         )
-    return outcomes, look
+    return outcomes, stamp_spec
 
 
 def _plan(token: Token, jobs: Sequence[SigningJob]) -> Plan:

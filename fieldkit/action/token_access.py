@@ -2,7 +2,7 @@
 
     async with open_tokens(home, profiles, operator, store=open_store) as tokens:
         token = await tokens.find("MAU-01")
-        present = await tokens.look(token, lambda session: session.certificates())
+        present = await tokens.in_session(token, lambda session: session.certificates())
         await tokens.log_in(token, lambda session: asyncio.to_thread(prove, session, present[0]))
 
 Nothing is asked or told but through the operator.
@@ -181,7 +181,7 @@ class TokenAccess:
         if not await self.operator.consent(plan):
             raise errors.NotConsented(refused, unchanged=UNCHANGED)
 
-    async def look(self, token: Token, work: Callable[[Session], Result]) -> Result:
+    async def in_session(self, token: Token, work: Callable[[Session], Result]) -> Result:
         """Do `work` in a thread, in a session without a login; again if the token is pulled and put back."""
 
         def once(now: Token) -> Result:
@@ -192,7 +192,7 @@ class TokenAccess:
 
     async def certificate(self, token: Token, spec: str = "") -> StoredCertificate:
         """The certificate that `spec` means, without a login: no PIN goes to a token that lacks it."""
-        return await self.look(token, lambda session: session.certificate(spec))
+        return await self.in_session(token, lambda session: session.certificate(spec))
 
     async def log_in(self, token: Token, work: Callable[[Session], Awaitable[Result]]) -> Result:
         """Do `work` in a session for which the person entered the PIN; if the token is pulled, wait for it.
@@ -243,7 +243,7 @@ class TokenAccess:
         """
         if not token.numbered:
             raise faults.removed(token)
-        self.operator.say(
+        self.operator.show_finding(
             Finding(
                 "token-removed",
                 "warning",
@@ -266,7 +266,7 @@ class TokenAccess:
             stop.set()
         if returned is None:
             raise faults.removed(token)
-        self.operator.say(
+        self.operator.show_finding(
             Finding("token-back", "info", M("The token {token} is back; the step goes on.", token=token.name))
         )
         return await asyncio.to_thread(self.agents.again, returned)

@@ -39,7 +39,9 @@ def gather(home: Home, profiles: Profiles, authorities: Iterable[str]) -> TrustM
 
     def certificates(paths: Iterable[Path]) -> tuple[bytes, ...]:
         return tuple(
-            der for path in paths for der in files.read(files.load(path), None, name=path.name).certificates
+            der
+            for path in paths
+            for der in files.read_contents(files.load(path), None, name=path.name).certificates
         )
 
     return TrustMaterial(
@@ -48,7 +50,7 @@ def gather(home: Home, profiles: Profiles, authorities: Iterable[str]) -> TrustM
         crls=tuple(
             der
             for path in lists
-            for der in files.read(files.load(path), None, name=path.name).revocation_lists
+            for der in files.read_contents(files.load(path), None, name=path.name).revocation_lists
         ),
         purposes=profiles.purposes(names),
     )
@@ -63,8 +65,8 @@ def named(
     """
     from fieldkit.pdf import document
 
-    anchors = tuple(document.read(path) for path in trust)
-    crls = tuple(document.read(path) for path in crl)
+    anchors = tuple(document.read_bytes(path) for path in trust)
+    crls = tuple(document.read_bytes(path) for path in crl)
     purposes = profiles.purposes(profiles.authorities)
     if anchors:
         return TrustMaterial(anchors, crls=crls, purposes=purposes)

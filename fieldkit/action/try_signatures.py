@@ -183,21 +183,21 @@ async def _tried(
     signatures: list[TrialSignature] = []
     findings: list[Finding] = []
 
-    def say(said: Sequence[Finding]) -> None:
-        for finding in said:
-            operator.say(finding)
-        findings.extend(said)
+    def report(batch: Sequence[Finding]) -> None:
+        for finding in batch:
+            operator.show_finding(finding)
+        findings.extend(batch)
 
-    say([finding_of(check) for answer in (timestamp, revocation) for check in answer.findings])
+    report([finding_of(check) for answer in (timestamp, revocation) for check in answer.findings])
     for number, document in enumerate(documents, 2):
         if document.refused is not None:
-            say([document.refused])
+            report([document.refused])
             continue
         name = document.path.name
         operator.progress(Progress(M("Signing and judging {name}", name=name), number, total))
-        made, said = await asyncio.to_thread(_try, document, signer, setup, timestamp.tsa)
+        made, judged = await asyncio.to_thread(_try, document, signer, setup, timestamp.tsa)
         signatures += made
-        say(said)
+        report(judged)
     operator.progress(
         Progress(M("Documents signed and judged: {count}", count=len(signatures)), total, total)
     )
@@ -357,7 +357,7 @@ def _signed(
         return batch.sign_one(
             batch.SigningJob(source, out),
             signer,
-            look=spec,
+            stamp_spec=spec,
             level=level,
             tsa=tsa or None,
             anchors=setup.material.anchors,

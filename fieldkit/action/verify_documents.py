@@ -52,13 +52,12 @@ class VerificationOptions(msgspec.Struct, frozen=True):
 def verify_documents(
     files: Sequence[Path],
     options: VerificationOptions,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> list[JudgedDocument]:
     """A result for each of `files`, and for each PDF inside those that are folders."""
     from fieldkit.validation.folder import judge_each
 
-    told = {} if progress is None else {"progress": progress}
-    return judge_each(files, lambda path: verify_document(path, options), **told)
+    return judge_each(files, lambda path: verify_document(path, options), progress=progress)
 
 
 def verify_document(path: Path, options: VerificationOptions) -> Judgement:

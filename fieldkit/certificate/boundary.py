@@ -19,29 +19,29 @@ GUESS = "it may be encrypted with an unsupported algorithm"
 class Password:
     """A file's password: given, to be asked for when it is needed, or not there."""
 
-    def __init__(self, given: Secret | Callable[[], Secret] | None, name: str) -> None:
-        self._given = given
+    def __init__(self, password: Secret | Callable[[], Secret] | None, name: str) -> None:
+        self._password = password
         self._name = name
         self._forms: tuple[bytes, ...] = ()
 
     @property
     def at_hand(self) -> bool:
         """It was given, so that nobody has to be asked."""
-        return isinstance(self._given, Secret)
+        return isinstance(self._password, Secret)
 
     def forms(self) -> tuple[bytes, ...]:
         """The bytes to try, in order.
 
         :raises PasswordNeeded: there is no password.
         """
-        if self._given is None:
+        if self._password is None:
             raise errors.PasswordNeeded(
                 M("The file {name} is protected by a password.", name=self._name),
                 unchanged=M("Nothing was changed."),
                 hint=M("Enter the password that came with the file, by another way than the file itself."),
             )
         if not self._forms:
-            secret = self._given if isinstance(self._given, Secret) else self._given()
+            secret = self._password if isinstance(self._password, Secret) else self._password()
             self._forms = forms(secret)
         return self._forms
 

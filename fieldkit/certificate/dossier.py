@@ -169,25 +169,25 @@ def _email(certificate: x509.Certificate, wanted: str) -> Finding:
     return _outcome("email", good, wanted, name.visible(", ".join(addresses)))
 
 
-def _same(line: str, wanted: str, found: str, id: str = "") -> Finding:
+def _same(line: str, wanted: str, certified: str, id: str = "") -> Finding:
     """Equal names pass; equal but for the way they are written pass and say so."""
     asked = nfc(wanted.strip())
-    if alike(asked, found) and asked != found:
+    if alike(asked, certified) and asked != certified:
         message = M(
             "Written differently, and the same. Dossier: {wanted}. Certificate: {found}.",
             wanted=asked,
-            found=found,
+            found=certified,
         )
-        return Finding(f"dossier-{id or line}", "pass", message, found)
-    return _outcome(line, asked == found, asked, found, id)
+        return Finding(f"dossier-{id or line}", "pass", message, certified)
+    return _outcome(line, asked == certified, asked, certified, id)
 
 
-def _outcome(line: str, good: bool, wanted: str, found: str, id: str = "") -> Finding:
-    said = LINES.get(line, LINES["other"])
-    message = said.same if good else said.differs
-    values = {"attribute": line, "wanted": name.visible(wanted), "found": found or "–"}
+def _outcome(line: str, good: bool, wanted: str, certified: str, id: str = "") -> Finding:
+    texts = LINES.get(line, LINES["other"])
+    message = texts.same if good else texts.differs
+    values = {"attribute": line, "wanted": name.visible(wanted), "found": certified or "–"}
     used = {key: value for key, value in values.items() if f"{{{key}}}" in message.text}
-    detail = found if good else f"{wanted} ≠ {found or '–'}"
+    detail = certified if good else f"{wanted} ≠ {certified or '–'}"
     return Finding(f"dossier-{id or line}", "pass" if good else "fail", Message(message.text, used), detail)
 
 

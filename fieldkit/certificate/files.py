@@ -76,7 +76,7 @@ def load(path: Path) -> bytes:
 def wants_password(data: bytes) -> bool:
     """Whether the file can be opened only with a password. False too for what is no certificate file."""
     try:
-        read(data, None).wipe()
+        read_contents(data, None).wipe()
     except errors.PasswordNeeded:
         return True
     except (errors.FileUnreadable, errors.OpenSslMissing):
@@ -84,7 +84,7 @@ def wants_password(data: bytes) -> bool:
     return False
 
 
-def read(data: bytes, password: Secret | Callable[[], Secret] | None, *, name: str = "") -> Contents:
+def read_contents(data: bytes, password: Secret | Callable[[], Secret] | None, *, name: str = "") -> Contents:
     """Everything in a certificate file.
 
     password: asked for at most once, and only if the file needs one. name: for messages only.
@@ -125,7 +125,7 @@ def _binary(data: bytes, password: Password, name: str) -> Contents:
     whole = _trimmed(data, name)
     kind = asn1.kind(whole)
     if kind == "pkcs12":
-        return pkcs12.read(_modest(whole, name), password, name, _pem)
+        return pkcs12.read_pkcs12(_modest(whole, name), password, name, _pem)
     if kind == "pkcs7":
         return Contents("pkcs7", certificates=_message(whole, name))
     if kind in ("key", "encrypted-key"):
@@ -165,7 +165,7 @@ def _part(label: str, body: bytes, block: bytes, password: Password, name: str) 
     if label in LISTS:
         return Contents("pem", revocation_lists=(_list(der, name),))
     if label == "PKCS12":
-        return pkcs12.read(_modest(der, name), password, name, _pem)
+        return pkcs12.read_pkcs12(_modest(der, name), password, name, _pem)
     return Contents("pem", keys=(_key(_modest(der, name), password, name),))
 
 

@@ -21,7 +21,7 @@ SHROUDED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
 ReadPem = Callable[[bytes, Password, str], Contents]
 
 
-def read(data: bytes, password: Password, name: str, read_pem: ReadPem) -> Contents:
+def read_pkcs12(data: bytes, password: Password, name: str, read_pem: ReadPem) -> Contents:
     """Keys and certificates in a PKCS#12 file. An empty password, and none at all, are tried by themselves.
 
     read_pem: reads what the program `openssl` makes of a file that the library cannot open.

@@ -33,10 +33,10 @@ class FormProblem(msgspec.Struct, frozen=True):
     message: Message
 
     def __str__(self) -> str:
-        return str(self.said)
+        return str(self.placed_message)
 
     @property
-    def said(self) -> Message:
+    def placed_message(self) -> Message:
         """The place and the problem, in the language in force when it is shown."""
         return M(
             "{file}: sheet {sheet}, row {row}, column {column}: {problem}",
@@ -66,7 +66,7 @@ class FormInvalid(Misused, code="form-invalid"):
     """An XLSForm uses what fieldkit does not know; `problems` names sheet, row and column."""
 
     def __init__(self, problems: Sequence[FormProblem]) -> None:
-        first = problems[0].said
+        first = problems[0].placed_message
         super().__init__(
             first
             if len(problems) == 1

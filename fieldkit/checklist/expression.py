@@ -168,8 +168,8 @@ class _Parser:
             if wanted:
                 return M("The expression ends too early: `{wanted}` is missing.", wanted=wanted)
             return M("The expression ends too early.")
-        found = f"${{{token.text}}}" if token.kind == "item" else token.text
-        return M("`{found}` is not expected here.", found=found)
+        source = f"${{{token.text}}}" if token.kind == "item" else token.text
+        return M("`{found}` is not expected here.", found=source)
 
     @contextlib.contextmanager
     def _below(self, token: _Token) -> Iterator[None]:

@@ -15,7 +15,7 @@ from fieldkit.checklist.model import Checklist
 from fieldkit.checklist.order import circle, ordered
 from fieldkit.home import Home, shipped, yaml_files
 from fieldkit.text import M, Message, Said
-from fieldkit.yaml_model import read, text_of
+from fieldkit.yaml_model import read_yaml, text_of
 
 _CHECKLIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -71,9 +71,10 @@ def parse(text: str, name: str, procedures: Collection[str] | None = None) -> Ch
 
     :raises ChecklistInvalid: with every reason.
     """
-    document = read(text, name, Checklist, ChecklistInvalid)
+    document = read_yaml(text, name, Checklist, ChecklistInvalid)
     problems = [
-        document.problem(place, said, offset) for place, said, offset in wrong(document.value, procedures)
+        document.problem(place, message, offset)
+        for place, message, offset in wrong(document.value, procedures)
     ]
     if problems:
         problems.sort(key=lambda problem: (problem.line, problem.column))

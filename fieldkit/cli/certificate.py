@@ -307,7 +307,7 @@ def _read(call: Call, file: Path) -> Contents:
         request = SecretRequest(role="password", title=M("Password of the file {name}", name=file.name))
         return asyncio.run(console.secret(request))
 
-    return files.read(files.load(file), password, name=file.name)
+    return files.read_contents(files.load(file), password, name=file.name)
 
 
 def _material(call: Call, trust: Sequence[Path] = (), crl: Sequence[Path] = ()) -> TrustMaterial:
@@ -318,7 +318,8 @@ def _material(call: Call, trust: Sequence[Path] = (), crl: Sequence[Path] = ()) 
     from fieldkit.certificate import files
 
     anchors, lists = (
-        [files.read(files.load(path), None, name=path.name) for path in paths] for paths in (trust, crl)
+        [files.read_contents(files.load(path), None, name=path.name) for path in paths]
+        for paths in (trust, crl)
     )
     known, profiles = call.trusted(), call.profiles()
     return msgspec.structs.replace(

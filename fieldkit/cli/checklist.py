@@ -94,7 +94,7 @@ def _problems(name: str, call: Call, warnings: list[Message]) -> tuple[list[Data
         problems: list[Data] = [
             {"file": name, "line": problem.row, **problem.as_dict()} for problem in error.problems
         ]
-        return problems, [problem.said for problem in error.problems]
+        return problems, [problem.placed_message for problem in error.problems]
     except FieldkitError as error:
         unread: Data = {"file": name, "line": 0, "column": 0, "message": str(error.message)}
         return [unread], [*error.lines()]
@@ -134,7 +134,7 @@ def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
         "left_out": [problem.as_dict() for problem in workbook.left_out],
     }
     lines: list[str | Said] = [
-        M("Left out: {problem}", problem=problem.said) for problem in workbook.left_out
+        M("Left out: {problem}", problem=problem.placed_message) for problem in workbook.left_out
     ]
     return Reply(result, [*lines, M("The checklist was written: {path}", path=str(target))])
 

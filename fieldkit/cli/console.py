@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fieldkit import errors
 from fieldkit.finding import Finding
-from fieldkit.operator import Plan, Progress, Question, SecretRequest, said
+from fieldkit.operator import Plan, Progress, Question, SecretRequest, localized
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.text_output import finding_lines, plan_lines
@@ -80,14 +80,14 @@ class Console:
             return secret
         if not self.attended:
             raise SecretMissing(
-                M("{what}: nobody is here to enter it.", what=said(request.title)),
+                M("{what}: nobody is here to enter it.", what=localized(request.title)),
                 unchanged=M("Nothing was changed."),
                 hint=M("Run it in a terminal, or give a file with --{role}-file.", role=request.role),
             )
         if request.warning:
-            self._print(said(request.warning))
+            self._print(localized(request.warning))
         while True:
-            secret = Secret(await _in_thread(getpass.getpass, said(request.title) + ": "))
+            secret = Secret(await _in_thread(getpass.getpass, localized(request.title) + ": "))
             if not secret:
                 raise errors.Cancelled(M("Nothing was entered."), unchanged=M("Nothing was changed."))
             complaint = request.check(secret) if request.check else None
@@ -97,7 +97,7 @@ class Console:
             if complaint is None:
                 return secret
             secret.wipe()
-            self._print(said(complaint))
+            self._print(localized(complaint))
 
     async def ask(self, question: Question) -> str:
         if question.id in self._answers:
@@ -106,22 +106,25 @@ class Console:
             if question.default:
                 return question.default
             raise errors.Missing(
-                M("{what}: nobody is here to answer.", what=said(question.title)),
+                M("{what}: nobody is here to answer.", what=localized(question.title)),
                 unchanged=M("Nothing was changed."),
                 hint=M("Run it in a terminal."),
             )
         for number, option in enumerate(question.options, 1):
             self._print(
-                f"  {number}. {said(option.label)}" + (f"  {visible(option.detail)}" if option.detail else "")
+                f"  {number}. {localized(option.label)}"
+                + (f"  {visible(option.detail)}" if option.detail else "")
             )
-        prompt = said(question.title) + (f" [{visible(question.default)}]" if question.default else "") + ":"
+        prompt = (
+            localized(question.title) + (f" [{visible(question.default)}]" if question.default else "") + ":"
+        )
         while True:
             typed = await self._line(prompt) or question.default
             if not question.options:
                 complaint = question.check(typed) if question.check else None
                 if complaint is None:
                     return typed
-                self._print(said(complaint))
+                self._print(localized(complaint))
                 continue
             values = [option.value for option in question.options]
             if typed in values:
@@ -137,9 +140,9 @@ class Console:
             return
         self._told = now
         share = f" {100 * progress.done // progress.total}%" if progress.total else ""
-        self._print(f"… {said(progress.text)}{share}")
+        self._print(f"… {localized(progress.text)}{share}")
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self._print(*finding_lines(finding))
 
     async def _line(self, prompt: str) -> str:

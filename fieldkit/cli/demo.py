@@ -28,11 +28,11 @@ def demo(call: Call, headless: bool) -> Reply:
 def _play(call: Call, visits: Visits, laid: sample.SampleSetup) -> Reply:
     out = sys.stderr if call.json else sys.stdout
 
-    def tell(line: str) -> None:
+    def print_line(line: str) -> None:
         out.write(visible(line) + "\n")
         out.flush()
 
-    made = asyncio.run(sample.play(visits, laid, tell, call.console()))
+    made = asyncio.run(sample.play(visits, laid, print_line, call.console()))
     failed = [check for check in made.checks if check["verdict"] == "fail"]
     return Reply(
         made,

@@ -39,7 +39,7 @@ def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
     with contextlib.suppress(FieldkitError):  # the finding on profiles tells what is wrong with them
         profiles = call.profiles()
     subject = action.subject_of(call.home, profiles, call.modules)
-    findings = action.check_machine(subject, (lambda finding: None) if call.json else console.say)
+    findings = action.check_machine(subject, (lambda finding: None) if call.json else console.show_finding)
     lines: list[str | Said] = []
     if mend:
         findings = asyncio.run(action.offer_mends(subject, findings, findings, console))

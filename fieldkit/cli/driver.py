@@ -165,7 +165,7 @@ def _files(call: Call, kit: str | None, id: str) -> tuple[Path, ...]:
         return ()
     from fieldkit.kit.use import packages
 
-    return packages(Path(kit), id, call.home, call.console().say)
+    return packages(Path(kit), id, call.home, call.console().show_finding)
 
 
 def _here(state: DriverState) -> list[str]:

@@ -55,8 +55,8 @@ class Reply(msgspec.Struct, frozen=True):
 
     def lines(self) -> list[str]:
         if isinstance(self.text, str) or not isinstance(self.text, Sequence):
-            return [operator.said(self.text)] if self.text else []
-        return [operator.said(line) for line in self.text]
+            return [operator.localized(self.text)] if self.text else []
+        return [operator.localized(line) for line in self.text]
 
 
 Function = Callable[..., "Reply | Iterator[Reply]"]
@@ -422,19 +422,19 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
         sys.stderr.write(visible(error.format_message(), keep="\n") + "\n")
         return 2
     except click.ClickException as error:
-        return tell(errors.Misused(M("{problem}", problem=error.format_message())), as_json)
+        return report_error(errors.Misused(M("{problem}", problem=error.format_message())), as_json)
     except (click.Abort, KeyboardInterrupt):
-        return tell(
+        return report_error(
             errors.Cancelled(M("Stopped by you."), hint=M("Run the command again to go on.")), as_json
         )
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except Exception as error:
-        return tell(errors.as_error(error), as_json)
+        return report_error(errors.as_error(error), as_json)
 
 
-def tell(error: FieldkitError, as_json: bool) -> int:
+def report_error(error: FieldkitError, as_json: bool) -> int:
     """Say `error` as the command line does, and return its exit status."""
     if as_json:
         _print(_json({"ok": False, "error": error.as_dict()}))

@@ -51,7 +51,7 @@ def build_(
     choice = build.KitChoice(python, platform, bureau, driver, vendor, sample)
     prepared = build.prepare(folder.absolute(), choice, profiles, call.home)
     for finding in prepared.findings:
-        console.say(finding)
+        console.show_finding(finding)
     agreed = must_agree(
         console, prepared.shown(), M("No kit was built: not agreed to."), M("Nothing was written.")
     )

@@ -39,7 +39,7 @@ def show_stamps(call: Call, sources: Sequence[Path], stamp: StampSpec | None) ->
             easel = preview.Easel(source, stamp, password=password)
             show.show(functools.partial(easel.pixels, draft))
         lines += [draft.words(), M("The same by option: --at {place}", place=draft.option)]
-        if not draft.found:
+        if not draft.located:
             lines.append(M("The name {name} was not found on any page.", name=stamp.name))
         results.append(
             {
@@ -48,7 +48,7 @@ def show_stamps(call: Call, sources: Sequence[Path], stamp: StampSpec | None) ->
                 "pages": len(draft.pages),
                 "box": list(draft.place.box),
                 "at": draft.option,
-                "found": draft.found,
+                "found": draft.located,
             }
         )
     return Reply(results[0] if len(results) == 1 else results, lines)

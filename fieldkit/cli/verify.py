@@ -76,7 +76,8 @@ def verify(
     by = _judged_by(call, trust, crl, chosen)
     paths = gather(files)
     many = len(paths) > 1
-    documents = verify_documents(paths, by, call.console().progress if many else None)
+    progress = call.console().progress if many else (lambda progress: None)
+    documents = verify_documents(paths, by, progress)
     single = not many and paths[0] == files[0] and not (out or report)
     if single and documents[0].error is not None and not isinstance(documents[0].error, DocumentUnfit):
         raise documents[0].error  # what opens and is no document that can be read is judged: it fails

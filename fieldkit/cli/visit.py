@@ -108,7 +108,7 @@ def _introduce(call: Call, visits: Visits, who: str) -> None:
             visits.introduce(typed)
             settings.save_name(call.home, visits.who)
             return
-        console.say(
+        console.show_finding(
             Finding(
                 "name-not-set",
                 "warning",
@@ -225,7 +225,7 @@ def finish(call: Call, name: str, token: str, out: Path | None, who: str) -> Rep
         )
         return Reply(
             {"visit": made.visit, "record": str(made.pdf), "json": str(made.json), "checks": made.checks},
-            made.told,
+            made.summary,
             good=made.verdict == "pass" or not made.signed,
         )
 

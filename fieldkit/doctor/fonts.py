@@ -14,7 +14,7 @@ from fieldkit.text import M
 LETTERS = "ăâđêôơưĂÂĐÊÔƠƯáàảãạấầẩẫậắằẳẵặéèẻẽẹếềểễệíìỉĩịóòỏõọốồổỗộớờởỡợúùủũụứừửữựýỳỷỹỵ"
 
 
-def look(subject: Subject) -> Iterable[Finding]:
+def probe_fonts(subject: Subject) -> Iterable[Finding]:
     paths = sorted(PACKAGE.glob("*/fonts/*.ttf"))
     broken = [path.name for path in paths if not _good(path)]
     if not paths or broken:
@@ -71,4 +71,4 @@ def _segments(font: bytes, at: int) -> set[int]:
     }
 
 
-PROBES = (Probe("fonts", look),)
+PROBES = (Probe("fonts", probe_fonts),)

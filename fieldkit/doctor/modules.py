@@ -12,7 +12,7 @@ from fieldkit.finding import Finding
 from fieldkit.text import M
 
 
-def look(subject: Subject) -> Iterable[Finding]:
+def probe_modules(subject: Subject) -> Iterable[Finding]:
     count = 0
     examined: set[str] = set()
     for profile in subject.profiles.tokens.values() if subject.profiles is not None else ():
@@ -57,4 +57,4 @@ def look(subject: Subject) -> Iterable[Finding]:
         )
 
 
-PROBES = (Probe("modules", look),)
+PROBES = (Probe("modules", probe_modules),)

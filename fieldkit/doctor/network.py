@@ -51,7 +51,7 @@ def named(address: str) -> str:
     return f"{parts.hostname or '?'}:{parts.port or 80}"
 
 
-def look(subject: Subject) -> Iterable[Finding]:
+def probe_network(subject: Subject) -> Iterable[Finding]:
     if connected():
         yield Finding("network", "pass", M("This machine has a network."))
     else:
@@ -66,4 +66,4 @@ def look(subject: Subject) -> Iterable[Finding]:
         yield Finding("network-proxy", "info", M("Web access goes through the proxy {proxy}.", proxy=address))
 
 
-PROBES = (Probe("network", look),)
+PROBES = (Probe("network", probe_network),)

@@ -40,7 +40,7 @@ class Probe(msgspec.Struct, frozen=True):
     """One thing to look at. id: that of the finding told when the deadline (seconds) passes."""
 
     id: str
-    look: Callable[[Subject], Iterable[Finding]]
+    run: Callable[[Subject], Iterable[Finding]]
     deadline: float = 5.0
 
 
@@ -52,11 +52,11 @@ def examine(subject: Subject, probes: Sequence[Probe], tell: Tell = lambda findi
     # what may take longest begins first, so that it does not wait for its turn
     for number, probe in sorted(open_probes.items(), key=lambda entry: -entry[1].deadline):
         threading.Thread(
-            target=_look, args=(number, probe, subject, results), name=f"probe-{probe.id}", daemon=True
+            target=_run, args=(number, probe, subject, results), name=f"probe-{probe.id}", daemon=True
         ).start()
     findings: list[Finding] = []
 
-    def take(finding: Finding) -> None:
+    def add(finding: Finding) -> None:
         findings.append(finding)
         tell(finding)
 
@@ -66,22 +66,22 @@ def examine(subject: Subject, probes: Sequence[Probe], tell: Tell = lambda findi
             number, finding = results.get(timeout=max(since + soonest - time.monotonic(), 0))
         except queue.Empty:
             for number in [n for n, probe in open_probes.items() if probe.deadline <= soonest]:
-                take(_too_slow(open_probes.pop(number)))
+                add(_too_slow(open_probes.pop(number)))
             continue
         if number not in open_probes:  # came after its deadline; it has been told as not checked
             continue
         if finding is None:
             del open_probes[number]
         else:
-            take(finding)
+            add(finding)
     return findings
 
 
-def _look(
+def _run(
     number: int, probe: Probe, subject: Subject, results: queue.SimpleQueue[tuple[int, Finding | None]]
 ) -> None:
     try:
-        for finding in probe.look(subject):
+        for finding in probe.run(subject):
             results.put((number, finding))
     except Exception as error:  # one probe's fault must not hide what the others saw
         results.put((number, _broken(probe, error)))

@@ -72,7 +72,7 @@ def probes(profiles: Profiles | None) -> tuple[Probe, ...]:
     """A probe for each service that the profiles name."""
     if profiles is None:
         return ()
-    return tuple(Probe(target.id, _looker(target), DEADLINE) for target in targets(profiles))
+    return tuple(Probe(target.id, _prober(target), DEADLINE) for target in targets(profiles))
 
 
 def reach(url: str, proxy: str | None = None) -> Reachability:
@@ -181,8 +181,8 @@ NAMES: dict[ServiceKind, Message] = {
 OWN = ("application/ocsp-response", "application/timestamp-reply", "application/pkix-crl")
 
 
-def _looker(target: ServiceTarget) -> Callable[[Subject], Iterable[Finding]]:
-    def look(subject: Subject) -> Iterable[Finding]:
+def _prober(target: ServiceTarget) -> Callable[[Subject], Iterable[Finding]]:
+    def probe_service(subject: Subject) -> Iterable[Finding]:
         if not target.url:
             yield Finding(
                 target.id,
@@ -196,7 +196,7 @@ def _looker(target: ServiceTarget) -> Callable[[Subject], Iterable[Finding]]:
             return
         yield finding(target, reach(target.url))
 
-    return look
+    return probe_service
 
 
 FAILED = {

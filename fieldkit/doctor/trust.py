@@ -24,7 +24,7 @@ class RevocationList(msgspec.Struct, frozen=True):
     until: datetime | None
 
 
-def look(subject: Subject) -> Iterable[Finding]:
+def probe_revocation_lists(subject: Subject) -> Iterable[Finding]:
     profiles = subject.profiles
     for authority in used(profiles) if profiles is not None else ():
         assert profiles is not None
@@ -66,7 +66,7 @@ def _lists(subject: Subject, authority: Authority) -> Iterable[Finding]:
     now = datetime.now(UTC)
     for path in paths:
         try:
-            revocation_list = read(path)
+            revocation_list = read_revocation_list(path)
         except (OSError, ValueError) as error:
             yield Finding(
                 "crl",
@@ -108,7 +108,7 @@ def _dated(path: Path, revocation_list: RevocationList, now: datetime, fetch: Me
     return Finding("crl", "pass", message)
 
 
-def read(path: Path) -> RevocationList:
+def read_revocation_list(path: Path) -> RevocationList:
     """The dates of the list in the file `path`, DER or PEM. Raises OSError or ValueError."""
     from cryptography import x509
 
@@ -128,4 +128,4 @@ def _day(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
-PROBES = (Probe("crl", look, 8.0),)
+PROBES = (Probe("crl", probe_revocation_lists, 8.0),)

@@ -19,10 +19,10 @@ PROGRAMS["qpdf"] = (("--version",), "qpdf")
 NEEDED = tuple(judge.program for judge in JUDGES if judge.needed)
 
 
-def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
+def _prober(program: str) -> Callable[[Subject], Iterable[Finding]]:
     arguments, package = PROGRAMS[program]
 
-    def look(subject: Subject) -> Iterable[Finding]:
+    def probe_validator(subject: Subject) -> Iterable[Finding]:
         path = shutil.which(program)
         if path is None:
             yield Finding(
@@ -41,7 +41,7 @@ def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
             detail=path,
         )
 
-    return look
+    return probe_validator
 
 
-PROBES = tuple(Probe(f"validator-{program}", _looker(program), 10.0) for program in PROGRAMS)
+PROBES = tuple(Probe(f"validator-{program}", _prober(program), 10.0) for program in PROGRAMS)

@@ -32,7 +32,7 @@ CHUNK = 1 << 20
 NOTHING = M("Nothing was installed.")
 
 
-def take(file: PackageFile, files: Sequence[Path], folder: Path | None) -> CopiedFile:
+def copy_verified(file: PackageFile, files: Sequence[Path], folder: Path | None) -> CopiedFile:
     """The maker's file that the profile describes, among `files`; raises why it is not to be used."""
     if not file.sha256:
         raise FileUnverified(

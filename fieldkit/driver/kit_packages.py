@@ -45,7 +45,7 @@ def folder(home: Home) -> Path:
     return home.path / FOLDER
 
 
-def note(home: Home, profile: str, packages: DriverPackages) -> None:
+def record_packages(home: Home, profile: str, packages: DriverPackages) -> None:
     """Write down what was brought for `profile`; the files are in the folder already.
 
     :raises ProfileUnknown: no profile can have this name.

@@ -77,7 +77,7 @@ def from_maker(
     file = way.file
     assert file is not None
     installer = installer or INSTALLERS[way.kind]
-    copy = files.take(file, paths, folder)
+    copy = files.copy_verified(file, paths, folder)
     warned = installer.check_publisher(file, copy.source)
     prefix = made.prefix or ()
     return msgspec.structs.replace(

@@ -73,13 +73,13 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class StatusMessage(msgspec.Struct, frozen=True):
-    """The answer to a message. sender: who answers; about: the document's id. said: the reason."""
+    """The answer to a message. sender: who answers; about: the document's id. reason: why it was refused."""
 
     sender: Organ
     receiver: str
     about: str
     code: str
-    said: str = ""
+    reason: str = ""
     at: str = ""
 
 
@@ -130,7 +130,7 @@ def _tag(name: str, text: str, prefix: str = "edXML:") -> str:
     return f"<{prefix}{name}>{escape(clean)}</{prefix}{name}>"
 
 
-def read(data: bytes) -> Envelope:
+def read_envelope(data: bytes) -> Envelope:
     """The message in `data`, as a receiver reads it.
 
     :raises PackageUnfit: it is not such a message.
@@ -280,7 +280,7 @@ def _decoded(text: str) -> bytes:
         raise _unfit("base64") from None
 
 
-def status(header: MessageHeader, code: str, said: str, at: str) -> bytes:
+def status(header: MessageHeader, code: str, reason: str, at: str) -> bytes:
     """The answer to a message: "03" received, "02" refused with the reason, as the exchange numbers them."""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<edXML xmlns={quoteattr(NAMESPACE)}>'
@@ -290,7 +290,7 @@ def status(header: MessageHeader, code: str, said: str, at: str) -> bytes:
         f"{_tag('DocumentId', header.document)}</edXML:ResponseFor>"
         f"<edXML:From>{_tag('OrganId', header.receiver.code)}"
         f"{_tag('OrganName', header.receiver.name)}</edXML:From>"
-        f"{_tag('StatusCode', code)}{_tag('Description', said)}{_tag('Timestamp', at)}"
+        f"{_tag('StatusCode', code)}{_tag('Description', reason)}{_tag('Timestamp', at)}"
         "</edXML:MessageHeader></edXML:edXMLHeader></edXML:edXMLEnvelope></edXML>\n"
     ).encode()
 
@@ -309,7 +309,7 @@ def read_status(data: bytes) -> StatusMessage:
         receiver=head.value("ResponseFor", "OrganId"),
         about=head.value("ResponseFor", "DocumentId"),
         code=head.value("StatusCode"),
-        said=nfc(head.value("Description")),
+        reason=nfc(head.value("Description")),
         at=head.value("Timestamp"),
     )
 

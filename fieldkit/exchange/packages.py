@@ -95,7 +95,7 @@ def pack(
     known = msgspec.structs.replace(
         header, document=header.document or str(uuid.uuid4()), sent=header.sent or now
     )
-    message = Envelope(known, tuple(Attached(path.name, document.read(path)) for path in sources))
+    message = Envelope(known, tuple(Attached(path.name, document.read_bytes(path)) for path in sources))
     data = edxml.write(message)
     if signer is not None:
         data = xml_signature.sign(data, signer)
@@ -128,8 +128,8 @@ def open_package(
 
     :raises PackageUnfit: it is no such package; nothing of it was used.
     """
-    data = document.read(package)
-    message = edxml.read(data)
+    data = document.read_bytes(package)
+    message = edxml.read_envelope(data)
     sender = message.header.sender
     checks = [_built(message), _header(message, receiver)]
     checks += xml_signature.verify(
@@ -213,7 +213,7 @@ def rehearse(
 
 def _heard(packed: PackedPackage, opened: OpenedPackage, header: MessageHeader) -> Finding:
     """What the sender makes of the answer: it is for this document, from its receiver, and says received."""
-    answer = edxml.read_status(document.read(Path(opened.status)))
+    answer = edxml.read_status(document.read_bytes(Path(opened.status)))
     ours = (answer.about, answer.sender.code, answer.receiver)
     if ours != (packed.document, header.receiver.code, header.sender.code):
         return Finding("answer", "fail", M("The answer that came back is for something else."), answer.about)

@@ -155,7 +155,7 @@ def _failed(message: Any) -> Finding:
 
 
 def _certificate(
-    given: Sequence[bytes],
+    embedded: Sequence[bytes],
     anchors: Sequence[bytes],
     crls: Sequence[bytes],
     policy: Policy,
@@ -169,8 +169,8 @@ def _certificate(
     from fieldkit.validation.trust import certificates, trust
 
     now = at or datetime.now(UTC)
-    (certificate,) = certificates(given[:1])
-    believed = trust(anchors, given[1:], crls)
+    (certificate,) = certificates(embedded[:1])
+    believed = trust(anchors, embedded[1:], crls)
     path = signature_checks.path(certificate, believed, now)
     revocation = (
         signature_checks.revocation(certificate, believed, now)

@@ -14,7 +14,7 @@ from fieldkit.errors import NO_SPACE
 from fieldkit.journal.damage import Damage
 from fieldkit.journal.entry import Entry
 from fieldkit.journal.errors import AttachmentDamaged, AttachmentMissing, StoreFull, StoreUnavailable
-from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.files import FileSystem, write_whole
 from fieldkit.text import M, nfc
 
 FOLDER = "attachments"
@@ -43,7 +43,7 @@ class Attachments:
             raise AttachmentMissing(M("{name} is not the hash of an attached file.", name=sha256[:64]))
         return self.folder / sha256[:2] / sha256
 
-    def put(self, source: Path | bytes, name: str) -> Attachment:
+    def add_file(self, source: Path | bytes, name: str) -> Attachment:
         """Keep a file, or bytes; durable when it returns. The same bytes twice are kept once.
 
         :raises AttachmentMissing: the file cannot be read. :raises StoreFull: there is no space.
@@ -64,7 +64,7 @@ class Attachments:
         """
         path = self.path(sha256)
         try:
-            data = self._files.read(path)
+            data = self._files.read_file(path)
         except FileNotFoundError:
             raise AttachmentMissing(
                 M("An attached file is missing from the store ({name}…).", name=sha256[:12]),
@@ -129,7 +129,7 @@ class Attachments:
 
     def _holds(self, sha256: str) -> bool:
         try:
-            return hashlib.sha256(self._files.read(self.path(sha256))).hexdigest() == sha256
+            return hashlib.sha256(self._files.read_file(self.path(sha256))).hexdigest() == sha256
         except OSError:
             return False
 
@@ -139,7 +139,7 @@ class Attachments:
             self._files.folder(self.folder)
             self._files.folder(target.parent)
             if not self._holds(sha256):
-                keep(self._files, target, _verified(source, sha256))
+                write_whole(self._files, target, _verified(source, sha256))
             self._files.sync_folder(target.parent)  # its name may be there and not yet durable
             self._files.sync_folder(self.folder)
             self._files.sync_folder(self.folder.parent)

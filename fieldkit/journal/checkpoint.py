@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.journal.entry import Head
-from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.files import FileSystem, write_whole
 from fieldkit.journal.index import NUMBER, Columns
 
 NAME = "checkpoint"
@@ -62,7 +62,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 def load(folder: Path, files: FileSystem) -> Checkpoint | None:
     """The checkpoint in `folder`, if there is one and it is whole."""
     try:
-        held = files.read(folder / NAME)
+        held = files.read_file(folder / NAME)
         if hashlib.sha256(held[_DIGEST:]).digest() != held[:_DIGEST]:
             return None
         checkpoint = msgspec.msgpack.decode(held[_DIGEST:], type=Checkpoint)
@@ -74,4 +74,4 @@ def load(folder: Path, files: FileSystem) -> Checkpoint | None:
 def save(checkpoint: Checkpoint, folder: Path, files: FileSystem) -> None:
     """Keep it in `folder`."""
     packed = msgspec.msgpack.encode(checkpoint)
-    keep(files, folder / NAME, [hashlib.sha256(packed).digest(), packed])
+    write_whole(files, folder / NAME, [hashlib.sha256(packed).digest(), packed])

@@ -156,8 +156,8 @@ class _Documents(Mapping[str, dict[str, Any]]):
         self._places = places
 
     def __getitem__(self, id: str) -> dict[str, Any]:
-        found: dict[str, Any] = msgspec.json.decode(self._storage.raw(self._places[id]))
-        return found
+        document: dict[str, Any] = msgspec.json.decode(self._storage.raw(self._places[id]))
+        return document
 
     def __contains__(self, id: object) -> bool:
         return id in self._places

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fieldkit.journal import checkpoint, signed_head
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
-from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.files import FileSystem, write_whole
 from fieldkit.journal.log import is_segment
 from fieldkit.text import M
 
@@ -36,7 +36,7 @@ class Device:
             raise _missing()
         elif writable:
             held = _generate()
-            keep(files, path, [held])
+            write_whole(files, path, [held])
         else:
             raise StoreUnavailable(
                 M("The store has no device key, and nothing may be written to make one."),
@@ -112,7 +112,7 @@ def is_store(folder: Path, files: FileSystem) -> bool:
 
 def _read(path: Path, files: FileSystem) -> bytes:
     try:
-        return files.read(path)
+        return files.read_file(path)
     except OSError as error:
         if error.errno == errno.EIO:
             raise _damaged() from error

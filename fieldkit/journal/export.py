@@ -119,7 +119,7 @@ def _fill(
         for done, (member, path) in enumerate(wanted.items(), 1):
             _tell(progress, done, len(wanted) + 1)
             try:
-                data = files.read(path)
+                data = files.read_file(path)
             except OSError:  # a bad spot on the disk costs this file, not all the others
                 unread.append(member)
                 continue

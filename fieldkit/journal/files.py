@@ -50,7 +50,7 @@ class FileSystem(Protocol):
     def status(self, path: Path) -> FileStatus:
         """Of a file or a folder."""
 
-    def read(self, path: Path) -> bytes:
+    def read_file(self, path: Path) -> bytes:
         """A whole file."""
 
     def open(self, path: Path, *, write: bool = False) -> int:
@@ -115,7 +115,7 @@ class Disk:
         owner = status.st_uid if hasattr(os, "geteuid") else -1
         return FileStatus(status.st_size, status.st_mtime_ns, status.st_mode & 0o777, owner)
 
-    def read(self, path: Path) -> bytes:
+    def read_file(self, path: Path) -> bytes:
         return _whole(path.read_bytes)
 
     def open(self, path: Path, *, write: bool = False) -> int:
@@ -224,7 +224,7 @@ def _whole(call: Callable[[], R]) -> R:
 OS: FileSystem = Disk()
 
 
-def keep(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
+def write_whole(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
     """Put a file at `path`, whole or not at all, durable when it returns: written aside, synced, renamed.
 
     :raises OSError: nothing is at `path` that was not there before.

@@ -21,7 +21,7 @@ from fieldkit.journal.verify import around
 from fieldkit.text import M, Message
 
 
-def look(folder: Path, *, files: FileSystem = OS) -> Iterator[Finding]:
+def examine_store(folder: Path, *, files: FileSystem = OS) -> Iterator[Finding]:
     """What is seen of the store in `folder`: the journal first, then what stands about it."""
     try:
         if not device.is_store(folder, files):

@@ -70,13 +70,13 @@ class Index:
         """The next entry, in the last segment; the numbers its kind and its visit have here."""
         kind = self._kind_numbers.setdefault(link.kind, len(self._kind_numbers))
         visit = self._visit_numbers.setdefault(link.visit, len(self._visit_numbers))
-        self.put(start, length, kind, visit)
+        self.add_place(start, length, kind, visit)
         return kind, visit
 
     def lose(self, count: int) -> None:
         """The next `count` entries are lost."""
         for _ in range(count):
-            self.put(0, 0, self._kind_numbers.setdefault("", len(self._kind_numbers)), 0)
+            self.add_place(0, 0, self._kind_numbers.setdefault("", len(self._kind_numbers)), 0)
 
     def forget(self, seq: int) -> None:
         """The entry `seq` is lost after all: what stands in its place is not what was said."""
@@ -161,7 +161,7 @@ class Index:
     def _is_table(self, seq: int) -> bool:
         return self._kinds[seq - 1] == self._kind_numbers.get(TABLE, -1)
 
-    def put(self, start: int, length: int, kind: int, visit: int) -> None:
+    def add_place(self, start: int, length: int, kind: int, visit: int) -> None:
         """The next entry, whose kind and visit are known by their numbers."""
         self._starts.append(start)
         self._lengths.append(length)

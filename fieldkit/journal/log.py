@@ -22,7 +22,7 @@ from fieldkit.journal.checkpoint import Checkpoint
 from fieldkit.journal.damage import Damage, Kind
 from fieldkit.journal.entry import REPAIR, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
-from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.files import FileSystem, write_whole
 from fieldkit.journal.index import EntryPlace, Index, Segment
 from fieldkit.journal.line import PREFIX, ChainLink, hlc_of, line, link
 from fieldkit.journal.scan import LostEntries, Scan, unaccepted
@@ -259,7 +259,7 @@ class Log:
         """
         path = self._folder / name
         try:
-            return self._files.read(path)
+            return self._files.read_file(path)
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
@@ -387,8 +387,8 @@ class Log:
         self._let_go_of_readers()
         if torn:
             self.keep_torn(torn, last)
-        good = self._files.read(path)[: last.size]
-        keep(self._files, path, [good])
+        good = self._files.read_file(path)[: last.size]
+        write_whole(self._files, path, [good])
         self.scan.rest = b""
 
     def keep_torn(self, torn: bytes, last: Segment) -> None:
@@ -398,7 +398,7 @@ class Log:
         count = 2
         while name in names:
             name, count = f"{last.name}.{last.size}-{count}.torn", count + 1
-        keep(self._files, self._folder / name, [torn])
+        write_whole(self._files, self._folder / name, [torn])
         self.trimmed = len(torn)
 
     @contextlib.contextmanager

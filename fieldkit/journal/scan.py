@@ -133,7 +133,7 @@ class Scan:
             self._pass_over(last.name, last.size)
         here = Segment(name, self.seq + 1, self.hash)
         self.index.segments.append(here)
-        find, put, kinds, visits = data.find, self.index.put, self._kinds, self._visits
+        find, put, kinds, visits = data.find, self.index.add_place, self._kinds, self._visits
         known, count, version, own = self.hash, self.seq + 1, entry.FORMAT, self._own
         at = good = 0
         while (end := find(b"\n", at)) >= 0:

@@ -12,7 +12,7 @@ import msgspec
 
 from fieldkit.journal.checkpoint import Checkpoint
 from fieldkit.journal.entry import Head, canonical
-from fieldkit.journal.files import FileSystem, keep
+from fieldkit.journal.files import FileSystem, write_whole
 from fieldkit.journal.line import body_of, line
 
 NAME = "head"
@@ -45,7 +45,7 @@ def load(folder: Path, files: FileSystem) -> Mark | None:
     :raises ValueError: it is there and cannot be read.
     """
     try:
-        held = files.read(folder / NAME)
+        held = files.read_file(folder / NAME)
     except FileNotFoundError:
         return None
     body = body_of(held[:-1]) if held.endswith(b"\n") else None
@@ -64,4 +64,4 @@ def latest(noted: Mark | None, kept: Checkpoint | None) -> Head | None:
 
 def save(mark: Mark, folder: Path, files: FileSystem) -> None:
     """Keep it in `folder`, durable."""
-    keep(files, folder / NAME, [line(canonical(msgspec.to_builtins(mark)))])
+    write_whole(files, folder / NAME, [line(canonical(msgspec.to_builtins(mark)))])

@@ -22,7 +22,7 @@ from fieldkit.journal.damage import Damage
 from fieldkit.journal.device import Device
 from fieldkit.journal.entry import REPAIR, TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
-from fieldkit.journal.files import OS, FileSystem, keep
+from fieldkit.journal.files import OS, FileSystem, write_whole
 from fieldkit.journal.folder_check import LOCK, PART, RESERVE
 from fieldkit.journal.line import ChainLink, link
 from fieldkit.journal.log import Log
@@ -336,11 +336,11 @@ class Store:
         with self._guard:
             self._may_write()
             try:
-                return self._attachments.put(source, name)
+                return self._attachments.add_file(source, name)
             except StoreFull:
                 if not finishing or not self._spend_reserve():
                     raise
-                return self._attachments.put(source, name)
+                return self._attachments.add_file(source, name)
 
     def attachment(self, sha256: str) -> bytes:
         """The bytes of an attachment, verified."""
@@ -453,7 +453,7 @@ class Store:
             content = folder_check.reserved(whole) if held < whole else b""
             for size in range(whole, held, -max(1, whole // folder_check.RESERVE_PARTS)):
                 try:
-                    keep(self._files, self.folder / RESERVE, [content[:size]])
+                    write_whole(self._files, self.folder / RESERVE, [content[:size]])
                     return
                 except OSError as error:
                     if error.errno not in NO_SPACE:

@@ -253,7 +253,7 @@ def around(folder: Path, files: FileSystem) -> Iterator[Finding]:
             required=False,
         )
     try:
-        reserve = files.read(folder / folder_check.RESERVE)
+        reserve = files.read_file(folder / folder_check.RESERVE)
     except FileNotFoundError:
         yield Finding(
             "reserve",

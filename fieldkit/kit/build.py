@@ -228,7 +228,7 @@ def _dated(manifest: Manifest, note: Path) -> Manifest:
         if before["sha256"] == sha256:
             return msgspec.structs.replace(manifest, made=before["made"])
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    stick.put(note, json.dumps({"sha256": sha256, "made": made}).encode())
+    stick.write_synced(note, json.dumps({"sha256": sha256, "made": made}).encode())
     return msgspec.structs.replace(manifest, made=made)
 
 

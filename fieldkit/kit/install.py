@@ -451,7 +451,7 @@ class Installer:
         shown = {name: visible(str(value)) for name, value in values.items()}
         return (text if self.language == "en" else TRANSLATIONS[self.language][text]).format(**shown)
 
-    def say(self, text: str, **values: object) -> None:
+    def write_line(self, text: str, **values: object) -> None:
         sys.stdout.write(self.words(text, **values) + "\n")
         sys.stdout.flush()
 
@@ -479,23 +479,23 @@ class Installer:
             raise Stop(NO, "The manifest's signature is wrong. Nothing of this kit is used.")
         problems = compare(self.kit, files)
         if problems:
-            self.say("Files that are not as the manifest says:")
+            self.write_line("Files that are not as the manifest says:")
             for problem in problems:
-                self.say(problem.kind + ": {path}", path=problem.path)
+                self.write_line(problem.kind + ": {path}", path=problem.path)
             raise Stop(NO, "Nothing was installed. Get the kit from head office again.")
         sentence = "fieldkit {version}: {count} files are as the signed manifest says."
-        self.say(sentence, version=whole["version"], count=len(files))
-        self.say("Fingerprint of the key that signed it:")
+        self.write_line(sentence, version=whole["version"], count=len(files))
+        self.write_line("Fingerprint of the key that signed it:")
         sys.stdout.write("  " + fingerprint(whole["key"]) + "\n")
-        self.say("SHA-256 of the manifest:")
+        self.write_line("SHA-256 of the manifest:")
         sys.stdout.write("  " + hashlib.sha256(data).hexdigest() + "\n")
         if not self.options.fingerprint:
-            self.say(
+            self.write_line(
                 "Compare them with what head office told you by another way: whoever could change this stick "
                 "could have put another key and another installer on it."
             )
         elif same_fingerprint(self.options.fingerprint, whole["key"]):
-            self.say("It is the fingerprint that was given.")
+            self.write_line("It is the fingerprint that was given.")
         else:
             raise Stop(REFUSED, "It is not the fingerprint that was given. Nothing was installed.")
         return whole
@@ -533,7 +533,7 @@ class Installer:
                 home=home or self.words("fieldkit's folder of this user"),
             )
         )
-        self.say("To be done, without a network:")
+        self.write_line("To be done, without a network:")
         for number, step in enumerate(steps, 1):
             sys.stdout.write(f"  {number}. {step}\n")
         sys.stdout.flush()
@@ -591,7 +591,7 @@ class Installer:
             if not copy.exists() and hashed(self.kit / path, copy) != (size, sha256):
                 raise OSError(self.words("changed: {path}", path=path))
             copies.append(str(copy))
-        self.say("Installing {count} packages …", count=len(set(copies)))
+        self.write_line("Installing {count} packages …", count=len(set(copies)))
         quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-warn-script-location"]
         offline = ["install", "--isolated", "--no-index", "--no-deps"]
         start(version, "-c", PIP, copies[0], *offline, *quiet, *sorted(set(copies)))
@@ -657,13 +657,13 @@ class Installer:
         if not taken:
             sentence = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
             raise Stop(NO, sentence, command=" ".join([str(program), *load]))
-        self.say("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
+        self.write_line("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
         drivers = sorted({driver["profile"] for driver in whole["drivers"]})
         if drivers:
             install = " ".join(
                 [str(program), *home, "driver install", "|".join(drivers), "--kit", str(self.kit)]
             )
-            self.say("A token's driver from this kit: {command}", command=install)
+            self.write_line("A token's driver from this kit: {command}", command=install)
         return DONE
 
 

@@ -13,7 +13,7 @@ from fieldkit.home import Home
 from fieldkit.journal.device import name_of
 from fieldkit.kit import install
 from fieldkit.kit.errors import KitKeyUnknown
-from fieldkit.kit.stick import put
+from fieldkit.kit.stick import write_synced
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def remember(home: Home, key: str, made: str = "") -> None:
     """Take kits of this key from now on, and none made before this one without a word."""
     folder = home.path / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    put(folder / f"{name_of(bytes.fromhex(key))}.pub", key.encode() + b"\n")
+    write_synced(folder / f"{name_of(bytes.fromhex(key))}.pub", key.encode() + b"\n")
     if made > newest(home, key):
-        put(folder / f"{name_of(bytes.fromhex(key))}.made", made.encode() + b"\n")
+        write_synced(folder / f"{name_of(bytes.fromhex(key))}.made", made.encode() + b"\n")
 
 
 def newest(home: Home, key: str) -> str:

@@ -23,7 +23,7 @@ from fieldkit.kit import install, keys, use
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitBusy, KitForeign
 from fieldkit.kit.manifest import DriverFiles
-from fieldkit.kit.stick import PART, put
+from fieldkit.kit.stick import PART, write_synced
 from fieldkit.kit.verify import genuine
 from fieldkit.operator import Plan
 from fieldkit.profile import load as profiles
@@ -159,7 +159,7 @@ def load(loading: KitContents, home: Home) -> None:
             read.manifest.made,
         )
         work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        put(home.agreed, msgspec.json.encode(agreed))
+        write_synced(home.agreed, msgspec.json.encode(agreed))
         try:
             _move_in(home)
         except OSError:
@@ -219,7 +219,7 @@ def _move_in(home: Home) -> None:
             _copy(home.path / path, aside / path)
         (work / path).replace(home.path / path)
     for profile, kept in agreed.packages.items():
-        kit_packages.note(home, profile, kept)
+        kit_packages.record_packages(home, profile, kept)
     keys.remember(home, agreed.key, agreed.made)
     home.agreed.unlink()
     shutil.rmtree(work, ignore_errors=True)

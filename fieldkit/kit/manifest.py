@@ -99,7 +99,7 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
 
 
-def read(folder: Path) -> ReadManifest:
+def read_manifest(folder: Path) -> ReadManifest:
     """The manifest of the kit in `folder`, and whether its signature is right.
 
     :raises KitMissing: there is none. :raises KitUnreadable: it is not one.

@@ -30,7 +30,7 @@ SPARE = 1 << 20  # for the manifest and the file system's own
 Tell = Callable[[Progress], None]
 
 
-def put(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes) -> None:
     """Write a file whole."""
     part = path.with_name(path.name + PART)
     with _new(part) as file:
@@ -104,7 +104,7 @@ def fill(folder: Path, manifest: Manifest, sources: Mapping[str, Path], tell: Te
         stale = before - same - {install.MANIFEST, install.SIGNATURE, BUILDING}
         needed = sum(file.size for file in wanted.values() if file.path not in same)
         _room(folder, needed - sum((folder / path).lstat().st_size for path in stale))
-        put(folder / BUILDING, _union(encode(manifest), folder))
+        write_synced(folder / BUILDING, _union(encode(manifest), folder))
         for name in (install.MANIFEST, install.SIGNATURE, *sorted(stale)):
             (folder / name).unlink(missing_ok=True)
         _prune(folder)
@@ -159,9 +159,9 @@ def seal(folder: Path, manifest: Manifest, sign: Callable[[bytes], bytes], tell:
                 hint=M("Build again; if it stays so, use another stick."),
             )
         if not _holds(folder / install.SIGNATURE, signature):
-            put(folder / install.SIGNATURE, signature)
+            write_synced(folder / install.SIGNATURE, signature)
         if not _holds(folder / install.MANIFEST, data) or (folder / BUILDING).exists():
-            put(folder / BUILDING, data)
+            write_synced(folder / BUILDING, data)
             (folder / BUILDING).replace(folder / install.MANIFEST)  # never one beside the other
         flush(folder)
     except OSError as error:

@@ -61,7 +61,7 @@ def packages(
         )
     paths = list(dict.fromkeys(path for driver in here for path in driver.files))
     with alone(home):
-        return take(kit, read, paths, home)
+        return take_files(kit, read, paths, home)
 
 
 @contextlib.contextmanager
@@ -86,7 +86,7 @@ def alone(home: Home) -> Iterator[None]:
         OS.close(lock)
 
 
-def take(kit: Path, read: manifests.ReadManifest, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
+def take_files(kit: Path, read: manifests.ReadManifest, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
     """Copy files of the kit into the home, verified; those there already are verified again."""
     folder = home.path / TAKEN / read.sha256[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

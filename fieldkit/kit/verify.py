@@ -46,7 +46,7 @@ def verify(
     :raises KitMissing: there is no finished kit. :raises StickGone: its medium does not answer.
     """
     try:
-        read = manifests.read(folder)
+        read = manifests.read_manifest(folder)
     except KitUnreadable as error:
         message = error.message if isinstance(error.message, Message) else M("The kit's manifest is damaged.")
         return VerifiedKit((Finding("manifest", "fail", message, detail=error.detail),))
@@ -54,11 +54,11 @@ def verify(
     severity, message = keys.judge(home, read.manifest.key, fingerprint)
     key = Finding("key", severity, message, detail=read.manifest.fingerprint)
 
-    def tell(done: int, total: int) -> None:
+    def report_bytes(done: int, total: int) -> None:
         progress(Progress(M("Comparing the files with the manifest"), done, total))
 
     try:
-        problems = tuple(install.compare(folder, read.listed, tell))
+        problems = tuple(install.compare(folder, read.listed, report_bytes))
     except OSError as error:
         raise stick_gone(folder, error) from None
     findings = (signature, key, _files(read, problems), _version(read), _age(read, home))
@@ -104,7 +104,7 @@ def genuine(folder: Path) -> manifests.ReadManifest:
 
     :raises KitUnsound: the signature is wrong.
     """
-    read = manifests.read(folder)
+    read = manifests.read_manifest(folder)
     if not read.genuine:
         raise KitUnsound(
             M("The manifest's signature is wrong: it was changed after it was signed."),

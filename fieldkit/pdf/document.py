@@ -51,7 +51,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             )
 
 
-def read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """The whole document."""
     with opened(path) as file, boundary.reading(path.name):
         return file.read()

@@ -24,7 +24,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
     """Compare token and certificate with the dossier without a login; only what fits is asked to sign."""
     async with context.tokens(operator) as tokens:
         token = await context.token(tokens)
-        present = await tokens.look(token, lambda session: session.certificates())
+        present = await tokens.in_session(token, lambda session: session.certificates())
         own = await _own(context, operator, token, present)
         description = await asyncio.to_thread(
             described,
@@ -35,7 +35,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         )
         findings = [*filter(None, (kind(context),)), _device(context, token), *description.findings]
         for finding in findings:
-            operator.say(finding)
+            operator.show_finding(finding)
         known = facts(token, own.id, description)
         if verdict_of(findings) == "fail":
             return Evidence(
@@ -45,7 +45,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
                 known,
             )
         proved = await _proved(tokens, token, own)
-    operator.say(proved)
+    operator.show_finding(proved)
     findings.append(proved)
     if proved.severity == "not-checked":
         message = M("Token and certificate are those of the dossier; the key did not sign yet.")

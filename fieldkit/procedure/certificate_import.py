@@ -32,7 +32,7 @@ async def put_on_token(context: Context, operator: Operator, holder: Identity, p
         described, context, holder.certificate, holder.chain, has_private_key=bool(holder.key)
     )
     for finding in description.findings:
-        operator.say(finding)
+        operator.show_finding(finding)
     admit(description, holder.name)
     with_key = bool(holder.key)
     done = M("The certificate of {subject} is on the token and proved.", subject=holder.name)
@@ -48,7 +48,7 @@ async def put_on_token(context: Context, operator: Operator, holder: Identity, p
             again=True,
             imported=lambda: context.changed(done),
         )
-    operator.say(PROVED)
+    operator.show_finding(PROVED)
     return Evidence(
         verdict="pass",
         summary=done,

@@ -44,7 +44,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         )
     attached = await asyncio.to_thread(context.attach, out, out.name)
     finding = Finding("request-made", "pass", M("Written: {file}", file=str(out)), made.sha256)
-    operator.say(finding)
+    operator.show_finding(finding)
     return Evidence(
         verdict="pass",
         summary=M(

@@ -50,5 +50,5 @@ def _failed(error: errors.FieldkitError, operator: Operator) -> Evidence:
     if isinstance(error.unchanged, Message):
         findings.append(Finding("driver-undone", left_behind(error), error.unchanged))
     for finding in findings:
-        operator.say(finding)
+        operator.show_finding(finding)
     return Evidence("fail", message, tuple(findings), {"installed": "no", "error": error.code})

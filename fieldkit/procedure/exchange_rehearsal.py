@@ -101,7 +101,7 @@ def _documents(context: Context, folder: Path) -> list[Path]:
 def _evidence(context: Context, operator: Operator, rehearsed: ExchangeRehearsal, count: int) -> Evidence:
     findings = tuple(map(_finding, rehearsed.findings))
     for finding in findings:
-        operator.say(finding)
+        operator.show_finding(finding)
     verdict = rehearsed.verdict
     summary = {
         "pass": M("Documents exchanged: {count}; the receiver verified and accepted them.", count=count),

@@ -21,7 +21,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             changed=lambda: context.changed(M("The PIN of {token} was changed.", token=token.name)),
         )
     changed = Finding("pin-changed", "pass", M("The token accepted the new PIN; it is kept nowhere."))
-    operator.say(changed)
+    operator.show_finding(changed)
     return Evidence(
         verdict="pass",
         summary=M("The PIN of {token} was changed.", token=after.name),

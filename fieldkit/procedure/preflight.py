@@ -19,7 +19,7 @@ from fieldkit.procedure.evidence import Evidence, verdict_of
 async def run(context: Context, operator: Operator) -> Evidence:
     """Tell each finding as it is made, offer to mend what can be; a "fail" among them fails the step."""
     subject = subject_of(context.home, context.profiles, context.modules)
-    findings = await asyncio.to_thread(check_machine, subject, operator.say)
+    findings = await asyncio.to_thread(check_machine, subject, operator.show_finding)
     token = context.token_profile
     needed = token is None or token.driver.needs_reader
     wanted = [finding for finding in findings if needed or finding.id != "reader-service"]

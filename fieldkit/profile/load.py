@@ -16,7 +16,7 @@ from fieldkit.profile.errors import ProfileInvalid
 from fieldkit.profile.model import Authority, Bureau, Profiles, RolloutPlan, Services, TokenProfile
 from fieldkit.profile.rules import RuleSet
 from fieldkit.text import M, Message
-from fieldkit.yaml_model import Document, Invalid, Problem, keys_of, read, text_of
+from fieldkit.yaml_model import Document, Invalid, Problem, keys_of, read_yaml, text_of
 
 _SERVICES = "services.yaml"
 _USB = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
@@ -205,7 +205,7 @@ def _read_one(
     if path is None:
         return None
     try:
-        document = read(text_of(path, ProfileInvalid), str(path), shape, ProfileInvalid)
+        document = read_yaml(text_of(path, ProfileInvalid), str(path), shape, ProfileInvalid)
     except ProfileInvalid as error:
         problems += error.problems
         return None

@@ -32,7 +32,7 @@ from fieldkit.record.content import (
     statement,
 )
 from fieldkit.record.labels import LABELS
-from fieldkit.record.render import look, typst_version
+from fieldkit.record.render import layout_hash, typst_version
 from fieldkit.text import Said, Words
 from fieldkit.visit.model import PinnedProfile, Visit
 from fieldkit.visit.pin import pin
@@ -67,7 +67,7 @@ def build(
         draft=draft,
         made=made.isoformat(timespec="seconds"),
         journal=JournalHead(head.device, head.seq, head.hash, store.public_key.hex(), signed.signature),
-        renderer=Renderer(__version__, typst_version(), look(visit.paper)),
+        renderer=Renderer(__version__, typst_version(), layout_hash(visit.paper)),
         lost=tuple(words(damage.message) for damage in store.damage(visit.id)),
         schema=FORM_SCHEMA if visit.paper == "form" else SCHEMA,
         **from_journal(visit, visit.paper),
@@ -169,13 +169,13 @@ class _Facts:
                 yield from value
 
 
-def words(said: Said | str) -> Words:
+def words(text: Said | str) -> Words:
     """A text in both languages, as a record keeps it."""
-    if isinstance(said, Words):
-        return said
-    if isinstance(said, str):
-        return Words.same(said)
-    return Words(*(said.render(language) for language in Words.__struct_fields__))
+    if isinstance(text, Words):
+        return text
+    if isinstance(text, str):
+        return Words.same(text)
+    return Words(*(text.render(language) for language in Words.__struct_fields__))
 
 
 def _giver(visit: Visit, owner: Words | None) -> Party:
@@ -257,13 +257,13 @@ def _condition(visit: Visit) -> Words | None:
 
 
 def _tests(facts: _Facts) -> Iterable[TestSignature]:
-    for found in facts.every("documents"):
-        if isinstance(found, dict) and "sha256" in found:
+    for document in facts.every("documents"):
+        if isinstance(document, dict) and "sha256" in document:
             yield TestSignature(
-                name=str(found.get("name", "")),
-                sha256=str(found["sha256"]),
-                level=str(found.get("level", "")),
-                verdict=str(found.get("verdict", "")),
+                name=str(document.get("name", "")),
+                sha256=str(document["sha256"]),
+                level=str(document.get("level", "")),
+                verdict=str(document.get("verdict", "")),
             )
 
 

@@ -68,7 +68,7 @@ def options(
 
 def _is_record(path: Path) -> bool:
     try:
-        paper = pdf.read(document.read(path), path.name)
+        paper = pdf.read(document.read_bytes(path), path.name)
     except FieldkitError:
         return False  # whatever is wrong with it is said by whoever signs it
     return any(name == ATTACHMENT for name, _ in paper.attached)

@@ -104,13 +104,13 @@ def _made(visit: Visit, record: str) -> RecordMade | None:
     """The record meant; None for a visit that has none as it stands now."""
     if not record:
         return visit.records[-1] if visit.state == "recorded" else None
-    found = next((record_made for record_made in visit.records if record_made.name == record), None)
-    if found is None:
+    made = next((record_made for record_made in visit.records if record_made.name == record), None)
+    if made is None:
         raise RecordMissing(
             M("The visit {visit} has no record {record}.", visit=visit.id, record=record),
             hint=M("`fieldkit visit show` lists its records."),
         )
-    return found
+    return made
 
 
 def _draft(visits: Visits, visit: Visit, language: Language) -> RecordContent:

@@ -49,7 +49,7 @@ class Record(msgspec.Struct, frozen=True):
     checks: tuple[Finding, ...]
 
     @property
-    def told(self) -> Message:
+    def summary(self) -> Message:
         """What was made, in a sentence."""
         if self.signed:
             return M("The record was made and verified: {path}", path=str(self.pdf))
@@ -322,7 +322,7 @@ async def _kept(
     operator.progress(Progress(M("The record is kept: {name}", name=content.name), 4, 4))
     checks = judged.checks if judged is not None else ()
     for check in checks:
-        operator.say(check)
+        operator.show_finding(check)
     return Record(
         visit=visit.id,
         name=content.name,

@@ -125,7 +125,7 @@ EARLIER_LOOKS = (
 
 
 @functools.cache
-def look(paper: Paper = "handover") -> str:
+def layout_hash(paper: Paper = "handover") -> str:
     """The SHA-256 of everything that a record's looks depend on, but for Typst itself."""
     layout = PAPERS[paper]
     digest = hashlib.sha256(f"form {FORM}\n".encode())
@@ -142,12 +142,12 @@ def typst_version() -> str:
 
 def printable(text: str) -> str:
     """`text` with what the fonts lack, and what would not show, by its number; long runs may be broken."""
-    text = PRINTABLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", nfc(text).replace("\r\n", "\n"))
+    text = PRINTABLE.sub(lambda character: f"[U+{ord(character[0]):04X}]", nfc(text).replace("\r\n", "\n"))
     return re.sub(rf"\S{{{LONGEST_RUN + 1},}}", _breakable, text)
 
 
-def _breakable(found: re.Match[str]) -> str:
-    run = found[0]
+def _breakable(match: re.Match[str]) -> str:
+    run = match[0]
     if re.fullmatch(r"[0-9a-f]{40,64}", run):  # a hash: its column is wide enough
         return run
     return "\u200b".join(run[at : at + LONGEST_RUN] for at in range(0, len(run), LONGEST_RUN))
@@ -156,22 +156,22 @@ def _breakable(found: re.Match[str]) -> str:
 def _shown(content: RecordContent) -> dict[str, Any]:
     """What the template prints: every text fit for the fonts, moments as people write them."""
     moments = {
-        each
-        for each in (
+        moment
+        for moment in (
             content.made,
             content.visit.started,
             content.visit.signed_off,
             *(row.when for part in content.parts for row in part.rows),
-            *(moment for device in content.devices for moment in (device.not_before, device.not_after)),
+            *(limit for device in content.devices for limit in (device.not_before, device.not_after)),
         )
-        if each
+        if moment
     }
     shown = _fit(msgspec.to_builtins(content))
     zone = datetime.fromisoformat(content.made).tzinfo
     return {
         "content": shown,
         "labels": {name: msgspec.to_builtins(words) for name, words in PAPERS[content.paper].labels.items()},
-        "moments": {printable(each): _moment(each, zone) for each in moments},
+        "moments": {printable(moment): _moment(moment, zone) for moment in moments},
         "made": _spoken(content.made),
         "year": datetime.fromisoformat(content.made).year,
     }
@@ -181,9 +181,9 @@ def _fit(value: Any) -> Any:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list | tuple):
-        return [_fit(each) for each in value]
+        return [_fit(part) for part in value]
     if isinstance(value, dict):
-        return {key: _fit(each) for key, each in value.items()}
+        return {key: _fit(part) for key, part in value.items()}
     return value
 
 
@@ -215,9 +215,9 @@ MONTHS = (
 )  # fmt: skip
 
 
-def _place(found: dict[str, Any]) -> Place:
+def _place(box: dict[str, Any]) -> Place:
     """A box that Typst measured from the top left, as PDF measures: from the bottom left."""
-    left, top = round(found["x"]), round(found["y"])
-    width, height = round(found["width"]), round(found["height"])
-    bottom = round(found["page-height"]) - top - height
-    return Place(int(found["page"]) - 1, (left, bottom, left + width, bottom + height))
+    left, top = round(box["x"]), round(box["y"])
+    width, height = round(box["width"]), round(box["height"])
+    bottom = round(box["page-height"]) - top - height
+    return Place(int(box["page"]) - 1, (left, bottom, left + width, bottom + height))

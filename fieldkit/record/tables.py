@@ -107,22 +107,22 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
     language = content.language
 
     def line(name: str, value: str | Words | None) -> tuple[str, str]:
-        said = "" if value is None else value if isinstance(value, str) else shown(value, language)
-        return label(name, language), said
+        text = "" if value is None else value if isinstance(value, str) else shown(value, language)
+        return label(name, language), text
 
-    found = [line("record", content.name), line("number", content.number)]
+    lines = [line("record", content.name), line("number", content.number)]
     if content.sample:
-        found.append(line("sample", LABELS["sample-line"]))
+        lines.append(line("sample", LABELS["sample-line"]))
     if content.draft:
-        found.append(line("draft", LABELS["yes"]))
-    found += [line("lost", words) for words in content.lost]
+        lines.append(line("draft", LABELS["yes"]))
+    lines += [line("lost", words) for words in content.lost]
     if content.replaces:
-        found += [line("replaces", content.replaces), line("reason", content.reason)]
-    found += [line("basis", basi) for basi in content.basis]
-    found += [line("today", content.made), line("place", content.place)]
+        lines += [line("replaces", content.replaces), line("reason", content.reason)]
+    lines += [line("basis", basi) for basi in content.basis]
+    lines += [line("today", content.made), line("place", content.place)]
     sides = ("giver", "receiver") if content.paper == "handover" else ("filled-in-by", "answered-by")
     for side, party in zip(sides, (content.giver, content.receiver), strict=True):
-        found += [
+        lines += [
             line(side, party.agency),
             line("person", party.person),
             line("office", party.title),
@@ -132,7 +132,7 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
             line("code", party.code),
         ]
     for device in content.devices:
-        found += [
+        lines += [
             line("subscriber", device.subscriber),
             line("holder", device.holder),
             line("email", device.email),
@@ -148,9 +148,9 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
             line("pin", device.pin),
             line("condition", device.condition),
         ]
-    found += [line("notes", note) for note in content.notes]
+    lines += [line("notes", note) for note in content.notes]
     visit, journal = content.visit, content.journal
-    found += [
+    lines += [
         line("visit", visit.id),
         line("bureau", visit.bureau),
         line("checklist-version", f"{visit.checklist} {visit.version}"),
@@ -161,7 +161,7 @@ def facts(content: RecordContent) -> list[tuple[str, str]]:
         line("journal-hash", journal.hash),
         line("renderer", f"fieldkit {content.renderer.fieldkit}, Typst {content.renderer.typst}"),
     ]
-    return [each for each in found if each[1]]
+    return [fact for fact in lines if fact[1]]
 
 
 def rows(content: RecordContent) -> list[tuple[str, ...]]:

@@ -129,7 +129,7 @@ def to_csv(done: Sequence[JudgedDocument]) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     documents, signatures = _DOCUMENT[:-1], _SIGNATURE[1:-1]
-    writer.writerow([_word(each) for each in (*documents, *signatures, "reasons")])
+    writer.writerow([_word(title) for title in (*documents, *signatures, "reasons")])
     for judged in done:
         start = _document(judged)[:-1]
         rows = list(_signatures(judged)) or [("",) * (len(_SIGNATURE) - 1) + (_document(judged)[-1],)]
@@ -267,15 +267,15 @@ def data_of(judged: JudgedDocument) -> dict[str, Any]:
     """One document as the command line's JSON has it."""
     if judged.found is None:
         assert judged.error is not None
-        found: dict[str, Any] = {
+        data: dict[str, Any] = {
             "verdict": "fail",
             "checks": [{"id": "readable", "verdict": "fail", "detail": str(judged.error.message)}],
             "signatures": [],
             "error": judged.error.as_dict(),
         }
     else:
-        found = shape(judged.found)
-    return {"file": str(judged.path), "sha256": judged.sha256} | found
+        data = shape(judged.found)
+    return {"file": str(judged.path), "sha256": judged.sha256} | data
 
 
 def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: bool) -> bytes:
@@ -324,9 +324,11 @@ def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: boo
         "by": f"fieldkit {__version__}",
         "network": _word("yes" if known.network else "no"),
         "anchors": [printable(anchor) for anchor in known.anchors],
-        "lists": [printable(each) for each in known.lists],
+        "lists": [printable(path) for path in known.lists],
         "requests": [printable(request) for request in known.requests],
-        "counts": [[_word(each), str(verdicts.count(each))] for each in ("pass", "fail", "indeterminate")],
+        "counts": [
+            [_word(verdict), str(verdicts.count(verdict))] for verdict in ("pass", "fail", "indeterminate")
+        ],
         "note": _word("note" if signed else "plain-note"),
         "documents": [_printed(document) for document in done],
     }

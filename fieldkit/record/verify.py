@@ -27,7 +27,14 @@ from fieldkit.program import run
 from fieldkit.record import pdf, provenance, signing
 from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha256
 from fieldkit.record.labels import FORM_LABELS
-from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
+from fieldkit.record.render import (
+    ATTACHMENT,
+    EARLIER_LOOKS,
+    Rendered,
+    layout_hash,
+    render_apart,
+    typst_version,
+)
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
 from fieldkit.text import M, Message, nfc
 from fieldkit.validation import appearance
@@ -81,7 +88,7 @@ def verify(
     """
     data = b""
     try:
-        data = document.read(path)
+        data = document.read_bytes(path)
         paper = pdf.read(data, path.name)
         signatures = validate(path, trust=trust, crls=crls, at=at, network=network, policy=policy)
     except DocumentMissing:
@@ -146,7 +153,7 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
         yield Finding("rendering", "pass", same, detail)
         yield _places(paper, again)
         yield _additions(data, content, paper, again)
-    elif made.typst == typst_version() and made.look in (look(content.paper), *EARLIER_LOOKS):
+    elif made.typst == typst_version() and made.look in (layout_hash(content.paper), *EARLIER_LOOKS):
         yield Finding("rendering", "fail", M("The paper does not say what the data says."), detail)
     else:
         yield Finding(

@@ -118,7 +118,7 @@ def _on(document_pages: Sequence[Page], place: Place) -> Place:
 
 
 def sign_one(
-    job: SigningJob, signer: RawSigner, *, look: StampSpec | None = None, **more: Any
+    job: SigningJob, signer: RawSigner, *, stamp_spec: StampSpec | None = None, **more: Any
 ) -> SignedDocument:
     """Sign one document with the options `more` of `sign`.
 
@@ -127,40 +127,47 @@ def sign_one(
     if job.problem is not None:
         raise job.problem
     if not job.rewrite:
-        return _stamped(job.source, job.out, signer, look, more)
+        return _stamped(job.source, job.out, signer, stamp_spec, more)
     with tempfile.TemporaryDirectory(prefix="fieldkit-rewrite-") as folder:
         copy = Path(folder) / job.source.name
         rewrite(job.source, copy)
-        signed = _stamped(copy, job.out, signer, look, more)
+        signed = _stamped(copy, job.out, signer, stamp_spec, more)
     note = Finding("rewritten", "pass", M("The document was rewritten by qpdf before it was signed."))
     return msgspec.structs.replace(signed, checks=(note, *signed.checks))
 
 
 def _stamped(
-    source: Path, out: Path, signer: RawSigner, look: StampSpec | None, more: dict[str, Any]
+    source: Path, out: Path, signer: RawSigner, stamp_spec: StampSpec | None, more: dict[str, Any]
 ) -> SignedDocument:
-    if look is None:
+    if stamp_spec is None:
         return sign(source, out, signer, **more)
     password: Secret | None = more.get("password")
     placed: list[bool] = []
-    document_pages = pages(source, password) if look.seal is not None and not more.get("reserve") else None
+    document_pages = (
+        pages(source, password) if stamp_spec.seal is not None and not more.get("reserve") else None
+    )
 
     def drawn(field: Place | None) -> Stamp:
-        spot, known = look.spot(source, password, field, document_pages)
+        spot, known = stamp_spec.spot(source, password, field, document_pages)
         placed.append(known)
-        return look.on(spot)
+        return stamp_spec.on(spot)
 
-    if look.seal is not None and document_pages is not None:
-        spot, _ = look.spot(source, password, document_pages=document_pages)
-        seal = beside(document_pages[spot.page], spot, look.seal.size_mm, look.seal.overlap or OVERLAP)
+    if stamp_spec.seal is not None and document_pages is not None:
+        spot, _ = stamp_spec.spot(source, password, document_pages=document_pages)
+        seal = beside(
+            document_pages[spot.page], spot, stamp_spec.seal.size_mm, stamp_spec.seal.overlap or OVERLAP
+        )
         more = more | {"reserve": (Reserved(permission.FIELDS["agency"], seal),)}
-    signed = sign(source, out, signer, stamp=Drawing(look.rule.kind, drawn), **more)
+    signed = sign(source, out, signer, stamp=Drawing(stamp_spec.rule.kind, drawn), **more)
     if all(placed):
         return signed
     note = Finding(
         "stamp-place",
         "not-checked",
-        M("The name {name} was not found on any page; the stamp stands at the lower right.", name=look.name),
+        M(
+            "The name {name} was not found on any page; the stamp stands at the lower right.",
+            name=stamp_spec.name,
+        ),
         required=False,
     )
     return msgspec.structs.replace(signed, checks=(*signed.checks, note))
@@ -170,7 +177,7 @@ def sign_each(
     jobs: Sequence[SigningJob],
     signer: RawSigner,
     *,
-    look: StampSpec | None = None,
+    stamp_spec: StampSpec | None = None,
     progress: Callable[[Progress], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
     **more: Any,
@@ -191,7 +198,7 @@ def sign_each(
             done.append(SigningOutcome(job, error=job.problem or fatal))
             continue
         try:
-            done.append(SigningOutcome(job, sign_one(job, signer, look=look, **more)))
+            done.append(SigningOutcome(job, sign_one(job, signer, stamp_spec=stamp_spec, **more)))
         except FieldkitError as error:
             done.append(SigningOutcome(job, error=error))
             fatal = error if _of_all(error) else None

@@ -186,7 +186,7 @@ def _would_help(path: Path) -> bool:
 
 def _raw(path: Path) -> bytes:
     try:
-        return document.read(path)
+        return document.read_bytes(path)
     except FieldkitError:
         return b""
 
@@ -201,7 +201,7 @@ def rewrite(source: Path, out: Path) -> None:
         raise DocumentMissing(
             M("{program} is not on this machine. Install it: {package}", program="qpdf", package="qpdf")
         )
-    data = document.read(source)
+    data = document.read_bytes(source)
     if b"/ByteRange" in data:
         raise DocumentLocked(
             M("The document {name} is signed; rewriting it would break its signatures.", name=source.name),

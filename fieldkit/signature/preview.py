@@ -29,7 +29,7 @@ SMALLEST_MM = 4
 
 
 class StampDraft(msgspec.Struct, frozen=True):
-    """Where a stamp is about to go. found: by title and name, not by default. start: where it began.
+    """Where a stamp is about to go. located: by title and name, not by default. start: where it began.
 
     Every change gives a new draft, and keeps the stamp on its page.
     """
@@ -37,7 +37,7 @@ class StampDraft(msgspec.Struct, frozen=True):
     pages: tuple[Page, ...]
     start: Place
     place: Place
-    found: bool = True
+    located: bool = True
     fixed: bool = False
 
     @property
@@ -112,36 +112,36 @@ class StampDraft(msgspec.Struct, frozen=True):
 class Placer(Protocol):
     """What an `Operator` also is where it can show pages: it lets the person see the stamp and move it."""
 
-    async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
+    async def place_stamp(self, source: Path, stamp_spec: StampSpec, draft: StampDraft) -> Place | None:
         """The place the person agreed to; None if they left without."""
 
 
 def draft(
-    source: Path, look: StampSpec, *, password: Secret | None = None, field: Place | None = None
+    source: Path, stamp_spec: StampSpec, *, password: Secret | None = None, field: Place | None = None
 ) -> StampDraft:
-    """The stamp of `look` where signing `source` would put it. field: the place of an existing field.
+    """The stamp of `stamp_spec` where signing `source` would put it. field: the place of an existing field.
 
     :raises DocumentUnfit, DocumentEncrypted: the document cannot be read, or has no pages.
     """
     held = tuple(pages(source, password))
     if not held:
         raise DocumentUnfit(M("The document {name} has no pages.", name=source.name))
-    spot, known = look.spot(source, password, field, held)
+    spot, known = stamp_spec.spot(source, password, field, held)
     return StampDraft(
         held,
         spot,
         spot,
         known,
-        fixed=look.rule.image == "seal" or field is not None,
+        fixed=stamp_spec.rule.image == "seal" or field is not None,
     )
 
 
 class Easel:
     """Draws drafts of one document, from any thread. What was drawn is kept: a nudge costs no program."""
 
-    def __init__(self, source: Path, look: StampSpec, *, password: Secret | None = None) -> None:
+    def __init__(self, source: Path, stamp_spec: StampSpec, *, password: Secret | None = None) -> None:
         self._source = source
-        self._look = look
+        self._stamp_spec = stamp_spec
         self._password = password
         self._drawing = threading.Lock()
         self._pages: dict[tuple[int, int, int, Window], Pixels] = {}
@@ -184,7 +184,7 @@ class Easel:
         key = (across, up, width, height)
         if key not in self._stamps:
             upright = Place(0, (0, 0, max(across, 1), max(up, 1)), 0, draft.place.unit)
-            form = self._look.on(upright).form
+            form = self._stamp_spec.on(upright).form
             with tempfile.TemporaryDirectory(prefix="fieldkit-preview-") as folder:
                 path = Path(folder) / "stamp.pdf"
                 path.write_bytes(form)

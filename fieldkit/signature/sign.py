@@ -329,7 +329,7 @@ def _reopened(
 
     from fieldkit.pdf.reader import patient
 
-    def read(file: BinaryIO) -> Any:
+    def read_pdf(file: BinaryIO) -> Any:
         file.seek(0)
         reader = patient(file)
         if reader.encrypted:
@@ -337,9 +337,9 @@ def _reopened(
         return reader
 
     with boundary.reading(name):
-        reader = read(made)
+        reader = read_pdf(made)
         filled = [field_name for field_name, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
-        broken = permission.broken(reader, read(source)) if source is not None else ""
+        broken = permission.broken(reader, read_pdf(source)) if source is not None else ""
     if field not in filled:
         raise SigningFailed(
             M("The signature cannot be found in the file that was written; it was discarded."),

@@ -19,7 +19,7 @@ def flip(path: Path, out: Path) -> int:
     """
     from fieldkit.pdf.byte_ranges import signed_ranges
 
-    data = bytearray(document.read(path))
+    data = bytearray(document.read_bytes(path))
     signed = signed_ranges(path)
     if not signed:
         raise NotSigned(M("There is no signature in {name}.", name=path.name))

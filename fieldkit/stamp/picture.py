@@ -31,7 +31,7 @@ def checked(path: Path, rule: StampRule, place: Place) -> bytes:
 
     :raises StampUnfit: it is not, and why.
     """
-    data = document.read(path)
+    data = document.read_bytes(path)
     name = path.name
     _measure(data, name)
     picture = _opened(data, name)

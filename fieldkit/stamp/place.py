@@ -71,11 +71,11 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class StampPlaces(msgspec.Struct, frozen=True):
-    """The places for a person's signature and an agency's seal. found: the name was on the page."""
+    """The places for a person's signature and an agency's seal. located: the name was on the page."""
 
     person: Place
     agency: Place
-    found: bool
+    located: bool
 
 
 def pages(path: Path, password: Secret | None = None) -> list[Page]:
@@ -125,7 +125,7 @@ def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:
 
 
 def locate(
-    found: Sequence[Page],
+    shown: Sequence[Page],
     *,
     name: str,
     title: str = "",
@@ -136,10 +136,10 @@ def locate(
     """The places by the signer's `name` (its last occurrence) and `title` (the last one above it).
 
     overlap: percent of the signature that the seal covers, on its left. Without the name on any page
-    the lower right of the last page is taken, and `found` is False.
+    the lower right of the last page is taken, and `located` is False.
     """
-    for number in range(len(found) - 1, -1, -1):
-        page = found[number]
+    for number in range(len(shown) - 1, -1, -1):
+        page = shown[number]
         spot = _last(page, name)
         if spot is None:
             continue
@@ -150,11 +150,11 @@ def locate(
         height = min(height, max(spot.top - ceiling, 12))
         middle = (ceiling + spot.top) / 2
         person = on_page(page, number, centre - width / 2, middle - height / 2, width, height)
-        return StampPlaces(person, beside(page, person, seal_mm, overlap), found=True)
-    page, last = (found[-1], len(found) - 1) if found else (Page(PageSheet()), 0)
+        return StampPlaces(person, beside(page, person, seal_mm, overlap), located=True)
+    page, last = (shown[-1], len(shown) - 1) if shown else (Page(PageSheet()), 0)
     width, height = (page.sheet.units(value) for value in person_mm)
     person = on_page(page, last, page.width * 0.7 - width / 2, page.height * 0.8 - height / 2, width, height)
-    return StampPlaces(person, beside(page, person, seal_mm, overlap), found=False)
+    return StampPlaces(person, beside(page, person, seal_mm, overlap), located=False)
 
 
 def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) -> Place:

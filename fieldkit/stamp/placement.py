@@ -107,7 +107,7 @@ class _Beside:
         if person is not None and person.page < len(pages):
             return beside(pages[person.page], person, rule.size_mm, overlap), True
         spots = locate(pages, name=name, title=title, seal_mm=rule.size_mm, overlap=overlap)
-        return spots.agency, spots.found
+        return spots.agency, spots.located
 
     def resembles(self, stamp: SeenStamp, page: Page) -> bool:
         square = stamp.height and 0.85 < stamp.width / stamp.height < 1.18 and stamp.width > 20
@@ -143,7 +143,7 @@ class _AboveName:
         self, rule: StampRule, pages: Sequence[Page], name: str, title: str, person: Place | None
     ) -> tuple[Place, bool]:
         spots = locate(pages, name=name, title=title, overlap=rule.overlap or OVERLAP)
-        return spots.person, spots.found
+        return spots.person, spots.located
 
     def resembles(self, stamp: SeenStamp, page: Page) -> bool:
         return not _in_corner(stamp, page)

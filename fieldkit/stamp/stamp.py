@@ -128,13 +128,13 @@ def _render(place: Place, shown: str, lines: Sequence[str], size: int, files: di
     return form
 
 
-def _not_drawn(said: str) -> StampUnfit:
-    if TOO_LONG in said:  # it would be cut off, or stand outside of its place
+def _not_drawn(reason: str) -> StampUnfit:
+    if TOO_LONG in reason:  # it would be cut off, or stand outside of its place
         return StampUnfit(
             M("The stamp's text does not fit its place."), hint=M("Shorten it, or give a larger place.")
         )
     return StampUnfit(
         M("The stamp could not be drawn."),
         hint=M("Give another picture, or sign without a stamp."),
-        detail=said.splitlines()[0][:200] if said else "",
+        detail=reason.splitlines()[0][:200] if reason else "",
     )

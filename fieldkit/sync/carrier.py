@@ -40,7 +40,7 @@ class Carrier(Protocol):
     def list(self) -> list[TargetFile]:
         """What is there of the files that travel."""
 
-    def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
+    def upload(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
         """Write `chunks` from `offset` on; once `size` bytes are there and their hash is right, publish them.
 
         :raises TargetDamaged: they do not read back as they should; the unfinished file is gone then.

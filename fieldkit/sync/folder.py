@@ -56,7 +56,7 @@ class FolderCarrier:
                         target_files.append(TargetFile(name, size, name == entry.name))
         return target_files
 
-    def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
+    def upload(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
         self._check(name)
         with self._saying():
             self._make()

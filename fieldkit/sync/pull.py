@@ -66,7 +66,7 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> PullResul
             data = _fetch(carrier, target_file)
             if digest(data) in known:
                 continue
-            read = receipt.read(data, hub_keys, store)
+            read = receipt.read_receipt(data, hub_keys, store)
         except JournalForked:
             raise
         except ReceiptInvalid as error:

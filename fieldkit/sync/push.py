@@ -172,11 +172,11 @@ def deliver(carrier: Carrier, made: bundle.BuiltBundle, tell: Tell) -> None:
     begun = there.get((made.name, False), 0)
     offset = begun if begun <= made.size else 0
     try:
-        carrier.put(made.name, offset, _chunks(made, offset, tell), made.size, made.sha256)
+        carrier.upload(made.name, offset, _chunks(made, offset, tell), made.size, made.sha256)
     except TargetDamaged:
         if offset == 0:
             raise
-        carrier.put(made.name, 0, _chunks(made, 0, tell), made.size, made.sha256)
+        carrier.upload(made.name, 0, _chunks(made, 0, tell), made.size, made.sha256)
 
 
 def _chunks(made: bundle.BuiltBundle, offset: int, tell: Tell) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ def is_for(name: str, device: str) -> bool:
     return match is not None and match[1] == device
 
 
-def read(data: bytes, hub_keys: Sequence[bytes], store: Store) -> Receipt:
+def read_receipt(data: bytes, hub_keys: Sequence[bytes], store: Store) -> Receipt:
     """The receipt in `data`, signed by one of `hub_keys` and true of the journal in `store`.
 
     Of an entry that is lost here, head office's signature alone is what there is to go by.

@@ -21,7 +21,7 @@ import msgspec
 
 from fieldkit.home import account_folders, private
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
-from fieldkit.journal.files import OS, keep
+from fieldkit.journal.files import OS, write_whole
 from fieldkit.text import M, Message
 from fieldkit.token import errors
 from fieldkit.token.model import plain_serial
@@ -88,7 +88,7 @@ class Failures(msgspec.Struct, array_like=True):
     def of(self, *, so: bool) -> int:
         return self.so if so else self.pin
 
-    def put(self, count: int, *, so: bool) -> None:
+    def set_count(self, count: int, *, so: bool) -> None:
         if so:
             self.so = count
         else:
@@ -175,7 +175,7 @@ class Attempts:
             return
         with contextlib.suppress(OSError):
             self._make_folder()
-            keep(OS, self._folder / EARLIER, [msgspec.json.encode(self._earlier)])
+            write_whole(OS, self._folder / EARLIER, [msgspec.json.encode(self._earlier)])
             _hand_over(self._folder / EARLIER)
 
     def count(self, identity: TokenIdentity) -> FailureCount:
@@ -326,7 +326,7 @@ class Attempts:
                 return
             content = _encoded(identity, [])
             try:
-                keep(OS, path, [content])
+                write_whole(OS, path, [content])
             except OSError:
                 spare = next(iter(sorted(self._folder.glob("spare-*"))), None)
                 if spare is None:
@@ -344,7 +344,7 @@ class Attempts:
                 for number in range(SPARES):
                     spare = self._folder / f"spare-{number}"
                     if not spare.exists():
-                        keep(OS, spare, [os.urandom(SIZE)])
+                        write_whole(OS, spare, [os.urandom(SIZE)])
                         _hand_over(spare)
         finally:
             os.close(guard)
@@ -391,7 +391,7 @@ class HeldCount:
         :raises OSError: it may not be.
         """
         own = own_of(self._failures, self._identity)
-        own.put(own.of(so=so) + 1, so=so)
+        own.set_count(own.of(so=so) + 1, so=so)
         self._save()
 
     def take_back(self, *, so: bool) -> None:
@@ -412,7 +412,7 @@ class HeldCount:
             if failure.same(self._identity) or (
                 everywhere and self._identity.certain and failure.same(self._identity) is None
             ):
-                failure.put(0, so=so)
+                failure.set_count(0, so=so)
         with contextlib.suppress(OSError):
             self._save()
         for other in self._besides:
@@ -420,7 +420,7 @@ class HeldCount:
 
     def _take_back(self, *, so: bool) -> None:
         own = own_of(self._failures, self._identity)
-        own.put(max(0, own.of(so=so) - 1), so=so)
+        own.set_count(max(0, own.of(so=so) - 1), so=so)
 
     def _save(self) -> None:
         if self._descriptor is not None:

@@ -170,14 +170,14 @@ class FieldkitApp(App[int], inherit_bindings=False):
                 return
         for screen in self.screen_stack:
             if isinstance(screen, FieldkitScreen):
-                await screen.keep()
+                await screen.keep_typed()
         self.tokens.stop()
         await self.desk.close()
         self.exit(0)
 
     # --- what others tell the app
 
-    def note(self, text: Said | str) -> None:
+    def show_note(self, text: Said | str) -> None:
         """Keep something that happened, for the list of what happened."""
         self.history.append(text)
 
@@ -186,7 +186,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         from fieldkit.tui.screens.dialogs import ErrorScreen
 
         shown = as_error(error)
-        self.note(shown.message)
+        self.show_note(shown.message)
         if shown.status == 5:
             self._write_log(error)
         self.push_screen(ErrorScreen(shown, title))
@@ -201,13 +201,13 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.push_screen(message.make(), hand_on)
 
     def on_token_came_or_went(self, message: TokenCameOrWent) -> None:
-        self.note(message.text)
+        self.show_note(message.text)
         if self.front is not None:
             self.front.status(message.text)
 
     def on_foreign_byte(self) -> None:
         text = M("A character that is not UTF-8 was dropped; set the terminal to UTF-8.")
-        self.note(text)
+        self.show_note(text)
         if self.front is not None:
             self.front.status(text)
 

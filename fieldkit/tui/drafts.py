@@ -12,7 +12,7 @@ import msgspec
 
 from fieldkit.errors import from_system
 from fieldkit.journal.errors import StoreReadOnly
-from fieldkit.journal.files import OS, keep
+from fieldkit.journal.files import OS, write_whole
 from fieldkit.text import M, Message
 from fieldkit.tui.desk import Desk
 
@@ -45,7 +45,7 @@ class Drafts:
             self._texts[item] = text
         return had != (text is not None)
 
-    def read(self) -> Message | None:
+    def load(self) -> Message | None:
         """Take over what is on the disk; what of it cannot be read is set aside and said."""
         damage = None
         try:
@@ -90,7 +90,7 @@ class Drafts:
         try:
             if now:
                 OS.folder(self._path.parent)
-                keep(OS, self._path, [msgspec.json.encode(now)])
+                write_whole(OS, self._path, [msgspec.json.encode(now)])
             else:
                 OS.remove(self._path)
         except OSError as error:

@@ -26,7 +26,7 @@ class Host(Protocol):
     tokens: TokenWatch
     visit_wanted: str
 
-    def note(self, text: Said | str) -> None:
+    def show_note(self, text: Said | str) -> None:
         """Keep something that happened for the list of this session."""
 
     def show_error(self, error: BaseException, title: Said | None = None) -> None:

@@ -68,7 +68,7 @@ def judge_each(
 def _one(path: Path, judge: Callable[[Path], Judgement]) -> JudgedDocument:
     digest, size = "", 0
     try:
-        data = document.read(path)
+        data = document.read_bytes(path)
         digest, size = hashlib.sha256(data).hexdigest(), len(data)
         del data
         return JudgedDocument(path, digest, size, judge(path))

@@ -47,7 +47,7 @@ class _Folded:
         self.later: list[Entry] = []
         self.last: Entry | None = None
 
-    def take(self, entry: Entry) -> None:
+    def apply(self, entry: Entry) -> None:
         self.last = entry
         if self.signoff is not None and traits(entry.kind).held_back:
             self.later.append(entry)  # the officer did not see it: it counts from the next amendment on
@@ -97,7 +97,7 @@ class _Folded:
         if attempt.erased:
             self.tokens.append(("", _plain_serial(attempt.erased)))
 
-    def note(self, entry: Entry) -> None:
+    def add_note(self, entry: Entry) -> None:
         self.notes.append(str(entry.value))
 
     def sign_off(self, entry: Entry) -> None:
@@ -132,7 +132,7 @@ HANDLERS: Mapping[str, Callable[[_Folded, Entry], None]] = {
     "answer": _Folded.answer,
     "evidence": _Folded.prove,
     "attempt": _Folded.attempt,
-    "note": _Folded.note,
+    "note": _Folded.add_note,
     "signoff": _Folded.sign_off,
     "record": _Folded.record,
     "amend": _Folded.amend,
@@ -147,7 +147,7 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
     """
     folded = _Folded()
     for entry in entries:
-        folded.take(entry)
+        folded.apply(entry)
     start, last = folded.start, folded.last
     if start is None or last is None:
         return None

@@ -49,7 +49,9 @@ async def settle(
                 return visits.attach(visit.id, item.id, Path(typed).expanduser())
             return visits.answer(visit.id, item.id, typed)
         except AnswerInvalid as error:
-            operator.say(Finding(id="answer-invalid", severity="fail", message=M("{said}", said=str(error))))
+            operator.show_finding(
+                Finding(id="answer-invalid", severity="fail", message=M("{said}", said=str(error)))
+            )
 
 
 def question(item: Item, visit: Visit) -> Question:

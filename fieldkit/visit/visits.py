@@ -218,7 +218,7 @@ class Visits:
         before = now.answered.get(item)
         for attempt in now.attempts.get(item, ()):
             if attempt.code == CHANGED:
-                operator.say(_left_behind(attempt.message))
+                operator.show_finding(_left_behind(attempt.message))
         trace = _Trace(self._append, now.id, item)
         context = Context(
             home=self.home,

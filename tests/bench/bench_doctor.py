@@ -46,10 +46,10 @@ def watched(probes: Iterable[Probe], took: dict[str, list[float]]) -> tuple[Prob
     def watch(probe: Probe) -> Probe:
         def look(subject: Subject) -> Iterable[Finding]:
             begun = time.perf_counter()
-            yield from probe.look(subject)
+            yield from probe.run(subject)
             took.setdefault(probe.id, []).append(time.perf_counter() - begun)
 
-        return msgspec.structs.replace(probe, look=look)
+        return msgspec.structs.replace(probe, run=look)
 
     return tuple(watch(probe) for probe in probes)
 

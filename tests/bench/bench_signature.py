@@ -321,7 +321,7 @@ def test_a_stamp_and_its_preview(tmp_path: Path) -> None:
     signer = Pki().signer()
     plain, stamped = _medians(
         lambda: sign.sign(path, out, signer, overwrite=True),
-        lambda: batch.sign_one(batch.SigningJob(path, out), signer, look=look, overwrite=True),
+        lambda: batch.sign_one(batch.SigningJob(path, out), signer, stamp_spec=look, overwrite=True),
         times=11,
     )
     shown = preview.draft(path, look)

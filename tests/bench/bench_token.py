@@ -182,7 +182,7 @@ def test_provisioning_a_token_against_openssl_and_pkcs11_tool(
         meant = fresh("step")
         agents.tokens()
         began = time.perf_counter()
-        holder = identity.identity(files.read(file.read_bytes(), Secret(PASSWORD)))
+        holder = identity.identity(files.read_contents(file.read_bytes(), Secret(PASSWORD)))
         with agents.session(meant, pin()) as session:
             importing.import_identity(session, holder, "officer")
         took = 1000 * (time.perf_counter() - began)

@@ -73,7 +73,7 @@ def survives(data: bytes, sample: SampleAuthority) -> None:
     error = None
     try:
         files.wants_password(data)
-        found = files.read(data, Secret(PASSWORD), name="given")
+        found = files.read_contents(data, Secret(PASSWORD), name="given")
         inspect.describe_all(found, at=NOW, anchors=sample.anchors, crls=sample.crls)
         identity.identity(found, at=NOW)
     except FieldkitError as raised:
@@ -177,7 +177,7 @@ def test_any_text_is_a_subject_or_refused(text: str) -> None:
 
 def test_a_certificate_with_odd_content_is_described_all_the_same(person: IssuedCertificate) -> None:
     odd = pem(person.certificate) + b"\n-----BEGIN SOMETHING ELSE-----\nAAAA\n-----END SOMETHING ELSE-----\n"
-    found = files.read(odd, None)
+    found = files.read_contents(odd, None)
     assert found.ignored == ("SOMETHING ELSE",)
 
 
@@ -192,7 +192,7 @@ def test_a_pkcs12_with_parts_that_lack_theirs_is_refused_in_words(inside: str) -
     safe = tagged(0x30, bytes.fromhex(inside))
     wrapped = tagged(0x30, data + tagged(0xA0, tagged(0x04, safe)))
     with pytest.raises(FieldkitError):
-        files.read(tagged(0x30, b"\x02\x01\x03" + wrapped), None, name="damaged.p12")
+        files.read_contents(tagged(0x30, b"\x02\x01\x03" + wrapped), None, name="damaged.p12")
 
 
 def test_a_certificate_of_a_year_that_is_none_is_called_damaged(

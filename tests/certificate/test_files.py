@@ -26,7 +26,7 @@ from tests.conftest import Run
 
 
 def opened(data: bytes, password: str | None = PASSWORD) -> Contents:
-    return files.read(data, None if password is None else Secret(password), name="given")
+    return files.read_contents(data, None if password is None else Secret(password), name="given")
 
 
 def holds(found: Contents, person: IssuedCertificate, chain: int = 2) -> bool:
@@ -88,9 +88,9 @@ def test_the_password_is_asked_for_once_and_only_if_it_is_needed(
         asked.append(True)
         return Secret(PASSWORD)
 
-    files.read(clear["all"].read_bytes(), ask)
+    files.read_contents(clear["all"].read_bytes(), ask)
     assert not asked
-    files.read(pkcs12(), ask)
+    files.read_contents(pkcs12(), ask)
     assert len(asked) == 1
 
 
@@ -173,7 +173,7 @@ def test_a_certificate_survives_mail_and_editors(person: IssuedCertificate, dres
 
 
 def test_der_is_a_certificate_whatever_it_is_called(person: IssuedCertificate) -> None:
-    found = files.read(person.certificate, None, name="holiday.jpg")
+    found = files.read_contents(person.certificate, None, name="holiday.jpg")
     assert (found.kind, found.certificates) == ("certificate", (person.certificate,))
 
 
@@ -232,7 +232,7 @@ def test_plain_keys_need_no_password(
 
 def test_an_elliptic_key_is_named_by_its_curve(sample: SampleAuthority) -> None:
     issued = sample.issue(key="ec:p384")
-    found = files.read(issued.pkcs12.read_bytes(), issued.secret())
+    found = files.read_contents(issued.pkcs12.read_bytes(), issued.secret())
     assert [key.kind for key in found.keys] == ["ec:p384"]
 
 

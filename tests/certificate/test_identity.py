@@ -19,7 +19,7 @@ from tests.issuing import expired, not_yet_valid
 
 
 def contents(issued: IssuedCertificate) -> Contents:
-    return files.read(issued.pkcs12.read_bytes(), issued.secret())
+    return files.read_contents(issued.pkcs12.read_bytes(), issued.secret())
 
 
 def of(issued: IssuedCertificate, at: datetime | None = NOW, pick: str = "") -> Identity:
@@ -184,7 +184,7 @@ def test_a_day_is_a_day_and_has_its_hour_only_where_that_decides() -> None:
 
 def test_why_a_file_cannot_be_used_is_read_in_the_language_of_the_reader() -> None:
     with pytest.raises(FieldkitError) as raised:
-        files.read(b"\x30\x82nonsense", None, name="mẫu.p12")
+        files.read_contents(b"\x30\x82nonsense", None, name="mẫu.p12")
     message = raised.value.message
     assert isinstance(message, Message)
     assert all(isinstance(each, str | Message) for each in message.params.values())

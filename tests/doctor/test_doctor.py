@@ -170,7 +170,7 @@ class Refusing:
         self.offered.append(plan)
         return False
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         pass
 
 

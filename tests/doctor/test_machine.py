@@ -164,7 +164,7 @@ def test_a_line_through_ssh_and_tmux_is_told(home: Home) -> None:
 
 
 def test_a_module_named_that_is_not_there_is_a_fault(home: Home) -> None:
-    assert told(modules.look(Subject(home, modules=("/nowhere.so",))))[0] == ("modules", "fail")
+    assert told(modules.probe_modules(Subject(home, modules=("/nowhere.so",))))[0] == ("modules", "fail")
 
 
 def test_the_system_is_told_by_its_name(home: Home) -> None:

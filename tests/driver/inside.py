@@ -56,7 +56,7 @@ class Agreeing:
         if self.task is not None and JOB.get("stop_at") and progress.done > JOB["stop_at"]:
             self.loop.call_soon_threadsafe(self.task.cancel)
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self.findings.append(f"{finding.id} {finding.severity} {finding.message}")
 
 

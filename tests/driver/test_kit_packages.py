@@ -24,7 +24,7 @@ def folder(home: Home) -> Path:
 
 
 def note(home: Home, profile: str, name: str) -> None:
-    kit_packages.note(
+    kit_packages.record_packages(
         home,
         profile,
         kit_packages.DriverPackages(kit_packages.systems()[0], (kit_packages.DriverPackage(name, SHA256),)),

@@ -60,7 +60,7 @@ def only(findings: Iterator[Finding] | list[Finding]) -> Finding:
 
 def looked(seen: Subject) -> Finding:
     (probe,) = services.probes(seen.profiles)
-    return only(list(probe.look(seen)))
+    return only(list(probe.run(seen)))
 
 
 def test_a_timestamp_authority_tells_the_time_and_the_clock_agrees(
@@ -179,9 +179,11 @@ def test_a_proxy_that_refuses_is_told_as_such(proxy: tuple[str, list[str]]) -> N
 
 def test_roots_and_fresh_lists_are_told_and_old_ones_warned_of(home: Home, own: SampleAuthority) -> None:
     seen = subject(home, "")
-    assert {finding.severity for finding in trust.look(seen)} == {"info"}  # nothing is there yet
+    assert {finding.severity for finding in trust.probe_revocation_lists(seen)} == {
+        "info"
+    }  # nothing is there yet
     own.install(home)
-    findings = list(trust.look(seen))
+    findings = list(trust.probe_revocation_lists(seen))
     assert [(finding.id, finding.severity) for finding in findings] == [
         ("anchors", "pass"),
         ("crl", "pass"),
@@ -207,7 +209,7 @@ def test_a_revocation_list_is_judged_by_its_own_dates(
     now = datetime.datetime.now(UTC)
     dates = (now + timedelta(days=since), now + timedelta(days=until))
     (folder / "one.crl").write_bytes(own.renew_crl(this_update=dates[0], next_update=dates[1]))
-    finding = next(finding for finding in trust.look(seen) if finding.id == "crl")
+    finding = next(finding for finding in trust.probe_revocation_lists(seen) if finding.id == "crl")
     assert (finding.severity, words in str(finding.message)) == (severity, True)
 
 
@@ -219,7 +221,7 @@ def test_what_is_no_revocation_list_raises_nothing_but_what_is_said(data: bytes)
         file.write(data)
         file.flush()
         with pytest.raises(ValueError):
-            trust.read(Path(file.name))
+            trust.read_revocation_list(Path(file.name))
 
 
 def test_the_fonts_have_every_vietnamese_letter() -> None:

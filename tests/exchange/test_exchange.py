@@ -103,7 +103,7 @@ def test_what_was_changed_on_the_way_is_refused_and_not_kept(pki: Pki, signed: P
     assert opened.files == ()
     answer = edxml.read_status(Path(opened.status).read_bytes())
     assert answer.code == "02"
-    assert answer.said, "the sender is told why"
+    assert answer.reason, "the sender is told why"
     failed = {check.id for check in opened.checks if check.severity == "fail"}
     assert {"digest", "signatures", "signature-integrity", "signature-pdfsig-integrity"} <= failed
 
@@ -449,7 +449,7 @@ def test_a_message_from_another_program_is_read(pki: Pki, signed: Path) -> None:
       <AttachmentEncoded><Attachment><ContentId>a7</ContentId><AttachmentName>a.pdf</AttachmentName>
         <ContentTransferEncoded>{content}</ContentTransferEncoded></Attachment></AttachmentEncoded>
     </edXML>"""
-    message = edxml.read(data.encode())
+    message = edxml.read_envelope(data.encode())
     assert message.faults == ()
     assert message.attachments[0].content == signed.read_bytes()
     assert message.header.notation == "CV-MẪU"
@@ -492,7 +492,7 @@ def test_bytes_changed_in_a_signed_package_never_pass_for_something_else(
     pki: Pki, ec_signer: SoftwareSigner, signed: Path, tmp_path: Path
 ) -> None:
     data = _sealed(signed, ec_signer, tmp_path)
-    original, path = edxml.read(data), tmp_path / "hurt.edxml"
+    original, path = edxml.read_envelope(data), tmp_path / "hurt.edxml"
     alone = functools.partial(validate, trust=pki.anchors, crls=pki.crls())
     # most of a package is one long base64 text; what matters is mostly elsewhere
     start, end = data.index(b"<ContentTransferEncoded>"), data.index(b"</ContentTransferEncoded>")
@@ -513,7 +513,7 @@ def test_bytes_changed_in_a_signed_package_never_pass_for_something_else(
             except FieldkitError:
                 return
             if opened.verdict == "pass":
-                again = edxml.read(bytes(made))
+                again = edxml.read_envelope(bytes(made))
                 assert (again.header, again.attachments) == (original.header, original.attachments)
 
     flips()

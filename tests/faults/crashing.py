@@ -121,7 +121,7 @@ class CrashingDisk:
         node = self._node(path)
         return FileStatus(len(node.seen), node.changed, 0o600, 0)
 
-    def read(self, path: Path) -> bytes:
+    def read_file(self, path: Path) -> bytes:
         self._call("read")
         return bytes(self._node(path).seen)
 

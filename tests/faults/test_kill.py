@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from fieldkit.journal.health import look
+from fieldkit.journal.health import examine_store
 from fieldkit.journal.store import Store
 from fieldkit.journal.verify import verify
 from tests.faults import worker
@@ -95,7 +95,7 @@ def test_a_store_in_use_is_looked_at_all_the_while_and_never_seems_damaged(folde
     for _ in range(120):
         found = verify(folder)
         assert [check for check in found.checks if check.severity == "fail" and check.required] == []
-        findings = {finding.id: finding for finding in look(folder)}
+        findings = {finding.id: finding for finding in examine_store(folder)}
         assert findings["store"].severity == "pass", findings
     ours.kill()
     for number in range(60):

@@ -59,8 +59,8 @@ class Counting(Disk):
         super().__init__()
         self.read_whole = 0
 
-    def read(self, path: Path) -> bytes:
-        data = super().read(path)
+    def read_file(self, path: Path) -> bytes:
+        data = super().read_file(path)
         self.read_whole += len(data) if path.suffix == ".fkj" else 0
         return data
 

@@ -77,10 +77,10 @@ def test_a_store_in_use_is_taken_out(folder: Path, tmp_path: Path) -> None:
 class BadSpot(Disk):
     """A disk that cannot give back attached files."""
 
-    def read(self, path: Path) -> bytes:
+    def read_file(self, path: Path) -> bytes:
         if "attachments" in path.parts:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return super().read(path)
+        return super().read_file(path)
 
 
 def test_a_bad_spot_on_the_disk_costs_one_file_not_all(folder: Path, tmp_path: Path, day: Head) -> None:

@@ -376,10 +376,10 @@ class BadSpot(Disk):
         self._name, self._first, self._last = name, first, last
         self._open: dict[int, str] = {}
 
-    def read(self, path: Path) -> bytes:
+    def read_file(self, path: Path) -> bytes:
         if path.name == self._name:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return super().read(path)
+        return super().read_file(path)
 
     def open(self, path: Path, *, write: bool = False) -> int:
         descriptor = super().open(path, write=write)

@@ -77,7 +77,7 @@ def test_a_signed_manifest_that_names_such_a_path_is_unreadable(
     whole["files"][0]["path"] = path
     office.sign(small_kit, json.dumps(whole).encode())
     with pytest.raises(KitUnreadable):
-        manifests.read(small_kit)
+        manifests.read_manifest(small_kit)
 
 
 def _changed(whole: dict[str, Any], **other: Any) -> bytes:
@@ -136,11 +136,11 @@ def test_a_target_that_names_a_file_the_manifest_does_not_list_is_refused(
     whole["drivers"][0]["files"].append("packages/other.deb")
     office.sign(small_kit, json.dumps(whole).encode())
     with pytest.raises(KitUnreadable):
-        manifests.read(small_kit)
+        manifests.read_manifest(small_kit)
 
 
 def test_a_kit_says_what_is_in_it_and_whose_it_is(small_kit: Path, office: Office) -> None:
-    read = manifests.read(small_kit)
+    read = manifests.read_manifest(small_kit)
     data = (small_kit / "manifest.json").read_bytes()
     assert read.genuine
     assert (read.data, read.sha256) == (data, hashlib.sha256(data).hexdigest())
@@ -166,7 +166,7 @@ def test_a_signature_with_a_changed_byte_is_not_genuine(small_kit: Path, spoil: 
     signature = bytearray((small_kit / "manifest.sig").read_bytes())
     signature[spoil] ^= 1
     (small_kit / "manifest.sig").write_bytes(signature)
-    assert not manifests.read(small_kit).genuine
+    assert not manifests.read_manifest(small_kit).genuine
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "manifest.sig"])
@@ -176,14 +176,14 @@ def test_a_kit_without_its_manifest_or_its_signature_is_not_finished(
 ) -> None:
     put(small_kit / name)
     with pytest.raises(KitMissing) as caught:
-        manifests.read(small_kit)
+        manifests.read_manifest(small_kit)
     assert name in str(caught.value)
 
 
 def test_a_manifest_as_large_as_is_allowed_is_read_and_no_larger_one(small_kit: Path, office: Office) -> None:
     data = (small_kit / "manifest.json").read_bytes()
     office.sign(small_kit, data + b" " * (install.LARGEST - len(data)))
-    assert manifests.read(small_kit).genuine
+    assert manifests.read_manifest(small_kit).genuine
     with (small_kit / "manifest.json").open("ab") as file:
         file.write(b" ")
     refused = _refused(small_kit)
@@ -229,7 +229,7 @@ def test_what_is_wrong_with_a_manifest_is_said_with_the_place(small_kit: Path, o
 
 def _refused(kit: Path) -> KitUnreadable:
     with pytest.raises(KitUnreadable) as caught:
-        manifests.read(kit)
+        manifests.read_manifest(kit)
     return caught.value
 
 
@@ -239,7 +239,7 @@ def test_a_stick_that_is_pulled_before_the_manifest_is_read_is_said_to_be_gone(
     kit = office.make(plugged.folder)
     plugged.pull()
     with pytest.raises(StickGone) as caught:
-        manifests.read(kit)
+        manifests.read_manifest(kit)
     assert str(kit) in str(caught.value)
     assert "Input/output error" in caught.value.detail
 
@@ -248,7 +248,7 @@ def test_a_manifest_that_is_a_link_is_no_manifest(small_kit: Path, tmp_path: Pat
     (small_kit / "manifest.json").rename(tmp_path / "elsewhere.json")
     (small_kit / "manifest.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(KitMissing):
-        manifests.read(small_kit)
+        manifests.read_manifest(small_kit)
 
 
 def test_the_same_manifest_has_the_same_bytes_and_signature(office: Office, tmp_path: Path) -> None:
@@ -345,4 +345,4 @@ def test_a_key_for_which_anybody_can_sign_signs_nothing(small_kit: Path, office:
     for number in range(16):
         (small_kit / "manifest.json").write_bytes(_changed(whole, key=key, bureaus=[f"B{number}"]))
         (small_kit / "manifest.sig").write_bytes(neutral + bytes(32))
-        assert not manifests.read(small_kit).genuine
+        assert not manifests.read_manifest(small_kit).genuine

@@ -16,7 +16,7 @@ from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Profiles, RolloutPlan
 from fieldkit.sample.authority import SampleAuthority, create
-from fieldkit.yaml_model import read
+from fieldkit.yaml_model import read_yaml
 from tests.conftest import Run
 from tests.services import serving
 
@@ -40,7 +40,7 @@ def _with_crl(home: Home, url: str) -> Profiles:
 def test_a_plan_for_some_bureaus_reads_back_as_it_was_written_and_names_no_other(codes: set[str]) -> None:
     kept = payload.only(SHIPPED.plan, payload.bureaus(SHIPPED, sorted(codes)))
     text = payload.plan_text(kept).decode()
-    assert read(text, "plan", RolloutPlan).value == kept
+    assert read_yaml(text, "plan", RolloutPlan).value == kept
     assert {bureau.code for bureau in kept.bureaus} == codes
     for bureau in SHIPPED.plan.bureaus:
         if bureau.code not in codes:

@@ -96,7 +96,7 @@ def test_files_of_an_earlier_kit_go_even_when_the_later_one_was_broken_off(
     with pytest.raises(BrokenOff):
         office.make(small_kit, later, tell=tell)
     with pytest.raises(KitMissing):
-        manifests.read(small_kit)
+        manifests.read_manifest(small_kit)
     office.make(small_kit, later)
     assert set(_tree(small_kit)) == {*later, "manifest.json", "manifest.sig"}
     assert not (small_kit / "packages").exists()

@@ -83,7 +83,7 @@ class People:
         self.told.append(progress)
         self.on_progress(progress)
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self.findings.append(finding)
         self.on_finding(finding)
 

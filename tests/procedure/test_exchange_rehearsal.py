@@ -98,7 +98,7 @@ def test_what_was_signed_is_exchanged_and_the_package_and_answer_are_kept(
     kept = run(visits, visit, people)
     assert kept.verdict == "pass", kept.findings
     package, answer = (visits.store.attachment(file["sha256"]) for file in kept.files)
-    assert edxml.read(package).header.document == kept.facts["package"]
+    assert edxml.read_envelope(package).header.document == kept.facts["package"]
     assert edxml.read_status(answer).code == kept.facts["answer"] == "03"
     assert "package-change-noticed" in people.said()
     assert people.asked_for("pin") == 0

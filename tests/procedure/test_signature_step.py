@@ -177,7 +177,7 @@ def test_where_pages_can_be_shown_the_person_moves_the_stamp_before_the_pin_is_a
     visits: Visits, own_authority: SampleAuthority, token: Token, tmp_path: Path
 ) -> None:
     class Seeing(People):
-        async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
+        async def place_stamp(self, source: Path, stamp_spec: StampSpec, draft: StampDraft) -> Place | None:
             assert not self.requests
             self.moved = draft.nudge(-20, 30)
             return self.moved.place

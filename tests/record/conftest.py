@@ -150,7 +150,7 @@ class People:
     def progress(self, progress: Progress) -> None:
         pass
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self.findings.append(finding)
 
 

@@ -22,7 +22,7 @@ from fieldkit.record.content import (
     sha256,
     statement,
 )
-from fieldkit.record.render import look, typst_version
+from fieldkit.record.render import layout_hash, typst_version
 from fieldkit.text import Words, nfc
 
 
@@ -48,7 +48,7 @@ def sample(name: str, remark: str) -> RecordContent:
         notes=(remark,),
         visit=VisitFacts("v", "MAU-01", "handover", "1.0", "0" * 64, "2026-11-24T14:30:05+07:00"),
         journal=head(57, "9f" * 32),
-        renderer=Renderer("0.1.0", typst_version(), look()),
+        renderer=Renderer("0.1.0", typst_version(), layout_hash()),
     )
     return sealed(content)
 

@@ -151,7 +151,7 @@ def _agreeing(seed: int, times: int, rsa_signer: SoftwareSigner, folder: Path) -
         out.unlink(missing_ok=True)
         verdict = preflight(path, kind="person").verdict
         with contextlib.suppress(FieldkitError):  # anything else fails the test
-            batch.sign_one(batch.SigningJob(path, out), rsa_signer, look=look)
+            batch.sign_one(batch.SigningJob(path, out), rsa_signer, stamp_spec=look)
         found[verdict, out.exists()] += 1
     return found
 

@@ -70,8 +70,8 @@ def test_the_stamp_stands_upright_between_title_and_name_as_people_see_the_page(
     text = batch.StampSpec(attachment, number="07/PL", at=AT)
 
     assert preflight(source).verdict == "ready"
-    signed = batch.sign_one(batch.SigningJob(source, out), rsa_signer, look=look)
-    batch.sign_one(batch.SigningJob(source, marked), rsa_signer, look=text)
+    signed = batch.sign_one(batch.SigningJob(source, out), rsa_signer, stamp_spec=look)
+    batch.sign_one(batch.SigningJob(source, marked), rsa_signer, stamp_spec=text)
 
     assert not [check for check in signed.checks if check.id == "stamp-place"]
     judged = quorum.judge(out, pki.anchors, pki.crls())
@@ -117,7 +117,9 @@ def test_a_page_smaller_than_the_stamp_is_signed_with_the_stamp_cut_to_it(
     rule = rules.stamp("agency")
     assert rule is not None
 
-    batch.sign_one(batch.SigningJob(source, out), rsa_signer, look=batch.StampSpec(rule, name=papers.NAME))
+    batch.sign_one(
+        batch.SigningJob(source, out), rsa_signer, stamp_spec=batch.StampSpec(rule, name=papers.NAME)
+    )
 
     assert validate.validate(out, trust=pki.anchors, crls=pki.crls()).verdict == "pass"
 
@@ -269,9 +271,11 @@ def test_a_stamp_fills_the_field_that_is_there_and_a_field_without_a_place_takes
     hidden.write_bytes(papers.fields(plain, "Box"))
     look = batch.StampSpec(rule, number="07/PL", at=AT)
 
-    batch.sign_one(batch.SigningJob(visible, out), rsa_signer, look=look, field="Box")
+    batch.sign_one(batch.SigningJob(visible, out), rsa_signer, stamp_spec=look, field="Box")
     with pytest.raises(FieldUnfit, match="no place"):
-        batch.sign_one(batch.SigningJob(hidden, tmp_path / "none.pdf"), rsa_signer, look=look, field="Box")
+        batch.sign_one(
+            batch.SigningJob(hidden, tmp_path / "none.pdf"), rsa_signer, stamp_spec=look, field="Box"
+        )
 
     (page,) = place.pages(out)
     shown = next(word for word in page.words if word.text == SHOWN_TIME)
@@ -295,7 +299,7 @@ def test_an_encrypted_document_is_stamped_by_its_text_and_signed_with_its_passwo
 
     assert preflight(locked).problem is not None
     assert preflight(locked, password=password).verdict == "ready"
-    signed = batch.sign_one(batch.SigningJob(locked, out), rsa_signer, look=look, password=password)
+    signed = batch.sign_one(batch.SigningJob(locked, out), rsa_signer, stamp_spec=look, password=password)
 
     assert "stamp-place" not in [check.id for check in signed.checks]
     assert look.spot(locked, password) == look.spot(source)
@@ -315,9 +319,9 @@ def test_a_person_then_a_seal_beside_it_on_every_page_that_is_turned(
     one = batch.sign_one(
         batch.SigningJob(source, person),
         rsa_signer,
-        look=batch.StampSpec(first, name=papers.NAME, title=papers.TITLE, seal=second),
+        stamp_spec=batch.StampSpec(first, name=papers.NAME, title=papers.TITLE, seal=second),
     )
-    two = batch.sign_one(batch.SigningJob(person, sealed), ec_signer, look=batch.StampSpec(second))
+    two = batch.sign_one(batch.SigningJob(person, sealed), ec_signer, stamp_spec=batch.StampSpec(second))
 
     assert (one.field, two.field) == ("Person", "Agency")
     judged = quorum.judge(sealed, pki.anchors, pki.crls())

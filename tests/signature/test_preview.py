@@ -83,7 +83,7 @@ def test_a_nudge_is_millimetres_on_paper_whatever_way_the_page_is_turned(tmp_pat
         path.write_bytes(papers.letter_on("210mm", "297mm", turn=turn))
         before = preview.draft(path, LOOK)
         after = before.nudge(-10, -20)
-        assert before.found
+        assert before.located
         assert after.box[0] - before.box[0] == pytest.approx(-10 * 72 / 25.4, abs=1)
         assert after.box[1] - before.box[1] == pytest.approx(-20 * 72 / 25.4, abs=1)
         assert after.reset() == before
@@ -101,7 +101,7 @@ def test_what_was_shown_before_is_what_the_signed_page_looks_like(
     batch.sign_one(
         batch.SigningJob(source, out),
         rsa_signer,
-        look=batch.StampSpec(PERSON, name=papers.NAME, title=papers.TITLE, place=shown.place),
+        stamp_spec=batch.StampSpec(PERSON, name=papers.NAME, title=papers.TITLE, place=shown.place),
     )
 
     after = preview.signed(out, shown.place, 420, 594)
@@ -139,7 +139,7 @@ def test_the_pages_of_an_encrypted_document_are_drawn_with_its_password_and_not_
         raster.page(path, 0, 60, 80)
     shown = preview.draft(path, LOOK, password=Secret("mat-khau"))
     drawn = preview.Easel(path, LOOK, password=Secret("mat-khau")).pixels(shown, 60, 80)
-    assert shown.found
+    assert shown.located
     assert set(drawn.rgb) != {255}
 
 

@@ -53,7 +53,7 @@ def test_person_and_seal_are_placed_by_the_rules_and_both_signatures_hold(
     )
     sign.sign(person, sealed, pki.signer("MẪU"), field="Agency", stamp=stamp.draw(seal_rule, spots.agency))
 
-    assert spots.found
+    assert spots.located
     left, bottom, right, top = spots.person.box
     seal_left, seal_bottom, seal_right, seal_top = spots.agency.box
     assert abs((seal_right - left) - (right - left) / 3) <= 2
@@ -114,7 +114,7 @@ def test_a_name_that_is_not_on_the_page_is_said_and_the_stamp_stays_on_the_page(
     pages = place.pages(letter)
     assert pages is not None
     spots = place.locate(pages, name="Người Khác")
-    assert not spots.found
+    assert not spots.located
     for spot in (spots.person, spots.agency):
         assert spot.box[0] >= 0
         assert spot.box[2] <= pages[0].width + 1
@@ -162,7 +162,7 @@ def test_a_copy_says_its_form_who_copied_and_when(
         rule, name="Cơ quan mẫu", copy_form="SAO Y", at=datetime(2026, 1, 2, 17, 0, 5, tzinfo=UTC)
     )
 
-    batch.sign_one(batch.SigningJob(letter, out), rsa_signer, look=look)
+    batch.sign_one(batch.SigningJob(letter, out), rsa_signer, stamp_spec=look)
 
     shown = [word.text for word in place.pages(out)[0].words]
     at = shown.index("SAO")
@@ -197,7 +197,7 @@ def test_the_signature_is_centred_over_the_last_name_and_under_the_title(
 
     left, top, right, bottom = page.sheet.seen(spots.person.box)
     named = [word for word in page.words if word.top == 100 + 20 * row and "TS" not in word.text]
-    assert spots.found
+    assert spots.located
     assert (left + right) / 2 == pytest.approx((named[0].left + named[-1].right) / 2, abs=1)
     assert bottom <= named[0].top + 1
     assert top >= 110
@@ -207,7 +207,7 @@ def test_a_name_in_decomposed_letters_is_the_same_name() -> None:
     import unicodedata
 
     page = place.Page(PageSheet(), words("TRƯỞNG CƠ QUAN", "", NAME))
-    assert place.locate([page], name=unicodedata.normalize("NFD", NAME)).found
+    assert place.locate([page], name=unicodedata.normalize("NFD", NAME)).located
 
 
 def test_without_a_stamp_a_field_that_has_room_shows_nothing(

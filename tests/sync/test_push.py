@@ -23,7 +23,7 @@ from fieldkit.sync.folder import FolderCarrier
 from fieldkit.sync.opening import open_bundle
 from fieldkit.sync.pull import pull
 from fieldkit.sync.push import push
-from fieldkit.sync.receipt import read
+from fieldkit.sync.receipt import read_receipt
 from fieldkit.sync.status import status
 from fieldkit.sync.target import CARRIERS, carrier
 from tests.sync.conftest import Hub, Office, work
@@ -105,14 +105,14 @@ def test_a_receipt_of_somebody_else_is_not_taken(store: Store, stick: FolderCarr
 
 def test_any_changed_byte_of_a_receipt_is_refused(store: Store, hub: Hub) -> None:
     _, data = hub.receipt(store.device, 1, digest(next(store.lines(1, 1))))
-    assert read(data, (hub.key,), store).seq == 1
+    assert read_receipt(data, (hub.key,), store).seq == 1
     for at in range(len(data)):
         changed = bytearray(data)
         changed[at] ^= 0x20
         with pytest.raises(errors.ReceiptInvalid):
-            read(bytes(changed), (hub.key,), store)
+            read_receipt(bytes(changed), (hub.key,), store)
     with pytest.raises(errors.ReceiptInvalid):
-        read(data + b"\n", (hub.key,), store)
+        read_receipt(data + b"\n", (hub.key,), store)
 
 
 @pytest.mark.parametrize(("seq", "hash"), [(1, "0" * 64), (999, "0" * 64)])
@@ -180,13 +180,13 @@ def test_every_carrier_goes_on_where_it_was_broken_off_and_gives_back_what_was_p
     way, sha256 = carrier(ADDRESSES[scheme].format(folder=tmp_path)), hashlib.sha256(data).hexdigest()
     assert way.list() == []
     with pytest.raises(errors.TargetMissing):
-        way.put(name, 0, _pulled_after(data[:1000]), len(data), sha256)
+        way.upload(name, 0, _pulled_after(data[:1000]), len(data), sha256)
     assert way.list() == [TargetFile(name, 1000, complete=False)]
-    way.put(name, 1000, [data[1000:]], len(data), sha256)
+    way.upload(name, 1000, [data[1000:]], len(data), sha256)
     assert way.list() == [TargetFile(name, len(data))]
     assert b"".join(way.get(name, 500)) == data[500:]
     with pytest.raises(errors.TargetDamaged):
-        way.put(name, 0, [data], len(data), "0" * 64)
+        way.upload(name, 0, [data], len(data), "0" * 64)
 
 
 def _pulled_after(data: bytes) -> Iterator[bytes]:
@@ -202,9 +202,9 @@ class Pulled(FolderCarrier):
         self.after = after
         self.offsets: list[int] = []
 
-    def put(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
+    def upload(self, name: str, offset: int, chunks: Iterable[bytes], size: int, sha256: str) -> None:
         self.offsets.append(offset)
-        super().put(name, offset, self._cut(chunks), size, sha256)
+        super().upload(name, offset, self._cut(chunks), size, sha256)
 
     def _cut(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
         for chunk in chunks:
@@ -277,7 +277,7 @@ FULL = textwrap.dedent("""
     stick = FolderCarrier(Path(sys.argv[1]))
     name = "fk1-" + "a" * 12 + "-1-2-" + "b" * 12 + ".fkb"
     try:
-        stick.put(name, 0, [data[:400_000], data[400_000:]], len(data), hashlib.sha256(data).hexdigest())
+        stick.upload(name, 0, [data[:400_000], data[400_000:]], len(data), hashlib.sha256(data).hexdigest())
     except FieldkitError as error:
         print(error.code, [each.size for each in stick.list() if not each.complete])
 """)

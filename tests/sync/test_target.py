@@ -319,7 +319,7 @@ def test_an_unfinished_file_that_is_a_link_is_not_gone_on_with(
     for make in (Path.symlink_to, Path.hardlink_to):
         make(stick.folder / f"{name}.part", outside)
         with pytest.raises(errors.TargetDamaged):
-            stick.put(name, 50, [b"y" * 50], 100, "0" * 64)
+            stick.upload(name, 50, [b"y" * 50], 100, "0" * 64)
         assert outside.read_bytes() == b"x" * 100
         assert list(stick.folder.iterdir()) == []
 
@@ -443,11 +443,11 @@ def test_a_stick_that_another_takes_the_place_of_while_it_is_written_is_not_note
         recipients,
         """
         class Swapped(FolderCarrier):
-            def put(self, name, offset, chunks, size, sha256):
+            def upload(self, name, offset, chunks, size, sha256):
                 def swapping():
                     yield from chunks
                     mount()
-                super().put(name, offset, swapping(), size, sha256)
+                super().upload(name, offset, swapping(), size, sha256)
         mount()
         print(put(None, Swapped(stick)), left(), len(status(store).sent))
         """,
@@ -508,7 +508,7 @@ def test_bytes_that_do_not_read_back_as_they_were_written_are_damage_and_go_agai
 ) -> None:
     name = f"fk1-{store.device}-1-2-{'b' * 12}.fkb"
     with pytest.raises(errors.TargetDamaged) as caught:
-        stick.put(name, 0, [b"y" * 50], 50, "0" * 64)
+        stick.upload(name, 0, [b"y" * 50], 50, "0" * 64)
     assert caught.value.code == "target-damaged"
     assert list(stick.folder.iterdir()) == []
 

@@ -198,7 +198,7 @@ def test_findings_and_progress_are_told_from_any_thread_progress_twice_a_second_
                 done += 1
                 operator.progress(Progress(M("Copying"), done, 10**6))
                 time.sleep(0.001)
-            operator.say(Finding("copied", "pass", M("It was copied.")))
+            operator.show_finding(Finding("copied", "pass", M("It was copied.")))
 
         await asyncio.to_thread(busy)
         return 1

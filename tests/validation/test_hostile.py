@@ -127,7 +127,7 @@ def test_a_hostile_document_is_signed_or_refused_in_words_and_leaves_nothing(
     looked = preflight(path, kind="person")
     told: list[FieldkitError] = []
     for work in (
-        lambda: batch.sign_one(batch.SigningJob(path, out), rsa_signer, look=LOOK),
+        lambda: batch.sign_one(batch.SigningJob(path, out), rsa_signer, stamp_spec=LOOK),
         lambda: sign.sign(path, tmp_path / "plain.pdf", rsa_signer),
         lambda: preview.Easel(path, LOOK).pixels(preview.draft(path, LOOK), 40, 40),
         lambda: rewrite(path, tmp_path / "rewritten.pdf"),

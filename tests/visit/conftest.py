@@ -41,7 +41,7 @@ class Silent:
 
     def progress(self, progress: Progress) -> None: ...
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self.findings.append(finding)
 
 

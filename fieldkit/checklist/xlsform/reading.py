@@ -29,7 +29,7 @@ from fieldkit.checklist.xlsform.columns import (
     language,
 )
 from fieldkit.checklist.xlsform.table import Table
-from fieldkit.checklist.xlsform.workbook import SheetRow, Worksheet, read
+from fieldkit.checklist.xlsform.workbook import SheetRow, Worksheet, read_worksheets
 from fieldkit.text import M, Message, Words
 
 WHOLE = ". = int(.)"
@@ -59,7 +59,7 @@ def read_form(path: Path, procedures: Collection[str] | None = None) -> Workbook
 
     :raises FormUnreadable: no workbook. :raises FormInvalid: with every cell that is not understood.
     """
-    reader = _Reader(path, read(path, SHEETS, REFUSED_SHEETS))
+    reader = _Reader(path, read_worksheets(path, SHEETS, REFUSED_SHEETS))
     return reader.form(procedures)
 
 

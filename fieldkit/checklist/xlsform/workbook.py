@@ -51,7 +51,7 @@ class Worksheet(msgspec.Struct, frozen=True):
         return FormProblem(self.file, self.name, row, column, message)
 
 
-def read(path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
+def read_worksheets(path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
     """The sheets of the workbook at `path` whose names are `wanted`, by those names.
 
     wanted, refused: names in small letters; a refused sheet that holds anything is a problem.
@@ -123,7 +123,7 @@ def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[
             continue
         reader = _Reader(str(path), sheet, problems)
         try:
-            read_sheet = reader.read()
+            read_sheet = reader.read_sheet()
         except FormInvalid:
             raise
         except Exception as error:
@@ -149,7 +149,7 @@ class _Reader:
         self._sheet = sheet
         self._problems = problems
 
-    def read(self) -> Worksheet:
+    def read_sheet(self) -> Worksheet:
         last_row, last_column = self._bounded()  # not what the file says of its size
         rows = [SheetRow(number, cells) for number, cells in self._rows(last_row, last_column) if cells]
         headings = rows.pop(0).cells if rows and rows[0].number == 1 else {}

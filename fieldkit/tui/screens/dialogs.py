@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
-from fieldkit.operator import Plan, Question, SecretRequest, said
+from fieldkit.operator import Plan, Question, SecretRequest, localized
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said, nfc
 from fieldkit.tui.actions import Scope, bindings
@@ -124,7 +124,7 @@ class ConsentDialog(Dialog[bool]):
 
     def filled(self) -> None:
         plan = self._plan
-        text = [Paragraph(said(step), sign=f"{number}.") for number, step in enumerate(plan.steps, 1)]
+        text = [Paragraph(localized(step), sign=f"{number}.") for number, step in enumerate(plan.steps, 1)]
         if plan.commands:
             text += [Paragraph(""), Paragraph(M("What will run, exactly so:"), "strong")]
             text += [Paragraph(command, "code", "$", 2) for command in plan.commands]

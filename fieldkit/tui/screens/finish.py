@@ -214,7 +214,7 @@ class FinishScreen(WorkScreen[Sequence[Said | str]]):
 
         desk, visit = self.host.desk, self._visit
         made = await hand_over(desk.visits, visit.id, operator, modules=desk.modules, reviewed=visit)
-        return [made.told]
+        return [made.summary]
 
     async def _export(self, operator: Operator) -> Sequence[Said]:
         from fieldkit.record.export import export_asked
@@ -247,7 +247,7 @@ class FinishScreen(WorkScreen[Sequence[Said | str]]):
         self.status(M("Done."))
         if isinstance(error, DECLINED):
             self.status(error.message)
-            self.host.note(error.message)
+            self.host.show_note(error.message)
         elif error is not None:
             self.status(M("Not finished."))
         self.run_worker(reading(), group="desk", exit_on_error=False)
@@ -272,7 +272,7 @@ class FinishScreen(WorkScreen[Sequence[Said | str]]):
         if event.texts:
             self.status(event.texts[0])
         for line in event.texts:
-            self.host.note(line)
+            self.host.show_note(line)
 
 
 def _later(visit: Visit) -> Iterator[Paragraph]:

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fieldkit.operator import said
+from fieldkit.operator import localized
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import SCOPES, Action, Scope, actions, key_name
 from fieldkit.tui.terminal.wrap import cut, wrap
@@ -46,7 +46,10 @@ class TitleBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        left, right = f" {said(self._left)}", f" {said(self._right)} " if said(self._right) else ""
+        left, right = (
+            f" {localized(self._left)}",
+            f" {localized(self._right)} " if localized(self._right) else "",
+        )
         if cell_len(left) + cell_len(right) > width and cell_len(right) > width // 3:
             right = ""  # where the person is matters more
         return Strip([Segment(cut(left, width - cell_len(right)) + right, self.rich_style)], width)
@@ -66,7 +69,7 @@ class StatusLine(Widget):
 
     @property
     def text(self) -> str:
-        return said(self._text)
+        return localized(self._text)
 
     def show(self, text: Said | str) -> None:
         if text != self._text:
@@ -175,12 +178,12 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
         """Called before the person leaves fieldkit; False if it must not end now."""
         return True
 
-    async def keep(self) -> None:
+    async def keep_typed(self) -> None:
         """Put on the disk what was typed and not saved; called before fieldkit ends."""
 
     async def give_up(self) -> None:
         """The person is gone for good, as when a line drops: come to a safe end, and keep what there is."""
-        await self.keep()
+        await self.keep_typed()
 
     # --- the frame
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
-from fieldkit.operator import said
+from fieldkit.operator import localized
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Action, Scope, bindings, key_name, keys_shown
 from fieldkit.tui.screens.dialogs import Dialog, TextDialog
@@ -85,7 +85,7 @@ class PaletteScreen(Dialog[str]):
 
     def filled(self) -> None:
         rows = [
-            ListRow(action.id, f"{action.label}: {said(action.about)}", word=key_name(action.keys[0]))
+            ListRow(action.id, f"{action.label}: {localized(action.about)}", word=key_name(action.keys[0]))
             for action in self._actions
         ]
         self.query_one("#pick", ListBox).show(rows)

@@ -142,7 +142,7 @@ class HomeScreen(FieldkitScreen[None]):
         else:
             kept = M("Kept: {who}.", who=desk.visits.who)
             self.status(kept)
-            self.host.note(kept)
+            self.host.show_note(kept)
 
     # --- what to do next
 
@@ -228,7 +228,7 @@ class HomeScreen(FieldkitScreen[None]):
         except Exception as error:
             self.host.show_error(error, M("The visit was not started"))
             return
-        self.host.note(M("Visit {visit} was started.", visit=visit.id))
+        self.host.show_note(M("Visit {visit} was started.", visit=visit.id))
         self._open(visit.id)
 
 

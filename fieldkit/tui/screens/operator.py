@@ -85,7 +85,7 @@ class ScreenOperator:
             self._reported = now
             self._watcher.post_message(ProgressShown(progress))
 
-    def say(self, finding: Finding) -> None:
+    def show_finding(self, finding: Finding) -> None:
         self._watcher.post_message(FindingShown(finding))
 
     async def _answer_to(self, make: Callable[[], FieldkitScreen[Answer]]) -> Answer | None:

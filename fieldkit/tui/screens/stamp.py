@@ -126,7 +126,7 @@ class StampScreen(FieldkitScreen[Place]):
         draft = self._draft
         self.status(
             draft.words()
-            if draft.found
+            if draft.located
             else M("The name was not found on any page. {place}", place=draft.words())
         )
         picture = self._picture

@@ -151,9 +151,9 @@ class VisitScreen(WorkScreen["Evidence"]):
             self._broken = True  # Esc has to get out of here
             raise
         self.visit_id = visit.id  # it may have been called by the beginning of its id
-        damage = await desk.call(self._drafts.read)
+        damage = await desk.call(self._drafts.load)
         if damage is not None:
-            self.host.note(damage)
+            self.host.show_note(damage)
         place = await desk.call(lambda: desk.visits.place(visit.id))
         return self.Loaded(visit, at=place if place in visit.relevant else visit.next_item(), text=damage)
 
@@ -284,7 +284,7 @@ class VisitScreen(WorkScreen["Evidence"]):
         self._take(event.visit)
         self._step_on(event.item)
         self.status(saved)
-        self.host.note(saved)
+        self.host.show_note(saved)
         self.host.release_keys()
 
     def on_visit_screen_refused(self, event: Refused) -> None:
@@ -413,16 +413,16 @@ class VisitScreen(WorkScreen["Evidence"]):
                     "{item}: {outcome}. F3 goes to the next open item.", item=label, outcome=verdict
                 ),
             )
-        self.host.note(text)
+        self.host.show_note(text)
         self.status(text)
         desk = self.host.desk
 
         async def reading() -> Event:
-            def read() -> Visit:
+            def load_again() -> Visit:
                 desk.visits.remember(self.visit_id, item)
                 return desk.visits.load(self.visit_id)
 
-            return self.Loaded(await desk.call(read), text=text)
+            return self.Loaded(await desk.call(load_again), text=text)
 
         self._do(reading)
 
@@ -444,7 +444,7 @@ class VisitScreen(WorkScreen["Evidence"]):
         self._keep_on_disk()
         self.dismiss(None)
 
-    async def keep(self) -> None:
+    async def keep_typed(self) -> None:
         self._keep_typed()
         await self._keeping()
 
@@ -458,13 +458,13 @@ class VisitScreen(WorkScreen["Evidence"]):
             return
         write, place = self._drafts.unsaved(), self._items.key
 
-        def keep() -> None:
+        def save_drafts() -> None:
             write()
             if place in visit.relevant and desk.visits.place(visit.id) != place:
                 desk.visits.remember(visit.id, place)
 
         try:
-            await desk.call(keep)
+            await desk.call(save_drafts)
         except FieldkitError as error:
             self.host.show_error(error, M("What was typed and is no answer yet could not be kept"))
 

@@ -78,7 +78,7 @@ class WorkScreen(FieldkitScreen[None], Generic[Outcome], inherit_bindings=True):
 
     def on_finding_shown(self, event: FindingShown) -> None:
         self.findings.append(event.finding)
-        self.host.note(event.finding.message)
+        self.host.show_note(event.finding.message)
         self.findings_changed(self.findings)
 
     def on_progress_shown(self, event: ProgressShown) -> None:

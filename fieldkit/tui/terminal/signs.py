@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fieldkit.operator import Progress, said
+from fieldkit.operator import Progress, localized
 from fieldkit.text import M, Said
 from fieldkit.text_output import SYMBOLS
 
@@ -62,7 +62,7 @@ def bar(done: int, total: int, width: int) -> str:
 
 def progress(progress: Progress) -> str:
     """How far some work is, drawn and in words."""
-    text = said(progress.text)
+    text = localized(progress.text)
     if not progress.total:
         return text
     share = 100 * min(progress.done, progress.total) // progress.total

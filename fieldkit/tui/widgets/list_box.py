@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fieldkit.operator import said
+from fieldkit.operator import localized
 from fieldkit.text import Said
 from fieldkit.tui.terminal.signs import plain
 from fieldkit.tui.terminal.wrap import cut, folded, wrap
@@ -192,7 +192,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         order = [*range(start, len(self._rows)), *range(0, start)]
         for number in order:
             row = self._rows[number] if number < len(self._rows) else None
-            if row and not row.heading and f" {folded(said(row.text))}".find(f" {self._prefix}") >= 0:
+            if row and not row.heading and f" {folded(localized(row.text))}".find(f" {self._prefix}") >= 0:
                 self._move_to(number)
                 return True
         return False
@@ -243,12 +243,12 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         return [
             (number, part)
             for number, row in enumerate(self._rows)
-            for part in range(len(wrap(said(row.text), self._room(row, width))))
+            for part in range(len(wrap(localized(row.text), self._room(row, width))))
         ]
 
     def _room(self, row: ListRow, width: int) -> int:
         """Cells for the text of `row` between its sign and its word."""
-        word = said(row.word)
+        word = localized(row.word)
         return max(4, width - 3 - (cell_len(word) + 2 if word else 0) - (0 if row.ticked is None else 4))
 
     # --- drawing
@@ -257,7 +257,10 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         return len(self._laid(width))
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        return max((cell_len(said(row.text)) + cell_len(said(row.word)) + 6 for row in self._rows), default=0)
+        return max(
+            (cell_len(localized(row.text)) + cell_len(localized(row.word)) + 6 for row in self._rows),
+            default=0,
+        )
 
     def on_resize(self) -> None:
         self._scroll_to_cursor()
@@ -284,7 +287,7 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         row = self._rows[number]
         if row.heading:
             heading = self.get_component_rich_style("list-box--heading")
-            return Strip([Segment(cut(said(row.text), width), heading)], width)
+            return Strip([Segment(cut(localized(row.text), width), heading)], width)
         style = self.rich_style
         if number == self._at:
             name = "list-box--cursor" if self.has_focus else "list-box--cursor-away"
@@ -297,11 +300,11 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         lead = f"{row.sign or ' '} "
         if row.ticked is not None:
             lead += "[x] " if row.ticked else "[ ] "
-        room, word = self._room(row, width), said(row.word)
+        room, word = self._room(row, width), localized(row.word)
         tail = f" {word} " if word else ""
         if part == 0 and not self._wrap:
-            return lead + cut(said(row.text), room) + tail
-        text = wrap(said(row.text), room)[part]
+            return lead + cut(localized(row.text), room) + tail
+        text = wrap(localized(row.text), room)[part]
         return (lead if part == 0 else " " * len(lead)) + cut(text, room) + (tail if part == 0 else "")
 
     def _hidden(self, y: int, lines: int) -> str:

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fieldkit.operator import said
+from fieldkit.operator import localized
 from fieldkit.text import M, Said
 from fieldkit.tui.terminal.signs import plain
 from fieldkit.tui.terminal.wrap import cut, wrap
@@ -70,7 +70,7 @@ class TextView(Widget, can_focus=False, inherit_bindings=False):
     @property
     def text(self) -> str:
         """All of it, as lines."""
-        return "\n".join(said(paragraph.text) for paragraph in self._paragraphs)
+        return "\n".join(localized(paragraph.text) for paragraph in self._paragraphs)
 
     def scroll_pages(self, pages: int) -> None:
         """Scroll by whole pages, of which the last line stays in sight."""
@@ -112,7 +112,7 @@ class TextView(Widget, can_focus=False, inherit_bindings=False):
         return len(_set(self._paragraphs, width))
 
     def _set(self) -> list[tuple[str, Tone]]:
-        wanted = (self.size.width, [said(paragraph.text) for paragraph in self._paragraphs])
+        wanted = (self.size.width, [localized(paragraph.text) for paragraph in self._paragraphs])
         if wanted != self._set_for:
             self._set_for = wanted
             self._lines = _set(self._paragraphs, self.size.width)
@@ -146,6 +146,6 @@ def _set(paragraphs: Iterable[Paragraph], width: int) -> list[tuple[str, Tone]]:
         sign = f"{paragraph.sign} " if paragraph.sign else ""
         lead = " " * paragraph.indent + sign
         hang = " " * len(lead)
-        for number, line in enumerate(wrap(said(paragraph.text), max(8, width - len(lead)))):
+        for number, line in enumerate(wrap(localized(paragraph.text), max(8, width - len(lead)))):
             lines.append(((hang if number else lead) + line, paragraph.tone))
     return lines

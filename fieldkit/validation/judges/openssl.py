@@ -29,7 +29,7 @@ class Openssl(Judge):
         signatures = signed_ranges(case.path, case.password)
         if not signatures:
             return [self.integrity("fail", M("There is no signature in the document."))]
-        data = document.read(case.path)
+        data = document.read_bytes(case.path)
         with tempfile.TemporaryDirectory(prefix="fieldkit-cms-") as name:
             anchors = Path(name) / "anchors.pem"
             anchors.write_text(_pem(case.trust))
