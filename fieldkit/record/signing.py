@@ -164,8 +164,8 @@ def _normal(data: bytes, start: int) -> bytes:
     """What was appended at `start` without what differs each time; offsets become what they lead to."""
 
     def entry(match: re.Match[bytes]) -> bytes:
-        there = _OBJECT.match(data, int(match[1])) if int(match[1]) >= start else None
-        return b"at " + there[1] if there else match[0]
+        target = _OBJECT.match(data, int(match[1])) if int(match[1]) >= start else None
+        return b"at " + target[1] if target else match[0]
 
     def table(match: re.Match[bytes]) -> bytes:
         at = int(match[1])
@@ -177,8 +177,8 @@ def _normal(data: bytes, start: int) -> bytes:
     appended = _ENTRY.sub(entry, data[start:])
     appended = _START.sub(table, appended)
     appended = _METADATA.sub(metadata, appended)
-    for pattern, kept in _VARIABLE:
-        appended = pattern.sub(kept, appended)
+    for pattern, replacement in _VARIABLE:
+        appended = pattern.sub(replacement, appended)
     return appended
 
 
@@ -229,7 +229,7 @@ def _stand_in(curve: str) -> tuple[EllipticCurvePrivateKey | RSAPrivateKey, byte
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509.oid import NameOID
 
-    curves = {each.name: each for each in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())}
+    curves = {supported.name: supported for supported in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())}
     key = (
         ec.generate_private_key(curves.get(curve, ec.SECP256R1()))
         if curve
