@@ -5,8 +5,6 @@ Whether that is as it should be is judged in `verify`.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -55,7 +53,7 @@ def read(data: bytes, name: str) -> RecordPdf:
 
     :raises DocumentUnfit: it is no PDF that can be read.
     """
-    with boundary.reading(name), _quiet():
+    with boundary.reading(name):
         from pyhanko.pdf_utils.reader import PdfFileReader
 
         reader = PdfFileReader(BytesIO(data))
@@ -99,11 +97,11 @@ def _fields(reader: Any) -> Iterator[RecordField]:
 
 def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
     """Each signature, the first one first, with the bytes appended for it."""
-    start = -1
-    for signature in sorted(reader.embedded_signatures, key=lambda embedded: int(embedded.signed_revision)):
+    start: int | None = None
+    for signature in reader.embedded_signatures:  # the first one first
         _, _, end = _gap(signature)
-        if start < 0:  # what people wrote may hold the mark too, so the last one before its own counts
-            start = data.rindex(END, 0, end - len(END) - 1) + len(END)
+        if start is None:  # what people wrote may hold the mark too, so the last one before its own counts
+            start = data.rindex(END, 0, end - len(END)) + len(END)
         at = signature.self_reported_timestamp
         certificate = bytes(signature.signer_cert.dump())
         _read_through(certificate)
@@ -173,15 +171,3 @@ def _rebuilt(info: Any) -> bytes:
 def _resolved(value: Any) -> Any:
     """What a reference stands for."""
     return value.get_object() if hasattr(value, "get_object") else value
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """pyHanko logs a traceback for every suspicious change; it is said in words here."""
-    log = logging.getLogger("pyhanko.sign.diff_analysis")
-    before = log.disabled
-    log.disabled = True
-    try:
-        yield
-    finally:
-        log.disabled = before

@@ -21,7 +21,7 @@ from fieldkit.certificate import name
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding, overall
 from fieldkit.journal.store import Store
-from fieldkit.pdf import document
+from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.program import run
 from fieldkit.record import pdf, provenance, signing
@@ -29,7 +29,7 @@ from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha2
 from fieldkit.record.labels import FORM_LABELS
 from fieldkit.record.render import ATTACHMENT, EARLIER_LOOKS, Rendered, look, render_apart, typst_version
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
-from fieldkit.text import M, Message, nfc
+from fieldkit.text import M, nfc
 from fieldkit.validation import appearance
 from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.validation.online import Online
@@ -87,11 +87,12 @@ def verify(
     except DocumentMissing:
         raise
     except FieldkitError as error:  # a record is never encrypted, and never so large that it is dangerous
-        unread = Finding("readable", "fail", _words(error, M("It cannot be read as a PDF.")), error.detail)
+        unread = Finding("readable", "fail", boundary.words(error), error.detail)
         return VerifiedRecord(Judgement("fail", (), (unread,)), sha256(data))
-    content, raw, attachment = _attachment(paper)
+    content, attachment = _attachment(paper)
     checks = [attachment]
     if content is not None:
+        raw = paper.attached[0][1]
         checks += _paper(data, raw, content, paper)
         if signatures.signatures:
             signatures = appearance.judged(signatures, _compare_appearance(path, checks))
@@ -110,24 +111,19 @@ def verify(
     )
 
 
-def _words(error: FieldkitError, otherwise: Message) -> Message:
-    return error.message if isinstance(error.message, Message) else otherwise
-
-
-def _attachment(paper: pdf.RecordPdf) -> tuple[RecordContent | None, bytes, Finding]:
+def _attachment(paper: pdf.RecordPdf) -> tuple[RecordContent | None, Finding]:
     """The data in the record, read; and what is to be said of it."""
     names = ", ".join(filename for filename, _ in paper.attached)
     if len(paper.attached) != 1 or paper.attached[0][0] != ATTACHMENT:
         missing = M("The record's data is not attached to it as it should be.")
-        return None, b"", Finding("attachment", "fail", missing, names)
+        return None, Finding("attachment", "fail", missing, names)
     raw = paper.attached[0][1]
     try:
         content = decode(raw)
     except FieldkitError as error:
-        unread = _words(error, M("The machine-readable record cannot be read."))
-        return None, b"", Finding("attachment", "fail", unread, error.detail)
+        return None, Finding("attachment", "fail", boundary.words(error), error.detail)
     attached = M("The record's data is attached to it.")
-    return content, raw, Finding("attachment", "pass", attached, sha256(raw))
+    return content, Finding("attachment", "pass", attached, sha256(raw))
 
 
 def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Finding]:
@@ -199,17 +195,17 @@ def _places(paper: pdf.RecordPdf, again: Rendered) -> Finding:
 
 def _additions(data: bytes, content: RecordContent, paper: pdf.RecordPdf, again: Rendered) -> Finding:
     """After the paper comes what the receiver's signature brings, then what the giver's does, and no more."""
+    more = M("More than signatures was added to the record.")
     at = len(again.pdf)
-    fault = "" if len(paper.revisions) <= len(FIELDS) else f"revision {len(FIELDS) + 1}"
     for revision, (party, field) in zip(paper.revisions, FIELDS.items(), strict=False):
-        if fault or (revision.start, revision.field) != (at, field):
-            fault = fault or revision.field
-            break
+        if (revision.start, revision.field) != (at, field):
+            return Finding("additions", "fail", more, revision.field)
         fault = signing.difference(data, revision, party, content, again.places)
+        if fault:
+            return Finding("additions", "fail", more, fault)
         at = revision.end
-    if fault or at != len(data):
-        more = M("More than signatures was added to the record.")
-        return Finding("additions", "fail", more, fault or f"byte {at}")
+    if at != len(data):
+        return Finding("additions", "fail", more, f"byte {at}")
     return Finding("additions", "pass", M("Nothing but signatures was added to the record."))
 
 
