@@ -207,7 +207,7 @@ def check_size(content: RecordContent) -> None:
     """
     texts = list(_texts(msgspec.to_builtins(content)))
     rows = sum(len(part.rows) for part in content.parts)
-    if rows > MOST_ROWS or len(texts) > MOST_TEXTS or max(map(len, texts), default=0) > LONGEST_TEXT:
+    if rows > MOST_ROWS or len(texts) > MOST_TEXTS or max(map(len, texts)) > LONGEST_TEXT:
         raise RecordTooLarge(
             M(
                 "The record holds more than a record can: {rows} rows, {texts} texts.",

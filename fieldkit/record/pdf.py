@@ -5,8 +5,6 @@ Whether that is as it should be is judged in `verify`.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -55,7 +53,7 @@ def read(data: bytes, name: str) -> RecordPdf:
 
     :raises DocumentUnfit: it is no PDF that can be read.
     """
-    with boundary.reading(name), _quiet():
+    with boundary.reading(name):
         from pyhanko.pdf_utils.reader import PdfFileReader
 
         reader = PdfFileReader(BytesIO(data))
@@ -68,9 +66,9 @@ def read(data: bytes, name: str) -> RecordPdf:
 
 
 def _attached(reader: Any) -> Iterator[tuple[str, bytes]]:
-    names = _seen(_seen(reader.root.get("/Names", {})).get("/EmbeddedFiles", {}))
+    names = _resolved(_resolved(reader.root.get("/Names", {})).get("/EmbeddedFiles", {}))
     for name, spec in _leaves(names, 0):
-        stream = _seen(spec)["/EF"]["/F"]
+        stream = _resolved(spec)["/EF"]["/F"]
         content = stream.data
         if len(content) > LARGEST:
             raise RecordUnreadable(M("A file attached to the record is too large."))
@@ -82,7 +80,7 @@ def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
     if depth > DEEPEST:
         raise RecordUnreadable(M("The list of attached files is damaged."))
     for kid in node.get("/Kids", ()):
-        yield from _leaves(_seen(kid), depth + 1)
+        yield from _leaves(_resolved(kid), depth + 1)
     flat = list(node.get("/Names", ()))
     yield from zip(flat[::2], flat[1::2], strict=True)
 
@@ -90,8 +88,8 @@ def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
 def _fields(reader: Any) -> Iterator[RecordField]:
     """Everything that stands over a page."""
     for number in range(int(reader.root["/Pages"]["/Count"])):
-        page = _seen(reader.find_page_for_modification(number)[0])
-        for annotation in map(_seen, _seen(page.get("/Annots", ()))):
+        page = _resolved(reader.find_page_for_modification(number)[0])
+        for annotation in map(_resolved, _resolved(page.get("/Annots", ()))):
             signature = annotation.get("/Subtype") == "/Widget" and annotation.get("/FT") == "/Sig"
             name = str(annotation.get("/T", "")) if signature else ""
             yield RecordField(name, number, tuple(float(value) for value in annotation["/Rect"]))
@@ -99,11 +97,11 @@ def _fields(reader: Any) -> Iterator[RecordField]:
 
 def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
     """Each signature, the first one first, with the bytes appended for it."""
-    start = -1
-    for signature in sorted(reader.embedded_signatures, key=lambda each: int(each.signed_revision)):
+    start: int | None = None
+    for signature in reader.embedded_signatures:  # the first one first
         _, _, end = _gap(signature)
-        if start < 0:  # what people wrote may hold the mark too, so the last one before its own counts
-            start = data.rindex(END, 0, end - len(END) - 1) + len(END)
+        if start is None:  # what people wrote may hold the mark too, so the last one before its own counts
+            start = data.rindex(END, 0, end - len(END)) + len(END)
         at = signature.self_reported_timestamp
         certificate = bytes(signature.signer_cert.dump())
         _read_through(certificate)
@@ -170,18 +168,6 @@ def _rebuilt(info: Any) -> bytes:
     return bytes(made.dump(force=True))
 
 
-def _seen(value: Any) -> Any:
+def _resolved(value: Any) -> Any:
     """What a reference stands for."""
     return value.get_object() if hasattr(value, "get_object") else value
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """pyHanko logs a traceback for every suspicious change; it is said in words here."""
-    log = logging.getLogger("pyhanko.sign.diff_analysis")
-    before = log.disabled
-    log.disabled = True
-    try:
-        yield
-    finally:
-        log.disabled = before

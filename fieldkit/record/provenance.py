@@ -91,10 +91,10 @@ def _signed(content: RecordContent, *, required: bool) -> Finding:
 
 def _by_device(content: RecordContent, signature: str, signed: bytes) -> bool:
     try:
-        key, given = bytes.fromhex(content.journal.key), bytes.fromhex(signature)
+        key, signature_bytes = bytes.fromhex(content.journal.key), bytes.fromhex(signature)
     except ValueError:
         return False
-    return device.name_of(key) == content.journal.device and device.verify(key, given, signed)
+    return device.name_of(key) == content.journal.device and device.verify(key, signature_bytes, signed)
 
 
 def _journal(content: RecordContent, raw: bytes, store: Store) -> Finding:

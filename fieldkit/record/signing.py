@@ -32,6 +32,9 @@ GIVER = "Giver"
 FIELDS: dict[str, str] = {"receiver": RECEIVER, "giver": GIVER}
 """Party to the name of its signature field, in the order in which they sign."""
 
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+ANY_SERIAL = 1
+NOBODY = "fieldkit"
 SLOWEST = 5  # seconds between the moment in the picture and the one in the signature
 
 
@@ -126,8 +129,8 @@ def _signed_again(
     at: datetime,
 ) -> bytes:
     """The file as it was before `revision`, signed by a key of no account."""
-    with tempfile.TemporaryDirectory(prefix="fieldkit-record-") as name:
-        before, after = Path(name, "before.pdf"), Path(name, "after.pdf")
+    with tempfile.TemporaryDirectory(prefix="fieldkit-record-") as folder:
+        before, after = Path(folder, "before.pdf"), Path(folder, "after.pdf")
         before.write_bytes(data[: revision.start])
         sign_for(
             party,
@@ -164,8 +167,8 @@ def _normal(data: bytes, start: int) -> bytes:
     """What was appended at `start` without what differs each time; offsets become what they lead to."""
 
     def entry(match: re.Match[bytes]) -> bytes:
-        there = _OBJECT.match(data, int(match[1])) if int(match[1]) >= start else None
-        return b"at " + there[1] if there else match[0]
+        target = _OBJECT.match(data, int(match[1])) if int(match[1]) >= start else None
+        return b"at " + target[1] if target else match[0]
 
     def table(match: re.Match[bytes]) -> bytes:
         at = int(match[1])
@@ -177,8 +180,8 @@ def _normal(data: bytes, start: int) -> bytes:
     appended = _ENTRY.sub(entry, data[start:])
     appended = _START.sub(table, appended)
     appended = _METADATA.sub(metadata, appended)
-    for pattern, kept in _VARIABLE:
-        appended = pattern.sub(kept, appended)
+    for pattern, replacement in _VARIABLE:
+        appended = pattern.sub(replacement, appended)
     return appended
 
 
@@ -229,22 +232,21 @@ def _stand_in(curve: str) -> tuple[EllipticCurvePrivateKey | RSAPrivateKey, byte
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509.oid import NameOID
 
-    curves = {each.name: each for each in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())}
+    curves = {supported.name: supported for supported in (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())}
     key = (
         ec.generate_private_key(curves.get(curve, ec.SECP256R1()))
         if curve
         else rsa.generate_private_key(65537, 2048)
     )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fieldkit")])
-    now = datetime.now(UTC)
+    nobody = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NOBODY)])
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(nobody)
+        .issuer_name(nobody)
         .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .serial_number(ANY_SERIAL)
+        .not_valid_before(LONG_AGO)
+        .not_valid_after(LONG_AGO)
         .sign(key, hashes.SHA256())
     )
     return key, certificate.public_bytes(Encoding.DER)

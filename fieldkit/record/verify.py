@@ -21,7 +21,7 @@ from fieldkit.certificate import name
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding, overall
 from fieldkit.journal.store import Store
-from fieldkit.pdf import document
+from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.program import run
 from fieldkit.record import pdf, provenance, signing
@@ -36,7 +36,7 @@ from fieldkit.record.render import (
     typst_version,
 )
 from fieldkit.record.signing import FIELDS, GIVER, RECEIVER
-from fieldkit.text import M, Message, nfc
+from fieldkit.text import M, nfc
 from fieldkit.validation import appearance
 from fieldkit.validation.judgement import Judgement, Policy, SignatureVerdict, every_check
 from fieldkit.validation.online import Online
@@ -94,14 +94,15 @@ def verify(
     except DocumentMissing:
         raise
     except FieldkitError as error:  # a record is never encrypted, and never so large that it is dangerous
-        unread = Finding("readable", "fail", _words(error, M("It cannot be read as a PDF.")), error.detail)
+        unread = Finding("readable", "fail", boundary.words(error), error.detail)
         return VerifiedRecord(Judgement("fail", (), (unread,)), sha256(data))
-    content, raw, attachment = _attachment(paper)
+    content, attachment = _attachment(paper)
     checks = [attachment]
     if content is not None:
+        raw = paper.attached[0][1]
         checks += _paper(data, raw, content, paper)
         if signatures.signatures:
-            signatures = appearance.judged(signatures, _looked_at(path, checks))
+            signatures = appearance.judged(signatures, _compare_appearance(path, checks))
         origin = list(provenance.checks(content, raw, store, unopened, devices))
         vouched = any(check.id in ("journal", "device") and check.severity == "pass" for check in origin)
         if content.paper == "form":
@@ -117,24 +118,19 @@ def verify(
     )
 
 
-def _words(error: FieldkitError, otherwise: Message) -> Message:
-    return error.message if isinstance(error.message, Message) else otherwise
-
-
-def _attachment(paper: pdf.RecordPdf) -> tuple[RecordContent | None, bytes, Finding]:
+def _attachment(paper: pdf.RecordPdf) -> tuple[RecordContent | None, Finding]:
     """The data in the record, read; and what is to be said of it."""
-    names = ", ".join(each for each, _ in paper.attached)
+    names = ", ".join(filename for filename, _ in paper.attached)
     if len(paper.attached) != 1 or paper.attached[0][0] != ATTACHMENT:
         missing = M("The record's data is not attached to it as it should be.")
-        return None, b"", Finding("attachment", "fail", missing, names)
+        return None, Finding("attachment", "fail", missing, names)
     raw = paper.attached[0][1]
     try:
         content = decode(raw)
     except FieldkitError as error:
-        unread = _words(error, M("The machine-readable record cannot be read."))
-        return None, b"", Finding("attachment", "fail", unread, error.detail)
+        return None, Finding("attachment", "fail", boundary.words(error), error.detail)
     attached = M("The record's data is attached to it.")
-    return content, raw, Finding("attachment", "pass", attached, sha256(raw))
+    return content, Finding("attachment", "pass", attached, sha256(raw))
 
 
 def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf) -> Iterator[Finding]:
@@ -146,14 +142,14 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
     except FieldkitError as error:
         yield Finding("rendering", "fail", M("The record's data cannot be rendered."), error.detail)
         return
-    made = content.renderer
-    detail = f"fieldkit {made.fieldkit}, Typst {made.typst}"
+    renderer = content.renderer
+    detail = f"fieldkit {renderer.fieldkit}, Typst {renderer.typst}"
     if data.startswith(again.pdf):
         same = M("The paper says what the data says: rendered again, it is the same.")
         yield Finding("rendering", "pass", same, detail)
         yield _places(paper, again)
         yield _additions(data, content, paper, again)
-    elif made.typst == typst_version() and made.look in (layout_hash(content.paper), *EARLIER_LOOKS):
+    elif renderer.typst == typst_version() and renderer.look in (layout_hash(content.paper), *EARLIER_LOOKS):
         yield Finding("rendering", "fail", M("The paper does not say what the data says."), detail)
     else:
         yield Finding(
@@ -170,7 +166,7 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
         yield Finding("form", "pass", M("The signatures hold nothing beside what belongs in them."))
 
 
-def _looked_at(path: Path, checks: Sequence[Finding]) -> appearance.AppearanceComparison:
+def _compare_appearance(path: Path, checks: Sequence[Finding]) -> appearance.AppearanceComparison:
     """What the engines see change between the signatures; nothing has to be drawn where more than they is
     known to have been added."""
     if all(check.id != "additions" or check.severity == "pass" for check in checks):
@@ -190,49 +186,49 @@ def _looked_at(path: Path, checks: Sequence[Finding]) -> appearance.AppearanceCo
 
 def _places(paper: pdf.RecordPdf, again: Rendered) -> Finding:
     """On the pages stand the parties' fields, each exactly in its own place, and nothing else."""
-    wanted = {
+    expected = {
         (FIELDS[party], place.page, tuple(map(float, place.box))) for party, place in again.places.items()
     }
-    standing = [(field.name, field.page, field.box) for field in paper.fields]
-    if len(standing) == len(set(standing)) and set(standing) == (wanted if paper.revisions else set()):
+    present = [(field.name, field.page, field.box) for field in paper.fields]
+    if len(present) == len(set(present)) and set(present) == (expected if paper.revisions else set()):
         return Finding("places", "pass", M("The signatures stand in their places."))
     return Finding(
         "places",
         "fail",
         M("Something stands on the record outside the signatures' places."),
-        ", ".join(each[0] or "?" for each in standing if each not in wanted),
+        ", ".join(widget[0] or "?" for widget in present if widget not in expected),
     )
 
 
 def _additions(data: bytes, content: RecordContent, paper: pdf.RecordPdf, again: Rendered) -> Finding:
     """After the paper comes what the receiver's signature brings, then what the giver's does, and no more."""
+    more = M("More than signatures was added to the record.")
     at = len(again.pdf)
-    fault = "" if len(paper.revisions) <= len(FIELDS) else f"revision {len(FIELDS) + 1}"
     for revision, (party, field) in zip(paper.revisions, FIELDS.items(), strict=False):
-        if fault or (revision.start, revision.field) != (at, field):
-            fault = fault or revision.field
-            break
+        if (revision.start, revision.field) != (at, field):
+            return Finding("additions", "fail", more, revision.field)
         fault = signing.difference(data, revision, party, content, again.places)
+        if fault:
+            return Finding("additions", "fail", more, fault)
         at = revision.end
-    if fault or at != len(data):
-        more = M("More than signatures was added to the record.")
-        return Finding("additions", "fail", more, fault or f"byte {at}")
+    if at != len(data):
+        return Finding("additions", "fail", more, f"byte {at}")
     return Finding("additions", "pass", M("Nothing but signatures was added to the record."))
 
 
 def _text(paper: bytes, again: bytes) -> Finding:
     """Whether every word of the data stands on the paper, by what pdftotext reads; fixed words may differ."""
-    there, wanted = _words_of(paper), _words_of(again)
-    if there is None or wanted is None:
+    printed, expected = _words_of(paper), _words_of(again)
+    if printed is None or expected is None:
         return Finding(
             "text",
             "not-checked",
             M("The record's text could not be compared: pdftotext is not here or cannot read it."),
         )
     fixed = {word for words in FORM_LABELS.values() for text in (words.vi, words.en) for word in text.split()}
-    strange = {word for word in wanted ^ there if word not in fixed and not PAGES.fullmatch(word)}
-    if strange:
-        shown = " ".join(sorted(strange))[:200]
+    differing = {word for word in expected ^ printed if word not in fixed and not PAGES.fullmatch(word)}
+    if differing:
+        shown = " ".join(sorted(differing))[:200]
         return Finding("text", "fail", M("The paper does not say what the data says."), shown)
     return Finding("text", "pass", M("Every word of the data stands on the paper, and no other."))
 
@@ -326,14 +322,14 @@ def _misdescribed(device: HandedOverToken, certificate: bytes) -> list[str]:
     from cryptography import x509
 
     held = x509.load_der_x509_certificate(certificate)
-    told = {
+    described = {
         "subject": (device.subject, nfc(name.text(held.subject))),
         "issuer": (device.issuer, nfc(name.text(held.issuer))),
         "serial number": (device.certificate_serial.lower(), f"{held.serial_number:x}"),
         "from": (_moment(device.not_before), held.not_valid_before_utc),
         "until": (_moment(device.not_after), held.not_valid_after_utc),
     }
-    return [f"{member}: {there}" for member, (said, there) in told.items() if said != there]
+    return [f"{member}: {actual}" for member, (recorded, actual) in described.items() if recorded != actual]
 
 
 def _moment(text: str) -> datetime | None:
@@ -349,8 +345,8 @@ def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, pape
     giver, receiver = signatures.get(GIVER), signatures.get(RECEIVER)
     if giver is None:
         return Finding("giver", "not-checked", M("Nobody signed for the handing-over party."), required=False)
-    theirs = {device.sha256 for device in content.devices}
-    if giver.sha256 in theirs or (receiver is not None and giver.sha256 == receiver.sha256):
+    receiving = {device.sha256 for device in content.devices}
+    if giver.sha256 in receiving or (receiver is not None and giver.sha256 == receiver.sha256):
         return Finding(
             "giver",
             "fail",
@@ -358,7 +354,7 @@ def _giver(signatures: dict[str, SignatureVerdict], content: RecordContent, pape
             giver.signer,
         )
     party = content.giver
-    expected = {nfc(said).casefold() for said in (party.person, party.agency.vi, party.agency.en) if said}
+    expected = {nfc(label).casefold() for label in (party.person, party.agency.vi, party.agency.en) if label}
     if not expected & set(_common_names(next(r.certificate for r in paper.revisions if r.field == GIVER))):
         return Finding(
             "giver",
@@ -379,4 +375,4 @@ def _common_names(certificate: bytes) -> list[str]:
     from cryptography import x509
 
     held = name.attributes(x509.load_der_x509_certificate(certificate).subject)
-    return [each.casefold() for each in held.get("CN", ())]
+    return [common_name.casefold() for common_name in held.get("CN", ())]

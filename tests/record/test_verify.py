@@ -152,7 +152,10 @@ def test_the_signatures_own_bytes_are_accounted_for(judge: Judge, signed: bytes)
 
 
 def test_anything_after_the_end_is_refused(judge: Judge, signed: bytes) -> None:
-    assert judge.failed(signed + b"\n% a line more\n")
+    judged = judge(signed + b"\n% a line more\n")
+    failed = {check.id: check.detail for check in judged.checks if check.severity == "fail"}
+    assert judged.verdict == "fail"
+    assert (failed["additions"], failed["form"]) == (f"byte {len(signed)}", "Receiver: end")
 
 
 def test_a_signature_that_does_not_say_when_it_was_made_is_refused_in_words(
@@ -257,6 +260,7 @@ def test_somebody_else_who_signs_for_the_giver_is_named_and_leaves_the_verdict_o
     assert judged.verdict == "indeterminate"
     (giver,) = [check for check in judged.checks if check.id == "giver"]
     assert "CN=Somebody Else" in str(giver.message)
+    assert (giver.severity, giver.detail) == ("not-checked", content.giver.person)
 
 
 def test_the_giving_party_signs_only_what_holds_and_what_is_theirs(
@@ -334,7 +338,12 @@ def test_an_unsigned_record_is_refused(judge: Judge, rendered: Rendered) -> None
 
 
 def test_a_record_that_hands_over_nothing_and_is_not_signed_stays_undecided(judge: Judge) -> None:
-    assert judge(render(sample("A", "b")).pdf).verdict == "indeterminate"
+    judged = judge(render(sample("A", "b")).pdf)
+    assert judged.verdict == "indeterminate"
+    checks = {check.id: check for check in judged.checks}
+    assert (checks["receiver"].severity, checks["receiver"].required) == ("not-checked", True)
+    assert (checks["giver"].severity, checks["giver"].required) == ("not-checked", False)
+    assert not {"integrity", "certificate", "appearance"} & set(checks)
 
 
 def test_a_signed_letter_is_no_record(judge: Judge, officer: SoftwareSigner, tmp_path: Path) -> None:
@@ -383,6 +392,7 @@ def test_a_record_of_another_release_is_compared_by_its_words_and_stays_undecide
     judged = judge(signed.read_bytes())
     outcomes = {check.id: check.severity for check in judged.checks}
     assert (outcomes["rendering"], outcomes["text"]) == ("not-checked", "pass")
+    assert {check.id: check.detail for check in judged.checks}["rendering"] == "fieldkit 0.1.0, Typst 0.14.0"
     assert judged.verdict == "indeterminate"
     for place in ("elsewhere", "ghi chú ghi thêm"):  # a word is missing, a word is added
         lying = msgspec.structs.replace(older, place=place)
@@ -458,7 +468,16 @@ def test_a_record_that_says_otherwise_of_the_certificate_than_it_is_is_refused(
         other = msgspec.structs.replace(device, **{member: value})
         told = sealed(msgspec.structs.replace(content, devices=(other,)))
         signed = sign_record(told, render(told), officer, tmp_path, material).read_bytes()
-        assert judge.failed(signed) == {"certificate"}, member
+        judged = judge(signed)
+        (failed,) = [check for check in judged.checks if check.severity == "fail"]
+        held = {
+            "subject": f"subject: {device.subject}",
+            "issuer": f"issuer: {device.issuer}",
+            "certificate_serial": f"serial number: {device.certificate_serial}",
+            "not_before": f"from: {datetime.fromisoformat(device.not_before)}",
+            "not_after": f"until: {datetime.fromisoformat(device.not_after)}",
+        }
+        assert (failed.id, failed.detail) == ("certificate", held[member])
 
 
 def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
@@ -466,7 +485,26 @@ def test_a_record_that_hands_over_nothing_is_nobodys_to_sign(
 ) -> None:
     content = sample("A", "b")
     signed = sign_record(content, render(content), officer, tmp_path, material).read_bytes()
-    assert judge(signed).verdict == "indeterminate"
+    judged = judge(signed)
+    assert judged.verdict == "indeterminate"
+    checks = {check.id: check for check in judged.checks}
+    assert (checks["certificate"].severity, checks["certificate"].required) == ("not-checked", True)
+    assert checks["certificate"].detail == checks["receiver"].detail != ""
+
+
+def test_data_that_cannot_be_read_or_laid_out_is_refused(
+    judge: Judge, content: RecordContent, rendered: Rendered
+) -> None:
+    unread = judge(_rewritten(rendered.pdf, b"{}"))
+    attachment = unread.checks[0]
+    assert (attachment.id, attachment.severity) == ("attachment", "fail")
+    assert attachment.detail
+    assert (unread.verdict, unread.content) == ("fail", None)
+    odd = sealed(msgspec.structs.replace(content, made="yesterday"))
+    judged = judge(_rewritten(rendered.pdf, encode(odd)))
+    failed = {check.id: check.detail for check in judged.checks if check.severity == "fail"}
+    assert failed["rendering"]
+    assert "places" not in failed
 
 
 def test_what_people_wrote_may_hold_the_marks_of_a_pdf(
@@ -513,6 +551,7 @@ def test_what_is_no_pdf_is_said_so(judge: Judge, tmp_path: Path) -> None:
         judged = judge(data)
         assert judged.verdict == "fail"
         assert [check.id for check in judged.checks] == ["readable"]
+        assert bool(judged.checks[0].detail) == bool(data)
         assert "record.pdf" in str(judged.checks[0].message)
         assert (judged.sha256, judged.content) == (sha256(data), None)
     with pytest.raises(DocumentMissing):
