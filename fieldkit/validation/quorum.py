@@ -211,7 +211,7 @@ def _integrity(own: Judgement) -> str:
 def _paths(own: Judgement) -> dict[str, str]:
     """fieldkit's word on paths and dates, where it has one and what was signed is whole."""
     outcomes = _outcomes(own, ("path", "dates"))
-    if "not-checked" in outcomes or not outcomes or _integrity(own) == "fail":
+    if "not-checked" in outcomes or _integrity(own) == "fail":
         return {}
     return {"fieldkit": "fail" if "fail" in outcomes else "pass"}
 
