@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from cryptography import x509
@@ -27,9 +28,14 @@ def not_yet_valid(authority: SampleAuthority, **wishes: Any) -> IssuedCertificat
 def revoked(authority: SampleAuthority, **wishes: Any) -> IssuedCertificate:
     """A certificate that was revoked an hour ago; the issuing CA's revocation list names it."""
     issued = authority.issue(**wishes)
-    serial = x509.load_der_x509_certificate(issued.certificate).serial_number
-    authority.renew_crl(more={serial: seconds(None) - days(1 / 24)})
+    revoke(authority, issued.certificate)
     return issued
+
+
+def revoke(authority: SampleAuthority, certificate: bytes, since: datetime | None = None) -> None:
+    """Name a certificate in the issuing CA's revocation list; since: an hour ago unless given."""
+    serial = x509.load_der_x509_certificate(certificate).serial_number
+    authority.renew_crl(more={serial: since or seconds(None) - days(1 / 24)})
 
 
 def sign_csr(authority: SampleAuthority, request: bytes) -> bytes:

@@ -274,6 +274,9 @@ class Agents:
             agent.restart()  # its session is in no state to be used
             raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
+        if attempt.confirmed:  # what its flags show from now on is news
+            with contextlib.suppress(FieldkitError):
+                session.token = self.again(now)
         return session
 
     def fresh(self, serial: bytes, module: str) -> Token:

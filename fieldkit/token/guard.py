@@ -98,8 +98,12 @@ class PinAttempt:
         self._tries = tries
         self._so = so
 
-    def begin(self, *, blank: bool = False) -> None:
+    def begin(self, *, blank: bool = False, accepted: int | None = None) -> None:
         """Let the attempt pass and count it, or say why not. blank: the token may have no structure yet.
+
+        accepted: the token's flags after it took this PIN at the login. What was confirmed then was that one
+        attempt: if others have used up the tries since, this is the last one anew. Some modules go on showing
+        the flags from before; then only what is counted here can tell.
 
         :raises PinLocked: too many wrong PINs were given.
         :raises PinFinalTry: it would be the last attempt, for all that is known, and nobody confirmed it.
@@ -107,13 +111,20 @@ class PinAttempt:
         """
         token, so = self.token, self._so
         flags = token.flags if token.initialized or not blank else TOKEN_INITIALIZED  # its own mean nothing
-        current = state(flags, self._held.failures(so=so), self._tries, so=so)
+        failures = self._held.failures(so=so)
+        current = state(flags, failures, self._tries, so=so)
+        confirmed = self.confirmed
+        if accepted is not None:
+            shown = flags & ~accepted & FINAL_TRY << (SO_SHIFT if so else 0)
+            confirmed = (
+                confirmed and not shown and (failures is None or not self._tries - 1 <= failures < UNKNOWN)
+            )
         if current == "locked":
             raise locked(token, so=so)
         if current == "unset":
             raise unset(token)
-        if current == "final" and not self.confirmed:
-            lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
+        if current == "final" and not confirmed:
+            lost = LOST if (failures or 0) >= UNKNOWN else ""
             reason = self._held.trouble or lost
             raise _uncounted(token, reason) if reason else final_try(token, so=so)
         try:

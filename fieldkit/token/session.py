@@ -117,7 +117,7 @@ class Session:
         with self._owner.attempt(
             self.token, so=False, confirmed_last_try=self._confirmed, identity=self._identity
         ) as attempt:
-            attempt.begin()
+            attempt.begin(accepted=self.token.flags)
             self._each_time.discard(key_id)  # after a failure the PIN is not there any more
             try:
                 signature = self._ask(msgspec.structs.replace(request, counted=True), bytes)

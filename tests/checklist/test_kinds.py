@@ -11,7 +11,7 @@ from fieldkit.checklist.kinds import KINDS, Choice, Item, Kind
 from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.xlsform.convert import export_form, read_form
 from fieldkit.text import Words
-from fieldkit.tui.widgets.item_pane import EDITORS, WorkPane
+from fieldkit.tui.widgets.item_pane import EDITORS, ItemPane
 from tests.conftest import REPOSITORY
 
 
@@ -24,7 +24,7 @@ def test_what_a_person_answers_has_a_widget_and_nothing_else_has(kind: Kind) -> 
     asked = KINDS[kind].answered_by == "person"
     assert bool(EDITORS[kind].widget) == asked
     if asked:
-        assert EDITORS[kind].widget in {widget.id for widget in WorkPane().compose()}
+        assert EDITORS[kind].widget in {widget.id for widget in ItemPane().compose()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
