@@ -198,7 +198,7 @@ MISSHAPEN = (
     b"/W[0 0 0]/Index[90 1 ]",
     b"/W[1 4 9]/Index[90 1 ]",
     b"/W 7     /Index[90 1 ]",
-    b"/W[1 4 2]/Index[90 1 9]",
+    b"/W[1 4 2]/Index[9 1 9]",
     b"/W[1 4 2]/Index[90 2 ]",
 )
 
