@@ -104,7 +104,7 @@ def ask_revocation(
             urls=", ".join(answer.url for answer in requests),
         )
         hint = M("Run this step again with a network, or bring revocation lists in the kit.")
-        return ServiceAnswer((_open("revocation-service", unreached, hint, online.said()),), requests)
+        return ServiceAnswer((_open("revocation-service", unreached, hint, online.failures()),), requests)
     known = msgspec.structs.replace(believed, crls=fetched.crls, ocsps=fetched.ocsps)
     fault = known.path_fault(holder, datetime.now(UTC), "require")
     detail = "; ".join(

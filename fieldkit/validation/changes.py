@@ -115,7 +115,7 @@ class _Information(DocInfoRule):
     """The document's information may say another date and program, and no other title."""
 
     def apply(self, old: Any, new: Any) -> Iterable[ReferenceUpdate]:
-        before, after = (_entries(each.trailer_view, "/Info") for each in (old, new))
+        before, after = (_entries(revision.trailer_view, "/Info") for revision in (old, new))
         free = DATES if before else FIRST_DATES
         changed = {key for key in {*before, *after} - free if before.get(key) != after.get(key)}
         if changed and after:
@@ -136,7 +136,7 @@ class _Metadata(WhitelistRule):
     """The metadata may say another date and program, and no other title."""
 
     def apply(self, old: Any, new: Any) -> Iterable[ReferenceUpdate]:
-        before, after = (_properties(each) for each in (old, new))
+        before, after = (_properties(revision) for revision in (old, new))
         changed = {name for name, _ in before ^ after if name not in XMP_DATES}
         changed = {name for name in changed if not name.startswith(XMP_HISTORY)}
         if changed:
@@ -241,7 +241,7 @@ class _Order(_Rule):
             there, now = _raw(before, "/Annots"), _raw(after, "/Annots")
             if there != now[: len(there)] or len(set(now)) != len(now):
                 raise SuspiciousModification("The notes and fields of a page are in another order")
-        listed, lists = (_raw(each.root, "/AcroForm", "/Fields") for each in (old, new))
+        listed, lists = (_raw(revision.root, "/AcroForm", "/Fields") for revision in (old, new))
         if [field for field in lists if field in listed] != listed:
             raise SuspiciousModification("The fields of the form are in another order")
 
@@ -273,7 +273,7 @@ class _Form(FormUpdatingRule):
     """The form's defaults, which fields are drawn with, are what they were when it was signed."""
 
     def apply(self, old: Any, new: Any) -> Any:
-        before, after = (_entries(each.root, "/AcroForm") for each in (old, new))
+        before, after = (_entries(revision.root, "/AcroForm") for revision in (old, new))
         if before and not _adds_only(before.get("/DR"), after.get("/DR")):
             raise SuspiciousModification("The form's /DR was changed")
         for key in ("/DA", "/Q", "/NeedAppearances"):
@@ -289,7 +289,7 @@ def _adds_only(before: Any, after: Any) -> bool:
     """
     if before is None or before == after:
         return True
-    kinds, now = (_resolved(each) for each in (before, after))
+    kinds, now = (_resolved(resources) for resources in (before, after))
     return all(
         name in now and _resolved(now[name]).items() >= _resolved(kinds[name]).items()
         for name in kinds

@@ -28,11 +28,11 @@ def _embedded() -> Any:
         @property
         def self_reported_timestamp(self) -> datetime | None:
             try:
-                said = super().self_reported_timestamp
+                time = super().self_reported_timestamp
             except Exception:  # not a date, or a day that no month has
                 return None
             # a PDF's date may leave its zone open (ISO 32000-1 §7.9.4)
-            return said.replace(tzinfo=UTC) if said is not None and said.tzinfo is None else said
+            return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
     return Embedded
 
@@ -43,7 +43,7 @@ def signatures(reader: Any) -> Iterator[Any]:
 
     embedded = _embedded()
     known = {sig_seed_sub_filter.value for sig_seed_sub_filter in SigSeedSubFilter}
-    found, unread = [], []
+    readable, unread = [], []
     for name, value, field in enumerate_sig_fields(reader, filled_status=True):
         held = value.get_object()
         kind = str(held.get("/SubFilter", "")) if hasattr(held, "get") else ""
@@ -51,11 +51,11 @@ def signatures(reader: Any) -> Iterator[Any]:
             unread.append(unreadable(name, _unknown_kind(kind)))
             continue
         try:
-            found.append(embedded(reader, field, name))
+            readable.append(embedded(reader, field, name))
         except Exception as error:  # damaged on purpose or not, it is one signature and has its verdict
             unread.append(unreadable(name, misbuilt(error)))
     yield from unread
-    yield from sorted(found, key=lambda each: each.signed_revision)
+    yield from sorted(readable, key=lambda signature: signature.signed_revision)
 
 
 def _unknown_kind(kind: str) -> Finding:
@@ -102,8 +102,8 @@ def stored(reader: Any, checks: list[Finding]) -> Trust | None:
             others=tuple(store.load_certs()),
             crls=tuple(crl.get_object().data for crl in store.crls),
             ocsps=tuple(
-                ocsp.OCSPResponse.load(each.get_object().data)  # type: ignore[no-untyped-call]
-                for each in store.ocsps
+                ocsp.OCSPResponse.load(stream.get_object().data)  # type: ignore[no-untyped-call]
+                for stream in store.ocsps
             ),
         )
     except NoDSSFoundError:
@@ -144,9 +144,9 @@ def inside(signature: Any) -> Trust:
     for attribute in attributes:
         if attribute["type"].native == "adobe_revocation_info_archival":
             for value in attribute["values"]:
-                crls += [each.dump() for each in value["crl"] or ()]
+                crls += [crl.dump() for crl in value["crl"] or ()]
                 ocsps += list(value["ocsp"] or ())
     # taken as they stand: pyHanko looks for the signer among them by itself, which it need not do twice
     held = signature.signed_data["certificates"]
-    others = tuple(each.chosen for each in held if each.name == "certificate")
+    others = tuple(choice.chosen for choice in held if choice.name == "certificate")
     return Trust(others=others, crls=tuple(crls), ocsps=tuple(ocsps))

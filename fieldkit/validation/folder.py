@@ -36,12 +36,12 @@ def gather(paths: Sequence[Path]) -> list[Path]:
 
     :raises DocumentMissing: there is none.
     """
-    found: list[Path] = []
+    documents: list[Path] = []
     for path in paths:
-        found += sorted(_below(path)) if path.is_dir() else [path]
-    if not found:
+        documents += sorted(_below(path)) if path.is_dir() else [path]
+    if not documents:
         raise DocumentMissing(M("There is no PDF in the folder."), hint=M("Give files, or another folder."))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(documents))
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -51,11 +51,11 @@ class Judgement(msgspec.Struct, frozen=True):
 
 def check_shape(check: Finding) -> dict[str, Any]:
     """A check as it stands in a JSON document: the command line's contract, and words beside it."""
-    said = str(check.message)
+    message = str(check.message)
     return {
         "id": check.id,
         "verdict": check.severity,
-        "detail": f"{said} ({check.detail})" if check.detail else said,
+        "detail": f"{message} ({check.detail})" if check.detail else message,
         "required": check.required,
         "hint": str(check.hint) if check.hint else "",
         "judge": check.judge or "fieldkit",

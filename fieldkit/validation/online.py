@@ -54,14 +54,14 @@ class Online:
         self._known: dict[tuple[str, bytes | None], Any] = {}
         self._silent: set[opener.Place | None] = set()
 
-    def said(self) -> str:
+    def failures(self) -> str:
         """What did not answer, for a person who helps."""
         return "; ".join(f"{answer.url}: {answer.outcome}" for answer in self.asked if answer.outcome != "ok")
 
     def issuers(self, certificate: Certificate, believed: Trust) -> tuple[Certificate, ...]:
         """The authorities above `certificate` that are not here, fetched from where it says they are."""
-        here = {each.subject.dump() for each in (*believed.others, *believed.anchors)}
-        found: list[Certificate] = []
+        here = {certificate.subject.dump() for certificate in (*believed.others, *believed.anchors)}
+        issuers: list[Certificate] = []
         at = certificate
         for _ in range(LONGEST_CHAIN):
             if at.issuer.dump() in here or at.self_issued:
@@ -72,9 +72,9 @@ class Online:
             )
             if fetched is None:
                 break
-            found.append(fetched)
+            issuers.append(fetched)
             at = fetched
-        return tuple(found)
+        return tuple(issuers)
 
     def revocation(self, certificate: Certificate, believed: Trust) -> Trust:
         """OCSP answers, and revocation lists where no responder answers, for the whole path."""
@@ -86,7 +86,7 @@ class Online:
                 self._ask(url, _ocsp_answer, request, "application/ocsp-request", of=at)
                 for url in at.ocsp_urls
             )
-            answer = next((each for each in answers if each is not None), None)
+            answer = next((response for response in answers if response is not None), None)
             if answer is not None:
                 ocsps.append(answer)
                 continue
@@ -99,7 +99,7 @@ class Online:
     def lists(self, urls: Iterable[str]) -> Trust:
         """The revocation lists at these addresses, for a certificate that names none."""
         fetched = (self._ask(url, _revocation_list) for url in urls)
-        return Trust(crls=tuple(each for each in fetched if each is not None))
+        return Trust(crls=tuple(der for der in fetched if der is not None))
 
     def _ask(
         self,
@@ -120,15 +120,15 @@ class Online:
             refused, end = self._bounds(url, of)
             data, outcome = (None, refused) if refused else self._fetched(url, body, kind, end)
             took = round(1000 * (time.monotonic() - began))
-            found = None
+            parsed = None
             if data is not None:
                 try:
-                    found = read(data)
+                    parsed = read(data)
                 except (ValueError, TypeError, KeyError):  # what asn1crypto raises
                     outcome = "not the answer that was asked for"
             digest = hashlib.sha256(data).hexdigest() if data else ""
             self.asked.append(FetchedAnswer(url, outcome, len(data or b""), took, digest))
-            self._known[key] = found
+            self._known[key] = parsed
         return self._known[key]
 
     def _bounds(self, url: str, of: Certificate | None) -> tuple[str, float]:
@@ -162,7 +162,7 @@ class Online:
 
 def _path(certificate: Certificate, believed: Trust) -> Iterator[tuple[Certificate, Certificate]]:
     """Each certificate from `certificate` up to below the anchor, with its issuer."""
-    known = {each.subject.dump(): each for each in (*believed.others, *believed.anchors)}
+    known = {authority.subject.dump(): authority for authority in (*believed.others, *believed.anchors)}
     anchors = {anchor.sha256 for anchor in believed.anchors}
     at = certificate
     for _ in range(LONGEST_CHAIN):
@@ -175,9 +175,9 @@ def _path(certificate: Certificate, believed: Trust) -> Iterator[tuple[Certifica
 
 def _issuer_urls(certificate: Certificate) -> Iterator[str]:
     """Where the certificate says that its issuer's is (authority information access)."""
-    for each in certificate.authority_information_access_value or ():
-        place = each["access_location"]
-        if each["access_method"].native == "ca_issuers" and place.name == "uniform_resource_identifier":
+    for access in certificate.authority_information_access_value or ():
+        place = access["access_location"]
+        if access["access_method"].native == "ca_issuers" and place.name == "uniform_resource_identifier":
             yield str(place.native)
 
 
@@ -187,12 +187,12 @@ def _ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509 import ocsp
 
-    asked, above = (
-        x509.load_der_x509_certificate(each.dump())  # type: ignore[no-untyped-call]
-        for each in (certificate, issuer)
+    subject, above = (
+        x509.load_der_x509_certificate(loaded.dump())  # type: ignore[no-untyped-call]
+        for loaded in (certificate, issuer)
     )
     # SHA-1 only names the certificate here (RFC 5019 §2.1.1); many responders know no other
-    builder = ocsp.OCSPRequestBuilder().add_certificate(asked, above, SHA1())  # noqa: S303
+    builder = ocsp.OCSPRequestBuilder().add_certificate(subject, above, SHA1())  # noqa: S303
     return builder.build().public_bytes(Encoding.DER)
 
 
@@ -208,25 +208,25 @@ def _unarmoured(data: bytes) -> bytes:
 def _certificate(data: bytes) -> Certificate:
     from asn1crypto import x509
 
-    found: Certificate = x509.Certificate.load(_unarmoured(data), strict=True)  # type: ignore[no-untyped-call]
-    found.native  # noqa: B018 (parsed lazily: a wrong one shows here)
-    return found
+    certificate: Certificate = x509.Certificate.load(_unarmoured(data), strict=True)  # type: ignore[no-untyped-call]
+    certificate.native  # noqa: B018 (parsed lazily: a wrong one shows here)
+    return certificate
 
 
 def _revocation_list(data: bytes) -> bytes:
     from asn1crypto import crl
 
     der = _unarmoured(data)
-    found = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
-    found["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily: a wrong one shows here)
+    revocations = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
+    revocations["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily: a wrong one shows here)
     return der
 
 
 def _ocsp_answer(data: bytes) -> Any:
     from asn1crypto import ocsp
 
-    found = ocsp.OCSPResponse.load(data, strict=True)  # type: ignore[no-untyped-call]
-    if found["response_status"].native != "successful":
+    response = ocsp.OCSPResponse.load(data, strict=True)  # type: ignore[no-untyped-call]
+    if response["response_status"].native != "successful":
         raise ValueError("the responder gives no status")
-    found.native  # noqa: B018 (parsed lazily: a wrong one shows here)
-    return found
+    response.native  # noqa: B018 (parsed lazily: a wrong one shows here)
+    return response

@@ -114,17 +114,17 @@ def _compared(path: Path, password: Secret | None) -> AppearanceComparison:
 
 def _proven(own: Judgement) -> dict[str, datetime]:
     """By field, the time that a timestamp proves for its signature."""
-    found = {}
+    times = {}
     for number, signature in enumerate(own.signatures):
         word = {check.id: check.severity for check in signature.checks}
         if word.get("timestamp") == "pass" and word.get("timestamp-revocation") != "fail":
-            found[signature.field] = datetime.fromisoformat(signature.signed_at)
+            times[signature.field] = datetime.fromisoformat(signature.signed_at)
             continue
         later = (one for one in own.signatures[number:] if one.kind == "timestamp" and one.verdict == "pass")
         archived = next(later, None)
         if signature.kind == "signature" and archived is not None:
-            found[signature.field] = datetime.fromisoformat(archived.signed_at)
-    return found
+            times[signature.field] = datetime.fromisoformat(archived.signed_at)
+    return times
 
 
 def _opens(path: Path) -> bool:
@@ -211,7 +211,7 @@ def _integrity(own: Judgement) -> str:
 def _paths(own: Judgement) -> dict[str, str]:
     """fieldkit's word on paths and dates, where it has one and what was signed is whole."""
     outcomes = _outcomes(own, ("path", "dates"))
-    if "not-checked" in outcomes or not outcomes or _integrity(own) == "fail":
+    if "not-checked" in outcomes or _integrity(own) == "fail":
         return {}
     return {"fieldkit": "fail" if "fail" in outcomes else "pass"}
 

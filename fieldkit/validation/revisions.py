@@ -131,7 +131,7 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
         if generation != generations.get(held, 0):
             raise _Unfit(at, f"object {held} has another generation")
     _match_packed(reader, appended, number, section)
-    before, after = (reader.get_historical_resolver(each).trailer_view for each in (number - 1, number))
+    before, after = (reader.get_historical_resolver(at).trailer_view for at in (number - 1, number))
     for key in ("/Root", "/Encrypt"):
         if _raw(before, key) != _raw(after, key):
             raise _Unfit(at, f"the trailer's {key} was changed")
@@ -348,7 +348,7 @@ def _value(data: bytes, at: int, shift: int) -> tuple[Any, int]:
         else:
             item, at = _scalar(data, at, shift)
             if item == b"R":
-                if len(items) < 2 or not all(type(each) is int for each in items[-2:]):
+                if len(items) < 2 or not all(type(item) is int for item in items[-2:]):
                     raise _Unfit(shift + at, "a reference is none")
                 items[-2:] = [_Reference(*items[-2:])]
             else:

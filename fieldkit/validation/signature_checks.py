@@ -170,7 +170,7 @@ def _later(status: Any) -> str:
 def attributes(signature: Any) -> Finding:
     """The certificate is part of what was signed, as PAdES asks, so that no other can take its place."""
     signed = signature.signer_info["signed_attrs"]
-    names = {each["type"].native for each in signed}
+    names = {attribute["type"].native for attribute in signed}
     bound = names & {"signing_certificate", "signing_certificate_v2"}
     detail = ", ".join(sorted(names))
     if bound:
@@ -333,8 +333,8 @@ def _stale(believed: Trust, moment: datetime) -> bool:
     from asn1crypto import crl
 
     ends = [
-        crl.CertificateList.load(each)["tbs_cert_list"]["next_update"].native  # type: ignore[no-untyped-call]
-        for each in believed.crls
+        crl.CertificateList.load(der)["tbs_cert_list"]["next_update"].native  # type: ignore[no-untyped-call]
+        for der in believed.crls
     ]
     return bool(ends) and all(end is not None and end < moment for end in ends)
 
@@ -411,13 +411,13 @@ def timestamp_revocation(
     return msgspec.structs.replace(finding, id="timestamp-revocation", message=message)
 
 
-def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: bool) -> Finding | None:
+def clock(claimed: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: bool) -> Finding | None:
     """Whether the time that the signer's computer said can be right; None where it said none."""
-    if said is None:
+    if claimed is None:
         return None
     if trusted:
-        minutes = round((said - stamp.timestamp).total_seconds() / 60)
-        if abs(said - stamp.timestamp) <= TOLERANCE:
+        minutes = round((claimed - stamp.timestamp).total_seconds() / 60)
+        if abs(claimed - stamp.timestamp) <= TOLERANCE:
             return Finding(
                 "clock", "pass", M("The signer's clock agrees with the timestamp."), required=False
             )
@@ -425,16 +425,16 @@ def clock(said: datetime | None, stamp: Any, moment: JudgedMoment, *, trusted: b
             "clock",
             "fail",
             M("The signer's clock was {minutes} minute(s) off the timestamp.", minutes=minutes),
-            said.isoformat(timespec="seconds"),
+            claimed.isoformat(timespec="seconds"),
             required=False,
             hint=M("The timestamp counts. Have the signer's clock set."),
         )
-    if said > moment.now + TOLERANCE:
+    if claimed > moment.now + TOLERANCE:
         return Finding(
             "clock",
             "fail",
             M("The signing time lies in the future: the signer's clock, or this machine's, is wrong."),
-            said.isoformat(timespec="seconds"),
+            claimed.isoformat(timespec="seconds"),
             required=False,
             hint=M("Look at this machine's clock."),
         )

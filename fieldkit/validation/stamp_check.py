@@ -33,7 +33,7 @@ def stamp(
 
 
 def _compared(
-    signature: Any, look: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
+    signature: Any, load_pages: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
 ) -> Finding:
     fitting = [rule_set for rule_set in rules if rule_set.in_force(day)]
     if not fitting:
@@ -44,7 +44,7 @@ def _compared(
         return _open(
             M("The signature shows nothing on a page, so there is no stamp to compare."), rule_set.id
         )
-    pages = look()
+    pages = load_pages()
     page = pages[stored.page]
     box = seen(page, stored)
     rule = rule_of(rule_set, box, page)

@@ -25,7 +25,7 @@ def certificates(blobs: Iterable[bytes]) -> list[Certificate]:
     from asn1crypto import pem
     from asn1crypto.x509 import Certificate
 
-    found = []
+    parsed = []
     for blob in blobs:
         try:
             if pem.detect(blob):  # type: ignore[no-untyped-call]
@@ -36,34 +36,34 @@ def certificates(blobs: Iterable[bytes]) -> list[Certificate]:
                 certificate = Certificate.load(der, strict=True)  # type: ignore[no-untyped-call]
                 certificate.public_key  # noqa: B018 (parsed lazily: a wrong one shows here)
                 certificate.not_valid_after  # noqa: B018
-                found.append(certificate)
+                parsed.append(certificate)
         except (ValueError, TypeError, KeyError) as error:
             raise DocumentUnfit(
                 M("A file given as a trusted certificate is not one."),
                 hint=M("Give certificates as PEM or DER."),
                 detail=str(error).splitlines()[0] if str(error) else type(error).__name__,
             ) from None
-    return found
+    return parsed
 
 
 def revocation_lists(blobs: Iterable[bytes]) -> list[bytes]:
     """The CRLs in DER or PEM `blobs`, as DER."""
     from asn1crypto import crl, pem
 
-    found = []
+    lists = []
     for blob in blobs:
         try:
             der = pem.unarmor(blob)[2] if pem.detect(blob) else blob  # type: ignore[no-untyped-call]
             listed = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
             listed["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily)
-            found.append(der)
+            lists.append(der)
         except (ValueError, TypeError, KeyError) as error:
             raise DocumentUnfit(
                 M("A file given as a revocation list is not one."),
                 hint=M("Give revocation lists as PEM or DER."),
                 detail=str(error).splitlines()[0] if str(error) else type(error).__name__,
             ) from None
-    return found
+    return lists
 
 
 class Trust(msgspec.Struct, frozen=True):
@@ -127,10 +127,10 @@ def trust(
 
 def chain_of(certificate: bytes, candidates: Iterable[bytes]) -> tuple[bytes, ...]:
     """The issuing authorities of `certificate` (DER) among `candidates`, nearest first, without the root."""
-    known = {each.subject.dump(): each for each in certificates(candidates) if each.ca}
+    known = {candidate.subject.dump(): candidate for candidate in certificates(candidates) if candidate.ca}
     (at,) = certificates((certificate,))
-    found: list[bytes] = []
+    issuers: list[bytes] = []
     while (issuer := known.pop(at.issuer.dump(), None)) is not None and issuer.self_issued is False:
-        found.append(issuer.dump())  # type: ignore[no-untyped-call]
+        issuers.append(issuer.dump())  # type: ignore[no-untyped-call]
         at = issuer
-    return tuple(found)
+    return tuple(issuers)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class _Case(msgspec.Struct, frozen=True):
     """What every signature of one document is judged with.
 
-    stored: what the document's own store embedded. given: revocation lists came from elsewhere too. pages:
+    stored: what the document's own store embedded. supplied: revocation lists came from elsewhere too. pages:
     reads the document's pages, once.
     """
 
@@ -48,7 +48,7 @@ class _Case(msgspec.Struct, frozen=True):
     policy: Policy
     online: Online | None
     rules: tuple[RuleSet, ...]
-    given: bool
+    supplied: bool
     pages: Callable[[], Sequence[Page]]
 
 
@@ -116,8 +116,8 @@ def _document(
         outcome = reader.decrypt(password.reveal() if password else "")
         if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
             raise boundary.needs_password(path.name)
-    found = list(embedded.signatures(reader))
-    if not found:
+    signatures = list(embedded.signatures(reader))
+    if not signatures:
         missing = Finding("signed", "fail", M("There is no signature in the document."))
         return Judgement("fail", (), (missing,))
     checks: list[Finding] = []
@@ -133,11 +133,11 @@ def _document(
         )
     stored = embedded.stored(reader, checks)
     both = believed if stored is None else embedded.joined(believed, stored)
-    look = functools.cache(lambda: place.pages(path, password))
-    case = _Case(both, stored, policy, online, rules, bool(believed.crls), look)
+    pages = functools.cache(lambda: place.pages(path, password))
+    case = _Case(both, stored, policy, online, rules, bool(believed.crls), pages)
     verdicts: list[SignatureVerdict] = []
     moment = JudgedMoment(at, at)
-    for signature in reversed(found):
+    for signature in reversed(signatures):
         if isinstance(signature, SignatureVerdict):
             verdicts.append(signature)
             continue
@@ -194,7 +194,7 @@ def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVer
             )
         )
     trusted = moment is not outer
-    said = stamp.timestamp if trusted else status.signer_reported_dt
+    time = stamp.timestamp if trusted else status.signer_reported_dt
     checks = [
         signature_checks.integrity(status),
         signature_checks.coverage(signature, status),
@@ -206,12 +206,12 @@ def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVer
     clock = signature_checks.clock(status.signer_reported_dt, stamp, outer, trusted=trusted)
     checks += [clock] if clock is not None else []
     if case.rules:
-        day = (said or outer.now).astimezone(VIETNAM).date()
+        day = (time or outer.now).astimezone(VIETNAM).date()
         checks.append(stamp_check.stamp(signature, case.pages, case.rules, day, _name(certificate)))
     return SignatureVerdict(
         field=str(signature.field_name or ""),
         signer=_subject(certificate),
-        signed_at=said.isoformat(timespec="seconds") if said else "",
+        signed_at=time.isoformat(timespec="seconds") if time else "",
         level=_level(
             signature, stamp is not None, case, inside, moment, outer.proven, certificate, holds=settled
         ),
@@ -326,9 +326,9 @@ def _certificate(
             believed = embedded.joined(believed, case.online.revocation(certificate, believed))
             revocation = signature_checks.revocation(certificate, believed, at, "network")
             if revocation.severity == "not-checked":
-                said = case.online.said()
+                failures = case.online.failures()
                 revocation = msgspec.structs.replace(
-                    revocation, detail="; ".join(filter(None, (revocation.detail, said)))
+                    revocation, detail="; ".join(filter(None, (revocation.detail, failures)))
                 )
     required = case.policy.revocation or revocation.severity == "fail"
     yield msgspec.structs.replace(revocation, required=required)
@@ -379,7 +379,7 @@ def _level(
     if case.stored is None:
         return "b-t"
     own = embedded.joined(msgspec.structs.replace(case.stored, anchors=case.believed.anchors), inside)
-    if not case.given and holds:
+    if not case.supplied and holds:
         return "b-lta" if archived else "b-lt"  # it was judged by nothing else
     if own.anchors and own.path_fault(certificate, moment.at, "require") is not None:
         return "b-t"  # there is a store, but not with what this signature needs

@@ -54,6 +54,7 @@ def appended(
     padding: bytes = b"",
     shifted: int = 0,
     differing: Mapping[int, int] | None = None,
+    implied: bool = False,
 ) -> bytes:
     """`data` and a revision of these objects, right unless told otherwise.
 
@@ -65,6 +66,7 @@ def appended(
     shifted: how many bytes too far the whole table points.
     kind: "repeated" is a table in a stream and the same once more as text, as PDFBox writes it.
     differing: how far from an object its entry in that stream alone points.
+    implied: the table in a stream leaves out of what kind its entries are, which are all in use.
     """
     if known is None or root is None:
         reader = read(data)
@@ -102,7 +104,7 @@ def appended(
     if kind == "stream":
         table = len(made)
         entries[spare] = (1, table, 0)
-        made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(entries, extra, padding))
+        made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(entries, extra, padding, implied=implied))
     else:
         packed_entries = {number: entry for number, entry in entries.items() if entry[0] == 2}
         if kind == "hybrid":
@@ -111,7 +113,7 @@ def appended(
         if kind == "repeated":
             same = {n: (k, at + (differing or {}).get(n, 0), rest) for n, (k, at, rest) in entries.items()}
             entries[spare] = (1, len(made), 0)
-            made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(same, extra))
+            made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(same, extra, implied=implied))
         table = len(made)
         plain = {number: entry for number, entry in entries.items() if entry[0] != 2}
         made += _table(plain) + b"trailer\n<<%s>>\n" % extra
@@ -130,10 +132,14 @@ def _table(entries: Mapping[int, tuple[int, int, int]]) -> bytes:
     return made
 
 
-def _packed_table(entries: Mapping[int, tuple[int, int, int]], extra: bytes, padding: bytes = b"") -> bytes:
+def _packed_table(
+    entries: Mapping[int, tuple[int, int, int]], extra: bytes, padding: bytes = b"", *, implied: bool = False
+) -> bytes:
     rows, index = b"", b""
     for number, (kind, at, rest) in sorted(entries.items()):
-        rows += bytes((kind,)) + at.to_bytes(4, "big") + rest.to_bytes(2, "big")
+        rows += (b"" if implied else bytes((kind,))) + at.to_bytes(4, "big") + rest.to_bytes(2, "big")
         index += b"%d 1 " % number
     packed = zlib.compress(rows + padding)
-    return stream(packed, b"/Type/XRef/W[1 4 2]/Index[%s]/Filter/FlateDecode%s" % (index, extra))
+    return stream(
+        packed, b"/Type/XRef/W[%d 4 2]/Index[%s]/Filter/FlateDecode%s" % (not implied, index, extra)
+    )

@@ -7,12 +7,17 @@ import os
 import shutil
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import PdfTimeStamper
+from pyhanko.sign.timestamps import TimeStamper
 
 from fieldkit.finding import Finding, Severity
+from fieldkit.secret import Secret
 from fieldkit.signature import sign
 from fieldkit.text import M
 from fieldkit.validation import quorum
@@ -20,6 +25,9 @@ from fieldkit.validation.judgement import Judgement, Policy
 from fieldkit.validation.judges import JUDGES, judge
 from fieldkit.validation.judges.judge import Case, Judge
 from tests.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
+from tests.validation import forgery
+
+Change = Callable[[bytes], bytes]
 
 
 @pytest.fixture
@@ -119,6 +127,122 @@ def test_a_further_judge_is_a_row_of_the_table_whatever_its_name(
     assert (own.severity, agreement.severity, judged.verdict) == (verdict, verdict, verdict)
     assert f"far-away-judge: {verdict}" in agreement.detail
     assert quorum.integrity_words(judged.checks)["far-away-judge"] == verdict
+
+
+class Listener(Judge):
+    """A judge that only remembers the case it was asked about."""
+
+    name = program = "listener"
+    package = "listener"
+    after_fieldkit = True
+    opens_locked = True
+
+    def __init__(self) -> None:
+        self.cases: list[Case] = []
+
+    def examine(self, program: str, case: Case) -> list[Finding]:
+        self.cases.append(case)
+        return []
+
+
+@pytest.fixture
+def listener(front: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
+    program(front, "listener", "#!/bin/sh\n")
+    judge = Listener()
+    monkeypatch.setattr(quorum, "JUDGES", (*JUDGES, judge))
+    return judge
+
+
+def timestamped(path: Path, field: str, stamper: TimeStamper) -> Path:
+    """The document with a timestamp over all of it."""
+    with path.open("rb+") as file:
+        PdfTimeStamper(stamper, field_name=field).timestamp_pdf(
+            IncrementalPdfFileWriter(file), "sha256", None, in_place=True
+        )
+    return path
+
+
+def test_judges_hear_of_each_signature_the_first_time_that_is_proven_for_it(
+    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path, listener: Listener
+) -> None:
+    first, second, third = (tmp_path / f"{number}.pdf" for number in range(3))
+    authority = TimestampAuthority(pki)
+    sign.sign(letter, first, rsa_signer, field="Plain")
+    quorum.judge(first, pki.anchors, pki.crls(), draw=False)
+    with authority.serving() as tsa:
+        sign.sign(first, second, rsa_signer, field="Stamped", level="b-t", tsa=tsa, network=False)
+    quorum.judge(second, pki.anchors, pki.crls(), draw=False)
+    timestamped(second, "Archive", authority.stamper)
+    sign.sign(second, third, rsa_signer, field="Last")
+    judged = quorum.judge(third, pki.anchors, pki.crls(), draw=False)
+    proven = {signature.field: signature.signed_at for signature in judged.signatures}
+    plain, stamped, all_of_it = (case.times for case in listener.cases)
+    assert plain == {}
+    assert {field: time.isoformat() for field, time in stamped.items()} == {"Stamped": proven["Stamped"]}
+    assert {field: time.isoformat() for field, time in all_of_it.items()} == {
+        "Plain": proven["Archive"],
+        "Stamped": proven["Stamped"],
+    }
+
+
+def test_a_timestamp_that_does_not_hold_proves_no_time_to_any_judge(
+    pki: Pki, signed: Path, listener: Listener
+) -> None:
+    timestamped(signed, "Archive", TimestampAuthority(Pki("ANOTHER")).stamper)
+    judged = quorum.judge(signed, pki.anchors, pki.crls(), draw=False)
+    assert [signature.kind for signature in judged.signatures] == ["signature", "timestamp"]
+    assert listener.cases[0].times == {}
+
+
+def test_a_password_that_no_document_needs_keeps_no_judge_away(pki: Pki, signed: Path) -> None:
+    judged = quorum.judge(signed, pki.anchors, pki.crls(), password=Secret("mat-khau"), draw=False)
+    assert {word(judged, f"{name}-integrity")[0] for name in ("pdfsig", "openssl", "mutool")} == {"pass"}
+
+
+def test_judges_who_find_a_certificate_out_of_date_alike_do_not_disagree(
+    pki: Pki, letter: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.pdf"
+    sign.sign(letter, out, pki.signer(end=NOW - DAY), insist=True)
+    for anchors in (pki.anchors, ()):
+        judged = quorum.judge(out, anchors, pki.crls(), draw=False)
+        assert word(judged, "agreement")[0] == "pass", judged.checks
+        assert judged.verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (lambda tail: forgery.with_byte_range(tail, "0 10 20 30"), "integrity"),
+        (lambda tail: forgery.with_contents(tail, "30800000"), "structure"),
+        (lambda tail: tail.replace(b"/ETSI.CAdES.detached", b"/a.kind.nobody.knows"), "kind"),
+    ],
+)
+def test_one_bad_signature_is_fieldkits_word_on_the_document_whatever_is_bad_about_it(
+    change: Change, check: str, pki: Pki, rsa_signer: SoftwareSigner, signed: Path, tmp_path: Path
+) -> None:
+    again, bad = tmp_path / "again.pdf", tmp_path / "bad.pdf"
+    sign.sign(signed, again, rsa_signer, field="Second")
+    end = signed.stat().st_size
+    data = again.read_bytes()
+    bad.write_bytes(data[:end] + change(data[end:]))
+    judged = quorum.judge(bad, pki.anchors, pki.crls(), draw=False)
+    words = {
+        (signature.field, check.id): check.severity
+        for signature in judged.signatures
+        for check in signature.checks
+    }
+    assert (words[("Signature1", "integrity")], words[("Second", check)]) == ("pass", "fail")
+    (agreement,) = [finding for finding in judged.checks if finding.id == "agreement"]
+    assert "fieldkit: fail" in agreement.detail
+
+
+def test_what_fieldkit_alone_sees_added_is_a_disagreement(pki: Pki, signed: Path) -> None:
+    signed.write_bytes(forgery.annotated(signed.read_bytes()))
+    judged = quorum.judge(signed, pki.anchors, pki.crls(), draw=False)
+    (agreement,) = [finding for finding in judged.checks if finding.id == "agreement"]
+    assert agreement.severity == "fail"
+    assert agreement.detail.startswith("fieldkit: fail, mutool: ")
 
 
 def test_a_judge_that_is_missing_says_what_to_install(

@@ -174,6 +174,10 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(plain, one, kind="stream", padding=bytes(7)),
             "the table is not as long as it says",
         ),
+        "two tables as text": (
+            revision.appended(plain, one, before_table=b"xref\n0 1\n0000000000 65535 f \ntrailer\n<<>>\n"),
+            "something follows the table",
+        ),
         "skipped": (
             revision.appended(right, {size + 1: b"<<>>"}, prev=table),
             "startxref does not lead to the table",
@@ -188,6 +192,17 @@ def test_a_revision_is_what_its_table_says_or_it_is_told_what_differs(trick: str
     assert reason(data, len(plain)).rpartition(", byte ")[0 if expected else 2] == expected
 
 
+RIGHT = b"/W[1 4 2]/Index[90 1 ]"
+MISSHAPEN = (
+    b"/W[3 4]  /Index[90 1 ]",
+    b"/W[0 0 0]/Index[90 1 ]",
+    b"/W[1 4 9]/Index[90 1 ]",
+    b"/W 7     /Index[90 1 ]",
+    b"/W[1 4 2]/Index[9 1 9]",
+    b"/W[1 4 2]/Index[90 2 ]",
+)
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_a_table_may_stand_twice_if_both_say_the_same(named: bool, plain: bytes) -> None:
     """As PDFBox writes them: in a stream and once more as text, which may name the stream as /XRefStm."""
@@ -198,6 +213,19 @@ def test_a_table_may_stand_twice_if_both_say_the_same(named: bool, plain: bytes)
         at = data.rindex(b"trailer\n<<") + len(b"trailer\n<<")
         data = data[:at] + b"/XRefStm %d" % place + data[at:]
     assert reason(data, len(plain)) == ""
+
+
+@pytest.mark.parametrize("kind", ["stream", "repeated"])
+def test_a_table_may_leave_out_that_its_objects_are_in_use(kind: revision.Kind, plain: bytes) -> None:
+    assert reason(revision.appended(plain, {90: b"<<>>"}, kind=kind, implied=True), len(plain)) == ""
+
+
+@pytest.mark.parametrize("shape", MISSHAPEN)
+def test_a_table_in_a_stream_has_the_rows_that_it_says(shape: bytes, plain: bytes) -> None:
+    data = revision.appended(plain, {90: b"<<>>"}, kind="repeated")
+    assert data.count(RIGHT) == 1
+    told = reason(data.replace(RIGHT, shape), len(plain))
+    assert told.startswith("the table is not as long as it says, byte ")
 
 
 def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: bytes) -> None:

@@ -1,0 +1,185 @@
+"""What is said of one claim at the edges of time and trust: outcome, detail, whether a verdict needs it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from asn1crypto import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from fieldkit.finding import Finding
+from fieldkit.validation import signature_checks
+from fieldkit.validation.judgement import Policy
+from fieldkit.validation.signature_checks import TOLERANCE, JudgedMoment
+from fieldkit.validation.trust import Trust, certificates, trust
+from tests.pki import DAY, NOW, Pki, SoftwareSigner, only_encipherment
+
+SECOND = timedelta(seconds=1)
+AT = JudgedMoment(NOW, NOW)
+
+
+class Stamp(NamedTuple):
+    """What was measured of a timestamp."""
+
+    timestamp: datetime
+    signing_cert: Any = None
+    intact: bool = True
+    valid: bool = True
+    trusted: bool = True
+
+
+def loaded(signer: SoftwareSigner) -> x509.Certificate:
+    (certificate,) = certificates((signer.certificate,))
+    return certificate
+
+
+def issuing(pki: Pki) -> tuple[bytes]:
+    return (pki.issuing.public_bytes(Encoding.DER),)
+
+
+def summary(finding: Finding | None) -> tuple[Any, ...] | None:
+    return (finding.id, finding.severity, finding.detail, finding.required) if finding is not None else None
+
+
+def sentence(finding: Finding) -> str:
+    return finding.message.render("en")
+
+
+@pytest.fixture(scope="module")
+def believed(pki: Pki) -> Trust:
+    return trust(pki.anchors, issuing(pki), pki.crls())
+
+
+def test_a_clock_is_right_within_five_minutes_of_a_trusted_timestamp() -> None:
+    stamp = Stamp(NOW)
+    for off in (TOLERANCE, -TOLERANCE, 0 * SECOND):
+        assert summary(signature_checks.clock(NOW + off, stamp, AT, trusted=True)) == (
+            "clock",
+            "pass",
+            "",
+            False,
+        )
+    for off, minutes in ((TOLERANCE + 60 * SECOND, 6), (-TOLERANCE - 60 * SECOND, -6)):
+        late = signature_checks.clock(NOW + off, stamp, AT, trusted=True)
+        assert summary(late) == ("clock", "fail", (NOW + off).isoformat(), False)
+        assert late is not None
+        assert f"was {minutes} minute(s) off" in sentence(late)
+
+
+def test_without_a_trusted_timestamp_only_a_time_in_the_future_is_wrong() -> None:
+    for off in (TOLERANCE, -900 * DAY):
+        assert signature_checks.clock(NOW + off, None, AT, trusted=False) is None
+    ahead = NOW + TOLERANCE + SECOND
+    early = signature_checks.clock(ahead.replace(microsecond=5), None, AT, trusted=False)
+    assert summary(early) == ("clock", "fail", ahead.isoformat(), False)
+    assert signature_checks.clock(None, Stamp(NOW), AT, trusted=True) is None
+
+
+def test_a_period_holds_its_first_and_its_last_second(pki: Pki) -> None:
+    first, last = NOW - DAY, NOW + DAY
+    certificate = loaded(pki.signer(start=first, end=last))
+    period = f"{first.isoformat()} – {last.isoformat()}"
+    for proven in (False, True):
+        outcomes = []
+        for moment in (first - SECOND, first, last, last + SECOND):
+            finding = signature_checks.dates(certificate, JudgedMoment(NOW, moment, proven))
+            assert (finding.id, finding.detail, finding.required) == ("dates", period, True)
+            assert ("time of this check" in sentence(finding)) == (not proven and moment <= last)
+            outcomes.append(finding.severity)
+        assert outcomes == ["fail", "pass", "pass", "fail"]
+
+
+def test_a_period_that_is_over_is_said_by_whether_a_timestamp_proves_the_moment(pki: Pki) -> None:
+    certificate = loaded(pki.signer(end=NOW - DAY))
+    now, then = (signature_checks.dates(certificate, JudgedMoment(NOW, NOW, it)) for it in (False, True))
+    assert "no timestamp proves" in sentence(now)
+    assert "expired before the timestamp" in sentence(then)
+
+
+def test_usages_are_named_and_those_for_something_else_do_not_sign(pki: Pki) -> None:
+    good, bad = (
+        signature_checks.usage(loaded(signer), Policy())
+        for signer in (pki.signer(), pki.signer(usage=only_encipherment()))
+    )
+    assert summary(good) == ("usage", "pass", "digital_signature, non_repudiation", True)
+    assert summary(bad) == ("usage", "fail", "key_encipherment", True)
+    silent = loaded(pki.signer())
+    silent["tbs_certificate"]["extensions"] = []
+    (unrestricted,) = certificates((silent.dump(force=True),))
+    assert signature_checks.usage(unrestricted, Policy()).detail == "unrestricted"
+
+
+def test_a_path_holds_or_it_is_told_why_not(pki: Pki, believed: Trust) -> None:
+    certificate = loaded(pki.signer())
+    assert signature_checks.path(certificate, believed, NOW) == signature_checks.PATH_HOLDS
+    assert summary(signature_checks.path(certificate, Trust(), NOW)) == ("path", "not-checked", "", True)
+    other = signature_checks.path(certificate, trust(Pki("ANOTHER").anchors), NOW)
+    assert (other.id, other.severity) == ("path", "fail")
+    assert other.detail.startswith("PathBuildingError: ")
+
+
+def test_revocation_is_told_by_what_is_here(pki: Pki, believed: Trust) -> None:
+    signer = pki.signer()
+    certificate = loaded(signer)
+
+    def word(crls: tuple[bytes, ...], at: datetime = NOW) -> Finding:
+        return signature_checks.revocation(
+            certificate, trust(pki.anchors, issuing(pki), crls), at, "a source"
+        )
+
+    good, unknown, revoked = word(pki.crls()), word(()), word(pki.crls(signer))
+    old = word(pki.crls(), NOW + 60 * DAY)
+    assert summary(good) == ("revocation", "pass", "a source", True)
+    assert (revoked.id, revoked.severity) == ("revocation", "fail")
+    assert revoked.detail.startswith("RevokedError: ")
+    for finding in (unknown, old):
+        assert (finding.id, finding.severity) == ("revocation", "not-checked")
+        assert "Error: " in finding.detail
+        assert finding.hint == signature_checks.FRESHER
+    assert unknown.message == signature_checks.UNKNOWN
+    assert "out of date" in sentence(old)
+    one_is_of_today = (*pki.crls(when=NOW - 60 * DAY)[:1], *Pki("ANOTHER").crls())
+    assert word(one_is_of_today).message == signature_checks.UNKNOWN
+
+
+def test_revocation_of_a_timestamps_authority_is_told_as_such(pki: Pki, believed: Trust) -> None:
+    signer = pki.signer()
+    certificate = loaded(signer)
+    revoked = trust(pki.anchors, issuing(pki), pki.crls(signer))
+    none = trust(pki.anchors, issuing(pki))
+    words = [
+        signature_checks.timestamp_revocation(certificate, held, AT, settled=settled)
+        for held, settled in ((believed, False), (none, True), (revoked, False), (none, False))
+    ]
+    assert {finding.id for finding in words} == {"timestamp-revocation"}
+    assert [finding.severity for finding in words] == ["pass", "pass", "fail", "not-checked"]
+    assert all("timestamp authority's certificate" in sentence(finding) for finding in words)
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_a_timestamp_proves_the_time_or_it_is_told_why_not(needed: bool, pki: Pki, believed: Trust) -> None:
+    policy, signer = Policy(timestamp=needed), loaded(pki.signer())
+
+    def word(stamp: Stamp | None, held: Trust = believed, moment: JudgedMoment = AT) -> Finding:
+        return signature_checks.timestamp(stamp, held, moment, policy)
+
+    edge = NOW + TOLERANCE
+    time, late = edge.isoformat(), (edge + SECOND).isoformat()
+    assert summary(word(None)) == ("timestamp", "not-checked", "", needed)
+    assert summary(word(Stamp(edge))) == ("timestamp", "pass", time, True)
+    assert summary(word(Stamp(edge.replace(microsecond=5)))) == ("timestamp", "not-checked", time, True)
+    assert summary(word(Stamp(edge + SECOND))) == ("timestamp", "not-checked", late, True)
+    for bad in (Stamp(edge, intact=False), Stamp(edge, valid=False)):
+        assert summary(word(bad)) == ("timestamp", "fail", time, True)
+    unfit = word(Stamp(edge, signer, trusted=False))
+    assert summary(unfit) == ("timestamp", "not-checked", time, needed)
+    assert "not issued for timestamps" in sentence(unfit)
+    foreign = word(Stamp(edge, signer, trusted=False), Trust())
+    assert foreign.detail.startswith(f"{time}; PathBuildingError: ")
+    assert "leads to none" in sentence(foreign)
+    later = JudgedMoment(NOW + 400 * DAY, NOW + 400 * DAY)
+    expired = word(Stamp(edge, signer, trusted=False), believed, later)
+    assert expired.detail.startswith(f"{time}; ExpiredError: ")
+    assert "has expired" in sentence(expired)
