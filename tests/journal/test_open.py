@@ -39,6 +39,20 @@ def test_the_second_opener_reads_and_says_why_it_cannot_write(folder: Path, day:
         assert len(list(store.entries())) == 6
 
 
+def test_whoever_only_reads_leaves_the_journal_as_it_is_to_the_one_that_writes(
+    folder: Path, day: Head
+) -> None:
+    with Store.open(folder) as writer:
+        writer.append(Draft("answer", value="before the other came"))
+        Store.open(folder).close()
+        writer.append(Draft("answer", value="after the other left"))
+    with Store.open(folder) as store:
+        assert [entry.value for entry in store.entries()][day.seq - 1 :] == [
+            "before the other came",
+            "after the other left",
+        ]
+
+
 def test_a_second_process_reads_and_one_that_comes_after_the_first_was_killed_writes(
     folder: Path, day: Head
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from fieldkit.journal import log
 from fieldkit.journal.entry import Draft
 from fieldkit.journal.line import line
-from fieldkit.journal.scan import Scan
+from fieldkit.journal.scan import LostEntries, Scan
 from fieldkit.journal.store import Store
 from tests.journal.conftest import segment
 
@@ -102,3 +102,44 @@ def test_what_stands_behind_the_last_line_of_an_earlier_segment_is_damage(
     with Store.open(folder) as store:
         assert first.name in str(store.read_only)
         assert [entry.value for entry in store.entries()] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "strays", "open", "accepted"),
+    [
+        (
+            3,
+            5,
+            False,
+            "Entries 3 to 5 of the journal are damaged (j.fkj, byte 70).",
+            "Entries 3 to 5 are lost; that was accepted.",
+        ),
+        (
+            3,
+            3,
+            False,
+            "Entry 3 of the journal is damaged (j.fkj, byte 70).",
+            "Entry 3 is lost; that was accepted.",
+        ),
+        (
+            3,
+            2,
+            True,
+            "Lines of the journal stand where they do not belong (j.fkj, byte 70).",
+            "Lines that do not belong before entry 3 are passed over; that was accepted.",
+        ),
+        (
+            3,
+            2,
+            False,
+            "Foreign bytes stand in the journal (j.fkj, byte 70).",
+            "Foreign bytes before entry 3 are passed over; that was accepted.",
+        ),
+    ],
+    ids=["several entries", "one entry", "lines out of order", "foreign bytes"],
+)
+def test_what_is_lost_and_what_only_does_not_belong_there_are_said_in_words_of_their_own(
+    first: int, last: int, strays: bool, open: str, accepted: str
+) -> None:
+    hole = LostEntries(first, last, "", "j.fkj", 70, strays)
+    assert (str(hole.message()), str(hole.accepted())) == (open, accepted)

@@ -12,6 +12,7 @@ import pytest
 from fieldkit.journal import log
 from fieldkit.journal.entry import GENESIS, Draft, Head
 from fieldkit.journal.errors import StoreDamaged, StoreReadOnly
+from fieldkit.journal.files import Disk
 from fieldkit.journal.line import PREFIX, line
 from fieldkit.journal.store import Store
 from tests.journal.conftest import flip, segment, write_a_day
@@ -81,6 +82,38 @@ def test_a_full_segment_is_followed_by_the_next_and_all_are_read_again(
     assert len(names) > 4
     assert all(path.stat().st_size <= 2_000 for path in folder.glob("journal-*.fkj"))
     assert said(folder) == list(range(40))
+
+
+def test_a_journal_of_many_segments_is_read_with_few_files_open(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(Disk):
+        def __init__(self) -> None:
+            super().__init__()
+            self.descriptors: set[int] = set()
+            self.most = 0
+
+        def open(self, path: Path, *, write: bool = False) -> int:
+            descriptor = super().open(path, write=write)
+            self.descriptors.add(descriptor)
+            self.most = max(self.most, len(self.descriptors))
+            return descriptor
+
+        def close(self, descriptor: int) -> None:
+            super().close(descriptor)
+            self.descriptors.remove(descriptor)
+
+    monkeypatch.setattr(log, "SEGMENT_SIZE", 500)
+    with Store.open(folder) as store:
+        for number in range(20):
+            store.append(Draft("answer", value=number))
+    assert len(list(folder.glob("journal-*.fkj"))) > 9
+    monkeypatch.setattr(log, "DESCRIPTORS", 3)
+    disk = Counted()
+    with Store.open(folder, files=disk) as store:
+        assert [entry.value for entry in store.entries()] == list(range(20))
+        assert disk.most <= 3 + 2  # the lock, and what is written to
+    assert not disk.descriptors
 
 
 def test_an_answer_larger_than_a_segment_has_one_of_its_own(
