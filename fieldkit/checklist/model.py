@@ -55,10 +55,6 @@ class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         """The item of that id, or KeyError."""
         return self._by_id[id]
 
-    def section_of(self, id: str) -> Section:
-        """The section the item of that id is in, or KeyError."""
-        return self._sections[id]
-
     def with_role(self, role: Role) -> tuple[Item, ...]:
         """The items that say they have it, in order; where none does, the one of the id that means it."""
         saying = tuple(item for item in self.items() if item.role == role)
@@ -87,7 +83,3 @@ class Checklist(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     @functools.cached_property
     def _by_id(self) -> dict[str, Item]:
         return {item.id: item for item in self.items()}
-
-    @functools.cached_property
-    def _sections(self) -> dict[str, Section]:
-        return {item.id: section for section in self.sections for item in section.items}

@@ -19,7 +19,6 @@ PART = ".part"
 CHUNK = 1 << 20
 # folders in which sticks and shares appear: one that is missing there was not plugged in
 MOUNT_POINTS = ("/media", "/mnt", "/run/media", "/Volumes")
-GONE = (errno.ENODEV, errno.ENXIO, errno.EIO, errno.ENOENT, errno.ENOTCONN, errno.ESTALE, errno.ENOTDIR)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 

@@ -42,7 +42,6 @@ DEADLINE = 30.0
 LOOKING = (protocol.Load, protocol.List)  # calls that change nothing, wherever they are cut off
 KEYPAD = 120.0  # somebody types a PIN on the device
 TICK = 0.25  # how often a silent agent is looked at
-TAIL = 4096  # bytes of the log that may explain a crash
 TALKATIVE = ("PKCS11SPY", "OPENSC_DEBUG", "P11_KIT_DEBUG", "PKCS11_PROVIDER_DEBUG")
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 

@@ -67,7 +67,6 @@ def test_a_good_checklist_is_read() -> None:
     checklist = parse(GOOD, "short.yaml")
     assert [each.id for each in checklist.items()] == ["on", "what"]
     assert checklist.item("what").relevant == "${on} = 'yes'"
-    assert checklist.section_of("what").id == "only"
 
 
 @pytest.mark.parametrize(
