@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import pytest
 from hypothesis import assume, given
@@ -74,3 +75,10 @@ def test_a_pattern_is_as_large_as_what_it_repeats() -> None:
     for pattern in (f"a{{{MOST_STATES}}}", "((a{50}){50}){50}", "a{1,4294967290}", "((){999}){999}"):
         with pytest.raises(PatternInvalid, match="too large"):
             Pattern(pattern)
+
+
+def test_what_a_later_python_will_read_otherwise_is_read_without_a_warning() -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert Pattern("[[a]").matches("[")
+    assert not warned
