@@ -211,8 +211,8 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
     lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
     if judged.error is not None:
         return [*lines, *error_lines(judged.error, "  ✗ ", "      → ")]
-    assert judged.found is not None
-    for signature in judged.found.signatures:
+    assert judged.judgement is not None
+    for signature in judged.judgement.signatures:
         lines.append(
             M(
                 "{field}: {signer}, {time}, {level}: {verdict}",
@@ -224,7 +224,7 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
             )
         )
         lines += check_lines(chosen(signature.checks))
-    lines += check_lines(chosen(judged.found.checks))
+    lines += check_lines(chosen(judged.judgement.checks))
     if judged.verdict == "indeterminate" and not brief:
         lines.append(M("What is required and marked ? was not checked; each line says what would settle it."))
     return lines
@@ -235,7 +235,7 @@ def _table(documents: Sequence[JudgedDocument]) -> list[str | Said]:
     width = max(len(str(word)) for word in VERDICTS.values())
     lines: list[str | Said] = [""]
     for document in documents:
-        count = len(document.found.signatures) if document.found is not None else 0
+        count = len(document.judgement.signatures) if document.judgement is not None else 0
         lines.append(f"{VERDICTS[document.verdict]!s:<{width}}  {count:>2}  {document.path}")
     verdicts = [document.verdict for document in documents]
     lines.append(

@@ -190,7 +190,7 @@ _CHECK = ("file", "field", "check", "outcome", "required", "finding", "hint", "d
 
 
 def _document(judged: JudgedDocument) -> tuple[str, ...]:
-    judgement = judged.found
+    judgement = judged.judgement
     reasons = (
         "\n".join(judged.error.lines())
         if judged.error is not None
@@ -202,17 +202,17 @@ def _document(judged: JudgedDocument) -> tuple[str, ...]:
 
 def _reasons(judged: JudgedDocument) -> Iterator[str]:
     """Why the verdict is not better: what is required and did not pass."""
-    assert judged.found is not None
+    assert judged.judgement is not None
     for check in (
-        *judged.found.checks,
-        *(c for signature in judged.found.signatures for c in signature.checks),
+        *judged.judgement.checks,
+        *(c for signature in judged.judgement.signatures for c in signature.checks),
     ):
         if check.required and check.severity != "pass":
             yield str(check.message)
 
 
 def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
-    for signature in judged.found.signatures if judged.found is not None else ():
+    for signature in judged.judgement.signatures if judged.judgement is not None else ():
         reasons = [
             str(check.message) for check in signature.checks if check.required and check.severity != "pass"
         ]
@@ -230,11 +230,11 @@ def _signatures(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
 
 
 def _checks(judged: JudgedDocument) -> Iterator[tuple[str, ...]]:
-    if judged.found is None:
+    if judged.judgement is None:
         return
     groups = [
-        ("", judged.found.checks),
-        *((signature.field, signature.checks) for signature in judged.found.signatures),
+        ("", judged.judgement.checks),
+        *((signature.field, signature.checks) for signature in judged.judgement.signatures),
     ]
     for field, checks in groups:
         for check in checks:
@@ -265,7 +265,7 @@ def as_data(done: Sequence[JudgedDocument], known: VerificationBasis) -> bytes:
 
 def data_of(judged: JudgedDocument) -> dict[str, Any]:
     """One document as the command line's JSON has it."""
-    if judged.found is None:
+    if judged.judgement is None:
         assert judged.error is not None
         data: dict[str, Any] = {
             "verdict": "fail",
@@ -274,7 +274,7 @@ def data_of(judged: JudgedDocument) -> dict[str, Any]:
             "error": judged.error.as_dict(),
         }
     else:
-        data = shape(judged.found)
+        data = shape(judged.judgement)
     return {"file": str(judged.path), "sha256": judged.sha256} | data
 
 
@@ -335,7 +335,7 @@ def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: boo
 
 
 def _printed(judged: JudgedDocument) -> dict[str, Any]:
-    judgement = judged.found
+    judgement = judged.judgement
     return {
         "file": printable(str(judged.path)),
         "sha256": judged.sha256,
@@ -363,12 +363,12 @@ def _printed(judged: JudgedDocument) -> dict[str, Any]:
 
 def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
     """What did not pass, the document's and each signature's; the rest is in the data."""
-    if judged.found is None:
+    if judged.judgement is None:
         return
-    for check in judged.found.checks:
+    for check in judged.judgement.checks:
         if check.severity != "pass":
             yield "", check
-    for signature in judged.found.signatures:
+    for signature in judged.judgement.signatures:
         for check in signature.checks:
             if check.severity != "pass":
                 yield signature.field, check

@@ -23,12 +23,12 @@ class JudgedDocument(msgspec.Struct, frozen=True):
     path: Path
     sha256: str = ""
     size: int = 0
-    found: Judgement | None = None
+    judgement: Judgement | None = None
     error: FieldkitError | None = None
 
     @property
     def verdict(self) -> Overall:
-        return self.found.verdict if self.found is not None else "fail"
+        return self.judgement.verdict if self.judgement is not None else "fail"
 
 
 def gather(paths: Sequence[Path]) -> list[Path]:
