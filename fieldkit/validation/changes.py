@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
+from pyhanko.pdf_utils.generic import DictionaryObject
 from pyhanko.sign.diff_analysis import (
     CatalogModificationRule,
     DSSCompareRule,
@@ -274,10 +275,10 @@ class _Form(FormUpdatingRule):
 
     def apply(self, old: Any, new: Any) -> Any:
         before, after = (_entries(revision.root, "/AcroForm") for revision in (old, new))
-        if before and not _adds_only(before.get("/DR"), after.get("/DR")):
+        if not _adds_only(before.get("/DR"), after.get("/DR")):
             raise SuspiciousModification("The form's /DR was changed")
         for key in ("/DA", "/Q", "/NeedAppearances"):
-            if before and before.get(key) != after.get(key) and (key in before or key == "/NeedAppearances"):
+            if before.get(key) != after.get(key) and (key in before or key == "/NeedAppearances"):
                 raise SuspiciousModification(f"The form's {key} was changed")
         return super().apply(old, new)
 
@@ -287,7 +288,7 @@ def _adds_only(before: Any, after: Any) -> bool:
 
     Pictures are none that a field's text is drawn with; PDFBox keeps each signature's there.
     """
-    if before is None or before == after:
+    if before is None:
         return True
     kinds, now = (_resolved(resources) for resources in (before, after))
     return all(
@@ -299,9 +300,5 @@ def _adds_only(before: Any, after: Any) -> bool:
 
 def _resolved(value: Any) -> dict[str, Any]:
     """A dictionary's entries as they stand; what is none is compared as a whole."""
-    held = value.get_object() if hasattr(value, "get_object") else value
-    return (
-        {key: held.raw_get(key) for key in held}
-        if hasattr(held, "raw_get") and hasattr(held, "keys")
-        else {"": held}
-    )
+    held = value.get_object() if value is not None else None
+    return {key: held.raw_get(key) for key in held} if isinstance(held, DictionaryObject) else {"": held}

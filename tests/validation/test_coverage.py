@@ -383,6 +383,30 @@ def test_what_a_form_draws_its_fields_with_stays_as_it_was(
     assert f"The form's {name} was changed" in check.detail
 
 
+@pytest.mark.parametrize("value", [None, generic.NullObject(), generic.DictionaryObject()])
+def test_what_a_form_draws_its_fields_with_is_not_given_up(
+    value: Any, pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    def without(writer: Writer) -> None:
+        form = writer.root["/AcroForm"]
+        del form["/DR"]
+        writer.update_container(form)
+
+    with_form = forgery.later(forgery.with_text_field(letter_bytes), form_entry("/DR", fonts("/Helvetica")))
+    change = without if value is None else form_entry("/DR", value)
+    check = coverage(forgery.later(forgery.signed(with_form, rsa_signer), change), pki, tmp_path)
+    assert (check.severity, "The form's /DR was changed" in check.detail) == ("fail", True)
+
+
+def test_resources_that_stay_as_they_were_are_no_change(
+    pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    for resources in (fonts("/Helvetica"), generic.NullObject()):
+        with_form = forgery.later(forgery.with_text_field(letter_bytes), form_entry("/DR", resources))
+        signed = forgery.signed(with_form, rsa_signer)
+        assert coverage(forgery.later(signed, new_field()), pki, tmp_path).severity == "pass"
+
+
 @pytest.mark.parametrize("kind", ["table", "stream"])
 def test_a_revision_that_its_table_accounts_for_may_follow(
     kind: revision.Kind, pki: Pki, signed_bytes: bytes, tmp_path: Path
