@@ -163,6 +163,8 @@ class Refusing(Disk):
     def replace(self, source: Path, target: Path) -> None:
         self._refuse("replace")
         super().replace(source, target)
+        if self.refused == "write once its end is durable":
+            self.refused = "write"
 
     def write_at(self, descriptor: int, offset: int, data: bytes) -> None:
         self._refuse("write")
@@ -173,7 +175,7 @@ class Refusing(Disk):
         super().sync(descriptor)
 
 
-@pytest.mark.parametrize("refused", ["replace", "write", "sync"])
+@pytest.mark.parametrize("refused", ["replace", "write", "sync", "write once its end is durable"])
 @pytest.mark.parametrize("lost", [2, 6], ids=["in the middle", "the last"])
 def test_a_repair_that_the_disk_refuses_leaves_the_damage_as_it_was_and_can_be_made_later(
     folder: Path, day: Head, refused: str, lost: int
