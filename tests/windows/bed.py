@@ -1,8 +1,9 @@
 """A Windows to test on: Wine, a genuine CPython for Windows, SoftHSM2 as a DLL, and a kit of this commit.
 
-It is made in `.windows/` of the checkout (or where FIELDKIT_WINDOWS says) and kept there, keyed by what it was
-made from: `machine-…` is Wine's prefix with Python and the DLLs, `kit-…` the kit, `C:\\fieldkit-…` what the
-kit's own installer made of it. Nothing of it is committed: Python comes from PyPI, the rest from Debian.
+It is made in `.windows/` of the checkout (or where FIELDKIT_WINDOWS says) and kept there, keyed by what it
+was made from: `machine-…` is Wine's prefix with Python and the DLLs, `kit-…` the kit, and in the machine
+`fieldkit-…` what the kit's own installer made of it. Nothing is committed: Python comes from PyPI, the rest
+from Debian.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def lacking() -> str:
     """What is needed here and is not there; "" if nothing."""
     wanted = [str(WINE), str(SERVER), COMPILER, softhsm.COMPILER, "gendef"]
     missing = [name for name in wanted if not shutil.which(name)]
-    if not Path("/usr/include/openssl/evp.h").exists():
-        missing.append("libssl-dev")
+    headers = {"libssl-dev": "/usr/include/openssl/evp.h", "locales": "/usr/share/i18n/locales/vi_VN"}
+    missing += [package for package, path in headers.items() if not Path(path).exists()]
     return ", ".join(missing)
 
 
@@ -74,6 +75,9 @@ class Windows:
             "WINEPREFIX": str(self.prefix),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
+            # Names of files pass as UTF-8; Windows' own code page follows the country: 1258 in Vietnam.
+            "LOCPATH": str(BED / "locales"),
+            "LC_ALL": "en_US.UTF-8",
             "FIELDKIT_LANG": "en",
             "SOFTHSM2_CONF": softhsm.CONFIGURATION,
             **more,
@@ -123,9 +127,14 @@ class Windows:
 
 def machine() -> Windows:
     """A Windows with Python and SoftHSM2, running; made if there is none of this recipe yet."""
-    recipe = [Path(__file__), HERE / "softhsm.py", HERE / "prng.c", WINE]
+    recipe = [HERE / "softhsm.py", HERE / "prng.c", WINE]
     with _held():
-        place = BED / f"machine-{_key(recipe)}"
+        for country in ("en_US", "vi_VN"):
+            name = BED / f"locales/{country}.UTF-8"
+            name.parent.mkdir(exist_ok=True)
+            if not name.exists():
+                subprocess.run(["localedef", "-i", country, "-f", "UTF-8", name], check=True)
+        place = BED / f"machine-{_key(recipe, PYTHON_SHA256)}"
         if not place.exists():
             _tidy("machine-*")
             _make(place)
@@ -213,8 +222,8 @@ def _python(folder: Path) -> Path:
     return next((folder / "data").glob("cp3*"))
 
 
-def _key(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
+def _key(paths: list[Path], more: str = "") -> str:
+    digest = hashlib.sha256(more.encode())
     for path in paths:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]

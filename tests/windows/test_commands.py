@@ -1,8 +1,6 @@
-"""The command line on Windows: UTF-8 through pipes whatever the code page, and words instead of tracebacks."""
+"""The command line on Windows: UTF-8 through pipes whatever the code page, words instead of tracebacks."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from tests.windows.bed import Windows
 from tests.windows.conftest import OnWindows
