@@ -25,7 +25,7 @@ def secret(folder: Path) -> Secret:
     """A file with one secret in it."""
 
     def write(text: str) -> Path:
-        path = folder / f"secret-{text[:4]}.txt"
+        path = folder / f"secret-{len(list(folder.iterdir()))}.txt"
         path.write_text(text + "\n", encoding="utf-8")
         return path
 
