@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 
-def _given(arguments: Sequence[str], name: str) -> str | None:
+def _option(arguments: Sequence[str], name: str) -> str | None:
     """The value of a global option, wherever it stands."""
     for place, argument in enumerate(arguments):
         if argument == name and place + 1 < len(arguments):
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         _speak_utf8()
         _open_streams()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == ["--version"]:
         from fieldkit import __version__
 
         sys.stdout.write(__version__ + "\n")
@@ -65,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import logging
 
     logging.getLogger().addHandler(logging.NullHandler())  # without one, what libraries log goes to stderr
-    i18n.use(_given(given, "--lang") or os.environ.get("FIELDKIT_LANG") or _language_set(given))
-    if opens_screens(given):
+    i18n.use(_option(words, "--lang") or os.environ.get("FIELDKIT_LANG") or _language_set(words))
+    if opens_screens(words):
         from fieldkit.home import HomeMissing, locate
 
         try:
-            home = locate(_given(given, "--home"))
+            home = locate(_option(words, "--home"))
         except HomeMissing as error:
             from fieldkit.cli.frame import tell
 
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_screens(home, lang=i18n.language())
     from fieldkit.cli.frame import run
 
-    return run(given)
+    return run(words)
 
 
 def _language_set(arguments: Sequence[str]) -> str:
@@ -93,13 +93,13 @@ def _language_set(arguments: Sequence[str]) -> str:
     from fieldkit.settings import load_or_default
 
     try:
-        return load_or_default(locate(_given(arguments, "--home"))).language
+        return load_or_default(locate(_option(arguments, "--home"))).language
     except HomeMissing:
         return ""  # said by what needs the home
 
 
 def opens_screens(arguments: Sequence[str]) -> bool:
-    """Nothing but `--home` and `--lang` was given."""
+    """The words are `--home`, `--lang` and their values alone, or none."""
     rest = iter(arguments)
     for argument in rest:
         if argument in ("--home", "--lang"):

@@ -176,7 +176,7 @@ async def play(
 ) -> DemoResult:
     """The whole visit by itself: every step, the sign-off, the signed record, the bundle on a "stick"."""
     from fieldkit.record.handover import hand_over
-    from fieldkit.sync.carrier import FolderCarrier
+    from fieldkit.sync.folder import FolderCarrier
     from fieldkit.sync.push import push
     from fieldkit.visit.guide import guide
 

@@ -16,9 +16,13 @@ Only the command line and the screens turn an error into words; `as_dict` is the
 
 from __future__ import annotations
 
+import errno
 from typing import Any, ClassVar
 
 from fieldkit.text import M, Said
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk, or a person's share of it, that is full."""
 
 
 class FieldkitError(Exception):
@@ -35,8 +39,10 @@ class FieldkitError(Exception):
     status: ClassVar[int] = 5
 
     def __init_subclass__(cls, *, code: str = "", status: int = 0) -> None:
-        cls.code = code or cls.code
-        cls.status = status or cls.status
+        if code:
+            cls.code = code
+        if status:  # set where it is said only: a room's own base would hide that of the kind beside it
+            cls.status = status
 
     def __init__(
         self,
@@ -59,8 +65,8 @@ class FieldkitError(Exception):
 
     def lines(self) -> list[str]:
         """What a person reads, a sentence a line: what happened, what was not changed, what next."""
-        said = (self.message, self.unchanged, self.hint)
-        return [str(part) for part in said if part is not None]
+        sentences = (self.message, self.unchanged, self.hint)
+        return [str(part) for part in sentences if part is not None]
 
     def as_dict(self) -> dict[str, Any]:
         """The `error` member of a command's JSON document."""
@@ -129,6 +135,13 @@ def unexpected(error: BaseException) -> FieldkitError:
         hint=M("Try again; if it comes back, send the report of `fieldkit doctor` to head office."),
         detail=place(error),
     )
+
+
+def as_error(error: BaseException) -> FieldkitError:
+    """`error` itself if it has words; else what a person can be told of it, without its values."""
+    if isinstance(error, FieldkitError):
+        return error
+    return from_system(error) if isinstance(error, OSError) else unexpected(error)
 
 
 def place(error: BaseException) -> str:

@@ -60,12 +60,12 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "visits" / visit
 
 
-def locate(given: str | os.PathLike[str] | None = None) -> Home:
-    """The home given, else FIELDKIT_HOME, else the user's data folder. Nothing is created.
+def locate(named: str | os.PathLike[str] | None = None) -> Home:
+    """The home `named`, else FIELDKIT_HOME, else the user's data folder. Nothing is created.
 
     :raises HomeMissing: there is no such folder.
     """
-    chosen = given or os.environ.get("FIELDKIT_HOME")
+    chosen = named or os.environ.get("FIELDKIT_HOME")
     if chosen:
         return Home(expanded(chosen).absolute())
     from platformdirs import user_data_path
@@ -163,6 +163,12 @@ def below(folder: Path, name: str) -> Path:
     ):
         raise ValueError(name)
     return path
+
+
+def yaml_files(*folders: Path) -> list[Path]:
+    """The YAML files of several folders, by name; of a name that several have, that of the first."""
+    paths = {path.name: path for folder in reversed(folders) for path in folder.glob("*.yaml")}
+    return [paths[name] for name in sorted(paths)]
 
 
 def shipped(name: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fieldkit.errors import NotConsented
 from fieldkit.finding import Finding
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message, Said, Words, visible
@@ -71,6 +72,11 @@ def existing_file(path: str) -> Said | None:
     return None if Path(path).expanduser().is_file() else M("There is no such file.")
 
 
+async def ask_for_file(operator: Operator, id: str, title: Said) -> Path:
+    """The path of a file that is there."""
+    return Path(await operator.ask(Question(id=id, title=title, path=True, check=existing_file))).expanduser()
+
+
 class Progress(msgspec.Struct, frozen=True):
     """How far a piece of work is: `done` of `total` (bytes, files, steps); total 0 is not known."""
 
@@ -96,6 +102,15 @@ class Operator(Protocol):
 
     def say(self, finding: Finding) -> None:
         """Tell one finding as it is made; may be called from any thread."""
+
+
+async def must_agree(operator: Operator, plan: Plan, refused: Said, unchanged: Said | None = None) -> None:
+    """Go on only if the person agrees to `plan`.
+
+    :raises NotConsented: they did not; `refused` says what was not done.
+    """
+    if not await operator.consent(plan):
+        raise NotConsented(refused, unchanged=unchanged)
 
 
 def said(text: Said | str) -> str:

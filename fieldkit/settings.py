@@ -11,11 +11,14 @@ from typing import Literal
 
 import msgspec
 
+from fieldkit import i18n
 from fieldkit.errors import Misused
 from fieldkit.home import Home, private
+from fieldkit.operator import Question
 from fieldkit.text import M, nfc
 
 LONGEST_NAME = 120
+WHO = Question("who", M("Your full name, as it stands in records"))
 
 
 class SettingsUnreadable(Misused, code="settings-unreadable"):
@@ -30,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     """who: full name, as it stands in records. "" is what was not set: the environment decides."""
 
     who: str = ""
-    language: Literal["", "vi", "en"] = ""
+    language: str = ""
     theme: Literal["", "dark", "light"] = ""
     colours: Literal["", "none", "16", "256", "truecolor"] = ""
 
@@ -41,7 +44,10 @@ def load(home: Home) -> Settings:
     :raises SettingsUnreadable: they are there, and cannot be read.
     """
     try:
-        return msgspec.json.decode(home.settings.read_bytes(), type=Settings)
+        settings = msgspec.json.decode(home.settings.read_bytes(), type=Settings)
+        if settings.language not in ("", *i18n.LANGUAGES):
+            raise msgspec.ValidationError(f"unknown language {settings.language!r}")
+        return settings
     except FileNotFoundError:
         return Settings()
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -73,6 +79,11 @@ def save(home: Home, settings: Settings) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def save_name(home: Home, who: str) -> None:
+    """Keep who works here, beside what else is set."""
+    save(home, msgspec.structs.replace(load(home), who=who))
 
 
 def full_name(typed: str) -> str:

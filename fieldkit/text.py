@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Union
 
 import msgspec
@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.render(i18n.language())
 
     def render(self, language: str) -> str:
-        """The sentence in `language` ("vi" or "en"); English where a catalog lacks it."""
+        """The sentence in `language`; English where no catalog of its has it."""
         pattern = visible(i18n.translate(self.text, language), keep="\n")
         if not self.params:
             return pattern
@@ -55,17 +55,36 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Words(msgspec.Struct, frozen=True):
-    """A text given in both languages by a checklist or a profile."""
+    """A text by language, from a checklist or a profile: each field has a language's code for its name.
+
+    One that is in force without a field here, or without a text, is read in its fallback.
+    """
 
     vi: str
     en: str
+
+    @classmethod
+    def same(cls, text: str) -> Words:
+        """What reads the same in every language."""
+        return cls(text, text)
+
+    @classmethod
+    def joined(cls, separator: str, parts: Iterable[Words]) -> Words:
+        """Several one after the other, in each language."""
+        listed = list(parts)
+        return cls(*(separator.join(part._in(code) for part in listed) for code in cls.__struct_fields__))
 
     def __str__(self) -> str:
         return self.render(i18n.language())
 
     def render(self, language: str) -> str:
-        """The text in `language` ("vi" or "en")."""
-        return visible(self.en if language == "en" else self.vi, keep="\n")
+        """The text in `language`, or in the one that is read in its place."""
+        return visible(self._in(language), keep="\n")
+
+    def _in(self, language: str) -> str:
+        text: str = getattr(self, language, "")
+        fallback = i18n.LANGUAGES[language].fallback if language in i18n.LANGUAGES else i18n.DEFAULT
+        return self._in(fallback) if fallback and not text else text
 
 
 Said = Message | Words
@@ -93,9 +112,16 @@ def _shown(key: str, value: Parameter, language: str) -> str:
         return value.render(language)
     if key == "reason" and isinstance(value, str):  # the operating system's answer, see `fieldkit.reasons`
         return visible(i18n.translate(value, language))
-    if language == "vi" and isinstance(value, str) and (day := DAY.fullmatch(value)):
-        return f"{day[3]}/{day[2]}/{day[1]}{day[4] or ''}"
-    return visible(str(value))
+    text = str(value)
+    return visible(
+        day_first(text) if language in i18n.LANGUAGES and i18n.LANGUAGES[language].day_first else text
+    )
+
+
+def day_first(text: str) -> str:
+    """An ISO day, also with an hour, as day/month/year; another text as it is."""
+    day = DAY.fullmatch(text)
+    return f"{day[3]}/{day[2]}/{day[1]}{day[4] or ''}" if day else text
 
 
 def nfc(text: str) -> str:

@@ -8,13 +8,31 @@ from fieldkit.finding import Finding
 from fieldkit.operator import Plan, said
 from fieldkit.text import M, Message, Said, visible
 
-SYMBOLS = {"pass": "✓", "info": "·", "warning": "!", "fail": "✗", "not-checked": "?"}
+SYMBOLS = {
+    "pass": "✓",
+    "info": "·",
+    "warning": "!",
+    "fail": "✗",
+    "not-checked": "?",
+    "done": "✓",
+    "todo": "·",
+    "failed": "✗",
+    "off": "-",
+}
+"""The sign of a severity, or of an item's status; one cell wide."""
 SEVERITIES: Mapping[str, Message] = {
     "pass": M("passed"),
     "info": M("information"),
     "warning": M("warning"),
     "fail": M("failed"),
     "not-checked": M("not checked"),
+}
+STATUSES: Mapping[str, Message] = {
+    "done": M("done"),
+    "todo": M("to do"),
+    "failed": M("failed"),
+    "not-checked": M("not checked"),
+    "off": M("does not apply"),
 }
 
 

@@ -40,10 +40,10 @@ class Problem(msgspec.Struct, frozen=True):
     message: Said
 
     def __str__(self) -> str:
-        return str(self.said)
+        return str(self.placed)
 
     @property
-    def said(self) -> Message:
+    def placed(self) -> Message:
         """The place and the problem, in the language in force when it is shown."""
         problem = self.message if isinstance(self.message, Message) else str(self.message)
         return M(
@@ -61,7 +61,7 @@ class Invalid(Misused, code="yaml-invalid"):
     mend: ClassVar[Message] = M("Mend the file, then check it with `fieldkit checklist check FILE`.")
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        first = problems[0].said
+        first = problems[0].placed
         super().__init__(
             first
             if len(problems) == 1
@@ -280,7 +280,7 @@ class _Reader:
         if node.id != "scalar":
             return self._wrong(node, M("One value is expected here."))
         for kind in (inspect.BoolType, inspect.IntType, inspect.StrType):
-            wanted = next((each for each in kinds if isinstance(each, kind)), None)
+            wanted = next((shape for shape in kinds if isinstance(shape, kind)), None)
             if wanted is not None and (kind is inspect.StrType or _fits(node, kind)):
                 return self._scalar(node, wanted)
         return self._wrong(node, M("One value is expected here."))

@@ -53,12 +53,12 @@ def complaint(text: str, reason: Any) -> tuple[int, int, Message]:
     return mark.line + 1, mark.column + 1, message
 
 
-def in_words(said: str) -> Message:
-    """What PyYAML said, for an author."""
+def in_words(complaint: str) -> Message:
+    """What PyYAML complains of, for an author."""
     for part, message in _REASONS:
-        if part in said:
+        if part in complaint:
             return message
-    return M("This is not YAML: {reason}.", reason=said) if said else M("This is not YAML.")
+    return M("This is not YAML: {reason}.", reason=complaint) if complaint else M("This is not YAML.")
 
 
 def place(text: str, position: Any) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from fieldkit import demo
 from fieldkit.action.trust_material import gather
-from fieldkit.home import Home
+from fieldkit.home import Home, shipped
 from fieldkit.kit import payload
 from fieldkit.kit.errors import SourceDamaged
 from fieldkit.profile.load import load
@@ -29,7 +29,7 @@ def own_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
 def real_plan(home: Home) -> None:
     """A plan of head office's own, which is no sample."""
     (home.profiles / "plan").mkdir(parents=True)
-    text = (payload.shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
+    text = (shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
     text = text.replace("id: sample\n", "id: north-2026\n").replace("sample: true\nissued", "issued")
     (home.profiles / "plan/chosen.yaml").write_text(text, "utf-8")
 

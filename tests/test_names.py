@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from fieldkit.errors import FieldkitError
 from fieldkit.home import PACKAGE
 
 
@@ -41,3 +44,22 @@ def test_an_error_code_has_one_class() -> None:
             owners[own].append(f"{path}: {node.name}")
     assert len(owners) > 100
     assert {own: names for own, names in owners.items() if len(names) > 1} == {}
+
+
+def test_every_error_exits_with_the_status_that_the_commands_document_promises() -> None:
+    for path in sorted(PACKAGE.rglob("errors.py")):
+        importlib.import_module("fieldkit." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    table = (PACKAGE.parent / "docs" / "commands.md").read_text()
+    rows = re.finditer(r"^\| `([a-z0-9-]+)` \| ([\d, ]+) \|", table, re.MULTILINE)
+    promised = {row[1]: row[2].split(", ") for row in rows}
+    kinds = list(subclasses(FieldkitError))
+    assert len(kinds) > 100
+    wrong = {kind.code: kind.status for kind in kinds if str(kind.status) not in promised[kind.code]}
+    assert wrong == {}
+
+
+def subclasses(kind: type[FieldkitError]) -> Iterator[type[FieldkitError]]:
+    for below in kind.__subclasses__():
+        if "code" in vars(below):
+            yield below
+        yield from subclasses(below)

@@ -82,12 +82,11 @@ def summary(findings: Sequence[Finding]) -> Message:
 def _tokens(subject: Subject) -> Iterable[Finding]:
     """Load the modules that are here, each in a process of its own, and count the tokens they show."""
     from fieldkit.token.agents import Agents
+    from fieldkit.token.kinds import modules
 
     known = subject.profiles.tokens.values() if subject.profiles is not None else ()
-    here = dict.fromkeys(
-        (*subject.modules, *(path for profile in known for path in profile.installed_modules()))
-    )
-    with _logs(subject.home) as logs, Agents(list(here), logs, named=subject.modules) as agents:
+    here = modules(known, subject.modules)
+    with _logs(subject.home) as logs, Agents(here, logs, named=subject.modules) as agents:
         for listing in agents.listings(mechanisms=False):
             yield _loaded(listing)
 

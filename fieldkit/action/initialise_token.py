@@ -7,12 +7,13 @@ Of a token that is in use, the person types the serial number before anything is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import msgspec
 
 from fieldkit.action.token_access import (
+    UNCHANGED,
     TokenAccess,
     ask_new_pin,
     ask_unblocking_code,
@@ -23,7 +24,10 @@ from fieldkit.operator import Operator, Plan, Progress, SecretRequest
 from fieldkit.profile.model import TokenProfile
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import initialisation, policy
+from fieldkit.token import initialisation
+from fieldkit.token.agents import Agents
+from fieldkit.token.errors import TokenAmbiguous, TokenNotFound
+from fieldkit.token.kinds import may_initialise
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules
 
@@ -45,7 +49,7 @@ async def initialise_token(
     :raises InitialisationNotAllowed: tokens of its kind are initialised by their issuer alone.
     :raises NotConsented, PinPolicy, PinIncorrect: nothing was changed.
     """
-    policy.may_initialise(token, tokens.profiles.tokens.values(), expected)
+    may_initialise(token, tokens.profiles.tokens.values(), expected)
     operator = tokens.operator
     await tokens.consent(plan(token, label), M("The token was not initialised: not agreed to."))
     rules = tokens.rules(token, expected)
@@ -108,4 +112,33 @@ def plan(token: Token, label: str) -> Plan:
             M("The SO PIN stays as it is and is asked for; a new PIN is set, which you enter next."),
         ),
         confirm=token.serial or name,
+    )
+
+
+def token_to_initialise(agents: Agents, slot: int | None, modules: Collection[str] = ()) -> Token:
+    """The token in `slot`, else the only one there or the only empty one; of these modules, if any are named.
+
+    :raises TokenNotFound: there is none. :raises TokenAmbiguous: there are several.
+    """
+    tokens = agents.tokens()
+    if modules:
+        tokens = [token for token in tokens if set(token.modules) & set(modules)]
+    fits = [token for token in tokens if token.slot == slot] if slot is not None else tokens
+    if slot is None and len(fits) > 1:
+        fits = [token for token in fits if not token.initialized]
+    if len(fits) == 1:
+        return fits[0]
+    if fits or (slot is None and tokens):
+        raise TokenAmbiguous(
+            M("More than one token could be meant."),
+            unchanged=UNCHANGED,
+            hint=M("Say which with --slot; `fieldkit token list` shows them."),
+            candidates=[{"slot": token.slot, "uri": token.uri} for token in fits or tokens],
+        )
+    if agents.problems and not tokens:
+        raise agents.problems[0]
+    raise TokenNotFound(
+        M("There is no token to initialise here."),
+        unchanged=UNCHANGED,
+        hint=M("Plug it in and wait for its light; `fieldkit token list` shows what is there."),
     )

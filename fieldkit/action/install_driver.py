@@ -18,7 +18,8 @@ import msgspec
 from fieldkit import errors
 from fieldkit.driver import detect, install, pcsc, prove
 from fieldkit.driver.errors import ModuleUnproved
-from fieldkit.driver.plan import places, plan
+from fieldkit.driver.methods import places
+from fieldkit.driver.plan import plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan
 from fieldkit.finding import Finding, Outcome, Severity

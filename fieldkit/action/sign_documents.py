@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator, Plan, SecretRequest
 from fieldkit.profile.model import Profiles
-from fieldkit.profile.rules import RuleSet
+from fieldkit.profile.rules import RuleSet, StampKind
 from fieldkit.text import M, Message, Said
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ NOT_SIGNED = M("Nothing was signed.")
 
 
 class StampWish(msgspec.Struct, frozen=True):
-    """Which stamp is wanted and what it says. kind: "person", "agency", "attachment", "copy" or "none".
+    """Which stamp is wanted and what it says.
 
     with_seal: also make the empty field for the agency's seal. seal_mm: its actual size; 0 is the rule's.
     """
 
-    kind: str = "none"
+    kind: StampKind | Literal["none"] = "none"
     name: str = ""
     title: str = ""
     number: str = ""
@@ -287,7 +287,7 @@ def stamp_of(rules: RuleSet | None, wish: StampWish, certificate: bytes | None) 
         )
     seal = rules.stamp("agency") if wish.with_seal and wish.kind == "person" else None
     if wish.seal_mm:
-        rule = msgspec.structs.replace(rule, size_mm=wish.seal_mm) if wish.kind == "agency" else rule
+        rule = msgspec.structs.replace(rule, size_mm=wish.seal_mm) if rule.image == "seal" else rule
         seal = msgspec.structs.replace(seal, size_mm=wish.seal_mm) if seal is not None else None
     name = wish.name
     if not name and certificate is not None:

@@ -33,6 +33,7 @@ from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import Attempts, recorded
 from fieldkit.token.errors import TokenNotFound, TokenRemoved
 from fieldkit.token.intents import Intents, MemoryIntents, StoredIntents
+from fieldkit.token.kinds import modules, profile_of, traits
 from fieldkit.token.model import StoredCertificate, Token, Unblock
 from fieldkit.token.policy import PinRules
 from fieldkit.token.session import Session, Signer
@@ -42,11 +43,6 @@ Result = TypeVar("Result")
 OpenStore = Callable[[], contextlib.AbstractContextManager[Store]]
 POLL = 0.3  # seconds between looks for a token that was pulled out
 UNCHANGED = M("Nothing was changed on the token.")
-
-
-def installed_modules(profiles: Iterable[TokenProfile]) -> tuple[str, ...]:
-    """The PKCS#11 modules of these kinds of token that are on this machine."""
-    return tuple(dict.fromkeys(path for profile in profiles for path in profile.installed_modules()))
 
 
 @contextlib.contextmanager
@@ -72,13 +68,12 @@ def open_agents(
                 return recorded(local)
 
         attempts.adopt(str(home.store), earlier)
-    installed = installed_modules(profiles.tokens.values() if kinds is None else kinds)
+    every = profiles.tokens.values()
     with Agents(
-        tuple(dict.fromkeys((*named, *installed))),
+        modules(every if kinds is None else kinds, named),
         home.logs,
         attempts,
-        tries=policy.tries(profiles.tokens.values()),
-        unblock=policy.unblock(profiles.tokens.values()),
+        traits=traits(every),
         named=named,
     ) as agents:
         yield agents
@@ -159,11 +154,12 @@ class TokenAccess:
 
     def profile_of(self, token: Token) -> TokenProfile | None:
         """The profile of the kind of token that `token` is."""
-        return policy.profile_of(token, self.profiles.tokens.values())
+        return profile_of(token, self.profiles.tokens.values())
 
     def rules(self, token: Token, expected: TokenProfile | None = None) -> PinRules:
-        """The rules for a new PIN of `token`. expected: the kind that the bureau is to have."""
-        return policy.for_profile(expected or self.profile_of(token), self.profiles.tokens.values())
+        """The rules for a new PIN of `token`, and of the kind that the bureau is expected to have."""
+        kinds = filter(None, (self.profile_of(token), expected))
+        return policy.rules_of(tuple(kinds), self.profiles.tokens.values())
 
     @contextlib.contextmanager
     def intents(self) -> Iterator[Intents]:
@@ -331,7 +327,7 @@ async def ask_pin(operator: Operator, token: Token, title: Said | None = None) -
         return _typed_on(operator, token)
     warning = None
     if token.pin_state == "low":
-        warning = M("A wrong PIN was entered before. Few attempts are left.")
+        warning = guard.in_words(M("A wrong {code} was entered before. Few attempts are left."), "pin")
     return await operator.secret(
         SecretRequest(
             role="pin", title=title or M("PIN of the token {name}", name=token.name), warning=warning
@@ -354,22 +350,14 @@ async def ask_unblocking_code(operator: Operator, token: Token) -> Secret:
     """The code that unblocks the PIN of `token`, or initialises it, by the name it has on such tokens."""
     if token.protected_path:
         return _typed_on(operator, token)
-    title: dict[str, Said] = {
-        "puk": M("PUK of the token {token}", token=token.name),
-        "so-pin": M("SO PIN of the token {token}", token=token.name),
-        "unknown": M("SO PIN or PUK of the token {token}", token=token.name),
-    }
+    name = guard.code(token, so=True)
+    title = M("SO PIN or PUK of the token {token}", token=token.name)
+    if token.unblock in ("puk", "so-pin"):
+        title = guard.in_words(M("{code} of the token {token}"), name, token=token.name)
     warning = None
     if token.so_pin_state == "low":
-        warning = (
-            M("A wrong PUK was entered before. Few attempts are left.")
-            if guard.code(token, so=True) == "puk"
-            else M("A wrong SO PIN was entered before. Few attempts are left.")
-        )
-    role: Literal["puk", "so-pin"] = "puk" if token.unblock == "puk" else "so-pin"
-    return await operator.secret(
-        SecretRequest(role=role, title=title.get(token.unblock, title["unknown"]), warning=warning)
-    )
+        warning = guard.in_words(M("A wrong {code} was entered before. Few attempts are left."), name)
+    return await operator.secret(SecretRequest(role=name, title=title, warning=warning))
 
 
 def _typed_on(operator: Operator, token: Token) -> Secret:
@@ -393,10 +381,7 @@ LAST_PIN: dict[Unblock, Message] = {
         "and then only the SO PIN or PUK unblocks it."
     ),
 }
-LAST_CODE: dict[guard.Code, Message] = {
-    "so-pin": M("This is the last attempt: one more wrong SO PIN locks it for good."),
-    "puk": M("This is the last attempt: one more wrong PUK locks it for good."),
-}
+LAST_CODE = M("This is the last attempt: one more wrong {code} locks it for good.")
 
 
 async def confirm_last_try(operator: Operator, token: Token, *, so: bool = False) -> bool:
@@ -409,7 +394,6 @@ async def confirm_last_try(operator: Operator, token: Token, *, so: bool = False
     if (token.so_pin_state if so else token.pin_state) != "final":
         return False
     wanted = token.serial or token.name
-    asked = guard.code(token, so)
     if token.uncounted:
         warning = M(
             "Wrong PINs for the token {token} cannot be counted here ({reason}): "
@@ -417,8 +401,10 @@ async def confirm_last_try(operator: Operator, token: Token, *, so: bool = False
             token=token.name,
             reason=token.uncounted,
         )
+    elif so:
+        warning = guard.in_words(LAST_CODE, guard.code(token, so))
     else:
-        warning = LAST_PIN[token.unblock] if asked == "pin" else LAST_CODE[asked]
+        warning = LAST_PIN[token.unblock]
     title = M("{warning} To go on, type the token's serial number {serial}", warning=warning, serial=wanted)
     try:
         typed = await operator.ask(Question(id="confirm-last-try", title=title))

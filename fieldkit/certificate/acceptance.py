@@ -21,7 +21,7 @@ def admit(description: Description, who: str) -> None:
             hint=M("Ask the authority for a new certificate."),
             detail=failed["revocation"].detail,
         )
-    differing = [each for id, each in failed.items() if id.startswith("dossier-")]
+    differing = [finding for id, finding in failed.items() if id.startswith("dossier-")]
     if differing:
         raise DossierMismatch(
             M("The certificate of {who} is not the one that the dossier asks for.", who=who),

@@ -94,9 +94,9 @@ def guarded(parse: Callable[[], Value]) -> Value:
     except UnsupportedAlgorithm as error:
         raise ParserUnable(_brief(error)) from None
     except Exception as error:  # parsers raise what they like; the bytes are not ours
-        said = str(error)
+        reason = str(error)
         # GUESS is what cryptography says of any bytes that are no key, as a wrong password makes them.
-        if GUESS not in said and ("algorithm" in said or "nsupported" in said):
+        if GUESS not in reason and ("algorithm" in reason or "nsupported" in reason):
             raise ParserUnable(_brief(error)) from None
         raise ParserFailed(_brief(error)) from None
     except BaseException as error:

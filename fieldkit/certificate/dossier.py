@@ -85,22 +85,22 @@ def compare(certificate: x509.Certificate, dossier: Mapping[str, Any] | msgspec.
     (hexadecimal), `not_before`, `not_after` (the day), `key` ("rsa:2048"), `key_usage` (names). Members that
     are empty or not there are not compared.
     """
-    given = msgspec.structs.asdict(dossier) if isinstance(dossier, msgspec.Struct) else dossier
-    checks = [*_subject(certificate, given), *_number(certificate, given), *_dates(certificate, given)]
-    if given.get("email"):
-        checks.append(_email(certificate, str(given["email"])))
-    if given.get("key"):
-        wanted, there = str(given["key"]), kind_of(certificate)
+    wishes = msgspec.structs.asdict(dossier) if isinstance(dossier, msgspec.Struct) else dossier
+    checks = [*_subject(certificate, wishes), *_number(certificate, wishes), *_dates(certificate, wishes)]
+    if wishes.get("email"):
+        checks.append(_email(certificate, str(wishes["email"])))
+    if wishes.get("key"):
+        wanted, there = str(wishes["key"]), kind_of(certificate)
         checks.append(_outcome("key", wanted == there, wanted, there))
-    if given.get("key_usage"):
-        asked, allowed = [str(each) for each in given["key_usage"]], key_usage(certificate) or ()
+    if wishes.get("key_usage"):
+        asked, allowed = [str(usage) for usage in wishes["key_usage"]], key_usage(certificate) or ()
         checks.append(_outcome("usage", set(asked) <= set(allowed), ", ".join(asked), ", ".join(allowed)))
     return checks
 
 
-def alike(wanted: str, found: str) -> bool:
+def alike(wanted: str, actual: str) -> bool:
     """Whether two names are one: composed, spacing and case aside, either way of placing a tone."""
-    return _folded(wanted) == _folded(found)
+    return _folded(wanted) == _folded(actual)
 
 
 def _subject(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
@@ -108,8 +108,8 @@ def _subject(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Itera
     for short, wanted in dict(dossier.get("subject") or {}).items():
         if not str(wanted).strip():
             continue
-        found = there.get(short, ())
-        best = next((each for each in found if alike(str(wanted), each)), " + ".join(found))
+        values = there.get(short, ())
+        best = next((value for value in values if alike(str(wanted), value)), " + ".join(values))
         yield _same(short, str(wanted), best, id=f"subject-{short.lower()}")
     if dossier.get("issuer"):
         issuer = name.common_name(certificate.issuer)
@@ -141,17 +141,17 @@ def _dates(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterato
             continue
         asked = _day(wanted)
         days = {moment.date(), moment.astimezone().date()}
-        found = moment.astimezone().date().isoformat()
-        yield _outcome(member.replace("_", "-"), asked in days, str(wanted), found)
+        day = moment.astimezone().date().isoformat()
+        yield _outcome(member.replace("_", "-"), asked in days, str(wanted), day)
 
 
-def _day(given: Any) -> date | None:
-    if isinstance(given, datetime):
-        return given.date()
-    if isinstance(given, date):
-        return given
+def _day(value: Any) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
     try:
-        return date.fromisoformat(str(given)[:10])
+        return date.fromisoformat(str(value)[:10])
     except ValueError:
         return None
 
@@ -161,12 +161,12 @@ def _email(certificate: x509.Certificate, wanted: str) -> Finding:
 
     try:
         others = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = [str(each) for each in others.get_values_for_type(x509.RFC822Name)]
+        addresses = [str(address) for address in others.get_values_for_type(x509.RFC822Name)]
     except (x509.ExtensionNotFound, ValueError):
-        found = []
-    found += name.attributes(certificate.subject).get("E", ())
-    good = wanted.strip().casefold() in (each.casefold() for each in found)
-    return _outcome("email", good, wanted, name.visible(", ".join(found)))
+        addresses = []
+    addresses += name.attributes(certificate.subject).get("E", ())
+    good = wanted.strip().casefold() in (address.casefold() for address in addresses)
+    return _outcome("email", good, wanted, name.visible(", ".join(addresses)))
 
 
 def _same(line: str, wanted: str, found: str, id: str = "") -> Finding:

@@ -242,10 +242,10 @@ def _message(der: bytes, name: str) -> tuple[bytes, ...]:
             raise unreadable(
                 name, M("It is an encrypted message (PKCS#7), not a collection of certificates.")
             ) from None
-        return tuple(each.public_bytes(Encoding.DER) for each in certificates)
+        return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
 
     message = M("It is a collection of certificates (PKCS#7), but it is damaged.")
-    return tuple(_certificate(each, name) for each in parsed(parse, name, message))
+    return tuple(_certificate(certificate, name) for certificate in parsed(parse, name, message))
 
 
 def _key(der: bytes, password: Password, name: str) -> PrivateKey:

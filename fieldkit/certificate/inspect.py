@@ -104,7 +104,7 @@ def describe_all(
             der,
             at=at,
             anchors=anchors,
-            chain=[each for each in (*contents.certificates, *issuers) if each != der],
+            chain=[issuer for issuer in (*contents.certificates, *issuers) if issuer != der],
             crls=(*crls, *contents.revocation_lists),
             has_private_key=half in halves,
             purposes=purposes,
@@ -116,36 +116,10 @@ def describe_all(
     return descriptions + [_list(der, at.astimezone(UTC)) for der in contents.revocation_lists]
 
 
-def shape(description: Description) -> dict[str, Any]:
-    """The JSON shape of a description; its keys are part of the command line's contract."""
-    return {
-        "kind": description.kind,
-        "subject": description.subject,
-        "issuer": description.issuer,
-        "serial_number": description.serial_number,
-        "not_before": description.not_before,
-        "not_after": description.not_after,
-        "sha256": description.sha256,
-        "has_private_key": description.has_private_key,
-        "key": description.key,
-        "key_usage": list(description.key_usage),
-        "verdict": description.verdict,
-        "findings": [
-            {
-                "id": finding.id,
-                "severity": finding.severity,
-                "message": str(finding.message),
-                "detail": finding.detail,
-            }
-            for finding in description.findings
-        ],
-    }
-
-
 def valid(description: Description) -> Message:
     """From which day to which a certificate holds, in a sentence."""
     start, end = (
-        day(datetime.fromisoformat(each)) for each in (description.not_before, description.not_after)
+        day(datetime.fromisoformat(moment)) for moment in (description.not_before, description.not_after)
     )
     return M("Valid: {start} to {end}", start=start, end=end)
 

@@ -58,19 +58,19 @@ def text(name: x509.Name) -> str:
 
 def attributes(name: x509.Name) -> dict[str, tuple[str, ...]]:
     """The values of each attribute by its short name (its OID where it has none), composed (NFC)."""
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for attribute in name:
         value = attribute.value
         shown = value if isinstance(value, str) else "#" + value.hex()
         oid = attribute.oid.dotted_string
-        found.setdefault(SHORT.get(oid, oid), []).append(nfc(visible(shown)))
-    return {short: tuple(values) for short, values in found.items()}
+        by_name.setdefault(SHORT.get(oid, oid), []).append(nfc(visible(shown)))
+    return {short: tuple(values) for short, values in by_name.items()}
 
 
 def common_name(name: x509.Name) -> str:
     """What a person calls it: the common name, else the unit, else the organisation, else all of it."""
     known = attributes(name)
-    return next((known[each][0] for each in ("CN", "OU", "O") if each in known), text(name))
+    return next((known[short][0] for short in ("CN", "OU", "O") if short in known), text(name))
 
 
 def build(wanted: Mapping[str, str]) -> x509.Name:
@@ -80,11 +80,11 @@ def build(wanted: Mapping[str, str]) -> x509.Name:
     """
     from cryptography import x509
 
-    given = {_short(key): nfc(value.strip()) for key, value in wanted.items() if value.strip()}
+    values = {_short(key): nfc(value.strip()) for key, value in wanted.items() if value.strip()}
     try:
-        return x509.Name([_attribute(oid, given[short]) for short, oid in OIDS.items() if short in given])
+        return x509.Name([_attribute(oid, values[short]) for short, oid in OIDS.items() if short in values])
     except (ValueError, TypeError) as error:
-        raise _invalid(", ".join(f"{key}={value}" for key, value in given.items()), str(error)) from None
+        raise _invalid(", ".join(f"{key}={value}" for key, value in values.items()), str(error)) from None
 
 
 def parse(written: str) -> x509.Name:
@@ -98,7 +98,7 @@ def parse(written: str) -> x509.Name:
     known = {key: x509.ObjectIdentifier(STAND_IN.get(oid, oid)) for key, oid in OIDS.items()}
     spelled = re.sub(
         r"(^|(?<!\\)\s*[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9.]+)\s*=\s*",
-        lambda found: f"{found[1].strip()}{_short(found[2])}=",
+        lambda match: f"{match[1].strip()}{_short(match[2])}=",
         wanted,
     )
     try:
@@ -139,13 +139,13 @@ def _attribute(oid: str, value: Any) -> x509.NameAttribute[Any]:
         return x509.NameAttribute(x509.ObjectIdentifier(oid), value, _validate=False)
 
 
-def visible(given: str) -> str:
-    """`given` with control and direction characters escaped as in RFC 4514: a backslash, hexadecimal."""
+def visible(text: str) -> str:
+    """`text` with control and direction characters escaped as in RFC 4514: a backslash, hexadecimal."""
     return "".join(
         "".join(f"\\{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
         else character
-        for character in given
+        for character in text
     )
 
 

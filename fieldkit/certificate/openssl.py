@@ -6,9 +6,10 @@ The password goes through a pipe, the keys come through a pipe; neither is ever 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
+
+from fieldkit.program import run
 
 PATIENCE = 30.0
 
@@ -28,12 +29,9 @@ def pkcs12(data: bytes, password: bytes) -> bytes | None:
         path.write_bytes(data)
         for legacy in (["-legacy"], []):  # OpenSSL 1.1.1 needs no such option and knows none
             command = [program, "pkcs12", "-in", str(path), "-passin", "stdin", "-nodes", *legacy]
-            try:
-                done = subprocess.run(command, input=password + b"\n", capture_output=True, timeout=PATIENCE)
-            except (subprocess.TimeoutExpired, OSError):
-                return None
-            if done.returncode == 0:
-                return done.stdout
-            if b"legacy" not in done.stderr:  # it knew the option, and the file did not open
+            done = run(command, stdin=password + b"\n", timeout=PATIENCE)
+            if done.status == 0:
+                return done.output
+            if b"legacy" not in done.errors:  # it knew the option, and the file did not open
                 return None
     return None

@@ -58,14 +58,16 @@ def ordered(certificate: bytes, candidates: Sequence[bytes]) -> tuple[bytes, ...
 
     pool = {der: x509.load_der_x509_certificate(der) for der in candidates}
     at = x509.load_der_x509_certificate(certificate)
-    found: list[bytes] = []
+    chain: list[bytes] = []
     while at.issuer != at.subject:
-        issuer = next((der for der, each in pool.items() if der not in found and _issued(at, each)), None)
+        issuer = next(
+            (der for der, candidate in pool.items() if der not in chain and _issued(at, candidate)), None
+        )
         if issuer is None:
             break
-        found.append(issuer)
+        chain.append(issuer)
         at = pool[issuer]
-    return tuple(found)
+    return tuple(chain)
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -92,7 +94,7 @@ async def _validated(
     from pyhanko_certvalidator.registry import SimpleTrustManager
 
     def loaded(many: Sequence[bytes]) -> list[Any]:
-        return [Certificate.load(each, strict=True) for each in many]  # type: ignore[no-untyped-call]
+        return [Certificate.load(der, strict=True) for der in many]  # type: ignore[no-untyped-call]
 
     from fieldkit.certificate.strength import policy
 

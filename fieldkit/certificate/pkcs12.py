@@ -115,7 +115,9 @@ def _opened(data: bytes, form: bytes | None, boxes: list[tuple[bytes, bytes]]) -
         if pkcs12_certificate is not None
     ]
     names = {
-        at: _text(each.friendly_name) for at, each in enumerate(pkcs12_certificates) if each.friendly_name
+        at: _text(certificate.friendly_name)
+        for at, certificate in enumerate(pkcs12_certificates)
+        if certificate.friendly_name
     }
     keys = [private_key(loaded.key, names.get(0, ""))] if loaded.key is not None else []
     if len(boxes) > 1:  # the library gives one key only

@@ -32,19 +32,19 @@ DOCUMENTS = {
 
 def key_usage(certificate: x509.Certificate) -> tuple[str, ...] | None:
     """The key usages allowed, by their names in the standard; None where the certificate does not say."""
-    found = _extension(certificate, "KeyUsage")
-    if found is None:
+    usage = _extension(certificate, "KeyUsage")
+    if usage is None:
         return None
-    names = [name for attribute, name in NAMES.items() if getattr(found, attribute)]
-    if found.key_agreement:
-        names += [name for name in ("encipherOnly", "decipherOnly") if _only(found, name)]
+    names = [name for attribute, name in NAMES.items() if getattr(usage, attribute)]
+    if usage.key_agreement:
+        names += [name for name in ("encipherOnly", "decipherOnly") if _only(usage, name)]
     return tuple(names)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
     """Whether it may issue certificates."""
-    found = _extension(certificate, "BasicConstraints")
-    return bool(found is not None and found.ca)
+    constraints = _extension(certificate, "BasicConstraints")
+    return bool(constraints is not None and constraints.ca)
 
 
 def may_sign(certificate: bytes, purposes: Collection[str] = ()) -> bool:
@@ -59,7 +59,7 @@ def may_sign(certificate: bytes, purposes: Collection[str] = ()) -> bool:
         allowed, extended = loaded.key_usage_value, loaded.extended_key_usage_value
         if loaded.ca or (allowed is not None and not SIGNING & set(allowed.native)):
             return False
-        return extended is None or any(each.dotted in (*DOCUMENTS, *purposes) for each in extended)
+        return extended is None or any(purpose.dotted in (*DOCUMENTS, *purposes) for purpose in extended)
     except (ValueError, TypeError, KeyError):  # extensions that cannot be read allow nothing
         return False
 
@@ -73,7 +73,7 @@ def extended_key_usage(certificate: bytes) -> str:
         held = loaded.extended_key_usage_value or ()
     except (ValueError, TypeError, KeyError):  # then `may_sign` says what that means
         return ""
-    return ", ".join(DOCUMENTS.get(each.dotted, each.native) for each in held)
+    return ", ".join(DOCUMENTS.get(purpose.dotted, purpose.native) for purpose in held)
 
 
 def kind_of(certificate: x509.Certificate) -> str:
@@ -86,8 +86,8 @@ def kind_of(certificate: x509.Certificate) -> str:
         return "unknown"
 
 
-def _only(found: Any, name: str) -> bool:
-    return bool(found.encipher_only if name == "encipherOnly" else found.decipher_only)
+def _only(usage: Any, name: str) -> bool:
+    return bool(usage.encipher_only if name == "encipherOnly" else usage.decipher_only)
 
 
 def _extension(certificate: x509.Certificate, name: str) -> Any:

@@ -104,8 +104,8 @@ def references(node: Node) -> Iterator[Reference]:
         case Reference(name=name) if name:
             yield node
         case Operation(operands=below) | FunctionCall(arguments=below):
-            for each in below:
-                yield from references(each)
+            for node_below in below:
+                yield from references(node_below)
 
 
 def _tokens(text: str) -> Iterator[_Token]:

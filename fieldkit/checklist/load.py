@@ -6,14 +6,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fieldkit.checklist.answers import normal
 from fieldkit.checklist.errors import AnswerInvalid, ChecklistInvalid, ChecklistNotFound, ExpressionInvalid
 from fieldkit.checklist.expression import parse as parse_expression
 from fieldkit.checklist.expression import references
+from fieldkit.checklist.kinds import KINDS, ROLES, Item
 from fieldkit.checklist.meaning import check
-from fieldkit.checklist.model import ROLES, Checklist, Item
+from fieldkit.checklist.model import Checklist
 from fieldkit.checklist.order import circle, ordered
-from fieldkit.home import Home, shipped
+from fieldkit.home import Home, shipped, yaml_files
 from fieldkit.text import M, Message, Said
 from fieldkit.yaml_model import read, text_of
 
@@ -23,6 +23,7 @@ _CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
 _ACCEPT = re.compile(r"[a-z0-9]{1,8}")
 _NUMBER = re.compile(r"[^\W_][^\W_-]*(-[^\W_]+)*")
 LONGEST_NUMBER = 16
+_NOT_OF_ALL = sorted(frozenset[str]().union(*(kind.takes for kind in KINDS.values())))
 
 MOST_SHOWN = 12
 
@@ -38,9 +39,8 @@ def find(name_or_path: str, home: Home) -> Path:
         path = Path(name_or_path).expanduser()
         if path.is_file():
             return path
-    for folder in (home.checklists, shipped("checklists")):
-        path = folder / f"{Path(name_or_path).name.removesuffix('.yaml')}.yaml"
-        if path.is_file() and path.name.removesuffix(".yaml") == name_or_path.removesuffix(".yaml"):
+    for path in files(home):
+        if path.is_file() and path.stem == name_or_path.removesuffix(".yaml"):
             return path
     raise ChecklistNotFound(
         M("There is no checklist {name}.", name=name_or_path),
@@ -50,8 +50,12 @@ def find(name_or_path: str, home: Home) -> Path:
 
 def names(home: Home) -> list[str]:
     """The names of the checklists in the home and of those shipped."""
-    folders = (home.checklists, shipped("checklists"))
-    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    return sorted(path.stem for path in files(home))
+
+
+def files(home: Home) -> list[Path]:
+    """The checklists in the home and those shipped; of a name, the home's."""
+    return yaml_files(home.checklists, shipped("checklists"))
 
 
 def load(path: Path, procedures: Collection[str] | None = None) -> Checklist:
@@ -75,6 +79,19 @@ def parse(text: str, name: str, procedures: Collection[str] | None = None) -> Ch
         problems.sort(key=lambda problem: (problem.line, problem.column))
         raise ChecklistInvalid(problems)
     return document.value
+
+
+def doubts(checklist: Checklist) -> Iterator[Message]:
+    """What is not wrong, and hardly meant."""
+    tested = any(item.procedure == "test_signature" for item in checklist.items())
+    if tested and not checklist.with_role("test-document"):
+        for item in checklist.items():
+            if item.role is None and item.kind == "file" and "pdf" in item.accept:
+                yield M(
+                    "`{id}` takes a PDF that `test_signature` does not sign: "
+                    "`role: test-document` would say so.",
+                    id=item.id,
+                )
 
 
 Wrong = Iterator[tuple[Place, Said, int]]
@@ -167,11 +184,12 @@ def _bad_id(id: str) -> Message:
 
 def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     """What of an item does not go together with its kind."""
-    chosen = item.kind in ("choice", "choices")
-    if chosen and not item.choices:
-        yield ("kind",), M("An item of kind `{kind}` needs `choices`.", kind=item.kind)
-    if item.choices and not chosen:
-        yield ("choices",), _unfit("choices", item)
+    kind = KINDS[item.kind]
+    if incomplete := kind.incomplete(item):
+        yield ("kind",), incomplete
+    for key in _NOT_OF_ALL:
+        if key not in kind.takes and getattr(item, "options" if key == "with" else key):
+            yield (key,), _unfit(key, item)
     values: set[str] = set()
     for c, choice in enumerate(item.choices):
         if not _CHOICE_VALUE.fullmatch(choice.value):
@@ -182,35 +200,16 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
         if choice.value in values:
             yield ("choices", c, "value"), M("The choice `{value}` is here twice.", value=choice.value)
         values.add(choice.value)
-    if item.kind == "procedure":
-        if not item.procedure:
-            yield ("kind",), M("An item of kind `procedure` needs `procedure`, its name.")
-        elif not item.procedure.isidentifier():
-            yield ("procedure",), _bad_id(item.procedure)
-    elif item.procedure:
-        yield ("procedure",), _unfit("procedure", item)
-    if item.options and item.kind != "procedure":
-        yield ("with",), _unfit("with", item)
-    if item.accept and item.kind != "file":
-        yield ("accept",), _unfit("accept", item)
+    if item.procedure and "procedure" in kind.takes and not item.procedure.isidentifier():
+        yield ("procedure",), _bad_id(item.procedure)
     for a, ending in enumerate(item.accept):
         if not _ACCEPT.fullmatch(ending):
             yield ("accept", a), M("`{ending}` is not a file name's ending, such as pdf.", ending=ending)
     if item.role is not None and item.kind not in ROLES[item.role][1]:
         yield ("role",), M("An item of kind `{kind}` cannot be the `{role}`.", kind=item.kind, role=item.role)
-    if item.multiline and item.kind != "text":
-        yield ("multiline",), _unfit("multiline", item)
-    if item.kind == "note" and item.required:
-        yield ("required",), _unfit("required", item)
-    if item.kind in ("procedure", "note"):
-        for key in ("constraint", "default"):
-            if getattr(item, key):
-                yield (key,), _unfit(key, item)
-    elif item.kind == "file" and item.default:
-        yield ("default",), _unfit("default", item)
-    elif item.default:
+    if item.default and "default" in kind.takes:
         try:
-            normal(item, item.default)
+            kind.normal(item, item.default)
         except AnswerInvalid as error:
             yield ("default",), error.message
     if item.constraint_message is not None and not item.constraint:

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Literal as OneOf
 
 from fieldkit.checklist.errors import ExpressionInvalid
 from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
-from fieldkit.checklist.model import YES_NO, Item
+from fieldkit.checklist.kinds import KINDS, Item, Type
 from fieldkit.checklist.pattern import PatternInvalid, compiled
 from fieldkit.checklist.value import day, number
 from fieldkit.text import M, Message
 
-Type = OneOf["text", "number", "truth", "date", "choices"]
-
-_TYPES: dict[str, Type] = {"number": "number", "date": "date", "choices": "choices"}
 _CALLED: dict[Type, Message] = {
     "text": M("a text"),
     "number": M("a number"),
@@ -68,8 +64,7 @@ def check(node: Node, items: Mapping[str, Item], this: Item | None = None) -> No
 
     :raises ExpressionInvalid: with the place of the first thing that is wrong.
     """
-    found = _Checker(items, this).type_of(node)
-    if found != "truth":
+    if _Checker(items, this).type_of(node) != "truth":
         raise ExpressionInvalid(M("A condition is expected here, such as ${item} = 'yes'."), node.at)
 
 
@@ -110,12 +105,13 @@ class _Checker:
                     M("`.` is the answer of a constraint's own item; here is none."), node.at
                 )
             raise ExpressionInvalid(self._unknown(node.name), node.at)
-        if item.kind in ("procedure", "note"):
+        type = KINDS[item.kind].type
+        if type is None:
             message = M(
                 "`{id}` is of kind `{kind}`: it has no answer to compare.", id=item.id, kind=item.kind
             )
             raise ExpressionInvalid(message, node.at)
-        return _TYPES.get(item.kind, "text")
+        return type
 
     def _item(self, node: Node) -> Item | None:
         if not isinstance(node, Reference):
@@ -131,9 +127,9 @@ class _Checker:
         return M("The checklist has no item `{id}`.", id=name)
 
     def _want(self, node: Node, types: tuple[Type, ...]) -> Type:
-        found = self.type_of(node)
-        if found in types:
-            return found
+        type = self.type_of(node)
+        if type in types:
+            return type
         if types == ("truth",):
             message = M("A condition is expected here, such as ${item} = 'yes'.")
         elif types == _SIZED:
@@ -141,7 +137,7 @@ class _Checker:
         elif types == ("choices",):
             message = M("An item of kind `choices` is expected here.")
         else:
-            message = M("This is {found}; expected: {types}.", found=_CALLED[found], types=_any_of(types))
+            message = M("This is {found}; expected: {types}.", found=_CALLED[type], types=_any_of(types))
         raise ExpressionInvalid(message, node.at)
 
     def _comparable(self, left: Node, right: Node) -> None:
@@ -171,10 +167,10 @@ class _Checker:
     def _can_occur(self, node: Node, value: Node) -> None:
         """A literal that is compared with a choice is one of its values."""
         item = self._item(node)
-        if item is None or not isinstance(value, Literal) or item.kind not in ("yesno", "choice", "choices"):
+        if item is None or not isinstance(value, Literal):
             return
-        known = YES_NO if item.kind == "yesno" else tuple(choice.value for choice in item.choices)
-        if value.value not in known:
+        known = [choice.value for choice in KINDS[item.kind].choices(item)]
+        if known and value.value not in known:
             message = M(
                 "`{id}` is never `{value}`. Its values: {known}.",
                 id=item.id,
@@ -208,13 +204,13 @@ class _Checker:
 
     def _choosing(self, node: FunctionCall) -> Type:
         """if() and coalesce(): all they may give is of one type."""
-        given = list(node.arguments)
+        arguments = list(node.arguments)
         self._counted(node, 3, 3) if node.function == "if" else self._counted(node, 2, _MANY)
         if node.function == "if":
-            self._want(given.pop(0), ("truth",))
-        first = self.type_of(given[0])
-        for each in given[1:]:
-            self._want(each, (first,))
+            self._want(arguments.pop(0), ("truth",))
+        first = self.type_of(arguments[0])
+        for argument in arguments[1:]:
+            self._want(argument, (first,))
         return first
 
     def _counted(self, node: FunctionCall, fewest: int, most: int) -> None:
@@ -233,8 +229,8 @@ class _Checker:
 def _any_of(types: Sequence[Type]) -> Message:
     """The types in words, as one message."""
     message = _CALLED[types[0]]
-    for each in types[1:]:
-        message = M("{one}, {other}", one=message, other=_CALLED[each])
+    for type in types[1:]:
+        message = M("{one}, {other}", one=message, other=_CALLED[type])
     return message
 
 

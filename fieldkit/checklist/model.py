@@ -1,4 +1,4 @@
-"""What a visit asks, as values: a checklist, its sections and items. How they are read is in `load`."""
+"""What a visit asks, as values: a checklist and its sections. Its items are in `kinds`."""
 
 from __future__ import annotations
 
@@ -9,62 +9,14 @@ from typing import Literal
 import msgspec
 
 from fieldkit.checklist.expression import Node, parse, references
+from fieldkit.checklist.kinds import ROLES, Item, Role
 from fieldkit.checklist.order import ordered
 from fieldkit.text import Words
 
-Kind = Literal["yesno", "text", "choice", "choices", "number", "date", "file", "note", "procedure"]
-Value = str | list[str] | dict[str, str | int]
-YES_NO = ("yes", "no", "n/a")
 Finish = Literal["handover", "record"]
 """How a form is finished: an officer signs off and signs the record with the token, or the record is made."""
 Paper = Literal["handover", "form"]
 """How it is printed: as the record of a handover between two parties, or as the form itself, filled in."""
-Role = Literal["officer-name", "officer-title", "test-document", "condition"]
-ROLES: dict[Role, tuple[str, tuple[Kind, ...]]] = {
-    "officer-name": ("officer_name", ("text",)),
-    "officer-title": ("officer_title", ("text",)),
-    "test-document": ("own_document", ("file",)),
-    "condition": ("condition", ("choice", "choices", "text")),
-}
-"""What fieldkit itself does with an answer: the id that means it where no item says so, its kinds."""
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One of the answers of a "choice" or "choices" item; `value` is what is stored."""
-
-    value: str
-    label: Words
-
-
-class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of a checklist.
-
-    kind: what answers it. "yesno" is answered "yes", "no" or "n/a"; "number" by a decimal as text;
-    "date" by an ISO date; "file" by an attachment's {"sha256", "size", "name"}; "choices" by a list;
-    "procedure" by the evidence of the procedure named; "note" is only read.
-    relevant: an expression; while it is not true the item is not asked and its answer does not count.
-    constraint: an expression over `.`, the answer; constraint_message says it in words.
-    accept: endings of the file names that a "file" item takes, without the dot; all when empty.
-    multiline: a "text" item may take several lines.
-    options: what a procedure is told, under the key `with`.
-    role: what fieldkit itself does with the answer. Several items may have one, for different cases.
-    """
-
-    id: str
-    kind: Kind
-    label: Words
-    hint: Words | None = None
-    required: bool = False
-    choices: tuple[Choice, ...] = ()
-    relevant: str = ""
-    constraint: str = ""
-    constraint_message: Words | None = None
-    default: str = ""
-    accept: tuple[str, ...] = ()
-    multiline: bool = False
-    procedure: str = ""
-    options: dict[str, str | int | bool] = msgspec.field(name="with", default_factory=dict)
-    role: Role | None = None
 
 
 class Section(msgspec.Struct, frozen=True, omit_defaults=True):

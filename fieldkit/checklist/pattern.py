@@ -154,26 +154,26 @@ class Pattern:
         self._sequences += 1
         if self._sequences > 20 * MOST_STATES:
             raise _too_large()
-        for kind, given in reversed(list(parts)):
-            following = self._part(str(kind), given, following)
+        for kind, argument in reversed(list(parts)):
+            following = self._part(str(kind), argument, following)
         return following
 
-    def _part(self, kind: str, given: Any, following: int) -> int:
+    def _part(self, kind: str, argument: Any, following: int) -> int:
         match kind:
             case "LITERAL" | "NOT_LITERAL" | "ANY" | "IN":
                 state = self._state(following)
-                self._takes[state] = _one(kind, given)
+                self._takes[state] = _one(kind, argument)
                 return state
-            case "AT" if str(given) in _PLACES:
+            case "AT" if str(argument) in _PLACES:
                 state = self._state(following)
-                self._places[state] = _PLACES[str(given)]
+                self._places[state] = _PLACES[str(argument)]
                 return state
             case "BRANCH":
-                return self._state(*(self._sequence(branch, following) for branch in given[1]))
-            case "SUBPATTERN" if not (given[1] or given[2]):
-                return self._sequence(given[3], following)
+                return self._state(*(self._sequence(branch, following) for branch in argument[1]))
+            case "SUBPATTERN" if not (argument[1] or argument[2]):
+                return self._sequence(argument[3], following)
             case "MAX_REPEAT" | "MIN_REPEAT":
-                fewest, most, body = given
+                fewest, most, body = argument
                 return self._repeat(fewest, most, body, following)
         raise PatternInvalid(_lacking(_SHOWN.get(kind, kind)))
 
@@ -222,17 +222,17 @@ def _lacking(what: str) -> Message:
     )
 
 
-def _one(kind: str, given: Any) -> Takes:
+def _one(kind: str, argument: Any) -> Takes:
     """Whether one character is taken by a part."""
     match kind:
         case "LITERAL":
-            return chr(given).__eq__
+            return chr(argument).__eq__
         case "NOT_LITERAL":
-            return chr(given).__ne__
+            return chr(argument).__ne__
         case "ANY":
             return "\n".__ne__
-    negated = str(given[0][0]) == "NEGATE"
-    tests = [_member(str(name), value) for name, value in given[negated:]]
+    negated = str(argument[0][0]) == "NEGATE"
+    tests = [_member(str(name), value) for name, value in argument[negated:]]
     return lambda sign: any(test(sign) for test in tests) is not negated
 
 

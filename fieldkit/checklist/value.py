@@ -11,10 +11,8 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
-from typing import Any
 
 from fieldkit.checklist.expression import FunctionCall, Literal, Node, Operation, Reference
-from fieldkit.checklist.model import Kind
 from fieldkit.checklist.pattern import compiled
 
 Term = str | Decimal | bool | datetime.date | tuple[str, ...] | None
@@ -23,38 +21,24 @@ _EXACT = Context(prec=100)  # no answer and no sum of answers has more digits
 _EPOCH = datetime.date(1970, 1, 1)
 
 
-def evaluate(node: Node, look: Callable[[str], Term], today: datetime.date) -> Term:
-    """The value of a tree. look: gives the value of an item by its id, and by "" that of `.`."""
+def evaluate(node: Node, value_of: Callable[[str], Term], today: datetime.date) -> Term:
+    """The value of a tree. value_of: gives the value of an item by its id, and by "" that of `.`."""
     match node:
         case Literal(value=value):
             return value
         case Reference(name=name):
-            return look(name)
+            return value_of(name)
         case Operation(operator="and" | "or" as operator, operands=(left, right)):
-            first = truth(evaluate(left, look, today))
-            return first if first is (operator == "or") else truth(evaluate(right, look, today))
+            first = truth(evaluate(left, value_of, today))
+            return first if first is (operator == "or") else truth(evaluate(right, value_of, today))
         case Operation(operator=operator, operands=operands):
-            return _operate(operator, [evaluate(operand, look, today) for operand in operands])
+            return _operate(operator, [evaluate(operand, value_of, today) for operand in operands])
         case FunctionCall(function="if", arguments=(condition, yes, no)):
-            return evaluate(yes if truth(evaluate(condition, look, today)) else no, look, today)
+            return evaluate(yes if truth(evaluate(condition, value_of, today)) else no, value_of, today)
         case FunctionCall(function="today"):
             return today
         case FunctionCall(function=name, arguments=arguments):
-            return FUNCTIONS[name](*(evaluate(argument, look, today) for argument in arguments))
-
-
-def term(kind: Kind, answer: Any) -> Term:
-    """The value that an item's stored answer has in expressions; that of no answer for None."""
-    match kind:
-        case "number":
-            return number(answer or "")
-        case "date":
-            return day(answer or "")
-        case "choices":
-            return tuple(answer or ())
-        case "file":
-            return str(answer["name"]) if answer else ""
-    return str(answer or "")
+            return FUNCTIONS[name](*(evaluate(argument, value_of, today) for argument in arguments))
 
 
 def truth(value: Term) -> bool:

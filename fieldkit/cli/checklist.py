@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
+from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.options import FILE
+from fieldkit.cli.output import Data
 from fieldkit.errors import FieldkitError
-from fieldkit.text import M, Said
+from fieldkit.text import M, Message, Said
+from fieldkit.text_output import SYMBOLS
 
 checklist = noun("checklist", M("Check checklists and profiles; read and write XLSForm."))
 
@@ -19,14 +22,14 @@ def list_(call: Call) -> Reply:
     from fieldkit.checklist import load
     from fieldkit.yaml_model import Invalid
 
-    result: list[dict[str, Any]] = []
+    result: list[Data] = []
     lines: list[str | Said] = []
     for name in load.names(call.home):
         path = load.find(name, call.home)
         try:
             known = load.load(path)
         except Invalid as error:  # one that is being written is no reason to hide the others
-            message = error.problems[0].said
+            message = error.problems[0].placed
             result.append({"checklist": name, "path": str(path), "problem": str(message)})
             lines.append(M("{name}: cannot be used: {problem}", name=name, problem=message))
             continue
@@ -55,17 +58,20 @@ def list_(call: Call) -> Reply:
 @checklist.verb("check", M("Read checklists or profiles and say every problem with its line and column."))
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 def check(call: Call, files: tuple[str, ...]) -> Reply:
-    result: list[dict[str, Any]] = []
+    result: list[Data] = []
     lines: list[str | Said] = []
     for name in files:
-        problems, said = _problems(name, call)
-        result.append({"file": name, "ok": not problems, "problems": problems})
-        lines += said or [M("{file}: in order", file=name)]
-    return Reply(result, lines, good=all(each["ok"] for each in result))
+        warnings: list[Message] = []
+        problems, problem_lines = _problems(name, call, warnings)
+        texts = [str(warning) for warning in warnings]
+        result.append({"file": name, "ok": not problems, "problems": problems, "warnings": texts})
+        lines += problem_lines or [M("{file}: in order", file=name)]
+        lines += [f"{SYMBOLS['warning']} {text}" for text in texts]
+    return Reply(result, lines, good=all(file["ok"] for file in result))
 
 
-def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | Said]]:
-    """What is wrong with one file, for programs and for people."""
+def _problems(name: str, call: Call, warnings: list[Message]) -> tuple[list[Data], list[str | Said]]:
+    """What is wrong with one file, for programs and for people; doubts go into `warnings`."""
     from fieldkit.certificate.name import OIDS, SPOKEN
     from fieldkit.checklist import load
     from fieldkit.checklist.errors import FormInvalid
@@ -76,20 +82,22 @@ def _problems(name: str, call: Call) -> tuple[list[dict[str, Any]], list[str | S
     path = Path(name)
     try:
         if path.suffix.lower() == ".xlsx":
-            convert.read_form(path, _procedures())
+            warnings += load.doubts(convert.read_form(path, _procedures()).checklist)
         elif path.is_file() and (kind := profiles.kind_of(path)):
             known = profiles.KnownNames(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})
             profiles.check(path, kind, call.home, known)
         else:
-            load.load(load.find(name, call.home), _procedures())
+            warnings += load.doubts(load.load(load.find(name, call.home), _procedures()))
     except Invalid as error:
         return list(error.data["problems"]), [str(problem) for problem in error.problems]
     except FormInvalid as error:
-        shapes = [{"file": name, "line": each.row, **each.as_dict()} for each in error.problems]
-        return shapes, [problem.said for problem in error.problems]
+        problems: list[Data] = [
+            {"file": name, "line": problem.row, **problem.as_dict()} for problem in error.problems
+        ]
+        return problems, [problem.said for problem in error.problems]
     except FieldkitError as error:
-        shape = {"file": name, "line": 0, "column": 0, "message": str(error.message)}
-        return [shape], [str(line) for line in error.lines()]
+        unread: Data = {"file": name, "line": 0, "column": 0, "message": str(error.message)}
+        return [unread], [*error.lines()]
     return [], []
 
 
@@ -102,45 +110,47 @@ def _procedures() -> frozenset[str]:
     from fieldkit import procedure
 
     names = [module.name for module in pkgutil.iter_modules(procedure.__path__)]
-    found = {name: importlib.import_module(f"{procedure.__name__}.{name}") for name in names}
+    modules = {name: importlib.import_module(f"{procedure.__name__}.{name}") for name in names}
     return frozenset(
-        name for name, module in found.items() if inspect.iscoroutinefunction(getattr(module, "run", None))
+        name for name, module in modules.items() if inspect.iscoroutinefunction(getattr(module, "run", None))
     )
 
 
 @checklist.verb("import", M("Make a checklist of an XLSForm workbook."))
-@click.argument("form", metavar="FORM.xlsx", type=click.Path(path_type=Path))
-@option("--out", type=click.Path(path_type=Path), said=M("The file to write; beside the form unless given."))
-@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
+@click.argument("form", metavar="FORM.xlsx", type=FILE)
+@option("--out", type=FILE, help=M("The file to write; beside the form unless given."))
+@options.replace
 def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist.xlsform import convert
 
     target = out or form.with_suffix(".yaml")
-    read = convert.read_form(form, _procedures())
-    made = convert.save(read, form.name, target, replace)
+    workbook = convert.read_form(form, _procedures())
+    made = convert.save(workbook, form.name, target, replace)
     result = {
         "checklist": made.id,
         "version": made.version,
         "items": sum(1 for _ in made.items()),
         "out": str(target),
-        "left_out": [problem.as_dict() for problem in read.left_out],
+        "left_out": [problem.as_dict() for problem in workbook.left_out],
     }
-    lines: list[str | Said] = [M("Left out: {problem}", problem=problem.said) for problem in read.left_out]
+    lines: list[str | Said] = [
+        M("Left out: {problem}", problem=problem.said) for problem in workbook.left_out
+    ]
     return Reply(result, [*lines, M("The checklist was written: {path}", path=str(target))])
 
 
 @checklist.verb("export", M("Make an XLSForm workbook of a checklist."))
 @click.argument("name", metavar="FILE")
-@option("--out", type=click.Path(path_type=Path), said=M("The file to write; NAME.xlsx here unless given."))
-@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
+@option("--out", type=FILE, help=M("The file to write; NAME.xlsx here unless given."))
+@options.replace
 def export(call: Call, name: str, out: Path | None, replace: bool) -> Reply:
     from fieldkit.checklist import load
     from fieldkit.checklist.xlsform import convert
 
-    found = load.load(load.find(name, call.home))
-    target = out or Path(f"{found.id}.xlsx")
-    convert.export_form(found, target, replace)
+    form = load.load(load.find(name, call.home))
+    target = out or Path(f"{form.id}.xlsx")
+    convert.export_form(form, target, replace)
     return Reply(
-        {"checklist": found.id, "items": sum(1 for _ in found.items()), "out": str(target)},
+        {"checklist": form.id, "items": sum(1 for _ in form.items()), "out": str(target)},
         M("The form was written: {path}", path=str(target)),
     )

@@ -14,7 +14,7 @@ from fieldkit.visit.visits import Visits
 
 
 @verb("demo", M("A whole sample visit on a fresh software token; nothing of it is real."))
-@option("--headless", is_flag=True, said=M("Play the visit by itself and print what is done."))
+@option("--headless", is_flag=True, help=M("Play the visit by itself and print what is done."))
 def demo(call: Call, headless: bool) -> Reply:
     home = Home(call.home.path) if call.home_given else Home(call.home.path / "demo")
     laid = sample.lay_out(home)

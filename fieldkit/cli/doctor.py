@@ -10,25 +10,25 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from fieldkit import __version__
 from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.cli.output import Data, data
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.text import M
+from fieldkit.text import M, Said
 from fieldkit.text_output import finding_lines
 
 
 @option(
     "--report",
     type=str,
-    said=M("Also write what was found to this file, to send to head office."),
+    help=M("Also write what was found to this file, to send to head office."),
 )
 @option(
     "--mend",
     is_flag=True,
-    said=M("Offer to mend what can be mended from here; each is asked for."),
+    help=M("Offer to mend what can be mended from here; each is asked for."),
 )
 def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
     from fieldkit.action import check_machine as action
@@ -40,7 +40,7 @@ def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
         profiles = call.profiles()
     subject = action.subject_of(call.home, profiles, call.modules)
     findings = action.check_machine(subject, (lambda finding: None) if call.json else console.say)
-    lines: list[Any] = []
+    lines: list[str | Said] = []
     if mend:
         findings = asyncio.run(action.offer_mends(subject, findings, findings, console))
         offered: dict[str, list[str]] = {}
@@ -54,26 +54,20 @@ def _doctor(call: Call, report: str | None, mend: bool) -> Reply:
         path = Path(report)
         path.write_text(_report(findings), "utf-8")
         lines.append(M("The report is in {path}.", path=str(path)))
-    return Reply(shapes(findings, offered), lines, good=good)
+    return Reply(_data(findings, offered), lines, good=good)
 
 
 doctor = verb("doctor", M("Say what this machine can and cannot do."), modules=True)(_doctor)
 
 
-def shapes(findings: Sequence[Finding], offered: Mapping[str, list[str]] = {}) -> list[dict[str, Any]]:
+def _data(findings: Sequence[Finding], offered: Mapping[str, list[str]] = {}) -> list[Data]:
     """The findings for a program; their keys are part of the command line's contract.
 
     offered: by the finding's id, the commands that `--mend` would run.
     """
     return [
-        {
-            "id": finding.id,
-            "severity": finding.severity,
-            "message": str(finding.message),
-            "detail": finding.detail,
-            "hint": str(finding.hint) if finding.hint else "",
-            "mend": offered.get(finding.id, []),
-        }
+        data(finding, "required", "judge")
+        | {"hint": str(finding.hint or ""), "mend": offered.get(finding.id, [])}
         for finding in findings
     ]
 
@@ -86,7 +80,7 @@ def _report(findings: Sequence[Finding]) -> str:
         lines += finding_lines(finding)
         if finding.detail:
             lines.append(f"    {finding.detail}")
-    lines += ["", json.dumps(shapes(findings), ensure_ascii=False, indent=1)]
+    lines += ["", json.dumps(_data(findings), ensure_ascii=False, indent=1)]
     return impersonal("\n".join(lines)) + "\n"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.output import Data, data, fields
 from fieldkit.text import M, Said
 from fieldkit.text_output import finding_lines, plan_lines
 
@@ -52,7 +53,7 @@ def detect_(call: Call) -> Reply:
     seen = pcsc.readers()
     tokens = detect.detect(profiles, seen.readers, usb.devices())
     lines: list[str | Said] = []
-    result: list[dict[str, Any]] = []
+    result: list[Data] = []
     for token in tokens:
         lines.append(f"{token.reader}  {token.atr or token.usb}".strip())
         drivers = [detect.state(profiles[name]) for name in token.profiles]
@@ -76,16 +77,9 @@ def detect_(call: Call) -> Reply:
             )
         result.append(
             {
-                "reader": token.reader,
-                "atr": token.atr,
-                "usb": token.usb,
-                "by": token.by,
-                "known": token.known,
+                **fields(token, "reader", "atr", "usb", "by", "known"),
                 "drivers": [_state(state) for state in drivers],
-                "conflicts": [
-                    {"id": conflict.id, "message": str(conflict.message), "detail": conflict.detail}
-                    for conflict in conflicts
-                ],
+                "conflicts": [fields(conflict, "id", "message", "detail") for conflict in conflicts],
             }
         )
     if seen.trouble:
@@ -97,15 +91,15 @@ def detect_(call: Call) -> Reply:
 
 @driver.verb("plan", M("Show each command that installing a driver would run; nothing is changed."))
 @click.argument("id")
-@option("--kit", type=str, said=M("Install from this kit instead of the network."))
+@option("--kit", type=str, help=M("Install from this kit instead of the network."))
 def plan_(call: Call, id: str, kit: str | None) -> Reply:
     return _planned(call, id, kit)
 
 
 @driver.verb("install", M("Install a driver and prove that its module loads."))
 @click.argument("id")
-@option("--kit", type=str, said=M("Install from this kit instead of the network."))
-@option("--dry-run", is_flag=True, said=M("Only show what would be done."))
+@option("--kit", type=str, help=M("Install from this kit instead of the network."))
+@option("--dry-run", is_flag=True, help=M("Only show what would be done."))
 def install(call: Call, id: str, kit: str | None, dry_run: bool) -> Reply:
     from fieldkit.action.install_driver import install_driver
 
@@ -210,7 +204,7 @@ def _known(word: str) -> str:
     return str({"confirmed": M("confirmed"), "documented": M("documented")}.get(word, M("hypothesis")))
 
 
-def _listed(state: DriverState, profile: TokenProfile) -> dict[str, Any]:
+def _listed(state: DriverState, profile: TokenProfile) -> Data:
     return _state(state) | {
         "title": str(profile.title),
         "known": profile.known,
@@ -223,24 +217,9 @@ def _listed(state: DriverState, profile: TokenProfile) -> dict[str, Any]:
     }
 
 
-def _state(state: DriverState) -> dict[str, Any]:
+def _state(state: DriverState) -> Data:
     return {
-        "profile": state.profile,
-        "packages": state.packages,
-        "missing": list(state.missing),
-        "modules": list(state.modules),
-        "here": [
-            {
-                "module": module.path,
-                "kind": module.kind,
-                "fits": module.fits,
-                "version": module.version,
-                "package": module.package,
-                "known": module.known,
-            }
-            for module in state.here
-        ],
-        "wanted": state.wanted,
-        "enough": state.enough,
+        **fields(state, "profile", "packages", "missing", "modules", "wanted", "enough"),
+        "here": [{"module": module.path, **data(module, "path")} for module in state.here],
         "findings": [str(finding.message) for finding in state.findings],
     }

@@ -2,80 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+import asyncio
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from fieldkit.action import exchange_documents as action
+from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.options import FILE
+from fieldkit.cli.output import VERDICTS, Data, check_lines
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
     from fieldkit.exchange.edxml import MessageHeader
     from fieldkit.exchange.packages import OpenedPackage
     from fieldkit.finding import Finding, Overall
-    from fieldkit.profile.model import Dossier
-    from fieldkit.signature.raw_signer import RawSigner
 
-Result = TypeVar("Result")
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
 
 def _header_options(function: Any) -> Any:
-    for name, default, message in reversed(
+    """The options of a package's header, for a function that takes the header."""
+
+    @functools.wraps(function)
+    def with_header(*arguments: Any, sender: str, receiver: str, **options: Any) -> Reply:
+        names = ("number", "notation", "subject")
+        header = action.header_of(
+            (sender, sender), (receiver, receiver), **{name: options.pop(name) for name in names}
+        )
+        reply: Reply = function(*arguments, header=header, **options)
+        return reply
+
+    for names, default, message in reversed(
         (
-            ("--from", "000.MAU.01", M("The sending agency's code.")),
-            ("--to", "000.MAU.02", M("The receiving agency's code.")),
-            ("--number", "01", M("The document's number.")),
-            ("--notation", "MẪU", M("The document's sign.")),
-            ("--subject", "Văn bản mẫu, không có giá trị", M("What the document is about.")),
+            (("--from", "sender"), action.SENDER, M("The sending agency's code.")),
+            (("--to", "receiver"), action.RECEIVER, M("The receiving agency's code.")),
+            (("--number",), "01", M("The document's number.")),
+            (("--notation",), "MẪU", M("The document's sign.")),
+            (("--subject",), "Văn bản mẫu, không có giá trị", M("What the document is about.")),
         )
     ):
-        function = option(name, default=default, said=message)(function)
-    return function
+        with_header = option(*names, default=default, help=message)(with_header)
+    return with_header
 
 
 def _token_options(function: Any) -> Any:
-    for name, message in (
-        ("--certificate", M("Which certificate on it: CKA_ID, label or SHA-256.")),
-        ("--token", M("The token that signs the package as a whole.")),
-    ):
-        function = option(name, default="", said=message)(function)
-    return function
+    token = option("--token", default="", help=M("The token that signs the package as a whole."))
+    return token(options.certificate(function))
 
 
 @exchange.verb("pack", M("Wrap signed PDFs into one package."), secrets=("pin",), modules=True)
-@click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--out", required=True, type=click.Path(path_type=Path), said=M("The package to write."))
+@click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=FILE)
+@option("--out", required=True, type=FILE, help=M("The package to write."))
 @_header_options
 @_token_options
-def pack(call: Call, files: tuple[Path, ...], out: Path, token: str, certificate: str, **given: str) -> Reply:
-    from fieldkit.exchange.packages import pack
-
-    made = _with_signer(
-        call, token, certificate, lambda signer: pack(files, out, _header(given), signer=signer)
-    )
-    lines: list[str | Said] = [M("The package was written: {path}", path=made.out)]
-    if _asked(call) and not made.signed:
+def pack(
+    call: Call, files: tuple[Path, ...], out: Path, header: MessageHeader, token: str, certificate: str
+) -> Reply:
+    packed = asyncio.run(action.pack_documents(files, out, header, _signing(call, token, certificate)))
+    lines: list[str | Said] = [M("The package was written: {path}", path=packed.out)]
+    if call.profiles().packages_signed and not packed.signed:
         lines.append(
             M("The profile asks for packages that are signed, and this one is not. Add --token to sign it.")
         )
-    return Reply(made, lines)
+    return Reply(packed, lines)
 
 
 @exchange.verb("open", M("Open a package as its receiver must: structure, digests, every signature."))
-@click.argument("package", metavar="FILE", type=click.Path(path_type=Path))
-@option("--out", required=True, type=click.Path(path_type=Path), said=M("The folder for the documents."))
-@option("--trust", multiple=True, type=click.Path(path_type=Path), said=M("A root certificate; repeatable."))
-@option(
-    "--crl", multiple=True, type=click.Path(path_type=Path), said=M("A revocation list; may be repeated.")
-)
-@option("--receiver", default="", said=M("The receiving agency's code."))
-@option("--require-signature", is_flag=True, said=M("Refuse a package that is not signed itself."))
-@option("--accept-unsigned", is_flag=True, said=M("Agree to a package that is not signed itself."))
-@option("--no-appearance", is_flag=True, said=M("Do not draw the pages to see what was changed on them."))
+@click.argument("package", metavar="FILE", type=FILE)
+@option("--out", required=True, type=FILE, help=M("The folder for the documents."))
+@options.trust
+@option("--receiver", default="", help=M("The receiving agency's code."))
+@option("--require-signature", is_flag=True, help=M("Refuse a package that is not signed itself."))
+@option("--accept-unsigned", is_flag=True, help=M("Agree to a package that is not signed itself."))
+@options.appearance
 def open_(
     call: Call,
     package: Path,
@@ -87,24 +92,16 @@ def open_(
     accept_unsigned: bool,
     no_appearance: bool,
 ) -> Reply:
-    from fieldkit.action.trust_material import named
-    from fieldkit.exchange.packages import open_package
-    from fieldkit.validation.judgement import Policy
-
-    material = named(call.home, call.profiles(), trust, crl)
-    asked = _asked(call)
-    opened = open_package(
+    opened_package = action.open_received(
+        call.profiles(),
         package,
         out,
-        trust=material.anchors,
-        crls=material.crls,
+        call.trusting(trust, crl),
         receiver=receiver,
-        policy=Policy(purposes=material.purposes),
-        signature=True if asked or require_signature else False if accept_unsigned else asked,
-        senders=_senders(call),
+        signature=True if require_signature else False if accept_unsigned else None,
         draw=not no_appearance,
     )
-    return _opened(opened, opened.verdict, opened.checks)
+    return _opened(opened_package, opened_package.verdict, opened_package.checks)
 
 
 @exchange.verb(
@@ -113,12 +110,9 @@ def open_(
     secrets=("pin",),
     modules=True,
 )
-@click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--folder", required=True, type=click.Path(path_type=Path), said=M("The folder between them."))
-@option("--trust", multiple=True, type=click.Path(path_type=Path), said=M("A root certificate; repeatable."))
-@option(
-    "--crl", multiple=True, type=click.Path(path_type=Path), said=M("A revocation list; may be repeated.")
-)
+@click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=FILE)
+@option("--folder", required=True, type=FILE, help=M("The folder between them."))
+@options.trust
 @_header_options
 @_token_options
 def rehearse(
@@ -127,104 +121,54 @@ def rehearse(
     folder: Path,
     trust: tuple[Path, ...],
     crl: tuple[Path, ...],
+    header: MessageHeader,
     token: str,
     certificate: str,
-    **given: str,
 ) -> Reply:
-    from fieldkit.action.trust_material import named
-    from fieldkit.exchange.packages import rehearse
-    from fieldkit.validation.judgement import Policy
+    from fieldkit.pdf import document
 
-    material = named(call.home, call.profiles(), trust, crl)
-    done = _with_signer(
-        call,
-        token,
-        certificate,
-        lambda signer: rehearse(
+    profiles = call.profiles()
+    rehearsed = asyncio.run(
+        action.rehearse_exchange(
+            call.console(),
             files,
             folder,
-            _header(given),
-            trust=material.anchors,
-            crls=material.crls,
-            policy=Policy(purposes=material.purposes),
-            signer=signer,
-            senders=_senders(call),
-        ),
+            header,
+            call.trusting(trust, crl),
+            known=profiles.senders,
+            signing=_signing(call, token, certificate),
+            consented=True,  # nothing is sent; whoever signs agrees to that
+        )
     )
-    evidence = folder / f"rehearsal-{done.packed.document}.json"
+    packed = rehearsed.rehearsal.packed
+    evidence = folder / f"rehearsal-{packed.document}.json"
     reply = _opened(
-        done.opened,
-        done.verdict,
-        done.checks,
-        package=done.packed.out,
-        sha256=done.packed.sha256,
+        rehearsed.rehearsal.opened,
+        rehearsed.verdict,
+        rehearsed.findings,
+        package=packed.out,
+        sha256=packed.sha256,
         evidence=str(evidence),
     )
-    _written(evidence, reply.result)
+    with document.written(evidence) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(reply.result), indent=2) + b"\n")
     return reply
 
 
-def _written(path: Path, result: Any) -> None:
-    """Keep what a rehearsal found beside what it exchanged."""
-    import msgspec
-
-    from fieldkit.pdf import document
-
-    with document.written(path) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+def _signing(call: Call, token: str, certificate: str) -> action.Signing | None:
+    """With the token's key where one was named."""
+    return call.signing(token, certificate, M("The exchange package as a whole")) if token else None
 
 
-def _with_signer(
-    call: Call, token: str, certificate: str, work: Callable[[RawSigner | None], Result]
-) -> Result:
-    """Do `work` with the token's key where one was named."""
-    if not token:
-        return work(None)
-    from fieldkit.cli.signing import signed_with
-
-    return signed_with(call, token, certificate, M("The exchange package as a whole"), work)
-
-
-def _asked(call: Call) -> bool | None:
-    """Whether the profile of the exchange axis asks for signed packages; None where it does not say."""
-    said = {service.signed for service in call.profiles().services if service.kind == "axis"}
-    return True if True in said else False if False in said else None
-
-
-def _senders(call: Call) -> dict[str, list[Dossier]]:
-    """By the code of each agency in the plan, what was asked for its certificates."""
-    known: dict[str, list[Dossier]] = {}
-    for bureau in call.profiles().plan.bureaus:
-        if bureau.agency_code:
-            known.setdefault(bureau.agency_code, []).append(bureau.dossier)
-    return known
-
-
-def _header(given: dict[str, str]) -> MessageHeader:
-    from fieldkit.exchange.edxml import MessageHeader, Organ
-
-    return MessageHeader(
-        sender=Organ(given["from"], given["from"]),
-        receiver=Organ(given["to"], given["to"]),
-        number=given["number"],
-        notation=given["notation"],
-        place="",
-        date=date.today().isoformat(),
-        subject=given["subject"],
-        document="",
-    )
-
-
-def _opened(opened_package: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:
-    from fieldkit.cli.verify import WORDS, check_lines
+def _opened(opened: OpenedPackage, verdict: Overall, checks: Sequence[Finding], **more: str) -> Reply:
     from fieldkit.validation.judgement import check_shape
 
-    lines: list[str | Said] = [*check_lines(checks), WORDS[verdict]]
-    result = more | {
+    result: Data = {
+        **more,
         "verdict": verdict,
-        "document": opened_package.header.document,
-        "files": list(opened_package.files),
-        "status": opened_package.status,
+        "document": opened.header.document,
+        "files": opened.files,
+        "status": opened.status,
         "checks": [check_shape(check) for check in checks],
     }
-    return Reply(result, lines, good=verdict == "pass")
+    return Reply(result, [*check_lines(checks), VERDICTS[verdict]], good=verdict == "pass")

@@ -5,6 +5,7 @@ A command is a function `(call, **arguments) -> Reply` or `-> Iterator[Reply]`; 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import os
@@ -12,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -24,11 +25,18 @@ from fieldkit.home import Home, locate
 from fieldkit.text import UNSEEN, M, Said, visible
 
 if TYPE_CHECKING:
+    from fieldkit.action.exchange_documents import Signing
+    from fieldkit.action.token_access import TokenAccess
+    from fieldkit.action.trust_material import TrustMaterial
     from fieldkit.cli.console import Console
     from fieldkit.journal.damage import Damage
     from fieldkit.journal.store import Store
     from fieldkit.profile.model import Profiles
+    from fieldkit.signature.raw_signer import RawSigner
+    from fieldkit.token.agents import Agents
     from fieldkit.visit.visits import Visits
+
+Result = TypeVar("Result")
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -39,7 +47,7 @@ class Reply(msgspec.Struct, frozen=True):
     A plain string is one line, whatever is in it; only a `Said` of our own may have several.
     """
 
-    result: Any
+    result: object
     text: str | Said | Sequence[str | Said] = ""
     good: bool = True
     problems: Sequence[FieldkitError] = ()
@@ -51,16 +59,19 @@ class Reply(msgspec.Struct, frozen=True):
         return [operator.said(line) for line in self.text]
 
 
+Function = Callable[..., "Reply | Iterator[Reply]"]
+
+
 class Call:
     """One run of a command: where, in what language, for whom, and with which consent."""
 
     def __init__(self, context: click.Context) -> None:
-        given = context.find_root().params | {k: v for k, v in context.params.items() if v}
-        self.home: Home = locate(given.get("home"))
-        self.home_given = bool(given.get("home") or os.environ.get("FIELDKIT_HOME"))
+        options = context.find_root().params | {k: v for k, v in context.params.items() if v}
+        self.home: Home = locate(options.get("home"))
+        self.home_given = bool(options.get("home") or os.environ.get("FIELDKIT_HOME"))
         finish_taking(self.home)
-        self.json: bool = bool(given.get("json"))
-        self.yes: bool = bool(given.get("yes"))
+        self.json: bool = bool(options.get("json"))
+        self.yes: bool = bool(options.get("yes"))
         self._profiles: Profiles | None = None
         self.damage: list[Damage] = []
         self.modules: tuple[str, ...] = tuple(map(os.path.abspath, context.params.get("module") or ()))
@@ -93,6 +104,47 @@ class Call:
             self._profiles = load(self.home)
         return self._profiles
 
+    def trusted(self) -> TrustMaterial:
+        """What the profiles in force judge certificates by."""
+        from fieldkit.action.trust_material import gather
+
+        return gather(self.home, self.profiles(), self.profiles().trusted)
+
+    def trusting(self, anchors: Sequence[Path], crls: Sequence[Path]) -> TrustMaterial:
+        """What signatures are judged by: these files; where no anchor is among them, the profiles' too."""
+        from fieldkit.action.trust_material import named
+
+        return named(self.home, self.profiles(), anchors, crls)
+
+    def agents(self) -> contextlib.AbstractContextManager[Agents]:
+        """The agents of the modules that were named, and of the profiles' that are on this machine."""
+        from fieldkit.action.token_access import open_agents
+
+        return open_agents(self.home, self.profiles(), named=self.modules, store=self.store)
+
+    def tokens(self) -> contextlib.AbstractAsyncContextManager[TokenAccess]:
+        """The same for an action; a token that is pulled out ends it."""
+        from fieldkit.action.token_access import open_tokens
+
+        return open_tokens(self.home, self.profiles(), self.console(), named=self.modules, store=self.store)
+
+    def signing(self, token: str, certificate: str, signed: Said) -> Signing:
+        """Does a work with the key of `certificate` on `token`, after one PIN; `signed` is shown before.
+
+        A script that gives the PIN has agreed by giving it.
+        """
+        from fieldkit.action.sign_documents import one_signature
+
+        async def signing(work: Callable[[RawSigner], Result]) -> Result:
+            material, consented = self.trusted(), not self.console().attended
+            async with (
+                self.tokens() as tokens,
+                one_signature(tokens, token, certificate, signed, material, consented=consented) as signer,
+            ):
+                return await asyncio.to_thread(work, signer)
+
+        return signing
+
     @contextlib.contextmanager
     def visits(self) -> Iterator[Visits]:
         """The visits in the local store, until the end of the block; its damage is said with the answer."""
@@ -100,7 +152,7 @@ class Call:
             try:
                 yield visits
             except FieldkitError as error:
-                _say_damage(error, self._damage(visits.store))
+                _add_damage(error, self._damage(visits.store))
                 raise
             self.damage = self._damage(visits.store)
 
@@ -129,76 +181,67 @@ def finish_taking(home: Home) -> None:
             sys.stderr.write(f"{finished}\n")
 
 
-class _Speaking:
+class _Translated:
     """A click object whose help is a `Said`, put into words when it is shown."""
 
-    said: Said | None = None
+    def __init__(self, *args: Any, help: Said | None = None, **kwargs: Any) -> None:
+        self._help = help
+        super().__init__(*args, **kwargs)
 
     @property
     def help(self) -> str | None:
-        return str(self.said) if self.said is not None else None
+        return str(self._help) if self._help is not None else None
 
     @help.setter
     def help(self, value: str | None) -> None:
-        pass  # click sets it in its constructor; ours is `said`
-
-
-class CommandOption(_Speaking, click.Option):
-    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
-        self.said = said
-        super().__init__(*args, **kwargs)
-
-
-class Verb(_Speaking, click.Command):
-    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
-        self.said = said
-        super().__init__(*args, **kwargs)
+        pass  # click sets it in its constructor, from what it was not given
 
     def get_short_help_str(self, limit: int = 45) -> str:
-        return str(self.said or "")
+        return self.help or ""
 
 
-class Noun(_Speaking, click.Group):
-    def __init__(self, *args: Any, said: Said | None = None, **kwargs: Any) -> None:
-        self.said = said
-        super().__init__(*args, **kwargs)
+class CommandOption(_Translated, click.Option):
+    pass
 
-    def get_short_help_str(self, limit: int = 45) -> str:
-        return str(self.said or "")
 
+class Verb(_Translated, click.Command):
+    pass
+
+
+class Noun(_Translated, click.Group):
     def verb(
-        self, name: str, text: Said, *, secrets: Sequence[str] = (), modules: bool = False
-    ) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
+        self, name: str, help: Said, *, secrets: Sequence[str] = (), modules: bool = False
+    ) -> Callable[[Function], Verb]:
         """Hang a function into this noun as the command `name`; see `verb`."""
 
-        def hang(function: Callable[..., Reply | Iterator[Reply]]) -> Verb:
-            command = verb(name, text, secrets=secrets, modules=modules)(function)
+        def hang(function: Function) -> Verb:
+            command = verb(name, help, secrets=secrets, modules=modules)(function)
             self.add_command(command)
             return command
 
         return hang
 
 
-def option(*names: str, said: Said, **kwargs: Any) -> Callable[[Any], Any]:
+def option(*names: str, help: Said, **kwargs: Any) -> Callable[[Any], Any]:
     """`click.option` with help in two languages."""
-    return click.option(*names, cls=CommandOption, said=said, **kwargs)
+    return click.option(*names, cls=CommandOption, help=help, **kwargs)
 
 
-def noun(name: str, text: Said) -> Noun:
+def noun(name: str, help: Said) -> Noun:
     """A group of commands about one thing."""
-    return Noun(name, said=text, no_args_is_help=True)
+    return Noun(name, help=help, no_args_is_help=True)
 
 
 def verb(
-    name: str, text: Said, *, secrets: Sequence[str] = (), modules: bool = False
-) -> Callable[[Callable[..., Reply | Iterator[Reply]]], Verb]:
+    name: str, help: Said, *, secrets: Sequence[str] = (), modules: bool = False
+) -> Callable[[Function], Verb]:
     """Make a function a command.
 
     secrets: the roles it may ask for ("pin", "new-pin", "so-pin", "password"): each gets its file
     option. modules: it touches tokens, so it takes `--module`.
     """
 
-    def hang(function: Callable[..., Reply | Iterator[Reply]]) -> Verb:
+    def hang(function: Function) -> Verb:
         parameters = list(reversed(function.__dict__.pop("__click_params__", [])))
         common = {parameter.name for parameter in parameters}
 
@@ -209,7 +252,7 @@ def verb(
             with click_words.unspoken():
                 _answer(function(call, **own), call)
 
-        command = Verb(name, said=text, callback=run, params=parameters)
+        command = Verb(name, help=help, callback=run, params=parameters)
         command.params += [*_common(), *_secret_options(secrets), *(_module_option() if modules else ())]
         return command
 
@@ -218,10 +261,14 @@ def verb(
 
 def _common() -> list[click.Parameter]:
     return [
-        CommandOption(["--home"], type=click.Path(), said=M("The folder fieldkit keeps its data in.")),
-        CommandOption(["--lang"], type=click.Choice(i18n.LANGUAGES), said=M("The language: vi or en.")),
-        CommandOption(["--json"], is_flag=True, said=M("Print one JSON document.")),
-        CommandOption(["--yes"], is_flag=True, said=M("Consent in advance to what the command does.")),
+        CommandOption(["--home"], type=click.Path(), help=M("The folder fieldkit keeps its data in.")),
+        CommandOption(
+            ["--lang"],
+            type=click.Choice(i18n.LANGUAGES),
+            help=M("The language: {codes}.", codes=", ".join(i18n.LANGUAGES)),
+        ),
+        CommandOption(["--json"], is_flag=True, help=M("Print one JSON document.")),
+        CommandOption(["--yes"], is_flag=True, help=M("Consent in advance to what the command does.")),
     ]
 
 
@@ -235,51 +282,50 @@ SECRET_HELP = {
 
 def _secret_options(roles: Sequence[str]) -> Iterator[click.Parameter]:
     for role in roles:
-        yield CommandOption([f"--{role}-file"], type=click.Path(allow_dash=True), said=SECRET_HELP[role])
+        yield CommandOption([f"--{role}-file"], type=click.Path(allow_dash=True), help=SECRET_HELP[role])
 
 
 def _module_option() -> Iterator[click.Parameter]:
     yield CommandOption(
-        ["--module"], multiple=True, type=click.Path(), said=M("Another PKCS#11 module; may be repeated.")
+        ["--module"], multiple=True, type=click.Path(), help=M("Another PKCS#11 module; may be repeated.")
     )
 
 
-def _answer(found: Reply | Iterator[Reply], call: Call) -> None:
-    """Print one reply, or each of a stream as it comes, and leave with 1 if the last was not good."""
-    replies = iter([found]) if isinstance(found, Reply) else found
+def _answer(answer: Reply | Iterator[Reply], call: Call) -> None:
+    """Print one reply, or those of a stream as they come, and leave with 1 if the last was not good."""
     good = True
-    for reply in replies:
-        damage = [*reply.damage, *(each for each in call.damage if each not in reply.damage)]
+    for reply in [answer] if isinstance(answer, Reply) else answer:
+        damages = [*reply.damage, *(damage for damage in call.damage if damage not in reply.damage)]
         if call.json:
             document = {"ok": True, "result": reply.result}
             if reply.problems:
                 document["problems"] = [problem.as_dict() for problem in reply.problems]
-            if damage:
-                document["damage"] = [each.shape() for each in damage]
+            if damages:
+                document["damage"] = [damage.shape() for damage in damages]
             _print(_json(document))
         else:
-            for line in (*reply.lines(), *_damage_lines(damage)):
+            for line in (*reply.lines(), *_damage_lines(damages)):
                 _print(line)
-        good = reply.good and all(each.accepted for each in damage)
+        good = reply.good and all(damage.accepted for damage in damages)
     if not good:
         raise SystemExit(1)
 
 
-def _damage_lines(damage: Sequence[Damage]) -> list[str]:
+def _damage_lines(damages: Sequence[Damage]) -> list[str]:
     """Damage as a person reads it below what was found, and what to do."""
     from fieldkit.journal.damage import advice
 
-    return [*(f"! {each.message}" for each in damage), *map(str, advice(damage))]
+    return [*(f"! {damage.message}" for damage in damages), *map(str, advice(damages))]
 
 
-def _say_damage(error: FieldkitError, damage: Sequence[Damage]) -> None:
+def _add_damage(error: FieldkitError, damages: Sequence[Damage]) -> None:
     """An error met in a damaged store says the damage too: it may be the reason."""
-    if damage:
-        error.data = {"damage": [each.shape() for each in damage]} | error.data
-        error.detail = "\n".join(filter(None, (error.detail, *_damage_lines(damage))))
+    if damages:
+        error.data = {"damage": [damage.shape() for damage in damages]} | error.data
+        error.detail = "\n".join(filter(None, (error.detail, *_damage_lines(damages))))
 
 
-def _json(document: Any) -> str:
+def _json(document: object) -> str:
     """`document` in one line in which a terminal finds nothing to obey; parsed, it is what it was."""
     try:
         encoded = msgspec.json.encode(document, enc_hook=_shape)
@@ -288,13 +334,13 @@ def _json(document: Any) -> str:
     return UNSEEN.sub(_escape, encoded.decode())
 
 
-def _shape(value: Any) -> Any:
+def _shape(value: object) -> str:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON shape")
 
 
-def _encodable(value: Any) -> Any:
+def _encodable(value: object) -> object:
     """`value` with the bytes of names that are no text written out: JSON has only text."""
     if isinstance(value, str):
         return re.sub("[\ud800-\udfff]", lambda lone: visible(lone[0]), value)
@@ -353,7 +399,7 @@ def root() -> Root:
     """The whole command line."""
     return Root(
         "fieldkit",
-        said=M("Bring digital signatures to an office in the field."),
+        help=M("Bring digital signatures to an office in the field."),
         params=_common(),
         no_args_is_help=True,
     )
@@ -381,15 +427,11 @@ def _run(arguments: Sequence[str], as_json: bool) -> int:
         return tell(
             errors.Cancelled(M("Stopped by you."), hint=M("Run the command again to go on.")), as_json
         )
-    except FieldkitError as error:
-        return tell(error, as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except OSError as error:
-        return tell(errors.from_system(error), as_json)
     except Exception as error:
-        return tell(errors.unexpected(error), as_json)
+        return tell(errors.as_error(error), as_json)
 
 
 def tell(error: FieldkitError, as_json: bool) -> int:

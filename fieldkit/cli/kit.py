@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import click
 
-from fieldkit import errors
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.output import Data, fields
+from fieldkit.operator import must_agree
 from fieldkit.text import M, Message, Said
 from fieldkit.text_output import finding_lines
 
@@ -18,20 +18,23 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 kit = noun("kit", M("The offline kit: everything a bureau without a network needs, on a stick."))
+fingerprint = option(
+    "--fingerprint", default="", help=M("The fingerprint of the key that must have signed it.")
+)
 
 
 @kit.verb("build", M("Make a kit in a folder on a stick: programs, drivers, plan and dossiers, signed."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@option("--python", multiple=True, said=M("A Python it is for, as 3.11; this one unless given."))
+@option("--python", multiple=True, help=M("A Python it is for, as 3.11; this one unless given."))
 @option(
-    "--platform", multiple=True, said=M("A platform it is for, as windows-x86_64; this one unless given.")
+    "--platform", multiple=True, help=M("A platform it is for, as windows-x86_64; this one unless given.")
 )
-@option("--bureau", multiple=True, said=M("A bureau whose dossier goes along; all of the plan unless given."))
+@option("--bureau", multiple=True, help=M("A bureau whose dossier goes along; all of the plan unless given."))
 @option(
-    "--driver", multiple=True, said=M("A token whose driver goes along; those of the bureaus unless given.")
+    "--driver", multiple=True, help=M("A token whose driver goes along; those of the bureaus unless given.")
 )
-@option("--vendor", type=FOLDER, said=M("The folder with makers' installers that profiles name."))
-@option("--sample", multiple=True, type=A_FILE, said=M("A PDF to take along for trials; may be repeated."))
+@option("--vendor", type=FOLDER, help=M("The folder with makers' installers that profiles name."))
+@option("--sample", multiple=True, type=A_FILE, help=M("A PDF to take along for trials; may be repeated."))
 def build_(
     call: Call,
     folder: Path,
@@ -49,8 +52,10 @@ def build_(
     prepared = build.prepare(folder.absolute(), choice, profiles, call.home)
     for finding in prepared.findings:
         console.say(finding)
-    if not asyncio.run(console.consent(prepared.shown())):
-        raise errors.NotConsented(M("No kit was built: not agreed to."), unchanged=M("Nothing was written."))
+    agreed = must_agree(
+        console, prepared.shown(), M("No kit was built: not agreed to."), M("Nothing was written.")
+    )
+    asyncio.run(agreed)
     with call.store() as store:
         built = build.build(prepared, profiles, call.home, store, console.progress)
     manifest, sha256 = built.manifest, hashlib.sha256(built.data).hexdigest()
@@ -74,31 +79,25 @@ def build_(
     ]
     result = {
         "folder": folder,
-        "version": manifest.version,
-        "fingerprint": manifest.fingerprint,
+        **fields(manifest, "version", "fingerprint", "size", "bureaus"),
         "manifest_sha256": sha256,
         "installer_sha256": installer,
         "files": len(manifest.files),
-        "size": manifest.size,
         "copied": built.copied,
-        "targets": [{"python": target.python, "platform": target.platform} for target in manifest.targets],
+        "targets": [fields(target, "python", "platform") for target in manifest.targets],
         "drivers": [
             {"profile": driver_files.profile, "system": driver_files.system, "files": len(driver_files.files)}
             for driver_files in manifest.drivers
         ],
-        "bureaus": list(manifest.bureaus),
-        "findings": [
-            {"id": each.id, "severity": each.severity, "message": str(each.message)}
-            for each in built.findings
-        ],
+        "findings": [fields(finding, "id", "severity", "message") for finding in built.findings],
     }
     return Reply(result, lines)
 
 
 @kit.verb("load", M("Take a kit's profiles, checklists, plan and dossiers into this home."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@option("--fingerprint", default="", said=M("The fingerprint of the key that must have signed it."))
-@option("--older", is_flag=True, said=M("Agree in advance to a kit older than one taken before."))
+@fingerprint
+@option("--older", is_flag=True, help=M("Agree in advance to a kit older than one taken before."))
 def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
     from fieldkit.kit import load
     from fieldkit.kit.errors import KitOlder
@@ -110,19 +109,15 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
             unchanged=M("Nothing was taken from the kit."),
             hint=M("Get the newest kit from head office; to take this one: kit load --older"),
         )
-    drivers = [driver.profile for driver in contents.drivers]
-    result = {
-        "new": list(contents.new),
-        "replaced": list(contents.replaced),
-        "same": contents.same,
-        "drivers": drivers,
-    }
-    console = call.console()
-    if not asyncio.run(console.consent(contents.shown(call.home))):
-        raise errors.NotConsented(
-            M("The kit's papers were not taken: not agreed to."),
-            unchanged=M("Nothing was taken from the kit."),
-        )
+    result = fields(contents, "new", "replaced", "same")
+    result["drivers"] = [driver.profile for driver in contents.drivers]
+    agreed = must_agree(
+        call.console(),
+        contents.shown(call.home),
+        M("The kit's papers were not taken: not agreed to."),
+        M("Nothing was taken from the kit."),
+    )
+    asyncio.run(agreed)
     load.load(contents, call.home)
     message = M(
         "Taken from the kit: {new} new, {replaced} replaced; {same} were here already.",
@@ -135,7 +130,7 @@ def load_(call: Call, folder: Path, fingerprint: str, older: bool) -> Reply:
 
 @kit.verb("verify", M("Check a kit: its signature, and every file missing, changed or added."))
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@option("--fingerprint", default="", said=M("The fingerprint of the key that must have signed it."))
+@fingerprint
 def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
     from fieldkit.kit.verify import KINDS, verify
 
@@ -147,7 +142,7 @@ def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
             for problem in verified_kit.problems:
                 message = Message(KINDS[problem.kind].text, {"path": problem.path})
                 lines.append(f"    {message}" + (f" ({problem.detail})" if problem.detail else ""))
-    result: dict[str, Any] = {
+    result: Data = {
         "verdict": "pass" if verified_kit.good else "fail",
         "checks": [
             {
@@ -157,20 +152,12 @@ def verify_(call: Call, folder: Path, fingerprint: str) -> Reply:
             }
             for finding in verified_kit.findings
         ],
-        "problems": [
-            {"kind": problem.kind, "path": problem.path, "detail": problem.detail}
-            for problem in verified_kit.problems
-        ],
+        "problems": [problem._asdict() for problem in verified_kit.problems],
     }
     if verified_kit.read is not None:
         manifest = verified_kit.read.manifest
-        result |= {
-            "version": manifest.version,
-            "fingerprint": manifest.fingerprint,
-            "manifest_sha256": verified_kit.read.sha256,
-            "files": len(manifest.files),
-            "size": manifest.size,
-        }
+        result |= fields(manifest, "version", "fingerprint", "size")
+        result |= {"manifest_sha256": verified_kit.read.sha256, "files": len(manifest.files)}
         lines.append(M("Fingerprint of the kit's key: {fingerprint}", fingerprint=manifest.fingerprint))
         lines.append(M("SHA-256 of the manifest: {sha256}", sha256=verified_kit.read.sha256))
     return Reply(result, lines, good=verified_kit.good)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.checklist.answers import written_day
 from fieldkit.checklist.errors import AnswerInvalid
+from fieldkit.checklist.kinds import iso_day
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.output import Data, fields, unreadable_lines
 from fieldkit.errors import Misused
-from fieldkit.profile.model import Bureau, RolloutPlan
+from fieldkit.profile.model import RolloutPlan
 from fieldkit.profile.schedule import Due, Standing, due
-from fieldkit.text import M, Said
+from fieldkit.text import M, Said, day_first
 
 if TYPE_CHECKING:
-    from fieldkit.visit.model import Visit
     from fieldkit.visit.visits import VisitList
 
 plan = noun("plan", M("The plan: its tasks, its bureaus, what is due."))
@@ -39,42 +38,38 @@ class DayInvalid(Misused, code="day-invalid"):
 @plan.verb("show", M("The plan in force: phases, tasks with their dates, bureaus."))
 def show(call: Call) -> Reply:
     profiles = call.profiles()
-    return Reply(_shape(profiles.plan), _lines(profiles.plan))
+    return Reply(_data(profiles.plan), _lines(profiles.plan))
 
 
 @plan.verb(
     "due", M("The tasks that are late, running or soon to begin, and the bureaus each still waits for.")
 )
-@option("--at", default="", said=M("As of this day (2026-11-24); today unless given."))
-@option("--all", "everything", is_flag=True, said=M("Done and later tasks too."))
+@option("--at", default="", help=M("As of this day (2026-11-24); today unless given."))
+@option("--all", "everything", is_flag=True, help=M("Done and later tasks too."))
 def due_(call: Call, at: str, everything: bool) -> Reply:
     day = _day(at)
     profiles = call.profiles()
     standings = STANDINGS if everything else ("late", "now", "soon", "no-evidence")
     overview = _overview(call)
-    tasks = due(profiles.plan, day, _finished(overview.visits))
+    tasks = due(profiles.plan, day, overview.signed_off)
     dues = [task for task in tasks if task.standing in standings]
     lines: list[str | Said] = []
-    for each in dues:
+    for one in dues:
         lines.append(
             M(
                 "{standing}: {task} {title}, {starts} to {ends}",
-                standing=str(STANDINGS[each.standing]),
-                task=each.task.id,
-                title=str(each.task.title),
-                starts=_shown(each.task.starts),
-                ends=_shown(each.task.ends),
+                standing=str(STANDINGS[one.standing]),
+                task=one.task.id,
+                title=str(one.task.title),
+                starts=_shown(one.task.starts),
+                ends=_shown(one.task.ends),
             )
         )
-        lines += [f"    {bureau.code}  {bureau.name}" for bureau in each.waiting]
-    from fieldkit.cli.visit import unreadable_lines
-
+        lines += [f"    {bureau.code}  {bureau.name}" for bureau in one.waiting]
     for unreadable in overview.unreadable:  # it may be one of those that a task waits for
         for line in unreadable_lines(unreadable):
             click.echo(line, err=True)
-    return Reply(
-        [_due_shape(each) for each in dues], lines or M("Nothing is due."), good=not overview.unreadable
-    )
+    return Reply([*map(_due, dues)], lines or M("Nothing is due."), good=not overview.unreadable)
 
 
 def _overview(call: Call) -> VisitList:
@@ -86,93 +81,67 @@ def _overview(call: Call) -> VisitList:
         return visits.overview()
 
 
-def _finished(visits: Sequence[Visit]) -> set[tuple[str, str]]:
-    """The bureau and the checklist of every visit that was signed off."""
-    return {
-        (visit.bureau.code, visit.checklist.id) for visit in visits if visit.state in ("signed", "recorded")
-    }
-
-
-def _day(given: str) -> datetime.date:
-    if not given:
+def _day(text: str) -> datetime.date:
+    if not text:
         return datetime.date.today()
     try:
-        return datetime.date.fromisoformat(written_day(given.strip()))
+        return datetime.date.fromisoformat(iso_day(text.strip()))
     except AnswerInvalid as error:
         raise DayInvalid(error.message) from None
 
 
 def _shown(day: datetime.date) -> str:
-    return f"{day:%d/%m/%Y}"
+    return day_first(day.isoformat())
 
 
-def _shape(rollout_plan: RolloutPlan) -> dict[str, Any]:
+def _data(plan_in_force: RolloutPlan) -> Data:
     return {
-        "plan": rollout_plan.id,
-        "title": str(rollout_plan.title),
-        "sample": rollout_plan.sample,
-        "issued": rollout_plan.issued.isoformat(),
+        "plan": plan_in_force.id,
+        **fields(plan_in_force, "title", "sample", "issued"),
         "phases": [
             {
-                "id": phase.id,
-                "title": str(phase.title),
+                **fields(phase, "id", "title"),
                 "tasks": [
                     {
-                        "id": task.id,
-                        "title": str(task.title),
-                        "starts": task.starts.isoformat(),
-                        "ends": task.ends.isoformat(),
-                        "region": task.region,
-                        "checklist": task.checklist,
-                        "form": str(task.form) if task.form else "",
-                        "owner": str(task.owner) if task.owner else "",
-                        "bureaus": [bureau.code for bureau in rollout_plan.bureaus_of(task)],
+                        **fields(task, "id", "title", "starts", "ends", "region", "checklist"),
+                        "form": str(task.form or ""),
+                        "owner": str(task.owner or ""),
+                        "bureaus": [bureau.code for bureau in plan_in_force.bureaus_of(task)],
                     }
                     for task in phase.tasks
                 ],
             }
-            for phase in rollout_plan.phases
+            for phase in plan_in_force.phases
         ],
-        "bureaus": [_bureau_shape(bureau) for bureau in rollout_plan.bureaus],
+        "bureaus": [
+            {"bureau": bureau.code, **fields(bureau, "name", "region", "token", "authority", "sample")}
+            for bureau in plan_in_force.bureaus
+        ],
     }
 
 
-def _bureau_shape(bureau: Bureau) -> dict[str, Any]:
+def _due(one: Due) -> Data:
     return {
-        "bureau": bureau.code,
-        "name": str(bureau.name),
-        "region": bureau.region,
-        "token": bureau.token,
-        "authority": bureau.authority,
-        "sample": bureau.sample,
+        "task": one.task.id,
+        "standing": one.standing,
+        **fields(one.task, "title", "starts", "ends", "checklist"),
+        "waiting": [bureau.code for bureau in one.waiting],
+        "done": [bureau.code for bureau in one.settled],
     }
 
 
-def _due_shape(each: Due) -> dict[str, Any]:
-    return {
-        "task": each.task.id,
-        "title": str(each.task.title),
-        "standing": each.standing,
-        "starts": each.task.starts.isoformat(),
-        "ends": each.task.ends.isoformat(),
-        "checklist": each.task.checklist,
-        "waiting": [bureau.code for bureau in each.waiting],
-        "done": [bureau.code for bureau in each.settled],
-    }
-
-
-def _lines(rollout_plan: RolloutPlan) -> list[str | Said]:
-    lines: list[str | Said] = [rollout_plan.title]
-    for phase in rollout_plan.phases:
+def _lines(plan_in_force: RolloutPlan) -> list[str | Said]:
+    lines: list[str | Said] = [plan_in_force.title]
+    for phase in plan_in_force.phases:
         lines.append(f"{phase.id}  {phase.title}")
         for task in phase.tasks:
             when = f"{_shown(task.starts)} – {_shown(task.ends)}"
             lines.append(f"  {task.id}  {when}  {task.title}" + (f"  [{task.form}]" if task.form else ""))
-    for region in rollout_plan.regions:
+    for region in plan_in_force.regions:
         lines.append(region.title)
         lines += [
             f"  {bureau.code}  {bureau.name}  [{bureau.token}, {bureau.authority}]"
-            for bureau in rollout_plan.bureaus
+            for bureau in plan_in_force.bureaus
             if bureau.region == region.id
         ]
     return lines

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.options import FILE
+from fieldkit.cli.output import check_lines, data, fields, request_lines
 from fieldkit.errors import FieldkitError
 from fieldkit.record.formats import FORMATS
 from fieldkit.text import M, Said
-from fieldkit.text_output import SYMBOLS, verdict_word
+from fieldkit.text_output import verdict_word
 
 if TYPE_CHECKING:
     from fieldkit.journal.store import Store
+    from fieldkit.record.content import Language
     from fieldkit.record.verify import VerifiedRecord
 
 record = noun("record", M("Handover records: export and verify."))
@@ -27,29 +31,19 @@ LANGUAGES = ("vi", "en", "both")
 
 @record.verb("export", M("Write a visit's record; before it is signed off, a draft marked as such."))
 @click.argument("name", metavar="VISIT")
-@option("--format", "kind", type=click.Choice(tuple(FORMATS)), required=True, said=M("The kind of file."))
-@option("--out", type=click.Path(path_type=Path), required=True, said=M("The file to write."))
-@option("--record", "which", default="", said=M("An older record's name, after an amendment."))
-@option("--language", type=click.Choice(LANGUAGES), said=M("The language of tables and drafts."))
-@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
+@option("--format", "kind", type=click.Choice(tuple(FORMATS)), required=True, help=M("The kind of file."))
+@option("--record", "older", default="", help=M("An older record's name, after an amendment."))
+@option("--language", type=click.Choice(LANGUAGES), help=M("The language of tables and drafts."))
+@options.out
 def export(
-    call: Call, name: str, kind: str, out: Path, which: str, language: str | None, replace: bool
+    call: Call, name: str, kind: str, out: Path, older: str, language: Language | None, replace: bool
 ) -> Reply:
     from fieldkit.record.export import export as write
 
     with call.visits() as visits:
-        made = write(visits, name, kind, out, record=which, language=language, overwrite=replace)  # type: ignore[arg-type]
-        text: Said = M("Written: {path}", path=str(made.path))
-        if made.draft:
-            text = M("Written as a draft, for the visit has no record yet: {path}", path=str(made.path))
-        result = {
-            "out": str(made.path),
-            "format": made.format,
-            "record": made.record,
-            "draft": made.draft,
-            "signed": made.signed,
-        }
-        return Reply(result, text, damage=visits.store.damage(visits.load(name).id))
+        made = write(visits, name, kind, out, record=older, language=language, overwrite=replace)
+        result = {"out": made.path} | data(made, "path")
+        return Reply(result, made.message, damage=visits.store.damage(visits.load(name).id))
 
 
 @record.verb(
@@ -58,22 +52,17 @@ def export(
     secrets=("pin",),
     modules=True,
 )
-@click.argument("file", type=click.Path(path_type=Path))
-@option("--token", required=True, said=M("The token: its URI, label or serial number."))
-@option("--certificate", default="", said=M("Which certificate on it: CKA_ID, label or SHA-256."))
-@option("--out", type=click.Path(path_type=Path), required=True, said=M("The file to write."))
-@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
+@click.argument("file", type=FILE)
+@options.token
+@options.certificate
+@options.out
 def sign(call: Call, file: Path, token: str, certificate: str, out: Path, replace: bool) -> Reply:
-    from fieldkit.action.trust_material import gather
-    from fieldkit.cli.token import access
     from fieldkit.record.countersign import sign_for_giver
     from fieldkit.validation.judgement import shape
 
-    profiles = call.profiles()
-
     async def work() -> tuple[str, VerifiedRecord]:
-        material = gather(call.home, profiles, profiles.trusted)
-        async with access(call) as tokens:
+        material = call.trusted()
+        async with call.tokens() as tokens:
             return await sign_for_giver(
                 tokens, file, out, token=token, certificate=certificate, material=material, overwrite=replace
             )
@@ -97,19 +86,15 @@ def _journal(call: Call) -> Iterator[tuple[Store | None, FieldkitError | None]]:
 
 
 @record.verb("verify", M("Judge a record: its signatures, its data, and that the paper says the same."))
-@click.argument("file", type=click.Path(path_type=Path))
-@option("--trust", multiple=True, type=click.Path(path_type=Path), said=M("A root certificate; repeatable."))
-@option(
-    "--crl", multiple=True, type=click.Path(path_type=Path), said=M("A revocation list; may be repeated.")
-)
-@option("--network", is_flag=True, said=M("Ask the authorities' servers about revocation."))
-@option("--no-revocation", is_flag=True, said=M("Do without knowing whether a certificate is revoked."))
+@click.argument("file", type=FILE)
+@options.trust
+@options.revocation
 @option(
     "--device",
     "devices",
     multiple=True,
     metavar="KEY",
-    said=M("The key of a device that may have made it, 64 hexadecimal digits; may be repeated."),
+    help=M("The key of a device that may have made it, 64 hexadecimal digits; may be repeated."),
 )
 def verify(
     call: Call,
@@ -120,15 +105,12 @@ def verify(
     no_revocation: bool,
     devices: tuple[str, ...],
 ) -> Reply:
-    from fieldkit.action.trust_material import named
-    from fieldkit.cli.verify import requests
     from fieldkit.record.verify import verify as judge
     from fieldkit.validation.judgement import Policy, shape
     from fieldkit.validation.online import Online
 
-    profiles = call.profiles()
-    material = named(call.home, profiles, trust, crl)
-    online = Online(named=profiles.addresses) if network else None
+    material = call.trusting(trust, crl)
+    online = Online(named=call.profiles().addresses) if network else None
     policy = Policy(revocation=not no_revocation, purposes=material.purposes)
     with _journal(call) as (store, fault):
         verified = judge(
@@ -152,7 +134,7 @@ def verify(
             "record": content.name,
             "visit": content.visit.id,
             "sample": content.sample,
-            "journal": {"device": journal.device, "seq": journal.seq, "hash": journal.hash},
+            "journal": fields(journal, "device", "seq", "hash"),
         }
         lines.append(
             M(
@@ -165,10 +147,8 @@ def verify(
         )
         if content.sample:
             lines.append(M("SAMPLE: the record is of an invented bureau and without legal effect."))
-    for check in verified.checks:
-        detail = f"  [{check.detail}]" if check.detail else ""
-        lines.append(f"  {SYMBOLS[check.severity]} {check.message}{detail}")
+    lines += check_lines(verified.checks, hints=False)
     if online is not None:
         result["requests"] = online.asked
-        lines += requests(online)
+        lines += request_lines(online)
     return Reply(result, lines, good=verified.verdict == "pass")

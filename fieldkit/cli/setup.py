@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import click
 import msgspec
 
 from fieldkit import i18n, settings
 from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.cli.output import data
 from fieldkit.operator import Option, Question
 from fieldkit.settings import Settings
 from fieldkit.text import M
 
-WHO = Question("who", M("Your full name, as it stands in records"))
 THEMES = ("dark", "light")
 COLOURS = ("none", "16", "256", "truecolor")
 
 
+class SettingsOptions(TypedDict):
+    """What is to be set; None or "" leaves it as it is."""
+
+    who: str
+    language: str | None
+    theme: str | None
+    colours: str | None
+
+
 @verb("setup", M("Who you are, and how fieldkit speaks to you; asks for it where nothing is given."))
-@option("--who", default="", said=M("Your full name, as it stands in records."))
-@option("--language", type=click.Choice(i18n.LANGUAGES), said=M("The language of screens and commands."))
-@option("--theme", type=click.Choice(THEMES), said=M("Light or dark screens."))
-@option("--colours", type=click.Choice(COLOURS), said=M("How many colours the terminal shows."))
-def setup(call: Call, **wanted: Any) -> Reply:
+@option("--who", default="", help=M("Your full name, as it stands in records."))
+@option("--language", type=click.Choice(i18n.LANGUAGES), help=M("The language of screens and commands."))
+@option("--theme", type=click.Choice(THEMES), help=M("Light or dark screens."))
+@option("--colours", type=click.Choice(COLOURS), help=M("How many colours the terminal shows."))
+def setup(call: Call, **options: Unpack[SettingsOptions]) -> Reply:
     now = settings.load(call.home)
-    chosen = {name: value for name, value in wanted.items() if value}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value}
     if not chosen and call.console().attended:
-        chosen = asyncio.run(_asked(call, now))
+        chosen = asyncio.run(_ask(call, now))
     if "who" in chosen:
         chosen["who"] = settings.full_name(chosen["who"])
     if chosen:
         now = msgspec.structs.replace(now, **chosen)
         settings.save(call.home, now)
         i18n.use(now.language or i18n.language())
-    shown = {name: getattr(now, name) for name in Settings.__struct_fields__}
     return Reply(
-        shown,
+        data(now),
         [
             M("Name: {who}", who=now.who) if now.who else M("Name: not set"),
             M("Language: {language}", language=now.language or i18n.language()),
@@ -46,11 +54,11 @@ def setup(call: Call, **wanted: Any) -> Reply:
     )
 
 
-async def _asked(call: Call, now: Settings) -> dict[str, str]:
+async def _ask(call: Call, now: Settings) -> dict[str, str]:
     console = call.console()
-    languages = (Option("vi", "Tiếng Việt"), Option("en", "English"))
+    languages = tuple(Option(code, language.name) for code, language in i18n.LANGUAGES.items())
     themes = (Option("dark", M("dark")), Option("light", M("light")))
-    who = await console.ask(msgspec.structs.replace(WHO, default=now.who))
+    who = await console.ask(msgspec.structs.replace(settings.WHO, default=now.who))
     language = Question("language", M("Language"), languages, default=now.language or i18n.language())
     theme = Question("theme", M("Screens"), themes, default=now.theme or "dark")
     return ({"who": who} if who else {}) | {

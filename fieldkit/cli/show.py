@@ -12,7 +12,7 @@ from fieldkit.errors import FieldkitError
 
 if TYPE_CHECKING:
     from fieldkit.pdf.raster import Pixels
-    from fieldkit.tui.terminal.cells import Colours
+    from fieldkit.tui.terminal.link import Colours
 
 Draw = Callable[[int, int], "Pixels"]  # at most so many pixels across and down
 COLUMNS, LINES = 80, 44  # a page is as clear as that; more is only slower over a line
@@ -21,11 +21,16 @@ PLAIN = (80, 36)  # where there is no terminal to ask
 
 
 def colours(environment: Mapping[str, str], *, terminal: bool) -> Colours:
-    """What can be shown: nothing that is asked not to be, and no colour into a file."""
-    kind = environment.get("TERM", "")
-    if not terminal or "NO_COLOR" in environment or kind in ("", "dumb", "linux", "vt100", "vt220"):
+    """What can be shown: nothing that is asked not to be, and no colour into a file.
+
+    A page wants more than 16 colours, so a terminal that promises no more is believed to have 256.
+    """
+    from fieldkit.tui.terminal.link import BARE_TERMINALS, judge
+
+    colours = judge(environment).colours
+    if not terminal or environment.get("TERM", "") in ("", *BARE_TERMINALS):
         return "none"
-    return "true" if environment.get("COLORTERM", "") in ("truecolor", "24bit") else "256"
+    return "256" if colours == "16" else colours
 
 
 def show(draw: Draw, out: TextIO | None = None, *, pictures: bool = True) -> None:

@@ -6,15 +6,20 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 import click
 
 from fieldkit import errors
+from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.cli.options import FILE
+from fieldkit.cli.output import Data, data
 from fieldkit.cli.sign_preview import show_draft, show_signed, show_stamps
+from fieldkit.profile.rules import StampKind
 from fieldkit.text import M, Said
 
 if TYPE_CHECKING:
@@ -27,7 +32,28 @@ if TYPE_CHECKING:
 
 NOT_SIGNED = M("Nothing was signed.")
 LEVELS = ("b-b", "b-t", "b-lt", "b-lta")
-STAMPS = ("person", "agency", "attachment", "copy", "none")
+STAMPS = (*get_args(StampKind), "none")
+
+
+class SignOptions(TypedDict):
+    """How to sign, and what the signature shows, as the options say it."""
+
+    tsa: str
+    field: str
+    with_seal: bool
+    reason: str
+    image: Path | None
+    name: str
+    title: str
+    number: str
+    copy_form: str
+    seal_mm: int | None
+    rules: str
+    at: str
+    stamp: StampKind | Literal["none"]
+    rewrite: bool
+    replace: bool
+    insist: bool
 
 
 @verb(
@@ -36,30 +62,28 @@ STAMPS = ("person", "agency", "attachment", "copy", "none")
     secrets=("pin", "password"),
     modules=True,
 )
-@click.argument("sources", metavar="IN.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--token", default="", said=M("The token: its URI, label or serial number."))
-@option("--certificate", default="", said=M("Which certificate on it: CKA_ID, label or SHA-256."))
-@option(
-    "--out", type=click.Path(path_type=Path), said=M("The signed file; a folder where several are signed.")
-)
-@option("--level", type=click.Choice(LEVELS), default="b-b", said=M("The PAdES level."))
-@option("--stamp", type=click.Choice(STAMPS), default="none", said=M("What the signature shows."))
-@option("--tsa", default="", said=M("The address of the timestamp authority; the profile's unless given."))
-@option("--field", default="", said=M("The signature field; a new one unless given."))
-@option("--with-seal", is_flag=True, said=M("Make the empty field for the agency's seal as well."))
-@option("--reason", default="", said=M("The reason that stands in the signature."))
-@option("--image", type=click.Path(path_type=Path), said=M("The picture of the signature or seal, a PNG."))
-@option("--name", default="", said=M("The signer's name as it stands on the page."))
-@option("--title", default="", said=M("The signer's title as it stands on the page."))
-@option("--number", default="", said=M("The document's number and sign, for an attachment."))
-@option("--copy-form", default="", said=M("The form of the copy, for a copy: SAO Y, SAO LỤC, TRÍCH SAO."))
-@option("--seal-mm", type=click.IntRange(10, 80), said=M("The seal's actual size in millimetres."))
-@option("--rules", default="", said=M("The rule set for the stamp; the one in force today unless given."))
-@option("--at", default="", said=M("Where the stamp goes: PAGE,LEFT,BOTTOM,RIGHT,TOP; points, pages from 1."))
-@option("--preview", is_flag=True, said=M("Show the page with its stamp, and sign nothing."))
-@option("--rewrite", is_flag=True, said=M("Agree to have a file rewritten that can be signed only then."))
-@option("--replace", is_flag=True, said=M("Replace the output if it is there."))
-@option("--insist", is_flag=True, said=M("Sign although the certificate's dates or usage forbid it."))
+@click.argument("sources", metavar="IN.pdf...", nargs=-1, required=True, type=FILE)
+@option("--token", default="", help=M("The token: its URI, label or serial number."))
+@options.certificate
+@option("--out", type=FILE, help=M("The signed file; a folder where several are signed."))
+@option("--level", type=click.Choice(LEVELS), default="b-b", help=M("The PAdES level."))
+@option("--stamp", type=click.Choice(STAMPS), default="none", help=M("What the signature shows."))
+@option("--tsa", default="", help=M("The address of the timestamp authority; the profile's unless given."))
+@option("--field", default="", help=M("The signature field; a new one unless given."))
+@option("--with-seal", is_flag=True, help=M("Make the empty field for the agency's seal as well."))
+@option("--reason", default="", help=M("The reason that stands in the signature."))
+@option("--image", type=FILE, help=M("The picture of the signature or seal, a PNG."))
+@option("--name", default="", help=M("The signer's name as it stands on the page."))
+@option("--title", default="", help=M("The signer's title as it stands on the page."))
+@option("--number", default="", help=M("The document's number and sign, for an attachment."))
+@option("--copy-form", default="", help=M("The form of the copy, for a copy: SAO Y, SAO LỤC, TRÍCH SAO."))
+@option("--seal-mm", type=click.IntRange(10, 80), help=M("The seal's actual size in millimetres."))
+@option("--rules", default="", help=M("The rule set for the stamp; the one in force today unless given."))
+@option("--at", default="", help=M("Where the stamp goes: PAGE,LEFT,BOTTOM,RIGHT,TOP; points, pages from 1."))
+@option("--preview", is_flag=True, help=M("Show the page with its stamp, and sign nothing."))
+@option("--rewrite", is_flag=True, help=M("Agree to have a file rewritten that can be signed only then."))
+@options.replace
+@option("--insist", is_flag=True, help=M("Sign although the certificate's dates or usage forbid it."))
 def sign(
     call: Call,
     sources: tuple[Path, ...],
@@ -68,18 +92,15 @@ def sign(
     out: Path | None,
     level: Level,
     preview: bool,
-    **given: Any,
+    **chosen: Unpack[SignOptions],
 ) -> Reply:
     from fieldkit.action import sign_documents as action
-    from fieldkit.action.trust_material import gather
-    from fieldkit.cli.token import access
     from fieldkit.record.countersign import options as record_options
     from fieldkit.signature.batch import SigningOutcome
     from fieldkit.signature.ready import get_ready
 
-    profiles = call.profiles()
-    rules = action.rule_set(profiles, given["rules"])
-    wish = _stamp_wish(given)
+    rules = action.rule_set(call.profiles(), chosen["rules"])
+    wish = _stamp_wish(chosen)
     paths = action.documents(sources)
     if preview:
         return show_stamps(call, paths, action.stamp_of(rules, wish, None))
@@ -97,66 +118,66 @@ def sign(
             console,
             action.jobs_for(paths, out, several=several),
             kind=wish.kind,
-            field=given["field"],
-            rewrite=given["rewrite"],
+            field=chosen["field"],
+            rewrite=chosen["rewrite"],
         )
         if all(job.problem is not None for job in jobs):
             return [SigningOutcome(job, error=job.problem) for job in jobs], None, None
-        material = gather(call.home, profiles, profiles.trusted)
-        options = action.SigningOptions(
+        material = call.trusted()
+        signing = action.SigningOptions(
             certificate=certificate,
             level=level,
-            tsa=given["tsa"],
-            field=given["field"],
-            reason=given["reason"],
+            tsa=chosen["tsa"],
+            field=chosen["field"],
+            reason=chosen["reason"],
             stamp=wish,
             rules=rules,
-            insist=given["insist"],
-            overwrite=given["replace"] or await _may_replace(call, console, jobs),
+            insist=chosen["insist"],
+            overwrite=chosen["replace"] or await _may_replace(call, console, jobs),
             password=password,
             consented=not console.attended,  # a script that gives the PIN has agreed by giving it
         )
 
         def as_record(holder: bytes) -> dict[str, Any]:
-            return record_options(paths, given["field"], holder, material) if given["field"] else {}
+            return record_options(paths, chosen["field"], holder, material) if chosen["field"] else {}
 
-        def show(look: StampSpec | None) -> None:
+        def show(stamp: StampSpec | None) -> None:
             ready = [job for job in jobs if job.problem is None]
-            if look is not None and ready and not call.json:
-                show_draft(ready[0], look, password)
+            if stamp is not None and ready and not call.json:
+                show_draft(ready[0], stamp, password)
 
-        async with access(call) as tokens:
+        async with call.tokens() as tokens:
             with _stop_on_interrupt(len(jobs)) as stopped:
-                outcomes, look = await action.sign_documents(
+                outcomes, stamp = await action.sign_documents(
                     tokens,
                     token,
                     jobs,
-                    options,
+                    signing,
                     material,
                     record_options=as_record,
                     shown=show,
                     stopped=lambda: bool(stopped),
                 )
-        return outcomes, look, password
+        return outcomes, stamp, password
 
-    outcomes, look, password = asyncio.run(work())
-    show_signed(call, outcomes, look, password)
+    outcomes, stamp, password = asyncio.run(work())
+    show_signed(call, outcomes, stamp, password)
     return _reply(outcomes)
 
 
-def _stamp_wish(given: Mapping[str, Any]) -> StampWish:
+def _stamp_wish(options: SignOptions) -> StampWish:
     from fieldkit.action.sign_documents import StampWish
 
     return StampWish(
-        kind=given["stamp"],
-        name=given["name"],
-        title=given["title"],
-        number=given["number"],
-        copy_form=given["copy_form"],
-        image=given["image"],
-        place=_place(given["at"]) if given["at"] else None,
-        with_seal=given["with_seal"],
-        seal_mm=given["seal_mm"] or 0,
+        kind=options["stamp"],
+        name=options["name"],
+        title=options["title"],
+        number=options["number"],
+        copy_form=options["copy_form"],
+        image=options["image"],
+        place=_place(options["at"]) if options["at"] else None,
+        with_seal=options["with_seal"],
+        seal_mm=options["seal_mm"] or 0,
     )
 
 
@@ -196,7 +217,7 @@ def _stop_on_interrupt(count: int) -> Iterator[list[int]]:
         yield stopped
         return
 
-    def interrupted(number: int, frame: Any) -> None:
+    def interrupted(number: int, frame: FrameType | None) -> None:
         if stopped:
             raise KeyboardInterrupt
         stopped.append(number)
@@ -209,45 +230,37 @@ def _stop_on_interrupt(count: int) -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _reply(done: Sequence[SigningOutcome]) -> Reply:
+def _reply(outcomes: Sequence[SigningOutcome]) -> Reply:
     from fieldkit.pdf.boundary import words
 
-    if len(done) == 1 and done[0].error is not None:
-        raise done[0].error
+    if len(outcomes) == 1 and outcomes[0].error is not None:
+        raise outcomes[0].error
     lines: list[str | Said] = []
-    for each in done:
-        if each.signed is not None:
-            lines.append(M("Signed: {name}", name=each.signed.out))
+    for outcome in outcomes:
+        if outcome.signed is not None:
+            lines.append(M("Signed: {name}", name=outcome.signed.out))
             lines += [
                 f"    {check.message}"
-                for check in each.signed.checks
+                for check in outcome.signed.checks
                 if check.severity == "fail" or check.id in ("rewritten", "stamp-place")
             ]
-        elif each.error is not None:
+        elif outcome.error is not None:
             lines.append(
-                M("Not signed: {name}. {reason}", name=str(each.job.source), reason=words(each.error))
+                M("Not signed: {name}. {reason}", name=str(outcome.job.source), reason=words(outcome.error))
             )
-    shapes = [_shape(signing_outcome) for signing_outcome in done]
+    results = [_result(outcome) for outcome in outcomes]
     return Reply(
-        shapes[0] if len(shapes) == 1 else shapes,
+        results[0] if len(results) == 1 else results,
         lines,
-        good=all(signing_outcome.signed for signing_outcome in done),
+        good=all(outcome.signed for outcome in outcomes),
     )
 
 
-def _shape(signing_outcome: SigningOutcome) -> dict[str, Any]:
+def _result(outcome: SigningOutcome) -> Data:
     from fieldkit.validation.judgement import check_shape
 
-    if signing_outcome.signed is None:
-        return {
-            "source": str(signing_outcome.job.source),
-            "error": signing_outcome.error.as_dict() if signing_outcome.error else None,
-        }
-    return {
-        "source": str(signing_outcome.job.source),
-        "out": signing_outcome.signed.out,
-        "field": signing_outcome.signed.field,
-        "level": signing_outcome.signed.level,
-        "sha256": signing_outcome.signed.sha256,
-        "checks": [check_shape(check) for check in signing_outcome.signed.checks],
-    }
+    source: Data = {"source": outcome.job.source}
+    if outcome.signed is None:
+        return source | {"error": outcome.error.as_dict() if outcome.error else None}
+    checks = [check_shape(check) for check in outcome.signed.checks]
+    return source | data(outcome.signed, "checks") | {"checks": checks}

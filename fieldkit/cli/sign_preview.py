@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,30 +20,30 @@ if TYPE_CHECKING:
     from fieldkit.signature.batch import SigningJob, SigningOutcome, StampSpec
 
 
-def show_stamps(call: Call, sources: Sequence[Path], look: StampSpec | None) -> Reply:
+def show_stamps(call: Call, sources: Sequence[Path], stamp: StampSpec | None) -> Reply:
     """Show each document's page with its stamp, and where that is; nothing is signed."""
     from fieldkit.action.sign_documents import NOT_SIGNED, ask_password
     from fieldkit.signature import preview
 
-    if look is None:
+    if stamp is None:
         raise errors.Misused(
             M("There is no stamp to show."), unchanged=NOT_SIGNED, hint=M("Say which with --stamp.")
         )
-    shapes, lines = [], []
+    results, lines = [], []
     for source in sources:
         password = None
         if _encrypted(source):
             password = asyncio.run(ask_password(call.console(), source))
-        draft = preview.draft(source, look, password=password)
+        draft = preview.draft(source, stamp, password=password)
         if not call.json:
-            easel = preview.Easel(source, look, password=password)
-            show.show(lambda width, height, e=easel, d=draft: e.pixels(d, width, height))  # type: ignore[misc]
+            easel = preview.Easel(source, stamp, password=password)
+            show.show(functools.partial(easel.pixels, draft))
         lines += [draft.words(), M("The same by option: --at {place}", place=draft.option)]
         if not draft.found:
-            lines.append(M("The name {name} was not found on any page.", name=look.name))
-        shapes.append(
+            lines.append(M("The name {name} was not found on any page.", name=stamp.name))
+        results.append(
             {
-                "source": str(source),
+                "source": source,
                 "page": draft.place.page + 1,
                 "pages": len(draft.pages),
                 "box": list(draft.place.box),
@@ -50,7 +51,7 @@ def show_stamps(call: Call, sources: Sequence[Path], look: StampSpec | None) -> 
                 "found": draft.found,
             }
         )
-    return Reply(shapes[0] if len(shapes) == 1 else shapes, lines)
+    return Reply(results[0] if len(results) == 1 else results, lines)
 
 
 def _encrypted(source: Path) -> bool:
@@ -60,25 +61,23 @@ def _encrypted(source: Path) -> bool:
     return isinstance(preflight(source).problem, DocumentEncrypted)
 
 
-def show_draft(job: SigningJob, look: StampSpec, password: Secret | None) -> None:
+def show_draft(job: SigningJob, stamp: StampSpec, password: Secret | None) -> None:
     from fieldkit.signature import preview
 
-    draft = preview.draft(job.source, look, password=password)
-    easel = preview.Easel(job.source, look, password=password)
-    show.show(lambda width, height: easel.pixels(draft, width, height), sys.stderr, pictures=False)
+    draft = preview.draft(job.source, stamp, password=password)
+    easel = preview.Easel(job.source, stamp, password=password)
+    show.show(functools.partial(easel.pixels, draft), sys.stderr, pictures=False)
     sys.stderr.write(f"{draft.words()}\n")
 
 
 def show_signed(
-    call: Call, done: Sequence[SigningOutcome], look: StampSpec | None, password: Secret | None
+    call: Call, outcomes: Sequence[SigningOutcome], stamp: StampSpec | None, password: Secret | None
 ) -> None:
     """The signed page, as viewers will show it, for a person who saw it before."""
     from fieldkit.signature import permission, preview
 
-    signed = next(
-        (signing_outcome.signed for signing_outcome in done if signing_outcome.signed is not None), None
-    )
-    if look is None or signed is None or call.json or not call.console().attended:
+    signed = next((outcome.signed for outcome in outcomes if outcome.signed is not None), None)
+    if stamp is None or signed is None or call.json or not call.console().attended:
         return
     with contextlib.suppress(errors.FieldkitError):  # it is signed; a picture of it is a comfort
         path = Path(signed.out)

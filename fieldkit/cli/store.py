@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fieldkit.cli.frame import Call, Reply, noun, option
-from fieldkit.errors import Misused, NotConsented
+from fieldkit.cli.output import Data, data, fields
+from fieldkit.errors import Misused
 from fieldkit.home import expanded
 from fieldkit.text import M, Said
+from fieldkit.text_output import SEVERITIES, SYMBOLS
+
+if TYPE_CHECKING:
+    from fieldkit.journal.entry import Head
+    from fieldkit.journal.verify import VerifiedStore
 
 store = noun("store", M("The local store: verify it, repair it, export it."))
 
@@ -28,15 +35,14 @@ class HeadInvalid(Misused, code="head-invalid"):
     "--head",
     "heads",
     multiple=True,
-    said=M("A head that a record or a receipt names, NUMBER:HASH; may be repeated."),
+    help=M("A head that a record or a receipt names, NUMBER:HASH; may be repeated."),
 )
 def verify(call: Call, heads: tuple[str, ...]) -> Reply:
-    reply = _verified(call, heads)
-    failed = {check["id"] for check in reply.result["checks"] if check["verdict"] == "fail"}
-    if failed & MENDED:
-        hint = M("`fieldkit store repair` says what it would mend, and asks.")
-        return Reply(reply.result, [*reply.lines(), hint], reply.good)
-    return reply
+    checked = _verified(call, heads)
+    lines = _lines(checked)
+    if {check.id for check in checked.checks if check.severity == "fail"} & MENDED:
+        lines.append(M("`fieldkit store repair` says what it would mend, and asks."))
+    return Reply(_data(checked), lines, good=checked.verdict == "pass")
 
 
 @store.verb("repair", M("Mend what can be mended, after saying what that is."))
@@ -44,54 +50,45 @@ def repair(call: Call) -> Reply:
     from fieldkit.journal.errors import StoreReadOnly
     from fieldkit.journal.repair import mends
     from fieldkit.journal.store import Store
-    from fieldkit.operator import Plan
+    from fieldkit.operator import Plan, must_agree
 
     _verified(call, ())  # a folder without a store is said, not made into one
     with Store.open(call.home.store, whole=True) as opened:
         if opened.refusal is not None:
             raise StoreReadOnly(opened.refusal, unchanged=M("Nothing was changed."), hint=opened.advice)
-        found = mends(opened)
-        if found:
+        offered = mends(opened)
+        if offered:
             plan = Plan(
                 M("Repair the store in {folder}", folder=str(opened.folder)),
-                steps=tuple(mend.message for mend in found),
+                steps=tuple(mend.message for mend in offered),
                 keeps=M("Every entry that can be read stays as it is."),
             )
-            if not asyncio.run(call.console().consent(plan)):
-                raise NotConsented(M("The store was not repaired."), unchanged=M("Nothing was changed."))
-            for mend in found:
+            refused = M("The store was not repaired.")
+            asyncio.run(must_agree(call.console(), plan, refused, M("Nothing was changed.")))
+            for mend in offered:
                 mend.do()
         trimmed = opened.trimmed
-    reply = _verified(call, ())
-    done: list[Said] = [mend.message for mend in found]
+    after = _verified(call, ())
+    good = after.verdict == "pass"
+    done: list[Said | str] = [mend.message for mend in offered]
     if trimmed:
         done.append(M("The remains of an interrupted save ({count} bytes) were set aside.", count=trimmed))
     mended = [str(text) for text in done]
-    if not done and reply.good:
+    if not done and good:
         done.append(M("There was nothing to mend."))
-    elif not reply.good:
+    elif not good:
         done.append(
             M("What is left cannot be mended here; `fieldkit store export` takes out all that is read.")
         )
-    lines: list[str | Said] = [*done, *reply.lines()]
-    return Reply(reply.result | {"mended": mended}, lines, good=reply.good)
+    return Reply(_data(after) | {"mended": mended}, [*done, *_lines(after)], good=good)
 
 
 @store.verb("export", M("Write every entry and every attached file to one ZIP file."))
-@option("--out", required=True, type=str, said=M("The file to write."))
+@option("--out", required=True, type=str, help=M("The file to write."))
 def export(call: Call, out: str) -> Reply:
     from fieldkit.journal import export as exporting
 
     done = exporting.export(call.home.store, expanded(out).absolute())
-    result = {
-        "out": str(done.out),
-        "entries": done.entries,
-        "lost": done.lost,
-        "attachments": done.attachments,
-        "unread": list(done.unread),
-        "strays": done.strays,
-        "size": done.size,
-    }
     lines: list[str | Said] = [
         M(
             "{entries} entries and {attachments} attached files are in {path}.",
@@ -110,39 +107,39 @@ def export(call: Call, out: str) -> Reply:
         )
     if done.unread:
         lines.append(M("The disk did not give these files: {names}.", names=", ".join(done.unread)))
-    return Reply(result, lines, good=not done.lost and not done.unread)
+    return Reply(data(done), lines, good=not done.lost and not done.unread)
 
 
-def _verified(call: Call, heads: tuple[str, ...]) -> Reply:
-    from fieldkit.journal.verify import verify as look_at
-    from fieldkit.text_output import SEVERITIES, SYMBOLS
+def _verified(call: Call, heads: Sequence[str]) -> VerifiedStore:
+    from fieldkit.journal import verify
 
     device = _device(call)
-    verified_store = look_at(call.home.store, known=[_head(head, device) for head in heads])
-    result: dict[str, Any] = {
-        "verdict": verified_store.verdict,
-        "device": verified_store.head.device,
-        "head": {"seq": verified_store.head.seq, "hash": verified_store.head.hash},
-        "entries": verified_store.entries,
-        "attachments": verified_store.attachments,
+    return verify.verify(call.home.store, known=[_head(head, device) for head in heads])
+
+
+def _data(checked: VerifiedStore) -> Data:
+    return {
+        "verdict": checked.verdict,
+        "device": checked.head.device,
+        "head": fields(checked.head, "seq", "hash"),
+        "entries": checked.entries,
+        "attachments": checked.attachments,
         "checks": [
-            {"id": check.id, "verdict": check.severity, "message": str(check.message), "detail": check.detail}
-            for check in verified_store.checks
+            {"verdict": check.severity, **fields(check, "id", "message", "detail")}
+            for check in checked.checks
         ],
     }
-    lines: list[str | Said] = [
-        f"{SYMBOLS[check.severity]} {check.message} [{SEVERITIES[check.severity]}]"
-        for check in verified_store.checks
+
+
+def _lines(checked: VerifiedStore) -> list[str | Said]:
+    head = checked.head
+    return [
+        *(
+            f"{SYMBOLS[check.severity]} {check.message} [{SEVERITIES[check.severity]}]"
+            for check in checked.checks
+        ),
+        M("Head: entry {seq}, {hash}, device {device}.", seq=head.seq, hash=head.hash, device=head.device),
     ]
-    lines.append(
-        M(
-            "Head: entry {seq}, {hash}, device {device}.",
-            seq=verified_store.head.seq,
-            hash=verified_store.head.hash,
-            device=verified_store.head.device,
-        )
-    )
-    return Reply(result, lines, good=verified_store.verdict == "pass")
 
 
 def _device(call: Call) -> str:
@@ -156,13 +153,13 @@ def _device(call: Call) -> str:
         return ""
 
 
-def _head(given: str, device: str) -> Any:
+def _head(text: str, device: str) -> Head:
     from fieldkit.journal.entry import Head
 
-    found = _HEAD.fullmatch(given.strip().lower())
-    if found is None:
+    parts = _HEAD.fullmatch(text.strip().lower())
+    if parts is None:
         raise HeadInvalid(
-            M("`{value}` is not a head such as 12:5f2c… with 64 digits.", value=given[:80]),
+            M("`{value}` is not a head such as 12:5f2c… with 64 digits.", value=text[:80]),
             hint=M("Copy it from the record or the receipt."),
         )
-    return Head(found[1] or device, int(found[2]), found[3])
+    return Head(parts[1] or device, int(parts[2]), parts[3])

@@ -6,30 +6,40 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from fieldkit import errors
+from fieldkit.cli import options
 from fieldkit.cli.frame import Call, Reply, option, verb
-from fieldkit.finding import Finding, Overall
+from fieldkit.cli.options import FILE
+from fieldkit.cli.output import VERDICTS, Data, check_lines, error_lines, request_lines
+from fieldkit.finding import Finding
 from fieldkit.operator import SecretRequest
 from fieldkit.text import M, Said
-from fieldkit.text_output import SYMBOLS
 
 if TYPE_CHECKING:
     from fieldkit.action.verify_documents import VerificationOptions
     from fieldkit.secret import Secret
     from fieldkit.validation.folder import JudgedDocument
-    from fieldkit.validation.online import Online
 
-WORDS: dict[Overall, Said] = {
-    "pass": M("VALID"),
-    "fail": M("NOT VALID"),
-    "indeterminate": M("NOT SETTLED"),
-}
+
+class VerifyOptions(TypedDict):
+    """What has to hold and what to write, as the options say it."""
+
+    network: bool
+    no_revocation: bool
+    timestamp: bool
+    alone: bool
+    no_appearance: bool
+    out: Path | None
+    report: Path | None
+    token: str
+    certificate: str
+    replace: bool
 
 
 @verb(
@@ -38,95 +48,77 @@ WORDS: dict[Overall, Said] = {
     secrets=("pin", "password"),
     modules=True,
 )
-@click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--trust", multiple=True, type=click.Path(path_type=Path), said=M("A root certificate; repeatable."))
-@option(
-    "--crl", multiple=True, type=click.Path(path_type=Path), said=M("A revocation list; may be repeated.")
-)
-@option("--network", is_flag=True, said=M("Ask the authorities' servers about revocation."))
-@option("--no-revocation", is_flag=True, said=M("Do without knowing whether a certificate is revoked."))
-@option("--timestamp", is_flag=True, said=M("Ask for a trusted timestamp in every signature."))
-@option("--alone", is_flag=True, said=M("Do not ask the other programs."))
-@option("--no-appearance", is_flag=True, said=M("Do not draw the pages to see what was changed on them."))
-@option(
-    "--out", type=click.Path(path_type=Path), said=M("Write a table too: a name that ends in .xlsx or .csv.")
-)
-@option("--report", type=click.Path(path_type=Path), said=M("Write a report too, a PDF; --token signs it."))
-@option("--token", default="", said=M("The token that signs the report."))
-@option("--certificate", default="", said=M("Which certificate on it: CKA_ID, label or SHA-256."))
-@option("--replace", is_flag=True, said=M("Replace table and report if they are there."))
+@click.argument("files", metavar="FILE.pdf...", nargs=-1, required=True, type=FILE)
+@options.trust
+@options.revocation
+@option("--timestamp", is_flag=True, help=M("Ask for a trusted timestamp in every signature."))
+@option("--alone", is_flag=True, help=M("Do not ask the other programs."))
+@options.appearance
+@option("--out", type=FILE, help=M("Write a table too: a name that ends in .xlsx or .csv."))
+@option("--report", type=FILE, help=M("Write a report too, a PDF; --token signs it."))
+@option("--token", default="", help=M("The token that signs the report."))
+@options.certificate
+@option("--replace", is_flag=True, help=M("Replace table and report if they are there."))
 def verify(
-    call: Call, files: tuple[Path, ...], trust: tuple[Path, ...], crl: tuple[Path, ...], **given: Any
+    call: Call,
+    files: tuple[Path, ...],
+    trust: tuple[Path, ...],
+    crl: tuple[Path, ...],
+    **chosen: Unpack[VerifyOptions],
 ) -> Reply:
     from fieldkit.action.verify_documents import verify_documents
     from fieldkit.pdf.errors import DocumentUnfit
     from fieldkit.record.verification import data_of
     from fieldkit.validation.folder import gather
 
-    out, report = given["out"], given["report"]
-    _writable(out, report, given["token"], replace=given["replace"])
-    options = _options(call, trust, crl, given)
+    out, report = chosen["out"], chosen["report"]
+    _writable(out, report, chosen["token"], replace=chosen["replace"])
+    by = _judged_by(call, trust, crl, chosen)
     paths = gather(files)
     many = len(paths) > 1
-    done = verify_documents(paths, options, call.console().progress if many else None)
+    documents = verify_documents(paths, by, call.console().progress if many else None)
     single = not many and paths[0] == files[0] and not (out or report)
-    if single and done[0].error is not None and not isinstance(done[0].error, DocumentUnfit):
-        raise done[0].error  # what opens and is no document that can be read is judged: it fails
-    lines = [line for each in done for line in _lines(each, brief=many)]
+    if single and documents[0].error is not None and not isinstance(documents[0].error, DocumentUnfit):
+        raise documents[0].error  # what opens and is no document that can be read is judged: it fails
+    lines = [line for document in documents for line in _lines(document, brief=many)]
     if many:
-        lines += _table(done)
-    results = [data_of(each) for each in done]
-    result: Any = results[0] if len(results) == 1 else results
-    good = all(each.verdict == "pass" for each in done)
-    if out or report:
-        verdicts = {each.verdict for each in done}
-        verdict = "fail" if "fail" in verdicts else "pass" if verdicts == {"pass"} else "indeterminate"
-        result = {"verdict": verdict, "documents": results}
+        lines += _table(documents)
+    verdicts = {document.verdict for document in documents}
+    more: Data = {}
     if out:
-        result["table"] = _tabled(done, out, replace=given["replace"])
+        more["table"] = _tabled(documents, out, replace=chosen["replace"])
         lines.append(M("The table was written: {path}", path=str(out)))
     if report:
-        result["report"] = _reported(call, done, options, given)
+        more["report"] = _reported(call, documents, by, report, chosen)
         lines.append(M("The report was written: {path}", path=str(report)))
-        if not given["token"]:
+        if not chosen["token"]:
             lines.append(M("The report is not signed. Add --token to have a token sign it."))
-    if options.online is not None:
-        lines += requests(options.online)
-        if isinstance(result, dict):
-            result["requests"] = options.online.asked
-    return Reply(result, lines, good=good)
+    if by.online is not None:
+        lines += request_lines(by.online)
+        more["requests"] = by.online.asked
+    good = verdicts == {"pass"}
+    results = [data_of(document) for document in documents]
+    if out or report:
+        verdict = "fail" if "fail" in verdicts else "pass" if good else "indeterminate"
+        return Reply({"verdict": verdict, "documents": results} | more, lines, good=good)
+    return Reply(results[0] | more if len(results) == 1 else results, lines, good=good)
 
 
-def requests(online: Online) -> list[str | Said]:
-    """Every request that was made, for whoever has to find out why one fails."""
-    return [
-        M(
-            "Asked: {url}: {outcome}, {size} bytes, {milliseconds} ms",
-            url=answer.url,
-            outcome=answer.outcome,
-            size=answer.size,
-            milliseconds=answer.milliseconds,
-        )
-        for answer in online.asked
-    ]
-
-
-def _options(
-    call: Call, trust: Sequence[Path], crl: Sequence[Path], given: Mapping[str, Any]
+def _judged_by(
+    call: Call, trust: Sequence[Path], crl: Sequence[Path], chosen: VerifyOptions
 ) -> VerificationOptions:
-    from fieldkit.action.trust_material import named
     from fieldkit.action.verify_documents import VerificationOptions
     from fieldkit.validation.online import Online
 
     profiles = call.profiles()
     return VerificationOptions(
-        named(call.home, profiles, trust, crl),
-        revocation=not given["no_revocation"],
-        timestamp=given["timestamp"],
-        online=Online(named=profiles.addresses) if given["network"] else None,
+        call.trusting(trust, crl),
+        revocation=not chosen["no_revocation"],
+        timestamp=chosen["timestamp"],
+        online=Online(named=profiles.addresses) if chosen["network"] else None,
         rules=tuple(profiles.rules.values()),
-        alone=given["alone"],
-        draw=not given["no_appearance"],
+        alone=chosen["alone"],
+        draw=not chosen["no_appearance"],
         password=_password(call),
     )
 
@@ -160,51 +152,48 @@ def _writable(out: Path | None, report: Path | None, token: str, *, replace: boo
             )
 
 
-def _tabled(done: Sequence[JudgedDocument], out: Path, *, replace: bool) -> str:
+def _tabled(documents: Sequence[JudgedDocument], out: Path, *, replace: bool) -> str:
     from fieldkit.pdf import document
     from fieldkit.record import verification
 
-    data = verification.to_csv(done) if out.suffix.lower() == ".csv" else verification.to_xlsx(done)
+    data = verification.to_csv(documents) if out.suffix.lower() == ".csv" else verification.to_xlsx(documents)
     with document.written(out, overwrite=replace) as file:
         file.write(data)
     return str(out)
 
 
 def _reported(
-    call: Call, done: Sequence[JudgedDocument], options: VerificationOptions, given: Mapping[str, Any]
-) -> dict[str, Any]:
+    call: Call, documents: Sequence[JudgedDocument], by: VerificationOptions, out: Path, chosen: VerifyOptions
+) -> Data:
     """Write the report, signed where a token was named; where it is and what it is."""
     from fieldkit.pdf import document
     from fieldkit.record import verification
     from fieldkit.signature.sign import sign
 
-    out, token = given["report"], given["token"]
-    material, online = options.material, options.online
-    asked = [f"{request.url}: {request.outcome}" for request in online.asked] if online else []
-    known = verification.basis(material.anchors, material.crls, asked, network=online is not None)
-    made = verification.report(done, known, signed=bool(token))
+    token = chosen["token"]
+    material, online = by.material, by.online
+    requests = [f"{request.url}: {request.outcome}" for request in online.asked] if online else []
+    basis = verification.basis(material.anchors, material.crls, requests, network=online is not None)
+    report = verification.report(documents, basis, signed=bool(token))
     if not token:
-        with document.written(out, overwrite=given["replace"]) as file:
-            file.write(made)
-        return {"path": str(out), "signed": False, "sha256": hashlib.sha256(made).hexdigest()}
-    from fieldkit.cli.signing import signed_with
-
+        with document.written(out, overwrite=chosen["replace"]) as file:
+            file.write(report)
+        return {"path": str(out), "signed": False, "sha256": hashlib.sha256(report).hexdigest()}
     with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
         plain = Path(name) / "report.pdf"
-        plain.write_bytes(made)
-        signed = signed_with(
-            call,
-            token,
-            given["certificate"],
-            M("The report {name}", name=out.name),
-            lambda signer: sign(
-                plain,
-                out,
-                signer,
-                field=verification.FIELD,
-                overwrite=given["replace"],
-                purposes=material.purposes,
-            ),
+        plain.write_bytes(report)
+        signing = call.signing(token, chosen["certificate"], M("The report {name}", name=out.name))
+        signed = asyncio.run(
+            signing(
+                lambda signer: sign(
+                    plain,
+                    out,
+                    signer,
+                    field=verification.FIELD,
+                    overwrite=chosen["replace"],
+                    purposes=material.purposes,
+                )
+            )
         )
     return {"path": str(out), "signed": True, "sha256": signed.sha256}
 
@@ -217,11 +206,10 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
     def chosen(checks: Sequence[Finding]) -> list[Finding]:
         return [check for check in checks if not brief or (check.required and check.severity != "pass")]
 
-    verdict = str(WORDS[judged.verdict])
+    verdict = str(VERDICTS[judged.verdict])
     lines: list[str | Said] = [M("{file}: {verdict}", file=str(judged.path), verdict=verdict)]
     if judged.error is not None:
-        first, *more = judged.error.lines()
-        return [*lines, f"  ✗ {first}", *(f"      → {line}" for line in more)]
+        return [*lines, *error_lines(judged.error, "  ✗ ", "      → ")]
     assert judged.found is not None
     for signature in judged.found.signatures:
         lines.append(
@@ -231,7 +219,7 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
                 signer=signature.signer or "?",
                 time=signature.signed_at or "?",
                 level=signature.level.upper(),
-                verdict=str(WORDS[signature.verdict]),
+                verdict=str(VERDICTS[signature.verdict]),
             )
         )
         lines += check_lines(chosen(signature.checks))
@@ -241,33 +229,21 @@ def _lines(judged: JudgedDocument, *, brief: bool) -> list[str | Said]:
     return lines
 
 
-def _table(done: Sequence[JudgedDocument]) -> list[str | Said]:
+def _table(documents: Sequence[JudgedDocument]) -> list[str | Said]:
     """Every document in one line, then how many are what."""
-    width = max(len(str(WORDS[each])) for each in WORDS)
+    width = max(len(str(word)) for word in VERDICTS.values())
     lines: list[str | Said] = [""]
-    for each in done:
-        count = len(each.found.signatures) if each.found is not None else 0
-        lines.append(f"{WORDS[each.verdict]!s:<{width}}  {count:>2}  {each.path}")
-    verdicts = [each.verdict for each in done]
+    for document in documents:
+        count = len(document.found.signatures) if document.found is not None else 0
+        lines.append(f"{VERDICTS[document.verdict]!s:<{width}}  {count:>2}  {document.path}")
+    verdicts = [document.verdict for document in documents]
     lines.append(
         M(
             "Documents: {all}; valid {good}, not valid {bad}, not settled {open}.",
-            all=len(done),
+            all=len(documents),
             good=verdicts.count("pass"),
             bad=verdicts.count("fail"),
             open=verdicts.count("indeterminate"),
         )
     )
-    return lines
-
-
-def check_lines(checks: Sequence[Finding]) -> list[str | Said]:
-    """Checks as lines for a person: a sign, the words, the technical text; then what would settle it."""
-    lines: list[str | Said] = []
-    for check in checks:
-        lines.append(
-            f"  {SYMBOLS[check.severity]} {check.message}" + (f"  [{check.detail}]" if check.detail else "")
-        )
-        if check.hint is not None and check.severity != "pass":
-            lines.append(f"      → {check.hint}")
     return lines

@@ -4,144 +4,109 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
+from fieldkit.checklist.kinds import KINDS
 from fieldkit.cli.frame import Call, Reply, noun, option
+from fieldkit.cli.options import FILE
+from fieldkit.cli.output import Data, data, fields, unreadable_lines
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
-from fieldkit.text_output import SYMBOLS
-from fieldkit.visit.model import CHANGED, STATES, Status, UnreadableVisit, Visit
+from fieldkit.text_output import STATUSES, SYMBOLS
+from fieldkit.visit.model import CHANGED, STATES, UnreadableVisit, Visit
 
 if TYPE_CHECKING:
     from fieldkit.visit.visits import Visits
 
 visit = noun("visit", M("Start a visit, answer its checklist, finish it."))
-
-SIGNS: dict[Status, str] = {
-    "done": SYMBOLS["pass"],
-    "todo": "·",
-    "failed": SYMBOLS["fail"],
-    "not-checked": SYMBOLS["not-checked"],
-    "off": "-",
-}
-STATUSES: dict[Status, Said] = {
-    "done": M("done"),
-    "todo": M("to do"),
-    "failed": M("failed"),
-    "not-checked": M("not checked"),
-    "off": M("does not apply"),
-}
+person = option(
+    "--who", default="", help=M("The technician's name; the one of `fieldkit setup` unless given.")
+)
 
 
-def shape(found: Visit) -> dict[str, Any]:
-    """The JSON shape of a visit; its keys are part of the command line's contract."""
+def data_of(visit: Visit) -> Data:
+    """A visit as JSON; its keys are part of the command line's contract."""
     return {
-        "visit": found.id,
-        "bureau": found.bureau.code,
-        "checklist": found.checklist.id,
-        "version": found.checklist.version,
-        "state": found.state,
-        "started": found.started,
-        "who": found.who,
-        "answers": found.answers | found.set_aside,
-        "evidence": {
-            item: {"verdict": evidence.verdict, "summary": str(evidence.summary), "facts": evidence.facts}
-            for item, evidence in found.evidence.items()
-        },
-        "relevant": list(found.relevant),
-        "problems": [{"item": problem.item, "message": str(problem.message)} for problem in found.problems],
-        "done": found.done,
-        "total": found.total,
-        "records": [{"name": record.name, "pdf": record.pdf} for record in found.records],
-        "notes": [*found.notes, *found.later_notes],
-        "outdated": list(found.outdated),
+        "visit": visit.id,
+        "bureau": visit.bureau.code,
+        "checklist": visit.checklist.id,
+        "version": visit.checklist.version,
+        **fields(visit, "state", "started", "who", "relevant", "done", "total", "outdated"),
+        "answers": visit.answers | visit.set_aside,
+        "evidence": {item: data(evidence, "findings", "files") for item, evidence in visit.evidence.items()},
+        "problems": [data(problem) for problem in visit.problems],
+        "records": [fields(record, "name", "pdf") for record in visit.records],
+        "notes": [*visit.notes, *visit.later_notes],
         "attempts": [
-            {"item": item, "code": attempt.code, "message": str(attempt.message), "when": attempt.wall}
-            for item, made in found.attempts.items()
-            for attempt in made
+            {"item": item, "when": attempt.wall, **fields(attempt, "code", "message")}
+            for item, attempts in visit.attempts.items()
+            for attempt in attempts
         ],
     }
 
 
-def _unreadable_shape(unreadable: UnreadableVisit) -> dict[str, Any]:
+def _unreadable(visit: UnreadableVisit) -> Data:
     """A visit that cannot be read, with the members that the others have, and why."""
+    texts = dict.fromkeys(("bureau", "checklist", "version", "started", "who"), "")
+    lists: Data = {name: [] for name in ("relevant", "problems", "records", "notes", "outdated", "attempts")}
+    empty: Data = {"answers": {}, "evidence": {}, "done": 0, "total": 0}
     return {
-        "visit": unreadable.id,
-        "bureau": "",
-        "checklist": "",
-        "version": "",
+        "visit": visit.id,
         "state": "unreadable",
-        "started": "",
-        "who": "",
-        "answers": {},
-        "evidence": {},
-        "relevant": [],
-        "problems": [],
-        "done": 0,
-        "total": 0,
-        "records": [],
-        "notes": [],
-        "outdated": [],
-        "attempts": [],
-        "error": unreadable.error.as_dict(),
+        **texts,
+        **lists,
+        **empty,
+        "error": visit.error.as_dict(),
     }
 
 
-def unreadable_lines(unreadable: UnreadableVisit) -> list[str]:
-    """A visit that cannot be read: which one, what is wrong, what to do."""
-    first, *rest = unreadable.error.lines()
-    return [f"! {first}", *(f"    {line}" for line in rest)]
-
-
-def heading(found: Visit) -> str:
+def heading(visit: Visit) -> str:
     """A visit in one line."""
-    state = STATES[found.finish][found.state]
-    return f"{found.id}  {found.bureau.name}  {found.checklist.title}  {found.done}/{found.total}  {state}"
+    state = STATES[visit.finish][visit.state]
+    return f"{visit.id}  {visit.bureau.name}  {visit.checklist.title}  {visit.done}/{visit.total}  {state}"
 
 
-def _show(found: Visit) -> list[str]:
-    lines = [heading(found)]
-    for section in found.checklist.sections:
+def _lines(visit: Visit) -> list[str]:
+    lines = [heading(visit)]
+    for section in visit.checklist.sections:
         lines.append(f"{section.title}  [{section.id}]")
         for item in section.items:
-            status = found.status(item.id)
-            if status == "off" or item.kind == "note":
+            status = visit.status(item.id)
+            if status == "off" or item.answered_by == "nobody":
                 continue
-            evidence = found.evidence.get(item.id)
-            answer = found.answers.get(item.id, "")
-            if isinstance(answer, dict):
-                answer = answer.get("name", "")
-            said = str(evidence.summary) if evidence else str(answer)
-            lines.append(f"  {SIGNS[status]} {item.label}  [{item.id}: {STATUSES[status]}]  {said}".rstrip())
-    for name, made in found.attempts.items():
-        for attempt in (each for each in made if each is made[-1] or each.code == CHANGED):
-            lines.append(f"{SYMBOLS['warning']} {name}: {attempt.message} ({attempt.wall[:16]})")
-    if found.notes:
+            evidence = visit.evidence.get(item.id)
+            answer = KINDS[item.kind].words(item, visit.answers.get(item.id))
+            words = str(evidence.summary if evidence else answer)
+            state = f"[{item.id}: {STATUSES[status]}]"
+            lines.append(f"  {SYMBOLS[status]} {item.label}  {state}  {words}".rstrip())
+    for name, attempts in visit.attempts.items():
+        for attempt in attempts:
+            if attempt is attempts[-1] or attempt.code == CHANGED:
+                lines.append(f"{SYMBOLS['warning']} {name}: {attempt.message} ({attempt.wall[:16]})")
+    if visit.notes:
         lines.append(str(M("Notes, which go into the record:")))
-        lines += [f"  {note}" for note in found.notes]
-    if found.later or found.later_notes:
+        lines += [f"  {note}" for note in visit.notes]
+    if visit.later or visit.later_notes:
         lines.append(str(M("After the sign-off, in no record unless the visit is amended:")))
-        lines += [f"  {said}" for said in (*found.later, *found.later_notes)]
-    lines += [f"! {problem.item}: {problem.message}" for problem in found.problems]
-    return lines
+        lines += [f"  {text}" for text in (*visit.later, *visit.later_notes)]
+    return lines + [f"! {problem.item}: {problem.message}" for problem in visit.problems]
 
 
 def _introduce(call: Call, visits: Visits, who: str) -> None:
     """Have it known who works: as named, as set up, or asked once. Where nobody can be, the login is said."""
     from fieldkit import settings
-    from fieldkit.cli.setup import WHO
 
     if who:
         visits.introduce(who)
     elif not visits.named:
-        kept, console = settings.load(call.home), call.console()
-        typed = asyncio.run(console.ask(WHO)) if console.attended else ""
+        settings.load(call.home)  # settings that cannot be read are said before anybody is asked
+        console = call.console()
+        typed = asyncio.run(console.ask(settings.WHO)) if console.attended else ""
         if typed:
             visits.introduce(typed)
-            settings.save(call.home, msgspec.structs.replace(kept, who=visits.who))
+            settings.save_name(call.home, visits.who)
             return
         console.say(
             Finding(
@@ -153,28 +118,34 @@ def _introduce(call: Call, visits: Visits, who: str) -> None:
         )
 
 
+def _saved(visit: Visit, item: str) -> Reply:
+    """An answer that is on the disk now."""
+    result = {"visit": visit.id, "item": item, "value": visit.answers.get(item)}
+    return Reply(result, M("Saved: {item}.", item=item))
+
+
 @visit.verb("start", M("Begin a visit at a bureau."))
-@option("--bureau", required=True, said=M("The bureau's code in the plan."))
-@option("--checklist", default="handover", said=M("A checklist's name, or a file."))
-@option("--who", default="", said=M("The technician's name; the one of `fieldkit setup` unless given."))
+@option("--bureau", required=True, help=M("The bureau's code in the plan."))
+@option("--checklist", default="handover", help=M("A checklist's name, or a file."))
+@person
 def start(call: Call, bureau: str, checklist: str, who: str) -> Reply:
     with call.visits() as visits:
         _introduce(call, visits, who)
-        found = visits.start(bureau, checklist)
-        return Reply({"visit": found.id}, heading(found))
+        begun = visits.start(bureau, checklist)
+        return Reply({"visit": begun.id}, heading(begun))
 
 
 @visit.verb("list", M("The visits in this store."))
 def list_(call: Call) -> Reply:
     with call.visits() as visits:
         overview = visits.overview()
-        lines: list[str | Said] = [heading(each) for each in overview.visits]
+        lines: list[str | Said] = [*map(heading, overview.visits)]
         for unreadable in overview.unreadable:
             lines += unreadable_lines(unreadable)
         if not lines and not visits.store.damage():  # what damage hides is not what never was
             lines.append(M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one."))
         return Reply(
-            [*map(shape, overview.visits), *map(_unreadable_shape, overview.unreadable)],
+            [*map(data_of, overview.visits), *map(_unreadable, overview.unreadable)],
             lines,
             good=not overview.unreadable,
         )
@@ -184,8 +155,8 @@ def list_(call: Call) -> Reply:
 @click.argument("name", metavar="VISIT")
 def show(call: Call, name: str) -> Reply:
     with call.visits() as visits:
-        found = visits.load(name)
-        return Reply(shape(found), _show(found), damage=visits.store.damage(found.id))
+        now = visits.load(name)
+        return Reply(data_of(now), _lines(now), damage=visits.store.damage(now.id))
 
 
 @visit.verb("answer", M("Answer one item; exits 0 only when the answer is on disk."))
@@ -194,11 +165,7 @@ def show(call: Call, name: str) -> Reply:
 @click.argument("value")
 def answer(call: Call, name: str, item: str, value: str) -> Reply:
     with call.visits() as visits:
-        found = visits.answer(name, item, value)
-        return Reply(
-            {"visit": found.id, "item": item, "value": found.answers.get(item)},
-            M("Saved: {item}.", item=item),
-        )
+        return _saved(visits.answer(name, item, value), item)
 
 
 answer.ignore_unknown_options = True  # a number below zero is an answer, not an option
@@ -207,14 +174,10 @@ answer.ignore_unknown_options = True  # a number below zero is an answer, not an
 @visit.verb("attach", M("Answer a file item with a file."))
 @click.argument("name", metavar="VISIT")
 @click.argument("item")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 def attach(call: Call, name: str, item: str, file: Path) -> Reply:
     with call.visits() as visits:
-        found = visits.attach(name, item, file)
-        return Reply(
-            {"visit": found.id, "item": item, "value": found.answers.get(item)},
-            M("Saved: {item}.", item=item),
-        )
+        return _saved(visits.attach(name, item, file), item)
 
 
 @visit.verb("note", M("Add a note to a visit."))
@@ -222,8 +185,7 @@ def attach(call: Call, name: str, item: str, file: Path) -> Reply:
 @click.argument("text")
 def note(call: Call, name: str, text: str) -> Reply:
     with call.visits() as visits:
-        found = visits.note(name, text)
-        return Reply({"visit": found.id}, M("Saved."))
+        return Reply({"visit": visits.note(name, text).id}, M("Saved."))
 
 
 @visit.verb(
@@ -238,9 +200,9 @@ def run(call: Call, name: str, step: str) -> Reply:
     from fieldkit.visit.guide import guide
 
     with call.visits() as visits:
-        found = asyncio.run(guide(visits, name, call.console(), step=step, modules=call.modules))
-        good = not any(found.status(item) == "failed" for item in found.relevant)
-        return Reply(shape(found), _show(found), good=good)
+        after = asyncio.run(guide(visits, name, call.console(), step=step, modules=call.modules))
+        good = not any(after.status(item) == "failed" for item in after.relevant)
+        return Reply(data_of(after), _lines(after), good=good)
 
 
 @visit.verb(
@@ -251,8 +213,8 @@ def run(call: Call, name: str, step: str) -> Reply:
 )
 @click.argument("name", metavar="VISIT")
 @click.option("--token", default="")
-@option("--out", type=click.Path(path_type=Path), said=M("The folder the record is written to."))
-@option("--who", default="", said=M("The technician's name; the one of `fieldkit setup` unless given."))
+@option("--out", type=FILE, help=M("The folder the record is written to."))
+@person
 def finish(call: Call, name: str, token: str, out: Path | None, who: str) -> Reply:
     from fieldkit.record.handover import hand_over
 
@@ -270,8 +232,8 @@ def finish(call: Call, name: str, token: str, out: Path | None, who: str) -> Rep
 
 @visit.verb("amend", M("Open a signed visit again; the next record names the one it replaces."))
 @click.argument("name", metavar="VISIT")
-@option("--reason", required=True, said=M("Why; it stands in the next record."))
+@option("--reason", required=True, help=M("Why; it stands in the next record."))
 def amend(call: Call, name: str, reason: str) -> Reply:
     with call.visits() as visits:
-        found = visits.amend(name, reason)
-        return Reply(shape(found), heading(found))
+        opened = visits.amend(name, reason)
+        return Reply(data_of(opened), heading(opened))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.home import shipped
 from fieldkit.text import M, Message
 
 
@@ -16,12 +14,12 @@ def profiles(subject: Subject) -> Iterable[Finding]:
     from fieldkit.profile.load import load
 
     try:
-        found = load(subject.home)
+        loaded = load(subject.home)
     except FieldkitError as error:
         yield Finding(
             "profiles",
             "fail",
-            M("The profiles are not valid: {place}", place=_said(error)),
+            M("The profiles are not valid: {place}", place=_message(error)),
             error.detail,
             error.hint if isinstance(error.hint, Message) else None,
         )
@@ -31,21 +29,18 @@ def profiles(subject: Subject) -> Iterable[Finding]:
         "pass",
         M(
             "The profiles are valid: {tokens} kinds of tokens, {bureaus} bureaus.",
-            tokens=len(found.tokens),
-            bureaus=len(found.plan.bureaus),
+            tokens=len(loaded.tokens),
+            bureaus=len(loaded.plan.bureaus),
         ),
     )
 
 
 def checklists(subject: Subject) -> Iterable[Finding]:
-    from fieldkit.checklist.load import load
+    from fieldkit.checklist.load import files, load
 
-    names: dict[str, Path] = {}
-    for folder in (shipped("checklists"), subject.home.checklists):  # the technician's own win
-        if folder.is_dir():
-            names |= {path.name: path for path in sorted(folder.glob("*.yaml"))}
+    paths = files(subject.home)
     bad = False
-    for path in names.values():
+    for path in paths:
         try:
             load(path)
         except FieldkitError as error:
@@ -53,15 +48,15 @@ def checklists(subject: Subject) -> Iterable[Finding]:
             yield Finding(
                 "checklists",
                 "fail",
-                M("The checklist {file} is not valid: {place}", file=path.name, place=_said(error)),
+                M("The checklist {file} is not valid: {place}", file=path.name, place=_message(error)),
                 error.detail,
                 error.hint if isinstance(error.hint, Message) else None,
             )
     if not bad:
-        yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(names)))
+        yield Finding("checklists", "pass", M("The checklists are valid: {count}.", count=len(paths)))
 
 
-def _said(error: FieldkitError) -> Message | str:
+def _message(error: FieldkitError) -> Message | str:
     return error.message if isinstance(error.message, Message) else str(error)
 
 

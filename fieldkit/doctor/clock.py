@@ -7,18 +7,18 @@ journal's last entry, the hardware clock. With one, with the date that a service
 from __future__ import annotations
 
 import email.utils
-import http.client
 import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fieldkit import web
 from fieldkit.doctor import services
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE
+from fieldkit.pdf.errors import TimestampFailed
 from fieldkit.text import M
 
 RTC = Path("/sys/class/rtc/rtc0/since_epoch")
@@ -31,17 +31,17 @@ SET_IT = M("Set date, time and time zone of this computer before anything is sig
 
 def sane(subject: Subject) -> Iterable[Finding]:
     now = datetime.now(UTC)
-    made = datetime.fromtimestamp((PACKAGE / "__init__.py").stat().st_mtime, UTC)
+    installed = datetime.fromtimestamp((PACKAGE / "__init__.py").stat().st_mtime, UTC)
     shown = _shown(now)
     last = subject.last_entry() if subject.last_entry is not None else None
-    if now < made - SLACK:
+    if now < installed - SLACK:
         yield Finding(
             "clock",
             "fail",
             M(
                 "The clock is wrong: it shows {now}, before fieldkit was installed ({then}).",
                 now=shown,
-                then=_shown(made),
+                then=_shown(installed),
             ),
             hint=SET_IT,
         )
@@ -69,14 +69,14 @@ def _shown(moment: datetime) -> str:
 
 def hardware(subject: Subject) -> Iterable[Finding]:
     try:
-        kept = datetime.fromtimestamp(int(RTC.read_text()), UTC)
+        hardware_time = datetime.fromtimestamp(int(RTC.read_text()), UTC)
     except (OSError, ValueError):
         return  # containers and many virtual machines have none: nothing to compare with
-    if abs(datetime.now(UTC) - kept) > ZONES:
+    if abs(datetime.now(UTC) - hardware_time) > ZONES:
         yield Finding(
             "clock-hardware",
             "warning",
-            M("The hardware clock shows another day: {then}.", then=_shown(kept)),
+            M("The hardware clock shows another day: {then}.", then=_shown(hardware_time)),
             hint=M("After setting the time run `sudo hwclock --systohc`; the battery may be flat."),
         )
 
@@ -87,13 +87,13 @@ def network(subject: Subject) -> Iterable[Finding]:
     addresses = [target for target in listed if target.url.startswith(("http://", "https://"))]
     for target in sorted(addresses, key=lambda target: target.kind != "tsa"):
         before = datetime.now(UTC)
-        told = _stamped(target.url) if target.kind == "tsa" else None
-        by_stamp = told is not None
-        told = told or _date(target.url)
-        if told is None:
+        moment = _stamped(target.url) if target.kind == "tsa" else None
+        by_stamp = moment is not None
+        moment = moment or _date(target.url)
+        if moment is None:
             continue
         host = urlsplit(target.url).hostname or ""
-        yield compared(told, before, datetime.now(UTC), f"{host} ({'timestamp' if by_stamp else 'Date'})")
+        yield compared(moment, before, datetime.now(UTC), f"{host} ({'timestamp' if by_stamp else 'Date'})")
         return
     yield Finding(
         "clock-network",
@@ -103,9 +103,9 @@ def network(subject: Subject) -> Iterable[Finding]:
     )
 
 
-def compared(told: datetime, before: datetime, after: datetime, source: str) -> Finding:
-    """The finding on a time `told` by a service between `before` and `after` by this clock."""
-    apart = max(before - told, told - after, timedelta())
+def compared(moment: datetime, before: datetime, after: datetime, source: str) -> Finding:
+    """The finding on a time `moment` by a service between `before` and `after` by this clock."""
+    apart = max(before - moment, moment - after, timedelta())
     if apart > TOLERATED:
         return Finding(
             "clock-network",
@@ -119,52 +119,27 @@ def compared(told: datetime, before: datetime, after: datetime, source: str) -> 
 
 def _stamped(address: str) -> datetime | None:
     """The time in a timestamp (RFC 3161) by the authority at `address`; its signature is not judged."""
-    from asn1crypto import algos, tsp
+    from fieldkit.signature.timestamp import genuine_time
 
-    query = tsp.TimeStampReq(  # type: ignore[no-untyped-call]
-        {
-            "version": "v1",
-            "message_imprint": {
-                "hash_algorithm": algos.DigestAlgorithm({"algorithm": "sha256"}),  # type: ignore[no-untyped-call]
-                "hashed_message": bytes(32),
-            },
-            "cert_req": False,
-        }
-    )
-    answered = _asked(
-        urllib.request.Request(  # noqa: S310 (http only, by the caller)
-            address,
-            data=query.dump(),  # type: ignore[no-untyped-call]
-            headers={"Content-Type": "application/timestamp-query"},
-        )
-    )
-    if answered is None:
-        return None
     try:
-        token = tsp.TimeStampResp.load(answered[1])["time_stamp_token"]  # type: ignore[no-untyped-call]
-        told = token["content"]["encap_content_info"]["content"].parsed["gen_time"].native
-    except (ValueError, TypeError, KeyError, AttributeError):
+        return genuine_time(address, timeout=4)
+    except TimestampFailed:
         return None
-    return told if isinstance(told, datetime) else None
 
 
 def _date(address: str) -> datetime | None:
-    answered = _asked(urllib.request.Request(address, method="HEAD"))  # noqa: S310 (http only, by the caller)
-    said = answered[0] if answered is not None else ""
+    """The `Date` that the server at `address` answers with; None where there is none."""
     try:
-        return email.utils.parsedate_to_datetime(said).astimezone(UTC) if said else None
-    except ValueError:
-        return None
-
-
-def _asked(request: urllib.request.Request) -> tuple[str, bytes] | None:
-    """The `Date` and the body of the answer; None where there is none."""
-    try:
-        with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310 (http only, by the caller)
-            return answer.headers.get("Date") or "", answer.read(1 << 20)
+        date = web.exchange(web.request(address, method="HEAD"), seconds=4, largest=1 << 16).headers.get(
+            "Date"
+        )
     except urllib.error.HTTPError as error:  # a refusal carries a date too
-        return error.headers.get("Date") or "", b""
-    except (OSError, ValueError, http.client.HTTPException):
+        date = error.headers.get("Date")
+    except web.FAULTS:
+        return None
+    try:
+        return email.utils.parsedate_to_datetime(date).astimezone(UTC) if date else None
+    except ValueError:
         return None
 
 

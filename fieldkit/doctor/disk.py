@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fieldkit.doctor.probe import Probe, Subject
+from fieldkit.errors import NO_SPACE
 from fieldkit.finding import Finding
 from fieldkit.text import M, Message
 
@@ -69,7 +70,7 @@ def _refusal(folder: Path) -> tuple[Message, Message] | None:
                 M("fieldkit's folder is on a disk that is read-only."),
                 M("Choose a folder on another disk with --home; a stick may have a switch against writing."),
             )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             return (
                 M("Nothing can be written to fieldkit's folder: the disk or the quota is full."),
                 M("Make room: empty the recycle bin, move large files elsewhere."),
@@ -89,8 +90,8 @@ def _existing(path: Path) -> Path:
 
 
 def _free_nodes(folder: Path) -> int:
-    found = os.statvfs(folder)
-    return found.f_favail if found.f_files else 1  # some file systems do not count
+    volume = os.statvfs(folder)
+    return volume.f_favail if volume.f_files else 1  # some file systems do not count
 
 
 PROBES = (Probe("disk", space), Probe("home", home))

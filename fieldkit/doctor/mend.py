@@ -31,11 +31,11 @@ class MendOffer(msgspec.Struct, frozen=True):
 def offers(subject: Subject, findings: Iterable[Finding]) -> tuple[MendOffer, ...]:
     """What can be offered for `findings`; nothing that needs rights this account has no way to."""
     ids = {finding.id for finding in findings if finding.severity in ("warning", "fail")}
-    made = (
+    offered = (
         _close_home(subject) if "home" in ids else None,
         _start_readers() if "reader-service" in ids else None,
     )
-    return tuple(offer for offer in made if offer is not None)
+    return tuple(offer for offer in offered if offer is not None)
 
 
 def carry_out(offer: MendOffer, log: Path) -> Finding | None:
@@ -45,16 +45,16 @@ def carry_out(offer: MendOffer, log: Path) -> Finding | None:
             offer.work()
         except OSError as error:
             return _failed(error.strerror or "")
-    heard: list[str] = []
+    output: list[str] = []
     for step in offer.steps:
-        if run.run(step.argv, log, heard=heard.append):
-            return _failed("\n".join(heard[-5:]))
+        if run.run(step.argv, log, hear=output.append):
+            return _failed("\n".join(output[-5:]))
     return None
 
 
-def commands(made: Sequence[MendOffer]) -> dict[str, list[str]]:
+def commands(offered: Sequence[MendOffer]) -> dict[str, list[str]]:
     """Finding id to the commands that are offered for it."""
-    return {offer.probe.id: list(offer.plan.commands) for offer in made}
+    return {offer.probe.id: list(offer.plan.commands) for offer in offered}
 
 
 def _failed(detail: str) -> Finding:
@@ -67,11 +67,11 @@ def _close_home(subject: Subject) -> MendOffer | None:
     path = subject.home.path
     if os.name == "nt" or not path.is_dir():
         return None
-    found = path.stat()
-    if not stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.geteuid():
+    status = path.stat()
+    if not stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.geteuid():
         return None
     step = Step(M("Close fieldkit's folder to other accounts."), ("chmod", "700", str(path)))
-    plan = Plan(step.said, commands=(step.command,), keeps=M("What is in the folder stays as it is."))
+    plan = Plan(step.message, commands=(step.command,), keeps=M("What is in the folder stays as it is."))
     return MendOffer(_probe(disk.PROBES, "home"), plan, work=lambda: path.chmod(0o700))
 
 

@@ -7,22 +7,22 @@ from collections.abc import Iterable
 
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import prove
-from fieldkit.driver.plan import places
+from fieldkit.driver.methods import places
 from fieldkit.finding import Finding
 from fieldkit.text import M
 
 
 def look(subject: Subject) -> Iterable[Finding]:
-    here = 0
-    seen: set[str] = set()
+    count = 0
+    examined: set[str] = set()
     for profile in subject.profiles.tokens.values() if subject.profiles is not None else ():
         for place in places(profile):
             real = os.path.realpath(place)
-            finding = prove.examine(place) if real not in seen else None
-            seen.add(real)
+            finding = prove.examine(place) if real not in examined else None
+            examined.add(real)
             if finding is None:
                 continue
-            here += 1
+            count += 1
             if finding.severity == "pass":
                 yield Finding(
                     "modules", "pass", M("The driver of {profile} is here.", profile=profile.id), detail=place
@@ -30,7 +30,7 @@ def look(subject: Subject) -> Iterable[Finding]:
             else:
                 yield Finding("modules", "warning", finding.message, finding.detail, finding.hint)
     for place in subject.modules:
-        finding = prove.examine(place)
+        finding = prove.examine(place, named=True)
         if finding is None:
             yield Finding(
                 "modules",
@@ -39,7 +39,7 @@ def look(subject: Subject) -> Iterable[Finding]:
                 hint=M("Check the path given with --module."),
             )
         else:
-            here += 1
+            count += 1
             yield Finding("modules", finding.severity, finding.message, finding.detail, finding.hint)
     if subject.profiles is None:
         yield Finding(
@@ -48,7 +48,7 @@ def look(subject: Subject) -> Iterable[Finding]:
             M("Which drivers are here was not checked: the profiles cannot be read."),
             hint=M("Mend the profiles, then run `fieldkit doctor` again."),
         )
-    elif not here:
+    elif not count:
         yield Finding(
             "modules",
             "info",

@@ -46,13 +46,13 @@ class Probe(msgspec.Struct, frozen=True):
 
 def examine(subject: Subject, probes: Sequence[Probe], tell: Tell = lambda finding: None) -> list[Finding]:
     """Run all `probes` at once; `tell` gets each finding as it is made, in the calling thread."""
-    simple_queue: queue.SimpleQueue[tuple[int, Finding | None]] = queue.SimpleQueue()
-    begun = time.monotonic()
+    results: queue.SimpleQueue[tuple[int, Finding | None]] = queue.SimpleQueue()
+    since = time.monotonic()
     open_probes = dict(enumerate(probes))
     # what may take longest begins first, so that it does not wait for its turn
-    for number, probe in sorted(open_probes.items(), key=lambda each: -each[1].deadline):
+    for number, probe in sorted(open_probes.items(), key=lambda entry: -entry[1].deadline):
         threading.Thread(
-            target=_look, args=(number, probe, subject, simple_queue), name=f"probe-{probe.id}", daemon=True
+            target=_look, args=(number, probe, subject, results), name=f"probe-{probe.id}", daemon=True
         ).start()
     findings: list[Finding] = []
 
@@ -63,7 +63,7 @@ def examine(subject: Subject, probes: Sequence[Probe], tell: Tell = lambda findi
     while open_probes:
         soonest = min(probe.deadline for probe in open_probes.values())
         try:
-            number, finding = simple_queue.get(timeout=max(begun + soonest - time.monotonic(), 0))
+            number, finding = results.get(timeout=max(since + soonest - time.monotonic(), 0))
         except queue.Empty:
             for number in [n for n, probe in open_probes.items() if probe.deadline <= soonest]:
                 take(_too_slow(open_probes.pop(number)))
@@ -78,15 +78,15 @@ def examine(subject: Subject, probes: Sequence[Probe], tell: Tell = lambda findi
 
 
 def _look(
-    number: int, probe: Probe, subject: Subject, simple_queue: queue.SimpleQueue[tuple[int, Finding | None]]
+    number: int, probe: Probe, subject: Subject, results: queue.SimpleQueue[tuple[int, Finding | None]]
 ) -> None:
     try:
         for finding in probe.look(subject):
-            simple_queue.put((number, finding))
+            results.put((number, finding))
     except Exception as error:  # one probe's fault must not hide what the others saw
-        simple_queue.put((number, _broken(probe, error)))
+        results.put((number, _broken(probe, error)))
     finally:
-        simple_queue.put((number, None))
+        results.put((number, None))
 
 
 def _too_slow(probe: Probe) -> Finding:

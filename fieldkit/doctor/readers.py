@@ -14,7 +14,7 @@ from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import pcsc, usb
 from fieldkit.driver.ask import ask
 from fieldkit.finding import Finding
-from fieldkit.text import M
+from fieldkit.text import M, Message
 
 SOCKET = Path("/run/pcscd/pcscd.comm")
 MOUNTS = Path("/proc/self/mounts")
@@ -22,37 +22,13 @@ MOUNTS = Path("/proc/self/mounts")
 
 def service(subject: Subject) -> Iterable[Finding]:
     answer = pcsc.readers()
-    remote = bool(subject.environment.get("SSH_CONNECTION"))
-    if not answer.trouble:
+    if answer.trouble:
+        remote = bool(subject.environment.get("SSH_CONNECTION"))
+        message, detail, hint = _trouble(answer, remote)
+        yield Finding("reader-service", "warning", message, detail, hint)
+    else:
         yield Finding("reader-service", "pass", M("The reader service answers."))
         yield from _readers(answer)
-    elif answer.trouble == "no-library":
-        yield Finding(
-            "reader-service",
-            "warning",
-            M("PC/SC is not installed: no reader can be used. Tokens in software work."),
-            hint=advice.bring("PC/SC", "pcscd libccid"),
-        )
-    elif answer.trouble == "no-service":
-        yield _not_running(answer)
-    elif answer.trouble == "refused":
-        yield Finding(
-            "reader-service",
-            "warning",
-            M("The reader service refuses this account, because it came over SSH.") if remote else _REFUSED,
-            detail=" ".join((answer.code, *_refusals())),
-            hint=M(
-                "Work at the machine itself, or have an administrator allow org.debian.pcsc-lite.access_pcsc."
-            ),
-        )
-    else:
-        yield Finding(
-            "reader-service",
-            "warning",
-            M("The reader service answers with an error."),
-            detail=answer.code,
-            hint=advice.restart_readers(),
-        )
     yield from _unserved(answer)
     yield from _hidden()
 
@@ -60,47 +36,38 @@ def service(subject: Subject) -> Iterable[Finding]:
 _REFUSED = M("The reader service refuses this account; over SSH it does so unless a polkit rule allows it.")
 
 
+def _trouble(answer: pcsc.Readers, remote: bool) -> tuple[Message, str, Message]:
+    """Why the reader service is of no use, technically too, and what to do. remote: over SSH."""
+    linux = sys.platform.startswith("linux")
+    match answer.trouble:
+        case "refused":
+            by_ssh = M("The reader service refuses this account, because it came over SSH.")
+            message = by_ssh if remote else _REFUSED
+            hint = M(
+                "Work at the machine itself, or have an administrator allow org.debian.pcsc-lite.access_pcsc."
+            )
+            return message, " ".join((answer.code, *_refusals())), hint
+        case "no-service" if linux and daemon() and _is_socket(SOCKET) and not os.access(SOCKET, os.W_OK):
+            message = M("The reader service runs, but this account may not reach it.")
+            return message, str(SOCKET), M("Check the rights of {path}.", path=str(SOCKET))
+        case "no-service" if not linux or daemon():
+            message = M("The reader service is not running. Tokens in software work.")
+            return message, answer.code, advice.start_readers()
+        case "no-service" | "no-library":
+            message = M("PC/SC is not installed: no reader can be used. Tokens in software work.")
+            return message, answer.code, advice.bring("PC/SC", "pcscd libccid")
+        case _:
+            message = M("The reader service answers with an error.")
+            return message, answer.code, advice.restart_readers()
+
+
 def _refusals() -> tuple[str, ...]:
     """What polkit told the system's journal of it last, where that may be read."""
     if shutil.which("journalctl") is None:
         return ()
-    asked = ("journalctl", "--unit=pcscd", "--lines=50", "--output=cat", "--no-pager")
-    lines = [line for line in ask(asked).out.splitlines() if "NOT authorized for action" in line]
+    argv = ("journalctl", "--unit=pcscd", "--lines=50", "--output=cat", "--no-pager")
+    lines = [line for line in ask(argv).out.splitlines() if "NOT authorized for action" in line]
     return tuple(lines[-1:])
-
-
-def _not_running(answer: pcsc.Readers) -> Finding:
-    if not sys.platform.startswith("linux"):
-        return Finding(
-            "reader-service",
-            "warning",
-            M("The reader service is not running. Tokens in software work."),
-            detail=answer.code,
-            hint=advice.start_readers(),
-        )
-    if daemon() is None:
-        return Finding(
-            "reader-service",
-            "warning",
-            M("PC/SC is not installed: no reader can be used. Tokens in software work."),
-            detail=answer.code,
-            hint=advice.bring("PC/SC", "pcscd libccid"),
-        )
-    if _is_socket(SOCKET) and not os.access(SOCKET, os.W_OK):
-        return Finding(
-            "reader-service",
-            "warning",
-            M("The reader service runs, but this account may not reach it."),
-            detail=str(SOCKET),
-            hint=M("Check the rights of {path}.", path=str(SOCKET)),
-        )
-    return Finding(
-        "reader-service",
-        "warning",
-        M("The reader service is not running. Tokens in software work."),
-        detail=answer.code,
-        hint=advice.start_readers(),
-    )
 
 
 def daemon() -> str | None:

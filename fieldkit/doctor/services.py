@@ -84,23 +84,23 @@ def reach(url: str, proxy: str | None = None) -> Reachability:
     host, scheme = parts.hostname or "", parts.scheme
     through = network.proxy(scheme, host) if proxy is None else proxy
     times: dict[str, int] = {}
-    stage, begun = "name", time.monotonic()
-    told = network.named(through) if through else ""
+    stage, since = "name", time.monotonic()
+    shown_proxy = network.named(through) if through else ""
 
     def next_stage(name: str) -> None:
-        nonlocal stage, begun
-        times[stage] = round(1000 * (time.monotonic() - begun))
-        stage, begun = name, time.monotonic()
+        nonlocal stage, since
+        times[stage] = round(1000 * (time.monotonic() - since))
+        stage, since = name, time.monotonic()
 
     link: socket.socket | None = None
     try:
         port = parts.port or PORTS[scheme]
         first = network.place(through) if through else parts
-        found = socket.getaddrinfo(
+        addresses = socket.getaddrinfo(
             first.hostname, first.port or (80 if through else port), type=socket.SOCK_STREAM
         )
         next_stage("connection")
-        link = _connect(found)
+        link = _connect(addresses)
         if through and scheme == "https":
             _tunnel(link, host, port)
         next_stage("tls" if scheme == "https" else "answer")
@@ -108,22 +108,22 @@ def reach(url: str, proxy: str | None = None) -> Reachability:
             link = ssl.create_default_context().wrap_socket(link, server_hostname=host)
             next_stage("answer")
         if scheme not in ("http", "https"):
-            return Reachability(times, proxy=told)
+            return Reachability(times, proxy=shown_proxy)
         path = f"/fieldkit-{secrets.token_hex(8)}"
-        asked = f"http://{parts.netloc.rpartition('@')[2]}{path}" if through and scheme == "http" else path
-        status, portal = _ask(link, parts.netloc.rpartition("@")[2], asked, scheme)
+        target = f"http://{parts.netloc.rpartition('@')[2]}{path}" if through and scheme == "http" else path
+        status, portal = _ask(link, parts.netloc.rpartition("@")[2], target, scheme)
         next_stage("")
     except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
-        return Reachability(times, failed=stage, reason=_reason(error), proxy=told)
+        return Reachability(times, failed=stage, reason=_reason(error), proxy=shown_proxy)
     finally:
         if link is not None:
             link.close()
-    return Reachability(times, status=status, portal=portal, proxy=told)
+    return Reachability(times, status=status, portal=portal, proxy=shown_proxy)
 
 
-def _connect(found: Sequence[tuple[Any, ...]]) -> socket.socket:
+def _connect(addresses: Sequence[tuple[Any, ...]]) -> socket.socket:
     problem: OSError = OSError("no address")
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in addresses:
         link = socket.socket(family, kind, protocol)
         link.settimeout(STEP)
         try:
@@ -254,7 +254,9 @@ def _of_authorities(profiles: Profiles, kind: ServiceKind) -> list[str]:
     """The addresses of this kind that the profiles of the authorities in use have; none invented."""
     if kind not in ("tsa", "ocsp", "crl"):
         return []
-    return list(dict.fromkeys(each.url for one in used(profiles) for each in getattr(one, kind)))
+    return list(
+        dict.fromkeys(endpoint.url for authority in used(profiles) for endpoint in getattr(authority, kind))
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,7 @@ KNOWN = ("debian", "ubuntu")
 def operating_system(subject: Subject) -> Iterable[Finding]:
     name = distribution.described()
     processor = platform.machine()
+    linux = sys.platform.startswith("linux")
     if processor.lower() not in PROCESSORS:
         yield Finding(
             "system",
@@ -31,7 +32,7 @@ def operating_system(subject: Subject) -> Iterable[Finding]:
             ),
             hint=M("Use a computer with a 64-bit Intel, AMD or ARM processor."),
         )
-    elif sys.platform.startswith("linux") and not set(KNOWN).intersection(distribution.family()):
+    elif not (linux and set(KNOWN).intersection(distribution.family())):
         yield Finding(
             "system",
             "info",
@@ -40,18 +41,9 @@ def operating_system(subject: Subject) -> Iterable[Finding]:
                 system=name,
                 processor=processor,
             ),
-            hint=M("`fieldkit driver plan` shows whether a driver can be installed; everything else works."),
-        )
-    elif not sys.platform.startswith("linux"):
-        yield Finding(
-            "system",
-            "info",
-            M(
-                "{system} on {processor}: fieldkit was not tried here, only on Debian and Ubuntu.",
-                system=name,
-                processor=processor,
-            ),
-            hint=M("Look at each command of `fieldkit driver plan` before you agree to it."),
+            hint=M("`fieldkit driver plan` shows whether a driver can be installed; everything else works.")
+            if linux
+            else M("Look at each command of `fieldkit driver plan` before you agree to it."),
         )
     else:
         yield Finding("system", "pass", M("{system} on {processor}.", system=name, processor=processor))

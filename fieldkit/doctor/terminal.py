@@ -67,7 +67,7 @@ def letters(subject: Subject) -> Iterable[Finding]:
 
 
 def colours(subject: Subject) -> Iterable[Finding]:
-    told = colour_count(subject.environment)
+    count = colour_count(subject.environment)
     if subject.environment.get("TERM") == "dumb":
         yield Finding(
             "terminal-colours",
@@ -75,10 +75,10 @@ def colours(subject: Subject) -> Iterable[Finding]:
             M("This terminal is a dumb one: it cannot show screens."),
             hint=M("Use `fieldkit visit run`, or set TERM to what the terminal is (xterm-256color)."),
         )
-    elif told == 0:
+    elif count == 0:
         yield Finding("terminal-colours", "info", M("Colours are off; every state is said in words as well."))
     else:
-        yield Finding("terminal-colours", "pass", M("The terminal has {count} colours.", count=told))
+        yield Finding("terminal-colours", "pass", M("The terminal has {count} colours.", count=count))
 
 
 def link(subject: Subject) -> Iterable[Finding]:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 
 from fieldkit.doctor import advice
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
+from fieldkit.program import run
 from fieldkit.text import M
+from fieldkit.validation.judges import JUDGES
 
-# program: how it tells its version, and the package that brings it
-PROGRAMS = {
-    "pdfsig": (("-v",), "poppler-utils"),
-    "openssl": (("version",), "openssl"),
-    "mutool": (("-v",), "mupdf-tools"),
-    "qpdf": (("--version",), "qpdf"),
-}
-NEEDED = ("pdfsig", "openssl")
+# program: how it tells its version, and the package that brings it; qpdf mends what can be signed only then
+PROGRAMS = {judge.program: (judge.version, judge.package) for judge in JUDGES}
+PROGRAMS["qpdf"] = (("--version",), "qpdf")
+NEEDED = tuple(judge.program for judge in JUDGES if judge.needed)
 
 
 def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
@@ -35,10 +32,8 @@ def _looker(program: str) -> Callable[[Subject], Iterable[Finding]]:
                 hint=advice.bring(program, package),
             )
             return
-        done = subprocess.run(
-            [path, *arguments], capture_output=True, text=True, errors="replace", timeout=10
-        )
-        version = re.search(r"\d+(?:\.\d+)+", done.stdout + done.stderr)
+        done = run([path, *arguments], timeout=10)
+        version = re.search(r"\d+(?:\.\d+)+", done.text + done.complaint)
         yield Finding(
             f"validator-{program}",
             "pass",

@@ -4,5 +4,5 @@
     done = install(wanted, logs, tell=print)
     prove(profile.id, places(profile), load_module)
 
-One file for each way to install: apt, rpm, macOS packages, Windows installers, plain files.
+One class for each way to install (`DriverInstaller`), all of them in the table `methods.INSTALLERS`.
 """

@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from threading import Event
 
 import msgspec
 
-from fieldkit.driver import apt_errors, run
+from fieldkit.driver import apt_errors
 from fieldkit.driver.ask import ask
 from fieldkit.driver.errors import PackageDamaged, PackageUnknown
-from fieldkit.driver.steps import DebFile, DriverPlan, Package, Step, Tell
-from fieldkit.errors import Cancelled
+from fieldkit.driver.installer import DriverInstaller
+from fieldkit.driver.steps import DebFile, DriverPlan, Package, PackageChanges, Step
 from fieldkit.operator import Progress
 from fieldkit.profile import names
+from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M, Message
 
 LOCK_WAIT = 30  # seconds apt waits for another installer to finish
@@ -55,14 +56,6 @@ DPKG = Path("/var/lib/dpkg")
 LISTS = Path("/var/lib/apt/lists")
 
 
-class PackageChanges(msgspec.Struct, frozen=True):
-    """What an installation would change: packages new, upgraded, and the bytes to download."""
-
-    new: tuple[Package, ...] = ()
-    upgraded: tuple[Package, ...] = ()
-    download: int = 0
-
-
 class Fetch(msgspec.Struct, frozen=True):
     """A package file as the package lists know it: where it is, its name, size and hash."""
 
@@ -79,50 +72,27 @@ def available() -> bool:
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
     """Name to version of those of `packages` that are fully installed."""
-    wanted = list(packages)
-    if not wanted:
+    return {name: version for name, (version, state) in _known(packages).items() if state in ("ii", "hi")}
+
+
+def states(packages: Iterable[str]) -> dict[str, str]:
+    """Name to dpkg's state ("ii", "iU", "rc" …) of those of `packages` that it knows."""
+    return {name: state for name, (_, state) in _known(packages).items() if state}
+
+
+def _known(packages: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Name to version and state of those of `packages` that dpkg knows."""
+    names = sorted(set(packages))
+    if not names:
         return {}
     shape = "--showformat=${Package}\t${Version}\t${db:Status-Abbrev}\n"
-    answer = ask(("dpkg-query", "--show", shape, "--", *wanted))
-    rows = (line.split("\t") for line in answer.out.splitlines())
-    return {row[0]: row[1] for row in rows if len(row) == 3 and row[2].strip() in ("ii", "hi")}
+    rows = (line.split("\t") for line in ask(("dpkg-query", "--show", shape, "--", *names)).out.splitlines())
+    return {row[0]: (row[1], row[2].strip()) for row in rows if len(row) == 3}
 
 
 def at_least(version: str, least: str) -> bool:
     """`version` is `least` or later, as Debian compares them."""
     return ask(("dpkg", "--compare-versions", version, "ge", least)).status == 0
-
-
-def traces(names: Iterable[str]) -> dict[str, str]:
-    """Name to dpkg's state ("ii", "iU", "iF" …) of those of `names` that are on this machine, if only half.
-
-    A package of which only settings are left ("rc") is not.
-    """
-    return {name: state for name, state in _states(names).items() if state[1:2] not in ("n", "c")}
-
-
-def settings_of(names: Iterable[str]) -> set[str]:
-    """Those of `names` that were removed from this machine, but whose settings were kept."""
-    return {name for name, state in _states(names).items() if state[1:2] == "c"}
-
-
-def _states(names: Iterable[str]) -> dict[str, str]:
-    wanted = sorted(set(names))
-    if not wanted:
-        return {}
-    answer = ask(("dpkg-query", "--show", "--showformat=${Package}\t${db:Status-Abbrev}\n", "--", *wanted))
-    rows = (line.split("\t") for line in answer.out.splitlines())
-    return {row[0]: row[1].strip() for row in rows if len(row) == 2 and row[1].strip()}
-
-
-def owner(path: str) -> Package | None:
-    """The package that brought the file at `path`."""
-    found = ask(("dpkg-query", "--search", "--", path)).out.partition(":")[0]
-    return (
-        next((Package(name, version) for name, version in installed([found]).items()), None)
-        if found
-        else None
-    )
 
 
 def interrupted() -> bool:
@@ -141,11 +111,11 @@ def changes(wanted: Sequence[str], *options: str, files: Sequence[Path] = ()) ->
 
     Raises the types of `errors` for what cannot be installed.
     """
-    said = _planned(_arguments(wanted, files), options)
+    output = _planned(_arguments(wanted, files), options)
     return PackageChanges(
-        _section(said, "NEW packages will be installed"),
-        _section(said, "packages will be upgraded"),
-        sum(fetch.size for fetch in _fetches(said)),
+        _section(output, "NEW packages will be installed"),
+        _section(output, "packages will be upgraded"),
+        sum(fetch.size for fetch in _fetches(output)),
     )
 
 
@@ -157,7 +127,7 @@ def fetches(wanted: Sequence[str], *options: str) -> tuple[Fetch, ...]:
 def _arguments(wanted: Sequence[str], files: Sequence[Path] = ()) -> tuple[str, ...]:
     """What apt-get is told to install; a name that is none would be an option, a file or an address to it."""
     for name in wanted:
-        if not names.is_package(name):
+        if not names.PACKAGE.fullmatch(name):
             raise PackageUnknown(
                 M("`{name}` is not the name of a package.", name=name),
                 unchanged=M("Nothing was installed."),
@@ -169,19 +139,19 @@ def _arguments(wanted: Sequence[str], files: Sequence[Path] = ()) -> tuple[str, 
 def _planned(arguments: Sequence[str], options: Sequence[str]) -> str:
     done = ask((*SURROUNDINGS, "apt-get", "install", "--print-uris", "-V", *QUIET, *options, *arguments))
     if done.status:
-        raise apt_errors.recognise((done.out + done.err).splitlines())
+        raise APT.recognise((done.out + done.err).splitlines())
     return done.out
 
 
-def _section(said: str, title: str) -> tuple[Package, ...]:
+def _section(output: str, title: str) -> tuple[Package, ...]:
     """The packages under one of apt's headings, each with the version it would have."""
-    found = re.search(rf"^The following {title}:\n((?:   .*\n)*)", said, re.MULTILINE)
-    rows = re.findall(r"^   (\S+) \((?:\S+ => )?([^)]+)\)", found[1] if found else "", re.MULTILINE)
+    section = re.search(rf"^The following {title}:\n((?:   .*\n)*)", output, re.MULTILINE)
+    rows = re.findall(r"^   (\S+) \((?:\S+ => )?([^)]+)\)", section[1] if section else "", re.MULTILINE)
     return tuple(Package(name, version) for name, version in rows)
 
 
-def _fetches(said: str) -> tuple[Fetch, ...]:
-    rows = re.finditer(r"^'([^']+)' (\S+) (\d+) (\S*)$", said, re.MULTILINE)
+def _fetches(output: str) -> tuple[Fetch, ...]:
+    rows = re.finditer(r"^'([^']+)' (\S+) (\d+) (\S*)$", output, re.MULTILINE)
     return tuple(Fetch(row[1], row[2], int(row[3]), row[4].partition("SHA256:")[2]) for row in rows)
 
 
@@ -204,12 +174,11 @@ def architecture() -> str:
     return ask(("dpkg", "--print-architecture")).out.strip()
 
 
-def finish_step(prefix: Sequence[str]) -> Step:
-    """The step that finishes an installation that was broken off earlier."""
-    return Step(
-        M("Finish the installation that was broken off earlier."),
-        (*prefix, *SURROUNDINGS, "dpkg", "--configure", "-a", "--force-confold"),
-    )
+def finish_steps(prefix: Sequence[str]) -> tuple[Step, ...]:
+    """The step that finishes an installation that was broken off earlier; none where none was."""
+    message = M("Finish the installation that was broken off earlier.")
+    argv = (*prefix, *SURROUNDINGS, "dpkg", "--configure", "-a", "--force-confold")
+    return (Step(message, argv),) if interrupted() else ()
 
 
 def refresh_step(prefix: Sequence[str]) -> Step:
@@ -241,83 +210,92 @@ def remove_step(prefix: Sequence[str], gone: Sequence[str], verb: str = "purge")
     )
 
 
-def expected(plan: DriverPlan) -> tuple[str, ...]:
-    """The packages that carrying out `plan` would touch, asked of apt where the plan could not yet."""
-    packages = (*plan.new, *plan.changed)
-    if not packages:  # the lists were fetched only now
-        files = [copy.target for copy in plan.copies]
-        made = changes((), files=files) if files else changes(plan.wanted)
-        packages = (*made.new, *made.upgraded)
-    return tuple(package.name for package in packages)
-
-
-def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
-    """The steps that take the packages `added` away again; older settings of those in `keeping` stay."""
-    argv = next(step.argv for step in plan.steps if step.installs)
-    prefix = argv[: argv.index(SURROUNDINGS[0])]
-    kept = [name for name in added if name in keeping]
-    gone = [name for name in added if name not in keeping]
-    steps = ((gone, "purge"), (kept, "remove"))
-    return tuple(remove_step(prefix, which, verb) for which, verb in steps if which)
-
-
-def by_hand(wanted: Sequence[str], *, finish: bool = False, refresh: bool = False) -> tuple[str, ...]:
+def by_hand(wanted: Sequence[str], *, refresh: bool = False) -> tuple[str, ...]:
     """The commands an administrator types at a prompt for the same."""
     return (
-        *(("sudo dpkg --configure -a",) if finish else ()),
+        *(("sudo dpkg --configure -a",) if interrupted() else ()),
         *(("sudo apt-get update",) if refresh else ()),
         "sudo apt-get install --no-install-recommends " + shlex.join(wanted),
     )
 
 
-def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:
-    """Run an apt or dpkg step to its end; raise what went wrong. False: no restart is needed.
+class AptInstaller(DriverInstaller):
+    """Installs packages from this machine's sources or a kit, and makers' .deb files with what they need."""
 
-    stop: breaks off while apt downloads; once dpkg works it is let finish, and then `Cancelled`
-    is raised, so that the caller can undo.
-    """
-    reader = _Reader(step.said, tell)
-    status = run.run(step.argv, log, heard=reader.hear, stop=stop, may_stop=lambda: not reader.unpacking)
-    if stop is not None and stop.is_set():
-        raise Cancelled(M("The installation was broken off."), hint=M("Run it again to go on."))
-    # apt-get update exits with 0 though every source failed
-    unread = not step.required and (lists_empty() or apt_errors.captive(reader.lines))
-    if unread or (status and step.required):
-        raise apt_errors.recognise(reader.lines)
-    if tell is not None:
-        tell(Progress(step.said, 200, 200))
-    return False
-
-
-class _Reader:
-    """Reads apt's output: status lines become progress, the rest is kept to recognise an error by."""
-
+    complaints = apt_errors.COMPLAINTS
     # dlstatus:<n>:<percent>:<words>  pmstatus:<package>:<percent>:<words>
     STATUS = re.compile(r"(dlstatus|pmstatus):([^:]*):([\d.]+):")
+    unpacking = re.compile(r"pmstatus:[^:]*:[\d.]+:")
 
-    def __init__(self, message: Message, tell: Tell | None) -> None:
-        self._said = message
-        self._tell = tell
-        self._done = -1
-        self.unpacking = False
-        self.lines: list[str] = []
+    def available(self) -> bool:
+        return sys.platform.startswith("linux") and available()
 
-    def hear(self, line: str) -> None:
-        found = self.STATUS.search(line)
-        if found is None:
-            self.lines = [*self.lines[-199:], line]
-            return
-        self.unpacking = self.unpacking or found[1] == "pmstatus"
-        share = min(round(float(found[3])), 100)
-        package = found[2].partition("/")[0]
-        if found[1] == "dlstatus":  # downloading is the first half of the road
-            self._say(M("Downloading packages"), share)
-        elif package == "dpkg-exec":  # dpkg itself, between packages
-            self._say(self._said, 100 + share)
-        else:
-            self._say(M("Installing {package}", package=package), 100 + share)
+    def owner(self, path: str) -> Package | None:
+        name = self.query(("dpkg-query", "--search", "--", path)).out.partition(":")[0]
+        packages = installed([name]) if name else {}
+        return next((Package(name, version) for name, version in packages.items()), None)
 
-    def _say(self, text: Message, done: int) -> None:
-        if self._tell is not None and done > self._done:
-            self._done = done
-            self._tell(Progress(text, done, 200))
+    def installed(self, names: Collection[str]) -> dict[str, str]:
+        return installed(names)
+
+    def changes(self, path: Path) -> PackageChanges:
+        return changes((), files=[path])
+
+    def steps(self, file: PackageFile, path: Path, prefix: Sequence[str]) -> tuple[Step, ...]:
+        message = M("Install {file}.", file=file.file)
+        return (*finish_steps(prefix), install_step(prefix, (), message, files=[path]))
+
+    def by_hand(self, file: PackageFile, path: Path) -> tuple[str, ...]:
+        return by_hand([str(path.absolute())])
+
+    def progress(self, step: Step, line: str) -> Progress | None:
+        status = self.STATUS.search(line)
+        if status is None:
+            return None
+        share = min(round(float(status[3])), 100)
+        package = status[2].partition("/")[0]
+        if status[1] == "dlstatus":  # downloading is the first half of the road
+            return Progress(M("Downloading packages"), share, 200)
+        if package == "dpkg-exec":  # dpkg itself, between packages
+            return Progress(step.message, 100 + share, 200)
+        return Progress(M("Installing {package}", package=package), 100 + share, 200)
+
+    def judge(self, step: Step, status: int, lines: Collection[str]) -> bool:
+        # apt-get update exits with 0 though every source failed
+        if not step.required and (lists_empty() or apt_errors.captive(lines)):
+            raise self.recognise(lines)
+        return super().judge(step, status, lines)
+
+    def detail(self, lines: Sequence[str]) -> str:
+        marks = ("E:", "W:", "Err:", "dpkg:", "dpkg-deb:", "pmerror:")
+        complaints = [line for line in lines if line.startswith(marks) or "error" in line.lower()]
+        return "\n".join(list(dict.fromkeys(complaints))[-8:] or lines[-5:])
+
+    def expected(self, plan: DriverPlan) -> tuple[str, ...]:
+        packages = (*plan.new, *plan.changed)
+        if not packages:  # the lists were fetched only now
+            files = [copy.target for copy in plan.copies]
+            made = changes((), files=files) if files else changes(plan.wanted)
+            packages = (*made.new, *made.upgraded)
+        return tuple(package.name for package in packages)
+
+    def traces(self, names: Collection[str]) -> dict[str, str]:
+        """Also of those that are only half here; of which only settings are left ("rc") is not."""
+        return {name: state for name, state in states(names).items() if state[1:2] not in ("n", "c")}
+
+    def settings_of(self, names: Collection[str]) -> set[str]:
+        return {name for name, state in states(names).items() if state[1:2] == "c"}
+
+    def removal(
+        self, plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()
+    ) -> tuple[Step, ...]:
+        with_settings = [name for name in added if name not in keeping]
+        without = [name for name in added if name in keeping]
+        return tuple(
+            remove_step(plan.prefix or (), packages, verb)
+            for packages, verb in ((with_settings, "purge"), (without, "remove"))
+            if packages
+        )
+
+
+APT = AptInstaller()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PureWindowsPath
@@ -11,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from fieldkit import program
 from fieldkit.driver.errors import NoInstaller
 from fieldkit.text import M
 
@@ -29,11 +29,6 @@ class SystemQuery(Protocol):
     """How a program is asked: by `ask`, or by what stands in for a system that is not at hand."""
 
     def __call__(self, argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer: ...
-
-
-def surroundings(values: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a program that is run: on Windows it looks for no program in the current folder."""
-    return {**os.environ, "NoDefaultCurrentDirectoryInExePath": "1", **(values or {})}
 
 
 def system32(name: str) -> str:
@@ -56,23 +51,11 @@ def ask(argv: Sequence[str], values: Mapping[str, str] | None = None) -> Answer:
 
     values: what its environment has besides, for what must not be read as a part of the command.
     """
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=DEADLINE,
-            env=surroundings(values),
-        )
-    except FileNotFoundError as error:
+    if shutil.which(argv[0]) is None:
         raise NoInstaller(
             M("This system has no {program}.", program=argv[0]),
             unchanged=M("Nothing was installed."),
             hint=M("Install the driver with this system's own means, or on another computer."),
-            detail=str(error),
-        ) from None
-    except subprocess.TimeoutExpired:
-        return Answer(-1, "", f"{argv[0]}: no answer in {DEADLINE} s")
-    return Answer(done.returncode, done.stdout, done.stderr)
+        )
+    done = program.run(argv, timeout=DEADLINE, variables=values)
+    return Answer(done.status, done.text, done.complaint)

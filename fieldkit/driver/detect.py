@@ -16,14 +16,14 @@ from typing import Literal
 
 import msgspec
 
-from fieldkit.driver import apt, library, macos, pcsc, prove, rpm, services, usb, windows
-from fieldkit.driver.methods import InstallMethod, chosen, kinds, places
+from fieldkit.driver import apt, pcsc, prove, services, usb, windows
+from fieldkit.driver.methods import InstallMethod, chosen, installers, owner, places
 from fieldkit.driver.steps import Package
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.profile.driver import Known
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message
+from fieldkit.token import library
 
 
 class Detected(msgspec.Struct, frozen=True):
@@ -85,17 +85,17 @@ def detect(
         reader for reader in (pcsc.readers().readers if readers is None else readers) if reader.present
     ]
     plugged = list(usb.devices() if devices is None else devices)
-    detecteds = [_in_reader(profiles, reader) for reader in present]
-    told = {name for token in detecteds for name in token.profiles}
+    tokens = [_in_reader(profiles, reader) for reader in present]
+    served = {name for token in tokens for name in token.profiles}
     for device in plugged:
         serving = _serving(profiles, "usb", device.id)
-        if told.intersection(serving) or (detecteds and not serving):
+        if served.intersection(serving) or (tokens and not serving):
             continue  # the reader service has told of it
         if serving or device.smart_card:
-            detecteds.append(
+            tokens.append(
                 Detected("usb", device.name, usb=device.id, profiles=tuple(serving), known=_first(serving))
             )
-    return tuple(detecteds)
+    return tuple(tokens)
 
 
 def state(profile: TokenProfile) -> DriverState:
@@ -105,13 +105,12 @@ def state(profile: TokenProfile) -> DriverState:
     have = apt.installed(packages) if packages else {}
     known = {module.path: module.known for module in profile.modules_of()}
     if way is not None:
-        known.setdefault(way.module, _known(way.known))
-    looks = [(place, prove.examine(place)) for place in places(profile)]
+        known.setdefault(way.source.module, way.source.known)
     files: dict[str, InstalledModule] = {}
     findings: list[Finding] = []
-    for place, finding in looks:
+    for place, finding in _examined(profile):
         real = os.path.realpath(place)
-        if finding is None or real in files:  # one file may have two names
+        if real in files:  # one file may have two names
             continue
         files[real] = _here(place, finding, known.get(place, ""))
         if finding.severity != "pass":
@@ -128,7 +127,7 @@ def state(profile: TokenProfile) -> DriverState:
         findings=(*findings, *old),
         wanted=wanted,
         way=way.kind if way is not None else "",
-        known=way.known if way is not None else "",
+        known=way.source.known if way is not None else "",
     )
 
 
@@ -143,6 +142,12 @@ def conflicts(tokens: Iterable[Detected], profiles: Mapping[str, TokenProfile]) 
     return tuple({(finding.id, str(finding.message)): finding for finding in findings}.values())
 
 
+def _examined(profile: TokenProfile) -> list[tuple[str, Finding]]:
+    """The modules of the profile that are here, and what each file is."""
+    looks = ((place, prove.examine(place)) for place in places(profile))
+    return [(place, finding) for place, finding in looks if finding is not None]
+
+
 def _in_reader(profiles: Mapping[str, TokenProfile], reader: pcsc.Reader) -> Detected:
     by: Literal["atr", "reader"] = "atr"
     serving = _serving(profiles, "atr", reader.atr)
@@ -153,27 +158,23 @@ def _in_reader(profiles: Mapping[str, TokenProfile], reader: pcsc.Reader) -> Det
 
 def _serving(profiles: Mapping[str, TokenProfile], by: str, value: str) -> dict[str, str]:
     """The profiles that serve what shows `value`, the best first, each with how well that is known."""
-    found: list[tuple[tuple[bool, int, str], str, str]] = []
+    ranked: list[tuple[tuple[bool, int, str], str, str]] = []
     for profile in profiles.values():
         if by == "atr" and profile.matches_atr(value):
             # an ATR without wildcards says more than one with
             exact = {atr.value: atr.known for atr in profile.atr}
             masked = next((atr.known for atr in profile.atr if "?" in atr.value), "documented")
             known = exact.get(value, masked)
-            found.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
+            ranked.append(((value not in exact, _RANK[known], profile.id), profile.id, known))
         elif by == "usb" and profile.matches_usb(value):
-            known = next(each.known for each in profile.usb if each.id == value.lower())
-            found.append(((False, _RANK[known], profile.id), profile.id, known))
+            known = next(device.known for device in profile.usb if device.id == value.lower())
+            ranked.append(((False, _RANK[known], profile.id), profile.id, known))
         elif by == "reader" and any(_word(part, value) for part in profile.reader):
-            found.append(((False, 0, profile.id), profile.id, "hypothesis"))
-    return {id: known for _, id, known in sorted(found)}
+            ranked.append(((False, 0, profile.id), profile.id, "hypothesis"))
+    return {id: known for _, id, known in sorted(ranked)}
 
 
 _RANK = {"confirmed": 0, "documented": 1, "hypothesis": 2}
-
-
-def _known(word: str) -> Known:
-    return word if word in ("confirmed", "documented") else "hypothesis"  # type: ignore[return-value]
 
 
 def _first(serving: Mapping[str, str]) -> str:
@@ -187,23 +188,11 @@ def _word(part: str, name: str) -> bool:
 def _here(place: str, finding: Finding, known: str) -> InstalledModule:
     package = Package("")
     with contextlib.suppress(FieldkitError, OSError):
-        package = _owner(place)
+        package = owner(place)
     kind = finding.detail or ""
     with contextlib.suppress(OSError):
-        kind = str(library.read(Path(place)))
+        kind = str(library.read_header(Path(place)))
     return InstalledModule(place, kind, finding.severity == "pass", package.version, package.name, known)
-
-
-def _owner(place: str) -> Package:
-    """The package and version that the system knows the file at `place` by; empty where it does not."""
-    real = os.path.realpath(place)
-    if sys.platform == "win32":
-        return Package("", windows.file_version(place))
-    if sys.platform == "darwin":
-        return Package(*macos.owner(real))
-    if "apt" in kinds():
-        return apt.owner(real) or apt.owner(place) or Package("")
-    return (rpm.owner(real) if "rpm" in kinds() else None) or Package("")
 
 
 def _wanted(way: InstallMethod | None) -> dict[str, str]:
@@ -218,15 +207,15 @@ def _too_old(
     way: InstallMethod | None, have: Mapping[str, str], here: Sequence[InstalledModule]
 ) -> tuple[Finding, ...]:
     """Where the version that is here is older than the profile asks."""
-    told: list[tuple[str, str, str]] = []
+    outdated: list[tuple[str, str, str]] = []
     if way is not None and way.apt is not None:
-        told = [
+        outdated = [
             (name, have[name], least)
             for name, least in way.apt.least.items()
             if name in have and not apt.at_least(have[name], least)
         ]
     elif way is not None and way.file is not None and way.file.version:
-        told = [
+        outdated = [
             (PurePath(module.path).name, module.version, way.file.version)
             for module in here
             if module.path == way.file.module and module.version and _older(module.version, way.file.version)
@@ -238,12 +227,12 @@ def _too_old(
             M(
                 "{name} is too old: {version} is here, {least} is needed.",
                 name=name,
-                version=found,
+                version=version,
                 least=least,
             ),
             hint=M("Install the driver again with `fieldkit driver install`."),
         )
-        for name, found, least in told
+        for name, version, least in outdated
     )
 
 
@@ -257,8 +246,8 @@ def _two_claims(token: Detected, profiles: Mapping[str, TokenProfile]) -> list[F
     claims = [
         (name, place)
         for name in token.profiles
-        for place in places(profiles[name])
-        if (finding := prove.examine(place)) is not None and finding.severity == "pass"
+        for place, finding in _examined(profiles[name])
+        if finding.severity == "pass"
     ]
     files = {os.path.realpath(place) for _, place in claims}
     if len({name for name, _ in claims}) < 2 or len(files) < 2:
@@ -280,11 +269,10 @@ def _two_claims(token: Detected, profiles: Mapping[str, TokenProfile]) -> list[F
 
 def _wrong_size(profile: TokenProfile) -> list[Finding]:
     """Modules are here, but none that this process could load: commonly only a 32-bit one."""
-    looks = [(place, prove.examine(place)) for place in places(profile)]
-    here = [(place, finding) for place, finding in looks if finding is not None]
-    if not here or any(finding.severity == "pass" for _, finding in here):
+    examined = _examined(profile)
+    if not examined or any(finding.severity == "pass" for _, finding in examined):
         return []
-    place, finding = here[0]
+    place, finding = examined[0]
     return [Finding("driver-unloadable", "fail", finding.message, finding.detail or place, finding.hint)]
 
 
@@ -293,23 +281,23 @@ def disturbing(profile: TokenProfile) -> list[Finding]:
     own = {PureWindowsPath(place).name for place in places(profile)}
     findings = []
     for conflict in profile.driver.conflicts:
-        there = ""
+        place = ""
         if conflict.kind == "package":
-            there = _package_here(conflict.name)
+            place = _package_here(conflict.name)
         elif conflict.kind == "provider" and sys.platform == "win32":
-            there = conflict.name if conflict.name in windows.providers(64) else ""
+            place = conflict.name if conflict.name in windows.providers(64) else ""
         elif conflict.kind == "service":
-            there = conflict.name if services.running(conflict.name) else ""
+            place = conflict.name if services.running(conflict.name) else ""
         elif conflict.kind == "module" and not any(conflict.name in name for name in own):
-            there = _module_here(conflict.name)
-        if there:
+            place = _module_here(conflict.name)
+        if place:
             findings.append(
                 Finding(
                     "driver-conflict",
                     "warning",
                     M("{name} is on this machine and may disturb the driver of {profile}.",
                       name=conflict.name, profile=profile.id),
-                    detail=f"{there}: {conflict.text} [{conflict.known}]",
+                    detail=f"{place}: {conflict.text} [{conflict.known}]",
                     hint=M("Remove it, or use only the maker's module (--module)."),
                 )
             )  # fmt: skip
@@ -317,13 +305,8 @@ def disturbing(profile: TokenProfile) -> list[Finding]:
 
 
 def _package_here(name: str) -> str:
-    if "apt" in kinds():
-        found = apt.installed([name])
-    elif "rpm" in kinds():
-        found = rpm.installed([name])
-    else:
-        found = {}
-    return " ".join(next(iter(found.items()), ()))
+    packages = (installer.installed([name]) for installer in installers())
+    return next((f"{name} {versions[name]}" for versions in packages if name in versions), "")
 
 
 def _module_here(name: str) -> str:

@@ -6,14 +6,12 @@ is run: a stick may be pulled, or its bytes changed, between the look and the us
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
-from fieldkit.driver import library
 from fieldkit.driver.errors import (
     FileUnverified,
     HashWrong,
@@ -23,11 +21,12 @@ from fieldkit.driver.errors import (
     PackageUnreadable,
 )
 from fieldkit.driver.steps import CopiedFile, Tell
-from fieldkit.errors import Cancelled, FieldkitError
+from fieldkit.errors import NO_SPACE, Cancelled, FieldkitError
 from fieldkit.home import private
 from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
+from fieldkit.token import library
 
 CHUNK = 1 << 20
 NOTHING = M("Nothing was installed.")
@@ -63,12 +62,12 @@ def take(file: PackageFile, files: Sequence[Path], folder: Path | None) -> Copie
 
 def known(source: Path, folder: Path | None, sha256: str = "") -> CopiedFile:
     """`source`, read and compared with `sha256`; without one, the kit's manifest has vouched for it."""
-    found, size = _digest(source)
-    if sha256 and found != sha256:
-        raise _wrong(source, sha256, found)
+    digest, size = _digest(source)
+    if sha256 and digest != sha256:
+        raise _wrong(source, sha256, digest)
     if folder is None or source.is_relative_to(folder.parent):  # in fieldkit's own folder already
-        return CopiedFile(source, source, size, found)
-    return CopiedFile(source, folder / found[:16] / source.name, size, found)
+        return CopiedFile(source, source, size, digest)
+    return CopiedFile(source, folder / digest[:16] / source.name, size, digest)
 
 
 def bring(copies: Sequence[CopiedFile], tell: Tell | None = None, stop: Event | None = None) -> None:
@@ -98,9 +97,9 @@ def part(copy: CopiedFile) -> Path:
 
 def _bring(copy: CopiedFile, done: int, total: int, tell: Tell | None, stop: Event | None) -> int:
     if copy.source == copy.target:
-        found, _ = _digest(copy.source)
-        if found != copy.sha256:
-            raise _wrong(copy.source, copy.sha256, found)
+        actual, _ = _digest(copy.source)
+        if actual != copy.sha256:
+            raise _wrong(copy.source, copy.sha256, actual)
         return done + copy.size
     digest = hashlib.sha256()
     growing = part(copy)
@@ -138,17 +137,17 @@ def _digest(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _wrong(path: Path, wanted: str, found: str) -> HashWrong:
+def _wrong(path: Path, wanted: str, actual: str) -> HashWrong:
     return HashWrong(
         M("{file} is not the file that was examined: its SHA-256 differs.", file=path.name),
         unchanged=NOTHING,
         hint=M("Get the kit again from head office; do not run this file by hand either."),
-        detail=f"wanted {wanted}\nfound  {found}",
+        detail=f"wanted {wanted}\nfound  {actual}",
     )
 
 
 def _unread(path: Path, error: OSError) -> FieldkitError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_SPACE:
         return NoSpace(
             M("There is not enough space on the disk."),
             unchanged=NOTHING,

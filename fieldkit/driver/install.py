@@ -5,49 +5,19 @@ Consent has been asked for the plan before; this runs exactly its steps, and an 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Protocol
 
 import msgspec
 
-from fieldkit.driver import apt, files, macos, rights, rpm, windows
-from fieldkit.driver.steps import DriverPlan, Kind, Step, Tell
+from fieldkit.driver import files, rights
+from fieldkit.driver.installer import DriverInstaller
+from fieldkit.driver.methods import INSTALLERS
+from fieldkit.driver.steps import DriverPlan, Tell
 from fieldkit.errors import FieldkitError
 from fieldkit.text import M
-
-
-class DriverInstaller(Protocol):
-    """How one system's installer is run, read and undone; each is a module of this room."""
-
-    def expected(self, plan: DriverPlan) -> tuple[str, ...]:
-        """Names of what the plan would touch; none where the installer does not say beforehand."""
-
-    def traces(self, names: Collection[str]) -> dict[str, str]:
-        """Name to state of those of `names` that are on the machine, and of all else that could be new."""
-
-    def settings_of(self, names: Collection[str]) -> set[str]:
-        """Those of `names` of which settings are left from earlier."""
-
-    def carry_out(self, step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:
-        """Run one step to a safe end and raise what went wrong; True where a restart is needed."""
-
-    def removal(
-        self, plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()
-    ) -> tuple[Step, ...]:
-        """The steps that take away what was `added`; none where that is not known."""
-
-
-INSTALLERS: dict[Kind, DriverInstaller] = {
-    "apt": apt,
-    "deb": apt,
-    "rpm": rpm,
-    "msi": windows,
-    "exe": windows,
-    "pkg": macos,
-}
 
 
 class StateBefore(msgspec.Struct, frozen=True):
@@ -90,7 +60,7 @@ def install(
         files.bring(plan.copies, tell, stop)
         for step in plan.steps:
             if step.installs:  # asked only now: a step before it may have fetched the lists
-                before = _look(installer, plan)
+                before = _state(installer, plan)
             restart = installer.carry_out(step, log, tell, stop) or restart
     except FieldkitError as error:
         undo(error, plan, before or StateBefore(), log)
@@ -98,8 +68,8 @@ def install(
     finally:
         files.clear(plan.copies)
     now = installer.traces(before.names) if before is not None else {}
-    seen = before or StateBefore()
-    return Installation(tuple(seen.added(now)), log, seen, restart)
+    state = before or StateBefore()
+    return Installation(tuple(state.added(now)), log, state, restart)
 
 
 def undo(error: FieldkitError, plan: DriverPlan, before: StateBefore, log: Path) -> None:
@@ -129,6 +99,6 @@ def undo(error: FieldkitError, plan: DriverPlan, before: StateBefore, log: Path)
         error.unchanged = M("Nothing was installed.")
 
 
-def _look(installer: DriverInstaller, plan: DriverPlan) -> StateBefore:
+def _state(installer: DriverInstaller, plan: DriverPlan) -> StateBefore:
     names = installer.expected(plan)
     return StateBefore(names, installer.traces(names), frozenset(installer.settings_of(names)))

@@ -61,7 +61,7 @@ def tidy(home: Home) -> None:
     lists = list(folder(home).glob("*.json"))
     needed = set(lists)
     for listed in [driver_packages for driver_packages in map(_read, lists) if driver_packages is not None]:
-        needed |= {folder(home) / kept.name for kept in listed.files}
+        needed |= {folder(home) / package.name for package in listed.files}
     for path in sorted(folder(home).rglob("*"), reverse=True):  # what is in a folder before the folder
         if path.is_symlink() or not path.is_dir():
             if path not in needed:
@@ -78,11 +78,11 @@ def brought(home: Home, profile: str) -> tuple[Path, ...]:
     packages = _read(_list(home, profile))
     if packages is None or packages.system not in systems():
         return ()
-    return tuple(_unchanged(home, kept) for kept in packages.files)
+    return tuple(_unchanged(home, package) for package in packages.files)
 
 
 def _list(home: Home, profile: str) -> Path:
-    if not names.is_id(profile):
+    if not names.ID.fullmatch(profile):
         raise ProfileUnknown(M("There is no token profile {profile}.", profile=profile))
     return folder(home) / f"{profile}.json"
 
@@ -94,18 +94,18 @@ def _read(path: Path) -> DriverPackages | None:
         return None
 
 
-def _unchanged(home: Home, kept: DriverPackage) -> Path:
+def _unchanged(home: Home, package: DriverPackage) -> Path:
     try:
-        path = below(folder(home), kept.name)
+        path = below(folder(home), package.name)
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError):
-        path, found = folder(home), ""
-    if found != kept.sha256:
+        path, actual = folder(home), ""
+    if actual != package.sha256:
         raise HashWrong(
-            M("{file} is no longer what the kit brought.", file=kept.name.rpartition("/")[2]),
+            M("{file} is no longer what the kit brought.", file=package.name.rpartition("/")[2]),
             unchanged=M("Nothing was installed."),
             hint=M("Take the kit's papers again: fieldkit kit load"),
-            detail=f"wanted {kept.sha256}\nfound  {found}",
+            detail=f"wanted {package.sha256}\nfound  {actual}",
         )
     return path

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
+import os
 
 import msgspec
 
-from fieldkit.driver import apt, distribution
-from fieldkit.driver.steps import Kind
+from fieldkit.driver import distribution
+from fieldkit.driver.apt import APT
+from fieldkit.driver.installer import DriverInstaller
+from fieldkit.driver.macos import PkgInstaller
+from fieldkit.driver.rpm import RpmInstaller
+from fieldkit.driver.steps import Kind, Package
+from fieldkit.driver.windows import ExeInstaller, MsiInstaller
 from fieldkit.profile.driver import Apt, PackageFile
 from fieldkit.profile.model import System, TokenProfile, this_system
 
@@ -21,25 +25,39 @@ class InstallMethod(msgspec.Struct, frozen=True):
     file: PackageFile | None = None
 
     @property
-    def module(self) -> str:
-        """The file that is there afterwards."""
-        return self.apt.module if self.apt is not None else self.file.module if self.file is not None else ""
+    def source(self) -> Apt | PackageFile:
+        """What the profile says of it: the file that is there afterwards, and how well that is known."""
+        source = self.apt or self.file
+        assert source is not None
+        return source
 
-    @property
-    def known(self) -> str:
-        """How well the way is known."""
-        return self.apt.known if self.apt is not None else self.file.known if self.file is not None else ""
+
+INSTALLERS: dict[Kind, DriverInstaller] = {
+    "apt": APT,
+    "deb": APT,
+    "rpm": RpmInstaller(),
+    "msi": MsiInstaller(),
+    "exe": ExeInstaller(),
+    "pkg": PkgInstaller(),
+}
+"""What installs each kind; of those that a machine can run, the first is preferred."""
 
 
 def kinds() -> tuple[Kind, ...]:
     """The kinds of installers that this machine can run, those to be preferred first."""
-    if sys.platform == "win32":
-        return ("msi", "exe")
-    if sys.platform == "darwin":
-        return ("pkg",)
-    if apt.available():
-        return ("apt", "deb")
-    return ("rpm",) if shutil.which("rpm") else ()
+    return tuple(kind for kind, installer in INSTALLERS.items() if installer.available())
+
+
+def installers() -> tuple[DriverInstaller, ...]:
+    """Those that this machine can run, each once."""
+    return tuple(dict.fromkeys(INSTALLERS[kind] for kind in kinds()))
+
+
+def owner(path: str) -> Package:
+    """The package and version that the system knows the file at `path` by; empty where it does not."""
+    places = dict.fromkeys((os.path.realpath(path), path))
+    owners = (installer.owner(place) for installer in installers() for place in places)
+    return next((package for package in owners if package is not None), Package(""))
 
 
 def ways(profile: TokenProfile) -> tuple[InstallMethod, ...]:
@@ -49,9 +67,9 @@ def ways(profile: TokenProfile) -> tuple[InstallMethod, ...]:
         if kind == "apt":
             family = set(distribution.family())
             install_methods += [
-                InstallMethod("apt", apt=each)
-                for each in profile.driver.apt
-                if not each.distributions or family & set(each.distributions)
+                InstallMethod("apt", apt=packages)
+                for packages in profile.driver.apt
+                if not packages.distributions or family & set(packages.distributions)
             ]
         else:
             files: tuple[PackageFile, ...] = getattr(profile.driver, kind)
@@ -69,5 +87,5 @@ def chosen(profile: TokenProfile) -> InstallMethod | None:
 def places(profile: TokenProfile, system: System | None = None) -> tuple[str, ...]:
     """Where the profile's PKCS#11 module may be on this system, the best place first."""
     way = chosen(profile) if system in (None, this_system()) else None
-    proving = (way.module,) if way is not None else ()
+    proving = (way.source.module,) if way is not None else ()
     return tuple(dict.fromkeys((*proving, *(module.path for module in profile.modules_of(system)))))

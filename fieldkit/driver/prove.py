@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.driver import library
 from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
 from fieldkit.text import M
+from fieldkit.token import library, module_file
 
 Load = Callable[[str], int]  # loads a module in a process of its own; how many tokens it shows
 
@@ -27,18 +27,18 @@ class Proof(msgspec.Struct, frozen=True):
 
 def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
     """The first of `places` whose module loads; raises `ModuleUnproved` with what was seen at each."""
-    seen: list[Finding] = []
+    findings: list[Finding] = []
     for place in places:
         finding = examine(place)
         if finding is None:
             continue
-        seen.append(finding)
+        findings.append(finding)
         if finding.severity == "fail":
             continue
         try:
             tokens = load(place)
         except FieldkitError as error:
-            seen.append(
+            findings.append(
                 Finding(
                     "driver-module",
                     "fail",
@@ -47,43 +47,30 @@ def prove(profile: str, places: Sequence[str], load: Load) -> Proof:
                 )
             )
             continue
-        seen.append(
+        findings.append(
             Finding(
                 "driver-loads", "pass", M("The module loads; tokens it shows: {count}.", count=tokens), place
             )
         )
-        return Proof(place, str(library.read(Path(place))), tokens, tuple(seen))
+        return Proof(place, str(library.read_header(Path(place))), tokens, tuple(findings))
     raise ModuleUnproved(
         M("The driver of {profile} does not work: no module of it loads.", profile=profile),
         hint=M("Look at the findings; a restart of the machine helps some drivers."),
-        detail="\n".join(f"{finding.message} {finding.detail}" for finding in seen) or ", ".join(places),
-        findings=[f"{finding.id}: {finding.message}" for finding in seen],
+        detail="\n".join(f"{finding.message} {finding.detail}" for finding in findings) or ", ".join(places),
+        findings=[f"{finding.id}: {finding.message}" for finding in findings],
     )
 
 
-def examine(place: str) -> Finding | None:
-    """What the file at `place` is, by its header; None where there is none."""
-    path = Path(place)
-    if not path.exists():
-        return None
+def examine(place: str, *, named: bool = False) -> Finding | None:
+    """Whether the module at `place` would be loaded, by its file; None where there is none.
+
+    named: the person named it.
+    """
     try:
-        kind = library.read(path)
-    except OSError as error:
-        return Finding(
-            "driver-module",
-            "fail",
-            M("The module cannot be read: {path}.", path=place),
-            detail=error.strerror or "",
-        )
-    if kind.fits:
-        return Finding(
-            "driver-module", "pass", M("The module is there: {path}.", path=place), detail=str(kind)
-        )
-    if kind.format == "unknown":
-        return Finding("driver-module", "fail", M("This is no library: {path}.", path=place))
-    return Finding(
-        "driver-module",
-        "fail",
-        M("The module is for another processor ({found}): {path}.", found=str(kind), path=place),
-        hint=M("Install the {machine} version of the driver.", machine=library.own_machine()),
-    )
+        reason = module_file.unusable(place, named=named)
+    except FileNotFoundError:
+        return None
+    if reason is not None:
+        return Finding("driver-module", "fail", reason.message, reason.detail, reason.hint)
+    kind = str(library.read_header(Path(place)))
+    return Finding("driver-module", "pass", M("The module is there: {path}.", path=place), detail=kind)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 
+from fieldkit import program
 from fieldkit.driver.errors import NoRights
 from fieldkit.text import M
 
@@ -23,7 +23,7 @@ def prefix(environment: Mapping[str, str] | None = None) -> Prefix | None:
         return () if _windows_administrator() else None
     if os.geteuid() == 0:
         return ()
-    if shutil.which("sudo") and _succeeds(("sudo", "-n", "true")):
+    if shutil.which("sudo") and program.run(("sudo", "-n", "true"), timeout=5).status == 0:
         return ("sudo", "-n")
     seen = os.environ if environment is None else environment
     if shutil.which("pkexec") and (seen.get("DISPLAY") or seen.get("WAYLAND_DISPLAY")):
@@ -44,16 +44,6 @@ def missing(commands: Sequence[str]) -> NoRights:
         detail="\n".join(commands),
         commands=list(commands),
     )
-
-
-def _succeeds(argv: Sequence[str]) -> bool:
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
 
 
 def _windows_administrator() -> bool:

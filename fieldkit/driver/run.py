@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Any
 
-from fieldkit.driver.ask import surroundings
+from fieldkit import program
 from fieldkit.home import private
 
 POLL = 0.05
@@ -28,13 +27,13 @@ def run(
     argv: Sequence[str],
     log: Path,
     *,
-    heard: Callable[[str], None] = lambda line: None,
+    hear: Callable[[str], None] = lambda line: None,
     stop: Event | None = None,
     may_stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run `argv`, appending its output to `log`; return its exit status.
 
-    heard: gets each line as it is written. stop: when set, the command is interrupted, but only
+    hear: gets each line as it is written. stop: when set, the command is interrupted, but only
     while `may_stop` says that this is safe; else it runs to its end. A command that cannot be started at all
     ends with the system's number for it on Windows (740: it needs an administrator), elsewhere with 127.
     """
@@ -50,29 +49,25 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=surroundings(),
-                **_apart(),
+                env=program.environment(),
+                # a group of its own, so that a Ctrl-C meant for fieldkit does not reach dpkg
+                process_group=None if os.name == "nt" else 0,
             )
         except OSError as error:
             status = getattr(error, "winerror", None) or UNSTARTED
             out.write(f"{error}\n".encode())
-            heard(str(error))
+            hear(str(error))
         else:
-            status = _follow(child, log, start, heard, stop, may_stop)
+            status = _follow(child, log, start, hear, stop, may_stop)
         out.write(f"[exit {status}]\n".encode())
     return status
-
-
-def _apart() -> dict[str, Any]:
-    """A process group of its own, so that a Ctrl-C meant for fieldkit does not reach dpkg."""
-    return {} if os.name == "nt" else {"process_group": 0}
 
 
 def _follow(
     child: subprocess.Popen[bytes],
     log: Path,
     start: int,
-    heard: Callable[[str], None],
+    hear: Callable[[str], None],
     stop: Event | None,
     may_stop: Callable[[], bool],
 ) -> int:
@@ -84,10 +79,10 @@ def _follow(
             status = child.poll()
             *lines, rest = (rest + written.read()).split(b"\n")
             for line in lines:
-                heard(line.decode("utf-8", "replace"))
+                hear(line.decode("utf-8", "replace"))
             if status is not None:
                 if rest:
-                    heard(rest.decode("utf-8", "replace"))
+                    hear(rest.decode("utf-8", "replace"))
                 return status
             if stop is not None and stop.is_set() and not interrupted and may_stop():
                 interrupted = _interrupt(child)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,13 +28,13 @@ def running(unit: str) -> bool:
         return "RUNNING" in ask((system32("sc.exe"), "query", unit)).out
     if not SYSTEMD.is_dir():
         return False
-    return subprocess.run(["systemctl", "is-active", "--quiet", "--", unit], timeout=20).returncode == 0
+    return ask(("systemctl", "is-active", "--quiet", "--", unit)).status == 0
 
 
 def start_steps(prefix: Sequence[str], units: Sequence[str]) -> tuple[Step, ...]:
     """The steps that start `units`, now and whenever the machine starts."""
     for unit in units:
-        if not names.is_unit(unit):  # systemctl takes paths and options as well
+        if not names.UNIT.fullmatch(unit):  # systemctl takes paths and options as well
             raise NoDriver(
                 M("`{name}` is not the name of a unit of systemd.", name=unit),
                 unchanged=M("Nothing was installed."),

@@ -32,6 +32,14 @@ class Package(msgspec.Struct, frozen=True):
         return f"{self.name} {self.version}".strip()
 
 
+class PackageChanges(msgspec.Struct, frozen=True):
+    """What an installation would change: packages new, upgraded, and the bytes to download."""
+
+    new: tuple[Package, ...] = ()
+    upgraded: tuple[Package, ...] = ()
+    download: int = 0
+
+
 class Step(msgspec.Struct, frozen=True):
     """One command, exactly as it will be run, and what it does in words.
 
@@ -39,7 +47,7 @@ class Step(msgspec.Struct, frozen=True):
     quoting: how its words are quoted at that system's prompt.
     """
 
-    said: Message
+    message: Message
     argv: tuple[str, ...]
     required: bool = True
     installs: bool = False
@@ -68,10 +76,10 @@ class DriverPlan(msgspec.Struct, frozen=True):
     kind: which installer does it. present: what the profile asks for and this machine already has.
     new: what would be added, in all. changed: what would get another version. wanted: what the
     installer is told to install. copies: files that are checked, and copied, first. steps: the
-    commands, with rights in front where there is a way to them. rights: there is such a way.
+    commands, with rights in front where there is a way to them. prefix: that way, None if there is none.
     download: bytes to fetch, 0 if not known. by_hand: the same for an administrator at a prompt.
     file: the maker's installer, where it is one. undoing: what would take away again what it brings.
-    warnings: what the person should know before agreeing.
+    removes_new: the installer does so by itself. warnings: what the person should know before agreeing.
     """
 
     profile: str
@@ -83,17 +91,23 @@ class DriverPlan(msgspec.Struct, frozen=True):
     wanted: tuple[str, ...] = ()
     copies: tuple[CopiedFile, ...] = ()
     steps: tuple[Step, ...] = ()
-    rights: bool = True
+    prefix: tuple[str, ...] | None = ()
     download: int = 0
     by_hand: tuple[str, ...] = ()
     file: PackageFile | None = None
     undoing: tuple[Step, ...] = ()
+    removes_new: bool = True
     warnings: tuple[Finding, ...] = ()
 
     @property
     def done(self) -> bool:
         """Nothing is to be installed: everything is there."""
         return not self.steps
+
+    @property
+    def rights(self) -> bool:
+        """There is a way to an administrator's rights, or none are needed."""
+        return self.prefix is not None
 
     def shown(self) -> Plan:
         """The plan as it is shown before consent is asked."""
@@ -105,7 +119,7 @@ class DriverPlan(msgspec.Struct, frozen=True):
                     M("Copy {file} from the kit ({size} kB) and compare it with its SHA-256.",
                       file=copy.source.name, size=size)
                 )  # fmt: skip
-        texts += [step.said for step in self.steps]
+        texts += [step.message for step in self.steps]
         if self.new:
             texts.append(M("New on this machine: {packages}.", packages=listed(self.new)))
         if self.changed:
@@ -118,10 +132,10 @@ class DriverPlan(msgspec.Struct, frozen=True):
                 M("If it fails, this removes it again: {command}", command=step.command)
                 for step in self.undoing
             ]
-        elif self.kind in ("msi", "exe", "pkg") and self.wanted:
-            texts.append(M("If it fails, what it left is named, and nothing is removed."))
-        elif self.wanted:
+        elif self.wanted and self.removes_new:
             texts.append(M("If it fails, what was new is removed again."))
+        elif self.wanted:
+            texts.append(M("If it fails, what it left is named, and nothing is removed."))
         texts.append(M("Afterwards the module is loaded, to prove that it works."))
         return Plan(
             M("Install the driver: {title}", title=str(self.title)),

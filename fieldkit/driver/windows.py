@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+import sys
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from threading import Event
 
 import msgspec
 
-from fieldkit.driver import run
 from fieldkit.driver.ask import Answer, SystemQuery, ask, system32
-from fieldkit.driver.errors import (
-    InstallerBusy,
-    InstallFailed,
-    NoRights,
-    NoSpace,
-    PackageDamaged,
-    PackageForeign,
-    PublisherWrong,
+from fieldkit.driver.errors import InstallFailed, NoRights
+from fieldkit.driver.installer import (
+    BUSY,
+    DAMAGED,
+    FOREIGN,
+    SPACE,
+    Cause,
+    DriverInstaller,
+    compare_publisher,
+    recognise,
+    unchecked_publisher,
 )
-from fieldkit.driver.steps import DriverPlan, Step, Tell
+from fieldkit.driver.steps import DriverPlan, Package, Step, Tell
 from fieldkit.errors import Cancelled
 from fieldkit.finding import Finding
 from fieldkit.operator import Progress
@@ -46,38 +50,38 @@ class Program(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-def providers(bits: int = 64, answer: SystemQuery = ask) -> tuple[str, ...]:
+def providers(bits: int = 64, query: SystemQuery = ask) -> tuple[str, ...]:
     """The cryptographic providers registered for programs of so many bits."""
-    found = answer((system32("reg.exe"), "query", PROVIDERS, f"/reg:{bits}"))
+    output = query((system32("reg.exe"), "query", PROVIDERS, f"/reg:{bits}")).out.replace("\r", "")
     below = re.compile(r"^HKEY_LOCAL_MACHINE\\.*\\Defaults\\Provider\\(.+?)\s*$", re.MULTILINE)
-    return tuple(below.findall(found.out.replace("\r", "")))
+    return tuple(below.findall(output))
 
 
-def programs(answer: SystemQuery = ask) -> dict[str, Program]:
+def programs(query: SystemQuery = ask) -> dict[str, Program]:
     """Key to program of the list of installed programs, of both word sizes."""
-    found: dict[str, Program] = {}
+    by_key: dict[str, Program] = {}
     for bits in (64, 32):
-        said = answer((system32("reg.exe"), "query", PROGRAMS, "/s", f"/reg:{bits}")).out.replace("\r", "")
-        for block in re.split(r"\n(?=HKEY_)", said):
+        output = query((system32("reg.exe"), "query", PROGRAMS, "/s", f"/reg:{bits}")).out.replace("\r", "")
+        for block in re.split(r"\n(?=HKEY_)", output):
             key = re.match(r"\s*HKEY_[^\n]*\\Uninstall\\([^\\\n]+?)\s*$", block, re.MULTILINE)
             if key is None:
                 continue
             values = dict(re.findall(r"^    (\S+)    REG_\w+    (.*?)\s*$", block, re.MULTILINE))
-            found[key[1]] = Program(key[1], values.get("DisplayName", ""), values.get("DisplayVersion", ""))
-    return found
+            by_key[key[1]] = Program(key[1], values.get("DisplayName", ""), values.get("DisplayVersion", ""))
+    return by_key
 
 
-def file_version(path: str, answer: SystemQuery = ask) -> str:
+def file_version(path: str, query: SystemQuery = ask) -> str:
     """The version that the file at `path` carries; "" where it has none."""
     return _powershell(
-        "(Get-Item -LiteralPath $env:FIELDKIT_FILE).VersionInfo.FileVersion", path, answer
+        "(Get-Item -LiteralPath $env:FIELDKIT_FILE).VersionInfo.FileVersion", path, query
     ).out.strip()
 
 
-def product_code(path: Path, answer: SystemQuery = ask) -> str:
+def product_code(path: Path, query: SystemQuery = ask) -> str:
     """The product that the .msi file at `path` installs; "" where it cannot be told."""
-    found = _powershell(_PRODUCT_CODE, str(path), answer).out.strip()
-    return found if re.fullmatch(r"\{[0-9A-Fa-f-]{36}\}", found) else ""
+    code = _powershell(_PRODUCT_CODE, str(path), query).out.strip()
+    return code if re.fullmatch(r"\{[0-9A-Fa-f-]{36}\}", code) else ""
 
 
 _PRODUCT_CODE = (
@@ -89,7 +93,7 @@ _PRODUCT_CODE = (
 )
 
 
-def _powershell(command: str, file: str, answer: SystemQuery) -> Answer:
+def _powershell(command: str, file: str, query: SystemQuery) -> Answer:
     """What PowerShell answers to `command`, which reads the path `file` from $env:FIELDKIT_FILE.
 
     In a command PowerShell takes six characters for quotes; a value of the environment is never read as one.
@@ -97,131 +101,154 @@ def _powershell(command: str, file: str, answer: SystemQuery) -> Answer:
     program = system32(r"WindowsPowerShell\v1.0\powershell.exe")
     output = "[Console]::OutputEncoding = [Text.Encoding]::UTF8; "
     argv = (program, "-NoProfile", "-NonInteractive", "-Command", output + command)
-    return answer(argv, {"FIELDKIT_FILE": file})
+    return query(argv, {"FIELDKIT_FILE": file})
 
 
-def publisher(path: Path, answer: SystemQuery = ask) -> tuple[str, str]:
+def publisher(path: Path, query: SystemQuery = ask) -> tuple[str, str]:
     """Who signed the file: the signature's state ("Valid", "NotSigned", "HashMismatch" …) and the subject."""
-    said = _powershell(
+    answer = _powershell(
         "$s = Get-AuthenticodeSignature -LiteralPath $env:FIELDKIT_FILE; "
         'ConvertTo-Json @{status = "$($s.Status)"; subject = "$($s.SignerCertificate.Subject)"}',
         str(path),
-        answer,
+        query,
     )
     try:
-        told = json.loads(said.out.lstrip("\ufeff"))
-        return str(told["status"]), str(told["subject"])
+        signature = json.loads(answer.out.lstrip("\ufeff"))
+        return str(signature["status"]), str(signature["subject"])
     except (ValueError, KeyError, TypeError):
-        return "", said.err.strip()
+        return "", answer.err.strip()
 
 
-def check_publisher(file: PackageFile, path: Path, answer: SystemQuery = ask) -> Finding | None:
-    """Raise where somebody else signed the file, or nobody; a finding where that could not be looked at."""
-    if not file.publisher:
+_RIGHTS = Cause(
+    NoRights,
+    M("Installing needs an administrator's rights, and this account has none."),
+    M("Start the terminal with “Run as administrator”, then run this again."),
+)
+
+
+class WindowsInstaller(DriverInstaller):
+    """What .msi and .exe have in common; an .exe may start msiexec, or answer with numbers of its own."""
+
+    removes_new = False
+    # https://learn.microsoft.com/windows/win32/msi/error-codes; the first three are the same from any program
+    complaints: Mapping[str, Cause] = {
+        r" 112$": SPACE,
+        r" 740$": _RIGHTS,
+        r" 1618$": BUSY,
+        r"^msiexec (?:5|1625|1925)$": _RIGHTS,
+        r"^msiexec 1602$": Cause(
+            Cancelled, M("The installation was broken off."), M("Run it again to go on.")
+        ),
+        r"^msiexec (?:1619|1620)$": DAMAGED,
+        r"^msiexec 1633$": FOREIGN,
+        r"^msiexec 1638$": Cause(
+            InstallFailed,
+            M("Another version of this driver is installed."),
+            M("Remove it in Windows' list of programs, restart, then run this again."),
+        ),
+        r" (?P<status>\d+)$": Cause(
+            InstallFailed,
+            M("The installer gave up, with status {status}."),
+            M("Read the log, or send it to head office."),
+        ),
+    }
+
+    def available(self) -> bool:
+        return sys.platform == "win32"
+
+    def owner(self, path: str) -> Package | None:
+        """Windows knows no packages: the version is the file's own."""
+        version = file_version(path, self.query)
+        return Package("", version) if version else None
+
+    def registered(self, file: PackageFile) -> bool:
+        return not file.provider or file.provider in providers(64, self.query)
+
+    def check_publisher(self, file: PackageFile, path: Path) -> Finding | None:
+        if not file.publisher:
+            return None
+        status, subject = publisher(path, self.query)
+        if not status:
+            return unchecked_publisher(file, subject)
+        names = re.findall(r'(?:^|,\s*)(?:CN|O)=("(?:[^"]|"")*"|[^,]*)', subject)
+        signers = [name.strip('"') for name in names] if status == "Valid" else []
+        compare_publisher(file, signers, f"{status} {subject}".strip())
         return None
-    status, subject = publisher(path, answer)
-    if not status:
-        return Finding(
-            "driver-publisher",
-            "not-checked",
-            M("Who published {file} could not be checked; its SHA-256 is right.", file=file.file),
-            detail=subject,
-        )
-    named = re.findall(r'(?:^|,\s*)(?:CN|O)=("(?:[^"]|"")*"|[^,]*)', subject)
-    if status == "Valid" and any(_names(file.publisher, name.strip('"')) for name in named):
-        return None
-    raise PublisherWrong(
-        M("{file} is not signed by {publisher}; it is not run.", file=file.file, publisher=file.publisher),
-        unchanged=M("Nothing was installed."),
-        hint=M("Ask head office for the right file; the profile says who publishes it."),
-        detail=f"{status} {subject}".strip(),
-    )
+
+    @abstractmethod
+    def step(self, file: PackageFile, path: Path) -> Step:
+        """What runs the maker's installer at `path` without questions."""
+
+    def steps(self, file: PackageFile, path: Path, prefix: Sequence[str]) -> tuple[Step, ...]:
+        return (self.step(file, path),)
+
+    def product(self, path: Path) -> str:
+        """The product that Windows would take away again; "" where none is known."""
+        return ""
+
+    def undoing(self, file: PackageFile, path: Path, prefix: Sequence[str]) -> tuple[Step, ...]:
+        """The profile's own command, or by the product; none where neither is known."""
+        product = "" if file.removal else self.product(path)
+        argv = file.removal or ((MSIEXEC, "/x", product, "/qn", "/norestart") if product else ())
+        return (Step(M("Remove again what was new."), argv, quoting="cmd"),) if argv else ()
+
+    def carry_out(self, step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:
+        if tell is not None:
+            tell(Progress(step.message, 0, 0))  # silent installers tell nothing
+        try:
+            return super().carry_out(step, log, tell, stop)
+        finally:
+            _keep_log(step, log)
+
+    def judge(self, step: Step, status: int, lines: Collection[str]) -> bool:
+        if status in (0, *RESTART) or not step.required:
+            return status in RESTART
+        code = status & 0xFFFFFFFF
+        program = PureWindowsPath(step.argv[0]).stem.lower()
+        name = "msiexec" if program == "msiexec" else "installer"
+        raise recognise(f"{name} {code}", self.complaints, f"{step.command}\nexit {code}")
+
+    def traces(self, names: Collection[str]) -> dict[str, str]:
+        """Those of the files `names` that are here, and all that is registered: programs, providers."""
+        files = {name: "file" for name in names if Path(name).exists()}
+        listed = programs(self.query).items()
+        files |= {key: f"{program.name} {program.version}".strip() for key, program in listed}
+        return files | {f"provider {name}": "registered" for name in providers(64, self.query)}
+
+    def removal(
+        self, plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()
+    ) -> tuple[Step, ...]:
+        """The steps that the plan showed, where what they take away was not here before.
+
+        Other programs are installed on this machine too, at the same time: nothing is removed for being new.
+        """
+        if plan.file is None:
+            return ()
+        own = {plan.file.module, f"provider {plan.file.provider}"}
+        own.update(step.argv[2] for step in plan.undoing if step.argv[:2] == (MSIEXEC, "/x"))
+        return plan.undoing if own & added.keys() else ()
 
 
-def _names(wanted: str, found: str) -> bool:
-    """`found` begins with the words of `wanted`: "Bit4id" and "Bit4id S.r.l."."""
-    return re.match(rf"{re.escape(wanted)}(?!\w)", found, re.IGNORECASE) is not None
+class MsiInstaller(WindowsInstaller):
+    """Runs msiexec."""
 
-
-def install_step(file: PackageFile, path: Path, kind: str) -> Step:
-    """The step that runs the maker's installer at `path` without questions."""
-    if kind == "msi":
+    def step(self, file: PackageFile, path: Path) -> Step:
         silent = file.silent or ("/qn", "/norestart")
-        argv: tuple[str, ...] = (MSIEXEC, "/i", str(path), *silent, "/l*v", f"{path}.log")
-    else:
-        argv = (str(path), *file.silent)
-    message = M("Install {file}.", file=file.file)
-    if kind == "exe" and not file.silent:
-        message = M("Run {file}: its own window opens; answer it there.", file=file.file)
-    return Step(message, argv, installs=True, quoting="cmd")
+        argv = (MSIEXEC, "/i", str(path), *silent, "/l*v", f"{path}.log")
+        return Step(M("Install {file}.", file=file.file), argv, installs=True, quoting="cmd")
+
+    def product(self, path: Path) -> str:
+        return product_code(path, self.query)
 
 
-def expected(plan: DriverPlan) -> tuple[str, ...]:
-    """The module; a maker's installer does not say beforehand what else it brings."""
-    return (plan.file.module,) if plan.file is not None else ()
+class ExeInstaller(WindowsInstaller):
+    """Runs the maker's own program."""
 
-
-def traces(names: Collection[str], answer: SystemQuery = ask) -> dict[str, str]:
-    """Those of the files `names` that are here, and everything that is registered: programs and providers."""
-    found = {name: "file" for name in names if Path(name).exists()}
-    found |= {key: f"{program.name} {program.version}".strip() for key, program in programs(answer).items()}
-    return found | {f"provider {name}": "registered" for name in providers(64, answer)}
-
-
-def settings_of(names: Collection[str]) -> set[str]:
-    """Nothing: makers' installers do not tell settings from the rest."""
-    return set()
-
-
-def undoing(file: PackageFile, path: Path, kind: str, answer: SystemQuery = ask) -> tuple[Step, ...]:
-    """The steps that would take away what the installer at `path` brings: the profile's own command, or by
-    the product of an .msi; none where neither is known."""
-    message = M("Remove again what was new.")
-    if file.removal:
-        return (Step(message, file.removal, quoting="cmd"),)
-    product = product_code(path, answer) if kind == "msi" else ""
-    return (Step(message, (MSIEXEC, "/x", product, "/qn", "/norestart"), quoting="cmd"),) if product else ()
-
-
-def removal(plan: DriverPlan, added: Mapping[str, str], keeping: Collection[str] = ()) -> tuple[Step, ...]:
-    """The steps that the plan showed, where what they take away was not here before.
-
-    Other programs are installed on this machine too, at the same time: nothing is removed for being new.
-    """
-    if plan.file is None:
-        return ()
-    own = {plan.file.module, f"provider {plan.file.provider}"}
-    own.update(step.argv[2] for step in plan.undoing if step.argv[:2] == (MSIEXEC, "/x"))
-    return plan.undoing if own & added.keys() else ()
-
-
-def carry_out(step: Step, log: Path, tell: Tell | None = None, stop: Event | None = None) -> bool:
-    """Run a maker's installer to its end, never breaking it off; True where Windows has to be restarted."""
-    if tell is not None:
-        tell(Progress(step.said, 0, 0))  # silent installers tell nothing
-    status = run.run(step.argv, log)
-    _keep_log(step, log)
-    if stop is not None and stop.is_set():
-        raise Cancelled(M("The installation was broken off."), hint=M("Run it again to go on."))
-    return judge(step, status)
-
-
-def judge(step: Step, status: int) -> bool:
-    """What the exit status of msiexec or of a maker's installer means: True, a restart; else it may raise."""
-    if status in (0, *RESTART) or not step.required:
-        return status in RESTART
-    msiexec = PureWindowsPath(step.argv[0]).stem.lower() == "msiexec"
-    code = status & 0xFFFFFFFF
-    known = _KNOWN.get(code) if msiexec or code in _ANYWHERE else None
-    detail = f"{step.command}\nexit {code}"
-    if known is None:
-        raise InstallFailed(
-            M("The installer gave up, with status {status}.", status=code),
-            hint=M("Read the log, or send it to head office."),
-            detail=detail,
-        )
-    kind, message, hint = known
-    raise kind(message, hint=hint, detail=detail)
+    def step(self, file: PackageFile, path: Path) -> Step:
+        message = M("Install {file}.", file=file.file)
+        if not file.silent:
+            message = M("Run {file}: its own window opens; answer it there.", file=file.file)
+        return Step(message, (str(path), *file.silent), installs=True, quoting="cmd")
 
 
 def _keep_log(step: Step, log: Path) -> None:
@@ -237,50 +264,3 @@ def _keep_log(step: Step, log: Path) -> None:
     text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
     with log.open("ab") as out:
         out.write(text.replace("\r\n", "\n").encode())
-
-
-_RIGHTS = (
-    NoRights,
-    M("Installing needs an administrator's rights, and this account has none."),
-    M("Start the terminal with “Run as administrator”, then run this again."),
-)
-_DAMAGED = (
-    PackageDamaged,
-    M("The package file is damaged."),
-    M("Get the file again, and check it against its hash."),
-)
-_KNOWN = {  # https://learn.microsoft.com/windows/win32/msi/error-codes
-    5: _RIGHTS,
-    740: _RIGHTS,
-    1625: _RIGHTS,
-    1925: _RIGHTS,
-    112: (
-        NoSpace,
-        M("There is not enough space on the disk."),
-        M("Make room on the disk of fieldkit's folder, then run this again."),
-    ),
-    1602: (
-        Cancelled,
-        M("The installation was broken off."),
-        M("Run it again to go on."),
-    ),
-    1618: (
-        InstallerBusy,
-        M("Another program is installing packages."),
-        M("Wait until it has finished, then run this again."),
-    ),
-    1619: _DAMAGED,
-    1620: _DAMAGED,
-    1633: (
-        PackageForeign,
-        M("The package is for another kind of machine."),
-        M("Take the package for this machine's architecture."),
-    ),
-    1638: (
-        InstallFailed,
-        M("Another version of this driver is installed."),
-        M("Remove it in Windows' list of programs, restart, then run this again."),
-    ),
-}
-_ANYWHERE = (112, 740, 1618)
-"""Statuses that mean the same from a maker's own installer."""

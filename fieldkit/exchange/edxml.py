@@ -126,7 +126,7 @@ def _document(message: Envelope) -> Iterator[str]:
 
 def _tag(name: str, text: str, prefix: str = "edXML:") -> str:
     # characters that XML cannot hold at all are left out, as a receiver would refuse the whole message
-    clean = "".join(each for each in nfc(text) if each >= " " or each in "\t\n")
+    clean = "".join(character for character in nfc(text) if character >= " " or character in "\t\n")
     return f"<{prefix}{name}>{escape(clean)}</{prefix}{name}>"
 
 
@@ -146,7 +146,7 @@ def read(data: bytes) -> Envelope:
     digests = {
         _content_id(reference): _decoded(reference.value("DigestValue")).hex() for reference in references
     }
-    attachments = tuple(_attached(each, digests) for each in encoded.children if each.name == "Attachment")
+    attachments = tuple(_attached(child, digests) for child in encoded.children if child.name == "Attachment")
     trace = envelope.find("edXMLHeader", "TraceHeaderList", "TraceHeader")
     header = MessageHeader(
         sender=Organ(head.value("From", "OrganId"), nfc(head.value("From", "OrganName"))),
@@ -162,7 +162,7 @@ def read(data: bytes) -> Envelope:
         kind=nfc(head.value("DocumentType", "TypeName")),
         sent=trace.value("Timestamp") if trace else "",
     )
-    receivers = tuple(each.value("OrganId") for each in head.children if each.name == "To")
+    receivers = tuple(child.value("OrganId") for child in head.children if child.name == "To")
     faults = tuple(_faults(root, envelope, head, references, encoded))
     return Envelope(header, attachments, faults, receivers)
 
@@ -182,28 +182,28 @@ def _faults(
     for path, form in FORMS.items():
         names = path.split("/")
         parent = head.find(*names[:-1]) if len(names) > 1 else head
-        found = [each for each in parent.children if each.name == names[-1]] if parent else []
-        if len(found) != 1:
-            yield f"{path}: {len(found)} times, once is needed"
-        elif not re.fullmatch(form, found[0].text.strip(), re.DOTALL):
-            yield f"{path}: {found[0].text.strip()[:40]!r}"
+        children = [child for child in parent.children if child.name == names[-1]] if parent else []
+        if len(children) != 1:
+            yield f"{path}: {len(children)} times, once is needed"
+        elif not re.fullmatch(form, children[0].text.strip(), re.DOTALL):
+            yield f"{path}: {children[0].text.strip()[:40]!r}"
     trace = envelope.find("edXMLHeader", "TraceHeaderList")
     if trace is None or trace.find("TraceHeader", "OrganId") is None:
         yield "TraceHeaderList/TraceHeader/OrganId: none"
     listed = [_content_id(reference) for reference in references]
-    held = [_content_id(each) for each in encoded.children if each.name == "Attachment"]
+    held = [_content_id(child) for child in encoded.children if child.name == "Attachment"]
     if not all(held) or len(set(held)) < len(held):
         yield "Attachment/ContentId: missing, or twice the same"
     if sorted(listed) != sorted(held):
         yield "edXMLManifest: does not list exactly the attachments"
     called = {_content_id(reference): nfc(reference.value("AttachmentName")) for reference in references}
     names = []
-    for each in encoded.children:
-        names.append(nfc(each.value("AttachmentName")))
-        counts = Counter(child.name for child in each.children)
-        if each.name != "Attachment" or counts["ContentTransferEncoded"] != 1 or max(counts.values()) > 1:
-            yield f"{each.name}: not one content, with one name"
-        if called.get(_content_id(each), "") not in ("", names[-1]):
+    for child in encoded.children:
+        names.append(nfc(child.value("AttachmentName")))
+        counts = Counter(part.name for part in child.children)
+        if child.name != "Attachment" or counts["ContentTransferEncoded"] != 1 or max(counts.values()) > 1:
+            yield f"{child.name}: not one content, with one name"
+        if called.get(_content_id(child), "") not in ("", names[-1]):
             yield f"Attachment/AttachmentName: {names[-1][:40]!r} is another one in the manifest"
     if not all(names) or len(set(names)) < len(names):
         yield "Attachment/AttachmentName: missing, or twice the same"
@@ -226,9 +226,9 @@ REPEATED = ("To", "Bussiness", "BussinessDocumentInfo", "ResponseFor", "Response
 
 def _doubled(root: safe_xml.Element, head: safe_xml.Element, encoded: safe_xml.Element) -> Iterator[str]:
     """What is there twice, or where it is not read, so that another reader might take it for the message."""
-    count = Counter(each.name for each in root.all())
+    count = Counter(element.name for element in root.all())
     yield from (f"{name}: {count[name]} times" for name in ONCE if count[name] > 1)
-    inside = Counter(each.name for each in head.children)
+    inside = Counter(element.name for element in head.children)
     yield from (
         f"MessageHeader/{name}: {times} times"
         for name, times in inside.items()
@@ -237,7 +237,9 @@ def _doubled(root: safe_xml.Element, head: safe_xml.Element, encoded: safe_xml.E
     if count["Attachment"] != len(encoded.children):
         yield "Attachment: one stands outside AttachmentEncoded"
     yield from (
-        f"{each.name}: a comment in its text" for each in root.all() if each.commented and each.text.strip()
+        f"{element.name}: a comment in its text"
+        for element in root.all()
+        if element.commented and element.text.strip()
     )
 
 
@@ -255,8 +257,8 @@ FORMS = {
 
 def _content_id(element: safe_xml.Element) -> str:
     """What joins an attachment to its place in the manifest: an element, an attribute, or the link."""
-    given = (element.value("ContentId"), element.attributes.get("ContentId", ""))
-    named = {each.removeprefix("cid:") for each in given if each} or {
+    content_ids = (element.value("ContentId"), element.attributes.get("ContentId", ""))
+    named = {content_id.removeprefix("cid:") for content_id in content_ids if content_id} or {
         element.attributes.get("href", "").removeprefix("cid:")
     }
     return named.pop() if len(named) == 1 else ""  # one that contradicts itself names nothing

@@ -356,5 +356,5 @@ def _signatures(path: Path, attached: Attached, judge: Judge) -> list[Finding]:
 
 def _safe(name: str) -> str:
     """A name that stays in its folder: what a sender calls a file is not where it goes."""
-    plain = "".join(each if each.isalnum() or each in "-_. " else "_" for each in name)
+    plain = "".join(character if character.isalnum() or character in "-_. " else "_" for character in name)
     return plain.strip(". ")[-120:] or "file"

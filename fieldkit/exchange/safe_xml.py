@@ -32,20 +32,20 @@ class Element(msgspec.Struct):
     def all(self) -> Iterator[Element]:
         """It, and every element below it."""
         yield self
-        for each in self.children:
-            yield from each.all()
+        for child in self.children:
+            yield from child.all()
 
     def find(self, *path: str) -> Element | None:
         """The first element down `path`, by names without namespace."""
         at: Element | None = self
         for name in path:
-            at = next((each for each in at.children if each.name == name), None) if at else None
+            at = next((child for child in at.children if child.name == name), None) if at else None
         return at
 
     def value(self, *path: str) -> str:
         """The text of the first element down `path`, trimmed; "" where there is none."""
-        found = self.find(*path)
-        return found.text.strip() if found else ""
+        element = self.find(*path)
+        return element.text.strip() if element else ""
 
 
 def parse(data: bytes) -> Element:

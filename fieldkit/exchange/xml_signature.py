@@ -104,8 +104,8 @@ def verify(
     sender: whether the signer (DER) is who the package says it is from.
     """
     root = _parsed(data)
-    found = list(root.iter(f"{{{DSIG}}}Signature"))
-    if not found:
+    signatures = list(root.iter(f"{{{DSIG}}}Signature"))
+    if not signatures:
         return [
             Finding(
                 "package-signature",
@@ -115,10 +115,10 @@ def verify(
                 hint=M("Ask the sender for a signed package, or agree to unsigned ones (--accept-unsigned)."),
             )
         ]
-    if len(found) > 1 or not str(found[0].getparent().tag).endswith("}edXMLHeader"):
+    if len(signatures) > 1 or not str(signatures[0].getparent().tag).endswith("}edXMLHeader"):
         return [_failed(M("The package holds more than one signature, or one in a strange place."))]
     try:
-        parts = _taken_apart(found[0])
+        parts = _taken_apart(signatures[0])
     except _Strange as error:
         return [
             Finding(
@@ -128,10 +128,10 @@ def verify(
                 str(error),
             )
         ]
-    info = _canonical(found[0].find(f"{{{DSIG}}}SignedInfo"))
+    info = _canonical(signatures[0].find(f"{{{DSIG}}}SignedInfo"))
     if not _holds(parts, info):
         return [_failed(M("The package's signature does not fit the certificate inside it."))]
-    _take_out(found[0])
+    _take_out(signatures[0])
     if hashlib.new(parts.digest, _canonical(root.getroottree())).digest() != parts.wanted:
         return [_failed(M("The package was changed after it was signed."))]
     good = Finding(
@@ -244,14 +244,15 @@ def _taken_apart(signature: Any) -> _Parts:
         raise _Strange("CanonicalizationMethod")
     method = METHODS.get(str(_only(info, "SignatureMethod").get("Algorithm")))
     reference = _only(info, "Reference")
-    chosen = [str(each.get("Algorithm")) for each in _only(reference, "Transforms")]
+    chosen = [str(transform.get("Algorithm")) for transform in _only(reference, "Transforms")]
     digest = DIGESTS.get(str(_only(reference, "DigestMethod").get("Algorithm")))
     if method is None or digest is None:
         raise _Strange("SignatureMethod or DigestMethod")
     if reference.get("URI") != "" or len(chosen) != 2 or chosen[0] != ENVELOPED or chosen[1] not in CANONICAL:
         raise _Strange("Reference")
     held = [
-        _bytes(each) for each in _only(_only(signature, "KeyInfo"), "X509Data").iter(_name("X509Certificate"))
+        _bytes(element)
+        for element in _only(_only(signature, "KeyInfo"), "X509Data").iter(_name("X509Certificate"))
     ]
     if not held:
         raise _Strange("X509Certificate")
@@ -266,17 +267,17 @@ def _taken_apart(signature: Any) -> _Parts:
 
 def _unsigned(signature: Any) -> str:
     """What stands in a signature beside its own parts, where nothing is signed: a place to hide a message."""
-    own = {_name(each) for each in ("SignedInfo", "SignatureValue", "KeyInfo")}
-    inside = (each.tag for each in signature if each.tag not in own)
-    within = (each.tag for each in signature.iter() if not str(each.tag).startswith(f"{{{DSIG}}}"))
-    return ", ".join(str(each) for each in (*inside, *within))[:200]
+    own = {_name(child) for child in ("SignedInfo", "SignatureValue", "KeyInfo")}
+    inside = (child.tag for child in signature if child.tag not in own)
+    within = (child.tag for child in signature.iter() if not str(child.tag).startswith(f"{{{DSIG}}}"))
+    return ", ".join(str(child) for child in (*inside, *within))[:200]
 
 
 def _only(parent: Any, name: str) -> Any:
-    found = parent.findall(_name(name))
-    if len(found) != 1:
-        raise _Strange(f"{name}: {len(found)} times")
-    return found[0]
+    children = parent.findall(_name(name))
+    if len(children) != 1:
+        raise _Strange(f"{name}: {len(children)} times")
+    return children[0]
 
 
 def _name(name: str) -> str:

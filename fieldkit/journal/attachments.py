@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from fieldkit.errors import NO_SPACE
 from fieldkit.journal.damage import Damage
 from fieldkit.journal.entry import Entry
 from fieldkit.journal.errors import AttachmentDamaged, AttachmentMissing, StoreFull, StoreUnavailable
 from fieldkit.journal.files import FileSystem, keep
-from fieldkit.journal.log import NO_SPACE
 from fieldkit.text import M, nfc
 
 FOLDER = "attachments"
@@ -120,9 +120,12 @@ class Attachments:
             except NotADirectoryError:
                 yield self.folder / name, True
                 continue
-            for each in within:
-                path = self.folder / name / each
-                yield path, not (_SHA256.fullmatch(each) and each.startswith(name) and len(name) == 2)
+            for file_name in within:
+                path = self.folder / name / file_name
+                yield (
+                    path,
+                    not (_SHA256.fullmatch(file_name) and file_name.startswith(name) and len(name) == 2),
+                )
 
     def _holds(self, sha256: str) -> bool:
         try:
@@ -162,11 +165,11 @@ def _within(value: Any) -> Iterator[tuple[str, int]]:
         if {"sha256", "size", "name"} <= value.keys():
             size = value["size"]
             yield str(value["sha256"]), size if isinstance(size, int) else -1
-        for each in value.values():
-            yield from _within(each)
+        for member in value.values():
+            yield from _within(member)
     elif isinstance(value, list):
-        for each in value:
-            yield from _within(each)
+        for member in value:
+            yield from _within(member)
 
 
 def _chunks(source: Path | bytes) -> Iterator[bytes]:

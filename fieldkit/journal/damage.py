@@ -46,7 +46,7 @@ LOST = ("entries", "head", "attachment", "disk")
 
 def advice(damage: Sequence[Damage]) -> list[Message]:
     """What a person can do about damage; nothing about what was accepted."""
-    kinds = {each.kind for each in damage if not each.accepted}
+    kinds = {loss.kind for loss in damage if not loss.accepted}
     messages = []
     if kinds & set(LOST):
         messages.append(

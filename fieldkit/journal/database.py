@@ -218,16 +218,16 @@ class Overlay(MutableMapping[Any, Any]):
 
     def changes(self) -> list[Change]:
         """What differs now from what is stored, documents in canonical form already."""
-        found: list[Change] = []
+        changes: list[Change] = []
         if not self._storage.has(self._table):
-            found.append(["create", self._table])
-        found += [["remove", self._table, str(id)] for id in sorted(self._gone, key=str)]
+            changes.append(["create", self._table])
+        changes += [["remove", self._table, str(id)] for id in sorted(self._gone, key=str)]
         for id, document in self._seen.items():
             raw = entry.canonical(dict(document))
             where = self._stored.get(str(id))
             if where is None or self._storage.raw(where) != raw:
-                found.append(["set", self._table, str(id), msgspec.Raw(raw)])
-        return found
+                changes.append(["set", self._table, str(id), msgspec.Raw(raw)])
+        return changes
 
 
 class JournalTable(Table):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,18 +19,60 @@ GENESIS = "0" * 64
 LARGEST_INTEGER = 2**53 - 1
 LARGEST_ENTRY = 64 * 1024 * 1024
 
-TABLE = "table"
-"""The kind of entry in which TinyDB's tables keep their changes; every other kind is about a visit."""
+TABLE: Final = "table"
+"""The kind of entry in which TinyDB's tables keep their changes."""
+REPAIR: Final = "repair"
+"""The kind of entry by which a person accepted that entries are lost."""
+
+EntryKind = Literal[
+    "start", "answer", "evidence", "attempt", "note", "signoff", "record", "amend",
+    "sent", "receipt", "repair", "table",
+]  # fmt: skip
+
+
+class KindTraits(msgspec.Struct, frozen=True):
+    """What the store and those who read it do with entries of a kind.
+
+    visit: the fold of a visit counts it. held_back: added after a sign-off, it counts from the next amendment
+    on. finishing: it ends a visit: the reserve is for it, and after it the head is signed. bookkeeping: it
+    alone is no reason to put a bundle, since putting one adds such an entry itself.
+    """
+
+    visit: bool = False
+    held_back: bool = False
+    finishing: bool = False
+    bookkeeping: bool = False
+
+
+KINDS: Mapping[str, KindTraits] = {
+    "start": KindTraits(visit=True),
+    "answer": KindTraits(visit=True, held_back=True),
+    "evidence": KindTraits(visit=True, held_back=True),
+    "attempt": KindTraits(visit=True, held_back=True),
+    "note": KindTraits(visit=True, held_back=True),
+    "signoff": KindTraits(visit=True, finishing=True),
+    "record": KindTraits(visit=True, finishing=True),
+    "amend": KindTraits(visit=True),
+    "sent": KindTraits(finishing=True, bookkeeping=True),
+    "receipt": KindTraits(bookkeeping=True),
+    REPAIR: KindTraits(),
+    TABLE: KindTraits(bookkeeping=True),
+}
+
+
+def traits(kind: str) -> KindTraits:
+    """Those of a kind; one of a later release has none, and is kept and passed over."""
+    return KINDS.get(kind, KindTraits())
 
 
 class Draft(msgspec.Struct, frozen=True):
     """What is to be said; the journal adds when, where and after what.
 
-    kind: "answer", "evidence", … visit, item: what it is about. value: JSON-able, without fractions.
+    visit, item: what it is about. value: JSON-able, without fractions.
     blob: SHA-256 of an attachment. base: hash of the entry it replaces. who: the person.
     """
 
-    kind: str
+    kind: EntryKind
     visit: str = ""
     item: str = ""
     value: Any = None
@@ -121,9 +163,9 @@ def _plain(value: Any) -> Any:
                     M("`{key}` cannot name a value: names are text of ASCII characters.", key=shown),
                     hint=M("Write the name as text without accents."),
                 )
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(member) for key, member in value.items()}
     if kind is list or kind is tuple:
-        return [_plain(each) for each in value]
+        return [_plain(member) for member in value]
     if kind is int:
         if not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             raise NotStorable(M("A number is too large to be stored."), hint=M("Store it as text."))
@@ -169,9 +211,9 @@ def encode(draft: Draft, *, dev: str, seq: int, prev: str, hlc: str, wall: str) 
         "kind": draft.kind,
     }
     for name in ("who", "visit", "item", "blob", "base"):
-        said = getattr(draft, name)
-        if said:
-            members[name] = plain(said)
+        text = getattr(draft, name)
+        if text:
+            members[name] = plain(text)
     if draft.value is not None:
         members["value"] = plain(draft.value)
     body = _bytes(members)

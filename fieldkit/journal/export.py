@@ -166,15 +166,15 @@ def _entries(archive: zipfile.ZipFile, log: Log) -> list[int]:
 
 def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dict[str, Any]:
     """Whose journal it is and how far it goes; the public key, so that signatures can be checked."""
-    found: dict[str, Any] = {"head": log.head(), "lost": lost}
+    manifest: dict[str, Any] = {"head": log.head(), "lost": lost}
     try:
-        found["public_key"] = Device(folder, files, writable=False).public_key.hex()
+        manifest["public_key"] = Device(folder, files, writable=False).public_key.hex()
         noted = signed_head.load(folder, files)
     except (StoreDamaged, StoreUnavailable, ValueError, OSError):
-        return found
+        return manifest
     if noted is not None and noted.signed is not None:
-        found["signed"] = noted.signed
-    return found
+        manifest["signed"] = noted.signed
+    return manifest
 
 
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -99,21 +99,21 @@ class Disk:
         self._seeking = threading.Lock()  # where the system cannot read at an offset in one call
 
     def folder(self, path: Path) -> None:
-        missing = [each for each in (path, *path.parents) if not each.is_dir()]
+        missing = [parent for parent in (path, *path.parents) if not parent.is_dir()]
         if not missing:
             return
         _whole(lambda: private(path))
-        for each in reversed(missing):
+        for parent in reversed(missing):
             with contextlib.suppress(PermissionError):  # a folder that may be entered and not listed
-                self.sync_folder(each.parent)
+                self.sync_folder(parent.parent)
 
     def names(self, path: Path) -> list[str]:
         return sorted(_whole(lambda: os.listdir(path)))
 
     def status(self, path: Path) -> FileStatus:
-        found = path.stat()
-        owner = found.st_uid if hasattr(os, "geteuid") else -1
-        return FileStatus(found.st_size, found.st_mtime_ns, found.st_mode & 0o777, owner)
+        status = path.stat()
+        owner = status.st_uid if hasattr(os, "geteuid") else -1
+        return FileStatus(status.st_size, status.st_mtime_ns, status.st_mode & 0o777, owner)
 
     def read(self, path: Path) -> bytes:
         return _whole(path.read_bytes)

@@ -98,10 +98,10 @@ def next_line(data: bytes, start: int) -> int:
 
     A line that lost its end runs into the next one, so a beginning is looked for everywhere.
     """
-    for found in _START.finditer(data, start):
-        end = data.find(b"\n", found.end())
+    for match in _START.finditer(data, start):
+        end = data.find(b"\n", match.end())
         if end < 0:
             return -1
-        if body_of(data[found.start() : end]) is not None:
-            return found.start()
+        if body_of(data[match.start() : end]) is not None:
+            return match.start()
     return -1

@@ -16,19 +16,19 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.errors import NO_SPACE
 from fieldkit.journal import entry
 from fieldkit.journal.checkpoint import Checkpoint
 from fieldkit.journal.damage import Damage, Kind
-from fieldkit.journal.entry import Head
+from fieldkit.journal.entry import REPAIR, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable, WriteFailed
 from fieldkit.journal.files import FileSystem, keep
 from fieldkit.journal.index import EntryPlace, Index, Segment
 from fieldkit.journal.line import PREFIX, ChainLink, hlc_of, line, link
-from fieldkit.journal.scan import REPAIR, LostEntries, Scan, unaccepted
+from fieldkit.journal.scan import LostEntries, Scan, unaccepted
 from fieldkit.text import M, Message
 
 SEGMENT_SIZE = 8 * 1024 * 1024
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 FIRST_PADDING = 64 * 1024
 MOST_PADDING = 1024 * 1024
@@ -263,7 +263,7 @@ class Log:
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            given = False
+            readable_block = False
             blocks = []
             descriptor = self._files.open(path)
             try:
@@ -271,12 +271,12 @@ class Log:
                 for offset in range(0, size, BLOCK):
                     try:
                         blocks.append(self._files.read_at(descriptor, offset, min(BLOCK, size - offset)))
-                        given = True
+                        readable_block = True
                     except OSError:
                         blocks.append(bytes(min(BLOCK, size - offset)))
             finally:
                 self._files.close(descriptor)
-            if not given:
+            if not readable_block:
                 raise
             self.disk_fault = M("The disk does not give all of {file}.", file=name)
             self._unbelieved.append(Damage("disk", self.disk_fault))

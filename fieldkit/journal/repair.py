@@ -31,15 +31,15 @@ def mends(store: Store, who: str = "") -> list[Mend]:
 def _mends(store: Store, who: str) -> Iterator[Mend]:
     folder, files = store.folder, store.files
     exposed = folder_check.exposed(folder, files)
-    others = {each.path for each in exposed if each.owner >= 0}
-    for each in exposed:
-        if each.path not in others:  # what belongs to another user only that user can close
-            mode = PRIVATE_FOLDER if each.path == folder else PRIVATE_FILE
-            if each.path.name == attachments.FOLDER:
+    others = {file.path for file in exposed if file.owner >= 0}
+    for file in exposed:
+        if file.path not in others:  # what belongs to another user only that user can close
+            mode = PRIVATE_FOLDER if file.path == folder else PRIVATE_FILE
+            if file.path.name == attachments.FOLDER:
                 mode = PRIVATE_FOLDER
             yield Mend(
-                M("Let only you read {path}.", path=str(each.path)),
-                partial(_done, each.path, partial(files.protect, each.path, mode)),
+                M("Let only you read {path}.", path=str(file.path)),
+                partial(_done, file.path, partial(files.protect, file.path, mode)),
             )
     if store.refusal is not None or store.key_fault is not None:
         return

@@ -12,6 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from fieldkit.journal import entry
+from fieldkit.journal.entry import REPAIR
 from fieldkit.journal.index import EntryPlace, Index, Segment
 from fieldkit.journal.line import (
     KIND,
@@ -26,9 +27,6 @@ from fieldkit.journal.line import (
     visit_of,
 )
 from fieldkit.text import M, Message
-
-REPAIR = "repair"
-"""The kind of entry by which a person accepted that entries are lost."""
 
 TIME = len('2026-11-24T08:00:00.000+07:00"}')
 LONGEST_VISIT = 120

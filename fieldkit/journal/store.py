@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import NO_SPACE, FieldkitError
 from fieldkit.journal import checkpoint, clock, entry, folder_check, signed_head
 from fieldkit.journal.attachments import Attachment, Attachments
 from fieldkit.journal.damage import Damage
 from fieldkit.journal.device import Device
-from fieldkit.journal.entry import TABLE, Draft, Entry, Head
+from fieldkit.journal.entry import REPAIR, TABLE, Draft, Entry, Head
 from fieldkit.journal.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from fieldkit.journal.files import OS, FileSystem, keep
 from fieldkit.journal.folder_check import LOCK, PART, RESERVE
 from fieldkit.journal.line import ChainLink, link
-from fieldkit.journal.log import NO_SPACE, Log
-from fieldkit.journal.scan import REPAIR, LostEntries
+from fieldkit.journal.log import Log
+from fieldkit.journal.scan import LostEntries
 from fieldkit.journal.signed_head import Mark, SignedHead
 from fieldkit.text import M, Message
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 ROOM = RESERVE + PART
 """A file that is written to see whether there is room, and removed."""
-
-FINISHING = ("signoff", "record", "sent")
-"""Kinds of entries that end a visit: the reserve is for them, and after them the head is signed."""
 
 
 class Store:
@@ -325,10 +322,10 @@ class Store:
         try:
             log.append(body, place)
         except StoreFull:
-            if draft.kind not in FINISHING or not self._spend_reserve():
+            if not entry.traits(draft.kind).finishing or not self._spend_reserve():
                 raise
             log.append(body, place)
-        self._to_sign = self._to_sign or draft.kind in FINISHING
+        self._to_sign = self._to_sign or entry.traits(draft.kind).finishing
         return body, made
 
     def attach(self, source: Path | bytes, name: str, *, finishing: bool = False) -> Attachment:

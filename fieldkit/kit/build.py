@@ -143,7 +143,7 @@ def _vendor(
     choice: KitChoice, tokens: Sequence[TokenProfile], wanted: Sequence[targets.WheelTarget]
 ) -> tuple[list[tuple[str, str, PackageFile, Path]], list[Finding]]:
     """Makers' files for the systems wanted; only those whose SHA-256 the profile has, and that match it."""
-    found: list[tuple[str, str, PackageFile, Path]] = []
+    files: list[tuple[str, str, PackageFile, Path]] = []
     findings: list[Finding] = []
     systems = sorted({wheel_target.platform.partition("-")[0] for wheel_target in wanted})
     for token in tokens:
@@ -167,8 +167,8 @@ def _vendor(
                         hint=M("Get it from its maker again, or examine it and correct the profile."),
                     )
                 else:
-                    found.append((token.id, system, file, path))
-    return found, findings
+                    files.append((token.id, system, file, path))
+    return files, findings
 
 
 def build(prepared: KitPlan, profiles: Profiles, home: Home, store: Store, tell: Tell) -> BuiltKit:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.driver import apt, distribution
+from fieldkit.driver import apt, distribution, methods
 from fieldkit.driver.errors import ListsOutdated, PackageDamaged
 from fieldkit.kit.install import hashed
 from fieldkit.kit.manifest import DriverFiles
@@ -32,11 +32,7 @@ class Closure(msgspec.Struct, frozen=True):
 
 def way(profile: TokenProfile) -> Apt | None:
     """The packages of the profile's driver for this distribution; None: it has none, or no apt is here."""
-    if not apt.available():
-        return None
-    family = set(distribution.family())
-    ways = (each for each in profile.driver.apt if not each.distributions or family & set(each.distributions))
-    return next(ways, None)
+    return next((method.apt for method in methods.ways(profile) if method.apt is not None), None)
 
 
 def closures(profiles: Sequence[TokenProfile], cache: Path) -> tuple[Closure, ...]:
@@ -44,7 +40,7 @@ def closures(profiles: Sequence[TokenProfile], cache: Path) -> tuple[Closure, ..
 
     :raises ListsOutdated: this machine has no package lists. Also raises what apt says.
     """
-    ways = [(profile, found) for profile in profiles if (found := way(profile)) is not None]
+    ways = [(profile, source) for profile in profiles if (source := way(profile)) is not None]
     if ways and apt.lists_empty():
         raise ListsOutdated(
             M("This machine has no package lists."),
@@ -53,24 +49,24 @@ def closures(profiles: Sequence[TokenProfile], cache: Path) -> tuple[Closure, ..
         )
     bare = _bare(cache)
     return tuple(
-        Closure(profile.id, found.packages, apt.fetches(found.packages, *bare, *HASHES))
-        for profile, found in ways
+        Closure(profile.id, source.packages, apt.fetches(source.packages, *bare, *HASHES))
+        for profile, source in ways
     )
 
 
-def size(found: Sequence[Closure]) -> int:
+def size(closures: Sequence[Closure]) -> int:
     """Bytes of all the files, each once."""
-    return sum({file.name: file.size for closure in found for file in closure.files}.values())
+    return sum({file.name: file.size for closure in closures for file in closure.files}.values())
 
 
 def fetch(
-    found: Sequence[Closure], cache: Path, log: Path, tell: Callable[[Progress], None]
+    closures: Sequence[Closure], cache: Path, log: Path, tell: Callable[[Progress], None]
 ) -> dict[str, Path]:
-    """The files of `found` by name, fetched where they are not in `cache` yet.
+    """The files of `closures` by name, fetched where they are not in `cache` yet.
 
     :raises PackageDamaged: one is not what the package lists say. Also raises what apt says.
     """
-    files = {file.name: file for closure in found for file in closure.files}
+    files = {file.name: file for closure in closures for file in closure.files}
     archives = cache / "archives"
     (archives / "partial").mkdir(parents=True, exist_ok=True)
     for file in files.values():
@@ -78,10 +74,10 @@ def fetch(
         if path.exists() and not _right(path, file):
             path.unlink()
     if any(not (archives / name).exists() for name in files):
-        packages = sorted({package for closure in found for package in closure.packages})
+        packages = sorted({package for closure in closures for package in closure.packages})
         options = (*_bare(cache), *HASHES, "-o", f"Dir::Cache::archives={archives}", "--download-only")
         message = M("Download the drivers' packages, with all that they need.")
-        apt.carry_out(apt.install_step((), packages, message, *options), log, tell)
+        apt.APT.carry_out(apt.install_step((), packages, message, *options), log, tell)
     for name, file in files.items():
         if not (archives / name).exists() or not _right(archives / name, file):
             raise PackageDamaged(
@@ -92,14 +88,14 @@ def fetch(
     return {name: archives / name for name in files}
 
 
-def listed(found: Sequence[Closure]) -> tuple[DriverFiles, ...]:
+def listed(closures: Sequence[Closure]) -> tuple[DriverFiles, ...]:
     """How the manifest names them."""
     system, architecture = distribution.release(), apt.architecture()
     return tuple(
         DriverFiles(
             closure.profile, system, architecture, tuple(sorted(place(f.name) for f in closure.files))
         )
-        for closure in found
+        for closure in closures
     )
 
 

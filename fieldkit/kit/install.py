@@ -111,7 +111,7 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[ListedFile]]:
         raise BadManifest("shape", "key")
     if not isinstance(whole.get("files"), list):
         raise BadManifest("shape", "files")
-    files = [_listed(each) for each in whole["files"]]
+    files = [_listed(row) for row in whole["files"]]
     seen = {MANIFEST, SIGNATURE}
     for file in files:
         folded = file.path.casefold()
@@ -149,10 +149,10 @@ def _matching(pattern: re.Pattern[str], *words: Any) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a key is there twice")
-    return found
+    return members
 
 
 def _listed(row: Any) -> ListedFile:
@@ -185,18 +185,18 @@ def compare(
     tell: is told the bytes done and in all.
     """
     listed = {file.path: file for file in files}
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     problems: list[FileProblem] = []
     for path, kind, size in walk(folder):
         if kind != "file":
             problems.append(FileProblem(kind, path))
         elif path in listed:
-            found[path] = size
+            sizes[path] = size
         elif path not in (MANIFEST, SIGNATURE):
             problems.append(FileProblem("added", path))
-    problems += [FileProblem("missing", path) for path in listed if path not in found]
+    problems += [FileProblem("missing", path) for path in listed if path not in sizes]
     same: list[ListedFile] = []
-    for path, size in found.items():
+    for path, size in sizes.items():
         if size == listed[path].size:
             same.append(listed[path])
         else:
@@ -422,6 +422,9 @@ VIETNAMESE = {
     "A token's driver from this kit: {command}": "Trình điều khiển token trong bộ cài này: {command}",
 }
 
+TRANSLATIONS: dict[str, dict[str, str]] = {"vi": VIETNAMESE, "en": {}}
+"""By language; the texts are written in English."""
+
 
 class Stop(Exception):
     """The end of the work, with an exit status."""
@@ -442,11 +445,11 @@ class Installer:
         self.target = Path(options.target).expanduser().absolute()
         self.version: Path | None = None
         language = options.lang or os.environ.get("FIELDKIT_LANG") or "vi"
-        self.language = "en" if language.lower().startswith("en") else "vi"
+        self.language = language.lower()[:2] if language.lower()[:2] in TRANSLATIONS else "vi"
 
     def words(self, text: str, **values: object) -> str:
         shown = {name: visible(str(value)) for name, value in values.items()}
-        return (VIETNAMESE[text] if self.language == "vi" else text).format(**shown)
+        return (text if self.language == "en" else TRANSLATIONS[self.language][text]).format(**shown)
 
     def say(self, text: str, **values: object) -> None:
         sys.stdout.write(self.words(text, **values) + "\n")
@@ -480,8 +483,8 @@ class Installer:
             for problem in problems:
                 self.say(problem.kind + ": {path}", path=problem.path)
             raise Stop(NO, "Nothing was installed. Get the kit from head office again.")
-        said = "fieldkit {version}: {count} files are as the signed manifest says."
-        self.say(said, version=whole["version"], count=len(files))
+        sentence = "fieldkit {version}: {count} files are as the signed manifest says."
+        self.say(sentence, version=whole["version"], count=len(files))
         self.say("Fingerprint of the key that signed it:")
         sys.stdout.write("  " + fingerprint(whole["key"]) + "\n")
         self.say("SHA-256 of the manifest:")
@@ -504,16 +507,16 @@ class Installer:
             if (target["python"], target["platform"]) == (python, here):
                 return list(target["wheels"])
         those = ", ".join("Python {python} {platform}".format(**target) for target in whole["targets"])
-        said = "This kit is not for Python {python} on {platform}. It is for: {those}"
-        raise Stop(LACKING, said, python=python, platform=here, those=those or "-")
+        sentence = "This kit is not for Python {python} on {platform}. It is for: {those}"
+        raise Stop(LACKING, sentence, python=python, platform=here, those=those or "-")
 
     def agree(self, count: int) -> None:
         """Show what will be done; go on only if the person agrees."""
         home = self.options.home or os.environ.get("FIELDKIT_HOME")
         inside = home is not None and self.target in [*Path(home).expanduser().absolute().parents, Path(home)]
         if inside or not ours(self.target):
-            said = "{target} holds something else. Name another folder with --target."
-            raise Stop(REFUSED, said, target=self.target)
+            sentence = "{target} holds something else. Name another folder with --target."
+            raise Stop(REFUSED, sentence, target=self.target)
         steps = [
             self.words("make a Python environment in {target}", target=self.target),
             self.words("install {count} packages from the kit into it", count=count),
@@ -557,8 +560,8 @@ class Installer:
                 for place in self.leftovers():
                     remove(place)
         except BlockingIOError:
-            said = "Another installation into {target} is under way."
-            raise Stop(REFUSED, said, target=self.target) from None
+            sentence = "Another installation into {target} is under way."
+            raise Stop(REFUSED, sentence, target=self.target) from None
         except BaseException as error:
             listen(signal.SIG_IGN)
             if self.version is not None and self.version not in self.used():
@@ -566,8 +569,8 @@ class Installer:
             if not self.program().exists():
                 remove(self.target)
             if isinstance(error, OSError):
-                said = "It failed, and what was made was removed again: {detail}"
-                raise Stop(NO, said, detail=error) from None
+                sentence = "It failed, and what was made was removed again: {detail}"
+                raise Stop(NO, sentence, detail=error) from None
             raise
         listen(_end)
 
@@ -611,10 +614,10 @@ class Installer:
             fresh.unlink()
             if os.name != "nt":
                 raise
-            said = (
+            sentence = (
                 "fieldkit is running, so it cannot be replaced. Close it, then repeat. Nothing was changed."
             )
-            raise Stop(REFUSED, said) from None
+            raise Stop(REFUSED, sentence) from None
 
     def program(self) -> Path:
         return self.target.joinpath(*PROGRAM)
@@ -652,8 +655,8 @@ class Installer:
             taken = False
         program = self.program()
         if not taken:
-            said = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
-            raise Stop(NO, said, command=" ".join([str(program), *load]))
+            sentence = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
+            raise Stop(NO, sentence, command=" ".join([str(program), *load]))
         self.say("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
         drivers = sorted({driver["profile"] for driver in whole["drivers"]})
         if drivers:
@@ -770,7 +773,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--home", help="the folder fieldkit keeps its data in")
     made.add_argument("--fingerprint", help="the fingerprint of the key that must have signed the kit")
     made.add_argument("--check", action="store_true", help="only check the kit")
-    made.add_argument("--lang", choices=["vi", "en"], help="the language")
+    made.add_argument("--lang", choices=list(TRANSLATIONS), help="the language")
     made.add_argument("--yes", action="store_true", help="agree in advance")
     return made
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import re
-import time
-import urllib.request
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldkit import web
 from fieldkit.finding import Finding
 from fieldkit.kit.payload import KitPaper
 from fieldkit.profile.model import Authority, Profiles
@@ -62,8 +60,8 @@ def _fetch(
     authority: Authority, url: str, signers: Sequence[x509.Certificate]
 ) -> tuple[KitPaper | None, Finding]:
     try:
-        content = _get(url)
-    except (OSError, ValueError, http.client.HTTPException) as error:
+        content = web.exchange(web.request(url), seconds=PATIENCE, largest=LARGEST).body
+    except web.FAULTS as error:
         message = M("The revocation list at {url} could not be fetched.", url=url)
         hint = M("An earlier one in the home goes along instead, if there is one.")
         return None, Finding("crl", "warning", message, detail=str(error)[:200], hint=hint)
@@ -73,18 +71,6 @@ def _fetch(
     file = re.sub(r"[^A-Za-z0-9._-]", "-", url.rpartition("/")[2]).strip(".")[:80] or "list"
     file = file if file.endswith(".crl") else f"{file}.crl"
     return KitPaper(f"profiles/authorities/{authority.id}/{file}", content), finding
-
-
-def _get(url: str) -> bytes:
-    """What is at `url`, within `PATIENCE` in all, however slowly it drips."""
-    end = time.monotonic() + PATIENCE
-    content = bytearray()
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 (profiles allow http only)
-        while block := answer.read1(1 << 16):
-            content += block
-            if time.monotonic() > end or len(content) > LARGEST:
-                raise TimeoutError("too slow, or too much")
-    return bytes(content)
 
 
 def _judged(name: str, content: bytes, signers: Sequence[x509.Certificate]) -> Finding:

@@ -6,6 +6,8 @@ Everything is checked before the first file is moved in; what the home had under
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -136,7 +138,8 @@ def load(loading: KitContents, home: Home) -> None:
     work = home.agreed.parent
     with use.alone(home):
         if home.agreed.exists():
-            with contextlib.suppress(msgspec.MsgspecError):  # what it was about to take is taken anew now
+            # what it was about to take, and is not there or not known any more, is taken anew now
+            with contextlib.suppress(msgspec.MsgspecError, FileNotFoundError):
                 _move_in(home)
         shutil.rmtree(work, ignore_errors=True)
         try:
@@ -179,12 +182,11 @@ def finish(home: Home) -> Message | None:
     except KitBusy:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        waiting = [path.relative_to(home.agreed.parent).as_posix() for path in _waiting(home)]
         return M(
             "Taking a kit's papers was broken off, and cannot be finished ({reason}). "
             "Not yet in their places: {files}. Run `fieldkit kit load` again.",
             reason=getattr(error, "strerror", "") or str(error),
-            files=", ".join(waiting),
+            files=", ".join(_waiting(home)),
         )
     return M("Taking a kit's papers was broken off; what had been agreed to is now finished.")
 
@@ -205,11 +207,13 @@ def _stage(loading: KitContents, home: Home, work: Path) -> None:
 
 def _move_in(home: Home) -> None:
     """Put every paper in its place that is not there yet, and write down what else was agreed to."""
-    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
+    agreed = _agreed(home)
     work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
     for path in (*agreed.new, *agreed.replaced):
+        if _moved(agreed, home, path):
+            continue  # before it was broken off
         if not (work / path).exists():
-            continue  # moved before it was broken off
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         (home.path / path).parent.mkdir(parents=True, exist_ok=True)
         if path in agreed.replaced and not (aside / path).exists():
             _copy(home.path / path, aside / path)
@@ -224,10 +228,10 @@ def _move_in(home: Home) -> None:
 
 def _move_out(home: Home) -> None:
     """Have the home as it was before `_move_in`."""
-    agreed = msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
+    agreed = _agreed(home)
     work, aside = home.agreed.parent, home.path / ASIDE / agreed.aside
     for path in (*agreed.new, *agreed.replaced):
-        if not (work / path).exists():
+        if _moved(agreed, home, path):
             (home.path / path).replace(work / path)
             if path in agreed.replaced:
                 _copy(aside / path, home.path / path)
@@ -235,6 +239,13 @@ def _move_out(home: Home) -> None:
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
     kit_packages.tidy(home)
+
+
+def _moved(agreed: AgreedPapers, home: Home, path: str) -> bool:
+    """Whether a paper is in its place; one that is neither there nor beside it is lost, and in no place."""
+    if (home.agreed.parent / path).exists() or not (home.path / path).exists():
+        return False
+    return path in agreed.new or (home.path / ASIDE / agreed.aside / path).exists()
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -245,9 +256,19 @@ def _copy(source: Path, target: Path) -> None:
     part.replace(target)
 
 
-def _waiting(home: Home) -> list[Path]:
-    """The papers that are not in their places yet."""
-    return sorted(path for path in home.agreed.parent.rglob("*") if path.is_file() and path != home.agreed)
+def _waiting(home: Home) -> list[str]:
+    """The papers that are not in their places yet; of a list that cannot be read, those that lie beside."""
+    work = home.agreed.parent
+    try:
+        agreed = _agreed(home)
+    except (OSError, msgspec.MsgspecError):
+        staged = (path for path in work.rglob("*") if path.is_file() and path != home.agreed)
+        return sorted(path.relative_to(work).as_posix() for path in staged)
+    return sorted(path for path in (*agreed.new, *agreed.replaced) if not _moved(agreed, home, path))
+
+
+def _agreed(home: Home) -> AgreedPapers:
+    return msgspec.json.decode(home.agreed.read_bytes(), type=AgreedPapers)
 
 
 def _aside(home: Home, name: str) -> Path:

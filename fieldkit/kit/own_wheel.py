@@ -7,7 +7,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -15,12 +14,14 @@ from pathlib import Path
 
 from fieldkit.home import PACKAGE
 from fieldkit.kit.errors import WheelsUnavailable
+from fieldkit.program import run
 from fieldkit.text import M, Message
 
 # What an installer adds to what it installs, and a wheel does not have.
 ADDED = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
 # What a wheel is built from; pyproject.toml says what of it goes in.
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".ci/lock.txt", "fieldkit", "checklists", "profiles")
+PATIENCE = 600.0
 STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -60,12 +61,10 @@ def make(folder: Path) -> Path:
                 copy.parent.mkdir(exist_ok=True)
                 shutil.copy(path, copy)
         argv = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), place]
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
-        )
+        done = run(argv, timeout=PATIENCE)
     paths = list(folder.glob("*.whl"))
-    if done.returncode or len(paths) != 1:
-        raise _failed((done.stdout + done.stderr)[-2000:])
+    if done.status or len(paths) != 1:
+        raise _failed((done.text + done.complaint)[-2000:])
     return paths[0]
 
 

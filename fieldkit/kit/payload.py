@@ -5,14 +5,15 @@ Only files that the profiles name, and of known kinds, are taken: nothing secret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import msgspec
 import yaml
 
-from fieldkit.home import Home, shipped
+from fieldkit.checklist.load import files
+from fieldkit.home import Home, yaml_files
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.model import Bureau, Phase, Profiles, RolloutPlan, Task
 from fieldkit.sync import recipients
@@ -73,7 +74,7 @@ def anchorless(profiles: Profiles, chosen: Sequence[Bureau]) -> list[str]:
 
 def _profiles(home: Home, profiles: Profiles, chosen: Sequence[Bureau]) -> Iterator[KitPaper]:
     for kind in ("tokens", "authorities", "rules"):
-        for path in _first(folder / kind for folder in profiles.folders):
+        for path in yaml_files(*(folder / kind for folder in profiles.folders)):
             yield KitPaper(f"profiles/{kind}/{path.name}", path.read_bytes())
     services = profiles.file("services.yaml")
     if services is not None:
@@ -116,7 +117,7 @@ def plan_text(plan: RolloutPlan) -> bytes:
 
 def _plan_file(profiles: Profiles) -> Path:
     """The file that the plan in force came from; under its name the kit's plan takes its place again."""
-    for path in _first(folder / "plan" for folder in profiles.folders):
+    for path in yaml_files(*(folder / "plan" for folder in profiles.folders)):
         with path.open(encoding="utf-8") as file:
             document = yaml.safe_load(file)
         if isinstance(document, dict) and document.get("id") == profiles.plan.id:
@@ -124,17 +125,8 @@ def _plan_file(profiles: Profiles) -> Path:
     raise AssertionError(profiles.plan.id)  # it was loaded from one of them
 
 
-def _first(folders: Iterable[Path]) -> list[Path]:
-    """The YAML files of several folders by name; of each name that in the first."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for path in folder.glob("*.yaml"):
-            found.setdefault(path.name, path)
-    return [found[name] for name in sorted(found)]
-
-
 def _checklists(home: Home) -> Iterator[KitPaper]:
-    for path in _first((home.checklists, shipped("checklists"))):
+    for path in files(home):
         yield KitPaper(f"checklists/{path.name}", path.read_bytes())
 
 

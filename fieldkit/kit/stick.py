@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import NO_SPACE, FieldkitError
 from fieldkit.kit import install
 from fieldkit.kit.errors import FolderTaken, KitUnsound, SourceDamaged, StickFull, stick_gone
 from fieldkit.operator import Progress
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PART = ".part"
 BUILDING = "manifest.part"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (*NO_SPACE, errno.EFBIG)
 SPARE = 1 << 20  # for the manifest and the file system's own
 Tell = Callable[[Progress], None]
 
@@ -144,12 +144,14 @@ def seal(folder: Path, manifest: Manifest, sign: Callable[[bytes], bytes], tell:
     data = encode(manifest)
     signature = sign(data)
 
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         tell(Progress(M("Reading the stick back"), done, total))
 
     try:
         listed = [install.ListedFile(file.path, file.size, file.sha256) for file in manifest.files]
-        problems = [each for each in install.compare(folder, listed, told) if each.path != BUILDING]
+        problems = [
+            problem for problem in install.compare(folder, listed, report) if problem.path != BUILDING
+        ]
         if problems:
             raise KitUnsound(
                 M("The stick does not give back what was written to it: {file}", file=problems[0].path),
@@ -173,16 +175,16 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _same(folder: Path, files: list[install.ListedFile], tell: Tell) -> set[str]:
     """The paths of those files that are in the folder as they should be."""
-    found: set[str] = set()
+    same: set[str] = set()
     total = sum(file.size for file in files)
     done = 0
     for file in files:
         tell(Progress(M("Looking at what is there already"), done, total))
         here = folder / file.path
         if here.lstat().st_size == file.size and install.hashed(here) == (file.size, file.sha256):
-            found.add(file.path)
+            same.add(file.path)
         done += file.size
-    return found
+    return same
 
 
 def _copy(source: Path, target: Path, file: install.ListedFile) -> Iterator[int]:

@@ -17,6 +17,7 @@ from fieldkit.journal.files import OS
 from fieldkit.kit import install, keys
 from fieldkit.kit import manifest as manifests
 from fieldkit.kit.errors import KitBusy, KitLacks, KitUnsound, stick_gone
+from fieldkit.kit.stick import flush
 from fieldkit.kit.verify import genuine
 from fieldkit.text import M, Message
 
@@ -106,18 +107,19 @@ def take_one(kit: Path, read: manifests.ReadManifest, path: str, folder: Path) -
     part.unlink(missing_ok=True)
     try:
         _no_links(kit, path)
-        got = install.hashed(kit / path, part)
+        copied_as = install.hashed(kit / path, part)
     except OSError as error:
         part.unlink(missing_ok=True)
         if not (kit / path).exists():
             raise _unsound(M("missing: {path}", path=path)) from None
         raise stick_gone(kit, error) from None
-    if got != (file.size, file.sha256):
+    if copied_as != (file.size, file.sha256):
         part.unlink()
         raise _unsound(M("changed: {path}", path=path))
     with part.open("rb+") as copied:
         os.fsync(copied.fileno())
     part.replace(copy)
+    flush(copy.parent)
     return copy
 
 

@@ -50,8 +50,10 @@ def fetch(own_wheel: Path, wanted: WheelTarget, cache: Path, log: Path, tell: Te
     locked = _locked()
     pins = _pins(locked)
     tool = next((line for line in pins.splitlines() if line.startswith("pip==")), "pip")
-    asked = "\n".join([str(wanted), tool, pins, *_metadata(own_wheel)[1]])
-    folder = cache / f"{wanted.platform}-{wanted.python}-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
+    requirements = "\n".join([str(wanted), tool, pins, *_metadata(own_wheel)[1]])
+    folder = (
+        cache / f"{wanted.platform}-{wanted.python}-{hashlib.sha256(requirements.encode()).hexdigest()[:12]}"
+    )
     kept = _kept(folder)
     if kept is not None:
         return kept
@@ -69,8 +71,8 @@ def fetch(own_wheel: Path, wanted: WheelTarget, cache: Path, log: Path, tell: Te
         lacking = [str(requirement) for requirement in missing]
     else:
         raise _unavailable(wanted, ", ".join(lacking))
-    found = {_metadata(path)[0]: path for path in folder.glob("*.whl")}
-    paths = [found["pip"], *(found[name] for name in sorted(names - {"pip"}))]
+    by_name = {_metadata(path)[0]: path for path in folder.glob("*.whl")}
+    paths = [by_name["pip"], *(by_name[name] for name in sorted(names - {"pip"}))]
     done = {path.name: hashed(path) for path in paths}
     (folder / DONE).write_text(json.dumps(done), "utf-8")
     for other in cache.glob(f"{wanted.platform}-{wanted.python}-*"):
@@ -152,17 +154,17 @@ def _closure(own_wheel: Path, folder: Path, wanted: WheelTarget) -> tuple[set[st
                 missing[name] = requirement
                 continue
             names.add(name)
-            for each in ("", *requirement.extras):
-                if (name, each) not in seen:
-                    seen.add((name, each))
-                    todo.append((present[name], each))
+            for wanted_extra in ("", *requirement.extras):
+                if (name, wanted_extra) not in seen:
+                    seen.add((name, wanted_extra))
+                    todo.append((present[name], wanted_extra))
     return names | {"pip"}, [missing[name] for name in sorted(missing)]
 
 
 def _metadata(wheel: Path) -> tuple[str, list[str]]:
     """A wheel's name, and what it requires."""
     with zipfile.ZipFile(wheel) as archive:
-        name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        name = next(member for member in archive.namelist() if member.endswith(".dist-info/METADATA"))
         parsed = HeaderParser().parsestr(archive.read(name).decode("utf-8"))
     return _canonical(parsed["Name"]), parsed.get_all("Requires-Dist") or []
 

@@ -2,7 +2,7 @@
 
     python fieldkit/locale/refresh.py
 
-English is the messages' own text; the English catalog exists so that a translator has a pair to work from.
+English is the messages' own text and has no catalog. A new language begins as an empty folder of its code.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ HEADER = "# Translations of fieldkit."
 
 def messages() -> list[str]:
     """Every message marked with `M("…")` in the code, sorted."""
-    found = extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS)
-    return sorted({entry[2] for entry in found if isinstance(entry[2], str) and entry[2]})
+    entries = extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS)
+    return sorted({entry[2] for entry in entries if isinstance(entry[2], str) and entry[2]})
+
+
+def languages() -> list[str]:
+    """The languages that have a catalog."""
+    return sorted(path.parents[1].name for path in HERE.glob("*/LC_MESSAGES/fieldkit.po"))
 
 
 def catalog(language: str) -> Path:
@@ -39,7 +44,7 @@ def refresh(language: str, ids: list[str]) -> list[str]:
     missing = []
     for text in ids:
         known = old.get(text)
-        string = text if language == "en" else (str(known.string) if known else "")
+        string = str(known.string) if known else ""
         if not string:
             missing.append(text)
         new.add(text, string)
@@ -50,9 +55,9 @@ def refresh(language: str, ids: list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Refresh both catalogs; 1 when something is not translated."""
+    """Refresh the catalogs; 1 when something is not translated."""
     ids = messages()
-    missing = [(language, text) for language in ("en", "vi") for text in refresh(language, ids)]
+    missing = [(language, text) for language in languages() for text in refresh(language, ids)]
     for language, text in missing:
         sys.stderr.write(f"{language}: {text!r} has no translation\n")
     sys.path.insert(0, str(PACKAGE.parent))

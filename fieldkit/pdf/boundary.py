@@ -151,8 +151,8 @@ def _unsigned(error: Exception, name: str) -> FieldkitError:
 
     if isinstance(error, TimestampRequestError):
         return timestamp_failed(kind_of(error))
-    if (found := _revoked(error)) is not None:
-        return revoked(found)
+    if (fault := _revoked(error)) is not None:
+        return revoked(fault)
     if isinstance(error, path_faults()) or "validat" in str(error).lower():
         return RevocationMissing(
             M("The level asked for needs a complete path and revocation data, and they cannot be had."),

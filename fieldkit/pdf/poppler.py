@@ -6,12 +6,12 @@ A program can be given a time limit, and a document that crashes it crashes noth
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldkit.pdf.errors import ToolMissing
+from fieldkit.program import run
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -42,25 +42,22 @@ def ask(
     """
     line = [_path_of(program), *options]
     if password is None:
-        return _run([*line, str(path.absolute()), *after], None)
+        return _run([*line, str(path.absolute()), *after])
     qpdf = [_path_of("qpdf"), "--password-file=-", "--decrypt", str(path.absolute()), "-"]
     document = _run(qpdf, password.reveal_bytes() + b"\n", good=(0, 3))
     return None if document is None else _run([*line, "-", *after], document)
 
 
 def _path_of(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         package = "qpdf" if program == "qpdf" else "poppler-utils"
         raise ToolMissing(
             M("{program} is not on this machine. Install it: {package}", program=program, package=package)
         )
-    return found
+    return path
 
 
-def _run(line: Sequence[str], given: bytes | None, good: Sequence[int] = (0,)) -> bytes | None:
-    try:
-        done = subprocess.run(list(line), input=given or b"", capture_output=True, timeout=PATIENCE)
-    except (subprocess.TimeoutExpired, OSError):
-        return None
-    return done.stdout if done.returncode in good else None
+def _run(line: Sequence[str], stdin: bytes = b"", good: Sequence[int] = (0,)) -> bytes | None:
+    done = run(line, stdin=stdin, timeout=PATIENCE)
+    return done.output if done.status in good else None

@@ -15,6 +15,8 @@ from fieldkit.pdf.pdfium import Request
 from fieldkit.text import M
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from fieldkit.secret import Secret
 
 LARGEST = 4000  # pixels a side
@@ -52,14 +54,16 @@ def page(
 
 def png(path: Path, number: int = 0, *, longest: int = 1000, password: Secret | None = None) -> bytes:
     """The page as a PNG whose longer side has `longest` pixels; the same errors as `page`."""
+    request = Request(str(path), number=number, dpi=CLOSEST, longest=min(longest, LARGEST))
+    out = BytesIO()
+    _image(_draw(path, request, password)).save(out, "PNG")
+    return out.getvalue()
+
+
+def _image(pixels: Pixels) -> Image:
     from PIL import Image
 
-    drawn = _draw(
-        path, Request(str(path), number=number, dpi=CLOSEST, longest=min(longest, LARGEST)), password
-    )
-    out = BytesIO()
-    Image.frombytes("RGB", (drawn.width, drawn.height), drawn.rgb).save(out, "PNG")
-    return out.getvalue()
+    return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.rgb)
 
 
 def _draw(path: Path, request: Request, password: Secret | None) -> Pixels:
@@ -80,15 +84,12 @@ def _draw(path: Path, request: Request, password: Secret | None) -> Pixels:
 
 def printed(under: Pixels, over: Pixels, left: int, top: int) -> Pixels:
     """`over` printed onto `under` with its corner there, as ink is: white changes nothing."""
-    made = bytearray(under.rgb)
-    first, last = max(0, -left), min(over.width, under.width - left)
-    for row in range(max(0, -top), min(over.height, under.height - top)):
-        at, of = 3 * ((top + row) * under.width + left), 3 * row * over.width
-        for column in range(3 * first, 3 * last):
-            ink = over.rgb[of + column]
-            if ink != 255:
-                made[at + column] = made[at + column] * ink // 255
-    return Pixels(under.width, under.height, bytes(made))
+    from PIL import Image, ImageChops
+
+    page = _image(under)
+    ink = Image.new("RGB", page.size, "white")
+    ink.paste(_image(over), (left, top))
+    return Pixels(under.width, under.height, ImageChops.multiply(page, ink).tobytes())
 
 
 def framed(picture: Pixels, window: Window, colour: tuple[int, int, int]) -> Pixels:

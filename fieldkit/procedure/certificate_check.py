@@ -10,7 +10,7 @@ from fieldkit.action.token_access import TokenAccess
 from fieldkit.certificate import inspect
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator, Option, Plan, Question
-from fieldkit.procedure.certificate_facts import described, facts, kind
+from fieldkit.procedure.certificate_facts import PROVED, described, facts, kind
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence, verdict_of
 from fieldkit.text import M
@@ -138,4 +138,4 @@ async def _proved(tokens: TokenAccess, token: Token, own: StoredCertificate) -> 
             M("The PIN is right, but the token {token} wants it changed first.", token=token.name),
             hint=M("Change the PIN in the next step; the test signature then proves the key."),
         )
-    return Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
+    return PROVED

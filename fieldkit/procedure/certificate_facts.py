@@ -11,8 +11,11 @@ from fieldkit.certificate.inspect import Description
 from fieldkit.driver.detect import explain
 from fieldkit.finding import Finding
 from fieldkit.procedure.context import Context
+from fieldkit.procedure.evidence import token_facts
 from fieldkit.text import M
 from fieldkit.token.model import Token
+
+PROVED = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
 
 
 def described(
@@ -35,10 +38,7 @@ def described(
 def facts(token: Token, key_id: str, description: Description) -> dict[str, Any]:
     """The token and the certificate on it, for later steps and the record. key_id: CKA_ID, hexadecimal."""
     return {
-        "serial": token.serial,
-        "token_label": token.label,
-        "model": token.model,
-        "manufacturer": token.manufacturer,
+        **token_facts(token),
         "key_id": key_id,
         "subject": description.subject,
         "issuer": description.issuer,
@@ -52,7 +52,7 @@ def facts(token: Token, key_id: str, description: Description) -> dict[str, Any]
 
 def kind(context: Context) -> Finding | None:
     """By which profile the bureau's token is treated, and how well that is known."""
-    profile = context.profiles.tokens.get(context.bureau.token)
+    profile = context.token_profile
     if profile is None:
         return None
     message = M(

@@ -8,9 +8,8 @@ from pathlib import Path
 from fieldkit.action.import_certificate import import_certificate, read_identity
 from fieldkit.certificate.acceptance import admit
 from fieldkit.certificate.identity import Identity
-from fieldkit.finding import Finding
-from fieldkit.operator import Operator, Question, existing_file
-from fieldkit.procedure.certificate_facts import described, facts
+from fieldkit.operator import Operator, ask_for_file
+from fieldkit.procedure.certificate_facts import PROVED, described, facts
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
 from fieldkit.text import M
@@ -18,16 +17,7 @@ from fieldkit.text import M
 
 async def run(context: Context, operator: Operator) -> Evidence:
     """Read the file the person names, show what it holds and what will be written, import and prove it."""
-    path = Path(
-        await operator.ask(
-            Question(
-                id="certificate-file",
-                title=M("The certificate file (PKCS#12)"),
-                path=True,
-                check=existing_file,
-            )
-        )
-    ).expanduser()
+    path = await ask_for_file(operator, "certificate-file", M("The certificate file (PKCS#12)"))
     holder = await read_identity(path, operator, context.material().purposes)
     with holder.key:
         return await put_on_token(context, operator, holder, path)
@@ -58,12 +48,11 @@ async def put_on_token(context: Context, operator: Operator, holder: Identity, p
             again=True,
             imported=lambda: context.changed(done),
         )
-    proved = Finding("key-proved", "pass", M("A signature by the token verifies with the certificate."))
-    operator.say(proved)
+    operator.say(PROVED)
     return Evidence(
         verdict="pass",
         summary=done,
-        findings=(*description.findings, proved),
+        findings=(*description.findings, PROVED),
         facts=facts(token, report.id, description)
         | {"chain": len(holder.chain) if with_key else len(report.chain)},
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fieldkit.action.import_certificate import read_issued
-from fieldkit.operator import Operator, Question, existing_file
+from fieldkit.operator import Operator, ask_for_file
 from fieldkit.procedure.certificate_import import put_on_token
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
@@ -14,15 +12,6 @@ from fieldkit.text import M
 
 async def run(context: Context, operator: Operator) -> Evidence:
     """Find the key by the certificate's public half, join them, and prove that they fit."""
-    path = Path(
-        await operator.ask(
-            Question(
-                id="issued-certificate",
-                title=M("The certificate the authority issued"),
-                path=True,
-                check=existing_file,
-            )
-        )
-    ).expanduser()
+    path = await ask_for_file(operator, "issued-certificate", M("The certificate the authority issued"))
     holder = await read_issued(path, context.material().purposes)
     return await put_on_token(context, operator, holder, path)

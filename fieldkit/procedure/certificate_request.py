@@ -11,7 +11,7 @@ from fieldkit.certificate import name
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.evidence import Evidence, token_facts
 from fieldkit.text import M
 
 
@@ -42,7 +42,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             owner=f"{context.visit}/{context.item.id}",
             made=lambda: context.changed(M("A key was made on the token {token}.", token=token.name)),
         )
-    kept = await asyncio.to_thread(context.attach, out, out.name)
+    attached = await asyncio.to_thread(context.attach, out, out.name)
     finding = Finding("request-made", "pass", M("Written: {file}", file=str(out)), made.sha256)
     operator.say(finding)
     return Evidence(
@@ -53,12 +53,6 @@ async def run(context: Context, operator: Operator) -> Evidence:
             file=out.name,
         ),
         findings=(finding,),
-        facts={
-            "serial": token.serial,
-            "token_label": token.label,
-            "key_id": made.id,
-            "key": made.key,
-            "request_sha256": made.sha256,
-        },
-        files=(kept,),
+        facts=token_facts(token) | {"key_id": made.id, "key": made.key, "request_sha256": made.sha256},
+        files=(attached,),
     )

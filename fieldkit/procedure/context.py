@@ -12,7 +12,7 @@ import msgspec
 
 from fieldkit.action.token_access import TokenAccess, chained_signer, open_tokens
 from fieldkit.action.trust_material import TrustMaterial, gather
-from fieldkit.checklist.model import Item, Role
+from fieldkit.checklist.kinds import Item, Role
 from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.operator import Operator

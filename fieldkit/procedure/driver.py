@@ -38,8 +38,8 @@ async def run(context: Context, operator: Operator) -> Evidence:
         evidence = _failed(error, operator)
     if log is None:
         return evidence
-    kept = await asyncio.to_thread(context.attach, log, log.name)
-    return Evidence(evidence.verdict, evidence.summary, evidence.findings, evidence.facts, (kept,))
+    attached = await asyncio.to_thread(context.attach, log, log.name)
+    return Evidence(evidence.verdict, evidence.summary, evidence.findings, evidence.facts, (attached,))
 
 
 def _failed(error: errors.FieldkitError, operator: Operator) -> Evidence:

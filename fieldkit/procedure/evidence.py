@@ -9,6 +9,7 @@ import msgspec
 
 from fieldkit.finding import Finding, Outcome
 from fieldkit.text import Message
+from fieldkit.token.model import Token
 
 TOKEN_STEPS = (
     "token_setup",
@@ -48,6 +49,16 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: tuple[Finding, ...] = ()
     facts: dict[str, Any] = {}
     files: tuple[dict[str, Any], ...] = ()
+
+
+def token_facts(token: Token) -> dict[str, Any]:
+    """Which token the evidence is about, for later steps and the record."""
+    return {
+        "serial": token.serial,
+        "token_label": token.label,
+        "model": token.model,
+        "manufacturer": token.manufacturer,
+    }
 
 
 def verdict_of(findings: Iterable[Finding]) -> Outcome:

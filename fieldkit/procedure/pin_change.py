@@ -6,7 +6,7 @@ from fieldkit.action.change_pin import change_pin
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.evidence import Evidence, token_facts
 from fieldkit.text import M
 
 
@@ -26,5 +26,5 @@ async def run(context: Context, operator: Operator) -> Evidence:
         verdict="pass",
         summary=M("The PIN of {token} was changed.", token=after.name),
         findings=(changed,),
-        facts={"serial": after.serial, "token_label": after.label, "pin_set": True},
+        facts=token_facts(after) | {"pin_set": True},
     )

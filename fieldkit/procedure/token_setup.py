@@ -6,9 +6,9 @@ from fieldkit.action.initialise_token import initialise_token
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator, Question
 from fieldkit.procedure.context import Context
-from fieldkit.procedure.evidence import Evidence
+from fieldkit.procedure.evidence import Evidence, token_facts
 from fieldkit.text import M
-from fieldkit.token import policy
+from fieldkit.token.kinds import may_initialise
 
 
 async def run(context: Context, operator: Operator) -> Evidence:
@@ -17,7 +17,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
         present = await tokens.list()
         empty = [token for token in present if not token.initialized]
         token = await tokens.choose(empty or present, M("Which token is to be initialised?"))
-        policy.may_initialise(token, context.profiles.tokens.values(), context.token_profile)
+        may_initialise(token, context.profiles.tokens.values(), context.token_profile)
         label = await operator.ask(
             Question(id="token-label", title=M("Label of the token"), default=context.bureau.code)
         )
@@ -43,13 +43,6 @@ async def run(context: Context, operator: Operator) -> Evidence:
             ),
             Finding("pin-set", "pass", M("The PIN was set by the person; it is kept nowhere.")),
         ),
-        facts={
-            "serial": made.serial,
-            "label": made.label,
-            "model": made.model,
-            "manufacturer": made.manufacturer,
-            "uri": made.uri,
-            "module": made.module,
-            "pin_set": True,
-        },
+        facts=token_facts(made)
+        | {"label": made.label, "uri": made.uri, "module": made.module, "pin_set": True},
     )

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from fieldkit.home import Home, below, shipped
+from fieldkit.home import Home, below, shipped, yaml_files
 from fieldkit.profile import names
 from fieldkit.profile.driver import Driver
 from fieldkit.profile.errors import ProfileInvalid
@@ -66,7 +66,6 @@ def load(home: Home, *over: Path) -> Profiles:
         rules=_values(rules),
         services=services.value.services if services else (),
         plan=chosen,
-        plans=_values(plans),
         folders=folders,
     )
 
@@ -173,12 +172,7 @@ def _kind(path: Path) -> str:
 
 
 def _files(folders: Iterable[Path], kind: str) -> list[Path]:
-    """The files of one kind, by name; of each name the one in the first folder that has it."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for path in (folder / kind).glob("*.yaml"):
-            found.setdefault(path.name, path)
-    return [found[name] for name in sorted(found)]
+    return yaml_files(*(folder / kind for folder in folders))
 
 
 def _path(folders: Iterable[Path], name: str) -> Path | None:
@@ -188,21 +182,21 @@ def _path(folders: Iterable[Path], name: str) -> Path | None:
 def _read_all(
     paths: Iterable[Path], shape: type[N], wrong: Callable[[N], Wrong], problems: list[Problem]
 ) -> dict[str, Document[N]]:
-    found: dict[str, Document[N]] = {}
+    documents: dict[str, Document[N]] = {}
     for path in paths:
         document = _read_one(path, shape, wrong, problems)
         if document is None:
             continue
         id = document.value.id
-        if not names.is_id(id):
+        if not names.ID.fullmatch(id):
             problems.append(
                 document.problem(("id",), M("`{id}` is not an id: small letters, digits and - only.", id=id))
             )
-        elif id in found:
-            message = M("The id `{id}` is taken by {file}.", id=id, file=found[id].name)
+        elif id in documents:
+            message = M("The id `{id}` is taken by {file}.", id=id, file=documents[id].name)
             problems.append(document.problem(("id",), message))
-        found[id] = document
-    return found
+        documents[id] = document
+    return documents
 
 
 def _read_one(
@@ -251,16 +245,16 @@ _SYSTEMS = {"deb": "linux", "rpm": "linux", "msi": "windows", "exe": "windows", 
 def _driver(driver: Driver) -> Wrong:
     """What of a driver's names could be taken for something else by an installer."""
     for s, unit in enumerate(driver.services):
-        if not names.is_unit(unit):
+        if not names.UNIT.fullmatch(unit):
             yield ("services", s), M("`{name}` is not the name of a unit of systemd.", name=unit)
     for a, way in enumerate(driver.apt):
         for p, package in enumerate(way.packages):
-            if not names.is_package(package):
+            if not names.PACKAGE.fullmatch(package):
                 yield ("apt", a, "packages", p), _bad_package(package)
         for package, version in way.least.items():
-            if not names.is_package(package):
+            if not names.PACKAGE.fullmatch(package):
                 yield ("apt", a, "least", package), _bad_package(package)
-            if not names.is_version(version):
+            if not names.VERSION.fullmatch(version):
                 yield ("apt", a, "least", package), M("`{version}` is not a version.", version=version)
         if not names.is_posix_path(way.module):
             yield ("apt", a, "module"), _bad_path(way.module, "linux")
@@ -268,7 +262,7 @@ def _driver(driver: Driver) -> Wrong:
         for f, file in enumerate(getattr(driver, kind)):
             if file.sha256 and not _SHA256.fullmatch(file.sha256):
                 yield (kind, f, "sha256"), _bad_hash(file.sha256)
-            if not names.is_file(file.file):
+            if not names.FILE.fullmatch(file.file):
                 yield (kind, f, "file"), M("`file` is a name in the kit, without folders.")
             if not names.PATHS[system](file.module):
                 yield (kind, f, "module"), _bad_path(file.module, system)
@@ -279,12 +273,12 @@ def _driver(driver: Driver) -> Wrong:
                 )
     for c, conflict in enumerate(driver.conflicts):
         if conflict.kind == "package" and not (
-            names.is_package(conflict.name) or names.is_rpm(conflict.name)
+            names.PACKAGE.fullmatch(conflict.name) or names.RPM.fullmatch(conflict.name)
         ):
             yield ("conflicts", c, "name"), _bad_package(conflict.name)
-        if conflict.kind == "service" and not names.is_service(conflict.name):
+        if conflict.kind == "service" and not names.SERVICE.fullmatch(conflict.name):
             yield ("conflicts", c, "name"), M("`{name}` is not the name of a service.", name=conflict.name)
-        if conflict.kind == "module" and not names.is_file(conflict.name):
+        if conflict.kind == "module" and not names.FILE.fullmatch(conflict.name):
             yield ("conflicts", c, "name"), M("`name` is that of a file, without folders.")
 
 

@@ -55,6 +55,9 @@ class Atr(msgspec.Struct, frozen=True, omit_defaults=True):
     known: Known = "documented"
 
 
+CharacterClass = Literal["upper", "lower", "digit", "other"]
+
+
 class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a PIN has to be.
 
@@ -66,7 +69,7 @@ class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     min: int = 4
     max: int = 16
-    classes: tuple[Literal["upper", "lower", "digit", "other"], ...] = ()
+    classes: tuple[CharacterClass, ...] = ()
     tries: int = 0
     delivery_pin_must_change: bool = False
     guessable: bool = False
@@ -75,10 +78,35 @@ class PinPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     known: Known = "documented"
 
 
-class Quirk(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something of a token that surprises; `id` is stable, for code that acts on it."""
+QuirkId = Literal["opensc-puk", "personalised", "tries-differ", "wrong-pin-general-error"]
+"""What fieldkit acts on where it works with a token: each has its row in `fieldkit.token.quirks`."""
+EarlierNote = Literal[
+    "entersafe-family",
+    "hardware-assumed",
+    "idprime-load-crash",
+    "key-without-label",
+    "linux-module-32-bit",
+    "macos-intel-only",
+    "newer-units-need-vendor-module",
+    "no-pin-lock",
+    "opensc-is-no-substitute",
+    "two-system-folders",
+]
+"""What profiles of release 0.1 had among their quirks though it is for people alone: a note."""
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that surprises, for a person to know; nothing acts on it."""
 
     id: str
+    text: Words
+    known: Known = "documented"
+
+
+class NamedQuirk(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A quirk of a kind of token, in words for a person."""
+
+    id: Literal[QuirkId, EarlierNote]
     text: Words
     known: Known = "documented"
 
@@ -89,6 +117,7 @@ class TokenProfile(msgspec.Struct, frozen=True, omit_defaults=True):
     modules, usb, atr: how it is reached and recognised. reader: parts of the names of its readers.
     init: it may be initialised on site (a token that arrives personalised never is).
     imports: private keys may be written to it from a file. keys: what it can hold, as "rsa:2048".
+    quirks: what is treated in a way of its own. notes: what a person should know besides.
     """
 
     id: str
@@ -103,7 +132,8 @@ class TokenProfile(msgspec.Struct, frozen=True, omit_defaults=True):
     init: bool = False
     imports: Literal["yes", "no", "unknown"] = "unknown"
     keys: tuple[str, ...] = ()
-    quirks: tuple[Quirk, ...] = ()
+    quirks: tuple[NamedQuirk, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def modules_of(self, system: System | None = None) -> tuple[Module, ...]:
         """Its modules on `system`; on this machine's unless given."""
@@ -120,11 +150,11 @@ class TokenProfile(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def matches_atr(self, atr: str) -> bool:
         """Whether a card with this answer to reset (hexadecimal) is of this family."""
-        given = atr.replace(" ", "").replace(":", "").upper()
+        digits = atr.replace(" ", "").replace(":", "").upper()
         return any(
-            len(each.value) == len(given)
-            and all(want in ("?", got) for want, got in zip(each.value, given, strict=True))
-            for each in self.atr
+            len(known.value) == len(digits)
+            and all(mask in ("?", digit) for mask, digit in zip(known.value, digits, strict=True))
+            for known in self.atr
         )
 
     def matches_usb(self, id: str) -> bool:
@@ -179,7 +209,7 @@ class Authority(msgspec.Struct, frozen=True, omit_defaults=True):
     subject: SubjectRule = SubjectRule()
     certificates: tuple[KnownCertificate, ...] = ()
     requests: tuple[Endpoint, ...] = ()
-    notes: tuple[Quirk, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 ServiceKind = Literal[
@@ -320,7 +350,6 @@ class Profiles(msgspec.Struct, frozen=True):
     rules: dict[str, RuleSet]
     services: tuple[Service, ...]
     plan: RolloutPlan
-    plans: dict[str, RolloutPlan]
     folders: tuple[Path, ...]
 
     def rules_at(self, day: datetime.date) -> RuleSet | None:
@@ -337,13 +366,13 @@ class Profiles(msgspec.Struct, frozen=True):
 
     def anchors(self, authority: str) -> tuple[Path, ...]:
         """The anchor files of an authority that are there; empty where none was put in place yet."""
-        found = self.authorities.get(authority)
-        return tuple(filter(None, map(self.file, found.anchors))) if found else ()
+        known = self.authorities.get(authority)
+        return tuple(filter(None, map(self.file, known.anchors))) if known else ()
 
     def intermediates(self, authority: str) -> tuple[Path, ...]:
         """The files of an authority's issuing CAs that are there."""
-        found = self.authorities.get(authority)
-        return tuple(filter(None, map(self.file, found.intermediates))) if found else ()
+        known = self.authorities.get(authority)
+        return tuple(filter(None, map(self.file, known.intermediates))) if known else ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -359,6 +388,21 @@ class Profiles(msgspec.Struct, frozen=True):
         """The extended key usages that these authorities' certificates for documents may name besides."""
         known = (self.authorities.get(authority) for authority in authorities)
         return tuple(number for one in known if one is not None for number in one.extended_key_usage)
+
+    @property
+    def packages_signed(self) -> bool | None:
+        """Whether the exchange axis asks for packages that are signed themselves; None where none says."""
+        wanted = {service.signed for service in self.services if service.kind == "axis"}
+        return True if True in wanted else False if False in wanted else None
+
+    @property
+    def senders(self) -> dict[str, list[Dossier]]:
+        """By the code of each agency in the plan, what was asked for its certificates."""
+        senders: dict[str, list[Dossier]] = {}
+        for bureau in self.plan.bureaus:
+            if bureau.agency_code:
+                senders.setdefault(bureau.agency_code, []).append(bureau.dossier)
+        return senders
 
     def file(self, name: str) -> Path | None:
         """The file that a profile calls `name`, in the first folder that has it."""

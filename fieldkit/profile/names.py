@@ -1,4 +1,4 @@
-"""Names in a profile that installers and the service manager are told: only what cannot be anything else.
+"""Forms of names in a profile that installers and the service manager are told: nothing else can be meant.
 
 apt, rpm and systemctl take options, paths and addresses in the place of names; a profile may not.
 """
@@ -20,41 +20,6 @@ SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.@-]{0,240}")
 FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.,+~()-]{0,126}")
 # where on Windows only an administrator can put a file: elsewhere any account may make the folder
 PROTECTED = (r"c:\windows", r"c:\program files", r"c:\program files (x86)")
-
-
-def is_id(name: str) -> bool:
-    """`name` can be the id of a profile."""
-    return ID.fullmatch(name) is not None
-
-
-def is_package(name: str) -> bool:
-    """`name` is one of Debian's packages, by its form."""
-    return PACKAGE.fullmatch(name) is not None
-
-
-def is_version(version: str) -> bool:
-    """`version` is one of Debian's, by its form."""
-    return VERSION.fullmatch(version) is not None
-
-
-def is_unit(name: str) -> bool:
-    """`name` is a unit of systemd, by its form."""
-    return UNIT.fullmatch(name) is not None
-
-
-def is_rpm(name: str) -> bool:
-    """`name` is a package of rpm, by its form."""
-    return RPM.fullmatch(name) is not None
-
-
-def is_file(name: str) -> bool:
-    """`name` is a file in a kit, without folders."""
-    return FILE.fullmatch(name) is not None
-
-
-def is_service(name: str) -> bool:
-    """`name` is a service of Windows, or a unit of systemd, by its form."""
-    return SERVICE.fullmatch(name) is not None
 
 
 def is_posix_path(path: str) -> bool:

@@ -9,6 +9,12 @@ import msgspec
 
 from fieldkit.text import Words
 
+StampKind = Literal["person", "agency", "attachment", "copy"]
+"""Whose a stamp is: the option's word, and capitalised the name of its signature field."""
+StampPlace = Literal["between-title-and-name", "left-of-signature", "top-right-first-page"]
+"""Where it goes: `fieldkit/stamp/placement.py` has each."""
+StampText = Literal["number", "time", "name", "copy-form"]
+
 
 class PageMargins(msgspec.Struct, frozen=True, omit_defaults=True):
     """A page's margins in millimetres, each as the least and the most that is allowed."""
@@ -27,15 +33,15 @@ class StampRule(msgspec.Struct, frozen=True, omit_defaults=True):
     text says, in order. size_mm: of the image, where the rule or custom fixes it.
     """
 
-    kind: Literal["person", "agency", "attachment", "copy"]
+    kind: StampKind
     image: Literal["handwritten", "seal", "none"]
-    place: Literal["between-title-and-name", "left-of-signature", "top-right-first-page"]
+    place: StampPlace
     colour: Literal["blue", "red", "black"]
     overlap: int = 0
     size_mm: int = 0
     font: str = ""
     size: int = 0
-    content: tuple[Literal["number", "time", "name", "copy-form"], ...] = ()
+    content: tuple[StampText, ...] = ()
     rule: Words | None = None
 
 

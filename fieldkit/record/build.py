@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from fieldkit import __version__
-from fieldkit.checklist.model import Item, Paper
+from fieldkit.checklist.kinds import KINDS, Item
+from fieldkit.checklist.model import Paper
 from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
 from fieldkit.procedure.evidence import Evidence
@@ -173,8 +174,8 @@ def words(said: Said | str) -> Words:
     if isinstance(said, Words):
         return said
     if isinstance(said, str):
-        return Words(said, said)
-    return Words(said.render("vi"), said.render("en"))
+        return Words.same(said)
+    return Words(*(said.render(language) for language in Words.__struct_fields__))
 
 
 def _giver(visit: Visit, owner: Words | None) -> Party:
@@ -186,7 +187,7 @@ def _giver(visit: Visit, owner: Words | None) -> Party:
         agency=owner or LABELS["unit"],
         person=f"{technician} ({LOGIN})" if login else technician,
         title=LABELS["technician"],
-        parent=Words(parent, parent) if parent else None,
+        parent=Words.same(parent) if parent else None,
     )
 
 
@@ -195,11 +196,11 @@ def _receiver(visit: Visit, paper: Paper) -> Party:
     expected = bureau.officer.name if paper == "handover" else ""
     name = signoff.officer if signoff else str(visit.roles.get("officer-name") or expected)
     title = signoff.officer_title if signoff else str(visit.roles.get("officer-title") or "")
-    known = bureau.officer.title if paper == "handover" else Words(title, title)
+    known = bureau.officer.title if paper == "handover" else Words.same(title)
     return Party(
         agency=bureau.name,
         person=name,
-        title=known if title in ("", known.vi, known.en) else Words(title, title),
+        title=known if title in ("", known.vi, known.en) else Words.same(title),
         address=bureau.address,
         phone=bureau.phone,
         email=bureau.dossier.email,
@@ -252,7 +253,7 @@ def _devices(visit: Visit, facts: _Facts) -> tuple[HandedOverToken, ...]:
 
 def _condition(visit: Visit) -> Words | None:
     items = (item for item in visit.checklist.with_role("condition") if visit.answers.get(item.id))
-    return next((answer_words(item, visit.answers[item.id]) for item in items), None)
+    return next((KINDS[item.kind].words(item, visit.answers[item.id]) for item in items), None)
 
 
 def _tests(facts: _Facts) -> Iterable[TestSignature]:
@@ -271,7 +272,7 @@ def _parts(visit: Visit) -> Iterable[RecordSection]:
         rows = tuple(
             _row(visit, item)
             for item in section.items
-            if item.id in visit.relevant and item.kind != "note" and _settled(visit, item)
+            if item.id in visit.relevant and item.answered_by != "nobody" and _settled(visit, item)
         )
         if rows:
             yield RecordSection(section.title, rows)
@@ -285,22 +286,19 @@ def _row(visit: Visit, item: Item) -> RecordRow:
     answered = visit.answered.get(item.id)
     evidence = visit.evidence.get(item.id)
     value = visit.answers.get(item.id)
+    typed = evidence is None and KINDS[item.kind].typed
     return RecordRow(
         item=item.id,
         label=item.label,
-        answer=words(evidence.summary) if evidence else answer_words(item, value),
+        answer=words(evidence.summary) if evidence else KINDS[item.kind].words(item, value),
         who=answered.who if answered else "",
         when=answered.wall if answered else "",
         outcome=evidence.verdict if evidence else "",
         notes=tuple(map(_note, evidence.findings)) if evidence else (),
         files=_files(evidence, value),
-        kind=item.kind if evidence is None and item.kind in TYPED else "",
-        value=str(value) if evidence is None and item.kind in TYPED and value is not None else "",
+        kind=item.kind if typed else "",
+        value=str(value) if typed and value is not None else "",
     )
-
-
-TYPED = ("number", "date")
-"""The kinds of items whose answers a table holds as numbers and dates."""
 
 
 def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
@@ -311,30 +309,3 @@ def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
 
 def _note(finding: Finding) -> RecordNote:
     return RecordNote(finding.id, finding.severity, words(finding.message), finding.detail)
-
-
-def answer_words(item: Item, value: Any) -> Words:
-    """A person's answer as it is read on paper."""
-    if item.kind == "yesno" and value in ("yes", "no", "n/a"):
-        return LABELS[value]
-    if item.kind in ("choice", "choices"):
-        labels = {choice.value: choice.label for choice in item.choices}
-        chosen = [labels.get(str(each), words(str(each))) for each in _listed(value)]
-        return Words("; ".join(each.vi for each in chosen), "; ".join(each.en for each in chosen))
-    if item.kind == "date" and isinstance(value, str):
-        return Words(vietnamese_day(value), value)
-    if isinstance(value, dict):
-        return words(str(value.get("name", "")))
-    return words(str(value if value is not None else ""))
-
-
-def vietnamese_day(text: str) -> str:
-    """An ISO date as it is written in Vietnam: day, month, year."""
-    try:
-        return date.fromisoformat(text).strftime("%d/%m/%Y")
-    except ValueError:
-        return text
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from fieldkit.home import home_folder
+from fieldkit.operator import Operator, Option, Plan, Question, must_agree
 from fieldkit.pdf import document
 from fieldkit.record.build import build, name_of
 from fieldkit.record.content import Language, RecordContent, decode
 from fieldkit.record.errors import RecordMissing
 from fieldkit.record.formats import FORMATS
-from fieldkit.text import M
+from fieldkit.text import M, Message
 from fieldkit.visit.model import RecordMade, Visit
 from fieldkit.visit.visits import Visits
 
@@ -25,6 +28,36 @@ class ExportedRecord(msgspec.Struct, frozen=True):
     format: str
     draft: bool
     signed: bool
+
+    @property
+    def message(self) -> Message:
+        """What was written, in a sentence."""
+        if self.draft:
+            return M("Written as a draft, for the visit has no record yet: {path}", path=str(self.path))
+        return M("Written: {path}", path=str(self.path))
+
+
+async def export_asked(visits: Visits, visit: str, operator: Operator) -> ExportedRecord:
+    """Write the record of `visit` as the kind of file and to the place that the person says; see `export`.
+
+    :raises NotConsented: a file that is there stays as it is.
+    """
+    options = tuple(Option(name, format.label) for name, format in FORMATS.items())
+    kind = await operator.ask(Question("format", M("Which kind of file?"), options))
+    name = f"{file_name(visits.load(visit))}.{kind}"
+    question = Question("out", M("Write it where?"), default=str(home_folder() / name), path=True)
+    path = Path(await operator.ask(question)).expanduser()
+    if path.is_dir():
+        path = path / name
+    overwrite = path.exists()
+    if overwrite:
+        plan = Plan(
+            title=M("Replace the file that is there?"),
+            steps=(M("{path} is replaced by the record.", path=str(path)),),
+        )
+        refused = M("Nothing was written: {path} stays as it is.", path=str(path))
+        await must_agree(operator, plan, refused)
+    return await asyncio.to_thread(export, visits, visit, kind, path, overwrite=overwrite)
 
 
 def export(

@@ -13,7 +13,7 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.action.trust_material import TrustMaterial, gather
-from fieldkit.checklist.model import Item
+from fieldkit.checklist.kinds import Item
 from fieldkit.finding import Finding
 from fieldkit.journal.store import Store
 from fieldkit.operator import Operator, Plan, Progress, Question

@@ -4,9 +4,10 @@ they are no catalog messages: a record keeps its words whatever language the scr
 
 from __future__ import annotations
 
+from fieldkit.checklist.kinds import YES_NO
 from fieldkit.text import Words
 
-LABELS: dict[str, Words] = {
+LABELS: dict[str, Words] = {choice.value: choice.label for choice in YES_NO} | {
     "country": Words("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM", "SOCIALIST REPUBLIC OF VIET NAM"),
     "motto": Words("Độc lập - Tự do - Hạnh phúc", "Independence - Freedom - Happiness"),
     "number": Words("Số", "No."),
@@ -120,9 +121,6 @@ LABELS: dict[str, Words] = {
     "warning": Words("Lưu ý", "warning"),
     "info": Words("Thông tin", "information"),
     "none": Words("Không có", "None"),
-    "yes": Words("Có", "Yes"),
-    "no": Words("Không", "No"),
-    "n/a": Words("Không áp dụng", "Not applicable"),
     "holder-person": Words("Cá nhân", "Person"),
     "holder-agency": Words("Cơ quan, tổ chức", "Agency"),
     "pin-set": Words("Cán bộ nhận tự đặt", "Set by the receiving officer"),
@@ -166,6 +164,6 @@ def label(name: str, language: str) -> str:
 
 def shown(words: Words, language: str) -> str:
     """A text in "vi" or "en", or in both where they differ."""
-    if language in ("vi", "en") or words.vi == words.en:
+    if language != "both" or words.vi == words.en:
         return words.render(language)
     return f"{words.vi} / {words.en}"

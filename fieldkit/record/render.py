@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from datetime import datetime, tzinfo
 from importlib import metadata
@@ -19,12 +18,13 @@ from typing import Any, Literal
 import msgspec
 
 from fieldkit.checklist.model import Paper
+from fieldkit.program import run
 from fieldkit.record.content import RecordContent, check_size, encode
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import FORM_LABELS, LABELS
 from fieldkit.record.typeset import FONTS, HERE, typeset
 from fieldkit.stamp.place import Place
-from fieldkit.text import M, Words, nfc
+from fieldkit.text import M, Words, day_first, nfc
 
 ATTACHMENT = "fieldkit-record.json"
 STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
@@ -82,16 +82,12 @@ def render_apart(data: bytes, content: RecordContent) -> Rendered:
     """
     try:
         job = json.dumps(_job(data, content)).encode()
-        done = subprocess.run(
-            [sys.executable, "-I", str(HERE / "typeset.py")], input=job, capture_output=True, timeout=PATIENCE
-        )
-    except subprocess.TimeoutExpired:
-        raise _refused("timeout") from None
     except (OSError, ValueError, OverflowError) as error:  # moments that are none, years beyond the calendar
         raise _refused(str(error)) from None
-    if done.returncode:
-        raise _refused(done.stderr.decode(errors="replace").strip().rpartition("\n")[2] or "killed")
-    places, _, pdf = done.stdout.partition(b"\n")
+    done = run([sys.executable, "-I", str(HERE / "typeset.py")], stdin=job, timeout=PATIENCE)
+    if done.status:
+        raise _refused(done.complaint.rpartition("\n")[2] or "killed")
+    places, _, pdf = done.output.partition(b"\n")
     return _rendered(data, pdf, json.loads(places))
 
 
@@ -174,9 +170,7 @@ def _shown(content: RecordContent) -> dict[str, Any]:
     zone = datetime.fromisoformat(content.made).tzinfo
     return {
         "content": shown,
-        "labels": {
-            name: {"vi": words.vi, "en": words.en} for name, words in PAPERS[content.paper].labels.items()
-        },
+        "labels": {name: msgspec.to_builtins(words) for name, words in PAPERS[content.paper].labels.items()},
         "moments": {printable(each): _moment(each, zone) for each in moments},
         "made": _spoken(content.made),
         "year": datetime.fromisoformat(content.made).year,
@@ -200,8 +194,8 @@ def _moment(text: str, zone: tzinfo | None) -> str:
     except ValueError:
         return printable(text)
     if len(text) == 10:
-        return moment.strftime("%d/%m/%Y")
-    return (moment.astimezone(zone) if moment.tzinfo else moment).strftime("%d/%m/%Y %H:%M")
+        return day_first(text)
+    return day_first(f"{moment.astimezone(zone) if moment.tzinfo else moment:%Y-%m-%d %H:%M}")
 
 
 def _spoken(text: str) -> dict[str, str]:

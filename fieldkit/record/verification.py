@@ -19,6 +19,7 @@ import msgspec
 
 from fieldkit import __version__, i18n
 from fieldkit.record.errors import RecordNotRendered
+from fieldkit.record.labels import LABELS
 from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, as_it_is
 from fieldkit.record.typeset import FONTS, HERE
@@ -68,8 +69,8 @@ WORDS: dict[str, Words] = {
     "passed": Words("Đạt", "passed"),
     "failed": Words("Không đạt", "failed"),
     "not-checked": Words("Chưa kiểm tra", "not checked"),
-    "yes": Words("Có", "Yes"),
-    "no": Words("Không", "No"),
+    "yes": LABELS["yes"],
+    "no": LABELS["no"],
     "page": Words("Trang", "Page"),
     "signature": Words("Chữ ký", "Signature"),
     "timestamp": Words("Dấu thời gian", "Timestamp"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -24,6 +23,7 @@ from fieldkit.finding import Finding, overall
 from fieldkit.journal.store import Store
 from fieldkit.pdf import document
 from fieldkit.pdf.errors import DocumentMissing
+from fieldkit.program import run
 from fieldkit.record import pdf, provenance, signing
 from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha256
 from fieldkit.record.labels import FORM_LABELS
@@ -237,16 +237,8 @@ def _words_of(data: bytes) -> set[str] | None:
     with tempfile.NamedTemporaryFile(suffix=".pdf") as file:
         file.write(data)
         file.flush()
-        try:
-            done = subprocess.run(
-                [program, "-enc", "UTF-8", "-raw", file.name, "-"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=PATIENCE,
-            )
-        except (subprocess.TimeoutExpired, OSError):
-            return None
-    return set(done.stdout.decode("utf-8", "replace").split()) if done.returncode == 0 else None
+        done = run([program, "-enc", "UTF-8", "-raw", file.name, "-"], timeout=PATIENCE)
+    return set(done.text.split()) if done.status == 0 else None
 
 
 def _unsigned(signatures: Judgement, *, vouched: bool) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from fieldkit import errors
 from fieldkit.certificate import name
 from fieldkit.home import Home
-from fieldkit.sample import issue, requests
+from fieldkit.sample import issue
 from fieldkit.sample.issue import SIGNING, CertificateWish, Issuer, PrivateKey, Purpose, Usage, days, seconds
 from fieldkit.sample.place import replace, write
 from fieldkit.secret import Secret
@@ -126,7 +126,7 @@ class SampleAuthority(msgspec.Struct, frozen=True):
 
     def recipients(self) -> tuple[str, ...]:
         """The age public keys of head office and escrow."""
-        return tuple((self.folder / f"{each}.age").read_text().strip() for each in RECIPIENTS)
+        return tuple((self.folder / f"{recipient}.age").read_text().strip() for recipient in RECIPIENTS)
 
     def identity_path(self, who: str = "head-office") -> Path:
         """The file with the age identity of "head-office" or "escrow"."""
@@ -140,8 +140,8 @@ class SampleAuthority(msgspec.Struct, frozen=True):
             folder.mkdir(parents=True, exist_ok=True)
         for path in (self.root_path, self.issuing_path, *self.crl_paths):
             replace(place / path.name, path.read_bytes())
-        for each in RECIPIENTS:
-            replace(keys / f"{each}.age", (self.folder / f"{each}.age").read_bytes())
+        for recipient in RECIPIENTS:
+            replace(keys / f"{recipient}.age", (self.folder / f"{recipient}.age").read_bytes())
 
     def write_pkcs12(self, path: Path, password: Secret, *, agency: bool = False) -> None:
         """Write the person's (or the agency's) key, certificate and chain to `path`, under this password."""
@@ -165,8 +165,8 @@ class SampleAuthority(msgspec.Struct, frozen=True):
     ) -> IssuedCertificate:
         """Issue a certificate; valid from yesterday for two years unless said otherwise.
 
-        key: its kind ("rsa:2048", "ec:p256", …) or a key made before. services: the address of
-        `services.serving`, so that the certificate names its revocation list and responder.
+        key: its kind ("rsa:2048", "ec:p256", …) or a key made before. services: an address at which
+        its revocation list and responder are; the certificate names them.
         """
         start = seconds(not_before) if not_before else seconds(None) - days(1)
         wish = CertificateWish(
@@ -184,27 +184,6 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         (self.folder / "issued").mkdir(exist_ok=True, mode=0o700)
         serial = x509.load_der_x509_certificate(der).serial_number
         return _write_issued(self.folder / "issued" / f"{serial:x}", own, der, self.chain)
-
-    def expired(self, **wishes: Any) -> IssuedCertificate:
-        """A certificate that ended yesterday."""
-        now = seconds(None)
-        return self.issue(**{"not_before": now - days(366), "not_after": now - days(1)} | wishes)
-
-    def not_yet_valid(self, **wishes: Any) -> IssuedCertificate:
-        """A certificate that begins tomorrow."""
-        now = seconds(None)
-        return self.issue(**{"not_before": now + days(1), "not_after": now + days(366)} | wishes)
-
-    def revoked(self, **wishes: Any) -> IssuedCertificate:
-        """A certificate that was revoked an hour ago; the issuing CA's revocation list names it."""
-        issued = self.issue(**wishes)
-        self.revoke(issued.certificate)
-        return issued
-
-    def revoke(self, certificate: bytes, *, since: datetime | None = None) -> bytes:
-        """Put a certificate on the issuing CA's revocation list; the new list (DER)."""
-        serial = x509.load_der_x509_certificate(certificate).serial_number
-        return self.renew_crl(more={serial: seconds(since) if since else seconds(None) - days(1 / 24)})
 
     def renew_crl(
         self,
@@ -227,23 +206,6 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         der = issue.revocation_list(self.signer(file), revoked, number, start, end)
         replace(path, der)
         return der
-
-    def sign_csr(self, request: bytes, *, services: str = "", validity: int = 730) -> bytes:
-        """The certificate (DER) for a certificate request (PEM or DER), with the usage and names it asks for.
-
-        :raises RequestInvalid: it is not a request, or not signed by its own key.
-        """
-        loaded = requests.load(request)
-        wish = CertificateWish(
-            subject=loaded.subject,
-            not_before=seconds(None) - days(1),
-            not_after=seconds(None) + days(validity),
-            usage=requests.usage(loaded),
-            services=services,
-            more=requests.names(loaded),
-        )
-        public: Any = loaded.public_key()
-        return issue.certificate(wish, public, self.signer("issuing"))
 
     def _certificate(self, file: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate((self.folder / f"{file}.pem").read_bytes())
@@ -289,7 +251,7 @@ def load(folder: Path) -> SampleAuthority:
     """
     authority = SampleAuthority(folder)
     needed = [
-        folder / f"{each}{end}" for each in ("root", "issuing", "tsa", "ocsp") for end in (".pem", ".key")
+        folder / f"{stem}{end}" for stem in ("root", "issuing", "tsa", "ocsp") for end in (".pem", ".key")
     ]
     needed += [*authority.crl_paths, folder / "person.p12", folder / "person.password"]
     missing = [path.name for path in needed if not path.is_file()]
@@ -322,8 +284,8 @@ def _fill(made: SampleAuthority, now: datetime, kind: str) -> None:
         )
         der = issue.certificate(wish, key.public_key(), issuing)
         _write_issued(made.folder / file, key, der, made.chain)
-    for each in RECIPIENTS:
-        _age(made, each)
+    for recipient in RECIPIENTS:
+        _age(made, recipient)
 
 
 def _authority(

@@ -66,7 +66,6 @@ class CertificateWish(msgspec.Struct, frozen=True, kw_only=True):
     depth: int | None = None
     email: str = ""
     services: str = ""
-    more: Sequence[tuple[x509.ExtensionType, bool]] = ()
 
 
 class Issuer(msgspec.Struct, frozen=True):
@@ -114,8 +113,6 @@ def certificate(
     if wish.services and issuer:
         for extension in _addresses(wish.services, issuer.file):
             builder = builder.add_extension(extension, False)
-    for extension, critical in wish.more:
-        builder = builder.add_extension(extension, critical)
     return builder.sign(key, digest(key)).public_bytes(Encoding.DER)
 
 
@@ -123,7 +120,7 @@ def key_usage(wanted: Sequence[Usage]) -> x509.KeyUsage:
     """The key usage extension that allows what is `wanted` and nothing else."""
     names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
     more = ("key_agreement", "key_cert_sign", "crl_sign")
-    allowed = {each: each in wanted for each in (*names, *more)}
+    allowed = {usage: usage in wanted for usage in (*names, *more)}
     return x509.KeyUsage(**allowed, encipher_only=False, decipher_only=False)
 
 
@@ -158,7 +155,7 @@ def pkcs12(
         friendly.encode(),
         key,
         x509.load_der_x509_certificate(certificate),
-        [x509.load_der_x509_certificate(each) for each in chain],
+        [x509.load_der_x509_certificate(der) for der in chain],
         BestAvailableEncryption(password.reveal_bytes()),
     )
 

@@ -20,7 +20,8 @@ from fieldkit.signature.preflight import rewrite
 from fieldkit.signature.raw_signer import RawSigner
 from fieldkit.signature.sign import Drawing, Reserved, SignedDocument, sign
 from fieldkit.stamp.errors import StampUnfit
-from fieldkit.stamp.place import OVERLAP, Page, Place, beside, for_rule, pages
+from fieldkit.stamp.place import OVERLAP, Page, Place, beside, pages
+from fieldkit.stamp.placement import PLACEMENTS, for_rule
 from fieldkit.stamp.stamp import Stamp, draw
 from fieldkit.text import M
 
@@ -69,21 +70,21 @@ class StampSpec(msgspec.Struct, frozen=True):
         source: Path,
         password: Secret | None = None,
         field: Place | None = None,
-        found: Sequence[Page] | None = None,
+        document_pages: Sequence[Page] | None = None,
     ) -> tuple[Place, bool]:
         """Where the stamp goes, and whether that is known.
 
-        field: the place of the field to be signed. found: the pages, where they were read before.
+        field: the place of the field to be signed. document_pages: the pages, where they were read before.
         """
         if field is not None:
             return field, True
-        found = pages(source, password) if found is None else found
+        document_pages = pages(source, password) if document_pages is None else document_pages
         if self.place is not None:
-            return _on(found, self.place), True
+            return _on(document_pages, self.place), True
         person = None
-        if self.rule.kind == "agency":  # by the person's signature, if it is there already
+        if PLACEMENTS[self.rule.place].by_person:
             person = permission.place_of(source, permission.FIELDS["person"], password)
-        return for_rule(self.rule, found, name=self.name, title=self.title, person=person)
+        return for_rule(self.rule, document_pages, name=self.name, title=self.title, person=person)
 
     def on(self, spot: Place) -> Stamp:
         """The stamp, drawn for its place."""
@@ -98,21 +99,21 @@ class StampSpec(msgspec.Struct, frozen=True):
         )
 
 
-def _on(found: Sequence[Page], place: Place) -> Place:
+def _on(document_pages: Sequence[Page], place: Place) -> Place:
     """A place that was given, with what its page says of it.
 
     :raises StampUnfit: there is no such page.
     """
-    if place.page >= len(found):
+    if place.page >= len(document_pages):
         raise StampUnfit(
             M(
                 "The stamp's place is on page {page}, and there are {pages}.",
                 page=place.page + 1,
-                pages=len(found),
+                pages=len(document_pages),
             ),
             hint=M("Give another place, or none to have it found."),
         )
-    sheet = found[place.page].sheet
+    sheet = document_pages[place.page].sheet
     return msgspec.structs.replace(place, turn=sheet.turn, unit=sheet.unit)
 
 
@@ -142,16 +143,16 @@ def _stamped(
         return sign(source, out, signer, **more)
     password: Secret | None = more.get("password")
     placed: list[bool] = []
-    found = pages(source, password) if look.seal is not None and not more.get("reserve") else None
+    document_pages = pages(source, password) if look.seal is not None and not more.get("reserve") else None
 
     def drawn(field: Place | None) -> Stamp:
-        spot, known = look.spot(source, password, field, found)
+        spot, known = look.spot(source, password, field, document_pages)
         placed.append(known)
         return look.on(spot)
 
-    if look.seal is not None and found is not None:
-        spot, _ = look.spot(source, password, found=found)
-        seal = beside(found[spot.page], spot, look.seal.size_mm, look.seal.overlap or OVERLAP)
+    if look.seal is not None and document_pages is not None:
+        spot, _ = look.spot(source, password, document_pages=document_pages)
+        seal = beside(document_pages[spot.page], spot, look.seal.size_mm, look.seal.overlap or OVERLAP)
         more = more | {"reserve": (Reserved(permission.FIELDS["agency"], seal),)}
     signed = sign(source, out, signer, stamp=Drawing(look.rule.kind, drawn), **more)
     if all(placed):

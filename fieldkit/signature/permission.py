@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, FieldUnfit
+from fieldkit.profile.rules import StampKind
 from fieldkit.text import M
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 # the fields of the two who sign one letter, made together by whoever signs first (a field that is added
 # to a certified document breaks the certification)
-FIELDS = {"person": "Person", "agency": "Agency", "attachment": "Attachment", "copy": "Copy"}
+FIELDS: dict[str, str] = {kind: kind.capitalize() for kind in get_args(StampKind)}
 
 
 class SignatureField(msgspec.Struct, frozen=True):
@@ -68,8 +69,10 @@ def standing(reader: Any, name: str) -> SignatureState:
         )
     places = _places(reader)
     signature_fields = tuple(
-        SignatureField(str(each), value is not None, places.get(reference.reference if reference else None))
-        for each, value, reference in fields.enumerate_sig_fields(reader)
+        SignatureField(
+            str(field_name), value is not None, places.get(reference.reference if reference else None)
+        )
+        for field_name, value, reference in fields.enumerate_sig_fields(reader)
     )
     signatures = len(list(reader.embedded_signatures))
     return SignatureState(
@@ -99,9 +102,9 @@ def _places(reader: Any) -> dict[Any, Place]:
     from fieldkit.pdf.page import entry, leaves, sheet
     from fieldkit.stamp.place import Place
 
-    found: dict[Any, Place] = {}
+    places: dict[Any, Place] = {}
     if "/AcroForm" not in reader.root:
-        return found
+        return places
     for number, (page, inherited) in enumerate(leaves(reader.root["/Pages"])):
         annotations = entry(page, "/Annots")
         if not isinstance(annotations, list):
@@ -111,12 +114,12 @@ def _places(reader: Any) -> dict[Any, Place]:
             widget = annotations[at]
             if not hasattr(reference, "reference") or not isinstance(widget, dict) or "/Rect" not in widget:
                 continue
-            x1, y1, x2, y2 = (round(float(widget["/Rect"][each])) for each in range(4))
+            x1, y1, x2, y2 = (round(float(widget["/Rect"][side])) for side in range(4))
             box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
             if box[2] > box[0] and box[3] > box[1]:
                 paper = sheet(page, inherited)
-                found[reference.reference] = Place(number, box, paper.turn, paper.unit)
-    return found
+                places[reference.reference] = Place(number, box, paper.turn, paper.unit)
+    return places
 
 
 def choose(
@@ -144,7 +147,7 @@ def choose(
             unchanged=boundary.UNCHANGED,
             hint=M("Name another field, or none for a new one."),
         )
-    added = [each for each in (chosen, *reserved) if signature_state.field(each) is None]
+    added = [field_name for field_name in (chosen, *reserved) if signature_state.field(field_name) is None]
     if signature_state.certified and added:
         raise DocumentLocked(
             M(
@@ -217,7 +220,7 @@ def _holds(signature: Any) -> bool:
 
     try:
         signature.compute_integrity_info()
-        said = signature.summarise_integrity_info()
+        summary = signature.summarise_integrity_info()
     except Exception:  # a foreign signature that cannot even be read holds nothing
         return False
-    return said["coverage"] >= SignatureCoverageLevel.ENTIRE_REVISION and said["docmdp_ok"] is not False
+    return summary["coverage"] >= SignatureCoverageLevel.ENTIRE_REVISION and summary["docmdp_ok"] is not False

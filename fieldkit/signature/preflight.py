@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
 from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, DocumentMissing, DocumentUnfit, SigningFailed
+from fieldkit.program import run
 from fieldkit.signature import permission
 from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
@@ -145,7 +145,7 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
         reader = PdfFileReader(copy, strict=False)
         if reader.encrypted:
             reader.decrypt(password.reveal() if password else "")
-        if field not in [each for each, _, _ in fields.enumerate_sig_fields(reader)]:
+        if field not in [field_name for field_name, _, _ in fields.enumerate_sig_fields(reader)]:
             raise DocumentUnfit(
                 M("The file {name} is damaged: what is added to it cannot be found again.", name=name),
                 unchanged=boundary.UNCHANGED,
@@ -207,19 +207,12 @@ def rewrite(source: Path, out: Path) -> None:
             M("The document {name} is signed; rewriting it would break its signatures.", name=source.name),
             unchanged=boundary.UNCHANGED,
         )
+    argv = [program, "--warning-exit-0", "--object-streams=disable", str(source.absolute()), "-"]
+    done = run(argv, timeout=PATIENCE, largest=document.LARGEST)
+    if done.status != 0:
+        raise _beyond(source, done.complaint[-200:])
     with document.written(out) as file:
-        try:
-            done = subprocess.run(
-                [program, "--warning-exit-0", "--object-streams=disable", str(source.absolute()), "-"],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.PIPE,
-                timeout=PATIENCE,
-            )
-        except (subprocess.TimeoutExpired, OSError) as error:
-            raise _beyond(source, boundary.kind_of(error)) from None
-        if done.returncode != 0:
-            raise _beyond(source, done.stderr.decode(errors="replace").strip()[-200:])
+        file.write(done.output)
 
 
 def _beyond(source: Path, detail: str) -> FieldkitError:

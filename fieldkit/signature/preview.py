@@ -76,7 +76,7 @@ class StampDraft(msgspec.Struct, frozen=True):
         """On another page, at the same place and in the same size on paper; at the ends it stays."""
         number = min(max(self.place.page + by, 0), len(self.pages) - 1)
         scale = self.page.sheet.unit / self.pages[number].sheet.unit
-        left, top, right, bottom = (scale * each for each in self.box)
+        left, top, right, bottom = (scale * side for side in self.box)
         return self._at(number, left, top, right - left, bottom - top)
 
     def reset(self) -> StampDraft:
@@ -96,7 +96,7 @@ class StampDraft(msgspec.Struct, frozen=True):
     def words(self) -> Message:
         """Where it is, in a sentence."""
         unit = self.page.sheet.unit / POINTS_PER_MM
-        left, top, right, bottom = (round(each * unit) for each in self.box)
+        left, top, right, bottom = (round(side * unit) for side in self.box)
         return M(
             "Page {page} of {pages}: {left} mm from the left, {top} mm from the top, {width} × {height} mm.",
             page=self.place.page + 1,
@@ -126,13 +126,13 @@ def draft(
     held = tuple(pages(source, password))
     if not held:
         raise DocumentUnfit(M("The document {name} has no pages.", name=source.name))
-    spot, found = look.spot(source, password, field, held)
+    spot, known = look.spot(source, password, field, held)
     return StampDraft(
         held,
         spot,
         spot,
-        found,
-        fixed=look.rule.kind == "agency" or field is not None,
+        known,
+        fixed=look.rule.image == "seal" or field is not None,
     )
 
 
@@ -156,7 +156,7 @@ class Easel:
         scale = zoom * min(width / page.width, height / page.height)
         scale = min(scale, raster.LARGEST / max(page.width, page.height))
         full = max(1, round(page.width * scale)), max(1, round(page.height * scale))
-        left, top, right, bottom = (round(each * scale) for each in draft.box)
+        left, top, right, bottom = (round(side * scale) for side in draft.box)
         window = Window(
             _around((left + right) // 2, width, full[0]),
             _around((top + bottom) // 2, height, full[1]),

@@ -262,7 +262,7 @@ def _sign(
     if writer.prev.encrypted:
         _unlock(writer, title, password)
     signature_state = permission.standing(writer.prev, title)
-    reserved = [each.field for each in reserve]
+    reserved = [reserved_field.field for reserved_field in reserve]
     kind = stamp.kind if stamp is not None else ""
     name = permission.choose(signature_state, field, kind, reserved, title)
     existing = signature_state.field(name)
@@ -273,11 +273,13 @@ def _sign(
     spec = None
     if existing is None:
         spec = fields.SigFieldSpec(name, **_where(stamp.place if stamp else None))
-    places = [stamp.place if stamp else None, *(each.place for each in reserve)]
+    places = [stamp.place if stamp else None, *(reserved_field.place for reserved_field in reserve)]
     leave_out_nothings(writer, {place.page if place else 0 for place in places})
-    for each in reserve:
-        if signature_state.field(each.field) is None:
-            place = fields.SigFieldSpec(each.field, **_where(each.place), empty_field_appearance=False)
+    for reserved_field in reserve:
+        if signature_state.field(reserved_field.field) is None:
+            place = fields.SigFieldSpec(
+                reserved_field.field, **_where(reserved_field.place), empty_field_appearance=False
+            )
             fields.append_signature_field(writer, place)
     long_term = level in ("b-lt", "b-lta")
     meta = signers.PdfSignatureMetadata(
@@ -336,9 +338,9 @@ def _reopened(
 
     with boundary.reading(name):
         reader = read(made)
-        found = [each for each, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
+        filled = [field_name for field_name, _, _ in fields.enumerate_sig_fields(reader, filled_status=True)]
         broken = permission.broken(reader, read(source)) if source is not None else ""
-    if field not in found:
+    if field not in filled:
         raise SigningFailed(
             M("The signature cannot be found in the file that was written; it was discarded."),
             unchanged=boundary.UNCHANGED,

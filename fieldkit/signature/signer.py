@@ -5,9 +5,6 @@ Imported late: this loads pyHanko.
 
 from __future__ import annotations
 
-import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from asn1crypto import tsp
@@ -15,13 +12,11 @@ from pyhanko.sign.signers.pdf_cms import Signer
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from fieldkit.pdf import boundary
+from fieldkit.signature import timestamp
 from fieldkit.validation.trust import certificates
 
 if TYPE_CHECKING:
     from fieldkit.signature.raw_signer import RawSigner
-
-LARGEST_RESPONSE = 1024 * 1024
 
 
 class TokenSigner(Signer):
@@ -55,7 +50,7 @@ class TokenSigner(Signer):
 
 
 class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
-    """RFC 3161 over HTTP with a deadline and a limit, and without a further library."""
+    """The authority at `url`, for pyHanko."""
 
     def __init__(self, url: str, *, timeout: float = 20.0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -63,44 +58,4 @@ class HttpTimeStamper(TimeStamper):  # type: ignore[misc, unused-ignore]
         self.timeout = timeout
 
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        answer: tsp.TimeStampResp = self._ask(req.dump())  # type: ignore[no-untyped-call]
-        self._fits(req, answer)
-        return answer
-
-    def _fits(self, req: tsp.TimeStampReq, answer: Any) -> None:
-        """The timestamp is for this very query (RFC 3161 §2.2); pyHanko compares the nonce alone."""
-        try:
-            made = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
-            fits = all(made[part].dump() == req[part].dump() for part in ("message_imprint", "nonce"))
-        except (ValueError, TypeError, KeyError) as error:
-            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        if not fits:
-            raise boundary.timestamp_failed(f"{self.url}: a timestamp for something else")
-
-    def _ask(self, query: bytes) -> Any:
-        if not self.url.lower().startswith(("http://", "https://")):
-            raise boundary.timestamp_failed(f"not an http address: {self.url}")
-        try:
-            request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
-                self.url, data=query, headers={"Content-Type": "application/timestamp-query"}
-            )
-            end = time.monotonic() + self.timeout  # of all of it: a server may send a byte now and then
-            with urllib.request.urlopen(request, timeout=self.timeout) as response:  # noqa: S310
-                kind = response.headers.get_content_type()
-                body = b""
-                while len(body) <= LARGEST_RESPONSE and (part := response.read1(65536)):
-                    body += part
-                    if time.monotonic() > end:
-                        raise TimeoutError("too slow")
-        except (OSError, ValueError) as error:  # URLError, timeouts and bad addresses
-            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        if kind != "application/timestamp-reply" or len(body) > LARGEST_RESPONSE:
-            raise boundary.timestamp_failed(f"{self.url}: {kind}, {len(body)} bytes")
-        try:
-            answer = tsp.TimeStampResp.load(body, strict=True)  # type: ignore[no-untyped-call]
-            status = answer["status"]["status"].native
-        except (ValueError, TypeError, KeyError) as error:
-            raise boundary.timestamp_failed(f"{self.url}: {boundary.kind_of(error)}") from None
-        if status not in ("granted", "granted_with_mods"):
-            raise boundary.timestamp_failed(f"{self.url}: {status}")
-        return answer
+        return timestamp.request(self.url, req, self.timeout)

@@ -20,10 +20,10 @@ def flip(path: Path, out: Path) -> int:
     from fieldkit.pdf.byte_ranges import signed_ranges
 
     data = bytearray(document.read(path))
-    found = signed_ranges(path)
-    if not found:
+    signed = signed_ranges(path)
+    if not signed:
         raise NotSigned(M("There is no signature in {name}.", name=path.name))
-    start, end = found[-1].ranges[0]
+    start, end = signed[-1].ranges[0]
     offset = _inside(bytes(data), start, end)
     data[offset] ^= 0x01
     with document.written(out, overwrite=True) as file, boundary.signing(out.name):

@@ -141,7 +141,7 @@ def _colour(picture: Image, alpha: Image) -> str:
     means = dict(
         zip(("red", "green", "blue"), ImageStat.Stat(picture.convert("RGB"), inked).mean, strict=True)
     )
-    first, second = sorted(means, key=lambda each: means[each], reverse=True)[:2]
+    first, second = sorted(means, key=lambda colour: means[colour], reverse=True)[:2]
     return first if means[first] - means[second] >= LEANING else "black"
 
 

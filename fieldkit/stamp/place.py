@@ -13,7 +13,6 @@ import msgspec
 from fieldkit.pdf import boundary, document, poppler
 from fieldkit.pdf.page import POINTS_PER_MM as POINTS_PER_MM
 from fieldkit.pdf.page import PageSheet, sheets
-from fieldkit.profile.rules import StampRule
 from fieldkit.text import nfc
 
 if TYPE_CHECKING:
@@ -111,16 +110,16 @@ def unlock(reader: Any, name: str, password: Secret | None) -> None:
 def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:
     """The words of each page as shown (cropped and turned)."""
     options = ["-cropbox", "-bbox", "-enc", "UTF-8"]
-    said = poppler.ask("pdftotext", options, path, password, after=["-"])
+    output = poppler.ask("pdftotext", options, path, password, after=["-"])
     number = r'="(-?[\d.]+)"'
     word = re.compile(rf"<word xMin{number} yMin{number} xMax{number} yMax{number}>(.*?)</word>")
     return [
         tuple(
-            PageWord(nfc(html.unescape(each[5])), *(float(each[at]) for at in range(1, 5)))
-            for each in word.finditer(block[1])
+            PageWord(nfc(html.unescape(match[5])), *(float(match[at]) for at in range(1, 5)))
+            for match in word.finditer(block[1])
         )
         for block in re.finditer(
-            r"<page width[^>]*>(.*?)</page>", (said or b"").decode("utf-8", "replace"), re.DOTALL
+            r"<page width[^>]*>(.*?)</page>", (output or b"").decode("utf-8", "replace"), re.DOTALL
         )
     ]
 
@@ -164,31 +163,6 @@ def beside(page: Page, person: Place, seal_mm: int = 0, overlap: int = OVERLAP) 
     seal = page.sheet.units(seal_mm or SEAL_MM)
     edge = left + (right - left) * overlap / 100
     return on_page(page, person.page, edge - seal, (top + bottom) / 2 - seal / 2, seal, seal)
-
-
-def top_right(found: Sequence[Page], margin_mm: tuple[int, int] = (20, 15)) -> Place:
-    """The place of an attachment's text: the top right of the first page, inside the margins (top, right)."""
-    page = found[0] if found else Page(PageSheet())
-    top, right = (page.sheet.units(value) for value in margin_mm)
-    width, height = (page.sheet.units(value) for value in TEXT_MM)
-    return on_page(page, 0, page.width - right - width, max(top - height, 8), width, height)
-
-
-def for_rule(
-    rule: StampRule, found: Sequence[Page], *, name: str = "", title: str = "", person: Place | None = None
-) -> tuple[Place, bool]:
-    """The place that `rule` asks for, and whether it was found by the name.
-
-    person: where the person's signature already is; a seal goes by it rather than by the text.
-    """
-    if rule.place == "top-right-first-page":
-        return top_right(found), True
-    overlap = rule.overlap or OVERLAP
-    if rule.kind == "agency" and person is not None and person.page < len(found):
-        return beside(found[person.page], person, rule.size_mm, overlap), True
-    seal = rule.size_mm if rule.kind == "agency" else 0
-    spots = locate(found, name=name, title=title, seal_mm=seal, overlap=overlap)
-    return (spots.agency if rule.kind == "agency" else spots.person), spots.found
 
 
 def on_page(page: Page, number: int, left: float, top: float, width: float, height: float) -> Place:

@@ -10,18 +10,17 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from fieldkit.home import PACKAGE
-from fieldkit.profile.rules import StampRule
+from fieldkit.profile.rules import StampKind, StampRule, StampText
 from fieldkit.stamp import picture
 from fieldkit.stamp.errors import StampUnfit
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, nfc
 
-Kind = Literal["person", "agency", "attachment", "copy"]
 TEMPLATE = Path(__file__).with_name("stamp.typ")
 VIETNAM = timezone(timedelta(hours=7))
 # Tinos has the widths of Times New Roman and every Vietnamese letter. The system's fonts are left alone: some
@@ -35,7 +34,7 @@ RING = "★ CƠ QUAN MẪU ★ KHÔNG CÓ GIÁ TRỊ ★"
 class Stamp(msgspec.Struct, frozen=True):
     """What a field shows and where. form: a PDF of one page, as large as the place."""
 
-    kind: Kind
+    kind: StampKind
     place: Place
     form: bytes
 
@@ -82,7 +81,7 @@ def text_lines(
 ) -> tuple[str, ...]:
     """The lines of a stamp without a picture, in the order of the rule; what is not known is left out."""
     moment = (at or datetime.now(VIETNAM)).astimezone(VIETNAM)
-    known = {
+    known: dict[StampText, str] = {
         "number": nfc(number),
         "time": moment.isoformat(timespec="seconds"),  # ISO 8601 with +07:00, as the rule says
         "name": nfc(name),

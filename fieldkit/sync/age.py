@@ -57,8 +57,8 @@ def pack(source: ByteSource, sink: ByteSink, recipients: Sequence[str]) -> None:
     import pyrage
     import zstandard
 
-    given: Any = source
-    compressed = zstandard.ZstdCompressor(level=LEVEL).stream_reader(given, read_size=CHUNK)
+    reader: Any = source
+    compressed = zstandard.ZstdCompressor(level=LEVEL).stream_reader(reader, read_size=CHUNK)
     keys = [pyrage.x25519.Recipient.from_str(key) for key in recipients]  # type: ignore[attr-defined]
     pyrage.encrypt_io(compressed, sink, keys)  # type: ignore[attr-defined]
 
@@ -78,8 +78,10 @@ def unpack(source: ByteSource, sink: ByteSink, identity: Secret) -> None:
             M("What was given to open the bundle is no age secret key."),
             unchanged=M("Nothing was taken from it."),
         ) from None
-    given: Any = sink
-    stream = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_writer(given, write_size=CHUNK)
+    writer: Any = sink
+    stream = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_writer(
+        writer, write_size=CHUNK
+    )
     try:
         pyrage.decrypt_io(source, _Through(stream), [key])  # type: ignore[attr-defined]
     except pyrage.DecryptError as error:  # type: ignore[attr-defined]

@@ -95,10 +95,10 @@ class BuiltBundle(msgspec.Struct, frozen=True):
 
 def named(name: str) -> BundleName | None:
     """The parts of a bundle's file name, or None if it is no such name."""
-    found = NAME.fullmatch(name)
-    if found is None:
+    match = NAME.fullmatch(name)
+    if match is None:
         return None
-    return BundleName(found[1], int(found[2]), int(found[3]), found[4])
+    return BundleName(match[1], int(match[2]), int(match[3]), match[4])
 
 
 def make(
@@ -237,11 +237,11 @@ class _Body:
             if number % 256 == 0:
                 self._tell(Progress(M("Packing entries"), number, total))
             yield line + b"\n"
-        found = [*certain, *(each for each in possible if each not in certain)]
-        for number, sha256 in enumerate(found):
+        attachments = [*certain, *(sha256 for sha256 in possible if sha256 not in certain)]
+        for number, sha256 in enumerate(attachments):
             if sha256 not in certain and not self._store.attachment_path(sha256).is_file():
                 continue  # a hash of something else
-            self._tell(Progress(M("Packing attachments"), number, len(found)))
+            self._tell(Progress(M("Packing attachments"), number, len(attachments)))
             try:
                 data = self._store.attachment(sha256)
             except (AttachmentMissing, AttachmentDamaged):

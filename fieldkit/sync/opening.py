@@ -152,10 +152,7 @@ def _check_hash(file: BinaryIO, header: BundleHeader, start: int) -> None:
     can open it as the header names; who they are, only each of them can tell."""
     if os.fstat(file.fileno()).st_size != start + header.size:
         raise _damaged(M("The bundle is cut off, or something was added to it."))
-    found = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        found.update(chunk)
-    if found.hexdigest() != header.sha256:
+    if hashlib.file_digest(file, "sha256").hexdigest() != header.sha256:  # type: ignore[arg-type]
         raise _damaged(M("Bytes of the bundle changed on the way."))
     file.seek(start)
     if age.addressees(file) != len(header.recipients):
@@ -284,13 +281,13 @@ class _Unpacking:
 
     def publish(self) -> dict[str, Path]:
         """Give the attachments their names."""
-        found = {}
+        files = {}
         for sha256, aside in self._aside.items():
             assert self._into is not None
             os.replace(aside, self._into / sha256)
-            found[sha256] = self._into / sha256
+            files[sha256] = self._into / sha256
         self._aside.clear()
-        return found
+        return files
 
 
 def _addressed_otherwise() -> BundleDamaged:

@@ -61,18 +61,18 @@ def pull(store: Store, carrier: Carrier, hub_keys: Sequence[bytes]) -> PullResul
     known = set(before.receipts)
     taken: list[receipt.Receipt] = []
     refused: list[RefusedReceipt] = []
-    for each in target_files:
+    for target_file in target_files:
         try:
-            data = _fetch(carrier, each)
+            data = _fetch(carrier, target_file)
             if digest(data) in known:
                 continue
             read = receipt.read(data, hub_keys, store)
         except JournalForked:
             raise
         except ReceiptInvalid as error:
-            refused.append(RefusedReceipt(each.name, error.message))
+            refused.append(RefusedReceipt(target_file.name, error.message))
             continue
-        kept = store.attach(data, each.name)
+        kept = store.attach(data, target_file.name)
         value = {"seq": read.seq, "hash": read.hash, "issued": read.issued, "hub": read.hub}
         store.append(Draft(kind="receipt", value=value, blob=kept.sha256))
         taken.append(read)

@@ -13,16 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from fieldkit.errors import FieldkitError, NotConsented
+from fieldkit.errors import FieldkitError
+from fieldkit.home import Home
 from fieldkit.journal.entry import Draft, decode
 from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.store import Store
-from fieldkit.operator import Operator, Plan, Progress
+from fieldkit.operator import Operator, Plan, Progress, Question, must_agree
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import TargetDamaged
-from fieldkit.sync.recipients import checked, identifier
+from fieldkit.sync.recipients import checked, identifier, load
 from fieldkit.sync.status import Gap, SentBundle, check_fork, covered, hash_of, news, runs, status
+from fieldkit.sync.target import carrier as carrier_of
 from fieldkit.text import M, Message, Said
 
 LARGEST_BODY = 1 << 30  # bytes of entries and attachments in one bundle, so that any file system takes it
@@ -62,7 +64,8 @@ def announce(store: Store, carrier: Carrier, recipients: Sequence[str]) -> Plan 
         return None
     first = covered(now.received, now.here, now.gaps) + 1
     more: list[Said] = [
-        M("{name} is damaged there: its entries are put again.", name=each.bundle) for each in now.damaged
+        M("{name} is damaged there: its entries are put again.", name=damaged.bundle)
+        for damaged in now.damaged
     ]
     more += [lost_words(gap) for gap in now.gaps if gap.last >= first]
     if not carrier.mounted and os.name != "nt":  # a drive of Windows that is not plugged in has no path
@@ -95,9 +98,25 @@ async def push_agreed(
     :raises NotConsented: the target is as it was.
     """
     plan = await asyncio.to_thread(announce, store, carrier, recipients)
-    if plan is not None and not await operator.consent(plan):
-        raise NotConsented(M("Nothing was put: not agreed to."), unchanged=M("The target is as it was."))
+    if plan is not None:
+        refused = M("Nothing was put: not agreed to.")
+        await must_agree(operator, plan, refused, M("The target is as it was."))
     return await asyncio.to_thread(push, store, carrier, recipients, progress=operator.progress)
+
+
+async def push_asked(store: Store, home: Home, operator: Operator) -> PushResult:
+    """Ask for the folder, the one of the last bundle unless another is said, then as `push_agreed`."""
+    recipients = await asyncio.to_thread(load, home)
+    sent = (await asyncio.to_thread(status, store)).sent
+    target = await operator.ask(
+        Question(
+            "target",
+            M("Into which folder? A USB stick, a share."),
+            default=sent[-1].target if sent else "",
+            path=True,
+        )
+    )
+    return await push_agreed(store, carrier_of(target), recipients, operator)
 
 
 def push(
@@ -140,7 +159,7 @@ def push(
         bundles=tuple(built_bundle.name for built_bundle in made),
         size=sum(built_bundle.size for built_bundle in made),
         missing=tuple(sha256 for built_bundle in made for sha256 in built_bundle.header.missing),
-        damaged=tuple(each.bundle for each in before.damaged),
+        damaged=tuple(sent.bundle for sent in before.damaged),
         lost=after.gaps,
     )
 
@@ -238,10 +257,8 @@ def _made(path: Path) -> bundle.BuiltBundle | None:
         header = opening.read_header(path)
     except FieldkitError:
         return None
-    digested, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digested.update(chunk)
-            size += len(chunk)
-    sha256 = digested.hexdigest()
-    return bundle.BuiltBundle(path, header, sha256, size) if sha256.startswith(known.sha12) else None
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if not sha256.startswith(known.sha12):
+        return None
+    return bundle.BuiltBundle(path, header, sha256, path.stat().st_size)

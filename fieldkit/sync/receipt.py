@@ -48,8 +48,8 @@ def issue(
 
 def is_for(name: str, device: str) -> bool:
     """Whether a file's name is that of a receipt for `device`."""
-    found = NAME.fullmatch(name)
-    return found is not None and found[1] == device
+    match = NAME.fullmatch(name)
+    return match is not None and match[1] == device
 
 
 def read(data: bytes, hub_keys: Sequence[bytes], store: Store) -> Receipt:

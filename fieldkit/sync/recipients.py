@@ -33,26 +33,26 @@ def load(home: Home) -> tuple[str, ...]:
 
     :raises RecipientsMissing: fewer than two are there. :raises RecipientInvalid: one is no public key.
     """
-    found: list[str] = []
+    recipients: list[str] = []
     for path in _files(home, "*.age"):
         lines = _lines(path)
         for line in lines:
             if not line.startswith("age1"):
                 raise _invalid(path.name)
-        found += lines
-    return checked(found)
+        recipients += lines
+    return checked(recipients)
 
 
 def hub_keys(home: Home) -> tuple[bytes, ...]:
     """The raw Ed25519 public keys whose receipts are believed; none where none was put in place."""
-    found: list[bytes] = []
+    keys: list[bytes] = []
     for path in _files(home, "*.hub"):
         for line in _lines(path):
             match = HUB_KEY.fullmatch(line)
             if match is None:
                 raise _invalid(path.name)
-            found.append(bytes.fromhex(match[1]))
-    return tuple(found)
+            keys.append(bytes.fromhex(match[1]))
+    return tuple(keys)
 
 
 def hub_line(key: bytes) -> str:

@@ -23,22 +23,22 @@ Value = TypeVar("Value")
 
 def frame(kind: str, value: Any, sign: Any) -> bytes:
     """`value` under the heading `kind` ("fieldkit-bundle 1"), signed by `sign` over both."""
-    said = kind.encode() + b"\n" + canonical(msgspec.to_builtins(value)) + b"\n"
-    signature: bytes = sign(said)
-    return said + signature.hex().encode() + b"\n"
+    statement = kind.encode() + b"\n" + canonical(msgspec.to_builtins(value)) + b"\n"
+    signature: bytes = sign(statement)
+    return statement + signature.hex().encode() + b"\n"
 
 
 class SignedFrame(msgspec.Struct, frozen=True):
-    """The clear part of a file. said: what is signed. size: of all of it, in bytes."""
+    """The clear part of a file. statement: what is signed. size: of all of it, in bytes."""
 
     json: bytes
-    said: bytes
+    statement: bytes
     signature: bytes
     size: int
 
     def signed_by(self, key: bytes) -> bool:
         """Whether the holder of the raw Ed25519 public key `key` signed it."""
-        return verify(key, self.signature, self.said)
+        return verify(key, self.signature, self.statement)
 
 
 def unframe(file: BinaryIO, kind: str) -> SignedFrame:
@@ -60,8 +60,10 @@ def unframe(file: BinaryIO, kind: str) -> SignedFrame:
     signature = file.readline(130)
     if not body.endswith(b"\n") or signature[-1:] != b"\n" or not SIGNATURE.fullmatch(signature[:-1]):
         raise _unreadable()
-    said = first + body
-    return SignedFrame(body[:-1], said, bytes.fromhex(signature[:-1].decode()), len(said) + len(signature))
+    statement = first + body
+    return SignedFrame(
+        body[:-1], statement, bytes.fromhex(signature[:-1].decode()), len(statement) + len(signature)
+    )
 
 
 def value_of(unframed: SignedFrame, type: type[Value]) -> Value:

@@ -8,17 +8,13 @@ from itertools import groupby
 import msgspec
 
 from fieldkit.errors import FieldkitError
-from fieldkit.journal.entry import GENESIS, decode, digest
+from fieldkit.journal.entry import GENESIS, REPAIR, decode, digest, traits
 from fieldkit.journal.errors import StoreDamaged
-from fieldkit.journal.scan import REPAIR
 from fieldkit.journal.store import Store
 from fieldkit.sync import bundle, opening
 from fieldkit.sync.carrier import Carrier, sha256_at
 from fieldkit.sync.errors import JournalForked, TargetMissing
 from fieldkit.text import M
-
-BOOKKEEPING = ("sent", "receipt", "table")
-"""Kinds of entries that alone are no reason to put a bundle: putting one adds such an entry itself."""
 
 
 class SentBundle(msgspec.Struct, frozen=True):
@@ -86,9 +82,9 @@ def status(store: Store, carrier: Carrier | None = None) -> SyncStatus:
         check_mounted(carrier, sent)
         there = {stored.name: stored.size for stored in carrier.list() if stored.complete}
         whole = {name for name in there if _as_put(carrier, name, there[name], sent, received)}
-        here = tuple(each for each in sent if each.bundle in whole)
-        changed = tuple(each for each in sent if each.bundle in there.keys() - whole)
-        known = {each.bundle for each in sent}
+        here = tuple(sent_bundle for sent_bundle in sent if sent_bundle.bundle in whole)
+        changed = tuple(sent_bundle for sent_bundle in sent if sent_bundle.bundle in there.keys() - whole)
+        known = {sent_bundle.bundle for sent_bundle in sent}
         forked = tuple(name for name in sorted(there.keys() - known) if _is_foreign(store, carrier, name))
     upto = covered(received, here, gaps)
     return SyncStatus(
@@ -100,7 +96,9 @@ def status(store: Store, carrier: Carrier | None = None) -> SyncStatus:
         last=last,
         receipts=tuple(receipts),
         gaps=gaps,
-        damaged=tuple({each.bundle: each for each in changed if each.last > upto}.values()),
+        damaged=tuple(
+            {sent_bundle.bundle: sent_bundle for sent_bundle in changed if sent_bundle.last > upto}.values()
+        ),
         forked=forked,
     )
 
@@ -115,7 +113,9 @@ def _lost(store: Store, first: int, last: int) -> Iterator[Gap]:
 
 def check_mounted(carrier: Carrier, sent: Iterable[SentBundle]) -> None:
     """Raise where a target that was a stick or a share is now a folder of this machine's own disk."""
-    if not carrier.mounted and any(each.mounted and each.target == carrier.label for each in sent):
+    if not carrier.mounted and any(
+        sent_bundle.mounted and sent_bundle.target == carrier.label for sent_bundle in sent
+    ):
         raise TargetMissing(
             M("{target} was a stick or a share, and nothing is mounted there now.", target=carrier.label),
             unchanged=M("What was saved here is still there. Nothing was put."),
@@ -152,9 +152,9 @@ def hash_of(store: Store, seq: int) -> str | None:
 
 def _as_put(carrier: Carrier, name: str, size: int, sent: Iterable[SentBundle], received: int) -> bool:
     """A bundle is at the target as it was put; those that head office has need not be read for it."""
-    put = [each for each in sent if each.bundle == name]
+    put = [sent_bundle for sent_bundle in sent if sent_bundle.bundle == name]
     known = bundle.named(name)
-    if known is None or size not in {each.size for each in put}:
+    if known is None or size not in {sent_bundle.size for sent_bundle in put}:
         return False
     return known.last <= received or sha256_at(carrier, name).startswith(known.sha12)
 
@@ -175,14 +175,14 @@ def _is_foreign(store: Store, carrier: Carrier, name: str) -> bool:
 
 def _waiting(sent: Iterable[SentBundle], received: int) -> tuple[SentBundle, ...]:
     """Of bundles whose entries are all in another one too, only the other; of equal ones the last put."""
-    waiting = [each for each in sent if each.last > received]
+    waiting = [sent_bundle for sent_bundle in sent if sent_bundle.last > received]
     return tuple(
-        each
-        for at, each in enumerate(waiting)
+        sent_bundle
+        for at, sent_bundle in enumerate(waiting)
         if not any(
-            other.first <= each.first
-            and each.last <= other.last
-            and ((other.first, other.last) != (each.first, each.last) or number > at)
+            other.first <= sent_bundle.first
+            and sent_bundle.last <= other.last
+            and ((other.first, other.last) != (sent_bundle.first, sent_bundle.last) or number > at)
             for number, other in enumerate(waiting)
             if number != at
         )
@@ -192,7 +192,9 @@ def _waiting(sent: Iterable[SentBundle], received: int) -> tuple[SentBundle, ...
 def covered(received: int, bundles: Iterable[SentBundle], gaps: Iterable[Gap] = ()) -> int:
     """How far entries are there: those confirmed, then bundle by bundle; what is lost here is passed over."""
     upto = received
-    spans = [(each.first, each.last) for each in bundles] + [(gap.first, gap.last) for gap in gaps]
+    spans = [(sent_bundle.first, sent_bundle.last) for sent_bundle in bundles] + [
+        (gap.first, gap.last) for gap in gaps
+    ]
     for first, last in sorted(spans):
         if first <= upto + 1:
             upto = max(upto, last)
@@ -212,7 +214,7 @@ def runs(first: int, last: int, gaps: Iterable[Gap]) -> Iterator[tuple[int, int]
 def news(store: Store, first: int, last: int, gaps: Iterable[Gap] = ()) -> int:
     """How many entries from `first` to `last` say something of the work."""
     return sum(
-        _kinds.decode(line).kind not in BOOKKEEPING
+        not traits(_kinds.decode(line).kind).bookkeeping
         for start, end in runs(first, last, gaps)
         for line in store.lines(start, end)
     )

@@ -21,7 +21,8 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, nfc, visible
 from fieldkit.token import errors, faults, guard, protocol, uri
 from fieldkit.token.attempts import LOST, UNKNOWN, Attempts, TokenIdentity, identify
-from fieldkit.token.model import Token, Unblock, numbered
+from fieldkit.token.kinds import TokenTraits
+from fieldkit.token.model import Token, numbered
 from fieldkit.token.process import KEYPAD, Agent, ModuleCallFailed
 from fieldkit.token.session import Session
 
@@ -43,8 +44,7 @@ class Agents:
 
     modules: paths of PKCS#11 modules; the first that shows a token is the one it is used through.
     logs: the folder for what modules print. attempts: where wrong PINs are counted; the account's own counts
-    unless given. tries: how many wrong PINs a module's tokens allow; three where nobody knows better.
-    unblock: what opens their locked PIN. named: those that the person named.
+    unless given. traits: what is known of the tokens of each module. named: those that the person named.
     """
 
     def __init__(
@@ -53,21 +53,26 @@ class Agents:
         logs: Path,
         attempts: Attempts | None = None,
         *,
-        tries: Mapping[str, int] | None = None,
-        unblock: Mapping[str, Unblock] | None = None,
+        traits: Mapping[str, TokenTraits] | None = None,
         named: Sequence[str] = (),
         deadlines: dict[type, float] | None = None,
     ) -> None:
         places = [os.path.abspath(module) for module in modules]  # looked at and loaded: the same file
         unique = {os.path.realpath(place): place for place in reversed(places)}
         by_hand = {os.path.realpath(module) for module in named}
+        known = {os.path.realpath(module): of_kind for module, of_kind in (traits or {}).items()}
         self._agents = [
-            Agent(unique[real], logs, named=real in by_hand, deadlines=deadlines) for real in reversed(unique)
+            Agent(
+                unique[real],
+                logs,
+                named=real in by_hand,
+                traits=known.get(real, TokenTraits()),
+                deadlines=deadlines,
+            )
+            for real in reversed(unique)
         ]
         self.attempts = attempts or Attempts()
         self.problems: list[FieldkitError] = []
-        self._tries = tries or {}
-        self._unblock = unblock or {}
         self._resting: dict[str, tuple[float, FieldkitError]] = {}
 
     def __enter__(self) -> Agents:
@@ -95,14 +100,14 @@ class Agents:
         answers: queue.SimpleQueue[Listing] = queue.SimpleQueue()
         for agent in self._agents:
             threading.Thread(
-                target=lambda each=agent: answers.put(self._list(each, mechanisms)), daemon=True
+                target=lambda one=agent: answers.put(self._list(one, mechanisms)), daemon=True
             ).start()
         for _ in self._agents:
             yield answers.get()
 
     def tokens(self, *, mechanisms: bool = True) -> list[Token]:
         """Every token now, each once; modules that failed are in `problems`."""
-        return self._merge(list(self.listings(mechanisms=mechanisms)))
+        return self.merged(list(self.listings(mechanisms=mechanisms)))
 
     def warm(self) -> None:
         """Have every module loaded meanwhile: it takes as long as reading a certificate file."""
@@ -112,10 +117,6 @@ class Agents:
     def listing(self, module: str) -> Listing:
         """The tokens of one module now, or its problem."""
         return self._list(next(agent for agent in self._agents if agent.module == module), mechanisms=False)
-
-    def merged(self, listings: Sequence[Listing]) -> list[Token]:
-        """The tokens of these listings, each once; problems are in `problems`."""
-        return self._merge(listings)
 
     def find(self, spec: str) -> Token:
         """The token that `spec` names: a `pkcs11:` URI, a serial number or a label.
@@ -131,7 +132,7 @@ class Agents:
                 return pattern.matches(token)
             return wanted in (token.serial, nfc(token.label)) and bool(wanted)
 
-        tokens = [token for token in self._merge(self._patiently(fits)) if fits(token)]
+        tokens = [token for token in self.merged(self._patiently(fits)) if fits(token)]
         by_serial = [token for token in tokens if token.serial == wanted]
         if len(by_serial) == 1:
             return by_serial[0]
@@ -150,15 +151,15 @@ class Agents:
 
         :raises TokenRemoved: it is not there any more.
         """
-        listing = self._list(self._agent(token), mechanisms=False)
+        listing = self._list(self.agent(token), mechanisms=False)
         if listing.problem is not None:
             raise listing.problem
         same = (token.raw_serial, token.raw_label, token.initialized)
-        for each in sorted(listing.tokens, key=lambda each: each.slot != token.slot):
-            if (each.raw_serial, each.raw_label, each.initialized) == same and (
-                each.numbered or each.slot == token.slot
+        for now in sorted(listing.tokens, key=lambda listed: listed.slot != token.slot):
+            if (now.raw_serial, now.raw_label, now.initialized) == same and (
+                now.numbered or now.slot == token.slot
             ):
-                return msgspec.structs.replace(each, modules=token.modules, mechanisms=token.mechanisms)
+                return msgspec.structs.replace(now, modules=token.modules, mechanisms=token.mechanisms)
         raise faults.removed(token)
 
     def pulled(self, token: Token) -> bool:
@@ -193,7 +194,7 @@ class Agents:
         """
         if pin is None:
             now = self.again(token)
-            return Session(self, self._agent(now), now, self._open(self._agent(now), now), logged_in=False)
+            return Session(self, self.agent(now), now, self._open(self.agent(now), now), logged_in=False)
         with self.attempt(token, so=so, confirmed_last_try=confirmed_last_try) as attempt:
             now = attempt.token
             keypad = not pin and now.protected_path
@@ -218,7 +219,7 @@ class Agents:
         identity = identity or self._identity(token)
         with self.attempts.held(identity) as held:
             now = self.again(token)
-            tries = self._tries.get(now.module) or guard.TRIES
+            tries = self.agent(now).traits.tries
             attempt = guard.PinAttempt(
                 now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try
             )
@@ -239,7 +240,7 @@ class Agents:
         if not token.initialized:
             return identify(token)
         try:
-            agent = self._agent(token)
+            agent = self.agent(token)
             with Session(self, agent, token, self._open(agent, token), logged_in=False) as session:
                 return identify(token, [certificate.der for certificate in session.certificates()])
         except FieldkitError:
@@ -247,7 +248,7 @@ class Agents:
 
     def _logged_in(self, attempt: guard.PinAttempt, pin: Secret, *, so: bool, keypad: bool) -> Session:
         now = attempt.token
-        agent = self._agent(now)
+        agent = self.agent(now)
         try:
             number = self._open(agent, now)
         except FieldkitError:
@@ -273,15 +274,14 @@ class Agents:
             agent.restart()  # its session is in no state to be used
             raise self.refusal(attempt, fault, so=so) from None
         attempt.accepted()
+        if attempt.confirmed:  # what its flags show from now on is news
+            with contextlib.suppress(FieldkitError):
+                session.token = self.again(now)
         return session
-
-    def agent(self, token: Token) -> Agent:
-        """The agent that `token` is used through."""
-        return self._agent(token)
 
     def fresh(self, serial: bytes, module: str) -> Token:
         """The token with this serial number after its agent has started anew, as after initialising it."""
-        agent = next(each for each in self._agents if each.module == module)
+        agent = next(agent for agent in self._agents if agent.module == module)
         agent.restart()
         listing = self._list(agent, mechanisms=True)
         if listing.problem is not None:
@@ -313,11 +313,7 @@ class Agents:
             return guard.locked(token, so=so)
         if fault.name == "CKR_USER_PIN_NOT_INITIALIZED":
             attempt.not_judged()
-            return errors.TokenNotInitialized(
-                M("The token {token} has no PIN yet.", token=token.name),
-                unchanged=guard.NOTHING_CHANGED,
-                hint=M("Initialise it first, or have its issuer set a PIN."),
-            )
+            return guard.unset(token)
         if fault.name == "CKR_PIN_EXPIRED":
             attempt.accepted()
             return errors.PinChangeNeeded(
@@ -331,7 +327,8 @@ class Agents:
         if fault.name in faults.NOT_JUDGED:
             attempt.not_judged()
             return faults.meaning(fault, token)
-        if fault.name not in faults.WRONG_PIN | faults.VAGUE:
+        wrong_pin = faults.WRONG_PIN | self.agent(token).traits.wrong_pin
+        if fault.name not in wrong_pin | faults.VAGUE:
             return faults.meaning(fault, token)
         try:
             if fault.name in faults.VAGUE and self.pulled(token):
@@ -339,7 +336,7 @@ class Agents:
             after = self.again(token)
         except FieldkitError as error:
             return error
-        if fault.name in faults.WRONG_PIN or guard.worse(token, after, so=so):
+        if fault.name in wrong_pin or guard.worse(token, after, so=so):
             return guard.incorrect(after, so=so)
         return guard.unexplained(token, so=so, detail=f"{fault.name} {token.module}")
 
@@ -352,17 +349,17 @@ class Agents:
                 answers.put(listing)
 
         threading.Thread(target=collect, daemon=True).start()
-        got: list[Listing] = []
+        listings: list[Listing] = []
         end: float | None = None
-        while len(got) < len(self._agents):
+        while len(listings) < len(self._agents):
             try:
                 left = None if end is None else max(0.0, end - time.monotonic())
-                got.append(answers.get(timeout=left))
+                listings.append(answers.get(timeout=left))
             except queue.Empty:
                 break
-            if end is None and any(fits(token) for token in got[-1].tokens):
+            if end is None and any(fits(token) for token in listings[-1].tokens):
                 end = time.monotonic() + PATIENCE
-        return got
+        return listings
 
     def _list(self, agent: Agent, mechanisms: bool) -> Listing:
         until, problem = self._resting.get(agent.module, (0.0, None))
@@ -402,7 +399,7 @@ class Agents:
             manufacturer=raw.manufacturer,
             slot=None if numbered(raw.serial) and initialized else raw.slot,
         )
-        tries = self._tries.get(agent.module) or guard.TRIES
+        tries = agent.traits.tries
         listed = Token(
             uri=named,
             label=label,
@@ -425,7 +422,7 @@ class Agents:
             raw_label=raw.label,
             raw_serial=raw.serial,
             flags=raw.flags,
-            unblock=self._unblock.get(agent.module, "unknown"),
+            unblock=agent.traits.unblock,
         )
         count = self.attempts.count(identify(listed))
         so_flags = raw.flags if initialized else guard.TOKEN_INITIALIZED
@@ -437,8 +434,11 @@ class Agents:
             uncounted=count.trouble or (LOST if max(count.pin, count.so) >= UNKNOWN else ""),
         )
 
-    def _merge(self, listings: Sequence[Listing]) -> list[Token]:
-        """The tokens of all modules, in the modules' order; one seen through two modules is one."""
+    def merged(self, listings: Sequence[Listing]) -> list[Token]:
+        """The tokens of these listings, in the modules' order; one seen through two modules is one.
+
+        Problems are in `problems`.
+        """
         order = {agent.module: place for place, agent in enumerate(self._agents)}
         merged: list[Token] = []
         self.problems = []
@@ -454,7 +454,8 @@ class Agents:
                     merged[place] = msgspec.structs.replace(seen, modules=(*seen.modules, token.module))
         return merged
 
-    def _agent(self, token: Token) -> Agent:
+    def agent(self, token: Token) -> Agent:
+        """The agent that `token` is used through."""
         return next(agent for agent in self._agents if agent.module == token.module)
 
     def _not_found(self, spec: str) -> errors.TokenNotFound:
@@ -479,8 +480,8 @@ def _same(merged: Sequence[Token], token: Token) -> int | None:
         return None
     others = [
         place
-        for place, each in enumerate(merged)
-        if each.raw_serial == token.raw_serial and token.module not in each.modules
+        for place, other in enumerate(merged)
+        if other.raw_serial == token.raw_serial and token.module not in other.modules
     ]
     exact = [place for place in others if merged[place].raw_label == token.raw_label]
     chosen = exact or others

@@ -41,6 +41,7 @@ TABLE = "pin_attempts"  # where release 0.1 kept counts, in the journal
 NOWHERE = Path()  # an account without a folder of its own counts nothing
 EARLIER = "earlier"  # what was taken over of that, by store
 EVERY = ""  # stands for every token among what a store had counted, where that cannot be read
+READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0)
 SOME = 4  # certificates by which a token is known again
 
 
@@ -114,7 +115,7 @@ def identify(token: Token, certificates: Sequence[bytes] = ()) -> TokenIdentity:
 
     certificates: those that are on it.
     """
-    kind = [each.strip().casefold() for each in (token.manufacturer, token.model)]
+    kind = [name.strip().casefold() for name in (token.manufacturer, token.model)]
     label = token.raw_label.hex()
     own = tuple(
         sorted(
@@ -197,7 +198,7 @@ class Attempts:
                 finally:
                     os.close(descriptor)
         except OSError as error:
-            return FailureCount(trouble=_reason(error))
+            return FailureCount(trouble=reason_of(error))
         return FailureCount(trouble=DAMAGED)
 
     @contextlib.contextmanager
@@ -206,7 +207,8 @@ class Attempts:
 
         :raises PinInUse: somebody else enters a PIN for it, and does not come to an end.
         """
-        descriptor, usable = -1, True
+        descriptor: int | None = None
+        usable = True
         failures: list[Failures] = []
         trouble: Message | str = ""
         with contextlib.ExitStack() as besides:
@@ -219,11 +221,11 @@ class Attempts:
                     failures = [_failures(identity, UNKNOWN)]
                     trouble = DAMAGED
                 except OSError as error:
-                    usable, trouble = False, _reason(error)
+                    usable, trouble = False, reason_of(error)
                 others = [besides.enter_context(beside.held(identity)) for beside in self._besides]
-                yield HeldCount(self, identity, descriptor if usable else -1, failures, trouble, others)
+                yield HeldCount(self, identity, descriptor if usable else None, failures, trouble, others)
             finally:
-                if descriptor >= 0:
+                if descriptor is not None:
                     os.close(descriptor)  # which ends the lock
 
     def _lock(self, descriptor: int, identity: TokenIdentity) -> None:
@@ -254,32 +256,32 @@ class Attempts:
         """
         data = OS.read_at(descriptor, 0, SIZE + 1)
         body, checksum = data[: SIZE - 64].rstrip(b" "), data[SIZE - 64 :]
-        if len(data) != SIZE or hashlib.sha256(body).hexdigest().encode() != checksum:
+        if hashlib.sha256(body).hexdigest().encode() != checksum:  # nor is it, where the size is another
             raise Damaged
         try:
-            _record = msgspec.json.decode(body, type=_Record)
+            record = msgspec.json.decode(body, type=_Record)
         except msgspec.DecodeError:
             raise Damaged from None
-        if _record.key != identity.shared:
+        if record.key != identity.shared:
             raise Damaged
-        merged = {name for failure in _record.failures for name in failure.merged}
+        merged = {name for failure in record.failures for name in failure.merged}
         for name, counts in self._known_earlier().items():
             any_token = counts.get(EVERY, 0)
             pin = counts.get(identity.earlier, any_token)
             so = counts.get(identity.earlier + ":so", any_token)
             if (pin or so) and name not in merged:
-                own = own_of(_record.failures, identity)
+                own = own_of(record.failures, identity)
                 own.pin, own.so = max(own.pin, pin), max(own.so, so)
                 own.merged.append(name)
-        return _record.failures
+        return record.failures
 
     def write(self, descriptor: int, identity: TokenIdentity, failures: list[Failures]) -> None:
         """Put the failures into their file; on disk when it returns.
 
         :raises OSError: it may not be.
         """
-        kept = [failure for failure in failures if failure.pin or failure.so or failure.merged]
-        OS.write_at(descriptor, 0, _encoded(identity, kept))
+        counting = [failure for failure in failures if failure.pin or failure.so or failure.merged]
+        OS.write_at(descriptor, 0, _encoded(identity, counting))
         OS.truncate(descriptor, SIZE)  # it may have been longer, which is damage
         OS.sync(descriptor)
 
@@ -303,7 +305,7 @@ class Attempts:
         if self._folder == NOWHERE:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         path = self._folder / identity.shared
-        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        flags = READ_WRITE | getattr(os, "O_NOFOLLOW", 0)
         try:
             return os.open(path, flags)
         except FileNotFoundError:
@@ -329,7 +331,7 @@ class Attempts:
                 spare = next(iter(sorted(self._folder.glob("spare-*"))), None)
                 if spare is None:
                     raise
-                descriptor = os.open(spare, os.O_RDWR | getattr(os, "O_BINARY", 0))
+                descriptor = os.open(spare, READ_WRITE)
                 try:
                     OS.write_at(descriptor, 0, content)
                     OS.sync(descriptor)
@@ -351,8 +353,8 @@ class Attempts:
         missing = [path for path in (self._folder, *self._folder.parents) if not path.is_dir()]
         if missing:
             private(self._folder)
-            for each in reversed(missing):
-                _hand_over(each)
+            for path in reversed(missing):
+                _hand_over(path)
 
 
 class HeldCount:
@@ -362,7 +364,7 @@ class HeldCount:
         self,
         attempts: Attempts,
         identity: TokenIdentity,
-        descriptor: int,
+        descriptor: int | None,
         failures: list[Failures],
         trouble: Message | str,
         besides: Sequence[HeldCount] = (),
@@ -421,7 +423,7 @@ class HeldCount:
         own.put(max(0, own.of(so=so) - 1), so=so)
 
     def _save(self) -> None:
-        if self._descriptor >= 0:
+        if self._descriptor is not None:
             self._attempts.write(self._descriptor, self._identity, self._failures)
 
 
@@ -467,7 +469,8 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """What the system says, or what the error is called."""
     return error.strerror or type(error).__name__
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fieldkit.text import M, Message
+from fieldkit.text import M, Message, Parameter
 from fieldkit.token import errors
-from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity
+from fieldkit.token.attempts import LOST, UNKNOWN, HeldCount, TokenIdentity, reason_of
 from fieldkit.token.model import PinState, Token, Unblock
 
 # PKCS#11 v2.40, CK_TOKEN_INFO flags
@@ -25,28 +25,21 @@ SO_SHIFT = 4  # the SO PIN's four flags are the user PIN's, four bits up
 TRIES = 3  # assumed where no profile says: the authority's tokens lock after three
 NOTHING_CHANGED = M("Nothing was changed on the token.")
 Code = Literal["pin", "so-pin", "puk"]
-WRONG: dict[Code, dict[PinState, Message]] = {
-    "pin": {
+NAMES: dict[Code, str] = {"pin": "PIN", "so-pin": "SO PIN", "puk": "PUK"}
+WRONG: dict[
+    bool, dict[PinState, Message]
+] = {  # of the code with which somebody logs in as SO, and of the PIN
+    True: {
+        "final": M("The {code} is wrong. One attempt is left; after that it locks for good."),
+        "low": M("The {code} is wrong. Few attempts are left before it locks for good."),
+    },
+    False: {
         "final": M("The PIN is wrong. One attempt is left; after that the PIN is locked."),
         "low": M("The PIN is wrong. Few attempts are left before the PIN is locked."),
-        "ok": M("The PIN is wrong. More attempts are left, but the token does not say how many."),
-    },
-    "so-pin": {
-        "final": M("The SO PIN is wrong. One attempt is left; after that it locks for good."),
-        "low": M("The SO PIN is wrong. Few attempts are left before it locks for good."),
-        "ok": M("The SO PIN is wrong. More attempts are left, but the token does not say how many."),
-    },
-    "puk": {
-        "final": M("The PUK is wrong. One attempt is left; after that it locks for good."),
-        "low": M("The PUK is wrong. Few attempts are left before it locks for good."),
-        "ok": M("The PUK is wrong. More attempts are left, but the token does not say how many."),
     },
 }
-RETRY: dict[Code, Message] = {
-    "pin": M("fieldkit does not try again by itself. Check the PIN, then enter it once more."),
-    "so-pin": M("fieldkit does not try again by itself. Check the SO PIN, then enter it once more."),
-    "puk": M("fieldkit does not try again by itself. Check the PUK, then enter it once more."),
-}
+WRONG_ONLY = M("The {code} is wrong. More attempts are left, but the token does not say how many.")
+RETRY = M("fieldkit does not try again by itself. Check the {code}, then enter it once more.")
 OPENS: dict[Unblock, Message] = {
     "so-pin": M("Unblock it with the SO PIN, which head office keeps: `fieldkit token unblock`."),
     "puk": M("Unblock it with the PUK that came with the token: `fieldkit token unblock`."),
@@ -105,8 +98,12 @@ class PinAttempt:
         self._tries = tries
         self._so = so
 
-    def begin(self, *, blank: bool = False) -> None:
+    def begin(self, *, blank: bool = False, accepted: int | None = None) -> None:
         """Let the attempt pass and count it, or say why not. blank: the token may have no structure yet.
+
+        accepted: the token's flags after it took this PIN at the login. What was confirmed then was that one
+        attempt: if others have used up the tries since, this is the last one anew. Some modules go on showing
+        the flags from before; then only what is counted here can tell.
 
         :raises PinLocked: too many wrong PINs were given.
         :raises PinFinalTry: it would be the last attempt, for all that is known, and nobody confirmed it.
@@ -114,24 +111,27 @@ class PinAttempt:
         """
         token, so = self.token, self._so
         flags = token.flags if token.initialized or not blank else TOKEN_INITIALIZED  # its own mean nothing
-        current = state(flags, self._held.failures(so=so), self._tries, so=so)
+        failures = self._held.failures(so=so)
+        current = state(flags, failures, self._tries, so=so)
+        confirmed = self.confirmed
+        if accepted is not None:
+            shown = flags & ~accepted & FINAL_TRY << (SO_SHIFT if so else 0)
+            confirmed = (
+                confirmed and not shown and (failures is None or not self._tries - 1 <= failures < UNKNOWN)
+            )
         if current == "locked":
             raise locked(token, so=so)
         if current == "unset":
-            raise errors.TokenNotInitialized(
-                M("The token {token} has no PIN yet.", token=token.name),
-                unchanged=NOTHING_CHANGED,
-                hint=M("Initialise it first, or have its issuer set a PIN."),
-            )
-        if current == "final" and not self.confirmed:
-            lost = LOST if (self._held.failures(so=so) or 0) >= UNKNOWN else ""
+            raise unset(token)
+        if current == "final" and not confirmed:
+            lost = LOST if (failures or 0) >= UNKNOWN else ""
             reason = self._held.trouble or lost
             raise _uncounted(token, reason) if reason else final_try(token, so=so)
         try:
             self._held.add(so=so)
         except OSError as error:
             if not self.confirmed:
-                raise _uncounted(token, error.strerror or type(error).__name__) from None
+                raise _uncounted(token, reason_of(error)) from None
         self.counted = True
 
     def accepted(self) -> None:
@@ -173,28 +173,23 @@ def _uncounted(token: Token, trouble: Message | str) -> errors.PinFinalTry:
 
 def final_try(token: Token, *, so: bool) -> errors.PinFinalTry:
     """One attempt is left, and nobody confirmed that it may be used."""
-    said: dict[Code, tuple[Message, Message, Message]] = {
-        "pin": (
-            M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name),
-            M("The PIN was not sent to the token."),
-            M("Make sure of the PIN. To use the last attempt, confirm it by typing the serial number."),
+    name = code(token, so)
+    message = M("Only one attempt is left on the token {token}: a wrong PIN would lock it.", token=token.name)
+    if so:
+        message = in_words(
+            M("One attempt is left for the {code} of {token}: a wrong one locks it for good."),
+            name,
+            token=token.name,
+        )
+    return errors.PinFinalTry(
+        message,
+        unchanged=in_words(M("The {code} was not sent to the token."), name),
+        hint=in_words(
+            M("Make sure of the {code}. To use the last attempt, confirm it by typing the serial number."),
+            name,
         ),
-        "so-pin": (
-            M(
-                "One attempt is left for the SO PIN of {token}: a wrong one locks it for good.",
-                token=token.name,
-            ),
-            M("The SO PIN was not sent to the token."),
-            M("Make sure of the SO PIN. To use the last attempt, confirm it by typing the serial number."),
-        ),
-        "puk": (
-            M("One attempt is left for the PUK of {token}: a wrong one locks it for good.", token=token.name),
-            M("The PUK was not sent to the token."),
-            M("Make sure of the PUK. To use the last attempt, confirm it by typing the serial number."),
-        ),
-    }
-    message, unsent, hint = said[code(token, so)]
-    return errors.PinFinalTry(message, unchanged=unsent, hint=hint, serial=token.serial)
+        serial=token.serial,
+    )
 
 
 def incorrect(token: Token, *, so: bool) -> errors.PinIncorrect | errors.PinLocked:
@@ -202,42 +197,41 @@ def incorrect(token: Token, *, so: bool) -> errors.PinIncorrect | errors.PinLock
     current = token.so_pin_state if so else token.pin_state
     if current == "locked":
         return locked(token, so=so)
-    wrong = code(token, so)
+    name = code(token, so)
     return errors.PinIncorrect(
-        WRONG[wrong].get(current, WRONG[wrong]["ok"]),
+        in_words(WRONG[so].get(current, WRONG_ONLY), name),
         unchanged=NOTHING_CHANGED,
-        hint=RETRY[wrong],
+        hint=in_words(RETRY, name),
         left=current,
     )
 
 
 def unexplained(token: Token, *, so: bool, detail: str) -> errors.ModuleFault:
     """The token failed at a login and shows nothing: it may have judged the PIN, so that counts."""
-    said: dict[Code, Message] = {
-        "pin": M(
-            "The token {token} refused the PIN without saying why; it counts as a wrong one.",
-            token=token.name,
-        ),
-        "so-pin": M(
-            "The token {token} refused the SO PIN without saying why; it counts as a wrong one.",
-            token=token.name,
-        ),
-        "puk": M(
-            "The token {token} refused the PUK without saying why; it counts as a wrong one.",
-            token=token.name,
-        ),
-    }
-    asked = code(token, so)
-    return errors.ModuleFault(said[asked], unchanged=NOTHING_CHANGED, hint=RETRY[asked], detail=detail)
+    name = code(token, so)
+    message = M("The token {token} refused the {code} without saying why; it counts as a wrong one.")
+    return errors.ModuleFault(
+        in_words(message, name, token=token.name),
+        unchanged=NOTHING_CHANGED,
+        hint=in_words(RETRY, name),
+        detail=detail,
+    )
+
+
+def unset(token: Token) -> errors.TokenNotInitialized:
+    """There is no user PIN yet."""
+    return errors.TokenNotInitialized(
+        M("The token {token} has no PIN yet.", token=token.name),
+        unchanged=NOTHING_CHANGED,
+        hint=M("Initialise it first, or have its issuer set a PIN."),
+    )
 
 
 def locked(token: Token, *, so: bool) -> errors.PinLocked:
     """The PIN is locked, and what to do about it."""
     if so:
         return errors.PinLocked(
-            M("The PUK of the token {token} is locked.", token=token.name)
-            if code(token, so) == "puk"
-            else M("The SO PIN of the token {token} is locked.", token=token.name),
+            in_words(M("The {code} of the token {token} is locked."), code(token, so), token=token.name),
             unchanged=NOTHING_CHANGED,
             hint=M("Only the token's issuer can recover it. Ask head office for a recovery form."),
         )
@@ -253,6 +247,11 @@ def code(token: Token, so: bool) -> Code:
     if not so:
         return "pin"
     return "puk" if token.unblock == "puk" else "so-pin"
+
+
+def in_words(pattern: Message, name: Code, **parameters: Parameter) -> Message:
+    """`pattern` with what the code is called, and these parameters."""
+    return Message(pattern.text, {"code": NAMES[name], **parameters})
 
 
 GRAVITY: tuple[PinState, ...] = ("ok", "low", "final", "locked")

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 OBJECT_OVERHEAD = 512  # bytes a token needs besides an object's own, generously
 STEPS = 5
-Told = Callable[[Progress], None]
+Tell = Callable[[Progress], None]
 Value = TypeVar("Value")
+
+
+def _nobody(progress: Progress) -> None:
+    """Nobody is told how far it is."""
 
 
 def import_identity(
@@ -33,7 +37,7 @@ def import_identity(
     *,
     intents: Intents | None = None,
     agreed: Sequence[Intent] = (),
-    progress: Told | None = None,
+    progress: Tell | None = None,
 ) -> ImportReport:
     """Put a key, its certificate and its chain onto the token, and prove the key by a signature.
 
@@ -44,7 +48,7 @@ def import_identity(
     :raises ImportIncomplete: it failed, and what is named could not be removed.
     """
     intents = intents or MemoryIntents()
-    tell = progress or (lambda _: None)
+    tell = progress or _nobody
     tell(Progress(M("Looking at what is on the token"), 0, STEPS))
     settled = settle(session, intents, agreed, (identity.certificate, *identity.chain))
     spki = public_key(identity.certificate)
@@ -60,32 +64,10 @@ def import_identity(
         return done
     present = session.certificates()
     _no_duplicate(session, present, spki)
-    there = {certificate.sha256 for certificate in present}
-    chain = [der for der in dict.fromkeys(identity.chain) if sha256_of(der) not in there]
-    _space(session.token, [identity.certificate, *chain], len(identity.key))
-    digests = tuple(sha256_of(der) for der in (identity.certificate, *chain))
-    intent = Intent(session.token.key, ours, digests, label=nfc(label))
-    intents.begin(intent)
-    try:
-        tell(Progress(M("Writing the key"), 1, STEPS))
-        written = session.create_key(identity.key, ours, label, _subject(identity.certificate))
-        tell(Progress(M("Writing the certificate"), 2, STEPS))
-        session.create_certificate(identity.certificate, ours, label)
-        tell(Progress(M("Writing the authorities' certificates"), 3, STEPS))
-        for der in chain:
-            session.create_certificate(der, key_id(public_key(der)), common_name(der), authority=True)
-        tell(Progress(M("Proving the key by a signature"), 4, STEPS))
-        _kept(session, written.handles)
-        mechanism = prove(
-            session, StoredCertificate(ours, label, identity.certificate, True, intent.certificates[0])
-        )
-    except FieldkitError as error:
-        roll_back(session, intent, intents, error)
-        raise
-    intents.settle(intent)
-    tell(Progress(M("The key is on the token and proved"), STEPS, STEPS))
-    return ImportReport(
-        ours, label, intent.certificates[0], intent.certificates[1:], mechanism, bool(settled)
+    chain = _missing(identity.chain, present)
+    _require_space(session.token, [identity.certificate, *chain], len(identity.key))
+    return _write(
+        session, intents, ours, label, identity.certificate, chain, identity.key, tell, resumed=bool(settled)
     )
 
 
@@ -115,30 +97,53 @@ def import_certificate(
             hint=M("Plug in the token on which the key was made."),
         )
     present = session.certificates()
-    there = {each.sha256 for each in present}
     digest = sha256_of(certificate)
     if done := settled.report(key.id, digest, label):
         return done
-    if digest in there:
+    if any(stored.sha256 == digest for stored in present):
         raise _duplicate(session.token)
-    chain = [der for der in dict.fromkeys(chain) if sha256_of(der) not in there]
-    _space(session.token, [certificate, *chain], 0)
+    missing = _missing(chain, present)
+    _require_space(session.token, [certificate, *missing], 0)
+    report = _write(session, intents, key.id, label, certificate, missing, resumed=bool(settled))
+    for request in intents.open(session.token.key):
+        if request.key_id == key.id and not request.certificates:
+            intents.settle(request)
+    return report
+
+
+def _write(
+    session: Session,
+    intents: Intents,
+    id: str,
+    label: str,
+    certificate: bytes,
+    chain: Sequence[bytes],
+    key: Secret | None = None,
+    tell: Tell = _nobody,
+    *,
+    resumed: bool,
+) -> ImportReport:
+    """Write the key, if it is not there, its certificate and its chain, and prove it; or undo that."""
     digests = tuple(map(sha256_of, (certificate, *chain)))
-    intent = Intent(session.token.key, key.id, digests, joined=True, label=nfc(label))
+    intent = Intent(session.token.key, id, digests, joined=key is None, label=nfc(label))
     intents.begin(intent)
     try:
-        session.create_certificate(certificate, key.id, label)
+        if key is not None:
+            tell(Progress(M("Writing the key"), 1, STEPS))
+            _require_kept(session, session.create_key(key, id, label, _subject(certificate)).handles)
+        tell(Progress(M("Writing the certificate"), 2, STEPS))
+        session.create_certificate(certificate, id, label)
+        tell(Progress(M("Writing the authorities' certificates"), 3, STEPS))
         for der in chain:
             session.create_certificate(der, key_id(public_key(der)), common_name(der), authority=True)
-        mechanism = prove(session, StoredCertificate(key.id, label, certificate, True, digest))
+        tell(Progress(M("Proving the key by a signature"), 4, STEPS))
+        mechanism = prove(session, StoredCertificate(id, label, certificate, True, digests[0]))
     except FieldkitError as error:
         roll_back(session, intent, intents, error)
         raise
     intents.settle(intent)
-    for request in intents.open(session.token.key):
-        if request.key_id == key.id and not request.certificates:
-            intents.settle(request)
-    return ImportReport(key.id, label, digest, intent.certificates[1:], mechanism, bool(settled))
+    tell(Progress(M("The key is on the token and proved"), STEPS, STEPS))
+    return ImportReport(id, label, digests[0], digests[1:], mechanism, resumed)
 
 
 def requested(
@@ -179,9 +184,9 @@ def _pending_key(session: Session, intents: Intents, owner: str) -> str:
 def there_already(session: Session, certificate: bytes) -> ImportReport | None:
     """The report of an import that an earlier run finished, if key and certificate are there; proved anew."""
     digest = sha256_of(certificate)
-    for each in session.certificates():
-        if each.sha256 == digest and each.has_private_key:
-            return ImportReport(each.id, each.label, digest, (), prove(session, each), True)
+    for stored in session.certificates():
+        if stored.sha256 == digest and stored.has_private_key:
+            return ImportReport(stored.id, stored.label, digest, (), prove(session, stored), True)
     return None
 
 
@@ -190,7 +195,7 @@ def matching_key(keys: Sequence[StoredKey], spki: bytes) -> StoredKey | None:
     ids = {key.id for key in keys if key.public == spki and key.id}
     return next(
         (key for key in keys if key.private and (key.public == spki or key.id in ids)),
-        next((key for key in keys if key.public == spki and not any(each.private for each in keys)), None),
+        next((key for key in keys if key.public == spki and not any(other.private for other in keys)), None),
     )
 
 
@@ -206,6 +211,12 @@ def _no_duplicate(session: Session, present: Sequence[StoredCertificate], spki: 
         raise _duplicate(session.token)
 
 
+def _missing(chain: Sequence[bytes], present: Sequence[StoredCertificate]) -> list[bytes]:
+    """The certificates of `chain` that are not on the token, each once."""
+    there = {stored.sha256 for stored in present}
+    return [der for der in dict.fromkeys(chain) if sha256_of(der) not in there]
+
+
 def _duplicate(token: Token) -> errors.DuplicateKey:
     return errors.DuplicateKey(
         M("This key, or its certificate, is on the token {token} already.", token=token.name),
@@ -214,7 +225,7 @@ def _duplicate(token: Token) -> errors.DuplicateKey:
     )
 
 
-def _space(token: Token, certificates: Sequence[bytes], key: int) -> None:
+def _require_space(token: Token, certificates: Sequence[bytes], key: int) -> None:
     needed = sum(len(der) + OBJECT_OVERHEAD for der in certificates) + 2 * key
     if 0 <= token.free_memory < needed:
         raise errors.TokenFull(
@@ -229,7 +240,7 @@ def _space(token: Token, certificates: Sequence[bytes], key: int) -> None:
         )
 
 
-def _kept(session: Session, handles: Sequence[int]) -> None:
+def _require_kept(session: Session, handles: Sequence[int]) -> None:
     """The key that was written can never leave the token: what it says of itself, not what was asked for."""
     for key in session.list_keys():
         if key.private and key.handle in handles and not key.kept:

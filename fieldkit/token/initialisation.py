@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
@@ -12,9 +11,7 @@ from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules, demand
 from fieldkit.token.process import ModuleCallFailed
-
-if TYPE_CHECKING:
-    pass
+from fieldkit.token.session import entered
 
 LABEL_BYTES = 32
 
@@ -70,7 +67,7 @@ def _erased(agents: Agents, now: Token, label: str, so_pin: Secret) -> protocol.
         label=label.encode(),
     )
     try:
-        return agent.call(request, protocol.SlotToken, (so_pin,) if so_pin else ())
+        return agent.call(request, protocol.SlotToken, entered(so_pin))
     except ModuleCallFailed as fault:
         agent.restart()
         if fault.name == "CKR_PIN_LOCKED":
@@ -83,11 +80,10 @@ def _erased(agents: Agents, now: Token, label: str, so_pin: Secret) -> protocol.
 def _first_pin(agents: Agents, before: Token, made: protocol.SlotToken, so_pin: Secret, pin: Secret) -> None:
     """Set the user PIN right after C_InitToken, in the same process and slot."""
     agent = agents.agent(before)
-    given = (so_pin,) if so_pin else ()
     try:
         number = agent.call(protocol.OpenSession(slot=made.slot, serial=made.serial, label=made.label), int)
-        agent.call(protocol.Login(number, so=True), type(None), given)
-        agent.call(protocol.InitPin(number), type(None), (pin,) if pin else ())
+        agent.call(protocol.Login(number, so=True), type(None), entered(so_pin))
+        agent.call(protocol.InitPin(number), type(None), entered(pin))
         agent.call(protocol.Close(number), type(None))
     except ModuleCallFailed as fault:
         agent.restart()

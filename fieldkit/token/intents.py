@@ -55,7 +55,7 @@ class MemoryIntents:
         self._kept.append(intent)
 
     def settle(self, intent: Intent) -> None:
-        self._kept = [each for each in self._kept if each != intent]
+        self._kept = [kept for kept in self._kept if kept != intent]
 
 
 class StoredIntents:
@@ -78,5 +78,5 @@ class StoredIntents:
         from tinydb import where
 
         here = (where("serial") == intent.serial) & (where("key_id") == intent.key_id)
-        mine = where("certificates").test(lambda kept: tuple(kept) == intent.certificates)
+        mine = where("certificates").test(lambda digests: tuple(digests) == intent.certificates)
         self._db.table(TABLE).remove(here & mine)

@@ -98,5 +98,4 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     private: bool
     kind: str
     public: bytes
-    always_authenticate: bool = False
     kept: bool = True

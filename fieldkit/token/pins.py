@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import errors, faults, guard
@@ -11,9 +9,6 @@ from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules, demand
 from fieldkit.token.process import ModuleCallFailed
-
-if TYPE_CHECKING:
-    pass
 
 
 def change_pin(

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -23,8 +23,9 @@ import msgspec
 from fieldkit.home import private
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.token import errors, header, opensc, protocol
-from fieldkit.token.ownership import changeable_by_others
+from fieldkit.token import errors, module_file, protocol, quirks
+from fieldkit.token.kinds import TokenTraits
+from fieldkit.token.quirks import Quirk
 
 Value = TypeVar("Value")
 
@@ -43,8 +44,6 @@ KEYPAD = 120.0  # somebody types a PIN on the device
 TICK = 0.25  # how often a silent agent is looked at
 TAIL = 4096  # bytes of the log that may explain a crash
 TALKATIVE = ("PKCS11SPY", "OPENSC_DEBUG", "P11_KIT_DEBUG", "PKCS11_PROVIDER_DEBUG")
-SPY = b"PKCS11SPY_OUTPUT"  # what OpenSC's pkcs11-spy asks its environment for, whatever its file is called
-SPY_SIZE = 1024 * 1024  # bytes looked at: it is a small library
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 
 
@@ -60,19 +59,27 @@ class ModuleCallFailed(Exception):
 class Agent:
     """One module in its own process. Calls from several threads wait for one another.
 
-    named: the person named it. deadlines: seconds by type of request; `object` stands for every other.
+    named: the person named it. traits: what is known of its tokens. deadlines: seconds by type of request;
+    `object` stands for every other.
     """
 
     def __init__(
-        self, module: str, logs: Path, *, named: bool = False, deadlines: dict[type, float] | None = None
+        self,
+        module: str,
+        logs: Path,
+        *,
+        named: bool = False,
+        traits: TokenTraits,
+        deadlines: dict[type, float] | None = None,
     ) -> None:
         self.module = module
         self.named = named
+        self.traits = traits
         self.name = Path(module).name
         self.library: protocol.ModuleInfo | None = None
         self.generation = 0  # counts starts: sessions of an earlier process are gone
-        given = deadlines or {}
-        self._deadlines = given if object in given else DEADLINES | given | {object: DEADLINE}
+        own = deadlines or {}
+        self._deadlines = own if object in own else DEADLINES | own | {object: DEADLINE}
         self._log = logs / f"token-{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)}.log"
         self._lock = threading.RLock()
         self._state = threading.Lock()  # guards the next two
@@ -123,7 +130,7 @@ class Agent:
         return self._process is not None
 
     def _start(self) -> None:
-        inspect(self.module, named=self.named)
+        module_file.inspect(self.module, named=self.named)
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -134,7 +141,7 @@ class Agent:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
-                env=environment(self.module, self._log.parent),
+                env=environment((*self.traits.quirks, *quirks.of_file(self.module)), self._log.parent),
                 **flags,
             )
         self.generation += 1
@@ -267,75 +274,13 @@ class Agent:
             process.wait(2.0)
 
 
-def environment(module: str, logs: Path) -> dict[str, str]:
+def environment(of_module: Iterable[Quirk], logs: Path) -> dict[str, str]:
     """What an agent gets of this process's environment: nothing that has a module write down what it gets."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(TALKATIVE)}
-    return own | {"OPENSC_DEBUG": "0"} | opensc.environment(module, logs)
-
-
-def inspect(module: str, *, named: bool = False) -> None:
-    """Look at a module's file before anything loads it. named: the person named it.
-
-    :raises ModuleMissing: it is not there. :raises ModuleUnusable: this machine cannot, or must not, load it.
-    """
-    path = Path(module)
-    name = path.name
-    try:
-        library_header = header.read(path)
-        with path.open("rb") as file:
-            spies = "pkcs11-spy" in path.resolve().name or SPY in file.read(SPY_SIZE)
-        # of a folder of one's own Windows does not say here who else may write
-        open_to = None if named and sys.platform == "win32" else changeable_by_others(path)
-    except FileNotFoundError:
-        raise errors.ModuleMissing(
-            M("The module {module} is not there.", module=module),
-            hint=M("Install the token's driver (`fieldkit driver detect`)."),
-            module=module,
-        ) from None
-    except OSError as error:
-        raise errors.ModuleUnusable(
-            M("The module {module} cannot be read.", module=module),
-            hint=M("Check the rights of the file."),
-            detail=error.strerror or "",
-            module=module,
-        ) from None
-    kind, machine, bits = header.here()
-    machines = "/".join(library_header.machines)
-    said = f"{library_header.kind or '?'} {machines} {library_header.bits or ''}".strip()
-    if open_to is not None:
-        raise errors.ModuleUnusable(
-            M(
-                "The module {module} is not used: others may change {place}.",
-                module=module,
-                place=str(open_to),
-            ),
-            hint=M("Have an administrator install it where only the system may write."),
-            detail=str(open_to),
-            module=module,
-        )
-    if spies:
-        raise errors.ModuleUnusable(
-            M("The module {module} writes PINs into a log and is not used.", module=name), module=module
-        )
-    if library_header.kind != kind:
-        raise errors.ModuleUnusable(
-            M("The file {module} is not a library of this system.", module=module),
-            hint=M("Give the path of the driver's PKCS#11 module."),
-            detail=said,
-            module=module,
-        )
-    if machine not in library_header.machines or library_header.bits != bits:
-        raise errors.ModuleUnusable(
-            M(
-                "The module {module} is for another kind of machine ({found}); this one needs {wanted}.",
-                module=name,
-                found=f"{'/'.join(library_header.machines)}, {library_header.bits} bit",
-                wanted=f"{machine}, {bits} bit",
-            ),
-            hint=M("Install the {bits}-bit driver.", bits=bits),
-            detail=said,
-            module=module,
-        )
+    own["OPENSC_DEBUG"] = "0"
+    for quirk in of_module:
+        own |= quirk.environment(logs)
+    return own
 
 
 def _unloadable(module: str, fault: ModuleCallFailed) -> errors.ModuleUnusable:

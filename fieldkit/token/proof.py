@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
 from fieldkit.text import M
 from fieldkit.token import errors
 from fieldkit.token.model import StoredCertificate
 from fieldkit.token.session import Session
-
-if TYPE_CHECKING:
-    pass
-
 
 PROOF = b"fieldkit: proof that this key is on this token\n"
 

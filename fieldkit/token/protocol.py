@@ -275,11 +275,11 @@ def _exactly(pipe: IO[bytes], count: int) -> bytearray | None:
     if count > LARGEST:
         raise ValueError("frame too large")
     buffer = bytearray(count)
-    got = 0
+    filled = 0
     with memoryview(buffer) as view:
-        while got < count:
-            read = pipe.readinto(view[got:])  # type: ignore[attr-defined]
-            if not read:
+        while filled < count:
+            size = pipe.readinto(view[filled:])  # type: ignore[attr-defined]
+            if not size:
                 return None
-            got += read
+            filled += size
     return buffer

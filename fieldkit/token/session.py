@@ -117,7 +117,7 @@ class Session:
         with self._owner.attempt(
             self.token, so=False, confirmed_last_try=self._confirmed, identity=self._identity
         ) as attempt:
-            attempt.begin()
+            attempt.begin(accepted=self.token.flags)
             self._each_time.discard(key_id)  # after a failure the PIN is not there any more
             try:
                 signature = self._ask(msgspec.structs.replace(request, counted=True), bytes)
@@ -174,12 +174,11 @@ class Session:
         A key that another certificate needs, such as a renewed one, stays.
         """
         certificates = self.certificates()
-        chosen = [each for each in certificates if spec in (each.id, each.sha256)]
-        ids = {each.id for each in chosen} | {spec}
-        for certificate in chosen:
-            if needed_by_others(certificate, [each for each in certificates if each not in chosen]):
-                ids.discard(certificate.id)
-        handles = [each.handle for each in chosen]
+        chosen = [certificate for certificate in certificates if spec in (certificate.id, certificate.sha256)]
+        others = [certificate for certificate in certificates if certificate not in chosen]
+        ids = {certificate.id for certificate in chosen} | {spec}
+        ids -= {certificate.id for certificate in chosen if needed_by_others(certificate, others)}
+        handles = [certificate.handle for certificate in chosen]
         handles += [key.handle for key in self.list_keys() if key.id in ids and key.id]
         if not handles:
             raise errors.CertificateNotFound(
@@ -194,7 +193,7 @@ class Session:
         :raises PinPolicy: the token does not accept it.
         """
         try:
-            self._ask(protocol.InitPin(self._number), type(None), _given(pin))
+            self._ask(protocol.InitPin(self._number), type(None), entered(pin))
         except ModuleCallFailed as fault:
             raise self._new_pin_refused(fault) from None
 
@@ -205,7 +204,7 @@ class Session:
         :raises ModuleCallFailed: the token judged `old` and refused it, or cannot do this.
         """
         try:
-            self._ask(protocol.SetPin(self._number), type(None), (*_given(old), *_given(new)))
+            self._ask(protocol.SetPin(self._number), type(None), (*entered(old), *entered(new)))
         except ModuleCallFailed as fault:
             if fault.name in faults.JUDGED or fault.name == "CKR_FUNCTION_NOT_SUPPORTED":
                 raise
@@ -253,7 +252,7 @@ class Signer:
 
 
 def choose(certificates: Sequence[StoredCertificate], spec: str, token: Token) -> StoredCertificate:
-    """The one certificate of `found` that `spec` means; see `Session.certificate`."""
+    """The one of `certificates` that `spec` means; see `Session.certificate`."""
     wanted = nfc(spec.strip())
     plain = wanted.replace(":", "").lower()
     if wanted:
@@ -326,6 +325,6 @@ def _clean(stored: Stored) -> Stored:
     return msgspec.structs.replace(stored, label=visible(stored.label))
 
 
-def _given(pin: Secret) -> tuple[Secret, ...]:
+def entered(pin: Secret) -> tuple[Secret, ...]:
     """The PIN as secrets for a call; none where it is typed on the device."""
     return (pin,) if pin else ()

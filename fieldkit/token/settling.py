@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,9 +15,6 @@ from fieldkit.token.intents import Intent, Intents
 from fieldkit.token.model import StoredCertificate, Token
 from fieldkit.token.proof import prove
 from fieldkit.token.session import Session, key_id, public_key
-
-if TYPE_CHECKING:
-    pass
 
 
 class ImportReport(msgspec.Struct, frozen=True):
@@ -115,8 +111,8 @@ def _proof(session: Session, stored: StoredCertificate, intent: Intent) -> str:
 def _written(session: Session, intent: Intent) -> list[int]:
     """What of `intent` is on the token now; nothing of it was there before."""
     keys = () if intent.joined else session.list_keys()
-    found = [key.handle for key in keys if key.id == intent.key_id and _called(key.label, intent)]
-    return found + [
+    own = [key.handle for key in keys if key.id == intent.key_id and _called(key.label, intent)]
+    return own + [
         certificate.handle
         for certificate in session.certificates()
         if certificate.sha256 in intent.certificates
@@ -136,9 +132,7 @@ def _incomplete(session: Session, left: Sequence[int], cause: str) -> errors.Imp
             for certificate in session.certificates()
             if certificate.handle in left
         ]
-        names += [
-            f"{list_key.label} ({list_key.id})" for list_key in session.list_keys() if list_key.handle in left
-        ]
+        names += [f"{key.label} ({key.id})" for key in session.list_keys() if key.handle in left]
     except FieldkitError:
         pass
     return errors.ImportIncomplete(

@@ -38,8 +38,8 @@ class TokenUri(msgspec.Struct, frozen=True):
 
 def make(*, label: bytes, serial: bytes, model: bytes, manufacturer: bytes, slot: int | None = None) -> str:
     """The URI of a token; `slot` only for one that has no serial number or label to go by."""
-    given = {"token": label, "serial": serial, "model": model, "manufacturer": manufacturer}
-    parts = [f"{name}={quote(value, safe=SAFE)}" for name, value in given.items() if value]
+    attributes = {"token": label, "serial": serial, "model": model, "manufacturer": manufacturer}
+    parts = [f"{name}={quote(value, safe=SAFE)}" for name, value in attributes.items() if value]
     if slot is not None:
         parts.append(f"slot-id={slot}")
     return "pkcs11:" + ";".join(parts)

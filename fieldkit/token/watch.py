@@ -104,7 +104,7 @@ def wait_for(
     return None
 
 
-def told(change: Change) -> Finding:
+def finding_of(change: Change) -> Finding:
     """A change as a person is told of it."""
     token = change.token
     if not token.serial:
@@ -116,7 +116,7 @@ def told(change: Change) -> Finding:
             "changed": M("Token changed: {model}, slot {slot}.", model=token.model, slot=token.slot),
         }
         return Finding(f"token-{change.kind}", "info", empty[change.kind])
-    said = {
+    messages = {
         "inserted": M(
             "Token plugged in: {token}, serial number {serial}.", token=token.name, serial=token.serial
         ),
@@ -127,7 +127,7 @@ def told(change: Change) -> Finding:
             "Token changed: {token}, serial number {serial}.", token=token.name, serial=token.serial
         ),
     }
-    return Finding(f"token-{change.kind}", "info", said[change.kind], token.serial)
+    return Finding(f"token-{change.kind}", "info", messages[change.kind], token.serial)
 
 
 def _identity(token: Token) -> tuple[object, ...]:

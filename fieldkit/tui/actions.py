@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from fieldkit.text import M, Message
+from fieldkit.i18n import LANGUAGES
+from fieldkit.text import M, Message, Said, Words
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
 Scope = Literal[
     "app",
-    "room",
+    "screen",
     "home",
     "visit",
     "answer",
@@ -44,7 +45,7 @@ class Action(msgspec.Struct, frozen=True):
     id: str
     scope: Scope
     keys: tuple[str, ...]
-    label: Message
+    label: Said
     about: Message
     bar: bool = True
 
@@ -79,9 +80,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("reset", "stamp", ("home", "0"), M("Put back"), M("Put the stamp back where the rules place it.")),
     Action("page_down", "read", ("ctrl+down", "pagedown"), M("Further"), M("Scroll the text down.")),
     Action("page_up", "read", ("ctrl+up", "pageup"), M("Back up"), M("Scroll the text up."), bar=False),
-    Action("back", "room", ("escape",), M("Back"), M("Leave this screen; nothing is lost.")),
+    Action("back", "screen", ("escape",), M("Back"), M("Leave this screen; nothing is lost.")),
     Action("help", "app", ("f1",), M("Help"), M("Show what the keys do here.")),
-    Action("language", "app", ("f2",), M("English/Tiếng Việt"), M("Change the language between Vietnamese and English.")),
+    Action("language", "app", ("f2",), Words.same("/".join(sorted(language.name for language in LANGUAGES.values()))), M("Change the language.")),
     Action("history", "app", ("f8",), M("What happened"), M("Show what was said and done in this session, and where the logs are."), bar=False),
     Action("palette", "app", ("ctrl+p",), M("Commands"), M("Choose from everything that can be done here."), bar=False),
     Action("repaint", "app", ("ctrl+l",), M("Repaint"), M("Draw the screen again."), bar=False),

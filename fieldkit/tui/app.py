@@ -15,14 +15,12 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from fieldkit import i18n
-from fieldkit.errors import place
+from fieldkit.errors import as_error, place
 from fieldkit.home import Home
-from fieldkit.operator import said
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import bindings
 from fieldkit.tui.desk import Desk
-from fieldkit.tui.faults import as_error
-from fieldkit.tui.messages import DialogAsked, LineLost, TokenMoved
+from fieldkit.tui.messages import DialogRequested, LineLost, TokenCameOrWent
 from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.terminal.link import TerminalLink
@@ -67,8 +65,8 @@ class FieldkitApp(App[int], inherit_bindings=False):
         self.home = home
         self.desk = Desk(home, modules)
         self.visit_wanted = visit
-        self.told: deque[Said | str] = deque(maxlen=REMEMBERED)
-        self.tokens = TokenWatch(home, modules, lambda message: self.post_message(TokenMoved(message)))
+        self.history: deque[Said | str] = deque(maxlen=REMEMBERED)
+        self.tokens = TokenWatch(home, modules, lambda message: self.post_message(TokenCameOrWent(message)))
         self._line_lost = False
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
 
@@ -78,7 +76,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         return HomeScreen()
 
     @property
-    def room(self) -> FieldkitScreen[Any] | None:
+    def front(self) -> FieldkitScreen[Any] | None:
         """The screen in front, if it is one of ours."""
         return self.screen if isinstance(self.screen, FieldkitScreen) else None
 
@@ -98,7 +96,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
     @property
     def _holding(self) -> bool:
-        return self.room is None or self.room.holding
+        return self.front is None or self.front.holding
 
     def release_keys(self) -> None:
         """A screen is ready: hand it the keys that were kept for it."""
@@ -110,8 +108,13 @@ class FieldkitApp(App[int], inherit_bindings=False):
             await self._take(self._held.popleft())
 
     async def _take(self, event: events.Key | events.Paste) -> None:
-        room, focused = self.room, self.focused
-        if room is not None and room.too_small and isinstance(event, events.Key) and event.key != "ctrl+q":
+        screen, focused = self.front, self.focused
+        if (
+            screen is not None
+            and screen.too_small
+            and isinstance(event, events.Key)
+            and event.key != "ctrl+q"
+        ):
             return  # nobody sees what it would do
         if isinstance(event, events.Paste):
             if isinstance(focused, TextField):
@@ -124,33 +127,33 @@ class FieldkitApp(App[int], inherit_bindings=False):
     # --- actions
 
     def action_language(self) -> None:
-        """Vietnamese to English and back, everywhere at once."""
-        i18n.use("en" if i18n.language() == "vi" else "vi")
+        """The next language, everywhere at once."""
+        i18n.use(i18n.following())
         for screen in self.screen_stack:
             if isinstance(screen, FieldkitScreen):
-                screen.retell()
+                screen.refresh_texts()
 
     def action_help(self) -> None:
         from fieldkit.tui.screens.help import HelpScreen
 
-        if self.room is not None and not isinstance(self.room, HelpScreen):
-            self.push_screen(HelpScreen(self.room.hints()))
+        if self.front is not None and not isinstance(self.front, HelpScreen):
+            self.push_screen(HelpScreen(self.front.actions_now()))
 
     def action_history(self) -> None:
         from fieldkit.tui.screens.help import HistoryScreen
 
-        if not isinstance(self.room, HistoryScreen):
+        if not isinstance(self.front, HistoryScreen):
             self.push_screen(HistoryScreen())
 
     def action_palette(self) -> None:
         from fieldkit.tui.screens.help import PaletteScreen
 
-        if self.room is not None and not isinstance(self.room, PaletteScreen):
-            self.push_screen(PaletteScreen(self.room.hints()), self._from_palette)
+        if self.front is not None and not isinstance(self.front, PaletteScreen):
+            self.push_screen(PaletteScreen(self.front.actions_now()), self._from_palette)
 
     async def _from_palette(self, action: str | None) -> None:
-        if action and self.room is not None:
-            target = self.room if hasattr(self.room, f"action_{action}") else self
+        if action and self.front is not None:
+            target = self.front if hasattr(self.front, f"action_{action}") else self
             await self.run_action(action, target)
 
     def action_repaint(self) -> None:
@@ -176,37 +179,37 @@ class FieldkitApp(App[int], inherit_bindings=False):
 
     def note(self, text: Said | str) -> None:
         """Keep something that happened, for the list of what happened."""
-        self.told.append(text)
+        self.history.append(text)
 
-    def tell(self, error: BaseException, title: Said | None = None) -> None:
+    def show_error(self, error: BaseException, title: Said | None = None) -> None:
         """Show an error: what happened, what was not changed, what to do next."""
-        from fieldkit.tui.screens.error import ErrorScreen
+        from fieldkit.tui.screens.dialogs import ErrorScreen
 
-        found = as_error(error)
-        self.note(found.message)
-        if found.status == 5:
+        shown = as_error(error)
+        self.note(shown.message)
+        if shown.status == 5:
             self._write_log(error)
-        self.push_screen(ErrorScreen(found, title))
+        self.push_screen(ErrorScreen(shown, title))
 
-    def on_dialog_asked(self, message: DialogAsked) -> None:
+    def on_dialog_requested(self, message: DialogRequested) -> None:
         """A procedure asks the person something."""
 
-        def answered(value: Any) -> None:
+        def hand_on(value: object) -> None:
             if not message.answer.done():
                 message.answer.set_result(value)
 
-        self.push_screen(message.make(), answered)
+        self.push_screen(message.make(), hand_on)
 
-    def on_token_moved(self, message: TokenMoved) -> None:
-        self.note(message.said)
-        if self.room is not None:
-            self.room.status(message.said)
+    def on_token_came_or_went(self, message: TokenCameOrWent) -> None:
+        self.note(message.text)
+        if self.front is not None:
+            self.front.status(message.text)
 
     def on_foreign_byte(self) -> None:
         text = M("A character that is not UTF-8 was dropped; set the terminal to UTF-8.")
         self.note(text)
-        if self.room is not None:
-            self.room.status(text)
+        if self.front is not None:
+            self.front.status(text)
 
     async def on_line_lost(self) -> None:
         """The connection is gone: end what runs safely, keep what was typed, and leave."""
@@ -262,8 +265,3 @@ class FieldkitApp(App[int], inherit_bindings=False):
     @property
     def log_path(self) -> Path:
         return self.home.logs / "screens.log"
-
-
-def words(text: Said | str) -> str:
-    """`text` in the language in force."""
-    return said(text)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from fieldkit.home import Home, shipped
+from fieldkit.home import Home
 from fieldkit.text import Said
 
 if TYPE_CHECKING:
@@ -58,12 +58,10 @@ class Desk:
 
     def introduce(self, who: str) -> None:
         """Keep who works here, for good; in the desk's thread."""
-        import msgspec
-
         from fieldkit import settings
 
         self.visits.introduce(who)
-        settings.save(self.home, msgspec.structs.replace(settings.load(self.home), who=self.visits.who))
+        settings.save_name(self.home, self.visits.who)
 
     async def close(self) -> None:
         """Close the store; waits for what is being written."""
@@ -80,15 +78,11 @@ class Desk:
 
     def checklists(self) -> list[tuple[Path, Said | str]]:
         """The checklists there are, with their titles; the technician's own override what is shipped."""
-        from fieldkit.checklist.load import load
+        from fieldkit.checklist.load import files, load
         from fieldkit.errors import FieldkitError
 
-        found: dict[str, Path] = {}
-        for folder in (shipped("checklists"), self.home.checklists):
-            for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
-                found[path.stem] = path
         titled: list[tuple[Path, Said | str]] = []
-        for path in found.values():
+        for path in files(self.home):
             try:
                 titled.append((path, load(path).title))
             except FieldkitError:  # said in full when it is chosen

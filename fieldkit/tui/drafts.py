@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from fieldkit.errors import from_system
+from fieldkit.journal.errors import StoreReadOnly
 from fieldkit.journal.files import OS, keep
 from fieldkit.text import M, Message
 from fieldkit.tui.desk import Desk
@@ -26,7 +27,8 @@ class Drafts:
         self._visit = visit
         self._path = desk.home.visit(visit) / "drafts.json"
         self._texts: dict[str, str] = {}
-        self._kept: dict[str, str] = {}
+        self._on_disk: dict[str, str] = {}
+        self._refused = False
 
     def __contains__(self, item: object) -> bool:
         return item in self._texts
@@ -47,11 +49,11 @@ class Drafts:
         """Take over what is on the disk; what of it cannot be read is set aside and said."""
         damage = None
         try:
-            self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+            self._on_disk = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
-            self._kept = {}
+            self._on_disk = {}
         except (OSError, msgspec.MsgspecError):
-            self._kept = {}
+            self._on_disk = {}
             aside = self._path.with_name(f"drafts-{secrets.token_hex(3)}.damaged")
             damage = M(
                 "What was typed and not saved yet cannot be read; it is kept in {file}.", file=aside.name
@@ -60,8 +62,8 @@ class Drafts:
                 self._path.replace(aside)
             except OSError as error:
                 raise from_system(error) from error
-        self._kept = self._of_journal() | self._kept
-        self._texts = dict(self._kept)
+        self._on_disk = self._of_journal() | self._on_disk
+        self._texts = dict(self._on_disk)
         return damage
 
     def _of_journal(self) -> dict[str, str]:
@@ -78,7 +80,12 @@ class Drafts:
 
     def _write(self, now: dict[str, str]) -> None:
         store = self._desk.visits.store
-        if store.read_only is not None or now == self._kept:
+        if now == self._on_disk:
+            return
+        if store.read_only is not None:
+            refused, self._refused = self._refused, True
+            if not refused:  # once: everything else of such a store says it too
+                raise StoreReadOnly(store.read_only, hint=store.advice)
             return
         try:
             if now:
@@ -88,7 +95,7 @@ class Drafts:
                 OS.remove(self._path)
         except OSError as error:
             raise from_system(error) from error
-        self._kept = now
+        self._on_disk = now
         if self._of_journal():
             from tinydb import where
 

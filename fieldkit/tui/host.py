@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 class Host(Protocol):
     """The app, as its screens know it.
 
-    told: what happened in this session. visit_wanted: the visit to open first; "" once it was.
+    history: what happened in this session. visit_wanted: the visit to open first; "" once it was.
     """
 
     home: Home
     desk: Desk
-    told: Sequence[Said | str]
+    history: Sequence[Said | str]
     link: TerminalLink
     tokens: TokenWatch
     visit_wanted: str
@@ -29,7 +29,7 @@ class Host(Protocol):
     def note(self, text: Said | str) -> None:
         """Keep something that happened for the list of this session."""
 
-    def tell(self, error: BaseException, title: Said | None = None) -> None:
+    def show_error(self, error: BaseException, title: Said | None = None) -> None:
         """Show an error over the screen."""
 
     def release_keys(self) -> None:

@@ -18,16 +18,16 @@ class LineLost(Message):
     """The person cannot be reached any more: the connection is gone, or the machine is shut down."""
 
 
-class TokenMoved(Message):
+class TokenCameOrWent(Message):
     """A token came or went."""
 
     def __init__(self, text: Said) -> None:
         super().__init__()
-        self.said = text
+        self.text = text
 
 
-class DialogAsked(Message):
-    """Another thread wants a person's answer: a screen is shown, what it gives goes into `answer`."""
+class DialogRequested(Message):
+    """Another thread asks a person: `make` gives the screen for it, `answer` takes what that gives."""
 
     def __init__(self, make: Callable[[], Screen[Any]], answer: Future[Any]) -> None:
         super().__init__()

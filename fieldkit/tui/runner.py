@@ -8,6 +8,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from fieldkit.errors import Cancelled
+from fieldkit.text import M
+
 R = TypeVar("R")
 
 
@@ -66,5 +69,12 @@ class RunningWork(Generic[R]):
             self._loop.close()
 
 
-class WorkStopped(Exception):
+class WorkStopped(Cancelled):
     """The person stopped it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            M("Stopped by you."),
+            unchanged=M("What was saved before is safe; the step itself was not finished."),
+            hint=M("Run the step again to go on."),
+        )

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from fieldkit.errors import FieldkitError
 from fieldkit.home import Home
 from fieldkit.text import Message
 
+if TYPE_CHECKING:
+    from fieldkit.profile.model import TokenProfile
+
 
 class TokenWatch:
-    """Watches from `start` until `stop`. tell: called in the watching thread, for each coming and going.
+    """Watches from `start` until `stop`. notify: called in the watching thread, for each coming and going.
 
     modules: PKCS#11 modules named besides the profiles'.
     """
 
-    def __init__(self, home: Home, modules: tuple[str, ...], tell: Callable[[Message], object]) -> None:
+    def __init__(self, home: Home, modules: tuple[str, ...], notify: Callable[[Message], object]) -> None:
         self._home = home
         self._modules = modules
-        self._tell = tell
+        self._notify = notify
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -36,7 +40,7 @@ class TokenWatch:
 
     def _run(self) -> None:
         from fieldkit.token.agents import Agents
-        from fieldkit.token.watch import told, watch
+        from fieldkit.token.watch import finding_of, watch
 
         with (
             contextlib.suppress(FieldkitError, OSError),  # told by the step that needs a token
@@ -45,13 +49,13 @@ class TokenWatch:
             there = tuple(running.tokens(mechanisms=False))
             for change in watch(running, stop=self._stop, known=there):
                 if change.kind != "changed":  # the step that changed it says so itself
-                    self._tell(told(change).message)
+                    self._notify(finding_of(change).message)
 
     def _known_modules(self) -> tuple[str, ...]:
         from fieldkit.profile.load import load
+        from fieldkit.token.kinds import modules
 
-        found = list(self._modules)
+        kinds: Iterable[TokenProfile] = ()
         with contextlib.suppress(FieldkitError):
-            for profile in load(self._home).tokens.values():
-                found += profile.installed_modules()
-        return tuple(dict.fromkeys(found))
+            kinds = load(self._home).tokens.values()
+        return modules(kinds, self._modules)

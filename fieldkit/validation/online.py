@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fieldkit import web
 from fieldkit.pdf import boundary
 from fieldkit.validation import opener
 from fieldkit.validation.trust import Trust
@@ -52,7 +52,7 @@ class Online:
         self._ends: dict[bytes, float] = {}
         self.asked: list[FetchedAnswer] = []
         self._known: dict[tuple[str, bytes | None], Any] = {}
-        self._silent: set[str] = set()
+        self._silent: set[opener.Place | None] = set()
 
     def said(self) -> str:
         """What did not answer, for a person who helps."""
@@ -146,34 +146,18 @@ class Online:
         return ("not asked: no time is left", now) if end <= now else ("", min(end, now + self.patience))
 
     def _fetched(self, url: str, body: bytes | None, kind: str, end: float) -> tuple[bytes | None, str]:
-        if not url.lower().startswith(("http://", "https://")):
-            return None, "not an http address"
-        server = url.split("/")[2]
+        server = opener.place(url)
         if server in self._silent:
             return None, "not asked again: it let the deadline pass"
-        parts: list[bytes] = []
-        size = 0
         try:
-            request = urllib.request.Request(  # noqa: S310 (the scheme was looked at)
-                url, data=body, headers={"Content-Type": kind} if kind else {}
-            )
-            with self._opener.open(request, timeout=max(end - time.monotonic(), 0.1)) as answer:
-                while chunk := answer.read1(65536):
-                    size += len(chunk)
-                    if size > LARGEST:
-                        return None, "too large"
-                    if time.monotonic() > end:
-                        raise TimeoutError("too slow")
-                    parts.append(chunk)
-                if size < int(answer.headers.get("Content-Length") or 0):
-                    return None, "cut short"
-        except (OSError, ValueError) as error:  # URLError, timeouts, bad addresses, broken HTTP
+            request = web.request(url, body, kind)
+            seconds = end - time.monotonic()
+            answer = web.exchange(request, seconds=seconds, largest=LARGEST, opener=self._opener.open)
+        except web.FAULTS as error:
             if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
                 self._silent.add(server)
-            return None, boundary.kind_of(error)
-        except Exception as error:  # http.client raises its own for what is no HTTP at all
-            return None, boundary.kind_of(error)
-        return b"".join(parts), "ok"
+            return None, str(error) if isinstance(error, web.NotWhole) else boundary.kind_of(error)
+        return answer.body, "ok"
 
 
 def _path(certificate: Certificate, believed: Trust) -> Iterator[tuple[Certificate, Certificate]]:

@@ -1,11 +1,11 @@
-"""Every judge on one document: fieldkit, pdfsig, openssl, mutool, and one that draws its pages.
+"""Every judge on one document: fieldkit, the other programs (`JUDGES`), and one that draws its pages.
 
 Disagreement is a finding of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +19,11 @@ from fieldkit.pdf import boundary, document, engines
 from fieldkit.pdf.byte_ranges import signed_ranges
 from fieldkit.pdf.errors import DocumentChanged
 from fieldkit.text import M
-from fieldkit.validation import appearance, independent
+from fieldkit.validation import appearance
 from fieldkit.validation.appearance import AppearanceComparison
 from fieldkit.validation.judgement import Judgement as Judgement
 from fieldkit.validation.judgement import Policy
+from fieldkit.validation.judges import JUDGES, Case, Judge, is_integrity, is_path
 from fieldkit.validation.online import Online
 from fieldkit.validation.validate import validate
 
@@ -77,14 +78,11 @@ def _asked(
     draw: bool,
 ) -> tuple[Judgement, list[Finding], AppearanceComparison]:
     """fieldkit's own judgement, and what the other judges said meanwhile."""
-    closed = password is not None and not _opens(path)
-    judges: dict[str, Callable[[], list[Finding]]] = {
-        "pdfsig": lambda: independent.locked("pdfsig") if closed else independent.pdfsig(path, trust),
-        "mutool": lambda: independent.locked("mutool") if closed else independent.mutool(path),
-    }
-    with ThreadPoolExecutor(len(judges) + 1, "fieldkit-judge") as pool:
+    case = Case(path, trust, at, password=password, locked=password is not None and not _opens(path))
+    early, late = ([judge for judge in JUDGES if judge.after_fieldkit is later] for later in (False, True))
+    with ThreadPoolExecutor(len(JUDGES) + 1, "fieldkit-judge") as pool:
         drawing = pool.submit(_compared, path, password) if draw else None
-        waiting = [pool.submit(_heard, name, ask) for name, ask in judges.items()]
+        waiting = [pool.submit(_heard, judge, case) for judge in early]
         own = validate(
             path,
             trust=trust,
@@ -96,12 +94,9 @@ def _asked(
             password=password,
             rules=rules,
         )
-        times = _proven(own)
-        asked = _heard(
-            "openssl",
-            lambda: independent.openssl_cms(path, trust, at=at, times=times, password=password),
-        )
-        words = [*(check for task in waiting for check in task.result()), *asked]
+        timed = msgspec.structs.replace(case, times=_proven(own))
+        waiting += [pool.submit(_heard, judge, timed) for judge in late]
+        words = [finding for task in waiting for finding in task.result()]
         return own, words, drawing.result() if drawing is not None else appearance.left_out()
 
 
@@ -113,7 +108,7 @@ def _compared(path: Path, password: Secret | None) -> AppearanceComparison:
         raise
     except FieldkitError as error:
         return AppearanceComparison(
-            (_stumbled(appearance.JUDGE, f"{error.code}: {error.detail}", required=True),)
+            (_stumbled(appearance.JUDGE, appearance.JUDGE, f"{error.code}: {error.detail}", required=True),)
         )
 
 
@@ -141,26 +136,21 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _heard(judge: str, ask: Callable[[], list[Finding]]) -> list[Finding]:
+def _heard(judge: Judge, case: Case) -> list[Finding]:
     """What a judge said; one that stumbles over the document has not checked it."""
     try:
-        return ask()
+        return judge.judge(case)
     except FieldkitError as error:
-        return [_stumbled(judge, f"{error.code}: {error.detail}" if error.detail else error.code)]
+        detail = f"{error.code}: {error.detail}" if error.detail else error.code
     except Exception as error:
-        return [_stumbled(judge, boundary.kind_of(error))]
+        detail = boundary.kind_of(error)
+    return [_stumbled(judge.name, f"{judge.name}-integrity", detail)]
 
 
-def _stumbled(judge: str, detail: str, *, required: bool = False) -> Finding:
-    return Finding(
-        judge if judge == appearance.JUDGE else f"{judge}-integrity",
-        "not-checked",
-        M("{judge} could not judge the document: its signatures cannot be read.", judge=judge),
-        detail,
-        required=required,
-        hint=M("What fieldkit itself says of the document tells what is wrong with it."),
-        judge=judge,
-    )
+def _stumbled(judge: str, check: str, detail: str, *, required: bool = False) -> Finding:
+    message = M("{judge} could not judge the document: its signatures cannot be read.", judge=judge)
+    hint = M("What fieldkit itself says of the document tells what is wrong with it.")
+    return Finding(check, "not-checked", message, detail, hint, required, judge)
 
 
 def _optional(check: Finding) -> Finding:
@@ -169,17 +159,18 @@ def _optional(check: Finding) -> Finding:
 
 
 def _agreement(own: Judgement, others: Iterable[Finding]) -> Finding:
-    """Whether all that judged the integrity came to the same end, and fieldkit and openssl on the path too.
+    """Whether all that judged the integrity came to the same end, and those that judge paths on these too.
 
     Who cannot judge something has no word on it: no anchors, no judgement on the path.
     """
     others = tuple(others)
     words = {"fieldkit": _integrity(own)} | integrity_words(others)
     paths = _paths(own)
-    for check in others:
-        judges_path = check.id == "openssl-path" or check.severity == "pass"
-        if check.judge == "openssl" and "fieldkit" in paths and judges_path:
-            paths[check.judge] = "fail" if "fail" in (paths.get(check.judge), check.severity) else "pass"
+    on_paths = {judge.name for judge in JUDGES if judge.judges_path} if paths else set()
+    for finding in others:
+        if finding.judge in on_paths and (is_path(finding) or finding.severity == "pass"):
+            before = paths.get(finding.judge)
+            paths[finding.judge] = "fail" if "fail" in (before, finding.severity) else "pass"
     detail = ", ".join(f"{judge}: {word}" for judge, word in sorted(words.items()))
     if len(set(paths.values())) > 1:
         detail += "; path: " + ", ".join(f"{judge}: {word}" for judge, word in sorted(paths.items()))
@@ -190,7 +181,7 @@ def _agreement(own: Judgement, others: Iterable[Finding]) -> Finding:
             M("No other program was there to judge the document."),
             detail,
             required=False,
-            hint=M("Install the package {package}.", package="poppler-utils"),
+            hint=M("Install the package {package}.", package=JUDGES[0].package),
         )
     if len(set(words.values())) == 1 and len(set(paths.values())) < 2:
         return Finding("agreement", "pass", M("All judges agree."), detail)
@@ -207,7 +198,7 @@ def integrity_words(checks: Iterable[Finding]) -> dict[str, str]:
     """By judge, its word on the integrity of all signatures; of those that have one."""
     words: dict[str, str] = {}
     for check in checks:
-        if check.id == f"{check.judge}-integrity" and check.severity != "not-checked":
+        if is_integrity(check) and check.severity != "not-checked":
             words[check.judge] = "fail" if "fail" in (words.get(check.judge), check.severity) else "pass"
     return words
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from fieldkit.checklist.answers import Answers
 from fieldkit.checklist.model import Checklist
-from fieldkit.journal.entry import Entry
+from fieldkit.journal.entry import Entry, traits
 from fieldkit.procedure.evidence import ABOUT_TOKEN, INITIALISING, Evidence, from_value
 from fieldkit.profile.model import Bureau
 from fieldkit.text import Message
 from fieldkit.visit.model import (
     Amendment,
     AnsweredItem,
-    OpenItem,
     PinnedProfile,
     RecordMade,
     SignOff,
@@ -26,7 +25,6 @@ from fieldkit.visit.model import (
     Visit,
 )
 
-_COUNTED_LATER = ("answer", "evidence", "note", "attempt")
 Epoch = tuple[str, int]
 """A token as it was initialised once: its serial number, and how often the visit knows it was."""
 
@@ -51,13 +49,13 @@ class _Folded:
 
     def take(self, entry: Entry) -> None:
         self.last = entry
-        if self.signoff is not None and entry.kind in _COUNTED_LATER:
+        if self.signoff is not None and traits(entry.kind).held_back:
             self.later.append(entry)  # the officer did not see it: it counts from the next amendment on
         else:
             self._count(entry)
 
     def _count(self, entry: Entry) -> None:
-        handle = _HANDLED.get(entry.kind)
+        handle = HANDLERS.get(entry.kind)
         if handle is not None:  # kinds of later releases are kept and passed over
             handle(self, entry)
 
@@ -129,7 +127,7 @@ class _Folded:
         return datetime.date.fromisoformat((signed or self.last.wall)[:10])
 
 
-_HANDLED: dict[str, Callable[[_Folded, Entry], None]] = {
+HANDLERS: Mapping[str, Callable[[_Folded, Entry], None]] = {
     "start": _Folded.start_with,
     "answer": _Folded.answer,
     "evidence": _Folded.prove,
@@ -139,6 +137,7 @@ _HANDLED: dict[str, Callable[[_Folded, Entry], None]] = {
     "record": _Folded.record,
     "amend": _Folded.amend,
 }
+"""How each kind of entry counts that is about a visit."""
 
 
 def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> Visit | None:
@@ -159,7 +158,7 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
     evidence = {item: folded.evidence[item] for item in in_force if item in folded.evidence}
     outdated = tuple(_outdated(evidence, epochs, latest))
     verdicts = {item: kept.verdict if item not in outdated else "outdated" for item, kept in evidence.items()}
-    problems = tuple(OpenItem(problem.item, problem.message) for problem in known.problems(verdicts))
+    problems = tuple(known.problems(verdicts))
     counting = {item: folded.answers[item] for item in in_force if item in folded.answers}
     return Visit(
         id=start.visit,

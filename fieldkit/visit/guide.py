@@ -5,19 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from fieldkit.checklist.errors import AnswerInvalid
-from fieldkit.checklist.model import Item
+from fieldkit.checklist.kinds import KINDS, Item
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator, Option, Question
 from fieldkit.text import M
 from fieldkit.visit import errors
 from fieldkit.visit.model import Visit
 from fieldkit.visit.visits import Visits
-
-YES_NO = (
-    Option("yes", M("Yes")),
-    Option("no", M("No")),
-    Option("n/a", M("Not applicable")),
-)
 
 
 async def guide(
@@ -28,13 +22,13 @@ async def guide(
     step: only this section or item, and then also where it is settled already.
     """
     now = visits.load(visit)
-    asked: set[str] = set()
+    settled: set[str] = set()
     wanted = _of_step(now, step)
     while True:
-        item = next((item for item in _open(now, again=bool(step)) if item.id in wanted - asked), None)
+        item = next((item for item in _open(now, again=bool(step)) if item.id in wanted - settled), None)
         if item is None:
             return now
-        asked.add(item.id)
+        settled.add(item.id)
         now = await settle(visits, now, item, operator, modules)
         visits.remember(now.id, item.id)
 
@@ -43,7 +37,7 @@ async def settle(
     visits: Visits, visit: Visit, item: Item, operator: Operator, modules: tuple[str, ...] = ()
 ) -> Visit:
     """Run the procedure of `item`, or ask the person until the answer fits or is left empty."""
-    if item.kind == "procedure":
+    if item.answered_by == "procedure":
         await visits.run(visit.id, item.id, operator, modules)
         return visits.load(visit.id)
     while True:
@@ -51,7 +45,7 @@ async def settle(
         if not typed:
             return visit
         try:
-            if item.kind == "file":
+            if KINDS[item.kind].attaches:
                 return visits.attach(visit.id, item.id, Path(typed).expanduser())
             return visits.answer(visit.id, item.id, typed)
         except AnswerInvalid as error:
@@ -60,20 +54,17 @@ async def settle(
 
 def question(item: Item, visit: Visit) -> Question:
     """The question a person is asked for `item`, with the present answer as default."""
-    options: tuple[Option, ...] = ()
-    if item.kind == "yesno":
-        options = YES_NO
-    elif item.kind == "choice":
-        options = tuple(Option(choice.value, choice.label) for choice in item.choices)
+    kind = KINDS[item.kind]
+    choices = () if kind.several else kind.choices(item)
     present = visit.answers.get(item.id, item.default)
     if isinstance(present, list):
         present = " ".join(present)
     return Question(
         id=item.id,
         title=item.label,
-        options=options,
+        options=tuple(Option(choice.value, choice.label) for choice in choices),
         default=present if isinstance(present, str) else "",
-        path=item.kind == "file",
+        path=kind.attaches,
     )
 
 
@@ -96,5 +87,5 @@ def _open(visit: Visit, *, again: bool) -> list[Item]:
     return [
         item
         for item in items
-        if item.kind != "note" and (again or visit.status(item.id) in ("todo", "failed"))
+        if item.answered_by != "nobody" and (again or visit.status(item.id) in ("todo", "failed"))
     ]

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.checklist.model import ROLES, Checklist, Finish, Paper, Role
+from fieldkit.checklist.answers import AnswerProblem
+from fieldkit.checklist.kinds import ROLES, Role
+from fieldkit.checklist.model import Checklist, Finish, Paper
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Outcome
 from fieldkit.procedure.evidence import TOKEN_STEPS, Evidence
@@ -118,13 +120,6 @@ class RecordMade(msgspec.Struct, frozen=True):
     signoff: str = ""
 
 
-class OpenItem(msgspec.Struct, frozen=True):
-    """What keeps the visit from being finished: an item and the reason."""
-
-    item: str
-    message: Said
-
-
 class UnreadableVisit(msgspec.Struct, frozen=True):
     """A visit whose entries do not add up to one: its id, what is wrong with it, when it was last touched."""
 
@@ -161,7 +156,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     answered: dict[str, AnsweredItem]
     evidence: dict[str, Evidence]
     relevant: tuple[str, ...]
-    problems: tuple[OpenItem, ...]
+    problems: tuple[AnswerProblem, ...]
     day: datetime.date
     head: str
     order: str

@@ -21,7 +21,8 @@ import msgspec
 
 from fieldkit.checklist import answers, load
 from fieldkit.checklist.errors import ChecklistInvalid
-from fieldkit.checklist.model import Checklist, Item
+from fieldkit.checklist.kinds import Item
+from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.finding import Finding
 from fieldkit.home import Home
@@ -45,6 +46,12 @@ class VisitList(msgspec.Struct, frozen=True):
 
     visits: list[Visit]
     unreadable: list[UnreadableVisit]
+
+    @property
+    def signed_off(self) -> set[tuple[str, str]]:
+        """The bureau's code and the checklist of every visit that was signed off."""
+        signed = (visit for visit in self.visits if visit.state in ("signed", "recorded"))
+        return {(visit.bureau.code, visit.checklist.id) for visit in signed}
 
 
 class Visits:
@@ -356,7 +363,7 @@ class Visits:
         """The visit and its item, which a person may answer now."""
         now = self._changeable(visit)
         wanted = self._item(now, item)
-        if wanted.kind in ("procedure", "note"):
+        if wanted.answered_by != "person":
             raise errors.ItemNotFound(
                 M("{item} is not answered by a person.", item=item), unchanged=M("Nothing was saved.")
             )
@@ -497,7 +504,7 @@ def _unreadable(
 
 def _procedure(item: Item) -> Any:
     name = item.procedure
-    if item.kind != "procedure" or not name.isidentifier():
+    if item.answered_by != "procedure" or not name.isidentifier():
         raise errors.ItemNotFound(M("{item} is answered by a person.", item=item.id))
     try:
         return importlib.import_module(f"fieldkit.procedure.{name}")

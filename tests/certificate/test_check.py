@@ -13,6 +13,7 @@ from fieldkit.certificate.check import Verdict
 from fieldkit.sample import authority
 from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from tests.certificate.conftest import NOW
+from tests.issuing import expired, not_yet_valid, revoked
 
 
 def judged(
@@ -95,7 +96,7 @@ def test_a_list_out_of_date_settles_nothing(person: IssuedCertificate, tmp_path:
 
 
 def test_a_revoked_certificate_fails(sample: SampleAuthority) -> None:
-    found = judged(sample, sample.revoked(key="ec:p256").certificate)
+    found = judged(sample, revoked(sample, key="ec:p256").certificate)
     assert (found.verdict, failed(found)) == ("fail", {"revocation"})
 
 
@@ -135,7 +136,7 @@ def test_a_certificate_changed_by_one_bit_in_its_signature_fails(
 
 
 def test_dates_fail_by_themselves_and_the_path_is_judged_all_the_same(sample: SampleAuthority) -> None:
-    for issued in (sample.expired(key="ec:p256"), sample.not_yet_valid(key="ec:p256")):
+    for issued in (expired(sample, key="ec:p256"), not_yet_valid(sample, key="ec:p256")):
         found = judged(sample, issued.certificate)
         assert failed(found) == {"dates"}
         assert outcome(found, "path") == "pass"
@@ -171,18 +172,17 @@ def test_it_is_judged_inside_a_running_event_loop_too(
 def test_a_description_has_what_the_command_line_promises(
     sample: SampleAuthority, person: IssuedCertificate
 ) -> None:
-    found = inspect.describe(
+    shown = inspect.describe(
         person.certificate, at=NOW, anchors=sample.anchors, chain=sample.chain, crls=sample.crls
     )
-    shown = inspect.shape(found)
-    assert shown["subject"] == "CN=Nguyễn Thị Mẫu (MẪU),OU=Cơ quan thường trú Sông Mơ,O=Cơ quan MẪU,C=VN"
-    assert shown["key"] == "rsa:2048"
-    assert shown["key_usage"] == ["digitalSignature", "nonRepudiation"]
-    assert int(shown["serial_number"], 16) > 0
-    assert len(bytes.fromhex(shown["sha256"])) == 32
-    assert shown["not_after"].endswith("Z")
-    assert shown["verdict"] == "pass"
-    assert "sample" in {each["id"] for each in shown["findings"]}
+    assert shown.subject == "CN=Nguyễn Thị Mẫu (MẪU),OU=Cơ quan thường trú Sông Mơ,O=Cơ quan MẪU,C=VN"
+    assert shown.key == "rsa:2048"
+    assert shown.key_usage == ("digitalSignature", "nonRepudiation")
+    assert int(shown.serial_number, 16) > 0
+    assert len(bytes.fromhex(shown.sha256)) == 32
+    assert shown.not_after.endswith("Z")
+    assert shown.verdict == "pass"
+    assert "sample" in {finding.id for finding in shown.findings}
 
 
 def test_what_expires_soon_is_said(sample: SampleAuthority) -> None:

@@ -15,6 +15,7 @@ from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
 from fieldkit.sample.issue import generate
 from fieldkit.text import M, Message
 from tests.certificate.conftest import NOW
+from tests.issuing import expired, not_yet_valid
 
 
 def contents(issued: IssuedCertificate) -> Contents:
@@ -81,15 +82,15 @@ def test_a_foreign_certificate_is_refused(person: IssuedCertificate, agency: Iss
 
 
 def test_expired_and_not_yet_valid_are_refused_with_the_day(sample: SampleAuthority) -> None:
-    expired = refused(errors.CertificateExpired, contents(sample.expired(key="ec:p256")))
-    assert (expired.code, expired.status) == ("certificate-expired", 3)
-    assert str(datetime.now(UTC).year) in str(expired)
-    future = refused(errors.CertificateNotYetValid, contents(sample.not_yet_valid(key="ec:p256")))
+    error = refused(errors.CertificateExpired, contents(expired(sample, key="ec:p256")))
+    assert (error.code, error.status) == ("certificate-expired", 3)
+    assert str(datetime.now(UTC).year) in str(error)
+    future = refused(errors.CertificateNotYetValid, contents(not_yet_valid(sample, key="ec:p256")))
     assert (future.code, future.status) == ("certificate-not-yet-valid", 3)
 
 
 def test_dates_are_judged_at_the_moment_given(sample: SampleAuthority) -> None:
-    issued = sample.expired(key="ec:p256")
+    issued = expired(sample, key="ec:p256")
     assert of(issued, NOW - timedelta(days=30)).certificate == issued.certificate
     assert of(issued, None).certificate == issued.certificate
 
@@ -112,7 +113,7 @@ def test_an_authority_does_not_sign_documents(sample: SampleAuthority) -> None:
 
 def test_of_several_certificates_for_one_key_the_one_in_force_is_taken(sample: SampleAuthority) -> None:
     key = generate("ec:p256")
-    old, new = sample.expired(key=key), sample.issue(key=key)
+    old, new = expired(sample, key=key), sample.issue(key=key)
     both = contents(old) + contents(new)
     assert identity.identity(both, at=NOW).certificate == new.certificate
 

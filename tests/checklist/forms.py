@@ -9,7 +9,8 @@ from typing import Any
 import openpyxl
 from hypothesis import strategies as st
 
-from fieldkit.checklist.model import Checklist, Choice, Item, Section
+from fieldkit.checklist.kinds import Choice, Item
+from fieldkit.checklist.model import Checklist, Section
 from fieldkit.text import Words
 
 Rows = Sequence[Sequence[Any]]

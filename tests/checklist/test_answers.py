@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from fieldkit.checklist.answers import check_answer, problems, relevant
 from fieldkit.checklist.errors import AnswerInvalid
+from fieldkit.checklist.kinds import Choice, Item
 from fieldkit.checklist.load import parse
-from fieldkit.checklist.model import Checklist, Choice, Item, Section
+from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.value import number
 from fieldkit.text import Message, Words
 

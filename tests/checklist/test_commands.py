@@ -33,11 +33,41 @@ def test_check_names_every_mistake_of_every_file(fieldkit: Run, tmp_path: Path) 
     assert "Traceback" not in said.out + said.err
 
 
+SIGNED = """\
+id: signed
+version: "1"
+title: {vi: Ký thử, en: Test signatures}
+sections:
+  - id: signing
+    title: {vi: Ký thử, en: Test signatures}
+    items:
+      - {id: paper, kind: file, accept: [pdf], ROLE label: {vi: Văn bản, en: Document}}
+      - {id: signed, kind: procedure, procedure: test_signature, label: {vi: Ký thử, en: Signed}}
+"""
+
+
+def test_check_warns_of_a_document_that_no_test_signature_signs(fieldkit: Run, tmp_path: Path) -> None:
+    (tmp_path / "without.yaml").write_text(SIGNED.replace("ROLE", ""))
+    (tmp_path / "with.yaml").write_text(SIGNED.replace("ROLE", "role: test-document,"))
+    ran = fieldkit("checklist", "check", "without.yaml", "with.yaml", "--json")
+    assert ran.status == 0
+    without, with_role = ran.result
+    assert (without["ok"], with_role["ok"]) == (True, True)
+    (warning,) = without["warnings"]
+    assert "`paper`" in warning
+    assert "role: test-document" in warning
+    assert with_role["warnings"] == []
+    shown = fieldkit("--lang", "vi", "checklist", "check", "without.yaml").out
+    assert "hợp lệ" in shown
+    assert "`paper` nhận tệp PDF" in shown
+
+
 def test_check_takes_what_is_shipped_by_name_and_profiles_too(fieldkit: Run) -> None:
     names = [path.stem for path in shipped("checklists").glob("*.yaml")]
     token = shipped("profiles") / "tokens" / "softhsm2.yaml"
     ran = fieldkit("checklist", "check", *names, token, "--json")
-    assert (ran.status, all(each["ok"] for each in ran.result)) == (0, True)
+    assert (ran.status, all(checked["ok"] for checked in ran.result)) == (0, True)
+    assert not any(checked["warnings"] for checked in ran.result)
 
 
 def test_check_without_a_file_is_wrong_use(fieldkit: Run) -> None:

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldkit.checklist.answers import YES_NO
 from fieldkit.checklist.errors import ExpressionInvalid
 from fieldkit.checklist.expression import parse
+from fieldkit.checklist.kinds import KINDS, YES_NO, Choice, Item
 from fieldkit.checklist.meaning import FUNCTIONS, check
-from fieldkit.checklist.model import Choice, Item
 from fieldkit.checklist.value import FUNCTIONS as WORKED
-from fieldkit.checklist.value import evaluate, term
+from fieldkit.checklist.value import evaluate
 from fieldkit.text import Message, Words
 from tests.conftest import REPOSITORY
 
@@ -202,7 +201,7 @@ def expressions(draw: st.DrawFn, kind: str = "truth", depth: int = 3) -> str:
 
 _ANSWERS = st.fixed_dictionaries(
     {
-        "yn": st.sampled_from([None, *YES_NO]),
+        "yn": st.sampled_from([None, *(choice.value for choice in YES_NO)]),
         "txt": st.none() | st.text(max_size=20) | st.sampled_from(["12", "2026-11-24", "9" * 40]),
         "one": st.sampled_from([None, "a", "b"]),
         "many": st.sampled_from([None, [], ["a"], ["a", "b"]]),
@@ -217,5 +216,5 @@ _ANSWERS = st.fixed_dictionaries(
 def test_what_is_taken_can_be_asked_of_any_answers(text: str, answers: dict[str, Any]) -> None:
     tree = parse(text)
     check(tree, ITEMS)
-    found = evaluate(tree, lambda id: term(ITEMS[id].kind, answers[id]), datetime.date(2026, 11, 24))
+    found = evaluate(tree, lambda id: KINDS[ITEMS[id].kind].term(answers[id]), datetime.date(2026, 11, 24))
     assert isinstance(found, bool)

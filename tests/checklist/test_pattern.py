@@ -61,8 +61,8 @@ def test_no_text_keeps_an_answer_waiting(pattern: str, ending: str, fits: bool) 
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(?=a)b", "(?!a)b", "(?<=a)b", r"(a)\1", "(?P<x>a)(?P=x)", "(a)?(?(1)b|c)", "(?i)a", "(?i:a)", "(?s).",
-     "(?>a)", "a++", "(", "[", "a{3,1}", "*a"],
+    ["(?=a)b", "(?!a)b", "(?<=a)b", r"(a)\1", "(?P<x>a)(?P=x)", "(a)?(?(1)b|c)", "(?i)a", "(?i:a)", "(?-i:a)",
+     "(?s).", "(?>a)", "a++", "(", "[", "a{3,1}", "*a"],
 )  # fmt: skip
 def test_what_an_automaton_cannot_do_is_refused(pattern: str) -> None:
     with pytest.raises(PatternInvalid):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from fieldkit.checklist.answers import Answers, problems, relevant
 from fieldkit.checklist.errors import ChecklistInvalid
+from fieldkit.checklist.kinds import Item
 from fieldkit.checklist.load import parse
-from fieldkit.checklist.model import Checklist, Item, Section
+from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.order import circle, ordered
 from fieldkit.text import Words
 

@@ -55,16 +55,16 @@ def test_a_home_on_a_read_only_disk_is_said_so_and_the_rest_is_looked_at(fieldki
         subprocess.run(["umount", home.path], check=True)
     assert ran.status == 1
     assert outcomes(ran.result)["home"] == "fail"
-    told = next(finding for finding in ran.result if finding["id"] == "home")
-    assert "read-only" in told["message"]
-    assert "rights" not in told["hint"]
+    finding = next(finding for finding in ran.result if finding["id"] == "home")
+    assert "read-only" in finding["message"]
+    assert "rights" not in finding["hint"]
     assert outcomes(ran.result)["profiles"] == "pass"
 
 
 def test_over_ssh_the_way_the_terminal_comes_is_told(fieldkit: Run) -> None:
     ran = fieldkit("doctor", "--json", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
-    told = next(finding for finding in ran.result if finding["id"] == "terminal-link")
-    assert "SSH" in told["message"]
+    finding = next(finding for finding in ran.result if finding["id"] == "terminal-link")
+    assert "SSH" in finding["message"]
 
 
 def test_an_ordinary_account_may_look_and_is_told_that_it_may_not_install(machine: Machine) -> None:
@@ -75,10 +75,10 @@ def test_an_ordinary_account_may_look_and_is_told_that_it_may_not_install(machin
         *("env", "-u", "FIELDKIT_HOME", "HOME=/nonexistent"),
         *(sys.executable, "-m", "fieldkit", "doctor", "--json"),
     )
-    found = outcomes(json.loads(done.stdout)["result"])
-    assert found["rights"] == "warning"
-    assert found["home"] == "fail"
-    assert found["tokens"] in ("pass", "warning")
+    findings = outcomes(json.loads(done.stdout)["result"])
+    assert findings["rights"] == "warning"
+    assert findings["home"] == "fail"
+    assert findings["tokens"] in ("pass", "warning")
     assert all(not finding["mend"] for finding in json.loads(done.stdout)["result"])
 
 
@@ -101,7 +101,9 @@ def test_a_home_that_others_can_look_into_is_closed_when_agreed_to(machine: Mach
     home = machine.folder / "home"
     home.mkdir(mode=0o755)
     home.chmod(0o755)
-    offered = next(each for each in machine.fieldkit("doctor", "--json").result if each["id"] == "home")
+    offered = next(
+        finding for finding in machine.fieldkit("doctor", "--json").result if finding["id"] == "home"
+    )
     assert offered["mend"] == [f"chmod 700 {home}"]
 
     refused = machine.fieldkit("doctor", "--mend", "--json")
@@ -118,7 +120,7 @@ def test_the_reader_service_is_started_when_agreed_to(machine: Machine) -> None:
         pytest.skip("needs pcscd")
     machine.run("sh", "-c", "rm -rf /etc/reader.conf.d/* /run/pcscd; rm -f /usr/lib/pcsc/drivers/serial/*")
     before = machine.fieldkit("doctor", "--json").result
-    offered = next(each for each in before if each["id"] == "reader-service")
+    offered = next(finding for finding in before if finding["id"] == "reader-service")
     assert (offered["severity"], offered["mend"]) == ("warning", [readers.daemon()])
     try:
         after = outcomes(machine.fieldkit("doctor", "--mend", "--yes", "--json").result)
@@ -134,10 +136,10 @@ def test_a_reader_service_that_does_not_start_is_said_with_its_reason(machine: M
         pytest.skip("needs pcscd")
     broken = f"rm -rf /run/pcscd; printf '#!/bin/sh\\necho no bus; exit 1\\n' > {readers.daemon()}"
     machine.run("sh", "-c", broken)
-    found = machine.fieldkit("doctor", "--mend", "--yes", "--json").result
-    failed = next(finding for finding in found if finding["id"] == "mend")
+    findings = machine.fieldkit("doctor", "--mend", "--yes", "--json").result
+    failed = next(finding for finding in findings if finding["id"] == "mend")
     assert (failed["severity"], failed["detail"]) == ("warning", "no bus")
-    assert outcomes(found)["reader-service"] == "warning"
+    assert outcomes(findings)["reader-service"] == "warning"
 
 
 def test_a_home_that_went_away_cannot_be_closed_and_that_is_said(home: Home, tmp_path: Path) -> None:
@@ -154,8 +156,8 @@ def test_a_home_that_went_away_cannot_be_closed_and_that_is_said(home: Home, tmp
 def test_processes_hidden_from_each_other_are_warned_of(machine: Machine) -> None:
     if machine.run("mount", "-t", "proc", "-o", "hidepid=2", "proc", "/proc").returncode:
         pytest.skip("this kernel does not let it be mounted so")
-    found = outcomes(machine.fieldkit("doctor", "--json").result)
-    assert found["readers-hidepid"] == "warning"
+    findings = outcomes(machine.fieldkit("doctor", "--json").result)
+    assert findings["readers-hidepid"] == "warning"
 
 
 class Refusing:
@@ -176,9 +178,9 @@ def test_what_is_not_agreed_to_is_not_mended(home: Home) -> None:
     home.path.mkdir()
     home.path.chmod(0o755)
     subject = check_machine.subject_of(home, load(home))
-    found = [Finding("home", "warning", check_machine.summary(()))]
+    findings = [Finding("home", "warning", check_machine.summary(()))]
     operator = Refusing()
-    assert asyncio.run(check_machine.offer_mends(subject, found, found, operator)) == found  # type: ignore[arg-type]
+    assert asyncio.run(check_machine.offer_mends(subject, findings, findings, operator)) == findings  # type: ignore[arg-type]
     assert [plan.commands for plan in operator.offered] == [(f"chmod 700 {home.path}",)]
     assert home.path.stat().st_mode & 0o777 == 0o755
 
@@ -212,9 +214,9 @@ def test_profiles_that_are_wrong_are_told_with_their_place_and_nothing_is_guesse
     path.parent.mkdir(parents=True)
     path.write_text("id: trial\nfoo: 1\n")
     ran = fieldkit("doctor", "--json")
-    told = next(finding for finding in ran.result if finding["id"] == "profiles")
-    assert (ran.status, told["severity"]) == (1, "fail")
-    assert f"{path}:2:1" in told["message"] + told["detail"]
+    finding = next(finding for finding in ran.result if finding["id"] == "profiles")
+    assert (ran.status, finding["severity"]) == (1, "fail")
+    assert f"{path}:2:1" in finding["message"] + finding["detail"]
     assert outcomes(ran.result)["modules"] == "not-checked"
 
 

@@ -88,15 +88,15 @@ async def main() -> dict[str, Any]:
         install.install = lambda plan, *more, **named: carry_out(impatient(plan), *more, **named)  # type: ignore[assignment]
     files = [Path(name) for name in JOB.get("files", ())]
     operator.task = asyncio.ensure_future(install_driver(profile(home), home, operator, files=files))  # type: ignore[arg-type]
-    told: dict[str, Any]
+    outcome: dict[str, Any]
     try:
         done = await operator.task
-        told = {"facts": done.facts, "verdict": done.verdict, "log": str(done.log)}
+        outcome = {"facts": done.facts, "verdict": done.verdict, "log": str(done.log)}
     except errors.FieldkitError as error:
-        told = {"error": error.as_dict()}
+        outcome = {"error": error.as_dict()}
     except asyncio.CancelledError:
-        told = {"cancelled": True}
-    return told | {
+        outcome = {"cancelled": True}
+    return outcome | {
         "commands": operator.commands,
         "steps": operator.steps,
         "findings": operator.findings,

@@ -70,8 +70,8 @@ class Machine:
             sys.executable, Path(__file__).with_name("inside.py"), stdin=json.dumps(job), network=network
         )
         assert done.stdout, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
+        outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return outcome
 
     def without(self, *packages: str) -> None:
         """Take packages away that the machine underneath may have, whatever else needs them there."""
@@ -82,5 +82,5 @@ class Machine:
 
     def state(self, package: str) -> str:
         """dpkg's state of `package` in the machine; "" where it knows nothing of it."""
-        told = self.run("dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package).stdout.strip()
-        return "" if told[1:] == "n" else told
+        state = self.run("dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package).stdout.strip()
+        return "" if state[1:] == "n" else state

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.driver import apt, apt_errors, errors
+from fieldkit.driver import apt, errors
 from fieldkit.errors import FieldkitError
 from tests.driver.machine import Machine
 
@@ -31,7 +31,7 @@ COMPLAINTS = [
     ("dpkg: error processing archive /x.deb (--unpack):\n cannot copy extracted data for './usr/lib/x' to '/usr/lib/x.dpkg-new': failed to write (No space left on device)\ndpkg-deb: error: paste subprocess was killed by signal (Broken pipe)", errors.NoSpace),
     ("dpkg: error processing archive x_armhf.deb (--install):\n package architecture (armhf) does not match system (amd64)", errors.PackageForeign),
     ("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?", errors.NoRights),
-    ("E: Failed to fetch file:/srv/x.deb  File not found - /srv/x.deb (13: Permission denied)", errors.NoNetwork),
+    ("E: Failed to fetch file:/srv/x.deb  File not installed - /srv/x.deb (13: Permission denied)", errors.NoNetwork),
     ("E: Packages need to be removed but remove is disabled.", errors.WouldRemove),
     ("The following packages have unmet dependencies:\n x : Depends: y but it is not installable\nE: Unable to correct problems, you have held broken packages.", errors.DependenciesUnmet),
     ("E: Package 'x' has no installation candidate", errors.PackageUnknown),
@@ -44,15 +44,17 @@ pytestmark = pytest.mark.skipif(not apt.available(), reason="needs apt")
 
 
 def test_installed_packages_are_known_with_their_version_and_others_are_not() -> None:
-    found = apt.installed(["dpkg", "fieldkit-no-such-package"])
-    assert set(found) == {"dpkg"}
-    assert found["dpkg"]
+    installed = apt.installed(["dpkg", "fieldkit-no-such-package"])
+    assert set(installed) == {"dpkg"}
+    assert installed["dpkg"]
 
 
 def test_a_simulation_names_what_would_be_new_and_changes_nothing(connected: Machine) -> None:
-    ask = "from fieldkit.driver import apt; print(*(each.name for each in apt.changes(['coolkey']).new))"
-    told = connected.run(sys.executable, "-c", ask)
-    assert set(told.stdout.split()) == {"coolkey", "libckyapplet1"}, told.stderr
+    ask = (
+        "from fieldkit.driver import apt; print(*(package.name for package in apt.changes(['coolkey']).new))"
+    )
+    printed = connected.run(sys.executable, "-c", ask)
+    assert set(printed.stdout.split()) == {"coolkey", "libckyapplet1"}, printed.stderr
     assert connected.state("coolkey") == ""
 
 
@@ -95,7 +97,7 @@ def test_a_package_file_says_its_name_version_and_architecture(package: Callable
 
 @pytest.mark.parametrize(("output", "kind"), COMPLAINTS)
 def test_each_known_complaint_has_a_type_and_says_what_to_do(output: str, kind: type[FieldkitError]) -> None:
-    error = apt_errors.recognise(output.splitlines())
+    error = apt.APT.recognise(output.splitlines())
     assert type(error) is kind
     assert error.hint is not None
     assert "{" not in f"{error} {error.hint}"

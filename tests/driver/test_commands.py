@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(not apt.available(), reason="needs apt")
 
 
 def test_the_list_says_which_drivers_are_here(fieldkit: Run) -> None:
-    found = {state["profile"]: state for state in fieldkit("driver", "list", "--json").result}
-    assert "softhsm2" in found
-    assert set(found["softhsm2"]) >= {"profile", "packages", "missing", "modules", "enough"}
+    states = {state["profile"]: state for state in fieldkit("driver", "list", "--json").result}
+    assert "softhsm2" in states
+    assert set(states["softhsm2"]) >= {"profile", "packages", "missing", "modules", "enough"}
 
 
 def test_detect_answers_where_nothing_is_plugged_in(fieldkit: Run) -> None:
@@ -56,7 +56,7 @@ def test_a_token_whose_driver_is_here_is_told_with_its_version(
     home: Home, with_card: Callable[..., str]
 ) -> None:
     (token,) = detected(home, with_card, "3B9F958131FE9F00664653051234FF71DF0000112233AA")
-    driver = next(each for each in token["drivers"] if each["profile"] == "epass2003")
+    driver = next(driver for driver in token["drivers"] if driver["profile"] == "epass2003")
     if not driver["here"]:
         pytest.skip("needs opensc")
     (here,) = driver["here"]

@@ -50,8 +50,8 @@ def test_a_card_in_a_reader_is_read_through_pcsc_and_finds_its_profile(
 ) -> None:
     seen = read_card(ATR)
     assert seen.trouble == ""
-    found = detect.detect(PROFILES, seen.readers, [])
-    assert [(token.by, token.atr, token.profiles) for token in found] == [("atr", ATR, ("new", "wide"))]
+    tokens = detect.detect(PROFILES, seen.readers, [])
+    assert [(token.by, token.atr, token.profiles) for token in tokens] == [("atr", ATR, ("new", "wide"))]
 
 
 def test_without_a_reader_service_the_reason_is_told(tmp_path: Path) -> None:
@@ -89,19 +89,19 @@ def bus(tmp_path: Path) -> Path:
 
 
 def test_a_token_on_the_bus_is_known_by_its_usb_id_before_any_driver_is_there(bus: Path) -> None:
-    found = detect.detect(PROFILES, [], usb.devices(bus))
-    assert [(token.by, token.usb, token.profiles) for token in found] == [("usb", "25dd:2371", ("new",))]
-    assert found[0].reader == "BIT4ID TokenME EVO v2"
+    tokens = detect.detect(PROFILES, [], usb.devices(bus))
+    assert [(token.by, token.usb, token.profiles) for token in tokens] == [("usb", "25dd:2371", ("new",))]
+    assert tokens[0].reader == "BIT4ID TokenME EVO v2"
 
 
 def test_a_token_that_both_show_is_told_once(bus: Path) -> None:
-    found = detect.detect(PROFILES, [pcsc.Reader("BIT4ID", ATR, True)], usb.devices(bus))
-    assert [token.by for token in found] == ["atr"]
+    tokens = detect.detect(PROFILES, [pcsc.Reader("BIT4ID", ATR, True)], usb.devices(bus))
+    assert [token.by for token in tokens] == ["atr"]
 
 
 def test_a_token_that_no_profile_serves_is_told_all_the_same() -> None:
-    found = detect.detect(PROFILES, [pcsc.Reader("Reader", "3B00", True), pcsc.Reader("Empty")], [])
-    assert [(token.atr, token.profiles) for token in found] == [("3B00", ())]
+    tokens = detect.detect(PROFILES, [pcsc.Reader("Reader", "3B00", True), pcsc.Reader("Empty")], [])
+    assert [(token.atr, token.profiles) for token in tokens] == [("3B00", ())]
 
 
 def test_a_sysfs_that_is_not_there_shows_nothing(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_driver_of_which_only_a_32_bit_module_is_here_is_a_conflict(tmp_path: 
     tokens = detect.detect(profiles, [pcsc.Reader("Reader", ATR, True)], [])
     (conflict,) = detect.conflicts(tokens, profiles)
     assert (conflict.id, conflict.severity) == ("driver-unloadable", "fail")
-    assert "x86 32-bit" in str(conflict.message)
+    assert "x86, 32 bit" in str(conflict.message)
     assert not detect.state(profiles["narrow"]).enough
 
 

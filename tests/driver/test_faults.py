@@ -38,13 +38,13 @@ def test_a_driver_from_a_kit_is_installed_proved_and_its_copies_are_cleared_away
     machine: Machine, deb: Build
 ) -> None:
     path = deb()
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], network=False)
-    assert (told["verdict"], told["facts"]["installed"]) == ("pass", "now")
-    assert path.stat().st_size in told["progress"]  # bytes while it is copied, then apt's own shares
-    assert 200 in told["progress"]
-    assert any("SHA-256" in step for step in told["steps"])
-    log = Path(told["log"]).read_text()
-    assert [line.split("$ ", 1)[1] for line in log.splitlines() if "] $ " in line] == told["commands"]
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], network=False)
+    assert (outcome["verdict"], outcome["facts"]["installed"]) == ("pass", "now")
+    assert path.stat().st_size in outcome["progress"]  # bytes while it is copied, then apt's own shares
+    assert 200 in outcome["progress"]
+    assert any("SHA-256" in step for step in outcome["steps"])
+    log = Path(outcome["log"]).read_text()
+    assert [line.split("$ ", 1)[1] for line in log.splitlines() if "] $ " in line] == outcome["commands"]
     assert not list((machine.folder / "home" / "drivers").rglob("*.deb"))
 
 
@@ -52,9 +52,9 @@ def test_what_a_packages_scripts_say_does_not_fail_them_and_is_in_the_log(
     machine: Machine, deb: Build
 ) -> None:
     talking = deb(postinst="set -e; echo said in passing; echo complained in passing >&2")
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(talking)])
-    assert told.get("verdict") == "pass", told
-    log = Path(told["log"]).read_text()
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(talking)])
+    assert outcome.get("verdict") == "pass", outcome
+    log = Path(outcome["log"]).read_text()
     assert "said in passing" in log
     assert "complained in passing" in log
 
@@ -62,17 +62,17 @@ def test_what_a_packages_scripts_say_does_not_fail_them_and_is_in_the_log(
 def test_a_corrupt_package_is_told_and_leaves_nothing(machine: Machine, deb: Build) -> None:
     path = deb()
     path.write_bytes(path.read_bytes()[:-2500])
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
-    assert told["error"]["code"] == "package-damaged"
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
+    assert outcome["error"]["code"] == "package-damaged"
     assert machine.state(NAME) == ""
 
 
 def test_a_makers_file_with_a_wrong_hash_is_never_run(machine: Machine, deb: Build) -> None:
     path = deb()
     file = {"file": path.name, "sha256": "0" * 64, "architecture": "any"}
-    told = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
-    assert told["error"]["code"] == "hash-wrong"
-    assert told["commands"] == []
+    outcome = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
+    assert outcome["error"]["code"] == "hash-wrong"
+    assert outcome["commands"] == []
     assert machine.state(NAME) == ""
 
 
@@ -80,23 +80,23 @@ def test_a_makers_file_with_the_right_hash_is_installed(machine: Machine, deb: B
     path = deb()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     file = {"file": path.name, "sha256": digest, "architecture": "any", "publisher": "Sample"}
-    told = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
-    assert told["verdict"] == "pass"
-    assert any("published" in step for step in told["steps"])  # nobody signs a .deb: that is said
+    outcome = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
+    assert outcome["verdict"] == "pass"
+    assert any("published" in step for step in outcome["steps"])  # nobody signs a .deb: that is said
 
 
 @pytest.mark.parametrize("way", ["apt", "maker"])
 def test_a_package_of_another_architecture_is_told_as_such(machine: Machine, deb: Build, way: str) -> None:
     path = deb(architecture="riscv64")
     if way == "apt":
-        told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
+        outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
     else:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         file = {"file": path.name, "sha256": digest, "architecture": "any"}
-        told = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
-    assert told["error"]["code"] == "package-foreign"
-    assert "riscv64" in told["error"]["message"]
-    assert "?" not in told["error"]["message"]
+        outcome = machine.bring(file={"deb": file}, module=MODULE, files=[str(path)])
+    assert outcome["error"]["code"] == "package-foreign"
+    assert "riscv64" in outcome["error"]["message"]
+    assert "?" not in outcome["error"]["message"]
 
 
 def test_another_installer_at_work_is_named(machine: Machine, deb: Build) -> None:
@@ -108,12 +108,12 @@ def test_another_installer_at_work_is_named(machine: Machine, deb: Build) -> Non
     try:
         assert holder.stdout is not None
         holder.stdout.readline()
-        told = machine.bring(packages=[NAME], module=MODULE, files=[str(deb())], impatient=True)
+        outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(deb())], impatient=True)
     finally:
         holder.kill()
         holder.wait()
-    assert told["error"]["code"] == "installer-busy"
-    assert any(digit.isdigit() for digit in told["error"]["message"])
+    assert outcome["error"]["code"] == "installer-busy"
+    assert any(digit.isdigit() for digit in outcome["error"]["message"])
     assert machine.state(NAME) == ""
 
 
@@ -122,9 +122,9 @@ def test_an_installation_broken_off_earlier_is_finished_first(machine: Machine, 
     machine.run("dpkg", "--install", broken)
     assert machine.state("fieldkit-sample-broken") != "ii"
     assert machine.run("sh", "-c", "ls /var/lib/dpkg/updates").stdout.strip()
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(deb())])
-    assert told["verdict"] == "pass", told
-    assert "dpkg --configure -a" in told["commands"][0]
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(deb())])
+    assert outcome["verdict"] == "pass", outcome
+    assert "dpkg --configure -a" in outcome["commands"][0]
     assert machine.state("fieldkit-sample-broken") == "ii"
 
 
@@ -132,17 +132,17 @@ def test_an_installation_broken_off_earlier_is_finished_first(machine: Machine, 
 def test_a_full_disk_is_told_and_what_was_unpacked_goes_again(machine: Machine, deb: Build) -> None:
     machine.run("sh", "-c", "dd if=/dev/zero of=/filler bs=1M count=40")
     path = deb(size=12_000_000)
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
-    assert told["error"]["code"] == "no-space", told
-    assert told["error"].get("remains", []) == []
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(path)])
+    assert outcome["error"]["code"] == "no-space", outcome
+    assert outcome["error"].get("remains", []) == []
     assert machine.state(NAME) == ""
 
 
 def test_without_a_network_the_kit_is_pointed_to(connected: Machine) -> None:
     connected.run("sh", "-c", "apt-get clean; echo 'Acquire::Retries 0;' > /etc/apt/apt.conf.d/99-hasty")
-    told = connected.bring(packages=[SIMPLE], module=SIMPLE_MODULE, network=False)
-    assert told["error"]["code"] == "no-network", told
-    assert "--kit" in told["error"]["hint"]
+    outcome = connected.bring(packages=[SIMPLE], module=SIMPLE_MODULE, network=False)
+    assert outcome["error"]["code"] == "no-network", outcome
+    assert "--kit" in outcome["error"]["hint"]
     assert connected.state(SIMPLE) == ""
 
 
@@ -166,25 +166,25 @@ def test_a_login_page_in_the_package_sources_place_is_seen_through(machine: Mach
         threading.Thread(target=server.serve_forever, daemon=True).start()
         source = f"deb http://127.0.0.1:{server.server_address[1]}/debian stable main"
         machine.run("sh", "-c", f"rm -rf /etc/apt/sources.list.d/*; echo '{source}' > /etc/apt/sources.list")
-        told = machine.bring(packages=[SIMPLE], module=SIMPLE_MODULE)
+        outcome = machine.bring(packages=[SIMPLE], module=SIMPLE_MODULE)
         server.shutdown()
-    assert told["error"]["code"] == "no-network", told
-    assert "login page" in told["error"]["message"]
+    assert outcome["error"]["code"] == "no-network", outcome
+    assert "login page" in outcome["error"]["message"]
     assert machine.state(SIMPLE) == ""
 
 
 def test_a_stick_pulled_while_its_files_are_copied_leaves_nothing(machine: Machine, deb: Build) -> None:
     path = deb()
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], swap=str(path))
-    assert told["error"]["code"] == "package-unreadable"
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(path)], swap=str(path))
+    assert outcome["error"]["code"] == "package-unreadable"
     assert machine.state(NAME) == ""
     assert not list((machine.folder / "home" / "drivers").rglob("*.*"))
 
 
 def test_a_failed_installation_is_rolled_back_and_its_log_is_kept(machine: Machine, deb: Build) -> None:
     part, bad = deb("fieldkit-sample-part"), deb(depends="fieldkit-sample-part", postinst="exit 1")
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(part), str(bad)])
-    error = told["error"]
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(part), str(bad)])
+    error = outcome["error"]
     assert (error["code"], error["remains"]) == ("install-failed", [])
     assert "removed again" in error["unchanged"]
     assert NAME in error["unchanged"]
@@ -235,16 +235,16 @@ def test_an_upgrade_that_fails_is_named_and_the_package_is_not_taken_away(
 @pytest.mark.soak
 def test_breaking_off_waits_for_dpkg_and_leaves_the_machine_as_it_was(machine: Machine, deb: Build) -> None:
     slow = deb(postinst="sleep 1")
-    told = machine.bring(packages=[NAME], module=MODULE, files=[str(slow)], stop_at=100)
-    assert told.get("cancelled"), told
-    assert any(line.startswith("driver-undone info") for line in told["findings"])
+    outcome = machine.bring(packages=[NAME], module=MODULE, files=[str(slow)], stop_at=100)
+    assert outcome.get("cancelled"), outcome
+    assert any(line.startswith("driver-undone info") for line in outcome["findings"])
     assert machine.state(NAME) == ""
 
 
 @pytest.mark.soak
 def test_a_module_that_does_not_load_is_no_driver_and_goes_again(machine: Machine, deb: Build) -> None:
-    told = machine.bring(packages=[NAME], module=f"/usr/share/{NAME}/payload", files=[str(deb())])
-    assert told["error"]["code"] == "module-unproved"
+    outcome = machine.bring(packages=[NAME], module=f"/usr/share/{NAME}/payload", files=[str(deb())])
+    assert outcome["error"]["code"] == "module-unproved"
     assert machine.state(NAME) == ""
 
 

@@ -63,7 +63,7 @@ def test_what_is_no_name_of_a_unit_is_never_started(unit: str) -> None:
 
 def test_without_rights_the_commands_for_an_administrator_are_handed_over(tmp_path: Path) -> None:
     step = apt.install_step((), ["coolkey"], M("Install."))
-    made = DriverPlan("trial", M("Trial"), steps=(step,), rights=False, by_hand=apt.by_hand(["coolkey"]))
+    made = DriverPlan("trial", M("Trial"), steps=(step,), prefix=None, by_hand=apt.by_hand(["coolkey"]))
     with pytest.raises(errors.NoRights) as caught:
         install.install(made, tmp_path)
     assert caught.value.data["commands"] == ["sudo apt-get install --no-install-recommends coolkey"]

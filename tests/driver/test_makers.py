@@ -11,15 +11,18 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
-from fieldkit.driver import errors, install, macos, methods, rights, run, windows
+from fieldkit.driver import errors, install, methods, rights, run, windows
 from fieldkit.driver.ask import Answer, ask
+from fieldkit.driver.installer import DriverInstaller
+from fieldkit.driver.macos import PkgInstaller
 from fieldkit.driver.methods import InstallMethod
 from fieldkit.driver.plan import from_maker
-from fieldkit.driver.steps import DriverPlan, Kind, Step
+from fieldkit.driver.steps import DriverPlan, Kind, Package, Step
 from fieldkit.errors import Cancelled, FieldkitError
 from fieldkit.home import Home
 from fieldkit.operator import Progress
@@ -70,19 +73,35 @@ def stick(tmp_path: Path) -> Path:
     return folder
 
 
+def installer(kind: Kind, answer: object = None) -> DriverInstaller:
+    """The installer of that kind, on a system that answers so."""
+    return type(methods.INSTALLERS[kind])(answer or says())  # type: ignore[arg-type]
+
+
 def planned(
     stick: Path, kind: Kind, answer: object = None, prefix: rights.Prefix = (), **fields: object
 ) -> DriverPlan:
     profile, way = maker(kind, **fields)
-    folder = stick.parent / "home"
-    return from_maker(
-        profile,
-        way,
-        sorted(stick.iterdir()),
-        folder,
-        prefix=prefix,
-        answer=answer or says(),  # type: ignore[arg-type]
-    )
+    return by_file(profile, way, sorted(stick.iterdir()), stick.parent / "home", answer, prefix)
+
+
+def by_file(
+    profile: TokenProfile,
+    way: InstallMethod,
+    paths: Sequence[Path],
+    folder: Path | None = None,
+    answer: object = None,
+    prefix: rights.Prefix = (),
+) -> DriverPlan:
+    made = DriverPlan(profile.id, profile.title, way.kind, prefix=prefix)
+    return from_maker(made, way, paths, folder, installer(way.kind, answer))
+
+
+def test_every_way_that_a_profile_may_name_has_its_installer_in_the_one_table() -> None:
+    fields = {field.name for field in msgspec.structs.fields(Driver)}
+    assert set(methods.INSTALLERS) == set(get_args(Kind))
+    assert set(methods.INSTALLERS) <= fields
+    assert methods.kinds(), "this system has none"
 
 
 def test_an_msi_is_installed_without_questions_and_without_a_restart_by_itself(stick: Path) -> None:
@@ -101,7 +120,7 @@ def test_an_exe_gets_the_silent_options_of_its_profile(stick: Path) -> None:
 
 def test_an_exe_that_cannot_be_silent_says_that_its_window_opens(stick: Path) -> None:
     (step,) = planned(stick, "exe").steps
-    assert "its own window opens" in str(step.said)
+    assert "its own window opens" in str(step.message)
 
 
 def test_a_pkg_is_installed_with_rights_in_front_and_told_to_an_administrator_by_hand(stick: Path) -> None:
@@ -119,7 +138,7 @@ def test_a_file_without_a_hash_in_the_profile_is_never_run(stick: Path, kind: Ki
     assert way.file is not None
     unknown = msgspec.structs.replace(way, file=msgspec.structs.replace(way.file, sha256=""))
     with pytest.raises(errors.FileUnverified) as caught:
-        from_maker(profile, unknown, sorted(stick.iterdir()), None, answer=says())  # type: ignore[arg-type]
+        by_file(profile, unknown, sorted(stick.iterdir()))
     assert caught.value.status == 3
 
 
@@ -178,13 +197,13 @@ def test_a_file_for_another_processor_is_told_before_anything_runs(stick: Path) 
     assert way.file is not None
     narrow = msgspec.structs.replace(way, file=msgspec.structs.replace(way.file, architecture="x86"))
     with pytest.raises(errors.PackageForeign):
-        from_maker(profile, narrow, sorted(stick.iterdir()), None, answer=says())  # type: ignore[arg-type]
+        by_file(profile, narrow, sorted(stick.iterdir()))
 
 
 def test_without_a_kit_the_file_that_is_needed_is_named(stick: Path) -> None:
     profile, way = maker("exe")
     with pytest.raises(errors.PackageUnknown) as caught:
-        from_maker(profile, way, [], None, answer=says())  # type: ignore[arg-type]
+        by_file(profile, way, [])
     assert "driver.exe" in str(caught.value)
 
 
@@ -196,9 +215,9 @@ def test_the_providers_that_windows_has_registered_are_read_for_each_word_size()
 
 
 def test_installed_programs_are_read_with_their_versions() -> None:
-    found = windows.programs(says(Uninstall="windows/programs.txt"))  # type: ignore[arg-type]
-    assert found["{0F2E4A5C-1111-2222-3333-444455556666}"].version == "10.8.2109.0"
-    assert found["bit4id_xpki"].name == "Bit4id - Universal Middleware"
+    installed = windows.programs(says(Uninstall="windows/programs.txt"))  # type: ignore[arg-type]
+    assert installed["{0F2E4A5C-1111-2222-3333-444455556666}"].version == "10.8.2109.0"
+    assert installed["bit4id_xpki"].name == "Bit4id - Universal Middleware"
 
 
 def test_what_an_msi_added_is_taken_away_by_its_own_product_code_and_by_no_other(stick: Path) -> None:
@@ -206,15 +225,15 @@ def test_what_an_msi_added_is_taken_away_by_its_own_product_code_and_by_no_other
     command = f"{MSIEXEC} /x {CODE} /qn /norestart"
     assert f"If it fails, this removes it again: {command}" in map(str, made.shown().steps)
     others = {"{AAAAAAAA-1111-2222-3333-444455556666}": "somebody else's, at the same time"}
-    (step,) = windows.removal(made, {CODE: "X 1", **others})
+    (step,) = installer("msi").removal(made, {CODE: "X 1", **others})
     assert step.command == command
-    assert windows.removal(made, others) == ()
+    assert installer("msi").removal(made, others) == ()
 
 
 def test_an_msi_that_does_not_say_its_product_is_not_removed_and_the_plan_says_so(stick: Path) -> None:
     made = planned(stick, "msi")
     assert "If it fails, what it left is named, and nothing is removed." in map(str, made.shown().steps)
-    assert windows.removal(made, {CODE: "X 1", "/nowhere/module": "file"}) == ()
+    assert installer("msi").removal(made, {CODE: "X 1", "/nowhere/module": "file"}) == ()
 
 
 def test_the_removal_that_a_profile_names_is_shown_before_and_run_only_for_what_is_new(stick: Path) -> None:
@@ -222,23 +241,23 @@ def test_the_removal_that_a_profile_names_is_shown_before_and_run_only_for_what_
     made = planned(stick, "exe", removal=removal, provider="X")
     assert any('"C:\\Program Files\\X\\uninst.exe" /S' in str(line) for line in made.shown().steps)
     for new in ("/nowhere/module", "provider X"):
-        (step,) = windows.removal(made, {new: ""})
+        (step,) = installer("msi").removal(made, {new: ""})
         assert step.argv == removal
-    assert windows.removal(made, {"somebody else's": ""}) == ()
+    assert installer("msi").removal(made, {"somebody else's": ""}) == ()
 
 
 def test_on_macos_files_go_by_the_profiles_command_and_only_its_own_receipt_is_forgotten(stick: Path) -> None:
     made = planned(stick, "pkg", removal=("/bin/rm", "-r", "/Library/bit4id"), prefix=("sudo", "-n"))
     assert any("sudo -n /bin/rm -r /Library/bit4id" in str(line) for line in made.shown().steps)
-    answer = says(**{"--file-info": "macos/owner.txt"})
+    mac = installer("pkg", says(**{"--file-info": "macos/owner.txt"}))
     own = "com.bit4id.universalmiddleware"
     added = {own: "receipt", "com.other.x": "receipt", "/nowhere/module": "file"}
-    steps = macos.removal(made, added, answer=answer)  # type: ignore[arg-type]
+    steps = mac.removal(made, added)
     assert [step.command for step in steps] == [
         "sudo -n /bin/rm -r /Library/bit4id", f"sudo -n pkgutil --forget {own}",
     ]  # fmt: skip
-    assert macos.removal(made, {own: "receipt"}, answer=answer) == ()  # type: ignore[arg-type]
-    assert macos.removal(planned(stick, "pkg"), added, answer=answer) == ()  # type: ignore[arg-type]
+    assert mac.removal(made, {own: "receipt"}) == ()
+    assert mac.removal(planned(stick, "pkg"), added) == ()
 
 
 @pytest.mark.parametrize(
@@ -283,14 +302,15 @@ def test_a_program_that_is_run_looks_for_none_in_the_current_folder(tmp_path: Pa
     )
     heard: list[str] = []
     assert ask((sys.executable, "-c", show), {"FIELDKIT_FILE": "x"}).out == "1 x\n"
-    assert run.run((sys.executable, "-c", show), tmp_path / "log", heard=heard.append) == 0
+    assert run.run((sys.executable, "-c", show), tmp_path / "log", hear=heard.append) == 0
     assert heard == ["1 None"]
 
 
 def test_on_macos_a_module_is_known_by_the_package_that_brought_it() -> None:
     answer = says(**{"--file-info": "macos/owner.txt", "--pkgs": "macos/packages.txt"})
-    assert macos.owner("/x", answer) == ("com.bit4id.universalmiddleware", "1.4.10.764")  # type: ignore[arg-type]
-    assert "com.bit4id.universalmiddleware" in macos.packages(answer)  # type: ignore[arg-type]
+    mac = PkgInstaller(answer)  # type: ignore[arg-type]
+    assert mac.owner("/x") == Package("com.bit4id.universalmiddleware", "1.4.10.764")
+    assert "com.bit4id.universalmiddleware" in mac.packages()
 
 
 def program(path: Path, text: str) -> Path:
@@ -316,7 +336,7 @@ def program(path: Path, text: str) -> Path:
 def test_each_exit_status_of_msiexec_says_what_to_do(status: int, kind: type[FieldkitError]) -> None:
     step = Step(M("Install."), ("msiexec", "/i", "x.msi"), quoting="cmd")
     with pytest.raises(kind) as caught:
-        windows.judge(step, status)
+        installer("msi").judge(step, status, ())
     assert type(caught.value) is kind
     assert caught.value.hint is not None
     assert str(status) in caught.value.detail
@@ -325,12 +345,12 @@ def test_each_exit_status_of_msiexec_says_what_to_do(status: int, kind: type[Fie
 @pytest.mark.parametrize(("status", "restart"), [(0, False), (3010, True), (1641, True)])
 def test_a_restart_that_windows_asks_for_is_no_failure(status: int, restart: bool) -> None:
     step = Step(M("Install."), ("msiexec", "/i", "x.msi"), quoting="cmd")
-    assert windows.judge(step, status) is restart
+    assert installer("msi").judge(step, status, ()) is restart
 
 
 def test_a_makers_own_exit_status_is_not_read_as_msiexecs() -> None:
     with pytest.raises(errors.InstallFailed):
-        windows.judge(Step(M("Install."), ("C:\\x\\driver.exe", "/S")), 5)
+        installer("exe").judge(Step(M("Install."), ("C:\\x\\driver.exe", "/S")), 5, ())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a program with msiexec's place taken by a script")
@@ -344,11 +364,11 @@ def test_what_msiexec_logs_is_kept_with_the_log(tmp_path: Path) -> None:
     def step(status: int) -> Step:
         return Step(M("Install."), (str(msiexec), str(status), "/l*v", str(tmp_path / "x.log")))
 
-    assert windows.carry_out(step(0), log) is False
+    assert installer("msi").carry_out(step(0), log) is False
     assert "Đã cài" in log.read_text()
     assert not (tmp_path / "x.log").exists()
     with pytest.raises(errors.NoRights):
-        windows.carry_out(step(5), log)
+        installer("msi").carry_out(step(5), log)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="asks for rights by other means")
@@ -359,7 +379,7 @@ def test_an_installer_that_cannot_even_be_started_is_told_and_is_in_the_log(tmp_
     unfit.chmod(0o755)
     for path in (unfit, tmp_path / "nowhere.exe"):
         with pytest.raises(errors.InstallFailed) as caught:
-            windows.carry_out(Step(M("Run."), (str(path),), installs=True, quoting="cmd"), log)
+            installer("msi").carry_out(Step(M("Run."), (str(path),), installs=True, quoting="cmd"), log)
         assert path.name in caught.value.detail
     assert "Exec format error" in log.read_text()
     assert "No such file" in log.read_text()
@@ -374,10 +394,10 @@ def installer_that_says(tmp_path: Path, name: str, status: int) -> Step:
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a script in the place of macOS's installer")
 def test_on_macos_progress_is_what_the_installer_reports(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    progresses: list[Progress] = []
     step = installer_that_says(tmp_path, "macos/installed.txt", 0)
-    assert macos.carry_out(step, tmp_path / "log", told.append) is False
-    assert [progress.done for progress in told] == [12, 61, 98, 100]
+    assert PkgInstaller().carry_out(step, tmp_path / "log", progresses.append) is False
+    assert [progress.done for progress in progresses] == [12, 61, 98, 100]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs a script in the place of macOS's installer")
@@ -386,7 +406,7 @@ def test_on_macos_an_installation_that_failed_is_told_whatever_the_exit_status(
     tmp_path: Path, status: int
 ) -> None:
     with pytest.raises(errors.InstallFailed):
-        macos.carry_out(installer_that_says(tmp_path, "macos/failed.txt", status), tmp_path / "log")
+        PkgInstaller().carry_out(installer_that_says(tmp_path, "macos/failed.txt", status), tmp_path / "log")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fieldkit.driver import library, prove
+from fieldkit.driver import prove
 from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.errors import Internal
 from fieldkit.text import M
+from fieldkit.token import library
 
 FAT = struct.pack(">III", 0xCAFEBABE, 2, 0x01000007) + bytes(16) + struct.pack(">I", 0x0100000C)
 REAL = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -31,7 +33,7 @@ def pe(machine: int, magic: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("head", "said"),
+    ("head", "text"),
     [
         (elf(62), "elf x86_64 64-bit"),
         (elf(3, 32), "elf x86 32-bit"),
@@ -46,10 +48,10 @@ def pe(machine: int, magic: int) -> bytes:
         (b"<html>", "unknown"),
     ],
 )  # fmt: skip
-def test_a_library_is_known_by_its_header(tmp_path: Path, head: bytes, said: str) -> None:
+def test_a_library_is_known_by_its_header(tmp_path: Path, head: bytes, text: str) -> None:
     path = tmp_path / "module"
     path.write_bytes(head)
-    assert str(library.read(path)) == said
+    assert str(library.read_header(path)) == text
 
 
 def test_a_module_for_another_processor_is_never_loaded(tmp_path: Path) -> None:
@@ -62,6 +64,25 @@ def test_a_module_for_another_processor_is_never_loaded(tmp_path: Path) -> None:
     with pytest.raises(ModuleUnproved) as caught:
         prove.prove("sample", [str(path)], load)
     assert "x86 32-bit" in caught.value.detail
+
+
+def test_a_module_that_others_may_change_is_not_called_sound_before_a_token_refuses_it(
+    tmp_path: Path,
+) -> None:
+    if not REAL.exists() or os.name != "posix":
+        pytest.skip("needs a library, and rights of files")
+    module = tmp_path / "module.so"
+    module.write_bytes(REAL.read_bytes())
+    sound = prove.examine(str(module))
+    assert sound is not None
+    assert sound.severity == "pass"
+    module.chmod(0o666)
+    finding = prove.examine(str(module))
+    assert finding is not None
+    assert finding.severity == "fail"
+    assert "others may change" in str(finding.message)
+    assert finding.detail == str(module)
+    assert prove.examine(str(tmp_path / "absent.so")) is None
 
 
 def test_the_first_module_that_loads_is_the_proof(tmp_path: Path) -> None:
@@ -98,4 +119,4 @@ def test_whatever_a_file_holds_its_header_is_read_without_a_fault(data: bytes) -
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        assert library.read(Path(file.name)).format in ("elf", "pe", "mach-o", "unknown")
+        assert library.read_header(Path(file.name)).format in ("elf", "pe", "mach-o", "unknown")

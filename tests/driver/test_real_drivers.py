@@ -27,10 +27,10 @@ def bare(connected: Machine) -> Machine:
 
 @pytest.mark.parametrize("profile", sorted(MODULES))
 def test_a_driver_comes_from_the_network_and_its_module_loads(bare: Machine, profile: str) -> None:
-    told = bare.bring(profile=profile)
-    assert told.get("verdict") == "pass", told
-    assert (told["facts"]["module"], told["facts"]["installed"]) == (MODULES[profile], "now")
-    assert 200 in told["progress"]
+    outcome = bare.bring(profile=profile)
+    assert outcome.get("verdict") == "pass", outcome
+    assert (outcome["facts"]["module"], outcome["facts"]["installed"]) == (MODULES[profile], "now")
+    assert 200 in outcome["progress"]
     assert bare.fieldkit("driver", "install", profile, "--json").result["installed"] == "already"
 
 
@@ -45,8 +45,8 @@ def test_a_driver_comes_from_files_without_a_network_and_its_module_loads(
     assert files, done.stderr
     bare.run("sh", "-c", "rm -rf /var/lib/apt/lists/*; apt-get clean")
 
-    told = bare.bring(profile=profile, files=files, network=False)
+    outcome = bare.bring(profile=profile, files=files, network=False)
 
-    assert told.get("verdict") == "pass", told
-    assert (told["facts"]["module"], told["facts"]["installed"]) == (MODULES[profile], "now")
-    assert "from the kit" in " ".join(told["steps"])
+    assert outcome.get("verdict") == "pass", outcome
+    assert (outcome["facts"]["module"], outcome["facts"]["installed"]) == (MODULES[profile], "now")
+    assert "from the kit" in " ".join(outcome["steps"])

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fieldkit.driver import errors, rpm
+from fieldkit.driver import errors
+from fieldkit.driver.rpm import RpmInstaller
 from fieldkit.errors import FieldkitError
 from tests.driver.machine import Machine
 
@@ -76,11 +77,11 @@ def bring(machine: Machine, path: Path, **more: Any) -> dict[str, Any]:
 def test_a_makers_rpm_is_installed_with_progress_and_proved(
     without_apt: Machine, package: Callable[..., Path]
 ) -> None:
-    told = bring(without_apt, package())
-    assert told["verdict"] == "pass", told
-    assert told["facts"]["installed"] == "now"
-    assert "rpm --upgrade" in told["commands"][0]
-    assert 100 in told["progress"]
+    outcome = bring(without_apt, package())
+    assert outcome["verdict"] == "pass", outcome
+    assert outcome["facts"]["installed"] == "now"
+    assert "rpm --upgrade" in outcome["commands"][0]
+    assert 100 in outcome["progress"]
     assert without_apt.run("rpm", "-q", NAME).stdout.startswith(NAME)
 
 
@@ -123,6 +124,6 @@ def test_an_rpm_cut_short_is_told_as_damaged(without_apt: Machine, package: Call
     ],
 )  # fmt: skip
 def test_each_known_complaint_of_rpm_has_a_type(output: str, kind: type[FieldkitError]) -> None:
-    error = rpm.recognise(output.splitlines())
+    error = RpmInstaller().recognise(output.splitlines())
     assert type(error) is kind
     assert "{" not in f"{error} {error.hint}"

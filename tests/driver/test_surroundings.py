@@ -23,8 +23,8 @@ from fieldkit.profile.load import load
 from fieldkit.profile.model import Authority, Endpoint, Service
 from fieldkit.sample import authority
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.text import Words
+from tests.services import SampleServices, serving, unreachable
 
 FONT = (PACKAGE / "record" / "fonts" / "Tinos-Regular.ttf").read_bytes()
 
@@ -38,8 +38,8 @@ def own(tmp_path: Path) -> SampleAuthority:
 @pytest.fixture
 def running(own: SampleAuthority) -> Iterator[SampleServices]:
     """Its services, on loopback."""
-    with serving(own) as found:
-        yield found
+    with serving(own) as sample_services:
+        yield sample_services
 
 
 def subject(home: Home, url: str, kind: str = "tsa", required: bool = False) -> Subject:
@@ -47,14 +47,15 @@ def subject(home: Home, url: str, kind: str = "tsa", required: bool = False) -> 
     profiles = load(home)
     service = Service("one", kind, Words("Dịch vụ", "Service"), url, required)  # type: ignore[arg-type]
     plan = msgspec.structs.replace(
-        profiles.plan, bureaus=tuple(each for each in profiles.plan.bureaus if each.authority == "sample")
+        profiles.plan,
+        bureaus=tuple(bureau for bureau in profiles.plan.bureaus if bureau.authority == "sample"),
     )
     return Subject(home, {}, msgspec.structs.replace(profiles, services=(service,), plan=plan))
 
 
 def only(findings: Iterator[Finding] | list[Finding]) -> Finding:
-    (found,) = findings
-    return found
+    (finding,) = findings
+    return finding
 
 
 def looked(seen: Subject) -> Finding:
@@ -65,9 +66,9 @@ def looked(seen: Subject) -> Finding:
 def test_a_timestamp_authority_tells_the_time_and_the_clock_agrees(
     home: Home, running: SampleServices
 ) -> None:
-    found = only(list(clock.network(subject(home, running.tsa))))
-    assert found.severity == "pass"
-    assert "timestamp" in found.detail
+    finding = only(list(clock.network(subject(home, running.tsa))))
+    assert finding.severity == "pass"
+    assert "timestamp" in finding.detail
 
 
 @pytest.mark.parametrize("apart", [timedelta(hours=1), -timedelta(days=400)])
@@ -75,24 +76,24 @@ def test_a_clock_that_a_timestamp_contradicts_is_a_fault(
     home: Home, running: SampleServices, apart: timedelta
 ) -> None:
     running.clock = apart
-    found = only(list(clock.network(subject(home, running.tsa))))
-    assert found.severity == "fail"
-    assert found.hint is not None
+    finding = only(list(clock.network(subject(home, running.tsa))))
+    assert finding.severity == "fail"
+    assert finding.hint is not None
 
 
 def test_a_slow_answer_does_not_make_a_right_clock_wrong() -> None:
     before = datetime.datetime.now(UTC)
-    told = before + timedelta(minutes=3)
-    assert clock.compared(told, before, before + timedelta(minutes=5), "x").severity == "pass"
-    assert clock.compared(told, before, before, "x").severity == "fail"
+    moment = before + timedelta(minutes=3)
+    assert clock.compared(moment, before, before + timedelta(minutes=5), "x").severity == "pass"
+    assert clock.compared(moment, before, before, "x").severity == "fail"
 
 
 @pytest.mark.parametrize("kind", ["tsa", "ocsp", "crl"])
 def test_a_service_that_works_is_timed(home: Home, running: SampleServices, kind: str) -> None:
-    found = looked(subject(home, getattr(running, kind), kind))
-    assert found.severity == "pass", found
-    assert "name " in found.detail
-    assert "answer " in found.detail
+    finding = looked(subject(home, getattr(running, kind), kind))
+    assert finding.severity == "pass", finding
+    assert "name " in finding.detail
+    assert "answer " in finding.detail
 
 
 @pytest.mark.parametrize(("required", "severity"), [(True, "fail"), (False, "warning")])
@@ -100,16 +101,16 @@ def test_a_login_page_in_a_services_place_is_seen_through(
     home: Home, running: SampleServices, required: bool, severity: str
 ) -> None:
     running.mode = "captive"
-    found = looked(subject(home, running.tsa, required=required))
-    assert found.severity == severity
-    assert "login page" in str(found.message)
+    finding = looked(subject(home, running.tsa, required=required))
+    assert finding.severity == severity
+    assert "login page" in str(finding.message)
 
 
 def test_a_service_that_does_not_listen_is_told_with_the_stage_it_failed_at(home: Home) -> None:
     with unreachable() as url:
-        found = looked(subject(home, url, required=True))
-    assert found.severity == "fail"
-    assert "no connection" in str(found.message)
+        finding = looked(subject(home, url, required=True))
+    assert finding.severity == "fail"
+    assert "no connection" in str(finding.message)
 
 
 def test_a_service_left_open_is_looked_for_at_the_authoritys_address(
@@ -123,9 +124,9 @@ def test_a_service_left_open_is_looked_for_at_the_authoritys_address(
 
 
 def test_a_service_without_any_address_is_not_checked_and_says_where_it_goes(home: Home) -> None:
-    found = looked(subject(home, "", "portal"))
-    assert found.severity == "not-checked"
-    assert str(home.profiles) in str(found.hint)
+    finding = looked(subject(home, "", "portal"))
+    assert finding.severity == "not-checked"
+    assert str(home.profiles) in str(finding.hint)
 
 
 @pytest.fixture
@@ -180,8 +181,8 @@ def test_roots_and_fresh_lists_are_told_and_old_ones_warned_of(home: Home, own: 
     seen = subject(home, "")
     assert {finding.severity for finding in trust.look(seen)} == {"info"}  # nothing is there yet
     own.install(home)
-    found = list(trust.look(seen))
-    assert [(finding.id, finding.severity) for finding in found] == [
+    findings = list(trust.look(seen))
+    assert [(finding.id, finding.severity) for finding in findings] == [
         ("anchors", "pass"),
         ("crl", "pass"),
         ("crl", "pass"),
@@ -206,8 +207,8 @@ def test_a_revocation_list_is_judged_by_its_own_dates(
     now = datetime.datetime.now(UTC)
     dates = (now + timedelta(days=since), now + timedelta(days=until))
     (folder / "one.crl").write_bytes(own.renew_crl(this_update=dates[0], next_update=dates[1]))
-    found = next(finding for finding in trust.look(seen) if finding.id == "crl")
-    assert (found.severity, words in str(found.message)) == (severity, True)
+    finding = next(finding for finding in trust.look(seen) if finding.id == "crl")
+    assert (finding.severity, words in str(finding.message)) == (severity, True)
 
 
 @given(some.binary(max_size=300))

@@ -59,8 +59,8 @@ def test_it_names_its_products_and_every_check_passed_or_says_why_not(demo: dict
 
 @pytest.mark.parametrize("product", ["record", "signed"])
 def test_pdfsig_calls_its_signatures_valid(demo: dict[str, Any], product: str) -> None:
-    said = subprocess.run(["pdfsig", demo[product]], capture_output=True, text=True).stdout
-    assert "Signature is Valid" in said
+    output = subprocess.run(["pdfsig", demo[product]], capture_output=True, text=True).stdout
+    assert "Signature is Valid" in output
 
 
 def test_record_verify_accepts_the_record(demo: dict[str, Any]) -> None:

@@ -86,9 +86,9 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
 
 
 def _from_start_to_answers(walk: Walk) -> None:
-    found = PASSWORD.search(walk.see("Mật khẩu của tệp"))
-    assert found
-    walk.password = found[0]
+    password = PASSWORD.search(walk.see("Mật khẩu của tệp"))
+    assert password
+    walk.password = password[0]
     walk.screens.clear()  # the sample's password is told once, before the screens open
     walk.press("Enter")
     walk.see("Kiểm tra máy tính", "0/16")
@@ -192,7 +192,7 @@ def test_nothing_that_was_needed_was_cut_at_eighty_columns(walked: Walk) -> None
 
 
 def test_no_secret_is_left_anywhere(walked: Walk) -> None:
-    secrets = [each.encode() for each in (PIN, SO_PIN, walked.password)]
+    secrets = [secret.encode() for secret in (PIN, SO_PIN, walked.password)]
     for path in walked.home.path.parent.rglob("*"):
         if path.is_file():
             content = path.read_bytes()

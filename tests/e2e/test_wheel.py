@@ -47,20 +47,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         return done.stdout
 
     where = [sys.executable, "-P", "-c", "import fieldkit; print(fieldkit.__file__)"]
-    found = subprocess.run(
+    installed = subprocess.run(
         where,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": python_path(str(site))},
         capture_output=True,
         text=True,
     )
-    assert found.stdout.startswith(str(site))
+    assert installed.stdout.startswith(str(site))
     return run
 
 
 def test_checklists_profiles_and_both_languages_are_in_it(installed: Callable[..., str]) -> None:
     lists = json.loads(installed("checklist", "list", "--json"))["result"]
-    assert {each["checklist"] for each in lists} >= {"handover", "survey", "dossier", "follow-up"}
+    assert {checklist["checklist"] for checklist in lists} >= {"handover", "survey", "dossier", "follow-up"}
     assert "/site/fieldkit/share/checklists/" in lists[0]["path"]
     assert "MAU-01" in installed("plan", "show")
     assert "chuyến triển khai" in installed("--lang", "vi", "visit", "--help")

@@ -132,7 +132,7 @@ def test_the_installer_says_everything_in_both_languages() -> None:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             texts = node.args[1:2] if name == "Stop" else node.args[:1] if name in ("say", "words") else []
             said |= {text.value for text in texts if isinstance(text, ast.Constant) and text.value}
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "said":
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "sentence":
             assert isinstance(node.value, ast.Constant)
             said.add(node.value.value)
     assert len(said) > 15

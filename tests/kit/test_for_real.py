@@ -21,9 +21,9 @@ import pytest
 
 from fieldkit.home import Home
 from fieldkit.sample.authority import create
-from fieldkit.sample.services import serving
 from tests.conftest import Ran, clean_environment
 from tests.driver.machine import Machine
+from tests.services import serving
 
 PYTHON = "/usr/bin/python3"  # Debian's own: no pip, no ensurepip
 NOWHERE = ("unshare", "--net")

@@ -161,6 +161,22 @@ def test_what_still_cannot_be_finished_is_named_and_stays_to_be_finished(home: H
     assert papers(home) == PAPERS
 
 
+@pytest.mark.parametrize("lost", ["samples/letter.pdf", "profiles/services.yaml"])
+def test_a_paper_that_was_lost_on_the_way_is_named_as_not_in_its_place_and_the_kit_taken_anew(
+    home: Home, kit: Path, lost: str
+) -> None:
+    instant = 0
+    while not home.agreed.exists():
+        assert killed(lambda: load.load(load.prepare(kit, home), home), instant)
+        instant += 1
+    (home.agreed.parent / lost).unlink()
+    assert lost in str(load.finish(home))
+    assert lost in str(load.finish(home))
+    load.load(load.prepare(kit, home), home)
+    assert papers(home) == PAPERS
+    assert load.finish(home) is None
+
+
 def test_a_list_of_what_was_agreed_that_cannot_be_read_is_said_and_the_kit_taken_anew(
     home: Home, kit: Path
 ) -> None:

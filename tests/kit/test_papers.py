@@ -10,15 +10,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldkit.home import Home
+from fieldkit.home import Home, shipped
 from fieldkit.kit import build, lists, payload, targets
 from fieldkit.kit.errors import ChoiceUnknown, NameUnfit, SourceDamaged
 from fieldkit.profile.load import load
 from fieldkit.profile.model import Profiles, RolloutPlan
 from fieldkit.sample.authority import SampleAuthority, create
-from fieldkit.sample.services import serving
 from fieldkit.yaml_model import read
 from tests.conftest import Run
+from tests.services import serving
 
 SHIPPED = load(Home(Path("/nowhere")))
 
@@ -29,7 +29,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> SampleAuthority:
 
 
 def _with_crl(home: Home, url: str) -> Profiles:
-    text = (payload.shipped("profiles") / "authorities/sample.yaml").read_text("utf-8")
+    text = (shipped("profiles") / "authorities/sample.yaml").read_text("utf-8")
     (home.profiles / "authorities").mkdir(parents=True, exist_ok=True)
     (home.profiles / "authorities/sample.yaml").write_text(text + f"crl:\n  - {{url: '{url}'}}\n", "utf-8")
     return load(home)
@@ -56,7 +56,7 @@ def test_a_plan_for_some_bureaus_reads_back_as_it_was_written_and_names_no_other
 
 def test_the_plan_takes_the_place_of_the_file_it_came_from(home: Home) -> None:
     (home.profiles / "plan").mkdir(parents=True)
-    text = (payload.shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
+    text = (shipped("profiles") / "plan/sample.yaml").read_text("utf-8")
     text = text.replace("id: sample", "id: north-2026").replace("sample: true\nissued", "issued")
     (home.profiles / "plan/chosen.yaml").write_text(text, "utf-8")
     profiles = load(home)

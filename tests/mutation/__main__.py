@@ -40,18 +40,17 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    asked = parser.parse_args()
-    for module in asked.modules:
+    options = parser.parse_args()
+    for module in options.modules:
         if module not in TABLE["tests"]:
             parser.error(f"{module} is not in the table: {', '.join(TABLE['tests'])}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copy goes
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder:
-        trees = [Path(folder) / str(number) for number in range(asked.jobs)]
+        trees = [Path(folder) / str(number) for number in range(options.jobs)]
         for tree in trees:
             shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
-        good = [
-            examine(module, trees, asked.sample, asked.seed) for module in asked.modules or TABLE["tests"]
-        ]
+        modules = options.modules or TABLE["tests"]
+        good = [examine(module, trees, options.sample, options.seed) for module in modules]
     return 0 if all(good) else 1
 
 
@@ -60,7 +59,7 @@ def examine(module: str, trees: list[Path], sample: int, seed: int) -> bool:
     source = (ROOT / "fieldkit" / f"{module}.py").read_text()
     all_of_it = mutants(source)
     equivalent = {
-        (each["was"], each["now"]) for each in TABLE.get("equivalent", ()) if each["module"] == module
+        (change["was"], change["now"]) for change in TABLE.get("equivalent", ()) if change["module"] == module
     }
     stale = equivalent - {(mutant.was, mutant.now) for mutant in all_of_it}
     for was, now in sorted(stale):
@@ -69,11 +68,11 @@ def examine(module: str, trees: list[Path], sample: int, seed: int) -> bool:
     chosen = random.Random(seed).sample(differing, min(sample, len(differing)))
     limit = 0.0
     for tree in trees:
-        begun = time.monotonic()
+        since = time.monotonic()
         if not passes(tree, module, source, 1800):
             print(f"{module}: its tests fail without any change")
             return False
-        limit = max(limit, 10 + 3 * (time.monotonic() - begun))
+        limit = max(limit, 10 + 3 * (time.monotonic() - since))
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for tree in trees:
         free.put(tree)

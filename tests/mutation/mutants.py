@@ -35,15 +35,15 @@ def mutants(source: str) -> list[Mutant]:
     changes = _Changes()
     tree.module.visit(changes)
     starts = [0, *accumulate(len(line) for line in source.splitlines(keepends=True))]
-    made: dict[str, Mutant] = {}
+    unique: dict[str, Mutant] = {}
     for original, replacement in changes.pairs:
         span = spans[original]
         start = starts[span.start.line - 1] + span.start.column
         end = starts[span.end.line - 1] + span.end.column
         changed = source[:start] + tree.module.code_for_node(replacement) + source[end:]
-        if changed != source and changed not in made and _compiles(changed):
-            made[changed] = _described(source, changed)
-    return list(made.values())
+        if changed != source and changed not in unique and _compiles(changed):
+            unique[changed] = _described(source, changed)
+    return list(unique.values())
 
 
 def _without_statement(

@@ -57,4 +57,4 @@ def test_the_table_names_modules_and_tests_that_exist() -> None:
         for file, _, name in (test.partition("::") for test in tests):
             assert (ROOT / file).exists()
             assert not name or f"def {name}(" in (ROOT / file).read_text()
-    assert {each["module"] for each in TABLE.get("equivalent", ())} <= TABLE["tests"].keys()
+    assert {change["module"] for change in TABLE.get("equivalent", ())} <= TABLE["tests"].keys()

@@ -157,7 +157,7 @@ def only_through(road: Road, module: str, *, profile: str = "softhsm2", **change
 def prepared(module: str, logs: Path, label: str = "MAU-01") -> Token:
     """A token initialised in the empty slot of `module`."""
     with Agents([module], logs) as running:
-        blank = next(each for each in running.tokens() if not each.initialized)
+        blank = next(listed for listed in running.tokens() if not listed.initialized)
         return initialisation.initialise(running, blank, label, pin(SO_PIN), pin())
 
 

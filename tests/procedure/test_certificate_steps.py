@@ -20,6 +20,7 @@ from fieldkit.token import errors, importing
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from fieldkit.visit.visits import Visits
+from tests.issuing import sign_csr
 from tests.procedure.conftest import People, Road, later, only_through, prepared
 from tests.token.conftest import Contrary, inserted, pin
 from tests.token.piv import PivCard
@@ -42,7 +43,7 @@ def people(file: Path) -> People:
 def on(token: Token, running: Agents) -> tuple[list[str], int]:
     """The certificates on a token, and how many private keys."""
     with running.session(running.find(token.serial), pin()) as session:
-        found = [each.sha256 for each in session.certificates()]
+        found = [certificate.sha256 for certificate in session.certificates()]
         return found, sum(key.private for key in session.list_keys())
 
 
@@ -128,7 +129,7 @@ def test_a_key_is_made_requested_and_the_certificate_joined_when_it_comes(
     assert not {"certificate_join", "test_signature"} & road.relevant()
 
     issued = tmp_path / "issued.cer"
-    issued.write_bytes(sample.sign_csr(road.visits.store.attachment(kept["sha256"])))
+    issued.write_bytes(sign_csr(sample, road.visits.store.attachment(kept["sha256"])))
     road.answer("request_state", "joined")
     assert {"certificate_join", "test_signature"} <= road.relevant()
     played = People({"issued-certificate": str(issued)})

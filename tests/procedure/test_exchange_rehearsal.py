@@ -97,7 +97,7 @@ def test_what_was_signed_is_exchanged_and_the_package_and_answer_are_kept(
     people = People()
     kept = run(visits, visit, people)
     assert kept.verdict == "pass", kept.findings
-    package, answer = (visits.store.attachment(each["sha256"]) for each in kept.files)
+    package, answer = (visits.store.attachment(file["sha256"]) for file in kept.files)
     assert edxml.read(package).header.document == kept.facts["package"]
     assert edxml.read_status(answer).code == kept.facts["answer"] == "03"
     assert "package-change-noticed" in people.said()
@@ -145,7 +145,7 @@ def test_without_revocation_lists_it_is_not_settled(
         path.unlink()
     kept = run(visits, visit, People())
     assert kept.verdict == "not-checked"
-    (open_,) = [each for each in kept.findings if each.id == "signature-revocation"]
+    (open_,) = [finding for finding in kept.findings if finding.id == "signature-revocation"]
     assert open_.hint is not None
 
 

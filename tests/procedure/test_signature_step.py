@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.action.try_signatures import finding_of
 from fieldkit.finding import Finding
 from fieldkit.home import Home
-from fieldkit.procedure import test_signature as site
 from fieldkit.procedure.evidence import verdict_of
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import SampleServices, serving, unreachable
 from fieldkit.secret import Secret
 from fieldkit.signature import permission
 from fieldkit.signature.batch import StampSpec
@@ -27,6 +26,7 @@ from fieldkit.visit.visits import Visits
 from tests import papers
 from tests.pki import Pki
 from tests.procedure.conftest import People, Road
+from tests.services import SampleServices, serving, unreachable
 
 PASSWORD = "Mật khẩu mẫu"
 JUDGES = {"fieldkit", "mutool", "openssl", "pdfsig"}
@@ -52,7 +52,7 @@ def reached_at(home: Home, tsa: str = "", *crls: str) -> None:
     text = "id: sample\ntitle: {vi: MẪU, en: SAMPLE}\nsample: true\n"
     text += "anchors: [authorities/sample/root.pem]\nintermediates: [authorities/sample/issuing.pem]\n"
     text += f"tsa: [{{url: {tsa}}}]\n" if tsa else ""
-    text += f"crl: [{', '.join(f'{{url: {each}}}' for each in crls)}]\n" if crls else ""
+    text += f"crl: [{', '.join(f'{{url: {url}}}' for url in crls)}]\n" if crls else ""
     (folder / "sample.yaml").write_text(text)
 
 
@@ -98,7 +98,9 @@ def test_person_seal_and_both_are_tried_with_one_pin_and_everything_is_kept(
     assert said["timestamp-authority"] == said["revocation-service"] == {"pass"}
     for judge in JUDGES:
         assert said[f"tampering-{judge}"] == {"pass"}
-    documents = {(each["name"].split("-")[0], each["part"]): each for each in kept.facts["documents"]}
+    documents = {
+        (document["name"].split("-")[0], document["part"]): document for document in kept.facts["documents"]
+    }
     assert set(documents) == {(a, b) for a in ("sample", "own") for b in ("person", "both")} | {
         ("sample", "seal")
     }
@@ -106,15 +108,15 @@ def test_person_seal_and_both_are_tried_with_one_pin_and_everything_is_kept(
         assert (each["level"], each["verdict"]) == ("b-t", "pass")
         assert set(each["judges"]) == JUDGES
         assert {"sign", "token", "judge", "picture"} <= set(each["milliseconds"])
-    assert {each["url"] for each in kept.facts["services"]} >= {services.crl}
-    assert all(each["sha256"] for each in kept.facts["services"])
+    assert {service["url"] for service in kept.facts["services"]} >= {services.crl}
+    assert all(service["sha256"] for service in kept.facts["services"])
     pictures = [file for file in kept.files if file["name"].endswith(".png")]
     assert len(pictures) == 5
     assert _ink(visits.store.attachment(pictures[0]["sha256"])) == {"blue", "red"}
     signed = tmp_path / "kept.pdf"
     signed.write_bytes(visits.store.attachment(kept.files[0]["sha256"]))
     judged = validate.validate(signed, trust=own_authority.anchors, crls=own_authority.crls)
-    assert [each.field for each in judged.signatures] == ["Person", "Agency"]
+    assert [signature.field for signature in judged.signatures] == ["Person", "Agency"]
     assert "fieldkit, mutool, openssl, pdfsig agree" in kept.summary.render("en")
 
 
@@ -141,8 +143,8 @@ def test_what_cannot_be_reached_or_done_is_said_to_be_so_and_never_passes(
     assert nowhere in told["timestamp-authority"].message.render("en")
     assert nowhere in told["revocation-service"].message.render("en")
     assert told["revocation-service"].hint is not None
-    assert {each["level"] for each in kept.facts["documents"]} == {"b-b"}
-    assert {each["name"].split("-")[0] for each in kept.facts["documents"]} == {"sample"}
+    assert {document["level"] for document in kept.facts["documents"]} == {"b-b"}
+    assert {document["name"].split("-")[0] for document in kept.facts["documents"]} == {"sample"}
 
 
 def test_without_another_judge_the_test_is_not_passed_and_each_missing_one_is_named(
@@ -210,5 +212,5 @@ def test_a_judges_no_fails_the_step_although_its_silence_would_not() -> None:
     refused = Finding("pdfsig-path", "fail", M("pdfsig: the certificate is not trusted."), required=False)
     silent = Finding("pdfsig-path", "not-checked", M("pdfsig is not here."), required=False)
     beside = Finding("stamp", "fail", M("The stamp is beside its place."), required=False)
-    assert verdict_of([site.finding_of(refused)]) == "fail"
-    assert verdict_of([site.finding_of(silent), site.finding_of(beside)]) == "pass"
+    assert verdict_of([finding_of(refused)]) == "fail"
+    assert verdict_of([finding_of(silent), finding_of(beside)]) == "pass"

@@ -16,6 +16,7 @@ from fieldkit.token import errors
 from fieldkit.token.agents import Agents
 from fieldkit.token.errors import InitialisationNotAllowed
 from fieldkit.token.model import Token, Unblock
+from fieldkit.visit.visits import Visits
 from tests.procedure.conftest import PIN, People, Road, only_through, prepared, takes
 from tests.token.conftest import Contrary, pin
 
@@ -26,7 +27,7 @@ def test_an_empty_token_is_given_new_pins_and_is_named_in_the_evidence(road: Roa
     road.answer("delivery", "file")
     people = People({"token-label": "Sông Mơ"}, new_pin=["864209"])
     kept = road.run("token_setup", people)
-    (made,) = [each for each in agents.tokens() if each.initialized]
+    (made,) = [listed for listed in agents.tokens() if listed.initialized]
     assert kept.verdict == "pass"
     assert (kept.facts["serial"], kept.facts["label"]) == (made.serial, "Sông Mơ")
     assert [request.new for request in people.requests] == [True, True]
@@ -43,7 +44,7 @@ def test_a_token_in_use_is_asked_for_the_so_pin_it_has(
     assert takes(contrary.path, tmp_path / "logs", token.serial, PIN)
     people = People({"token-label": "New"}, new_pin=["864209"])
     kept = road.run("token_setup", people)
-    (so_pin,) = [each for each in people.requests if each.role == "so-pin"]
+    (so_pin,) = [request for request in people.requests if request.role == "so-pin"]
     assert not so_pin.new
     assert so_pin.warning is not None, "a wrong one was entered before"
     assert people.plans[0].confirm == token.serial
@@ -107,6 +108,19 @@ def test_the_delivery_pin_is_changed_by_the_rules_of_the_profile(
     assert takes(softhsm, tmp_path / "logs", token.serial, "864209")
 
 
+def test_where_the_token_s_own_profile_is_stricter_than_the_bureau_s_its_rules_hold(
+    road: Road, token: Token, softhsm: str
+) -> None:
+    only_through(road, softhsm)
+    profiles = road.visits.home.profiles / "tokens"
+    text = (profiles / "softhsm2.yaml").read_text("utf-8").replace("id: softhsm2\n", "id: its-own\n")
+    (profiles / "its-own.yaml").write_text(text.replace("min: 4", "min: 4\n  classes: [upper]"), "utf-8")
+    road.visits = Visits(road.visits.store, road.visits.home, who="Trần Kỹ Thuật")
+    road.answer("delivery", "personalised")
+    with pytest.raises(AssertionError, match="capital letter"):
+        road.run("pin_change", People(new_pin=["864209"]))
+
+
 def test_a_wrong_present_pin_costs_one_attempt_and_the_next_run_warns(
     road: Road, token: Token, softhsm: str, tmp_path: Path
 ) -> None:
@@ -167,9 +181,9 @@ def test_a_token_that_was_erased_and_refuses_the_new_pin_leaves_that_in_the_visi
     contrary.behave("hide-blank", "fail C_InitPIN 0 a1")
     with pytest.raises(errors.PinPolicyViolated):
         road.run("token_setup", People(new_pin=["864209"]))
-    kept = [str(each.value) for each in road.visits.store.entries(visit=road.id) if each.kind == "attempt"]
-    assert any("was initialised" in each for each in kept)
-    assert any(token.serial in each for each in kept)
+    kept = [str(entry.value) for entry in road.visits.store.entries(visit=road.id) if entry.kind == "attempt"]
+    assert any("was initialised" in value for value in kept)
+    assert any(token.serial in value for value in kept)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def test_one_id_in_two_files_is_told_in_the_second(home: Home) -> None:
         ("file: setup.exe", "file: ../setup.exe", (13, 13), "without folders"),
         ("file: setup.exe", "file: setup.exe\n      sha256: ABC", (14, 15), "not a SHA-256"),
         ("title: {vi: Thử, en: Trial}", "title: {vi: Thử}", (2, 8), "`en` is missing"),
+        ("usb:", "quirks: [{id: none-such, text: {vi: a, en: a}}]\nusb:", (7, 15), "wrong-pin-general-error"),
         ("atr:\n  - {value: 3B00}", "atr:\n  - {value: 3B00}\n  - {value: 3B00", (11, 5), "not closed"),
     ],
 )
@@ -115,6 +116,16 @@ def test_each_mistake_is_told_with_its_line_and_column(
         load(home)
     assert place in told(caught.value, path), caught.value.detail or str(caught.value)
     assert words in "\n".join(str(problem.message) for problem in caught.value.problems)
+
+
+def test_what_release_0_1_called_a_quirk_though_it_is_for_people_is_still_read(home: Home) -> None:
+    put(
+        home,
+        "tokens/trial.yaml",
+        TOKEN + "quirks: [{id: no-pin-lock, text: {vi: Không khóa, en: No lock}}]\n",
+    )
+    (quirk,) = load(home).tokens["trial"].quirks
+    assert str(quirk.text) == "No lock"
 
 
 def test_every_mistake_of_every_file_is_told_at_once(home: Home) -> None:
@@ -177,7 +188,6 @@ def test_a_plan_of_head_offices_own_comes_before_the_sample(home: Home) -> None:
     put(home, "plan/real.yaml", real)
     profiles = load(home)
     assert profiles.plan.id == "real"
-    assert set(profiles.plans) == {"real", "sample"}
 
 
 def test_the_command_tells_a_profiles_mistakes_and_ends_with_wrong_use(fieldkit: Run, home: Home) -> None:

@@ -56,8 +56,8 @@ def test_a_task_stands_by_its_first_and_last_day(day: datetime.date, standing: s
 def test_a_task_is_done_once_every_bureau_it_is_for_finished_its_checklist() -> None:
     made = plan(task(region="north"))
     (half,) = due(made, LAST, {("B-1", "handover"), ("B-2", "survey")})
-    assert [each.code for each in half.settled] == ["B-1"]
-    assert [each.code for each in half.waiting] == ["B-2"]
+    assert [bureau.code for bureau in half.settled] == ["B-1"]
+    assert [bureau.code for bureau in half.waiting] == ["B-2"]
     assert half.standing == "now"
     (whole,) = due(made, LAST + datetime.timedelta(days=9), {("B-1", "handover"), ("B-2", "handover")})
     assert whole.standing == "done"
@@ -65,7 +65,7 @@ def test_a_task_is_done_once_every_bureau_it_is_for_finished_its_checklist() -> 
 
 def test_a_task_for_named_bureaus_waits_for_those_alone() -> None:
     (found,) = due(plan(task(bureaus=("B-3",))), FIRST, ())
-    assert [each.code for each in found.waiting] == ["B-3"]
+    assert [bureau.code for bureau in found.waiting] == ["B-3"]
 
 
 def test_a_task_without_a_checklist_is_neither_late_nor_done_by_its_date_alone() -> None:
@@ -80,12 +80,12 @@ def test_every_bureau_of_a_task_is_either_waiting_or_settled(
     day: datetime.date, done: set[tuple[str, str]]
 ) -> None:
     (found,) = due(plan(task()), day, done)
-    assert {each.code for each in (*found.waiting, *found.settled)} == {"B-1", "B-2", "B-3"}
+    assert {bureau.code for bureau in (*found.waiting, *found.settled)} == {"B-1", "B-2", "B-3"}
     assert len(found.waiting) + len(found.settled) == 3
     assert (found.standing == "done") is (not found.waiting)
 
 
 def test_the_tasks_come_in_the_plans_order(home: Home) -> None:
     shipped = load(home).plan
-    listed = [each.task.id for each in due(shipped, shipped.issued, ())]
+    listed = [task_due.task.id for task_due in due(shipped, shipped.issued, ())]
     assert listed == [task.id for phase in shipped.phases for task in phase.tasks]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from hypothesis import strategies as st
 
 from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.errors import FieldkitError
+from fieldkit.record import provenance
 from fieldkit.record.build import build
-from fieldkit.record.content import RecordContent
+from fieldkit.record.content import FORM_SCHEMA, SCHEMA, RecordContent
 from fieldkit.record.handover import sign_record
 from fieldkit.record.render import Rendered, render
 from fieldkit.record.signing import GIVER, RECEIVER, sign_for
 from fieldkit.record.verify import VerifiedRecord, verify
 from fieldkit.signature.sign import sign
+from fieldkit.text import Words
 from fieldkit.visit.visits import Visits
 from tests.pki import Pki, SoftwareSigner
 from tests.record import forging
@@ -315,3 +318,66 @@ def test_no_mixture_of_changes_and_signatures_passes(forger: Forger, steps: list
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_mixture_of_many_passes(forger: Forger, steps: list[str]) -> None:
     assert forger.verdict(steps) != "pass"
+
+
+ANOTHER: dict[str | int, str] = {"language": "vi", "outcome": "fail"}
+"""Another value of a field that takes only some."""
+
+
+def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path to every value that holds no other."""
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    empty = True
+    for key, member in members:
+        empty = False
+        yield from _leaves(member, (*path, key))
+    if empty and not isinstance(value, list | dict):
+        yield path
+
+
+def _changed(members: Any, path: tuple[str | int, ...]) -> Any:
+    """A copy with another value of the same type at `path`."""
+    copy = json.loads(json.dumps(members))
+    holder = copy
+    for key in path[:-1]:
+        holder = holder[key]
+    old = holder[path[-1]]
+    match old:
+        case None:
+            holder[path[-1]] = {"vi": "x", "en": "x"}
+        case bool():
+            holder[path[-1]] = not old
+        case int():
+            holder[path[-1]] = old + 1
+        case _:
+            holder[path[-1]] = ANOTHER.get(path[-1], f"{old}x")
+    return copy
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, FORM_SCHEMA])
+def test_the_device_signs_every_field_of_a_record_and_of_a_form(
+    schema: str, attacker: SoftwareSigner
+) -> None:
+    paper = "form" if schema == FORM_SCHEMA else "handover"
+    content = handing_over(attacker.certificate)
+    content = sealed(
+        msgspec.structs.replace(
+            content,
+            schema=schema,
+            paper=paper,
+            devices=() if paper == "form" else content.devices,
+            notes=("a note",),
+            lost=(Words("mất", "lost"),),
+        )
+    )
+    members = msgspec.json.decode(msgspec.json.encode(content))
+    paths = [path for path in _leaves(members) if path[0] not in ("schema", "paper")]
+    assert {path[0] for path in paths} >= {"title", "receiver", "parts", "notes", "visit", "journal", "lost"}
+    for path in paths:
+        forged = msgspec.convert(_changed(members, path), RecordContent, strict=False)
+        words = {check.id: check.severity for check in provenance.checks(forged, b"", None)}
+        assert words["content"] == "fail", path
+    unchanged = {check.id: check.severity for check in provenance.checks(content, b"", None)}
+    assert unchanged["content"] == "pass"

@@ -10,13 +10,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.home import Home, private
 from fieldkit.journal.store import Store
 from fieldkit.record.build import build, from_journal
 from fieldkit.record.content import FORM_SCHEMA, decode, encode
-from fieldkit.record.errors import RecordNotMade, RecordUnreadable
+from fieldkit.record.errors import RecordNotMade, RecordNotRendered, RecordUnreadable
 from fieldkit.record.handover import hand_over
+from fieldkit.record.render import render
 from fieldkit.record.verify import verify
+from fieldkit.text import Words
 from fieldkit.visit.visits import Visits
 from tests.conftest import Run
 from tests.record.conftest import ANSWERS, People
@@ -153,6 +156,29 @@ def test_officer_and_document_are_who_says_so_whatever_the_items_are_called(
     assert now.roles["test-document"]["name"] == "van-ban.pdf"
     content = build(now, visits.store, visits.profiles, made=_now(), draft=True)
     assert (content.receiver.person, content.receiver.title.vi) == ("Lê Văn Nhận", "Phó Trưởng cơ quan")
+
+
+@pytest.mark.parametrize("empty", ["{vi: '', en: Survey}", "{vi: Khảo sát, en: ' '}"])
+@pytest.mark.parametrize("member", ["title", "form"])
+def test_a_form_without_a_title_is_refused_before_anything_is_asked(
+    visits: Visits, home: Home, member: str, empty: str
+) -> None:
+    private(home.checklists)
+    text = SMALL.replace("NAME", "plain").replace("PROCEDURE", "preflight")
+    names = {"title": "{vi: v, en: e}"} | {member: empty}
+    head = "\n".join(f"{key}: {words}" for key, words in names.items())
+    text = text.replace("title: {vi: v, en: e}", head, 1)
+    (home.checklists / "plain.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ChecklistInvalid, match=r"plain\.yaml:\d+"):
+        visits.start("MAU-01", "plain")
+
+
+def test_a_record_whose_title_is_empty_is_told_as_one_that_cannot_be_laid_out(visits: Visits) -> None:
+    now = visits.load(surveyed(visits))
+    content = build(now, visits.store, visits.profiles, made=_now(), draft=True)
+    assert render(content).pdf.startswith(b"%PDF")
+    with pytest.raises(RecordNotRendered):
+        render(msgspec.structs.replace(content, title=Words("", "")))
 
 
 def _now() -> datetime:

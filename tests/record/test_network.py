@@ -12,11 +12,12 @@ from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.home import Home, shipped
 from fieldkit.record.handover import sign_record
 from fieldkit.record.render import render
-from fieldkit.sample import authority, issue, services
-from fieldkit.sample.services import SampleServices
+from fieldkit.sample import authority, issue
+from tests import services
 from tests.conftest import Run
 from tests.pki import SoftwareSigner
-from tests.record.sample import handing_over
+from tests.record.sample import DEVICE, handing_over
+from tests.services import SampleServices
 
 
 @pytest.fixture
@@ -31,13 +32,13 @@ def test_only_servers_that_a_profile_names_are_asked_inside_the_network_about_a_
 ) -> None:
     own = running.authority
     issued = own.issue(key="ec:p256", services=running.url)
-    chain = [x509.load_der_x509_certificate(each) for each in issued.chain[:1]]
+    chain = [x509.load_der_x509_certificate(der) for der in issued.chain[:1]]
     certificate = x509.load_der_x509_certificate(issued.certificate)
     officer = SoftwareSigner(issue.load_key(issued.key.reveal_bytes()), certificate, chain)
     content = handing_over(issued.certificate)
     material = TrustMaterial(own.anchors, tuple(issued.chain), own.crls)
     path = sign_record(content, render(content), officer, tmp_path, material)
-    device = content.journal.device
+    device = DEVICE.public_key().public_bytes_raw().hex()
     judging = ("record", "verify", path, "--device", device, "--trust", own.root_path)
     judging += ("--crl", own.crl_paths[0], "--json")
     inside = fieldkit(*judging, "--network")
@@ -51,6 +52,9 @@ def test_only_servers_that_a_profile_names_are_asked_inside_the_network_about_a_
     )
     named = fieldkit(*judging, "--network")
     assert [request["url"] for request in named.result["requests"]][:1] == [running.ocsp]
+    assert named.result["requests"][0]["outcome"] == "ok"
     checks = {check["id"]: check["verdict"] for check in named.result["signatures"][0]["checks"]}
     assert checks["revocation"] == "pass", named.result
+    document = {check["id"]: check["verdict"] for check in named.result["checks"]}
+    assert document["device"] == "pass", named.result
     assert "requests" not in fieldkit(*judging).result

@@ -336,7 +336,7 @@ def test_data_that_takes_too_long_to_lay_out_is_given_up(
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     with pytest.raises(RecordNotRendered) as caught:
         render_apart(encode(content), content)
-    assert caught.value.detail == "timeout"
+    assert "came to no end" in caught.value.detail
 
 
 FORMULAS = ("=1+1", "+84 900", "-1", "@SUM(A1)", "\t=1", " =1", "|calc", "%0A")

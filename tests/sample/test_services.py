@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from fieldkit.certificate.files import pem
-from fieldkit.sample import services
 from fieldkit.sample.authority import SampleAuthority
-from fieldkit.sample.services import SampleServices, Stamps, Statuses
+from tests import services
+from tests.issuing import expired, revoked
+from tests.services import SampleServices, Stamps, Statuses
 
 
 @pytest.fixture
@@ -73,12 +74,12 @@ def test_its_clock_can_be_wrong(running: SampleServices) -> None:
 def test_ocsp_knows_the_good_and_the_revoked(running: SampleServices, tmp_path: Path) -> None:
     own = running.authority
     assert ": good" in ocsp_says(running, own.issue(key="ec:p256").certificate, tmp_path)
-    assert ": revoked" in ocsp_says(running, own.revoked(key="ec:p256").certificate, tmp_path)
+    assert ": revoked" in ocsp_says(running, revoked(own, key="ec:p256").certificate, tmp_path)
 
 
 def test_lists_and_certificates_are_served_as_they_are_now(running: SampleServices) -> None:
     own = running.authority
-    own.revoked(key="ec:p256")
+    revoked(own, key="ec:p256")
     assert fetched(running.crl) == own.crls[1]
     assert fetched(f"{running.url}/root.crl") == own.crls[0]
     assert fetched(f"{running.url}/issuing.crt") == own.issuing
@@ -151,7 +152,7 @@ def test_timestamps_come_from_whoever_is_named(running: SampleServices, tmp_path
     own = running.authority
     running.stamper = own.issue(purposes=("timestamp",), usage=("digital_signature",))
     assert "Verification: OK" in queried(running, tmp_path)
-    running.stamper = own.expired(purposes=("timestamp",), usage=("digital_signature",))
+    running.stamper = expired(own, purposes=("timestamp",), usage=("digital_signature",))
     assert "certificate has expired" in queried(running, tmp_path)
 
 

@@ -13,12 +13,13 @@ from fieldkit.certificate.errors import CertificateRevoked
 from fieldkit.pdf.errors import RevocationMissing, TimestampFailed
 from fieldkit.sample import authority as authorities
 from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
-from fieldkit.sample.services import Mode, serving
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
 from fieldkit.validation import quorum, validate
 from fieldkit.validation.judgement import Policy
+from tests.issuing import revoked
 from tests.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
+from tests.services import Mode, serving
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_a_certificate_that_its_services_call_revoked_is_refused_before_the_key_
     sample: SampleAuthority, letter: Path, tmp_path: Path
 ) -> None:
     with serving(sample) as services:
-        signer = Held(sample.revoked(services=services.url))
+        signer = Held(revoked(sample, services=services.url))
         with pytest.raises(CertificateRevoked) as caught:
             sign.sign(
                 letter,

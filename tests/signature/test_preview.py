@@ -148,7 +148,7 @@ def test_cells_are_two_pixels_each_and_equal_neighbours_are_sent_once() -> None:
     picture = raster.Pixels(3, 3, bytes((*red, *red, *white) * 3))
 
     rows = cells.rows(picture)
-    coloured, indexed, plain = (cells.lines(picture, each) for each in ("true", "256", "none"))
+    coloured, indexed, plain = (cells.lines(picture, each) for each in ("truecolor", "256", "none"))
 
     assert rows == [[(red, red), (red, red), (white, white)], [(red, white), (red, white), (white, white)]]
     assert coloured[0] == "\x1b[38;2;255;0;0;48;2;255;0;0m▀▀\x1b[38;2;255;255;255;48;2;255;255;255m▀\x1b[0m"

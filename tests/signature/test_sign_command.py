@@ -299,7 +299,7 @@ def test_no_colour_and_no_block_is_sent_where_none_is_wanted() -> None:
     assert colours({"TERM": "dumb"}, terminal=True) == "none"
     assert colours({"TERM": "xterm-256color"}, terminal=False) == "none"
     assert colours({"TERM": "xterm-256color"}, terminal=True) == "256"
-    assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}, terminal=True) == "true"
+    assert colours({"TERM": "xterm", "COLORTERM": "truecolor"}, terminal=True) == "truecolor"
 
 
 def _at_a_terminal(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fieldkit.home import Home
 from fieldkit.pdf.page import PageSheet
 from fieldkit.profile import load as profiles
-from fieldkit.profile.rules import RuleSet
+from fieldkit.profile.rules import RuleSet, StampPlace, StampRule, StampText
 from fieldkit.signature import batch, sign
-from fieldkit.stamp import place, stamp
+from fieldkit.stamp import place, placement, stamp
 from fieldkit.stamp.errors import StampUnfit
 from fieldkit.validation import quorum
 from fieldkit.yaml_model import load
@@ -96,7 +97,7 @@ def test_an_attachment_shows_number_and_time_at_the_top_right_without_an_image(
 ) -> None:
     rule = rules.stamp("attachment")
     assert rule is not None
-    spot, _ = place.for_rule(rule, place.pages(letter) or ())
+    spot, _ = placement.for_rule(rule, place.pages(letter) or ())
     at = datetime(2026, 11, 24, 3, 3, 19, tzinfo=UTC)
     out = tmp_path / "out.pdf"
     sign.sign(letter, out, rsa_signer, stamp=stamp.draw(rule, spot, number="07/BB-ĐƯỢC", at=at))
@@ -220,3 +221,10 @@ def test_without_a_stamp_a_field_that_has_room_shows_nothing(
         for path in (letter, signed)
     )
     assert before == after
+
+
+def test_every_place_and_every_text_that_a_rule_may_name_is_there() -> None:
+    assert set(placement.PLACEMENTS) == set(get_args(StampPlace))
+    parts = get_args(StampText)
+    rule = StampRule("copy", "none", "top-right-first-page", "black", content=parts)
+    assert len(stamp.text_lines(rule, number="1", name="a", copy_form="b")) == len(parts)

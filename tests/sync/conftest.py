@@ -13,7 +13,7 @@ from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
 from fieldkit.secret import Secret
 from fieldkit.sync import receipt
-from fieldkit.sync.carrier import FolderCarrier
+from fieldkit.sync.folder import FolderCarrier
 
 
 class Office:

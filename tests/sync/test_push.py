@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,14 @@ from fieldkit.journal.store import Store
 from fieldkit.operator import Progress
 from fieldkit.sync import errors, opening
 from fieldkit.sync import push as pushing
-from fieldkit.sync.carrier import FolderCarrier, TargetFile
+from fieldkit.sync.carrier import TargetFile
+from fieldkit.sync.folder import FolderCarrier
 from fieldkit.sync.opening import open_bundle
 from fieldkit.sync.pull import pull
 from fieldkit.sync.push import push
 from fieldkit.sync.receipt import read
 from fieldkit.sync.status import status
-from fieldkit.sync.target import carrier
+from fieldkit.sync.target import CARRIERS, carrier
 from tests.sync.conftest import Hub, Office, work
 
 Keys = tuple[str, ...]
@@ -166,6 +168,32 @@ def test_kinds_of_targets_that_are_not_supported_say_so(tmp_path: Path) -> None:
     assert carrier(f"file://{tmp_path}").label == str(tmp_path)
 
 
+ADDRESSES = {"": "{folder}", "file": "file://{folder}"}
+"""Of a place that a test has of each kind of target."""
+
+
+@pytest.mark.parametrize("scheme", CARRIERS)
+def test_every_carrier_goes_on_where_it_was_broken_off_and_gives_back_what_was_put(
+    scheme: str, tmp_path: Path
+) -> None:
+    data, name = os.urandom(3000), "fk1-0123456789ab-1-2-0123456789ab.fkb"
+    way, sha256 = carrier(ADDRESSES[scheme].format(folder=tmp_path)), hashlib.sha256(data).hexdigest()
+    assert way.list() == []
+    with pytest.raises(errors.TargetMissing):
+        way.put(name, 0, _pulled_after(data[:1000]), len(data), sha256)
+    assert way.list() == [TargetFile(name, 1000, complete=False)]
+    way.put(name, 1000, [data[1000:]], len(data), sha256)
+    assert way.list() == [TargetFile(name, len(data))]
+    assert b"".join(way.get(name, 500)) == data[500:]
+    with pytest.raises(errors.TargetDamaged):
+        way.put(name, 0, [data], len(data), "0" * 64)
+
+
+def _pulled_after(data: bytes) -> Iterator[bytes]:
+    yield data
+    raise OSError(5, os.strerror(5))
+
+
 class Pulled(FolderCarrier):
     """A stick that is pulled out after some bytes: the folder is gone, as the mount point is then."""
 
@@ -242,7 +270,7 @@ FULL = textwrap.dedent("""
     from pathlib import Path
     from fieldkit.errors import FieldkitError
     from fieldkit.journal.store import Store
-    from fieldkit.sync.carrier import FolderCarrier
+    from fieldkit.sync.folder import FolderCarrier
     data = bytes(range(256)) * 4000
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
     import hashlib

@@ -17,7 +17,7 @@ from fieldkit.journal.entry import Draft, digest
 from fieldkit.journal.store import Store
 from fieldkit.sync import errors
 from fieldkit.sync import push as pushing
-from fieldkit.sync.carrier import FolderCarrier
+from fieldkit.sync.folder import FolderCarrier
 from fieldkit.sync.opening import open_bundle
 from fieldkit.sync.pull import pull
 from fieldkit.sync.push import announce, push
@@ -344,7 +344,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.journal.store import Store
 from fieldkit.journal.entry import Draft
 from fieldkit.sync import push as pushing
-from fieldkit.sync.carrier import FolderCarrier
+from fieldkit.sync.folder import FolderCarrier
 from fieldkit.sync.pull import pull
 from fieldkit.sync.status import status
 

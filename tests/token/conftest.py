@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from fieldkit.secret import Secret
 from fieldkit.token import initialisation
 from fieldkit.token.agents import Agents
+from fieldkit.token.kinds import TokenTraits
 from fieldkit.token.model import Token
 from fieldkit.token.watch import wait_for
 from tests.token.piv import PivCard
@@ -158,7 +159,7 @@ def card(
 @pytest.fixture
 def card_agents(opensc: str, card: PivCard, tmp_path: Path) -> Iterator[Agents]:
     """Agents for OpenSC alone, told that a locked PIN of its cards is opened by a PUK."""
-    with Agents([opensc], tmp_path / "logs", tries={opensc: 3}, unblock={opensc: "puk"}) as running:
+    with Agents([opensc], tmp_path / "logs", traits={opensc: TokenTraits(unblock="puk")}) as running:
         yield running
 
 

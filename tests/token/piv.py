@@ -132,7 +132,7 @@ class PivCard:
 
     def attempts(self) -> int:
         """How many PINs were sent to the card since `seen` was cleared."""
-        return sum(1 for each in self.seen if each == 0x20)
+        return sum(1 for instruction in self.seen if instruction == 0x20)
 
     def _reset(self) -> None:
         self._verified = self._fresh = self._manager = False

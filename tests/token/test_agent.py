@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fieldkit.secret import Secret
-from fieldkit.token import errors, importing, initialisation
+from fieldkit.token import errors, importing, initialisation, process, protocol, quirks
 from fieldkit.token.agents import Agents
+from fieldkit.token.kinds import TokenTraits
 from fieldkit.token.model import Token
-from fieldkit.token.watch import told, watch
+from fieldkit.token.watch import finding_of, watch
 from tests.conftest import clean_environment
 from tests.token.conftest import PIN, Contrary, pin
 
@@ -33,14 +34,14 @@ MASK = 0x5A
 SCAN = f"""
 def scan(process, masked):
     \"\"\"How often bytes are in a process's memory; masked, so that the search does not find itself.\"\"\"
-    table = bytes(each ^ {MASK} for each in range(256))
+    table = bytes(byte ^ {MASK} for byte in range(256))
     found = 0
     with open(f"/proc/{{process}}/maps") as maps, open(f"/proc/{{process}}/mem", "rb", 0) as memory:
         for line in maps:
             place, rights = line.split()[:2]
             if not rights.startswith("rw") or "[vv" in line:
                 continue
-            start, end = (int(each, 16) for each in place.split("-"))
+            start, end = (int(part, 16) for part in place.split("-"))
             try:
                 memory.seek(start)
                 found += memory.read(end - start).translate(table).count(masked)
@@ -51,7 +52,7 @@ def scan(process, masked):
 
 
 def masked(secret: str) -> bytes:
-    return bytes(each ^ MASK for each in secret.encode())
+    return bytes(byte ^ MASK for byte in secret.encode())
 
 
 @pytest.mark.parametrize("way", ["crash", "exit", "hang"])
@@ -98,7 +99,7 @@ def test_flags_that_lie_end_in_an_answer_and_cost_nothing(
     contrary: Contrary, contrary_agents: Agents, contrary_token: Token, lie: str
 ) -> None:
     contrary.behave(lie, "print C_Login 0 LOGIN SEEN")
-    found = next(each for each in contrary_agents.tokens() if each.serial == contrary_token.serial)
+    found = next(listed for listed in contrary_agents.tokens() if listed.serial == contrary_token.serial)
     try:
         contrary_agents.session(found, pin()).close()
     except (errors.PinLocked, errors.TokenNotInitialized, errors.ModuleFault, errors.TokenRemoved):
@@ -123,7 +124,7 @@ def test_a_token_with_many_objects_is_read_whole(
                 f"{number:04x}",
                 f"Sample {number}",  # type: ignore[arg-type]
             )
-        assert len({each.sha256 for each in session.certificates()}) == count
+        assert len({certificate.sha256 for certificate in session.certificates()}) == count
         assert session.certificate("Sample 79").id == f"{79:04x}"
 
 
@@ -159,7 +160,7 @@ def test_a_module_that_hangs_hides_no_change_of_another(
         with Agents([softhsm], tmp_path / "other") as other:
             initialisation.initialise(other, other.tokens()[0], "Later", pin("97531864"), pin())
         stop.set()
-    assert told(first).id == "token-inserted"
+    assert finding_of(first).id == "token-inserted"
 
 
 def test_no_pin_is_in_an_argument_or_environment_of_any_process(
@@ -236,7 +237,7 @@ def test_an_imported_key_is_wiped_in_the_agent(
         importing.import_identity(session, holder, "Sample")
         process = agents.agent(token)._process
         assert process is not None
-        needle = bytes(each ^ MASK for each in whole)
+        needle = bytes(byte ^ MASK for byte in whole)
         assert scope["scan"](process.pid, needle) == 0
 
 
@@ -251,8 +252,6 @@ def test_secrets_do_not_show_in_errors_or_reprs() -> None:
 def test_making_a_key_may_take_longer_than_a_listing(
     contrary: Contrary, contrary_token: Token, tmp_path: Path
 ) -> None:
-    from fieldkit.token import protocol
-
     deadlines: dict[type, float] = {protocol.List: 2.0, protocol.GenerateKey: 60.0}
     with Agents([contrary.path], tmp_path / "slow", deadlines=deadlines) as running:
         with running.session(running.find(contrary_token.serial), pin()) as session:
@@ -266,21 +265,35 @@ def test_making_a_key_may_take_longer_than_a_listing(
 def test_opensc_is_told_of_puks_unless_somebody_settled_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fieldkit.token import opensc
-
     monkeypatch.delenv("OPENSC_CONF", raising=False)
     theirs = tmp_path / "theirs.conf"
     theirs.write_text("app default {\n\tdebug = 0;\n}\n")
-    monkeypatch.setattr(opensc, "LINUX", theirs)
-    made = opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path)
-    text = Path(made["OPENSC_CONF"]).read_text()
+    monkeypatch.setattr(quirks, "LINUX", theirs)
+
+    def configuration(module: str = "/usr/lib/opensc-pkcs11.so") -> str | None:
+        return process.environment(quirks.of_file(module), tmp_path).get("OPENSC_CONF")
+
+    made = configuration()
+    assert made is not None
+    text = Path(made).read_text()
     assert text.startswith(theirs.read_text())
     assert "set_pin_in_unlogged_session" in text
-    assert opensc.environment("/usr/lib/libother.so", tmp_path) == {}
+    assert configuration("/usr/lib/libother.so") is None
     theirs.write_text("user_pin_unblock_style = none;")
-    assert opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path) == {}
+    assert configuration() is None
     monkeypatch.setenv("OPENSC_CONF", str(theirs))
-    assert opensc.environment("/usr/lib/opensc-pkcs11.so", tmp_path) == {}
+    assert configuration() == str(theirs)
+
+
+def test_a_quirk_that_a_profile_names_reaches_the_module_whatever_its_file_is_called(
+    contrary: Contrary, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    traits = TokenTraits(quirks=(quirks.QUIRKS["opensc-puk"],))
+    for known, expected in ({}, False), ({contrary.path: traits}, True):
+        with Agents([contrary.path], logs, traits=known) as running:
+            assert running.tokens()
+        assert (logs / "opensc.conf").exists() == expected
 
 
 def crashed(process: subprocess.Popen[bytes], folder: Path) -> bytes:

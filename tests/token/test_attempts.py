@@ -8,21 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from fieldkit.action.token_access import open_agents
 from fieldkit.certificate.identity import Identity
 from fieldkit.home import Home
+from fieldkit.journal.entry import Draft
+from fieldkit.journal.export import export
 from fieldkit.journal.store import Store
+from fieldkit.profile.load import load
 from fieldkit.secret import Secret
-from fieldkit.token import errors, guard, importing, initialisation, pins
+from fieldkit.sync.bundle import make
+from fieldkit.sync.opening import open_bundle
+from fieldkit.token import attempts, errors, guard, importing, initialisation, pins
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import Attempts, identify, recorded
 from fieldkit.token.model import Token
 from tests.conftest import Run
+from tests.sync.conftest import Office
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
 
 WRONG = "111222"
@@ -62,14 +70,14 @@ class Others:
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for _ in range(programs)
         ]
-        for each in running:
-            assert each.stdout is not None
-            assert each.stdout.readline() == "ready\n"
-        for each in running:
-            assert each.stdin is not None
-            each.stdin.write("\n")
-            each.stdin.flush()
-        return [line for each in running for line in each.communicate(timeout=120)[0].split()]
+        for program in running:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "ready\n"
+        for program in running:
+            assert program.stdin is not None
+            program.stdin.write("\n")
+            program.stdin.flush()
+        return [line for program in running for line in program.communicate(timeout=120)[0].split()]
 
     def logins(self) -> int:
         """How many logins reached the module."""
@@ -258,11 +266,11 @@ def test_a_full_disk_counts_on_for_tokens_that_were_seen_and_for_one_that_was_no
             agents.session(contrary_token, pin(WRONG))
         assert agents.find(contrary_token.serial).pin_state == "low"
         contrary.behave(f"serial {b'another one'.hex()}", "clear-flags 70000")
-        other = next(each for each in agents.tokens() if each.initialized)
+        other = next(listed for listed in agents.tokens() if listed.initialized)
         assert other.pin_state == "ok"
         with pytest.raises(errors.PinIncorrect):
             agents.session(other, pin(WRONG))
-        assert next(each for each in agents.tokens() if each.initialized).pin_state == "low"
+        assert next(listed for listed in agents.tokens() if listed.initialized).pin_state == "low"
 
 
 def test_a_disk_that_refuses_the_count_lets_no_pin_pass(
@@ -416,56 +424,6 @@ def test_another_environment_of_the_account_has_no_count_of_its_own(
     assert seen == ["pin-incorrect", "pin-incorrect", "pin-final-try"]
 
 
-@pytest.fixture
-def somebody(state_folder: Path) -> int:
-    """An account that becomes root; the number of it. Its home is beside this account's."""
-    if os.geteuid() != 0:
-        pytest.skip("only root was somebody else before")
-    (state_folder.parents[3] / "1").mkdir()
-    return 1
-
-
-def test_root_counts_with_whoever_became_root(
-    contrary_token: Token, state_folder: Path, somebody: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Attempts().held(identify(contrary_token)) as held:
-        held.add(so=False)
-    monkeypatch.setenv("SUDO_UID", str(somebody))
-    with Attempts().held(identify(contrary_token)) as held:
-        assert held.failures(so=False) == 1
-        held.add(so=False)
-        assert held.failures(so=False) == 2
-    assert count(contrary_token) == 2
-    theirs = state_folder.parents[3] / str(somebody) / ".local" / "state" / "fieldkit" / "pin-attempts"
-    assert Attempts(theirs).count(identify(contrary_token)).pin == 1, "without sudo it counts on there"
-    with Attempts().held(identify(contrary_token)) as held:
-        held.clear(so=False)
-    assert count(contrary_token) == 0
-    monkeypatch.delenv("SUDO_UID")
-    assert count(contrary_token) == 0
-
-
-@pytest.mark.parametrize("state", ["no home", "led elsewhere"])
-def test_where_the_count_of_whoever_became_root_is_not_known_any_try_may_be_the_last(
-    contrary_token: Token,
-    state_folder: Path,
-    somebody: int,
-    monkeypatch: pytest.MonkeyPatch,
-    state: str,
-    tmp_path: Path,
-) -> None:
-    home = state_folder.parents[3] / str(somebody)
-    if state == "no home":
-        home.rmdir()
-    else:
-        (home / ".local").symlink_to(tmp_path)
-    monkeypatch.setenv("SUDO_UID", str(somebody))
-    assert Attempts().count(identify(contrary_token)).of(so=False) is None
-    with Attempts().held(identify(contrary_token)) as held:
-        assert held.failures(so=False) is None
-    assert not (tmp_path / "state").exists()
-
-
 def with_certificate(agents: Agents, token: Token, identity: Identity) -> Token:
     with agents.session(token, pin()) as session:
         importing.import_identity(session, identity, "SAMPLE")
@@ -501,29 +459,6 @@ def test_the_count_of_a_user_pin_ends_when_the_token_is_initialised(
     assert (made.pin_state, made.so_pin_state) == ("ok", "ok")
 
 
-def test_a_token_is_known_again_by_a_certificate_of_its_own_and_not_by_an_authority_s(
-    contrary_token: Token, identity: MakeIdentity
-) -> None:
-    one, other = identity("rsa:2048"), identity("ec:p256")
-    (authority,) = one.chain
-    with Attempts().held(identify(contrary_token, [one.certificate, authority])) as held:
-        held.add(so=False)
-        held.add(so=True)
-    with Attempts().held(identify(contrary_token, [other.certificate, authority])) as held:
-        held.clear(so=False, everywhere=True)
-    assert count(contrary_token) == 1
-    renamed = msgspec.structs.replace(contrary_token, manufacturer="Another name", raw_label=b"Another")
-    with Attempts().held(identify(renamed, [one.certificate, other.certificate])) as held:
-        held.clear(so=False)
-    assert count(contrary_token) == 0
-    with Attempts().held(identify(contrary_token)) as held:
-        held.clear(so=True)
-    assert Attempts().count(identify(contrary_token)).so == 1, "whether it was this one nobody can tell"
-    with Attempts().held(identify(contrary_token)) as held:
-        held.clear(so=True, everywhere=True)
-    assert Attempts().count(identify(contrary_token)).so == 0
-
-
 def test_no_count_is_written_into_a_store(
     fieldkit: Run, contrary_token: Token, contrary: Contrary, home: Home, tmp_path: Path
 ) -> None:
@@ -541,7 +476,7 @@ def test_no_count_is_written_into_a_store(
 
 def listed(contrary: Contrary, agents: Agents, *rules: str) -> Token:
     contrary.behave("clear-flags 70000", *rules)
-    return next(each for each in agents.tokens() if each.initialized)
+    return next(listed for listed in agents.tokens() if listed.initialized)
 
 
 def test_one_serial_number_in_two_spellings_is_one_token(
@@ -558,8 +493,8 @@ def test_one_token_through_two_modules_that_name_its_maker_differently_has_one_c
     contrary: Contrary, contrary_agents: Agents, contrary_token: Token
 ) -> None:
     other = msgspec.structs.replace(contrary_token, manufacturer="Another name for it")
-    for each in (contrary_token, other):
-        with Attempts().held(identify(each)) as held:
+    for name in (contrary_token, other):
+        with Attempts().held(identify(name)) as held:
             held.add(so=False)
     assert contrary_agents.find(contrary_token.serial).pin_state == "final"
     with Attempts().held(identify(contrary_token)) as held:
@@ -661,3 +596,39 @@ def test_many_stores_do_not_fill_the_count(tmp_path: Path, contrary_token: Token
     with attempts.held(identify(contrary_token)) as held:
         held.add(so=False)
     assert count(contrary_token) == 2
+
+
+def test_the_count_travels_in_no_bundle_and_no_export(
+    softhsm: str, token: Token, home: Home, state_folder: Path, tmp_path: Path
+) -> None:
+    with Store.open(home.store) as store:
+        store.append(Draft(kind="note", visit="v1", item="i1", value="a day's work"))
+        head = store.head()
+    with (
+        open_agents(home, load(home), named=[softhsm], store=lambda: Store.open(home.store)) as agents,
+        pytest.raises(errors.PinIncorrect),
+    ):
+        agents.session(agents.find(token.serial), pin(WRONG))
+    identity = identify(token)
+    (counted,) = state_folder.rglob(identity.shared)
+    marks = [
+        identity.shared.encode(),
+        identity.own.encode(),
+        attempts.TABLE.encode(),
+        counted.parent.name.encode(),
+    ]
+    assert any(mark in counted.read_bytes() for mark in marks)
+    assert agents.attempts.count(identity).pin == 1
+
+    offices = Office(), Office()
+    with Store.open(home.store) as store:
+        assert store.head() == head, "nothing is written where it would be sent from"
+        made = make(store, 1, head.seq, [office.key for office in offices], tmp_path / "out")
+    opened = open_bundle(made.path, offices[0].identity, into=tmp_path / "in")
+    export(home.store, tmp_path / "store.zip")
+    with zipfile.ZipFile(tmp_path / "store.zip") as archive:
+        exported = [name.encode() + archive.read(name) for name in archive.namelist()]
+    kept = [path.read_bytes() for path in home.path.rglob("*") if path.is_file()]
+    for content in (*opened.entries, *exported, *kept):
+        assert not any(mark in content for mark in marks)
+    assert opened.files == {}

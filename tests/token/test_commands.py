@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def test_nothing_is_initialised_unseen(desk: Desk) -> None:
     ran = desk("token", "init", "--label", "Sample", "--so-pin-file", desk.secret(SO_PIN))
     assert (ran.status, ran.error["code"]) == (3, "not-consented")
     assert any("empty token in slot" in line for line in ran.error["plan"])
-    assert not any(each["initialized"] for each in desk("token", "list").result)
+    assert not any(listed["initialized"] for listed in desk("token", "list").result)
 
 
 def test_two_empty_tokens_are_told_apart_by_the_slot(contrary_desk: Desk, desk: Desk) -> None:
@@ -245,7 +246,7 @@ def test_watch_prints_one_line_for_each_change(
     try:
         seen = []
         changes = (json.loads(line)["result"] for line in watching.stdout)
-        real = (each for each in changes if each["token"]["model"] == "PKCS#15 emulated")
+        real = (change for change in changes if change["token"]["model"] == "PKCS#15 emulated")
         card.insert()
         seen.append(next(real))
         card.remove()
@@ -255,8 +256,8 @@ def test_watch_prints_one_line_for_each_change(
     finally:
         watching.terminate()
         watching.wait(20)
-    assert [each["change"] for each in seen] == ["inserted", "removed", "inserted"]
-    assert len({each["token"]["serial"] for each in seen}) == 1
+    assert [change["change"] for change in seen] == ["inserted", "removed", "inserted"]
+    assert len({change["token"]["serial"] for change in seen}) == 1
 
 
 def test_a_certificate_file_is_imported_listed_exported_and_removed(
@@ -274,7 +275,10 @@ def test_a_certificate_file_is_imported_listed_exported_and_removed(
     assert (done["label"], len(done["chain"]), done["resumed"]) == ("Cán bộ", 1, False)
     again = desk(*import_, "--yes")
     assert (again.status, again.error["code"]) == (3, "duplicate-key")
-    held = {each["id"]: each["has_private_key"] for each in desk("certificate", "list", serial).result}
+    held = {
+        certificate["id"]: certificate["has_private_key"]
+        for certificate in desk("certificate", "list", serial).result
+    }
     assert held.pop(done["id"])
     assert list(held.values()) == [False]
     desk("certificate", "export", serial, "--out", out)
@@ -335,8 +339,9 @@ def test_a_request_is_made_and_its_certificate_joined(
 @pytest.fixture
 def sample_issuer(tmp_path: Path) -> Callable[[bytes], bytes]:
     from fieldkit.sample import authority
+    from tests.issuing import sign_csr
 
-    return authority.create(tmp_path / "authority", key="ec:p256").sign_csr
+    return partial(sign_csr, authority.create(tmp_path / "authority", key="ec:p256"))
 
 
 def test_no_secret_is_in_the_log_the_store_or_an_argument(desk: Desk, home: Home, tmp_path: Path) -> None:
@@ -398,7 +403,7 @@ def test_a_named_module_that_fails_is_named_although_others_show_tokens(desk: De
     nowhere = str(tmp_path / "nowhere.so")
     ran = desk("token", "list", "--module", nowhere)
     assert (ran.status, ran.error["code"], ran.error["module"]) == (4, "module-missing", nowhere)
-    assert serial in {each["serial"] for each in ran.error["tokens"]}
+    assert serial in {listed["serial"] for listed in ran.error["tokens"]}
 
 
 @pytest.mark.parametrize(("rule", "status", "code"), [("crash C_GetSlotList 0", 5, "module-crashed")])
@@ -425,14 +430,14 @@ def test_a_module_of_a_profile_that_fails_is_told_beside_the_tokens_of_the_other
     (profiles / "opensc.yaml").write_text(f"{head}modules:\n  linux:\n    - {{path: {broken}}}{rest}")
     ran = desk("token", "list")
     assert ran.status == 0, ran.out
-    assert [each["code"] for each in ran.document["problems"]] == ["module-unusable"]
+    assert [problem["code"] for problem in ran.document["problems"]] == ["module-unusable"]
 
 
 def test_a_relative_module_is_the_file_it_names_here(desk: Desk, fieldkit: Run, tmp_path: Path) -> None:
     (tmp_path / "own.so").symlink_to(desk.module)
     ran = fieldkit("token", "list", "--json", "--module", "own.so")
     assert ran.status == 0, ran.out
-    assert {each["module"] for each in ran.result} == {str(tmp_path / "own.so")}
+    assert {listed["module"] for listed in ran.result} == {str(tmp_path / "own.so")}
 
 
 def test_labels_steer_no_terminal(contrary_desk: Desk, fieldkit: Run) -> None:
@@ -455,13 +460,13 @@ def test_the_command_line_leaves_a_token_alone_that_only_its_issuer_initialises(
     profiles.mkdir(parents=True)
     text = (shipped("profiles") / "tokens" / "softhsm2.yaml").read_text()
     (profiles / "softhsm2.yaml").write_text(text.replace("init: true", "init: false"))
-    slot = next(each["slot"] for each in desk("token", "list").result if each["initialized"])
+    slot = next(listed["slot"] for listed in desk("token", "list").result if listed["initialized"])
     ran = desk(
         "token", "init", "--label", "Mine", "--slot", str(slot), "--yes",
         "--so-pin-file", desk.secret(SO_PIN), "--pin-file", desk.secret(PIN),
     )  # fmt: skip
     assert (ran.status, ran.error["code"]) == (3, "initialise-not-allowed")
-    assert [each["label"] for each in desk("token", "list").result if each["initialized"]] == ["Sample"]
+    assert [listed["label"] for listed in desk("token", "list").result if listed["initialized"]] == ["Sample"]
 
 
 def test_tokens_are_listed_and_signed_with_where_the_home_cannot_be_written(
@@ -470,7 +475,7 @@ def test_tokens_are_listed_and_signed_with_where_the_home_cannot_be_written(
     serial = desk.ready()
     shutil.rmtree(home.path, ignore_errors=True)
     home.path.write_text("no folder")
-    assert serial in {each["serial"] for each in desk("token", "list").result}
+    assert serial in {listed["serial"] for listed in desk("token", "list").result}
     change = ("token", "change-pin", serial, "--yes", "--pin-file", desk.secret(PIN), "--new-pin-file")
     assert desk(*change, desk.secret("864209")).result["pin_state"] == "ok"
 

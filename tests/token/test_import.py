@@ -155,7 +155,8 @@ def calls_of_an_import(contrary: Contrary, agents: Agents, token: Token, holder:
         importing.import_identity(session, holder, "Sample")
         count = contrary.counted()
         session.destroy(
-            [each.handle for each in session.list_keys()] + [each.handle for each in session.certificates()]
+            [key.handle for key in session.list_keys()]
+            + [certificate.handle for certificate in session.certificates()]
         )
     return count
 
@@ -202,7 +203,8 @@ def outcome_of_a_failure(
             there = len(session.list_keys()) + len(session.certificates())
             assert there == (4 if settled.completed else 0), number
         session.destroy(
-            [each.handle for each in session.list_keys()] + [each.handle for each in session.certificates()]
+            [key.handle for key in session.list_keys()]
+            + [certificate.handle for certificate in session.certificates()]
         )
     return outcome
 

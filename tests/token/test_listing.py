@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.token import errors, guard, initialisation, process, uri
+from fieldkit.token import errors, guard, initialisation, module_file, uri
 from fieldkit.token.agents import Agents
 from fieldkit.token.model import Token
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
@@ -46,7 +46,7 @@ def test_an_unknown_name_is_an_error_that_says_what_to_do(agents: Agents) -> Non
 
 
 def test_two_tokens_of_one_label_must_be_told_apart(agents: Agents, token: Token) -> None:
-    blank = next(each for each in agents.tokens() if not each.initialized)
+    blank = next(listed for listed in agents.tokens() if not listed.initialized)
     initialisation.initialise(agents, blank, token.label, pin(SO_PIN), pin())
     with pytest.raises(errors.TokenAmbiguous) as caught:
         agents.find(token.label)
@@ -58,7 +58,7 @@ def test_one_token_through_two_modules_is_shown_once_with_both_named(
     contrary: Contrary, softhsm: str, tmp_path: Path, token: Token
 ) -> None:
     with Agents([softhsm, contrary.path], tmp_path / "logs") as both:
-        found = [each for each in both.tokens() if each.initialized]
+        found = [listed for listed in both.tokens() if listed.initialized]
     assert [each.serial for each in found] == [token.serial]
     assert found[0].modules == (softhsm, contrary.path)
 
@@ -115,7 +115,7 @@ def test_a_module_that_hangs_does_not_hold_up_the_others(
     with Agents([contrary.path, softhsm], tmp_path / "logs") as both:
         first = next(iter(both.listings()))
         assert (first.module, first.problem) == (softhsm, None)
-        assert token.serial in [each.serial for each in first.tokens]
+        assert token.serial in [listed.serial for listed in first.tokens]
         assert both.find(token.serial).uri == token.uri
 
 
@@ -159,13 +159,13 @@ def test_a_missing_module_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
-        (b"just text", "?"),
-        (b"", "?"),
-        (b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x03\x00\x03\x00" + bytes(40), "elf x86 32"),
-        (b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\xf3\x00" + bytes(40), "elf riscv64 64"),
-        (b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0\x4c\x01" + bytes(30), "pe x86 32"),
-        (b"MZ" + bytes(58) + (2**31).to_bytes(4, "little"), "?"),
-        (b"\xcf\xfa\xed\xfe\x07\x00\x00\x01" + bytes(20), "mach-o x86_64 64"),
+        (b"just text", "unknown"),
+        (b"", "unknown"),
+        (b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x03\x00\x03\x00" + bytes(40), "elf x86 32-bit"),
+        (b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\xf3\x00" + bytes(40), "elf riscv 64-bit"),
+        (b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0\x4c\x01" + bytes(30), "pe x86 32-bit"),
+        (b"MZ" + bytes(58) + (2**31).to_bytes(4, "little"), "unknown"),
+        (b"\xcf\xfa\xed\xfe\x07\x00\x00\x01" + bytes(20), "mach-o x86_64 64-bit"),
     ],
 )
 def test_a_file_that_this_machine_cannot_load_is_not_loaded(
@@ -330,10 +330,10 @@ def test_a_module_that_others_may_change_is_given_no_pin_of_an_ordinary_user_who
     module.parent.mkdir(parents=True)
     shutil.copy(softhsm, module)
     with ordinary_user():
-        process.inspect(str(module), named=True)
+        module_file.inspect(str(module), named=True)
     opening(module)
     with ordinary_user(), pytest.raises(errors.ModuleUnusable, match="others may change") as refused:
-        process.inspect(str(module), named=True)
+        module_file.inspect(str(module), named=True)
     assert "--module" not in str(refused.value.hint), "naming it does not help"
 
 

@@ -10,8 +10,10 @@ from fieldkit.secret import Secret
 from fieldkit.token import errors, pins
 from fieldkit.token.agents import Agents
 from fieldkit.token.attempts import identify
+from fieldkit.token.kinds import TokenTraits
 from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules
+from fieldkit.token.quirks import QUIRKS
 from tests.token.conftest import PIN, SO_PIN, Contrary, pin
 
 LOW, FINAL, LOCKED, TO_BE_CHANGED = 0x10000, 0x20000, 0x40000, 0x80000
@@ -76,7 +78,7 @@ def test_a_module_whose_flags_never_change_is_guarded_by_the_local_count(
 
 
 def test_a_profile_with_more_tries_is_warned_later(softhsm: str, tmp_path: Path, token: Token) -> None:
-    with Agents([softhsm], tmp_path / "logs", tries={softhsm: 10}) as agents:
+    with Agents([softhsm], tmp_path / "logs", traits={softhsm: TokenTraits(tries=10)}) as agents:
         for _ in range(3):
             with pytest.raises(errors.PinIncorrect):
                 agents.session(token, pin("111222"))
@@ -135,6 +137,20 @@ def test_a_delivery_pin_is_a_state_of_its_own_and_can_be_changed(
     pins.change_pin(contrary_agents, found, pin(), pin("864209"))
     contrary.behave()
     contrary_agents.session(found, pin("864209")).close()
+
+
+def test_a_token_known_to_answer_a_wrong_pin_with_a_general_error_has_refused_the_pin(
+    contrary: Contrary, contrary_token: Token, tmp_path: Path
+) -> None:
+    contrary.behave("fail C_Login 0 5")  # CKR_GENERAL_ERROR
+    traits = TokenTraits(wrong_pin=QUIRKS["wrong-pin-general-error"].wrong_pin)
+    kinds: tuple[dict[str, TokenTraits], ...] = ({}, {contrary.path: traits})
+    for number, known in enumerate(kinds, 1):
+        with Agents([contrary.path], tmp_path / "logs", traits=known) as running:
+            with pytest.raises(errors.PinIncorrect if known else errors.ModuleFault) as caught:
+                running.session(contrary_token, pin())
+            assert caught.value.data["counted"]
+            assert counted(running, contrary_token) == number
 
 
 def test_an_empty_pin_is_never_sent(
@@ -227,7 +243,7 @@ def test_no_log_holds_a_pin(agents: Agents, token: Token, tmp_path: Path) -> Non
     pins.unblock(agents, token, pin(SO_PIN), pin("135790"))
     for log in (tmp_path / "logs").iterdir():
         text = log.read_text()
-        assert not any(each in text for each in (PIN, SO_PIN, "998877", "864209", "135790"))
+        assert not any(secret in text for secret in (PIN, SO_PIN, "998877", "864209", "135790"))
 
 
 def test_a_secret_is_not_wiped_by_a_session_that_borrowed_it(agents: Agents, token: Token) -> None:

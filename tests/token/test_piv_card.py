@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.text import nfc
 from fieldkit.token import errors, importing, pins, proof
 from fieldkit.token.agents import Agents
-from fieldkit.token.attempts import identify
+from fieldkit.token.attempts import HeldCount, identify
 from fieldkit.token.watch import watch
 from tests.conftest import Run
 from tests.token.conftest import PIN, inserted, pin
@@ -107,6 +108,40 @@ def test_a_signature_that_needs_the_pin_again_is_not_made_on_the_last_try_unaske
         with pytest.raises(errors.PinFinalTry):
             session.sign(second.id, "ECDSA_SHA256", b"data")
     assert card.attempts() == 0
+
+
+def test_a_last_try_that_was_confirmed_at_the_login_is_not_confirmed_for_a_later_signature(
+    card: PivCard, card_agents: Agents
+) -> None:
+    token = inserted(card, card_agents)
+    for _ in range(2):
+        with pytest.raises(errors.PinIncorrect):
+            card_agents.session(card_agents.find(token.serial), pin("111111"))
+    with card_agents.session(token, pin(), confirmed_last_try=True) as session:
+        second = session.certificates()[1]
+        session.sign(second.id, "ECDSA_SHA256", b"data")
+        with card_agents.attempts.held(identify(token)) as held:  # another window uses up the tries meanwhile
+            held.add(so=False)
+            held.add(so=False)
+        card.seen.clear()
+        with pytest.raises(errors.PinFinalTry):
+            session.sign(second.id, "ECDSA_SHA256", b"data")
+    assert card.attempts() == 0
+
+
+def test_where_nothing_can_be_counted_one_confirmation_is_enough_to_sign(
+    card: PivCard, card_agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = inserted(card, card_agents)
+    monkeypatch.setattr(HeldCount, "add", refuse_to_count)
+    with card_agents.session(token, pin(), confirmed_last_try=True) as session:
+        second = session.certificates()[1]
+        assert session.sign(second.id, "ECDSA_SHA256", b"data")
+        assert session.sign(second.id, "ECDSA_SHA256", b"data")
+
+
+def refuse_to_count(held: HeldCount, *, so: bool) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_wrong_pin_costs_one_attempt_on_the_card_and_no_more(card: PivCard, card_agents: Agents) -> None:
@@ -204,10 +239,10 @@ def test_a_card_that_takes_no_private_key_names_the_way_out(
 ) -> None:
     token = inserted(card, card_agents)
     with card_agents.session(token, pin()) as session:
-        before = {each.sha256 for each in session.certificates()}
+        before = {certificate.sha256 for certificate in session.certificates()}
         with pytest.raises(errors.KeyImportRefused) as caught:
             importing.import_identity(session, identity("ec:p384"), "Sample")
-        assert {each.sha256 for each in session.certificates()} == before
+        assert {certificate.sha256 for certificate in session.certificates()} == before
     assert "certificate request" in str(caught.value.hint)
 
 
@@ -226,7 +261,7 @@ def test_what_another_program_writes_onto_the_card_is_read(
         capture_output=True,
     )
     with Agents(card_agents.modules, tmp_path / "logs") as fresh, fresh.session(fresh.tokens()[0]) as session:
-        found = [each.der for each in session.certificates()]
+        found = [certificate.der for certificate in session.certificates()]
     assert certificate in found
 
 

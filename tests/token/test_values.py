@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from fieldkit.errors import Misused
 from fieldkit.home import Home
 from fieldkit.profile.load import load
+from fieldkit.profile.model import Module, Modules, NamedQuirk, PinPolicy, QuirkId, TokenProfile
 from fieldkit.secret import Secret
-from fieldkit.token import guard, header, protocol, uri
-from fieldkit.token.model import Token
-from fieldkit.token.policy import PinRules, for_profile
+from fieldkit.text import Words
+from fieldkit.token import guard, kinds, library, protocol, quirks, uri
+from fieldkit.token.errors import InitialisationNotAllowed
+from fieldkit.token.model import Token, Unblock
+from fieldkit.token.policy import PinRules, rules_of
 
 MAGIC = [b"", b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe"]
 FLAGS = st.integers(0, 2**24 - 1)
@@ -103,7 +107,7 @@ def test_a_count_of_wrong_pins_never_makes_a_state_look_better(
 def test_any_file_has_a_header_or_none(tmp_path: Path, content: bytes, magic: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(magic + content)
-    assert header.read(path).kind in ("", "elf", "pe", "mach-o")
+    assert library.read_header(path).format in ("unknown", "elf", "pe", "mach-o")
 
 
 @given(st.lists(st.binary(max_size=300), max_size=4), st.binary(max_size=2000))
@@ -112,7 +116,7 @@ def test_what_goes_through_the_pipe_comes_out_and_secrets_stay_apart(
 ) -> None:
     pipe = io.BytesIO()
     request = protocol.Sign(1, "ab", "ECDSA", data)
-    protocol.write(pipe, request, [Secret(each) for each in secrets])
+    protocol.write(pipe, request, [Secret(secret) for secret in secrets])
     pipe.seek(0)
     found = protocol.read_request(pipe)
     assert found is not None
@@ -150,24 +154,89 @@ def test_a_rule_names_the_code_it_is_about(so: bool) -> None:
     rules = PinRules(forbidden=("97531864",), guessable=False)
     check = rules.so_check(one) if so else rules.check(one)
     for typed in ("1", "ế" * 8, "97531864", "12ab34cd", "77777777", "12345678"):
-        said = str(check(Secret(typed)))
-        assert ("SO PIN" in said) == so, said
+        complaint = str(check(Secret(typed)))
+        assert ("SO PIN" in complaint) == so, complaint
 
 
 def test_a_token_that_nobody_knows_gets_the_strictest_rules() -> None:
     known = load(Home(Path("/nowhere"))).tokens
-    rules = for_profile(None, known.values())
+    rules = rules_of((), known.values())
     check = rules.check(token(pin_min=4, pin_max=32))
-    strictest = max(known.values(), key=lambda each: (each.pin_policy.min, len(each.pin_policy.classes)))
+    strictest = max(
+        known.values(), key=lambda profile: (profile.pin_policy.min, len(profile.pin_policy.classes))
+    )
     assert rules.min >= strictest.pin_policy.min
     assert set(rules.classes) >= set(strictest.pin_policy.classes)
     for typed in ("77777777", "12345678", "abcd1234", "Abc123", "1234567890"):
         assert check(Secret(typed)) is not None, typed
     assert check(Secret("Hoa7Sen9")) is None
-    assert for_profile(known["softhsm2"]).check(token(pin_min=4, pin_max=32))(Secret("2468")) is None
+    assert rules_of([known["softhsm2"]]).check(token(pin_min=4, pin_max=32))(Secret("2468")) is None
 
 
 def test_rules_are_strict_unless_a_profile_says_otherwise() -> None:
     check = PinRules().check(token(pin_min=4, pin_max=32))
     assert check(Secret("77777777")) is not None
     assert check(Secret("23456789")) is not None
+
+
+def test_of_two_kinds_of_token_the_strictest_rules_hold() -> None:
+    lax = PinPolicy(min=4, max=6, guessable=True, delivery=("Trial12",))
+    demanding = PinPolicy(min=7, max=16, classes=("upper", "digit"), delivery=("Deliver1",))
+    softhsm2 = load(Home(Path("/nowhere"))).tokens["softhsm2"]
+    two = [msgspec.structs.replace(softhsm2, pin_policy=pin_policy) for pin_policy in (lax, demanding)]
+    for rules in (rules_of(two), rules_of(two[::-1])):
+        check = rules.check(token())
+        for typed, words in (
+            ("Abc12", "7 to 7"),
+            ("Abcdef12", "7 to 7"),
+            ("abcdef1", "capital"),
+            ("Abcdefg", "a digit"),
+            ("Trial12", "delivered"),
+        ):
+            assert words in str(check(Secret(typed))), typed
+        assert check(Secret("Hoa7Sen")) is None
+        assert set(rules.forbidden) == {"Trial12", "Deliver1"}
+        assert not rules.guessable
+
+
+def test_every_quirk_that_a_profile_can_name_is_acted_on_and_each_has_a_name() -> None:
+    assert set(quirks.QUIRKS) == set(get_args(QuirkId))
+    assert all(quirk != quirks.Quirk() for quirk in quirks.QUIRKS.values())
+
+
+def test_the_quirks_of_a_profile_lie_over_what_else_it_says_and_several_profiles_add_up(
+    tmp_path: Path,
+) -> None:
+    module = tmp_path / "module.so"
+    module.touch()
+    softhsm2 = load(Home(Path("/nowhere"))).tokens["softhsm2"]
+
+    def kind(*named: QuirkId, tries: int = 0, unblock: Unblock = "unknown") -> TokenProfile:
+        return msgspec.structs.replace(
+            softhsm2,
+            modules=Modules(*[(Module(str(module)),)] * 3),
+            pin_policy=PinPolicy(tries=tries, unblock=unblock),
+            quirks=tuple(NamedQuirk(name, Words("", "")) for name in named),
+        )
+
+    def traits(*profiles: TokenProfile) -> kinds.TokenTraits:
+        return kinds.traits(profiles)[str(module)]
+
+    assert (traits(kind()).tries, traits(kind()).wrong_pin, traits(kind()).unblock) == (
+        3,
+        frozenset(),
+        "unknown",
+    )
+    assert traits(kind(tries=10)).tries == 10
+    assert traits(kind("tries-differ", tries=10)).tries == 3
+    assert traits(kind("tries-differ", tries=2)).tries == 2
+    assert traits(kind(tries=10), kind(tries=5), kind()).tries == 5
+    assert traits(kind(unblock="puk"), kind()).unblock == "puk"
+    vague = kind("wrong-pin-general-error")
+    assert "CKR_GENERAL_ERROR" in traits(vague, vague).wrong_pin
+    assert traits(vague, kind()).wrong_pin == frozenset(), "whose error it is nobody can tell"
+    one = token(modules=(str(module),))
+    kinds.may_initialise(one, [kind()])
+    for own, expected in ((kind("personalised"), kind()), (kind(), kind("personalised"))):
+        with pytest.raises(InitialisationNotAllowed):
+            kinds.may_initialise(one, [own], expected)

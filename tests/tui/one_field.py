@@ -35,11 +35,11 @@ class FieldRoom(FieldkitScreen[None]):
         super()._begin()
         self.status("ready")
 
-    asked = 0
+    answers = 0
 
     def action_submit(self) -> None:
-        self.asked += 1
-        self.status(f"value {self.asked}: {self.query_one(TextField).value!a}")
+        self.answers += 1
+        self.status(f"value {self.answers}: {self.query_one(TextField).value!a}")
 
 
 class FieldApp(FieldkitApp):

@@ -48,7 +48,7 @@ async def _drawn(home: Home, visit: str) -> str:
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(100):
             await pilot.pause(0.05)
-            if app.room is not None and not app.room.holding and "17" in app.room.status_text:
+            if app.front is not None and not app.front.holding and "17" in app.front.status_text:
                 break
         return app.export_screenshot(title="fieldkit")
 

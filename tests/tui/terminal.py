@@ -32,10 +32,10 @@ class Pty:
         self.received = 0
         self.raw = bytearray()
         self.status: int | None = None
-        given = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
+        variables = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
         self._pid, self._file = pty.fork()
         if self._pid == 0:
-            os.execvpe(sys.executable, [sys.executable, *arguments], given)
+            os.execvpe(sys.executable, [sys.executable, *arguments], variables)
         self.resize(columns, rows)
 
     def __enter__(self) -> Pty:

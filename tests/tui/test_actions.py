@@ -9,41 +9,41 @@ import pytest
 
 import fieldkit.tui.screens
 from fieldkit import i18n
+from fieldkit.text_output import STATUSES
 from fieldkit.tui.actions import ACTIONS, bindings, key_name, listing
 from fieldkit.tui.app import FieldkitApp
 from fieldkit.tui.screens.frame import FieldkitScreen
-from fieldkit.tui.terminal.signs import STATUSES
 from fieldkit.visit.model import STATES
 from tests.tui.conftest import Person, Play
 
 
-def rooms() -> list[type[FieldkitScreen[object]]]:
+def screens() -> list[type[FieldkitScreen[object]]]:
     """Every screen there is."""
     for module in pkgutil.iter_modules(fieldkit.tui.screens.__path__):
         importlib.import_module(f"fieldkit.tui.screens.{module.name}")
-    found, todo = [], [FieldkitScreen]
+    leaves, todo = [], [FieldkitScreen]
     while todo:
-        room = todo.pop()
-        todo += room.__subclasses__()
-        if room.__module__.startswith("fieldkit.") and not room.__subclasses__():
-            found.append(room)
-    return found  # type: ignore[return-value]
+        screen = todo.pop()
+        todo += screen.__subclasses__()
+        if screen.__module__.startswith("fieldkit.") and not screen.__subclasses__():
+            leaves.append(screen)
+    return leaves  # type: ignore[return-value]
 
 
-def bound(room: type[FieldkitScreen[object]]) -> set[str]:
+def bound(screen: type[FieldkitScreen[object]]) -> set[str]:
     """The actions that a screen's keys are bound to."""
-    own = [each for each in room.mro() if each.__module__.startswith("fieldkit.")]
-    theirs = [binding for each in own for binding in each.__dict__.get("BINDINGS", ())]
+    own = [base for base in screen.mro() if base.__module__.startswith("fieldkit.")]
+    theirs = [binding for base in own for binding in base.__dict__.get("BINDINGS", ())]
     return {binding.action.partition("(")[0] for binding in theirs}
 
 
-@pytest.mark.parametrize("room", rooms(), ids=lambda room: room.__name__)
-def test_every_bound_action_is_done_by_its_screen(room: type[FieldkitScreen[object]]) -> None:
-    assert all(hasattr(room, f"action_{action}") for action in bound(room))
+@pytest.mark.parametrize("screen", screens(), ids=lambda screen: screen.__name__)
+def test_every_bound_action_is_done_by_its_screen(screen: type[FieldkitScreen[object]]) -> None:
+    assert all(hasattr(screen, f"action_{action}") for action in bound(screen))
 
 
 def test_every_action_is_bound_somewhere() -> None:
-    everywhere = bound(FieldkitApp).union(*map(bound, rooms()))  # type: ignore[arg-type]
+    everywhere = bound(FieldkitApp).union(*map(bound, screens()))  # type: ignore[arg-type]
     assert {action.id for action in ACTIONS} <= everywhere
 
 
@@ -105,5 +105,5 @@ def test_the_key_bar_fits_eighty_columns_in_both_languages_and_keeps_help_and_es
 def test_states_have_words_of_their_own_in_both_languages() -> None:
     for words in (*STATES.values(), STATUSES):
         for language in i18n.LANGUAGES:
-            said = [message.render(language) for message in words.values()]
-            assert len(set(said)) == len(said)
+            rendered = [message.render(language) for message in words.values()]
+            assert len(set(rendered)) == len(rendered)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from fieldkit import errors
+from fieldkit.errors import as_error
 from fieldkit.finding import Finding
 from fieldkit.operator import Option, Plan, Progress, Question, SecretRequest, existing_file
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said
-from fieldkit.tui.faults import as_error
 from fieldkit.tui.runner import RunningWork, WorkStopped
 from fieldkit.tui.screens.operator import ScreenOperator
 from fieldkit.tui.screens.work import WorkScreen
@@ -30,7 +30,7 @@ PLAN = Plan(
 ERASE = Plan(title=M("Erase the token"), steps=(M("Everything on it goes."),), confirm="MAU-01")
 
 
-class AskRoom(WorkScreen):
+class AskScreen(WorkScreen):
     """A screen that does what the test tells it to."""
 
     def ended(self, outcome: Any, error: Exception | None) -> None:
@@ -49,9 +49,9 @@ def asked(play: Play, asking: Asking, answer: Callable[[Person], Awaitable[None]
 
     async def story(person: Person) -> None:
         await person.see("There is no visit yet.")
-        room = AskRoom()
-        await person.app.push_screen(room)
-        room.do("the work", work)
+        screen = AskScreen()
+        await person.app.push_screen(screen)
+        screen.do("the work", work)
         await answer(person)
         if got:
             await person.see("ended")
@@ -112,7 +112,7 @@ def test_a_new_secret_is_masked_typed_twice_and_checked(play: Play) -> None:
 
     async def answer(person: Person) -> None:
         await person.see("New PIN", "Once more")
-        for first, again, said in (
+        for first, again, complaint in (
             ("1234", "1234", "At least six digits."),
             ("123456", "123465", "The two entries differ."),
         ):
@@ -122,7 +122,7 @@ def test_a_new_secret_is_masked_typed_twice_and_checked(play: Play) -> None:
             shown = await person.see("••••")
             assert first not in shown
             await person.press("enter")
-            await person.see(said)
+            await person.see(complaint)
         await person.type("246810")
         await person.press("tab")
         await person.type("246810")
@@ -203,19 +203,19 @@ def test_findings_and_progress_are_told_from_any_thread_progress_twice_a_second_
         await asyncio.to_thread(busy)
         return 1
 
-    told: list[str] = []
+    statuses: list[str] = []
 
     async def answer(person: Person) -> None:
-        room = person.app.room
-        assert room is not None
-        say = room.status
-        room.status = lambda text: (told.append(str(text)), say(text))[1]  # type: ignore[method-assign]
+        screen = person.app.front
+        assert screen is not None
+        say = screen.status
+        screen.status = lambda text: (statuses.append(str(text)), say(text))[1]  # type: ignore[method-assign]
         await person.see("Copying")
         await person.see("ended 1" if False else "ended")
-        assert str(person.app.told[-1]) == "It was copied."
+        assert str(person.app.history[-1]) == "It was copied."
 
     asked(play, asking, answer)
-    assert 1 <= sum("Copying" in text for text in told) <= 3
+    assert 1 <= sum("Copying" in text for text in statuses) <= 3
 
 
 def test_work_that_blocks_its_thread_does_not_hold_up_the_screen(play: Play) -> None:
@@ -274,8 +274,8 @@ def test_a_fault_is_told_without_its_values() -> None:
     try:
         raise ValueError(pin)
     except ValueError as error:
-        told = as_error(error)
-    assert told.status == 5
-    assert pin not in " ".join(told.lines()) + told.detail
-    assert told.hint is not None
-    assert told.unchanged is not None
+        shown = as_error(error)
+    assert shown.status == 5
+    assert pin not in " ".join(shown.lines()) + shown.detail
+    assert shown.hint is not None
+    assert shown.unchanged is not None

@@ -20,8 +20,8 @@ PASTE = b"\x1b[200~%s\x1b[201~"
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Pty]:
     root = str(Path(__file__).parent.parent.parent)
-    global asked
-    asked = 0
+    global answers
+    answers = 0
     with Pty([FIELD], {"PYTHONPATH": python_path(root)}) as terminal:
         terminal.wait_for("ready")
         yield terminal
@@ -35,18 +35,18 @@ def field(shared: Pty) -> Pty:
     return shared
 
 
-asked = 0
+answers = 0
 
 
 def value(field: Pty) -> str:
-    """What the field holds, as the program itself says when it is asked with Enter."""
-    global asked
-    asked += 1
+    """What the field holds, as the program itself says when it is answers with Enter."""
+    global answers
+    answers += 1
     field.send(b"\r")
-    shown = field.wait_for(f"value {asked}: ")
-    found = ast.literal_eval(shown.split(f"value {asked}: ")[1].splitlines()[0])
-    assert isinstance(found, str)
-    return found
+    shown = field.wait_for(f"value {answers}: ")
+    value = ast.literal_eval(shown.split(f"value {answers}: ")[1].splitlines()[0])
+    assert isinstance(value, str)
+    return value
 
 
 def unikey(text: str, backspace: bytes) -> list[bytes]:
@@ -109,10 +109,10 @@ def test_a_byte_that_is_not_utf8_is_dropped_said_and_survived(field: Pty) -> Non
 
 
 def test_keys_typed_right_after_enter_come_after_it(field: Pty) -> None:
-    global asked
-    asked += 1
+    global answers
+    answers += 1
     field.send(b"first\rmore")
-    field.wait_for(f"value {asked}: 'first'")
+    field.wait_for(f"value {answers}: 'first'")
     assert value(field) == "firstmore"
 
 

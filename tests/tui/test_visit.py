@@ -69,9 +69,9 @@ def test_every_kind_of_item_is_answered_by_keys_alone(
         await person.see("Saved: Photo", "5/5  ready")
 
     play(story, visit=visit)
-    found = stored(home, visit)
-    assert found.state == "ready"
-    answers: dict[str, Any] = dict(found.answers)
+    finished = stored(home, visit)
+    assert finished.state == "ready"
+    answers: dict[str, Any] = dict(finished.answers)
     assert answers.pop("photo")["name"] == "ảnh chụp.jpg"
     assert answers == {
         "present": "yes",
@@ -134,6 +134,26 @@ def test_drafts_that_cannot_be_read_are_said_and_kept(play: Play, home: Home, vi
     play(lambda person: person.see("What was typed and not saved yet cannot be read"), visit=visit)
     (kept,) = folder.glob("drafts-*.damaged")
     assert kept.read_bytes() == b'{"name": "Nguy'
+
+
+def test_what_is_typed_into_a_store_that_can_only_be_read_is_said_not_to_be_kept(
+    play: Play, home: Home, visit: str
+) -> None:
+    async def story(person: Person) -> None:
+        await person.see("▕ Is somebody there?")
+        await go(person, "Name")
+        await person.press("enter")
+        await person.type("Nguyễn Th")
+        await person.press("escape")
+        await person.see("could not be kept", "Another fieldkit has this store open")
+        await person.press("escape")
+        await person.see("draft, not saved", "Esc Back")
+        await person.press("escape")
+        await person.see("fieldkit: visits", "read only")
+
+    with Store.open(home.store):
+        play(story, visit=visit)
+    assert not (home.visit(visit) / "drafts.json").exists()
 
 
 def test_what_applies_changes_with_the_answers(play: Play, visit: str) -> None:

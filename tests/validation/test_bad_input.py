@@ -18,7 +18,8 @@ from fieldkit.errors import FieldkitError
 from fieldkit.pdf.byte_ranges import signed_ranges
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
-from fieldkit.validation import independent, quorum
+from fieldkit.validation import quorum
+from fieldkit.validation.judges import JUDGES, Case
 from fieldkit.validation.validate import validate
 from tests.conftest import Run
 from tests.pki import Pki, SoftwareSigner, TimestampAuthority
@@ -277,5 +278,6 @@ def test_a_file_that_changes_while_it_is_judged_is_told(
 def test_no_judge_passes_what_is_no_pdf(tmp_path: Path) -> None:
     path = tmp_path / "noise.pdf"
     path.write_bytes(os.urandom(4000))
-    for judge in (lambda: independent.pdfsig(path, ()), lambda: independent.mutool(path)):
-        assert all(check.severity != "pass" for check in judge())
+    for judge in JUDGES:
+        if not judge.opens_locked:  # which fieldkit has to take apart first
+            assert all(finding.severity != "pass" for finding in judge.judge(Case(path)))

@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from fieldkit.finding import Finding, Severity
 from fieldkit.signature import sign
-from fieldkit.validation import independent, quorum
+from fieldkit.text import M
+from fieldkit.validation import quorum
 from fieldkit.validation.judgement import Judgement, Policy
+from fieldkit.validation.judges import JUDGES, judge
+from fieldkit.validation.judges.judge import Case, Judge
 from tests.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
 
 
@@ -83,13 +87,38 @@ def test_a_judge_that_cannot_be_started_is_not_said_to_have_been_stopped(
 def test_a_judge_that_comes_to_no_end_is_stopped_and_named(
     pki: Pki, signed: Path, front: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(independent, "PATIENCE", 1.0)
+    monkeypatch.setattr(judge, "PATIENCE", 1.0)
     program(front, "mutool", "#!/bin/sh\nexec sleep 60\n")
     found = quorum.judge(signed, pki.anchors, pki.crls())
     verdict, said = word(found, "mutool-integrity")
     assert verdict == "not-checked"
     assert "mutool came to no end" in said
     assert found.verdict == "pass", "silence is no verdict"
+
+
+class FarAwayJudge(Judge):
+    """A further judge, whose name has the sign that separates the words of ids."""
+
+    name = program = "far-away-judge"
+    package = "far-away"
+
+    def examine(self, program: str, case: Case) -> list[Finding]:
+        unchanged = self.run(program, str(case.path)).status == 0
+        return [self.integrity("pass" if unchanged else "fail", M("{judge} said so.", judge=self.name))]
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(0, "pass"), (1, "fail")])
+def test_a_further_judge_is_a_row_of_the_table_whatever_its_name(
+    pki: Pki, signed: Path, front: Path, monkeypatch: pytest.MonkeyPatch, status: int, verdict: str
+) -> None:
+    program(front, "far-away-judge", f"#!/bin/sh\nexit {status}\n")
+    monkeypatch.setattr(quorum, "JUDGES", (*JUDGES, FarAwayJudge()))
+    judged = quorum.judge(signed, pki.anchors, pki.crls())
+    (own,) = [finding for finding in judged.checks if finding.judge == "far-away-judge"]
+    (agreement,) = [finding for finding in judged.checks if finding.id == "agreement"]
+    assert (own.severity, agreement.severity, judged.verdict) == (verdict, verdict, verdict)
+    assert f"far-away-judge: {verdict}" in agreement.detail
+    assert quorum.integrity_words(judged.checks)["far-away-judge"] == verdict
 
 
 def test_a_judge_that_is_missing_says_what_to_install(
@@ -186,3 +215,17 @@ def test_nobody_is_asked_over_the_network_without_having_been_told_to(
     server.server_close()
     assert asked == []
     assert judged.verdict == "pass", judged.checks
+
+
+def test_a_judge_whose_name_has_a_dash_keeps_its_word_under_its_whole_name() -> None:
+    def word(id: str, judge: str, severity: Severity) -> Finding:
+        return Finding(id, severity, M("A word."), judge=judge)
+
+    checks = [
+        word("dss-demo-integrity", "dss-demo", "pass"),
+        word("dss-demo-integrity", "dss-demo", "fail"),
+        word("dss-integrity", "dss", "pass"),
+        word("dss-demo-path", "dss-demo", "pass"),
+        word("other-integrity", "other", "not-checked"),
+    ]
+    assert quorum.integrity_words(checks) == {"dss-demo": "fail", "dss": "pass"}

@@ -18,9 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fieldkit.home import Home, shipped
 from fieldkit.pdf.errors import TimestampFailed
-from fieldkit.sample import authority, issue, services
+from fieldkit.sample import authority, issue
 from fieldkit.sample.authority import IssuedCertificate, SampleAuthority
-from fieldkit.sample.services import SampleServices
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Level
 from fieldkit.signature.signer import HttpTimeStamper
@@ -29,8 +28,11 @@ from fieldkit.validation.judgement import Judgement, Policy
 from fieldkit.validation.online import Online
 from fieldkit.validation.trust import certificates, trust
 from fieldkit.validation.validate import validate
+from tests import services
 from tests.conftest import Run
+from tests.issuing import expired, revoke
 from tests.pki import Pki, SoftwareSigner
+from tests.services import SampleServices
 
 DAY = timedelta(days=1)
 
@@ -114,7 +116,7 @@ def test_a_timestamp_with_a_certificate_for_something_else_proves_nothing(
 
 
 def test_a_timestamp_of_an_expired_authority_proves_nothing(running: SampleServices, letter: Path) -> None:
-    running.stamper = running.authority.expired(purposes=("timestamp",), usage=("digital_signature",))
+    running.stamper = expired(running.authority, purposes=("timestamp",), usage=("digital_signature",))
     found = judged(running, stamped(running, letter))
     (check,) = [each for each in found.signatures[0].checks if each.id == "timestamp"]
     assert check.severity == "not-checked"
@@ -125,7 +127,7 @@ def test_a_timestamp_of_a_revoked_authority_makes_the_verdict_no(
     running: SampleServices, letter: Path
 ) -> None:
     path = stamped(running, letter)
-    running.authority.revoke(running.authority.signer("tsa").certificate.public_bytes(Encoding.DER))
+    revoke(running.authority, running.authority.signer("tsa").certificate.public_bytes(Encoding.DER))
     found = judged(running, path)
     assert (found.verdict, words(found)["timestamp-revocation"]) == ("fail", "fail")
 
@@ -219,7 +221,7 @@ def test_a_signer_revoked_after_the_timestamp_was_good_when_it_signed(
     person = running.authority.issue(key="ec:p256")
     plain, proven = letter.with_name("plain.pdf"), stamped(running, letter, issued=person)
     sign.sign(letter, plain, signer_of(person))
-    running.authority.revoke(person.certificate, since=datetime.now(UTC) + timedelta(minutes=1))
+    revoke(running.authority, person.certificate, since=datetime.now(UTC) + timedelta(minutes=1))
     later = datetime.now(UTC) + timedelta(minutes=9)
     assert words(judged(running, plain, at=later))["revocation"] == "fail"
     assert words(judged(running, proven, at=later))["revocation"] == "pass"
@@ -233,7 +235,7 @@ def test_the_network_settles_what_is_open_by_ocsp(running: SampleServices, lette
     sign.sign(letter, other, signer_of(bad))
     offline = judged(running, path, crls=own.crls[:1])
     asked = judged(running, path, crls=own.crls[:1], network=online)
-    own.revoke(bad.certificate)
+    revoke(own, bad.certificate)
     revoked = judged(running, other, crls=own.crls[:1], network=online)
     assert (offline.verdict, asked.verdict, revoked.verdict) == ("indeterminate", "pass", "fail")
     assert {each.outcome for each in online.asked} == {"ok"}

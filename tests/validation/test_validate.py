@@ -15,7 +15,7 @@ from fieldkit.errors import FieldkitError
 from fieldkit.profile.rules import RuleSet, StampRule
 from fieldkit.signature import sign
 from fieldkit.signature.sign import Reserved
-from fieldkit.stamp import place
+from fieldkit.stamp import place, placement
 from fieldkit.stamp.place import Place
 from fieldkit.stamp.stamp import draw
 from fieldkit.text import Words
@@ -267,11 +267,11 @@ RULES = RuleSet(
 def spots(letter: Path) -> tuple[Place, Place]:
     """Where the rules want the person's stamp and the seal."""
     pages = place.pages(letter)
-    person, named = place.for_rule(
+    person, named = placement.for_rule(
         RULES.stamps[0], pages, name="Nguyễn Thị Mẫu", title="TRƯỞNG CƠ QUAN THƯỜNG TRÚ"
     )
     assert named
-    return person, place.for_rule(RULES.stamps[1], pages, person=person)[0]
+    return person, placement.for_rule(RULES.stamps[1], pages, person=person)[0]
 
 
 def moved(spot: Place, across: int, up: int = 0) -> Place:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
-from fieldkit.journal.entry import Draft, Entry
+from fieldkit.journal.entry import KINDS, Draft, Entry, EntryKind
 from fieldkit.text import M
-from fieldkit.visit.fold import fold
+from fieldkit.visit.fold import HANDLERS, fold
 from fieldkit.visit.model import AnsweredItem, StepAttempt
 from fieldkit.visit.visits import Visits
 from tests.visit.conftest import BUREAU, Steps, about, item, step
@@ -138,3 +139,8 @@ def test_every_record_that_was_made_is_told(visits: Visits, begin: Begin) -> Non
         visits.recorded(visit, made, "")
         visits.amend(visit, "lại")
     assert [record.name for record in visits.load(visit).records] == ["one", "two"]
+
+
+def test_every_kind_of_entry_has_its_traits_and_those_of_a_visit_are_counted() -> None:
+    assert set(get_args(EntryKind)) == set(KINDS)
+    assert {kind for kind, traits in KINDS.items() if traits.visit} == set(HANDLERS)

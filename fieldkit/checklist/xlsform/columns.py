@@ -14,12 +14,12 @@ Texts for people (label, hint, constraint_message, fk::title, fk::form) take `::
 from __future__ import annotations
 
 import re
-from typing import Literal
 
-from fieldkit.checklist.model import Choice
+from fieldkit.i18n import LANGUAGES
 from fieldkit.text import Words
 
-Language = Literal["vi", "en"]
+HEADINGS = {code: f"{LANGUAGES[code].english} ({code})" for code in Words.__struct_fields__}
+"""What follows the `::` of a text's column, by the languages that forms hold texts in."""
 
 SHEETS = ("survey", "choices", "settings")
 REFUSED_SHEETS = ("external_choices", "entities", "osm")  # they change what is asked
@@ -74,12 +74,6 @@ LEFT_LOOKS = re.compile(
 )
 
 PICTURE = ("jpg", "jpeg", "png", "webp", "heic")
-YES_NO = "yesno"
-YES_NO_LIST = (
-    Choice("yes", Words("Có", "Yes")),
-    Choice("no", Words("Không", "No")),
-    Choice("n/a", Words("Không áp dụng", "Not applicable")),
-)
 
 _SAME = {
     "relevance": "relevant",
@@ -90,22 +84,15 @@ _SAME = {
     "id_string": "form_id",
     "title": "form_title",
 }
-_LANGUAGES: dict[str, Language] = {
-    "vi": "vi",
-    "vi-vn": "vi",
-    "vie": "vi",
-    "vietnamese": "vi",
-    "tiếng việt": "vi",
-    "tieng viet": "vi",
-    "việt": "vi",
-    "en": "en",
-    "en-us": "en",
-    "en-gb": "en",
-    "eng": "en",
-    "english": "en",
-    "tiếng anh": "en",
-    "tieng anh": "en",
-    "anh": "en",
+_CODES = {
+    spelling: code
+    for code in HEADINGS
+    for spelling in (
+        code,
+        LANGUAGES[code].name.lower(),
+        LANGUAGES[code].english.lower(),
+        *LANGUAGES[code].spellings,
+    )
 }
 _LANGUAGE = re.compile(r"(?P<name>[^()]*?)\s*(?:\((?P<code>[A-Za-z-]+)\))?")
 
@@ -122,13 +109,13 @@ def column(heading: str) -> tuple[str, str | None]:
     return name, "::".join(parts[1:]) or None
 
 
-def language(written: str) -> Language | None:
-    """The language of "Vietnamese (vi)", "vi", "Tiếng Việt", "English"…; None where it is another."""
+def language(written: str) -> str | None:
+    """The code of "Vietnamese (vi)", "vi", "Tiếng Việt", "English"…; None where it is another."""
     match = _LANGUAGE.fullmatch(written.strip())
     if match is None:
         return None
     name, code = match["name"].lower(), (match["code"] or "").lower()
-    named, coded = _LANGUAGES.get(name), _LANGUAGES.get(code)
+    named, coded = _CODES.get(name), _CODES.get(code)
     if code:
         return coded if named in (coded, None) else None
     return named

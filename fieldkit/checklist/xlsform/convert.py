@@ -1,7 +1,7 @@
 """XLSForm in and out: a workbook made into a checklist's file, a checklist made into a workbook.
 
-    xlsform ─> form_reading ─> form_lists ─> form_table ─> workbook      (in; what is known: form_columns)
-            └> form_writing                                (out)
+    convert ─> reading ─> choices ─> table ─> workbook      (in; what is known: columns)
+            └> writing                                      (out)
 
 Only whole files appear under their names, and none is replaced unless that is asked for.
 """
@@ -12,13 +12,15 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from fieldkit.checklist.errors import FileExists
 from fieldkit.checklist.load import parse
 from fieldkit.checklist.model import Checklist
 from fieldkit.checklist.xlsform.reading import WorkbookForm, read_form
 from fieldkit.checklist.xlsform.writing import write
-from fieldkit.checklist.yaml_text import yaml_text
 from fieldkit.text import M
 
 __all__ = ["WorkbookForm", "export_form", "import_form", "read_form", "save"]
@@ -39,7 +41,7 @@ def save(form: WorkbookForm, name: str, target: Path, replace: bool = False) -> 
 
     :raises FileExists: `target` is there, and `replace` was not asked for.
     """
-    text = f"# {' '.join(name.split())}\n{yaml_text(form.checklist)}"
+    text = f"# {' '.join(name.split())}\n{_yaml_text(form.checklist)}"
     made = parse(text, str(target))
     _put(target, replace, lambda part: part.write_text(text, encoding="utf-8", newline="\n"))
     return made
@@ -69,3 +71,36 @@ def _put(target: Path, replace: bool, fill: Callable[[Path], object]) -> None:
         part = Path(folder) / target.name
         fill(part)
         os.replace(part, target)
+
+
+def _yaml_text(checklist: Checklist) -> str:
+    """The YAML that a person goes on with, its sections last; reading it gives the same checklist."""
+    import yaml
+
+    shape = msgspec.to_builtins(checklist)
+    shape["sections"] = shape.pop("sections")
+    return str(yaml.dump(_plain(shape), Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=100))
+
+
+def _plain(shape: Any) -> Any:
+    """The same without what stands for nothing: no hint, no title of a paper form."""
+    if isinstance(shape, dict):
+        return {key: _plain(value) for key, value in shape.items() if value is not None}
+    if isinstance(shape, list | tuple):
+        return [_plain(part) for part in shape]
+    return shape
+
+
+def _dumper() -> Any:
+    import yaml
+
+    class Written(yaml.SafeDumper):
+        """Lists are indented under their key, and nothing is written by reference."""
+
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            super().increase_indent(flow, False)
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    return Written

@@ -11,10 +11,12 @@ from typing import Any, get_args
 import msgspec
 
 from fieldkit.checklist.errors import FormInvalid, FormProblem
+from fieldkit.checklist.kinds import KINDS, ROLES, YES_NO, Choice, Item
 from fieldkit.checklist.load import Place, wrong
-from fieldkit.checklist.model import ROLES, Checklist, Choice, Finish, Item, Kind, Paper, Section
-from fieldkit.checklist.xlsform.choices import ChoiceLists, lists
+from fieldkit.checklist.model import Checklist, Finish, Paper, Section
+from fieldkit.checklist.xlsform.choices import ListedChoice, lists
 from fieldkit.checklist.xlsform.columns import (
+    HEADINGS,
     LEFT_LOOKS,
     LEFT_SETTINGS,
     LEFT_TYPES,
@@ -23,9 +25,6 @@ from fieldkit.checklist.xlsform.columns import (
     SETTINGS,
     SHEETS,
     SURVEY,
-    YES_NO,
-    YES_NO_LIST,
-    Language,
     column,
     language,
 )
@@ -40,20 +39,7 @@ CONFIRMED = Choice("OK", Words(vi="Đã xác nhận", en="Confirmed"))
 _SELECT = re.compile(
     r"(?P<how>select[_ ]one|select1|select[_ ]multiple)\s+(?P<list>\S+)(?P<more>\s.*)?", re.I
 )
-_SIMPLE: dict[str, Kind] = {
-    "text": "text",
-    "string": "text",
-    "integer": "number",
-    "int": "number",
-    "decimal": "number",
-    "date": "date",
-    "image": "file",
-    "photo": "file",
-    "file": "file",
-    "note": "note",
-    "acknowledge": "choice",
-    "trigger": "choice",
-}
+_KINDS = {question: name for name, kind in KINDS.items() for question in kind.questions}
 _BEGIN, _END = "begin group", "end group"
 _GROUP_TAKES = ("type", "name", "label", "relevant", "appearance")
 _SMART = str.maketrans("‘’“”", "''\"\"")  # Excel and Word put them in the place of straight quotes
@@ -86,8 +72,8 @@ class _Reader:
         self._problems: list[FormProblem] = []
         self._left: list[FormProblem] = []
         self._places: dict[Place, FormProblem] = {}
-        self._default: Language | None = None
-        self._lists: dict[str, list[ChoiceLists]] = {}
+        self._default: str | None = None
+        self._lists: dict[str, list[ListedChoice]] = {}
         self._asked: set[str] = set()
         self._sections: list[Section] = []
         self._items: list[Item] = []
@@ -130,7 +116,7 @@ class _Reader:
 
     def _settings(self) -> dict[str, Any]:
         stem = self._path.stem
-        head: dict[str, Any] = {"id": _name(stem), "version": "1", "title": Words(vi=stem, en=stem)}
+        head: dict[str, Any] = {"id": _name(stem), "version": "1", "title": Words.same(stem)}
         sheet = self._sheets.get("settings")
         if sheet is None or not sheet.rows:
             return head
@@ -140,7 +126,11 @@ class _Reader:
             if column(heading)[0] == "default_language" and written.lower() not in ("", "default"):
                 self._default = language(written)
                 if self._default is None:
-                    message = M("`{language}` is neither Vietnamese nor English.", language=written)
+                    message = M(
+                        "`{language}` is none of the languages of forms: {known}.",
+                        language=written,
+                        known=", ".join(HEADINGS.values()),
+                    )
                     self._problems.append(sheet.problem(row.number, at, message))
         table = Table(sheet, (*SETTINGS, *LEFT_SETTINGS), self._default, self._problems)
         rows = list(table.rows())
@@ -160,8 +150,8 @@ class _Reader:
                 row.number, table.at("form_title"), M("A text does not show the answer of an item: ${…}.")
             )
         if plain or spoken:
-            shown = spoken or Words(vi=plain, en=plain)
-            head["title"] = Words(vi=plain or shown.vi, en=shown.en)
+            shown = spoken or Words.same(plain)
+            head["title"] = msgspec.structs.replace(shown, vi=plain or shown.vi)
         if plain and table.speaks("fk::title", "vi") and spoken and spoken.vi != plain:
             message = M("The title is here twice, and not the same; leave `fk::title` in Vietnamese out.")
             table.wrong(row.number, table.at("form_title"), message)
@@ -225,14 +215,13 @@ class _Reader:
             message = M("A group in a group: a checklist has sections, and none in another.")
             table.wrong(row.number, table.at("type"), message)
         self._close()
-        allowed = set(_GROUP_TAKES)
-        for name, at in table.filled(row, [each for each in SURVEY if each not in allowed]):
+        for name, at in table.filled(row, [heading for heading in SURVEY if heading not in _GROUP_TAKES]):
             table.wrong(row.number, at, M("A group takes no `{column}`.", column=name))
         label = self._named(table, row)
         self._looks(table, row, text=False)
         section = Section(
             table.word(row, "name") or "?",
-            label or Words("?", "?"),
+            label or Words.same("?"),
             (),
             relevant=self._condition(table, row, "relevant"),
         )
@@ -243,7 +232,7 @@ class _Reader:
         self._open = (table, row, section)
 
     def _end(self, table: Table, row: SheetRow) -> None:
-        for name, at in table.filled(row, [each for each in SURVEY if each not in ("type", "name")]):
+        for name, at in table.filled(row, [heading for heading in SURVEY if heading not in ("type", "name")]):
             table.wrong(row.number, at, M("The end of a group takes no `{column}`.", column=name))
         named = table.word(row, "name")
         if self._open is None or not self._open[2].id:
@@ -258,7 +247,7 @@ class _Reader:
             return
         table, row, section = self._open
         if not section.id:
-            taken = {each.id for each in self._sections}
+            taken = {section.id for section in self._sections}
             number = next(n for n in range(1, 9999) if f"part_{n}" not in taken)
             section = msgspec.structs.replace(section, id=f"part_{number}")
             self._mark(("sections", len(self._sections)), table, row, "type")
@@ -310,14 +299,14 @@ class _Reader:
     def _answered(self, table: Table, row: SheetRow, written: str, place: Place) -> dict[str, Any] | None:
         """What a row's type makes of its item; None after a problem."""
         select = _SELECT.fullmatch(written)
-        kind: str | None = "select" if select else _SIMPLE.get(written.lower())
+        kind: str | None = "select" if select else _KINDS.get(written.lower())
         if kind is None:
             message = M("The type `{type}` is not known to fieldkit.", type=written)
             table.wrong(row.number, table.at("type"), message)
             return None
         procedure, own = table.word(row, "fk::procedure"), table.word(row, "fk::kind")
-        if own and not (select and own == YES_NO):
-            message = M("`fk::kind` is {known}, on a question of type select_one.", known=YES_NO)
+        if own and not (select and own == "yesno"):
+            message = M("`fk::kind` is {known}, on a question of type select_one.", known="yesno")
             table.wrong(row.number, table.at("fk::kind"), message)
             return None
         more: dict[str, Any] = {"kind": kind}
@@ -355,17 +344,19 @@ class _Reader:
             message = M("The type `{type}` is not known to fieldkit.", type=select[0])
             table.wrong(row.number, table.at("type"), message)
             return None
-        choice_listses = self._lists.get(select["list"])
+        rows = self._lists.get(select["list"])
         self._asked.add(select["list"])
-        if choice_listses is None:
+        if rows is None:
             message = M("The sheet choices has no list `{list}`.", list=select["list"])
             table.wrong(row.number, table.at("type"), message)
             return None
-        many = "multiple" in select["how"].lower()
+        several = "multiple" in select["how"].lower()
+        choices = tuple(listed.choice for listed in rows)
         if own:
-            if many or tuple(choice_lists.choice for choice_lists in choice_listses) != YES_NO_LIST:
+            if several or choices != YES_NO:
                 known = ", ".join(
-                    f"{choice.value} ({choice.label.vi}, {choice.label.en})" for choice in YES_NO_LIST
+                    f"{choice.value} ({', '.join(msgspec.structs.astuple(choice.label))})"
+                    for choice in YES_NO
                 )
                 table.wrong(
                     row.number,
@@ -373,12 +364,11 @@ class _Reader:
                     M("A list for `fk::kind` yesno has just these values and words: {known}.", known=known),
                 )
                 return None
-            return more | {"kind": "yesno"}
-        for c, each in enumerate(choice_listses):
-            self._places[(*place, "choices", c, "value")] = each.value
-            self._places[(*place, "choices", c, "label")] = each.label
-        kind = "choices" if many else "choice"
-        return more | {"kind": kind, "choices": tuple(choice_lists.choice for choice_lists in choice_listses)}
+            return more | {"kind": own}
+        for c, listed in enumerate(rows):
+            self._places[(*place, "choices", c, "value")] = listed.value
+            self._places[(*place, "choices", c, "label")] = listed.label
+        return more | {"kind": "choices" if several else "choice", "choices": choices}
 
     def _condition(self, table: Table, row: SheetRow, name: str) -> str:
         return table.text(row, name).translate(_SMART)

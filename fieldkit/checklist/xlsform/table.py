@@ -1,6 +1,6 @@
 """A sheet of an XLSForm by its columns: texts by language; a cell in a column that nobody knows is a problem.
 
-What the rows mean is in `form_reading`.
+What the rows mean is in `reading`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fieldkit.checklist.errors import FormProblem
-from fieldkit.checklist.xlsform.columns import SPOKEN, Language, column, language
+from fieldkit.checklist.xlsform.columns import HEADINGS, SPOKEN, column, language
 from fieldkit.checklist.xlsform.workbook import SheetRow, Worksheet
 from fieldkit.text import M, Message, Words
 
@@ -17,12 +17,12 @@ class Table:
     """The rows of a sheet, by the columns fieldkit knows."""
 
     def __init__(
-        self, sheet: Worksheet, known: Collection[str], default: Language | None, problems: list[FormProblem]
+        self, sheet: Worksheet, known: Collection[str], default: str | None, problems: list[FormProblem]
     ) -> None:
         self.sheet = sheet
         self._problems = problems
         self._columns: dict[str, int] = {}
-        self._spoken: dict[str, dict[Language, int]] = {}
+        self._spoken: dict[str, dict[str, int]] = {}
         self._unknown: dict[int, str] = {}
         plain: dict[str, int] = {}
         for at, heading in sheet.headings.items():
@@ -38,7 +38,7 @@ class Table:
                 self._take(self._columns, name, at, heading)
         for name, at in plain.items():
             taken = self._spoken.setdefault(name, {})
-            free = [each for each in (default, "vi", "en") if each is not None and each not in taken]
+            free = [code for code in (default, *HEADINGS) if code is not None and code not in taken]
             if free:
                 taken[free[0]] = at
             else:
@@ -65,7 +65,7 @@ class Table:
         """Whether the sheet has that column, in whatever language."""
         return name in self._columns or bool(self._spoken.get(name))
 
-    def speaks(self, name: str, spoken: Language) -> bool:
+    def speaks(self, name: str, spoken: str) -> bool:
         """Whether the sheet has that column in that language."""
         return spoken in self._spoken.get(name, {})
 
@@ -82,10 +82,10 @@ class Table:
         return self.text(row, name).strip()
 
     def words(self, row: SheetRow, name: str) -> Words | None:
-        """The row's text in both languages; where the form has one only, it stands for both."""
+        """The row's text by language; one that the form has not is read in another."""
         columns = self._spoken.get(name, {})
-        found = {each: row.cells[at] for each, at in columns.items() if at in row.cells}
-        if not found:
+        texts = {code: row.cells[at] for code, at in columns.items() if at in row.cells}
+        if not texts:
             return None
         for at in columns.values():
             if at not in row.cells:
@@ -93,8 +93,8 @@ class Table:
                 self.wrong(row.number, at, message)
             elif "${" in row.cells[at]:
                 self.wrong(row.number, at, M("A text does not show the answer of an item: ${…}."))
-        either = next(iter(found.values()))
-        return Words(vi=found.get("vi", either), en=found.get("en", either))
+        either = next(iter(texts.values()))
+        return Words(*(texts.get(code, either) for code in HEADINGS))
 
     def filled(self, row: SheetRow, names: Collection[str]) -> Iterator[tuple[str, int]]:
         """Which of these columns the row has something in, and where."""

@@ -115,7 +115,7 @@ def _unreadable(path: Path, message: Message, detail: str = "") -> FormUnreadabl
 
 
 def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
-    found: dict[str, Worksheet] = {}
+    sheets: dict[str, Worksheet] = {}
     problems: list[FormProblem] = []
     for sheet in book.worksheets:
         name = sheet.title.strip().lower()
@@ -128,17 +128,17 @@ def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[
             raise
         except Exception as error:
             raise _unreadable(path, M("This is not an .xlsx workbook."), type(error).__name__) from None
-        if name in found:
+        if name in sheets:
             problems.append(read_sheet.problem(1, 1, M("The sheet `{name}` is here twice.", name=name)))
         elif name in wanted:
-            found[name] = read_sheet
+            sheets[name] = read_sheet
         elif read_sheet.rows:
             row = read_sheet.rows[0]
             message = M("The sheet `{name}` is not known to fieldkit.", name=name)
             problems.append(read_sheet.problem(row.number, min(row.cells), message))
     if problems:
         raise FormInvalid(problems)
-    return found
+    return sheets
 
 
 class _Reader:
@@ -245,8 +245,8 @@ def _too_large() -> Message:
     return M("A form has at most {rows} rows and {columns} columns.", rows=MOST_ROWS, columns=MOST_COLUMNS)
 
 
-def _whole(given: str | None, otherwise: int) -> int:
-    return int(given) if given and given.isascii() and given.isdigit() and len(given) < 8 else otherwise
+def _whole(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else otherwise
 
 
 def _column(letters: str) -> int:

@@ -12,59 +12,28 @@ from pathlib import Path
 import msgspec
 
 from fieldkit.checklist.errors import FormImpossible
-from fieldkit.checklist.model import Checklist, Choice, Item, Kind
-from fieldkit.checklist.xlsform.columns import YES_NO, YES_NO_LIST
+from fieldkit.checklist.kinds import KINDS, YES_NO, Choice, Item
+from fieldkit.checklist.model import Checklist
+from fieldkit.checklist.xlsform.columns import CHOICES, HEADINGS, SETTINGS, SPOKEN, SURVEY
 from fieldkit.checklist.xlsform.workbook import LONGEST, MOST_ROWS
+from fieldkit.i18n import DEFAULT
 from fieldkit.text import M, Words
 
 Cells = dict[str, str]
 Sheets = dict[str, list[Cells]]
 
-VI, EN = "::Vietnamese (vi)", "::English (en)"
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "survey": (
-        "type",
-        "name",
-        f"label{VI}",
-        f"label{EN}",
-        f"hint{VI}",
-        f"hint{EN}",
-        "required",
-        "relevant",
-        "constraint",
-        f"constraint_message{VI}",
-        f"constraint_message{EN}",
-        "default",
-        "appearance",
-        "fk::kind",
-        "fk::procedure",
-        "fk::with",
-        "fk::accept",
-        "fk::required",
-        "fk::role",
-    ),
-    "choices": ("list_name", "name", f"label{VI}", f"label{EN}"),
-    "settings": (
-        "form_title",
-        "form_id",
-        "version",
-        "default_language",
-        f"fk::title{EN}",
-        f"fk::form{VI}",
-        f"fk::form{EN}",
-        "fk::finish",
-        "fk::paper",
-        "fk::number",
-    ),
-}
-_TYPES: dict[Kind, str] = {
-    "text": "text",
-    "number": "decimal",
-    "date": "date",
-    "file": "file",
-    "note": "note",
-    "procedure": "note",
-}
+
+def _headings(names: tuple[str, ...]) -> tuple[str, ...]:
+    spoken = ([f"{name}::{language}" for language in HEADINGS.values()] for name in names)
+    return tuple(
+        heading
+        for name, languages in zip(names, spoken, strict=True)
+        for heading in (languages if name in SPOKEN else [name])
+        if heading != f"fk::title::{HEADINGS[DEFAULT]}"  # that is `form_title`
+    )
+
+
+COLUMNS = {"survey": _headings(SURVEY), "choices": _headings(CHOICES), "settings": _headings(SETTINGS)}
 
 
 def sheets(checklist: Checklist) -> Sheets:
@@ -83,7 +52,7 @@ def sheets(checklist: Checklist) -> Sheets:
         made["survey"] += [_item(item, yes_no) for item in section.items]
         made["survey"].append({"type": "end_group", "name": section.id})
     if any(item.kind == "yesno" for item in checklist.items()):
-        made["choices"] += _list(yes_no, YES_NO_LIST)
+        made["choices"] += _list(yes_no, YES_NO)
     for item in checklist.items():
         made["choices"] += _list(item.id, item.choices)
     _fits(made)
@@ -118,12 +87,12 @@ def _settings(checklist: Checklist) -> Cells:
         "form_title": checklist.title.vi,
         "form_id": checklist.id,
         "version": checklist.version,
-        "default_language": VI.removeprefix("::"),
+        "default_language": HEADINGS[DEFAULT],
         "fk::finish": checklist.finish or "",
         "fk::paper": checklist.paper or "",
         "fk::number": checklist.number,
     }
-    return cells | {f"fk::title{EN}": checklist.title.en} | _words("fk::form", checklist.form)
+    return cells | _words("fk::title", checklist.title) | _words("fk::form", checklist.form)
 
 
 def _item(item: Item, yes_no: str) -> Cells:
@@ -138,11 +107,11 @@ def _item(item: Item, yes_no: str) -> Cells:
         "fk::role": item.role or "",
     }
     if item.required:
-        cells["fk::required" if item.kind == "procedure" else "required"] = "yes"
+        cells["fk::required" if item.answered_by == "procedure" else "required"] = "yes"
     if item.multiline:
         cells["appearance"] = "multiline"
     if item.kind == "yesno":
-        cells["fk::kind"] = YES_NO
+        cells["fk::kind"] = item.kind
     if item.options:
         cells["fk::with"] = msgspec.json.encode(item.options).decode()
     return (
@@ -154,18 +123,12 @@ def _item(item: Item, yes_no: str) -> Cells:
 
 
 def _type(item: Item, yes_no: str) -> str:
-    match item.kind:
-        case "yesno":
-            return f"select_one {yes_no}"
-        case "choice":
-            return f"select_one {item.id}"
-        case "choices":
-            return f"select_multiple {item.id}"
-    return _TYPES[item.kind]
+    kind = KINDS[item.kind]
+    return f"{kind.question} {item.id if item.choices else yes_no}" if kind.choices(item) else kind.question
 
 
 def _words(name: str, words: Words | None) -> Cells:
-    return {name + VI: words.vi, name + EN: words.en} if words else {}
+    return {f"{name}::{heading}": getattr(words, code) for code, heading in HEADINGS.items()} if words else {}
 
 
 def _list(name: str, choices: tuple[Choice, ...]) -> Iterator[Cells]:
@@ -184,7 +147,7 @@ def _fits(made: Sheets) -> None:
             for heading, text in cells.items():
                 if len(text) > LONGEST:
                     message = M("A text is longer than a cell holds: {start}…", start=text[:60])
-                elif "${" in text and heading.endswith((VI, EN)):
+                elif "${" in text and heading.endswith(tuple(HEADINGS.values())):
                     message = M(
                         "A text with ${{ would be read as an answer in a form: {start}", start=text[:60]
                     )

@@ -158,7 +158,7 @@ class Worker:
         A token without a name or number of its own must be where it was.
         """
         here = self.native.slots()
-        for candidate in sorted(here, key=lambda each: each != slot):
+        for candidate in sorted(here, key=lambda candidate: candidate != slot):
             if candidate != slot and not (initialized and numbered(serial)):
                 continue
             with contextlib.suppress(Rejected):
@@ -175,9 +175,7 @@ class Worker:
         from fieldkit.token.agent.objects import mapper
 
         self._describe(slot, False)
-        token = next(
-            get_slot for get_slot in self._library.get_slots() if get_slot.slot_id == slot
-        ).get_token()
+        token = next(there for there in self._library.get_slots() if there.slot_id == slot).get_token()
         session = token.open(rw=write, attribute_mapper=mapper)
         self._last += 1
         self._sessions[self._last] = _Open(session, slot, self._mechanisms(slot))

@@ -135,7 +135,7 @@ class Cryptoki:
             raise Rejected(rv or 6, "C_GetFunctionList")
         again = POINTER(_FunctionList)()
         self._library.C_GetFunctionList(byref(again))
-        self._own_each = ctypes.addressof(table.contents) != (
+        self._table_is_new = ctypes.addressof(table.contents) != (
             ctypes.addressof(again.contents) if again else 0
         )
         self._table = table.contents
@@ -147,7 +147,7 @@ class Cryptoki:
 
         Its lib object begins with that table's address, and shows it to nobody.
         """
-        if self._own_each:
+        if self._table_is_new:
             address = c_void_p.from_address(id(library) + object.__basicsize__).value
             self._table = _FunctionList.from_address(address or 0)
 
@@ -202,9 +202,6 @@ class Cryptoki:
 
     def set_pin(self, session: int, old: bytearray | None, new: bytearray | None) -> None:
         self._call("C_SetPIN", c_ulong(session), *_pin(old), *_pin(new))
-
-    def close_all(self, slot: int) -> None:
-        self._call("C_CloseAllSessions", c_ulong(slot))
 
     def tolerate_text(self) -> None:
         """Let python-pkcs11 see only UTF-8 in slot and token information.

@@ -5,16 +5,19 @@ Every template is packed once before python-pkcs11 sees it: a value that does no
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pkcs11
+from asn1crypto.core import OctetString
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.attributes import AttributeMapper, handle_bytes, handle_ulong
 from pkcs11.constants import DEFAULT
 from pkcs11.exceptions import PKCS11Error
-from pkcs11.util.ec import encode_ecdsa_signature
+from pkcs11.util.ec import decode_ec_public_key, encode_ecdsa_signature
+from pkcs11.util.x509 import decode_x509_certificate
 
 from fieldkit.token.model import StoredCertificate, StoredKey
 
@@ -48,7 +51,6 @@ OF_KEY = (
     Attribute.EC_POINT,
     Attribute.SENSITIVE,
     Attribute.EXTRACTABLE,
-    Attribute.ALWAYS_AUTHENTICATE,
 )
 
 
@@ -106,13 +108,11 @@ def attributes(stored: Any, wanted: Iterable[Attribute]) -> dict[Attribute, Any]
     try:
         return dict(stored.get_attributes(keys_))
     except PKCS11Error:
-        found = {}
+        readable = {}
         for key in keys_:
-            try:
-                found[key] = stored[key]
-            except NO_ATTRIBUTE:
-                continue
-        return found
+            with contextlib.suppress(*NO_ATTRIBUTE):
+                readable[key] = stored[key]
+        return readable
 
 
 def certificates(session: Any) -> list[StoredCertificate]:
@@ -122,14 +122,14 @@ def certificates(session: Any) -> list[StoredCertificate]:
         for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
         for stored in search(session, {Attribute.CLASS: kind})
     }
-    found = []
+    listed = []
     for stored in search(session, {Attribute.CLASS: ObjectClass.CERTIFICATE}):
         has = attributes(stored, OF_CERTIFICATE)
         der = bytes(has.get(Attribute.VALUE, b""))
         if not der:
             continue
         key_id = bytes(has.get(Attribute.ID, b""))
-        found.append(
+        listed.append(
             StoredCertificate(
                 id=key_id.hex(),
                 label=has.get(Attribute.LABEL, ""),
@@ -139,7 +139,7 @@ def certificates(session: Any) -> list[StoredCertificate]:
                 handle=stored.handle,
             )
         )
-    return found
+    return listed
 
 
 def stored_keys(session: Any) -> list[StoredKey]:
@@ -166,8 +166,8 @@ def wants_pin_each_time(session: Any) -> bool:
 
 def private_key(session: Any, key_id: bytes) -> Any:
     """The private key with this CKA_ID, or None."""
-    found = search(session, {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: key_id})
-    return found[0] if found else None
+    keys = search(session, {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: key_id})
+    return next(iter(keys), None)
 
 
 def sign(key: Any, mechanism: str, data: bytes, offered: Iterable[str], pin: str | None = None) -> bytes:
@@ -234,17 +234,11 @@ UNSAID = (  # what python-pkcs11 would say of a key that is made: some modules t
 
 def create_certificate(session: Any, key_id: bytes, label: str, der: bytes, authority: bool) -> int:
     """Write a certificate; its category too, where the token takes one."""
-    subject, issuer, serial_number = certificate_fields(der)
-    template = {
-        Attribute.CLASS: ObjectClass.CERTIFICATE,
-        Attribute.CERTIFICATE_TYPE: 0,  # CKC_X_509
+    template = decode_x509_certificate(der) | {  # subject, issuer and number as they stand in it
         Attribute.TOKEN: True,
         Attribute.PRIVATE: False,
         Attribute.ID: key_id,
         Attribute.LABEL: label,
-        Attribute.SUBJECT: subject,
-        Attribute.ISSUER: issuer,
-        Attribute.SERIAL_NUMBER: serial_number,
         Attribute.VALUE: der,
     }
     category = {Attribute.CERTIFICATE_CATEGORY: 2 if authority else 1}
@@ -300,7 +294,6 @@ def _stored_key(stored: Any, private: bool) -> StoredKey:
         private=private,
         kind=kind,
         public=public,
-        always_authenticate=bool(has.get(Attribute.ALWAYS_AUTHENTICATE, False)),
         kept=bool(has.get(Attribute.SENSITIVE, True)) and not has.get(Attribute.EXTRACTABLE, False),
     )
 
@@ -314,33 +307,6 @@ def _prepare(mechanism: str, data: bytes, offered: frozenset[str]) -> tuple[str,
             digest = hashlib.new(name.lower(), data, usedforsecurity=False).digest()
             return ("ECDSA", digest) if mechanism.startswith("ECDSA") else ("RSA_PKCS", prefix + digest)
     return mechanism, data
-
-
-def certificate_fields(der: bytes) -> tuple[bytes, bytes, bytes]:
-    """Subject, issuer and serial number of a certificate, each as it stands in it (DER).
-
-    Read by hand: a token's search compares bytes, so nothing may be encoded anew.
-    """
-    _, certificate, _ = _element(der)
-    _, body, _ = _element(certificate)
-    fields: list[tuple[int, bytes]] = []
-    while body and len(fields) < 7:
-        tag, _content, length = _element(body)
-        fields.append((tag, body[:length]))
-        body = body[length:]
-    if fields and fields[0][0] == 0xA0:  # the version, absent in version 1
-        fields.pop(0)
-    serial_number, _, issuer, _, subject = (each for _, each in fields[:5])
-    return subject, issuer, serial_number
-
-
-def _element(der: bytes) -> tuple[int, bytes, int]:
-    """Tag, content and whole length of the DER element that `der` begins with."""
-    length, start = der[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(der[2:start], "big")
-    return der[0], der[start : start + length], start + length
 
 
 def _bytes(number: int, length: int = 0) -> bytes:
@@ -367,13 +333,10 @@ def _rsa(key: RSAPrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]
 
 def _ec(key: EllipticCurvePrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]]:
     """Public and private attributes of an EC key."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    shared = {Attribute.KEY_TYPE: KeyType.EC, Attribute.EC_PARAMS: CURVES[_curve(key.curve)]}
-    head = b"\x04" + (bytes([len(point)]) if len(point) < 0x80 else bytes([0x81, len(point)]))
-    public = shared | {Attribute.EC_POINT: head + point}
+    public = decode_ec_public_key(_spki(key.public_key()))
+    del public[Attribute.CLASS]
     scalar = _bytes(key.private_numbers().private_value, (key.curve.key_size + 7) // 8)
+    shared = {name: public[name] for name in (Attribute.KEY_TYPE, Attribute.EC_PARAMS)}
     return public, shared | {Attribute.VALUE: scalar}
 
 
@@ -416,5 +379,7 @@ def _spki(key: Any) -> bytes:
 
 def _point(raw: bytes) -> bytes:
     """CKA_EC_POINT as the bare point: PKCS#11 wants an OCTET STRING round it, some tokens give none."""
-    wrapped = len(raw) > 2 and raw[0] == 0x04 and _element(raw)[2] == len(raw)
-    return _element(raw)[1] if wrapped else raw
+    try:
+        return bytes(OctetString.load(raw, strict=True))  # type: ignore[no-untyped-call]
+    except ValueError:
+        return raw

@@ -7,6 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual.widget import Widget
 
+from fieldkit.errors import FieldkitError
 from fieldkit.operator import Plan, Question, SecretRequest, said
 from fieldkit.secret import Secret
 from fieldkit.text import M, Said, nfc
@@ -15,8 +16,8 @@ from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal.signs import sign
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
-from fieldkit.tui.widgets.prose import Paragraph, Prose
 from fieldkit.tui.widgets.text_field import TextField
+from fieldkit.tui.widgets.text_view import Paragraph, TextView
 
 T = TypeVar("T")
 
@@ -34,28 +35,77 @@ class Dialog(FieldkitScreen[T], Generic[T]):
     Dialog .label { height: auto; margin: 1 0 0 0; }
     Dialog #complaint { height: auto; }
     """
-    BINDINGS = bindings("read", "room")
+    BINDINGS = bindings("read", "screen")
     AUTO_FOCUS: ClassVar[str | None] = "TextField, ListBox"
 
-    def action_page_down(self) -> None:
-        self.query_one("#text", Prose).scroll_by(max(1, self.query_one("#text").size.height - 2))
+    def action_next_field(self) -> None:
+        self.focus_next(TextField)
 
-    def action_page_up(self) -> None:
-        self.query_one("#text", Prose).scroll_by(-max(1, self.query_one("#text").size.height - 2))
-
-    def action_back(self) -> None:
-        self.dismiss(None)
+    def action_previous_field(self) -> None:
+        self.focus_previous(TextField)
 
     def complain(self, text: Said | str) -> None:
         """Say what is wrong with what was entered."""
-        self.query_one("#complaint", Prose).show([Paragraph(text, "strong", sign("fail"))] if text else [])
+        self.query_one("#complaint", TextView).show([Paragraph(text, "strong", sign("fail"))] if text else [])
+
+
+class TextDialog(Dialog[None]):
+    """Something to read and leave again."""
+
+    DEFAULT_CSS = "TextDialog #text { height: 1fr; max-height: 100%; }"
+    scopes: ClassVar[tuple[Scope, ...]] = ("read", "screen")
+
+    def body(self) -> Iterator[Widget]:
+        yield TextView(id="text")
+
+    def text(self) -> list[Paragraph]:
+        """What there is to read."""
+        return []
+
+    def filled(self) -> None:
+        self.text_view.show(self.text())
+
+
+class ErrorScreen(TextDialog):
+    """Says an error; Enter or Esc goes back to where it happened."""
+
+    BINDINGS = bindings("tell")
+    scopes: ClassVar[tuple[Scope, ...]] = ("tell", "read", "screen")
+
+    def __init__(self, error: FieldkitError, title: Said | None = None) -> None:
+        super().__init__()
+        self._error = error
+        self._title = title
+
+    def heading(self) -> tuple[Said | str, Said | str]:
+        return self._title or M("That did not work"), self._error.code
+
+    def text(self) -> list[Paragraph]:
+        error = self._error
+        text = [
+            Paragraph(M("What happened"), "strong", sign("fail")),
+            Paragraph(error.message, indent=2),
+            Paragraph(""),
+            Paragraph(M("What was not changed"), "strong"),
+            Paragraph(error.unchanged or M("Everything saved before is safe."), indent=2),
+            Paragraph(""),
+            Paragraph(M("What to do next"), "strong"),
+            Paragraph(error.hint or M("Go back with Esc and try again."), indent=2),
+        ]
+        if error.detail:
+            text += [Paragraph(""), Paragraph(M("For whoever helps"), "strong")]
+            text += [Paragraph(line, "faint", indent=2) for line in error.detail.splitlines()]
+        return text
+
+    def action_close(self) -> None:
+        self.dismiss(None)
 
 
 class ConsentDialog(Dialog[bool]):
     """Shows a plan with its exact commands. Only a chosen "yes", or the word typed, agrees."""
 
     BINDINGS = bindings("consent")
-    scopes: ClassVar[tuple[Scope, ...]] = ("consent", "read", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("consent", "read", "screen")
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
@@ -65,8 +115,8 @@ class ConsentDialog(Dialog[bool]):
         return self._plan.title, M("your consent is needed")
 
     def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-        yield Prose(id="complaint")
+        yield TextView(id="text")
+        yield TextView(id="complaint")
         if self._plan.confirm:
             yield TextField(id="answer")
         else:
@@ -83,7 +133,7 @@ class ConsentDialog(Dialog[bool]):
         if plan.confirm:
             warning = M("This cannot be undone. Type {word} to agree; Esc refuses.", word=plan.confirm)
             text += [Paragraph(""), Paragraph(warning, "strong", sign("warning"))]
-        self.query_one("#text", Prose).show(text)
+        self.text_view.show(text)
         if not plan.confirm:
             rows = [ListRow(NO, M("No, change nothing")), ListRow(YES, M("Yes, do it"))]
             self.query_one("#answer", ListBox).show(rows)
@@ -106,7 +156,7 @@ class SecretDialog(Dialog[Secret]):
     """Asks for a PIN or password, masked; a new one twice, and checked before it is taken."""
 
     BINDINGS = bindings("ask")
-    scopes: ClassVar[tuple[Scope, ...]] = ("ask", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("ask", "screen")
 
     def __init__(self, request: SecretRequest) -> None:
         super().__init__()
@@ -116,23 +166,23 @@ class SecretDialog(Dialog[Secret]):
         return self._request.title, M("it is shown to nobody and stored nowhere")
 
     def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-        yield Prose(id="complaint")
-        yield Prose(id="label-first")
+        yield TextView(id="text")
+        yield TextView(id="complaint")
+        yield TextView(id="label-first")
         yield TextField(masked=True, id="first")
         if self._request.new:
-            yield Prose(id="label-again")
+            yield TextView(id="label-again")
             yield TextField(masked=True, id="again")
 
     def filled(self) -> None:
         warning = self._request.warning
-        self.query_one("#text", Prose).show([Paragraph(warning, "", sign("warning"))] if warning else [])
+        self.text_view.show([Paragraph(warning, "", sign("warning"))] if warning else [])
         self._label("first", self._request.title)
         if self._request.new:
             self._label("again", M("Once more, so that a slip of the finger is noticed:"))
 
     def _label(self, name: str, text: Said) -> None:
-        label = self.query_one(f"#label-{name}", Prose)
+        label = self.query_one(f"#label-{name}", TextView)
         label.add_class("label")
         label.show([Paragraph(text)])
 
@@ -165,12 +215,6 @@ class SecretDialog(Dialog[Secret]):
         for field in self.query(TextField):
             field.clear()
 
-    def action_next_field(self) -> None:
-        self.focus_next(TextField)
-
-    def action_previous_field(self) -> None:
-        self.focus_previous(TextField)
-
     def action_back(self) -> None:
         self._empty()
         self.dismiss(None)
@@ -180,7 +224,7 @@ class QuestionDialog(Dialog[str]):
     """Asks for one of several, for a line of text, or for a path."""
 
     BINDINGS = bindings("ask")
-    scopes: ClassVar[tuple[Scope, ...]] = ("ask", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("ask", "screen")
 
     def __init__(self, question: Question) -> None:
         super().__init__()
@@ -190,8 +234,8 @@ class QuestionDialog(Dialog[str]):
         return self._question.title, ""
 
     def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-        yield Prose(id="complaint")
+        yield TextView(id="text")
+        yield TextView(id="complaint")
         if self._question.options:
             yield ListBox(id="answer", wrap=True)
         elif self._question.path:
@@ -203,7 +247,7 @@ class QuestionDialog(Dialog[str]):
         text = [Paragraph(self._question.title, "strong")]
         if self._question.path:
             text.append(Paragraph(M("Tab completes a path."), "faint"))
-        self.query_one("#text", Prose).show(text)
+        self.text_view.show(text)
         if self._question.options:
             rows = [
                 ListRow(option.value, option.label, word=option.detail) for option in self._question.options
@@ -215,7 +259,7 @@ class QuestionDialog(Dialog[str]):
         if isinstance(event.field, PathField):
             self.complain("")
             shown = [Paragraph("   ".join(event.field.candidates), "faint")] if event.field.candidates else []
-            self.query_one("#text", Prose).show([Paragraph(self._question.title, "strong"), *shown])
+            self.text_view.show([Paragraph(self._question.title, "strong"), *shown])
 
     def action_submit(self) -> None:
         answer = self.query_one("#answer")
@@ -229,12 +273,6 @@ class QuestionDialog(Dialog[str]):
         else:
             self.complain(complaint or M("Nothing was entered."))
 
-    def action_next_field(self) -> None:
-        self.focus_next(TextField)
-
-    def action_previous_field(self) -> None:
-        self.focus_previous(TextField)
-
 
 class PickDialog(Dialog[str]):
     """One of many, with a text about what is being chosen; gives the row's key."""
@@ -244,7 +282,7 @@ class PickDialog(Dialog[str]):
     PickDialog #pick { height: 1fr; margin: 1 0 0 0; }
     """
     BINDINGS = bindings("pick")
-    scopes: ClassVar[tuple[Scope, ...]] = ("pick", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("pick", "screen")
 
     def __init__(self, title: Said, text: Said, rows: Sequence[ListRow], at: str = "") -> None:
         super().__init__()
@@ -254,11 +292,11 @@ class PickDialog(Dialog[str]):
         return self._title, ""
 
     def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
+        yield TextView(id="text")
         yield ListBox(id="pick", search=True)
 
     def filled(self) -> None:
-        self.query_one("#text", Prose).show([Paragraph(self._text)])
+        self.text_view.show([Paragraph(self._text)])
         box = self.query_one("#pick", ListBox)
         box.show(self._rows, at=box.key or self._first)
 

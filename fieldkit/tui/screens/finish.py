@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,43 +11,42 @@ from textual.widget import Widget
 
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.operator import Question
+from fieldkit.operator import Operator, Question
 from fieldkit.text import M, Said
-from fieldkit.tui import finishing
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.dialogs import QuestionDialog
-from fieldkit.tui.screens.work import SAID_NO, WorkScreen
+from fieldkit.tui.screens.work import DECLINED, WorkScreen
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.item_pane import answer_words, finding_text
+from fieldkit.tui.widgets.item_pane import answer_text, finding_text
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
-from fieldkit.tui.widgets.prose import Paragraph, Prose
+from fieldkit.tui.widgets.text_view import Paragraph, TextView
 
 if TYPE_CHECKING:
     from fieldkit.visit.model import Visit
 
 
-class FinishScreen(WorkScreen):
+class FinishScreen(WorkScreen[Sequence[Said | str]]):
     """The steps that finish a visit, each with its state; Enter does the one under the cursor."""
 
     DEFAULT_CSS = """
     FinishScreen #steps { height: 5; margin: 1 1 0 1; }
     FinishScreen #text { height: 1fr; margin: 1 2 0 2; }
     """
-    BINDINGS = bindings("finish", "run", "read", "room")
+    BINDINGS = bindings("finish", "run", "read", "screen")
     AUTO_FOCUS = "#steps"
 
-    class Read(Event):
+    class StepDone(Event):
         """The visit as it is after a step, and what the step tells."""
 
-        def __init__(self, visit: Visit, texts: Sequence[Said]) -> None:
+        def __init__(self, visit: Visit, texts: Sequence[Said | str]) -> None:
             super().__init__()
             self.visit = visit
-            self.told = tuple(texts)
+            self.texts = tuple(texts)
 
     def __init__(self, visit: Visit) -> None:
         super().__init__()
         self._visit = visit
-        self._told: tuple[Said, ...] = ()
+        self._texts: tuple[Said | str, ...] = ()
 
     # --- the frame
 
@@ -59,19 +59,19 @@ class FinishScreen(WorkScreen):
 
     def body(self) -> Iterator[Widget]:
         yield ListBox(id="steps", paging=False)
-        yield Prose(id="text")
+        yield TextView(id="text")
 
     def filled(self) -> None:
         self.query_one("#steps", ListBox).show(self._rows())
-        self._say()
+        self._show_text()
 
     def scopes_now(self) -> Sequence[Scope]:
-        return ("run", "read") if self.working else ("finish", "read", "room")
+        return ("run", "read") if self.working else ("finish", "read", "screen")
 
     def on_list_box_moved(self) -> None:
         if not self.working:
-            self._told, self.findings = (), []
-            self._say()
+            self._texts, self.findings = (), []
+            self._show_text()
 
     def _rows(self) -> list[ListRow]:
         visit = self._visit
@@ -83,7 +83,7 @@ class FinishScreen(WorkScreen):
         )
         after = M("possible now") if visit.records else M("after the record")
         return [
-            ListRow("handover", self._what(), first, word),
+            ListRow("handover", self._first_step(), first, word),
             ListRow("export", M("Export the record as PDF, XLSX, CSV or JSON"), "", after),
             ListRow("bundle", M("Put a bundle for head office into a folder (a USB stick, a share)"), "", ""),
             ListRow("waiting", M("What waits for a receipt from head office"), "", ""),
@@ -99,7 +99,7 @@ class FinishScreen(WorkScreen):
             ),
         ]
 
-    def _what(self) -> Said:
+    def _first_step(self) -> Said:
         if self._visit.finish == "record":
             return M("Close the form and make its record")
         if self._signs:
@@ -113,15 +113,15 @@ class FinishScreen(WorkScreen):
 
         return hands_over(self._visit)
 
-    def _say(self) -> None:
+    def _show_text(self) -> None:
         text: list[Paragraph] = [
-            Paragraph(line, "strong" if n == 0 else "") for n, line in enumerate(self._told)
+            Paragraph(line, "strong" if n == 0 else "") for n, line in enumerate(self._texts)
         ]
         for finding in self.findings:
             text += finding_text(finding)
         if not text:
             text = self._about(self.query_one("#steps", ListBox).key)
-        self.query_one("#text", Prose).show(text)
+        self.text_view.show(text)
 
     def _about(self, step: str) -> list[Paragraph]:
         visit = self._visit
@@ -185,7 +185,7 @@ class FinishScreen(WorkScreen):
 
     def action_do_step(self) -> None:
         step = self.query_one("#steps", ListBox).key
-        desk, visit = self.fieldkit.desk, self._visit
+        visit = self._visit
         if step == "handover":
             if visit.problems and visit.signoff is None:
                 self.status(
@@ -193,39 +193,67 @@ class FinishScreen(WorkScreen):
                 )
                 return
             title = M("Sign-off and record") if visit.finish == "handover" else M("Record")
-            self.do(title, lambda person: finishing.hand_over(desk, visit, person))
+            self.do(title, self._hand_over)
         elif step == "export":
             if not visit.records:
                 self.status(M("There is no record yet; it is made by the first step."))
                 return
-            self.do(M("Export"), lambda person: finishing.export(desk, visit.id, person))
+            self.do(M("Export"), self._export)
         elif step == "bundle":
-            self.do(M("Bundle"), lambda person: finishing.put_bundle(desk, person))
+            self.do(M("Bundle"), self._push)
         elif step == "waiting":
-            self.do(M("Receipts"), lambda _: finishing.waiting(desk))
+            self.do(M("Receipts"), self._receipts)
         elif step == "amend":
             if visit.signoff is None:
                 self.status(M("The visit was not signed off, so it can be changed as it is."))
                 return
             self.run_worker(self._amending(), group="desk", exit_on_error=False)
 
-    def found_more(self, findings: Sequence[Finding]) -> None:
-        self._say()
+    async def _hand_over(self, operator: Operator) -> Sequence[Said]:
+        from fieldkit.record.handover import hand_over
 
-    def ended(self, outcome: Sequence[Said] | None, error: FieldkitError | None) -> None:
-        desk, texts = self.fieldkit.desk, tuple(outcome or ())
+        desk, visit = self.host.desk, self._visit
+        made = await hand_over(desk.visits, visit.id, operator, modules=desk.modules, reviewed=visit)
+        return [made.told]
+
+    async def _export(self, operator: Operator) -> Sequence[Said]:
+        from fieldkit.record.export import export_asked
+
+        return [(await export_asked(self.host.desk.visits, self._visit.id, operator)).message]
+
+    async def _push(self, operator: Operator) -> Sequence[Said | str]:
+        from fieldkit.sync.messages import pushed
+        from fieldkit.sync.push import push_asked
+
+        desk = self.host.desk
+        return pushed(await push_asked(desk.visits.store, desk.home, operator))
+
+    async def _receipts(self, operator: Operator) -> Sequence[Said | str]:
+        from fieldkit.sync.messages import sync_status
+        from fieldkit.sync.status import status
+
+        return sync_status(await asyncio.to_thread(status, self.host.desk.visits.store))
+
+    def findings_changed(self, findings: Sequence[Finding]) -> None:
+        self._show_text()
+
+    def ended(self, outcome: Sequence[Said | str] | None, error: FieldkitError | None) -> None:
+        desk, texts = self.host.desk, tuple(outcome or ())
 
         async def reading() -> None:
             visit = await desk.call(lambda: desk.visits.load(self._visit.id))
-            self.post_message(self.Read(visit, texts))
+            self.post_message(self.StepDone(visit, texts))
 
         self.status(M("Done."))
-        if error is not None:
-            self.status(error.message if isinstance(error, SAID_NO) else M("Not finished."))
+        if isinstance(error, DECLINED):
+            self.status(error.message)
+            self.host.note(error.message)
+        elif error is not None:
+            self.status(M("Not finished."))
         self.run_worker(reading(), group="desk", exit_on_error=False)
 
     async def _amending(self) -> None:
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         question = Question("reason", M("Why is the visit opened again? It stands in the next record."))
         reason = await self.app.push_screen_wait(QuestionDialog(question))
         if not reason:
@@ -233,29 +261,18 @@ class FinishScreen(WorkScreen):
         try:
             visit = await desk.call(lambda: desk.visits.amend(self._visit.id, reason))
         except Exception as error:
-            self.fieldkit.tell(error)
+            self.host.show_error(error)
         else:
-            self.post_message(self.Read(visit, (M("The visit is open again."),)))
+            self.post_message(self.StepDone(visit, (M("The visit is open again."),)))
 
-    def on_finish_screen_read(self, event: Read) -> None:
+    def on_finish_screen_step_done(self, event: StepDone) -> None:
         self._visit = event.visit
-        self._told = event.told
-        self.retell()
-        if event.told:
-            self.status(event.told[0])
-        for line in event.told:
-            self.fieldkit.note(line)
-
-    # --- leaving
-
-    def action_page_down(self) -> None:
-        self.query_one("#text", Prose).scroll_by(8)
-
-    def action_page_up(self) -> None:
-        self.query_one("#text", Prose).scroll_by(-8)
-
-    def action_back(self) -> None:
-        self.dismiss(None)
+        self._texts = event.texts
+        self.refresh_texts()
+        if event.texts:
+            self.status(event.texts[0])
+        for line in event.texts:
+            self.host.note(line)
 
 
 def _later(visit: Visit) -> Iterator[Paragraph]:
@@ -270,17 +287,17 @@ def _later(visit: Visit) -> Iterator[Paragraph]:
 def _to_read(visit: Visit) -> Iterator[Paragraph]:
     """What was answered and done, section by section, as the officer reads it before signing off."""
     for section in visit.checklist.sections:
-        items = [item for item in section.items if item.id in visit.relevant and item.kind != "note"]
+        items = [item for item in section.items if item.id in visit.relevant and item.answered_by != "nobody"]
         if not items:
             continue
         yield Paragraph("")
         yield Paragraph(section.title, "strong")
         for item in items:
             evidence = visit.evidence.get(item.id)
-            said = str(evidence.summary) if evidence else "–"
+            words = str(evidence.summary) if evidence else "–"
             if item.id in visit.answers:
-                said = answer_words(item, visit.answers[item.id])
-            yield Paragraph(f"{item.label}: {said}", "", signs.sign(visit.status(item.id)))
+                words = answer_text(item, visit.answers[item.id])
+            yield Paragraph(f"{item.label}: {words}", "", signs.sign(visit.status(item.id)))
     if visit.notes:
         yield Paragraph("")
         yield Paragraph(M("Notes, which go into the record:"), "strong")

@@ -17,6 +17,7 @@ from fieldkit.operator import said
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import SCOPES, Action, Scope, actions, key_name
 from fieldkit.tui.terminal.wrap import cut, wrap
+from fieldkit.tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
     from fieldkit.tui.host import Host
@@ -39,7 +40,7 @@ class TitleBar(Widget):
         self._left: Said | str = ""
         self._right: Said | str = ""
 
-    def say(self, left: Said | str, right: Said | str = "") -> None:
+    def show(self, left: Said | str, right: Said | str = "") -> None:
         self._left, self._right = left, right
         self.refresh()
 
@@ -61,15 +62,15 @@ class StatusLine(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: Said | str = ""
+        self._text: Said | str = ""
 
     @property
     def text(self) -> str:
-        return said(self._said)
+        return said(self._text)
 
-    def say(self, text: Said | str) -> None:
-        if text != self._said:
-            self._said = text
+    def show(self, text: Said | str) -> None:
+        if text != self._text:
+            self._text = text
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -88,23 +89,22 @@ class KeyBar(Widget):
     COMPONENT_CLASSES = {"key-bar--key"}  # noqa: RUF012 (Textual's own form)
 
     def render_line(self, y: int) -> Strip:
-        room = self.size.width
+        width = self.size.width
         plain_style = self.rich_style
         key_style = self.get_component_rich_style("key-bar--key")
         segments: list[Segment] = []
-        for action in self._fitting(room):
+        for action in self._fitting(width):
             segments.append(Segment(f" {key_name(action.keys[0])}", key_style))
             segments.append(Segment(f" {action.label} ", plain_style))
-        return Strip(segments).adjust_cell_length(room, plain_style)
+        return Strip(segments).adjust_cell_length(width, plain_style)
 
-    def _fitting(self, room: int) -> list[Action]:
-        """As many actions as there is room for: those of the screen first, help always."""
-        shown = [action for action in room_of(self).hints() if action.bar]
+    def _fitting(self, width: int) -> list[Action]:
+        """As many actions as `width` has room for: those of the screen first, help always."""
+        shown = [action for action in screen_of(self).actions_now() if action.bar]
         while shown:
-            width = sum(cell_len(f" {key_name(each.keys[0])} {each.label} ") for each in shown)
-            if width <= room:
+            if sum(cell_len(f" {key_name(action.keys[0])} {action.label} ") for action in shown) <= width:
                 break
-            expendable = [each for each in shown if each.id != "help" and each.keys[0] != "escape"]
+            expendable = [action for action in shown if action.id != "help" and action.keys[0] != "escape"]
             shown.remove((expendable or shown)[-1])
         return shown
 
@@ -132,6 +132,7 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
     """A screen in the frame; its own part is what `body` gives.
 
     scopes: which actions of the table it takes, before "app". A screen changes them with its state.
+    reading: the text that the actions of "read" scroll.
     holding: keys are kept back for later while it is True (a screen not ready, an answer on its way
     to the disk).
     """
@@ -143,7 +144,8 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
     FieldkitScreen.-small > StatusLine, FieldkitScreen.-small > KeyBar { display: none; }
     FieldkitScreen.-small > SizeGuard { display: block; }
     """
-    scopes: ClassVar[tuple[Scope, ...]] = ("room",)
+    scopes: ClassVar[tuple[Scope, ...]] = ("screen",)
+    reading: ClassVar[str] = "#text"
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,7 +185,7 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
     # --- the frame
 
     @property
-    def fieldkit(self) -> Host:
+    def host(self) -> Host:
         return cast("Host", self.app)
 
     @property
@@ -202,35 +204,35 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
         yield self._keys
 
     def on_mount(self) -> None:
-        self.retell()
+        self.refresh_texts()
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         self._ready = True
-        self.fieldkit.release_keys()
+        self.host.release_keys()
 
     def on_resize(self) -> None:
         self.set_class(self.too_small, "-small")
 
     def on_descendant_focus(self) -> None:
-        self.retell_keys()
+        self.refresh_keys()
 
-    def retell(self) -> None:
+    def refresh_texts(self) -> None:
         """Say everything again: the language or the state has changed."""
-        self._title_bar.say(*self.heading())
+        self._title_bar.show(*self.heading())
         self.filled()
         for widget in self.query("*"):
             widget.refresh(layout=bool(widget.styles.auto_dimensions))
 
-    def retell_keys(self) -> None:
+    def refresh_keys(self) -> None:
         self._keys.refresh()
 
-    def retitle(self) -> None:
-        self._title_bar.say(*self.heading())
+    def refresh_title(self) -> None:
+        self._title_bar.show(*self.heading())
 
     def status(self, text: Said | str) -> None:
         """Say what is happening, or what just happened."""
-        self._status.say(text)
+        self._status.show(text)
 
     @property
     def status_text(self) -> str:
@@ -241,19 +243,33 @@ class FieldkitScreen(Screen[T], Generic[T], inherit_bindings=False):
         scope = SCOPES.get(action)
         return scope is None or scope == "app" or scope in self.scopes_now()
 
-    def hints(self) -> list[Action]:
+    @property
+    def text_view(self) -> TextView:
+        """What can be read on it."""
+        return self.query_one(self.reading, TextView)
+
+    def action_page_down(self) -> None:
+        self.text_view.scroll_pages(1)
+
+    def action_page_up(self) -> None:
+        self.text_view.scroll_pages(-1)
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+    def actions_now(self) -> list[Action]:
         """The actions that can be taken now, in the order of the key bar."""
         scopes: tuple[Scope, ...] = (*self.scopes_now(), "app")
         taken: set[str] = set()
-        found = []
+        available = []
         for action in actions(scopes):
             if self.check_action(action.id, ()) is False or action.keys[0] in taken:
                 continue
             taken.add(action.keys[0])
-            found.append(action)
-        return found
+            available.append(action)
+        return available
 
 
-def room_of(widget: Widget) -> FieldkitScreen[object]:
+def screen_of(widget: Widget) -> FieldkitScreen[object]:
     """The screen in whose frame `widget` is."""
     return cast("FieldkitScreen[object]", widget.screen)

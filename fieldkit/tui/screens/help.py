@@ -10,30 +10,24 @@ from textual.widget import Widget
 from fieldkit.operator import said
 from fieldkit.text import M, Said
 from fieldkit.tui.actions import Action, Scope, bindings, key_name, keys_shown
-from fieldkit.tui.screens.dialogs import Dialog
+from fieldkit.tui.screens.dialogs import Dialog, TextDialog
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
-from fieldkit.tui.widgets.prose import Paragraph, Prose
+from fieldkit.tui.widgets.text_view import Paragraph
 
 
-class HelpScreen(Dialog[None]):
+class HelpScreen(TextDialog):
     """What the keys do on the screen it was called from, and in lists and fields."""
 
-    DEFAULT_CSS = "HelpScreen #text { height: 1fr; max-height: 100%; }"
-    scopes: ClassVar[tuple[Scope, ...]] = ("read", "room")
-
-    def __init__(self, hints: Sequence[Action]) -> None:
+    def __init__(self, actions: Sequence[Action]) -> None:
         super().__init__()
-        self._hints = hints
+        self._actions = actions
 
     def heading(self) -> tuple[Said | str, Said | str]:
         return M("Help: what the keys do"), ""
 
-    def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-
-    def filled(self) -> None:
-        text = [_line(action) for action in self._hints]
-        text += [
+    def text(self) -> list[Paragraph]:
+        return [
+            *(_line(action) for action in self._actions),
             Paragraph(""),
             Paragraph(M("In lists"), "strong"),
             Paragraph(M("Arrows, PgUp, PgDn, Home, End move; Space ticks; Tab changes sides.")),
@@ -54,30 +48,22 @@ class HelpScreen(Dialog[None]):
                 M("`fieldkit visit run` asks the same as plain prompts, for screen readers and slow lines.")
             ),
         ]
-        self.query_one("#text", Prose).show(text)
 
 
-class HistoryScreen(Dialog[None]):
+class HistoryScreen(TextDialog):
     """What was said and done in this session, newest first, and where the logs are."""
-
-    DEFAULT_CSS = "HistoryScreen #text { height: 1fr; max-height: 100%; }"
-    scopes: ClassVar[tuple[Scope, ...]] = ("read", "room")
 
     def heading(self) -> tuple[Said | str, Said | str]:
         return M("What happened in this session"), ""
 
-    def body(self) -> Iterator[Widget]:
-        yield Prose(id="text")
-
-    def filled(self) -> None:
-        app = self.fieldkit
-        happened = [Paragraph(text, "", "·") for text in reversed(app.told)]
-        text = [
+    def text(self) -> list[Paragraph]:
+        app = self.host
+        happened = [Paragraph(text, "", "·") for text in reversed(app.history)]
+        return [
             *(happened or [Paragraph(M("Nothing yet."))]),
             Paragraph(""),
             Paragraph(M("Logs of modules and tools are in {folder}.", folder=str(app.home.logs)), "faint"),
         ]
-        self.query_one("#text", Prose).show(text)
 
 
 class PaletteScreen(Dialog[str]):
@@ -85,11 +71,11 @@ class PaletteScreen(Dialog[str]):
 
     DEFAULT_CSS = "PaletteScreen #pick { height: 1fr; }"
     BINDINGS = bindings("pick")
-    scopes: ClassVar[tuple[Scope, ...]] = ("pick", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("pick", "screen")
 
-    def __init__(self, hints: Sequence[Action]) -> None:
+    def __init__(self, actions: Sequence[Action]) -> None:
         super().__init__()
-        self._hints = [action for action in hints if action.id != "palette"]
+        self._actions = [action for action in actions if action.id != "palette"]
 
     def heading(self) -> tuple[Said | str, Said | str]:
         return M("Commands: what can be done here"), ""
@@ -100,7 +86,7 @@ class PaletteScreen(Dialog[str]):
     def filled(self) -> None:
         rows = [
             ListRow(action.id, f"{action.label}: {said(action.about)}", word=key_name(action.keys[0]))
-            for action in self._hints
+            for action in self._actions
         ]
         self.query_one("#pick", ListBox).show(rows)
 

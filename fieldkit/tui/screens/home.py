@@ -15,7 +15,7 @@ from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
-from fieldkit.tui.widgets.prose import Paragraph, Prose
+from fieldkit.tui.widgets.text_view import Paragraph, TextView
 
 if TYPE_CHECKING:
     from fieldkit.journal.damage import Damage
@@ -38,7 +38,7 @@ class HomeScreen(FieldkitScreen[None]):
     scopes: ClassVar[tuple[Scope, ...]] = ("home",)
     AUTO_FOCUS = "ListBox"
 
-    class Read(Event):
+    class VisitsLoaded(Event):
         """The visits as they are in the store, and what of it is damaged."""
 
         def __init__(self, overview: VisitList, damage: list[Damage]) -> None:
@@ -64,19 +64,19 @@ class HomeScreen(FieldkitScreen[None]):
         return M("fieldkit: visits"), M("read only") if self._read_only else ""
 
     def body(self) -> Iterator[Widget]:
-        yield Prose(id="damage")
+        yield TextView(id="damage")
         yield ListBox(id="visits")
-        yield Prose(id="next")
+        yield TextView(id="next")
 
     def filled(self) -> None:
         box = self.query_one("#visits", ListBox)
         box.show([*map(_row, self._visits or ()), *map(_unreadable_row, self._unreadable)])
         self.set_class(not box.rows, "-empty")
         self.set_class(not self._damage, "-whole")
-        self.query_one("#damage", Prose).show(_damage_lines(self._damage))
+        self.query_one("#damage", TextView).show(_damage_lines(self._damage))
         if box.rows and self.focused is None:
             self.set_focus(box)
-        self._say_next()
+        self._show_next_step()
 
     def _begin(self) -> None:
         super()._begin()
@@ -85,51 +85,51 @@ class HomeScreen(FieldkitScreen[None]):
     # --- reading
 
     def on_screen_resume(self) -> None:
-        if self._ready and self.fieldkit.desk.is_open:
+        if self._ready and self.host.desk.is_open:
             self._read()
 
     def action_reload(self) -> None:
         self._read()
 
     def _read(self) -> None:
-        if not self.fieldkit.desk.is_open:
+        if not self.host.desk.is_open:
             self.status(M("Opening the store…"))
         self.run_worker(self._reading(), group="visits", exclusive=True, exit_on_error=False)
 
     async def _reading(self) -> None:
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         first = not desk.is_open
         try:
             if first:
                 self._read_only = await desk.open()
             overview = await desk.call(lambda: desk.visits.overview())
             damage = await desk.call(lambda: desk.visits.store.damage())
-            self.post_message(self.Read(overview, [each for each in damage if not each.accepted]))
+            self.post_message(self.VisitsLoaded(overview, [one for one in damage if not one.accepted]))
         except Exception as error:
             self._failed = True
             self.status(M("The store could not be opened. F5 tries again."))
-            self._say_next()
-            self.fieldkit.tell(error, M("The store could not be opened"))
+            self._show_next_step()
+            self.host.show_error(error, M("The store could not be opened"))
 
-    def on_home_screen_read(self, event: Read) -> None:
+    def on_home_screen_visits_loaded(self, event: VisitsLoaded) -> None:
         self._visits, self._unreadable = event.overview.visits, event.overview.unreadable
         self._damage = event.damage
         self._failed = False
-        self.retell()
+        self.refresh_texts()
         self.status(self._read_only or _counted(len(self._visits), len(self._unreadable)))
-        wanted, self.fieldkit.visit_wanted = self.fieldkit.visit_wanted, ""
-        if wanted:
-            self._open(wanted)
-        elif not (self._introduced or self._read_only or self.fieldkit.desk.visits.named):
+        visit, self.host.visit_wanted = self.host.visit_wanted, ""
+        if visit:
+            self._open(visit)
+        elif not (self._introduced or self._read_only or self.host.desk.visits.named):
             self._introduced = True
-            self.run_worker(self._asking_who(), group="who", exit_on_error=False)
-        self.fieldkit.release_keys()
+            self.run_worker(self._ask_name(), group="name", exit_on_error=False)
+        self.host.release_keys()
 
-    async def _asking_who(self) -> None:
+    async def _ask_name(self) -> None:
         """At the first start: the name that stands in records, kept for good."""
         from fieldkit.tui.screens.dialogs import QuestionDialog
 
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         title = M("Your full name, as it stands in records (Esc: later)")
         typed = await self.app.push_screen_wait(QuestionDialog(Question("who", title)))
         if not typed:
@@ -138,16 +138,16 @@ class HomeScreen(FieldkitScreen[None]):
             await desk.call(lambda: desk.introduce(typed))
         except Exception as error:
             self._introduced = False
-            self.fieldkit.tell(error, M("The name was not kept"))
+            self.host.show_error(error, M("The name was not kept"))
         else:
             kept = M("Kept: {who}.", who=desk.visits.who)
             self.status(kept)
-            self.fieldkit.note(kept)
+            self.host.note(kept)
 
     # --- what to do next
 
     def on_list_box_moved(self) -> None:
-        self._say_next()
+        self._show_next_step()
 
     def _chosen(self) -> Visit | None:
         key = self.query_one("#visits", ListBox).key
@@ -157,7 +157,7 @@ class HomeScreen(FieldkitScreen[None]):
         key = self.query_one("#visits", ListBox).key
         return next((unreadable for unreadable in self._unreadable if unreadable.id == key), None)
 
-    def _say_next(self) -> None:
+    def _show_next_step(self) -> None:
         broken = self._broken()
         if self._failed:
             text = [
@@ -175,7 +175,7 @@ class HomeScreen(FieldkitScreen[None]):
         else:
             visit = self._chosen()
             text = _about(visit) if visit else [] if self._damage else _nothing_yet()
-        self.query_one("#next", Prose).show(text)
+        self.query_one("#next", TextView).show(text)
 
     # --- doing it
 
@@ -184,12 +184,12 @@ class HomeScreen(FieldkitScreen[None]):
         if visit is not None:
             self._open(visit.id)
         elif broken is not None:
-            self.fieldkit.tell(broken.error, M("The visit cannot be opened"))
+            self.host.show_error(broken.error, M("The visit cannot be opened"))
         elif self._visits is not None:
             self.action_new_visit()
 
     def action_new_visit(self) -> None:
-        if self.fieldkit.desk.is_open:
+        if self.host.desk.is_open:
             self.run_worker(self._starting(), group="start", exclusive=True, exit_on_error=False)
 
     def _open(self, visit: str) -> None:
@@ -201,7 +201,7 @@ class HomeScreen(FieldkitScreen[None]):
         """Bureau, then checklist, then the visit itself."""
         from fieldkit.tui.screens.dialogs import PickDialog
 
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         try:
             bureaus = await desk.call(desk.bureaus)
             bureau = await self.app.push_screen_wait(
@@ -226,9 +226,9 @@ class HomeScreen(FieldkitScreen[None]):
                 return
             visit = await desk.call(lambda: desk.visits.start(bureau, Path(path)))
         except Exception as error:
-            self.fieldkit.tell(error, M("The visit was not started"))
+            self.host.show_error(error, M("The visit was not started"))
             return
-        self.fieldkit.note(M("Visit {visit} was started.", visit=visit.id))
+        self.host.note(M("Visit {visit} was started.", visit=visit.id))
         self._open(visit.id)
 
 
@@ -238,7 +238,7 @@ def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
 
     return [
         Paragraph(M("The store is damaged."), "strong", signs.sign("fail")),
-        *(Paragraph(each.message, indent=2) for each in damage),
+        *(Paragraph(one.message, indent=2) for one in damage),
         *(Paragraph(message, indent=2) for message in advice(damage)),
     ]
 

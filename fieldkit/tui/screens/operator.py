@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -17,7 +17,7 @@ from fieldkit.finding import Finding
 from fieldkit.operator import Plan, Progress, Question, SecretRequest
 from fieldkit.secret import Secret
 from fieldkit.text import M
-from fieldkit.tui.messages import DialogAsked
+from fieldkit.tui.messages import DialogRequested
 from fieldkit.tui.screens.dialogs import ConsentDialog, QuestionDialog, SecretDialog
 from fieldkit.tui.screens.frame import FieldkitScreen
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fieldkit.signature.batch import StampSpec
     from fieldkit.signature.preview import StampDraft
     from fieldkit.stamp.place import Place
+    from fieldkit.tui.screens.stamp import StampScreen
+
+Answer = TypeVar("Answer")
 
 PAUSE = 0.5  # seconds between two reports of progress: each costs bytes on the line
 
@@ -54,50 +57,48 @@ class ScreenOperator:
     def __init__(self, app: MessagePump, watcher: MessagePump) -> None:
         self._app = app
         self._watcher = watcher
-        self._told = float("-inf")
+        self._reported = float("-inf")
 
     async def consent(self, plan: Plan) -> bool:
-        return bool(await self._asked(lambda: ConsentDialog(plan)))
+        agreed = await self._answer_to(lambda: ConsentDialog(plan))
+        return agreed is True
 
     async def secret(self, request: SecretRequest) -> Secret:
-        secret: Secret = self._given(await self._asked(lambda: SecretDialog(request)))
-        return secret
+        return await self._required(lambda: SecretDialog(request))
 
     async def ask(self, question: Question) -> str:
-        answer: str = self._given(await self._asked(lambda: QuestionDialog(question)))
-        return answer
+        return await self._required(lambda: QuestionDialog(question))
 
-    async def place_stamp(self, source: Path, look: StampSpec, draft: StampDraft) -> Place | None:
+    async def place_stamp(self, source: Path, stamp: StampSpec, draft: StampDraft) -> Place | None:
         """The place for a stamp that the person agreed to on a picture of the page; None with Esc."""
 
-        def room() -> FieldkitScreen[Any]:
-            from fieldkit.tui.screens.stamp import StampScreen
+        def screen() -> StampScreen:
+            from fieldkit.tui.screens import stamp as screens
 
-            return StampScreen(source, look, draft)
+            return screens.StampScreen(source, stamp, draft)
 
-        place: Place | None = await self._asked(room)
-        return place
+        return await self._answer_to(screen)
 
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now - self._told >= PAUSE:
-            self._told = now
+        if now - self._reported >= PAUSE:
+            self._reported = now
             self._watcher.post_message(ProgressShown(progress))
 
     def say(self, finding: Finding) -> None:
         self._watcher.post_message(FindingShown(finding))
 
-    async def _asked(self, make: Callable[[], FieldkitScreen[Any]]) -> Any:
-        answer: Future[Any] = Future()
-        self._app.post_message(DialogAsked(make, answer))
+    async def _answer_to(self, make: Callable[[], FieldkitScreen[Answer]]) -> Answer | None:
+        answer: Future[Answer | None] = Future()
+        self._app.post_message(DialogRequested(make, answer))
         return await asyncio.wrap_future(answer)
 
-    @staticmethod
-    def _given(value: Any) -> Any:
-        if value is None:
+    async def _required(self, make: Callable[[], FieldkitScreen[Answer]]) -> Answer:
+        answer = await self._answer_to(make)
+        if answer is None:
             raise errors.Cancelled(
                 M("You broke off at a question."),
                 unchanged=M("The step was not finished; what it had done before the question is listed."),
                 hint=M("Run the step again to go on."),
             )
-        return value
+        return answer

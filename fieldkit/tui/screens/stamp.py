@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message as Event
 from textual.strip import Strip
 from textual.widget import Widget
@@ -63,17 +63,17 @@ class PagePicture(Widget):
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
 
-class StampScreen(FieldkitScreen[Place | None]):
+class StampScreen(FieldkitScreen[Place]):
     """Gives the place that the person agreed to, or None when they leave it with Esc."""
 
-    BINDINGS: ClassVar[list[Any]] = [
-        *bindings("stamp", "room", but=("nudge", "page")),
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("stamp", "screen", but=("nudge", "page")),
         *(Binding(key, f"nudge('{key}', 1)", show=False, priority=True) for key in MOVES),
         *(Binding(f"shift+{key}", f"nudge('{key}', {FAR})", show=False, priority=True) for key in MOVES),
         Binding("pagedown", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
     ]
-    scopes: ClassVar[tuple[Scope, ...]] = ("stamp", "room")
+    scopes: ClassVar[tuple[Scope, ...]] = ("stamp", "screen")
 
     class Drawn(Event):
         """The page was drawn for a draft: rows of cells, or why it could not be."""
@@ -86,14 +86,14 @@ class StampScreen(FieldkitScreen[Place | None]):
             self.rows = rows
             self.error = error
 
-        def can_replace(self, message: Any) -> bool:
+        def can_replace(self, message: Event) -> bool:
             return isinstance(message, StampScreen.Drawn)
 
     def __init__(
-        self, source: Path, look: StampSpec, draft: StampDraft, *, password: Secret | None = None
+        self, source: Path, stamp: StampSpec, draft: StampDraft, *, password: Secret | None = None
     ) -> None:
         super().__init__()
-        self._easel = Easel(source, look, password=password)
+        self._easel = Easel(source, stamp, password=password)
         self._source = source
         self._draft = draft
         self._zoom = 0
@@ -110,7 +110,7 @@ class StampScreen(FieldkitScreen[Place | None]):
         return M("Place the stamp on {name}", name=self._source.name), ""
 
     def body(self) -> Iterator[Widget]:
-        self._picture = PagePicture(coloured=self.fieldkit.link.colours != "none")
+        self._picture = PagePicture(coloured=self.host.link.colours != "none")
         yield self._picture
 
     def filled(self) -> None:
@@ -178,6 +178,3 @@ class StampScreen(FieldkitScreen[Place | None]):
 
     def action_accept(self) -> None:
         self.dismiss(self._draft.place)
-
-    def action_back(self) -> None:
-        self.dismiss(None)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
 from textual.message import Message as Event
 from textual.widget import Widget
 
+from fieldkit.checklist.kinds import KINDS
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.i18n import LANGUAGES
 from fieldkit.operator import Question
 from fieldkit.text import M, Message, Said, Words
 from fieldkit.text_output import SEVERITIES
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.drafts import Drafts
 from fieldkit.tui.screens.dialogs import QuestionDialog
-from fieldkit.tui.screens.work import SAID_NO, WorkScreen
+from fieldkit.tui.screens.work import DECLINED, WorkScreen
 from fieldkit.tui.terminal import signs
-from fieldkit.tui.widgets.item_pane import WorkPane
+from fieldkit.tui.widgets.item_pane import EDITORS, ItemPane
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.visit_rows import FINISH, NEEDS_WORK, next_open, rows
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROOMY = 110  # columns from which a row of the list has room for its state in words
 
 
-class VisitScreen(WorkScreen):
+class VisitScreen(WorkScreen["Evidence"]):
     """One visit. What is typed and not saved stays with its item as a draft, also on the disk."""
 
     DEFAULT_CSS = """
@@ -42,8 +42,9 @@ class VisitScreen(WorkScreen):
     VisitScreen #items { width: 45%; max-width: 60; padding: 0 0 0 1; border-right: vkey $primary; }
     VisitScreen:ansi #items { border-right: vkey ansi_default; }
     """
-    BINDINGS = bindings("visit", "answer", "run", "read", "room")
+    BINDINGS = bindings("visit", "answer", "run", "read", "screen")
     AUTO_FOCUS = "#items"
+    reading = "#known"
 
     class Loaded(Event):
         """The visit as it is in the store; `at` is where the cursor goes."""
@@ -88,12 +89,12 @@ class VisitScreen(WorkScreen):
         return f"{visit.bureau.name} · {visit.checklist.title}", f"{visit.done}/{visit.total}  {state}"
 
     def body(self) -> Iterator[Widget]:
-        yield Horizontal(ListBox(id="items"), WorkPane(), id="sides")
+        yield Horizontal(ListBox(id="items"), ItemPane(), id="sides")
 
     def filled(self) -> None:
         if self._visit is not None:
             self._items.show(self._rows(self._visit))
-            self._pane.retell()
+            self._pane.refresh_texts()
 
     def _rows(self, visit: Visit) -> list[ListRow]:
         return rows(visit, self._drafts, self._running_item, words=self.app.size.width >= ROOMY)
@@ -108,7 +109,7 @@ class VisitScreen(WorkScreen):
             return ("run", "read")
         if self._in_editor:
             return ("answer", "read")
-        return ("visit", "read", "room")
+        return ("visit", "read", "screen")
 
     @property
     def holding(self) -> bool:
@@ -117,15 +118,15 @@ class VisitScreen(WorkScreen):
 
     @functools.cached_property
     def _drafts(self) -> Drafts:
-        return Drafts(self.fieldkit.desk, self.visit_id)
+        return Drafts(self.host.desk, self.visit_id)
 
     @property
     def _items(self) -> ListBox:
         return self.query_one("#items", ListBox)
 
     @property
-    def _pane(self) -> WorkPane:
-        return self.query_one(WorkPane)
+    def _pane(self) -> ItemPane:
+        return self.query_one(ItemPane)
 
     @property
     def _in_editor(self) -> bool:
@@ -143,7 +144,7 @@ class VisitScreen(WorkScreen):
             self._do(self._reloading)
 
     async def _loading(self) -> Event:
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         try:
             visit = await desk.call(lambda: desk.visits.load(self.visit_id))
         except Exception:
@@ -152,33 +153,33 @@ class VisitScreen(WorkScreen):
         self.visit_id = visit.id  # it may have been called by the beginning of its id
         damage = await desk.call(self._drafts.read)
         if damage is not None:
-            self.fieldkit.note(damage)
+            self.host.note(damage)
         place = await desk.call(lambda: desk.visits.place(visit.id))
         return self.Loaded(visit, at=place if place in visit.relevant else visit.next_item(), text=damage)
 
     async def _reloading(self) -> Event:
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         return self.Loaded(await desk.call(lambda: desk.visits.load(self.visit_id)))
 
     def on_visit_screen_loaded(self, event: Loaded) -> None:
         first = self._visit is None
         self._take(event.visit, event.at)
         if first:
-            self.fieldkit.tokens.start()
+            self.host.tokens.start()
         if event.text is not None:
             self.status(event.text)
         elif first:
             self.status(
                 M("{done} of {total} required items settled.", done=event.visit.done, total=event.visit.total)
             )
-        self.fieldkit.release_keys()
+        self.host.release_keys()
 
     def _take(self, visit: Visit, at: str = "") -> None:
         self._visit = visit
-        self.retitle()
+        self.refresh_title()
         self._items.show(self._rows(visit), at=at)
         self._show_item()
-        self.retell_keys()
+        self.refresh_keys()
 
     # --- the item under the cursor
 
@@ -221,12 +222,12 @@ class VisitScreen(WorkScreen):
             return
         if item == FINISH:
             self.action_finish()
-        elif visit.checklist.item(item).kind == "procedure":
+        elif visit.checklist.item(item).answered_by == "procedure":
             if visit.status(item) == "done":
                 self.action_next_open()
             elif self._changeable(visit):
                 self._run_procedure(item)
-        elif visit.checklist.item(item).kind == "note":
+        elif visit.checklist.item(item).answered_by == "nobody":
             self._step_on(item)
         elif self._changeable(visit):
             self.action_to_answer()
@@ -249,18 +250,18 @@ class VisitScreen(WorkScreen):
         if not value:
             self._pane.complain(
                 M("Nothing is chosen yet: the arrow keys do, then Enter saves it.")
-                if self._visit.checklist.item(item).kind == "yesno"
+                if not EDITORS[self._visit.checklist.item(item).kind].chosen
                 else M("Nothing was entered."),
                 M("Esc goes back to the list; F7 there takes an answer back."),
             )
             return
         self._busy = True
         self.status(M("Saving…"))
-        is_file = self._visit.checklist.item(item).kind == "file"
+        is_file = KINDS[self._visit.checklist.item(item).kind].attaches
         self._do(lambda: self._saving(item, value, is_file=is_file), failed=self.Refused)
 
-    async def _saving(self, item: str, value: Any, *, is_file: bool) -> Event:
-        desk = self.fieldkit.desk
+    async def _saving(self, item: str, value: object, *, is_file: bool) -> Event:
+        desk = self.host.desk
 
         forget = self._drafts.unsaved(but=item)
 
@@ -283,8 +284,8 @@ class VisitScreen(WorkScreen):
         self._take(event.visit)
         self._step_on(event.item)
         self.status(saved)
-        self.fieldkit.note(saved)
-        self.fieldkit.release_keys()
+        self.host.note(saved)
+        self.host.release_keys()
 
     def on_visit_screen_refused(self, event: Refused) -> None:
         from fieldkit.checklist.errors import AnswerInvalid
@@ -292,22 +293,22 @@ class VisitScreen(WorkScreen):
         self._busy = False
         error = event.error
         if isinstance(error, AnswerInvalid | OSError):
-            from fieldkit.tui.faults import as_error
+            from fieldkit.errors import as_error
 
-            found = as_error(error)
+            shown = as_error(error)
             self.status(M("Not saved."))
-            self._pane.complain(*(part for part in (found.message, found.hint) if part is not None))
+            self._pane.complain(*(part for part in (shown.message, shown.hint) if part is not None))
         else:
             self.status(M("Not saved."))
-            self.fieldkit.tell(error, M("The answer was not saved"))
-        self.fieldkit.release_keys()
+            self.host.show_error(error, M("The answer was not saved"))
+        self.host.release_keys()
 
     def action_take_back(self) -> None:
         item = self._settle_pane()
         visit = self._visit
         if visit is None or item not in visit.answers or not self._changeable(visit):
             return
-        desk = self.fieldkit.desk
+        desk = self.host.desk
 
         async def taking_back() -> Event:
             taken = await desk.call(lambda: desk.visits.answer(self.visit_id, item, None))
@@ -316,7 +317,7 @@ class VisitScreen(WorkScreen):
         self._do(taking_back)
 
     def action_note(self) -> None:
-        desk = self.fieldkit.desk
+        desk = self.host.desk
 
         async def noting() -> Event | None:
             text = await self.app.push_screen_wait(
@@ -342,10 +343,10 @@ class VisitScreen(WorkScreen):
         visit = self._visit
         if visit is None:
             return
-        wanted = next_open(visit, self._items.key)
-        self._items.go(wanted or FINISH)
+        item = next_open(visit, self._items.key)
+        self._items.go(item or FINISH)
         self.set_focus(self._items)
-        if not wanted:
+        if not item:
             self.status(M("Nothing is open any more. Enter finishes the visit."))
 
     def _step_on(self, item: str) -> None:
@@ -379,13 +380,13 @@ class VisitScreen(WorkScreen):
         if (
             visit
             and item in visit.relevant
-            and visit.checklist.item(item).kind == "procedure"
+            and visit.checklist.item(item).answered_by == "procedure"
             and self._changeable(visit)
         ):
             self._run_procedure(item)
 
     def _run_procedure(self, item: str) -> None:
-        desk = self.fieldkit.desk
+        desk = self.host.desk
         self._running_item = item
         self.do(
             self._label(item),
@@ -394,14 +395,14 @@ class VisitScreen(WorkScreen):
         if self._visit is not None:
             self._take(self._visit)
 
-    def found_more(self, findings: Sequence[Finding]) -> None:
+    def findings_changed(self, findings: Sequence[Finding]) -> None:
         if self._pane.item == self._running_item:
             self._pane.live(tuple(findings))
 
     def ended(self, outcome: Evidence | None, error: FieldkitError | None) -> None:
         item, self._running_item = self._running_item, ""
         text = _of_item(self._visit, item, lambda label: M("{item}: not finished.", item=label))
-        if isinstance(error, SAID_NO):
+        if isinstance(error, DECLINED):
             text = error.message
         if outcome is not None:
             verdict = SEVERITIES[outcome.verdict]
@@ -412,9 +413,9 @@ class VisitScreen(WorkScreen):
                     "{item}: {outcome}. F3 goes to the next open item.", item=label, outcome=verdict
                 ),
             )
-        self.fieldkit.note(text)
+        self.host.note(text)
         self.status(text)
-        desk = self.fieldkit.desk
+        desk = self.host.desk
 
         async def reading() -> Event:
             def read() -> Visit:
@@ -438,12 +439,6 @@ class VisitScreen(WorkScreen):
         if self._visit is not None:
             self.app.push_screen(FinishScreen(self._visit))
 
-    def action_page_down(self) -> None:
-        self._pane.query_one("#known").scroll_by(5)  # type: ignore[attr-defined]
-
-    def action_page_up(self) -> None:
-        self._pane.query_one("#known").scroll_by(-5)  # type: ignore[attr-defined]
-
     def action_back(self) -> None:
         self._keep_typed()
         self._keep_on_disk()
@@ -458,7 +453,7 @@ class VisitScreen(WorkScreen):
         self.app.run_worker(self._keeping(), group="drafts", exit_on_error=False)
 
     async def _keeping(self) -> None:
-        desk, visit = self.fieldkit.desk, self._visit
+        desk, visit = self.host.desk, self._visit
         if visit is None or not desk.is_open:
             return
         write, place = self._drafts.unsaved(), self._items.key
@@ -471,11 +466,13 @@ class VisitScreen(WorkScreen):
         try:
             await desk.call(keep)
         except FieldkitError as error:
-            self.fieldkit.tell(error, M("What was typed and is no answer yet could not be kept"))
+            self.host.show_error(error, M("What was typed and is no answer yet could not be kept"))
 
     # --- work with the desk
 
-    def _do(self, work: Callable[[], Any], failed: Callable[[Exception], Event] | None = None) -> None:
+    def _do(
+        self, work: Callable[[], Awaitable[Event | None]], failed: Callable[[Exception], Event] | None = None
+    ) -> None:
         """Run `work` in a worker; what it gives, or `failed` of what it raised, comes back as a message."""
 
         async def doing() -> None:
@@ -483,7 +480,7 @@ class VisitScreen(WorkScreen):
                 event = await work()
             except Exception as error:
                 if failed is None:
-                    self.fieldkit.tell(error)
+                    self.host.show_error(error)
                 else:
                     self.post_message(failed(error))
             else:
@@ -495,6 +492,6 @@ class VisitScreen(WorkScreen):
 
 def _of_item(visit: Visit | None, item: str, message: Callable[[str], Message]) -> Said:
     """A message about an item, whose label is in both languages already: F2 turns all of it."""
-    label: Said = visit.checklist.item(item).label if visit is not None else Words(item, item)
-    vi, en = (message(label.render(language)).render(language) for language in LANGUAGES)
-    return Words(vi, en)
+    label = visit.checklist.item(item).label if visit is not None else Words.same(item)
+    languages = Words.__struct_fields__
+    return Words(*(message(label.render(language)).render(language) for language in languages))

@@ -5,47 +5,47 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from textual.message import Message as Event
 
 from fieldkit import errors
-from fieldkit.errors import FieldkitError
+from fieldkit.errors import FieldkitError, as_error
 from fieldkit.finding import Finding
 from fieldkit.operator import Plan
 from fieldkit.text import M, Said
-from fieldkit.tui.faults import as_error
-from fieldkit.tui.finishing import progress_words
 from fieldkit.tui.runner import RunningWork
 from fieldkit.tui.screens.dialogs import ConsentDialog
 from fieldkit.tui.screens.frame import FieldkitScreen
 from fieldkit.tui.screens.operator import FindingShown, ProgressShown, ScreenOperator
+from fieldkit.tui.terminal import signs
 
 SAFE_END = 60.0  # seconds for work to undo what it began when nobody is there any more
 
-Work = Callable[[ScreenOperator], Coroutine[Any, Any, Any]]
+Outcome = TypeVar("Outcome")
+Work = Callable[[ScreenOperator], Coroutine[Any, Any, Outcome]]
 
-SAID_NO = (errors.Cancelled, errors.NotConsented)
+DECLINED = (errors.Cancelled, errors.NotConsented)
 """Not news to the person who did it, so a line says it instead of a screen."""
 
 
-class WorkScreen(FieldkitScreen[None], inherit_bindings=True):
+class WorkScreen(FieldkitScreen[None], Generic[Outcome], inherit_bindings=True):
     """Work runs in its own thread (`RunningWork`) and asks through dialogs; one piece at a time.
 
-    A subclass starts it with `do`, and hears of it by `found_more` and `ended`.
+    A subclass starts it with `do`, and hears of it by `findings_changed` and `ended`.
     """
 
     class Ended(Event):
         """The work came to its end: with an outcome, or with an error."""
 
-        def __init__(self, outcome: Any, error: Exception | None) -> None:
+        def __init__(self, outcome: object, error: Exception | None) -> None:
             super().__init__()
             self.outcome = outcome
             self.error = error
 
     def __init__(self) -> None:
         super().__init__()
-        self._work: RunningWork[Any] | None = None
+        self._work: RunningWork[Outcome] | None = None
         self._work_label = ""
         self.findings: list[Finding] = []
 
@@ -54,44 +54,44 @@ class WorkScreen(FieldkitScreen[None], inherit_bindings=True):
         """A piece of work is under way."""
         return self._work is not None
 
-    def do(self, label: Said | str, work: Work) -> None:
+    def do(self, label: Said | str, work: Work[Outcome]) -> None:
         """Start `work`; `label` says what it is."""
         operator = ScreenOperator(self.app, self)
         self.findings = []
         self._work_label = str(label)
         self._work = RunningWork(lambda: work(operator))
         self.status(M("Under way: {work}. Esc stops it.", work=self._work_label))
-        self.retell_keys()
+        self.refresh_keys()
         self.run_worker(self._following(self._work), group="work", exclusive=True, exit_on_error=False)
 
-    async def _following(self, work: RunningWork[Any]) -> None:
+    async def _following(self, work: RunningWork[Outcome]) -> None:
         try:
             self.post_message(self.Ended(await work.result(), None))
         except Exception as error:
             self.post_message(self.Ended(None, error))
 
-    def found_more(self, findings: Sequence[Finding]) -> None:
+    def findings_changed(self, findings: Sequence[Finding]) -> None:
         """The work has told a finding; `findings` are all so far."""
 
-    def ended(self, outcome: Any, error: FieldkitError | None) -> None:
+    def ended(self, outcome: Outcome | None, error: FieldkitError | None) -> None:
         """The work has ended. An error is shown on a screen of its own unless the person said no."""
 
     def on_finding_shown(self, event: FindingShown) -> None:
         self.findings.append(event.finding)
-        self.fieldkit.note(event.finding.message)
-        self.found_more(self.findings)
+        self.host.note(event.finding.message)
+        self.findings_changed(self.findings)
 
     def on_progress_shown(self, event: ProgressShown) -> None:
         if self.working:
-            self.status(progress_words(event.progress))
+            self.status(signs.progress(event.progress))
 
     def on_work_screen_ended(self, event: Ended) -> None:
         self._work = None
-        self.retell_keys()
+        self.refresh_keys()
         error = None if event.error is None else as_error(event.error)
-        self.ended(event.outcome, error)
-        if event.error is not None and not isinstance(error, SAID_NO):
-            self.fieldkit.tell(event.error, M("The step was not finished"))
+        self.ended(cast("Outcome | None", event.outcome), error)
+        if event.error is not None and not isinstance(error, DECLINED):
+            self.host.show_error(event.error, M("The step was not finished"))
 
     def action_stop(self) -> None:
         self.run_worker(self._stopping(), group="stop", exclusive=True, exit_on_error=False)

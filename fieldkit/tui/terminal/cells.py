@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Literal
 
 from fieldkit.pdf.raster import Pixels
+from fieldkit.tui.terminal.link import Colours
 
 Colour = tuple[int, int, int]
 Cell = tuple[Colour, Colour]  # the upper and the lower half
-Colours = Literal["true", "256", "none"]
 UPPER = "▀"
 SHADES = ((248, " "), (215, "░"), (160, "▒"), (90, "▓"), (0, "█"))  # thin letters are hardly grey
 
@@ -19,17 +18,17 @@ def rows(picture: Pixels) -> list[list[Cell]]:
     """Two rows of pixels make one row of cells; a last single one is paired with white."""
     white = b"\xff" * (3 * picture.width)
     stride = 3 * picture.width
-    found = []
+    cells = []
     for top in range(0, picture.height, 2):
         upper = picture.rgb[top * stride : (top + 1) * stride]
         lower = picture.rgb[(top + 1) * stride : (top + 2) * stride] or white
-        found.append(
+        cells.append(
             [
                 ((upper[at], upper[at + 1], upper[at + 2]), (lower[at], lower[at + 1], lower[at + 2]))
                 for at in range(0, stride, 3)
             ]
         )
-    return found
+    return cells
 
 
 def runs(row: Sequence[Cell]) -> list[tuple[Cell, int]]:
@@ -52,7 +51,7 @@ def lines(picture: Pixels, colours: Colours) -> list[str]:
 
 
 def _code(ground: int, colour: Colour, colours: Colours) -> str:
-    if colours == "true":
+    if colours == "truecolor":
         return f"{ground};2;{colour[0]};{colour[1]};{colour[2]}"
     return f"{ground};5;{in_256(colour)}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import os
 import selectors
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from textual._xterm_parser import XTermParser
@@ -50,7 +50,7 @@ class KeyReader:
         """The events that are complete because time has passed (a lone Esc)."""
         yield from self._parsed(self._parser.tick)
 
-    def _parsed(self, parse: Any) -> Iterator[Message]:
+    def _parsed(self, parse: Callable[[], Iterable[Message]]) -> Iterator[Message]:
         try:
             yield from parse()
         except Exception:  # the parser is a generator: once it has raised, it is of no use any more

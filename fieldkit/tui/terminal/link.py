@@ -25,7 +25,6 @@ class TerminalLink(msgspec.Struct, frozen=True):
     """
 
     remote: bool = False
-    tmux: bool = False
     windows: bool = False
     colours: Colours = "256"
     light: bool = False
@@ -70,7 +69,6 @@ def judge(
     windows = platform == "win32"
     return TerminalLink(
         remote=remote,
-        tmux=bool(environment.get("TMUX")),
         windows=windows,
         colours=colours or _colours(environment, terminal, remote=remote, windows=windows),
         light=light,

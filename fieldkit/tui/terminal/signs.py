@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fieldkit.operator import Progress, said
 from fieldkit.text import M, Said
+from fieldkit.text_output import SYMBOLS
 
 if TYPE_CHECKING:
-    from fieldkit.visit.model import State, Status
+    from fieldkit.visit.model import State
 
 SHORT_STATES: dict[State, Said] = {
     "open": M("later"),
@@ -15,29 +17,7 @@ SHORT_STATES: dict[State, Said] = {
     "signed": M("record missing"),
     "recorded": M("done"),
 }
-STATUSES: dict[Status, Said] = {
-    "done": M("done"),
-    "todo": M("to do"),
-    "failed": M("failed"),
-    "not-checked": M("not checked"),
-    "off": M("does not apply"),
-}
-_SIGNS = {
-    "done": "✓",
-    "pass": "✓",
-    "recorded": "✓",
-    "signed": "»",
-    "ready": "»",
-    "todo": "·",
-    "open": "·",
-    "info": "·",
-    "failed": "✗",
-    "fail": "✗",
-    "warning": "!",
-    "not-checked": "?",
-    "off": "-",
-    "running": "»",
-}
+_SIGNS = SYMBOLS | {"recorded": "✓", "signed": "»", "ready": "»", "open": "·", "running": "»"}
 _ASCII = str.maketrans(
     {
         "✓": "+",
@@ -78,3 +58,12 @@ def bar(done: int, total: int, width: int) -> str:
     """How much of `total` is done, drawn in `width` cells."""
     full = width * min(done, total) // total if total else 0
     return plain("█" * full + "░" * (width - full))
+
+
+def progress(progress: Progress) -> str:
+    """How far some work is, drawn and in words."""
+    text = said(progress.text)
+    if not progress.total:
+        return text
+    share = 100 * min(progress.done, progress.total) // progress.total
+    return f"{bar(progress.done, progress.total, 12)} {share} %  {text}"

@@ -4,57 +4,70 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from fieldkit.checklist.kinds import KINDS, Item, Kind
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
-from fieldkit.text_output import SEVERITIES
+from fieldkit.text_output import SEVERITIES, STATUSES
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
-from fieldkit.tui.widgets.prose import Paragraph, Prose
 from fieldkit.tui.widgets.text_field import TextField
+from fieldkit.tui.widgets.text_view import Paragraph, TextView
+from fieldkit.visit.model import CHANGED
 
 if TYPE_CHECKING:
-    from fieldkit.checklist.model import Item
     from fieldkit.visit.model import Visit
 
-ANSWERS: dict[str, Said] = {"yes": M("Yes"), "no": M("No"), "n/a": M("Not applicable")}
-FORMS: dict[str, Said] = {
-    "text": M("Type the answer; Enter saves it."),
-    "number": M("A number, for example 12 or 12,5."),
-    "date": M("A date: day/month/year."),
-    "file": M("The path of a file; Tab completes it. The file is copied into the store."),
-    "choices": M("Space ticks, Enter saves what is ticked."),
-    "yesno": M("Choose a line with the arrow keys; Enter saves it."),
-    "choice": M("Enter saves the line under the cursor."),
-    "procedure": M("Enter runs this step. You see what it will do before it changes anything."),
-    "note": M("Read it; there is nothing to answer."),
+
+class Editor(NamedTuple):
+    """How the items of a kind are answered here.
+
+    hint: what to do. widget: the one that takes the answer, "" for none. chosen: a line is under the cursor
+    from the start; without it nobody vouches by Enter alone.
+    """
+
+    hint: Said
+    widget: str = ""
+    chosen: bool = True
+
+
+EDITORS: dict[Kind, Editor] = {
+    "text": Editor(M("Type the answer; Enter saves it."), "line"),
+    "number": Editor(M("A number, for example 12 or 12,5."), "line"),
+    "date": Editor(M("A date: day/month/year."), "line"),
+    "file": Editor(M("The path of a file; Tab completes it. The file is copied into the store."), "path"),
+    "choices": Editor(M("Space ticks, Enter saves what is ticked."), "options"),
+    "yesno": Editor(M("Choose a line with the arrow keys; Enter saves it."), "options", chosen=False),
+    "choice": Editor(M("Enter saves the line under the cursor."), "options"),
+    "procedure": Editor(M("Enter runs this step. You see what it will do before it changes anything.")),
+    "note": Editor(M("Read it; there is nothing to answer.")),
 }
 
-CHANGED = "token-changed"
+
 URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
 
 
-class WorkPane(Vertical):
+class ItemPane(Vertical):
     """Shows an item. `editor` is what answers it, None for procedures and notes."""
 
     DEFAULT_CSS = """
-    WorkPane { width: 1fr; height: 1fr; padding: 0 1 0 1; }
-    WorkPane #about { height: auto; max-height: 9; }
-    WorkPane TextField, WorkPane ListBox { display: none; margin: 1 0 0 0; }
-    WorkPane ListBox { height: auto; max-height: 9; }
-    WorkPane .-shown { display: block; }
-    WorkPane #lines { height: 5; }
-    WorkPane #known { height: 1fr; margin: 1 0 0 0; }
+    ItemPane { width: 1fr; height: 1fr; padding: 0 1 0 1; }
+    ItemPane #about { height: auto; max-height: 9; }
+    ItemPane TextField, ItemPane ListBox { display: none; margin: 1 0 0 0; }
+    ItemPane ListBox { height: auto; max-height: 9; }
+    ItemPane .-shown { display: block; }
+    ItemPane #lines { height: 5; }
+    ItemPane #known { height: 1fr; margin: 1 0 0 0; }
     """
 
     def __init__(self) -> None:
-        super().__init__(id="work")
+        super().__init__(id="item")
         self.item = ""
         self._visit: Visit | None = None
         self._draft: str | None = None
@@ -62,12 +75,12 @@ class WorkPane(Vertical):
         self._findings: Sequence[Finding] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Prose(id="about")
+        yield TextView(id="about")
         yield TextField(id="line")
         yield PathField(id="path")
         yield TextField(id="lines", rows=5)
         yield ListBox(id="options", paging=False, wrap=True)
-        yield Prose(id="known")
+        yield TextView(id="known")
 
     # --- what it shows
 
@@ -81,37 +94,37 @@ class WorkPane(Vertical):
             self._complaint = ()
         self.item = item
         self._fill_editor()
-        self.retell()
+        self.refresh_texts()
 
     def drafted(self, draft: str | None) -> None:
         """Say that what was entered is kept, or that nothing is."""
         self._draft = draft
-        self._say_about()
+        self._show_about()
 
     def complain(self, *lines: Said) -> None:
         """Say what is wrong with the answer given."""
         self._complaint = lines
-        self.retell()
+        self.refresh_texts()
 
     def live(self, findings: Sequence[Finding]) -> None:
         """Show findings while the item's procedure runs."""
         self._findings = findings
-        self._say_known()
+        self._show_known()
 
-    def retell(self) -> None:
+    def refresh_texts(self) -> None:
         """Say everything again: language or state changed. What is being typed is left alone."""
         if self._visit is None or not self.item:
             return
-        self._say_about()
-        self._say_known()
+        self._show_about()
+        self._show_known()
         box = self.query_one("#options", ListBox)
         if self.editor is box:
-            box.show(_options(self._visit, self._checklist_item, set(box.ticked)))
+            box.show(_options(self._checklist_item, set(box.ticked)))
 
-    def _say_about(self) -> None:
+    def _show_about(self) -> None:
         visit, item = self._present, self._checklist_item
         status = visit.status(item.id)
-        state: list[Said | str] = [signs.STATUSES[status]]
+        state: list[Said | str] = [STATUSES[status]]
         if item.required:
             state.append(M("required"))
         if self._draft is not None:
@@ -120,7 +133,7 @@ class WorkPane(Vertical):
         if answered is not None:
             state.append(M("{when} by {who}", when=answered.wall[:16].replace("T", " "), who=answered.who))
         text = [Paragraph(item.label, "strong")]
-        if item.kind != "note":
+        if item.answered_by != "nobody":
             text.append(Paragraph(" · ".join(str(part) for part in state if part), "", signs.sign(status)))
         if item.hint is not None:
             text.append(Paragraph(item.hint, "faint"))
@@ -129,10 +142,10 @@ class WorkPane(Vertical):
                 Paragraph(M("The visit is signed off; F9 can open it again, with a reason."), "faint")
             )
         else:
-            text.append(Paragraph(FORMS[item.kind], "faint"))
-        self.query_one("#about", Prose).show(text)
+            text.append(Paragraph(EDITORS[item.kind].hint, "faint"))
+        self.query_one("#about", TextView).show(text)
 
-    def _say_known(self) -> None:
+    def _show_known(self) -> None:
         visit, item = self._present, self._checklist_item
         text = [
             Paragraph(line, "strong" if n == 0 else "", signs.sign("fail") if n == 0 else "")
@@ -143,12 +156,12 @@ class WorkPane(Vertical):
                 text += finding_text(finding)
         else:
             text += self._known(visit, item)
-        self.query_one("#known", Prose).show(text)
+        self.query_one("#known", TextView).show(text)
 
     def _known(self, visit: Visit, item: Item) -> list[Paragraph]:
         text: list[Paragraph] = []
         if item.id in visit.answers:
-            text.append(Paragraph(M("Saved: {answer}", answer=answer_words(item, visit.answers[item.id]))))
+            text.append(Paragraph(M("Saved: {answer}", answer=answer_text(item, visit.answers[item.id]))))
         text += [
             Paragraph(problem.message, "", signs.sign("warning"))
             for problem in visit.problems
@@ -184,24 +197,15 @@ class WorkPane(Vertical):
         """The widget that takes the answer."""
         if self._visit is None or not self.item or self._present.signoff is not None:
             return None
-        item = self._checklist_item
-        name = {
-            "text": "#lines" if item.multiline else "#line",
-            "number": "#line",
-            "date": "#line",
-            "file": "#path",
-            "yesno": "#options",
-            "choice": "#options",
-            "choices": "#options",
-        }.get(item.kind)
-        return self.query_one(name, Widget) if name else None
+        name = "lines" if self._checklist_item.multiline else EDITORS[self._checklist_item.kind].widget
+        return self.query_one(f"#{name}", Widget) if name else None
 
     @property
     def value(self) -> Any:
         """The answer as it stands in the editor; "" and [] are no answer."""
         editor = self.editor
         if isinstance(editor, ListBox):
-            return editor.ticked if self._checklist_item.kind == "choices" else editor.key
+            return editor.ticked if KINDS[self._checklist_item.kind].several else editor.key
         return editor.value if isinstance(editor, TextField) else None
 
     @property
@@ -212,7 +216,7 @@ class WorkPane(Vertical):
         editor, item = self.editor, self._checklist_item
         entered = self.value
         if isinstance(editor, ListBox):
-            if item.kind != "choices":
+            if not KINDS[item.kind].several:
                 return None
             entered = " ".join(entered)
         return None if editor is None or entered == self._saved() else str(entered)
@@ -234,8 +238,8 @@ class WorkPane(Vertical):
         text = self._saved() if self._draft is None else self._draft
         if isinstance(editor, ListBox):
             item = self._checklist_item
-            options = _options(self._present, item, set(text.split()))
-            first = None if item.kind == "yesno" else options[0].key  # nobody vouches by Enter alone
+            options = _options(item, set(text.split()))
+            first = options[0].key if EDITORS[item.kind].chosen else None
             editor.show(options, at=text if any(row.key == text for row in options) else first)
         elif isinstance(editor, TextField) and editor.value != text:
             editor.value = text
@@ -250,31 +254,20 @@ class WorkPane(Vertical):
         return self._present.checklist.item(self.item)
 
 
-def _options(visit: Visit, item: Item, ticked: set[str]) -> list[ListRow]:
-    if item.kind == "yesno":
-        return [ListRow(value, label) for value, label in ANSWERS.items()]
-    several = item.kind == "choices"
+def _options(item: Item, ticked: set[str]) -> list[ListRow]:
+    kind = KINDS[item.kind]
     return [
-        ListRow(choice.value, choice.label, ticked=choice.value in ticked if several else None)
-        for choice in item.choices
+        ListRow(choice.value, choice.label, ticked=choice.value in ticked if kind.several else None)
+        for choice in kind.choices(item)
     ]
 
 
-def answer_words(item: Item, answer: Any) -> str:
-    """An answer as people read it: labels of choices, a file's name and size."""
-    if item.kind == "yesno":
-        return str(ANSWERS.get(str(answer), answer))
-    if isinstance(answer, dict):
-        return f"{answer.get('name', '')} ({answer.get('size', 0):,} B)".replace(
-            ",", "\N{NARROW NO-BREAK SPACE}"
-        )
-    labels = {choice.value: str(choice.label) for choice in item.choices}
-    if isinstance(answer, list):
-        return ", ".join(labels.get(str(value), str(value)) for value in answer)
-    if item.kind == "date" and len(str(answer)) == 10:
-        year, month, day = str(answer).split("-")
-        return f"{day}/{month}/{year}"
-    return labels.get(str(answer), str(answer))
+def answer_text(item: Item, answer: Any) -> str:
+    """An answer as people read it, with the size of a file."""
+    words = str(KINDS[item.kind].words(item, answer))
+    if not KINDS[item.kind].attaches:
+        return words
+    return f"{words} ({answer.get('size', 0):,} B)".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def finding_text(finding: Finding, times: int = 1) -> list[Paragraph]:

@@ -93,8 +93,8 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         self._at = self._next(-1, 1)
         self._on_none = False
         self._top = 0
-        self._sought = ""
-        self._sought_at = 0.0
+        self._prefix = ""
+        self._searched_at = 0.0
 
     # --- rows and cursor
 
@@ -129,8 +129,8 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
             self._at, self._top = -1, 0
             self.refresh(layout=self.styles.auto_dimensions)
             return
-        found = next((n for n, row in enumerate(rows) if row.key == wanted and not row.heading), -1)
-        self._at = found if found >= 0 else self._next(min(max(place, 0), len(rows)) - 1, 1)
+        at_row = next((n for n, row in enumerate(rows) if row.key == wanted and not row.heading), -1)
+        self._at = at_row if at_row >= 0 else self._next(min(max(place, 0), len(rows)) - 1, 1)
         if self._at < 0:
             self._at = self._next(len(rows), -1)
         self._scroll_to_cursor()
@@ -161,8 +161,8 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
         row = self.row
         if key == "space" and row is not None and row.ticked is not None:
             self._rows = tuple(
-                msgspec.structs.replace(each, ticked=not each.ticked) if each is row else each
-                for each in self._rows
+                msgspec.structs.replace(other, ticked=not other.ticked) if other is row else other
+                for other in self._rows
             )
             self._redraw(self._at)
             return True
@@ -178,23 +178,21 @@ class ListBox(Widget, can_focus=True, inherit_bindings=False):
     def _step(self, by: int) -> bool:
         if not self._rows:
             return False
-        wanted = min(max(self._at + by, 0), len(self._rows) - 1)
+        target = min(max(self._at + by, 0), len(self._rows) - 1)
         step = 1 if by > 0 else -1
-        found = self._next(wanted - step, step)
-        if found < 0:
-            found = self._next(wanted + step, -step)
-        self._move_to(found)
+        at = self._next(target - step, step)
+        self._move_to(at if at >= 0 else self._next(target + step, -step))
         return True
 
     def _search(self, letter: str) -> bool:
         now = time.monotonic()
-        self._sought = (self._sought if now - self._sought_at < PATIENCE else "") + folded(letter)
-        self._sought_at = now
-        start = self._at if len(self._sought) > 1 else self._at + 1
+        self._prefix = (self._prefix if now - self._searched_at < PATIENCE else "") + folded(letter)
+        self._searched_at = now
+        start = self._at if len(self._prefix) > 1 else self._at + 1
         order = [*range(start, len(self._rows)), *range(0, start)]
         for number in order:
             row = self._rows[number] if number < len(self._rows) else None
-            if row and not row.heading and f" {folded(said(row.text))}".find(f" {self._sought}") >= 0:
+            if row and not row.heading and f" {folded(said(row.text))}".find(f" {self._prefix}") >= 0:
                 self._move_to(number)
                 return True
         return False

@@ -50,5 +50,5 @@ def complete(typed: str) -> tuple[str, list[str]]:
         return typed, []
     if common == start:
         return typed, names[:SHOWN]
-    kept = typed[: len(typed) - len(os.path.split(typed)[1])]
-    return kept + common, [] if len(names) == 1 else names[:SHOWN]
+    unchanged = typed[: len(typed) - len(os.path.split(typed)[1])]
+    return unchanged + common, [] if len(names) == 1 else names[:SHOWN]

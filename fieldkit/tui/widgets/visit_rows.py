@@ -6,11 +6,12 @@ from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from fieldkit.text import M, Said
+from fieldkit.text_output import STATUSES
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.list_box import ListRow
 
 if TYPE_CHECKING:
-    from fieldkit.checklist.model import Item
+    from fieldkit.checklist.kinds import Item
     from fieldkit.visit.model import Visit
 
 FINISH = "@finish"
@@ -23,15 +24,15 @@ def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = Tr
     words: False where there is little room: "done" and "to do" are then said by their signs alone, which
     help explains.
     """
-    found: list[ListRow] = []
+    listed: list[ListRow] = []
     for section in visit.checklist.sections:
         items = [item for item in section.items if item.id in visit.relevant]
         if items:
-            found.append(ListRow(f"@{section.id}", section.title, heading=True))
-        found += [_row(visit, item, item.id in drafts, item.id == running, words) for item in items]
-    found.append(ListRow("@end", M("Finish"), heading=True))
+            listed.append(ListRow(f"@{section.id}", section.title, heading=True))
+        listed += [_row(visit, item, item.id in drafts, item.id == running, words) for item in items]
+    listed.append(ListRow("@end", M("Finish"), heading=True))
     word = signs.SHORT_STATES[visit.state]
-    found.append(
+    listed.append(
         ListRow(
             FINISH,
             M("Sign-off, record, export") if visit.finish == "handover" else M("Close, record, export"),
@@ -39,18 +40,18 @@ def rows(visit: Visit, drafts: Container[str], running: str, *, words: bool = Tr
             word,
         )
     )
-    return found
+    return listed
 
 
 def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> ListRow:
     status = visit.status(item.id)
     sign = signs.sign(status)
-    word: Said | str = signs.STATUSES[status] if words or status not in ("done", "todo") else ""
+    word: Said | str = STATUSES[status] if words or status not in ("done", "todo") else ""
     if running:
         sign, word = signs.sign("running"), M("running")
     elif draft:
         word = M("draft")
-    elif item.kind == "note":
+    elif item.answered_by == "nobody":
         sign, word = "", M("to read")
     elif status == "todo" and not item.required:
         word = M("optional")
@@ -59,7 +60,7 @@ def _row(visit: Visit, item: Item, draft: bool, running: bool, words: bool) -> L
 
 def items_from(visit: Visit, item: str) -> list[str]:
     """The items that can be settled, from the one after `item` around to it."""
-    items = [name for name in visit.relevant if visit.checklist.item(name).kind != "note"]
+    items = [name for name in visit.relevant if visit.checklist.item(name).answered_by != "nobody"]
     start = items.index(item) + 1 if item in items else 0
     return items[start:] + items[:start]
 

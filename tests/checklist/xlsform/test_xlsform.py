@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pyxform.xls2xform import convert
 
 from fieldkit.checklist.errors import FileExists, FormImpossible, FormInvalid
+from fieldkit.checklist.kinds import Choice, Item
 from fieldkit.checklist.load import load
-from fieldkit.checklist.model import Checklist, Choice, Item, Section
+from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.xlsform.convert import export_form, import_form, read_form
 from fieldkit.home import shipped
 from fieldkit.text import Words

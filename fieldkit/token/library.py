@@ -31,6 +31,7 @@ _PE = {0x014C: "x86", 0x8664: "x86_64", 0xAA64: "aarch64", 0x01C4: "arm"}
 _MACH = {7: "x86", 0x01000007: "x86_64", 12: "arm", 0x0100000C: "aarch64"}
 _SAME = {
     "amd64": "x86_64",
+    "x64": "x86_64",
     "arm64": "aarch64",
     "i386": "x86",
     "i686": "x86",
@@ -49,7 +50,7 @@ class SharedLibrary(msgspec.Struct, frozen=True):
     @property
     def fits(self) -> bool:
         """This process could load it."""
-        return self.format == _own_format() and own_machine() in self.machines
+        return self.format == own_format() and own_machine() in self.machines and self.bits == own_bits()
 
     def __str__(self) -> str:
         return " ".join(
@@ -57,27 +58,44 @@ class SharedLibrary(msgspec.Struct, frozen=True):
         ).strip()
 
 
+def own_format() -> Format:
+    """The format of this system's libraries."""
+    match sys.platform:
+        case "win32":
+            return "pe"
+        case "darwin":
+            return "mach-o"
+        case _:
+            return "elf"
+
+
 def own_machine() -> str:
     """This process's processor, as the headers' tables above name it."""
-    found = platform.machine().lower()
-    machine = _SAME.get(found, found)
-    if sys.maxsize <= 2**32:  # a 32-bit Python on a 64-bit system loads 32-bit modules
+    name = platform.machine().lower()
+    machine = _SAME.get(name, name)
+    if own_bits() == 32:  # a 32-bit Python on a 64-bit system loads 32-bit modules
         machine = {"x86_64": "x86", "aarch64": "arm"}.get(machine, machine)
     return machine
 
 
-def read(path: Path) -> SharedLibrary:
+def own_bits() -> int:
+    """The word size of this process."""
+    return 8 * struct.calcsize("P")
+
+
+def read_header(path: Path) -> SharedLibrary:
     """The header of the file `path`; a format of "unknown" where it is no library. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(4096)
-    try:
-        if head[:4] == b"\x7fELF":
-            return _elf(head)
-        if head[:2] == b"MZ":
-            return _pe(head)
-        return _mach(head)
-    except (struct.error, IndexError):  # cut short
-        return SharedLibrary("unknown")
+        try:
+            if head[:4] == b"\x7fELF":
+                return _elf(head)
+            if head[:2] == b"MZ":
+                file.seek(struct.unpack_from("<I", head, 0x3C)[0])
+                return _pe(file.read(26))
+            return _mach(head)
+        except (struct.error, IndexError):  # cut short
+            return SharedLibrary("unknown")
 
 
 def _elf(head: bytes) -> SharedLibrary:
@@ -87,27 +105,22 @@ def _elf(head: bytes) -> SharedLibrary:
 
 
 def _pe(head: bytes) -> SharedLibrary:
-    (offset,) = struct.unpack_from("<I", head, 0x3C)
-    if head[offset : offset + 4] != b"PE\0\0":
+    if head[:4] != b"PE\0\0":
         return SharedLibrary("unknown")
-    machine, magic = (
-        struct.unpack_from("<H", head, offset + 4)[0],
-        struct.unpack_from("<H", head, offset + 24)[0],
-    )
+    machine, magic = (struct.unpack_from("<H", head, offset)[0] for offset in (4, 24))
     return SharedLibrary("pe", (_PE.get(machine, hex(machine)),), 64 if magic == 0x20B else 32)
 
 
 def _mach(head: bytes) -> SharedLibrary:
     (magic,) = struct.unpack_from(">I", head, 0)
-    if magic == 0xCAFEBABE:  # several processors in one file
+    if magic in (0xCAFEBABE, 0xCAFEBABF):  # several processors in one file
         (count,) = struct.unpack_from(">I", head, 4)
-        kinds = [struct.unpack_from(">I", head, 8 + 20 * number)[0] for number in range(min(count, 8))]
+        if not 0 < count < 20:  # Java's class files share the first magic
+            return SharedLibrary("unknown")
+        size = 20 if magic == 0xCAFEBABE else 32
+        kinds = [struct.unpack_from(">I", head, 8 + size * number)[0] for number in range(count)]
         return SharedLibrary("mach-o", tuple(_MACH.get(kind, str(kind)) for kind in kinds), 64)
     if magic in (0xCFFAEDFE, 0xCEFAEDFE):
         (kind,) = struct.unpack_from("<I", head, 4)
         return SharedLibrary("mach-o", (_MACH.get(kind, str(kind)),), 64 if magic == 0xCFFAEDFE else 32)
     return SharedLibrary("unknown")
-
-
-def _own_format() -> Format:
-    return {"win32": "pe", "darwin": "mach-o"}.get(sys.platform, "elf")  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Make an NSS database that trusts given certificates: `python -m fieldkit.validation.nss FOLDER DER…`.
+"""Make an NSS database that trusts certificates: `python -m fieldkit.validation.judges.nss FOLDER DER…`.
 
 A process of its own, since it calls libnss3 (which pdfsig needs anyway) through ctypes and never returns to
 Python what went wrong inside. Nothing else uses NSS.

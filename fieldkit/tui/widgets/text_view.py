@@ -29,23 +29,23 @@ class Paragraph(msgspec.Struct, frozen=True):
     indent: int = 0
 
 
-class Prose(Widget, can_focus=False, inherit_bindings=False):
+class TextView(Widget, can_focus=False, inherit_bindings=False):
     """Paragraphs. Arrows, PgUp, PgDn, Home and End scroll it while it has the focus."""
 
     DEFAULT_CSS = """
-    Prose { width: 1fr; height: 1fr; background: $background; color: $foreground; }
-    Prose > .prose--strong { text-style: bold; }
-    Prose > .prose--faint { color: $text-muted; }
-    Prose > .prose--code { color: $secondary-lighten-3; }
-    Prose:ansi > .prose--faint { color: ansi_default; }
-    Prose:ansi > .prose--code { color: ansi_default; }
-    Prose > .prose--more { text-style: reverse; }
+    TextView { width: 1fr; height: 1fr; background: $background; color: $foreground; }
+    TextView > .text-view--strong { text-style: bold; }
+    TextView > .text-view--faint { color: $text-muted; }
+    TextView > .text-view--code { color: $secondary-lighten-3; }
+    TextView:ansi > .text-view--faint { color: ansi_default; }
+    TextView:ansi > .text-view--code { color: ansi_default; }
+    TextView > .text-view--more { text-style: reverse; }
     """
     COMPONENT_CLASSES = {  # noqa: RUF012 (Textual's own form)
-        "prose--strong",
-        "prose--faint",
-        "prose--code",
-        "prose--more",
+        "text-view--strong",
+        "text-view--faint",
+        "text-view--code",
+        "text-view--more",
     }
 
     def __init__(
@@ -71,6 +71,10 @@ class Prose(Widget, can_focus=False, inherit_bindings=False):
     def text(self) -> str:
         """All of it, as lines."""
         return "\n".join(said(paragraph.text) for paragraph in self._paragraphs)
+
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll by whole pages, of which the last line stays in sight."""
+        self.scroll_by(pages * max(1, self._height - 1))
 
     def scroll_by(self, lines: int) -> bool:
         """Scroll by `lines`; False if there is nothing to scroll."""
@@ -121,14 +125,18 @@ class Prose(Widget, can_focus=False, inherit_bindings=False):
             first, last = self._top + 1, min(self._top + self._height, len(lines))
             more = M("lines {first}–{last} of {all}; Ctrl+↓, Ctrl+↑", first=first, last=last, all=len(lines))
             return Strip(
-                [Segment(cut(f" {plain('↓')} {more}", width), self.get_component_rich_style("prose--more"))],
+                [
+                    Segment(
+                        cut(f" {plain('↓')} {more}", width), self.get_component_rich_style("text-view--more")
+                    )
+                ],
                 width,
             )
         number = self._top + y
         if number >= len(lines):
             return Strip.blank(width, self.rich_style)
         text, tone = lines[number]
-        style = self.get_component_rich_style(f"prose--{tone}") if tone else self.rich_style
+        style = self.get_component_rich_style(f"text-view--{tone}") if tone else self.rich_style
         return Strip([Segment(cut(text, width), style)], width)
 
 
