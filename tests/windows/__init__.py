@@ -1,0 +1,1 @@
+"""fieldkit on Windows, as far as Wine is one: `./dev --yes windows`."""
