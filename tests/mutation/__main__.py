@@ -27,7 +27,7 @@ from tests.mutation.mutants import Mutant, mutants
 ROOT = Path(__file__).parent.parent.parent
 TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("table.toml").read_text())
 MOST = 1 / 20
-NOT_COPIED = (".git", ".venv", "dist", "build", ".*_cache", ".hypothesis", "__pycache__")
+NOT_COPIED = (".git", ".venv", ".windows", "dist", "build", ".*_cache", ".hypothesis", "__pycache__")
 
 
 def main() -> int:

@@ -15,6 +15,13 @@ from tests.windows.bed import Windows
 OnWindows = Callable[..., Ran]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first waits for the machine to be made."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def windows() -> Windows:
     if missing := bed.lacking():
