@@ -50,8 +50,9 @@ def rewrite(folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
         lambda lines: lines[::-1],
         lambda lines: [*lines, *lines],
         lambda lines: [*lines[:-2], lines[-1], lines[-2]],
+        lambda lines: [lines[0], b"noise\n", lines[2], lines[1], *lines[3:]],
     ],
-    ids=["doubled", "swapped", "last first", "turned round", "all twice", "last two swapped"],
+    ids=["doubled", "swapped", "last first", "turned round", "all twice", "last two swapped", "around noise"],
 )
 def test_entries_that_stand_out_of_their_order_are_read_all_and_that_is_said(
     folder: Path, tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]

@@ -275,6 +275,20 @@ def test_a_repair_whose_own_entry_is_lost_too_is_made_again(folder: Path, day: H
         assert [entry.seq for entry in store.entries()] == [1, 3, 4, 5, 8, 9]
 
 
+def test_what_is_saved_after_a_lost_end_was_accepted_is_read_in_the_same_run_and_later(
+    folder: Path, day: Head
+) -> None:
+    lines = segment(folder).read_bytes().splitlines(True)
+    segment(folder).write_bytes(b"".join(lines[:3]))
+    with Store.open(folder) as store:
+        assert [(hole.first, hole.last) for hole in store.accept_holes()] == [(4, day.seq)]
+        assert store.append(Draft("answer", value="after")).seq == day.seq + 2
+        assert [entry.seq for entry in store.entries()] == [1, 2, 3, day.seq + 1, day.seq + 2]
+        assert [seq for seq in range(1, day.seq + 3) if store.is_lost(seq)] == [4, 5, 6]
+    with Store.open(folder) as store:
+        assert [entry.seq for entry in store.entries()] == [1, 2, 3, day.seq + 1, day.seq + 2]
+
+
 def test_a_torn_end_is_kept_once_however_often_a_store_is_repaired(folder: Path, day: Head) -> None:
     spoil(folder, 2)
     with segment(folder).open("ab") as file:
