@@ -51,7 +51,7 @@ async def remove_certificate(tokens: TokenAccess, token: Token, spec: str) -> Re
     )
     await tokens.consent(plan, M("Nothing was done: not agreed to."))
     async with tokens.logged_in(token) as session:
-        removed = await finish(session.remove, target.spec)
+        removed = await finish(session.remove, target.spec, key_stays=target.key_stays)
     return Removal(target.id, target.name, len(removed.gone), len(removed.left))
 
 

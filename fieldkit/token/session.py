@@ -168,24 +168,39 @@ class Session:
         """Remove objects by handle; what could not be removed is in the answer."""
         return self._call(protocol.Destroy(self._number, tuple(handles)), protocol.RemovedObjects)
 
-    def remove(self, spec: str) -> protocol.RemovedObjects:
+    def remove(self, spec: str, *, key_stays: bool = False) -> protocol.RemovedObjects:
         """Remove the certificates with this CKA_ID, or the one with this SHA-256, and their key pair.
 
-        A key that another certificate needs, such as a renewed one, stays.
+        A key that another certificate needs, such as a renewed one, stays, and so does one that only shares
+        the identifier. key_stays: no key is removed, whatever became of the other certificates since.
         """
         certificates = self.certificates()
         chosen = [certificate for certificate in certificates if spec in (certificate.id, certificate.sha256)]
         others = [certificate for certificate in certificates if certificate not in chosen]
-        ids = {certificate.id for certificate in chosen} | {spec}
-        ids -= {certificate.id for certificate in chosen if needed_by_others(certificate, others)}
+        keys = [] if key_stays else self.list_keys()
+        ids = {certificate.id for certificate in chosen} or {spec}
         handles = [certificate.handle for certificate in chosen]
-        handles += [key.handle for key in self.list_keys() if key.id in ids and key.id]
+        handles += [key.handle for id in ids for key in keys_of(id, keys, chosen, others)]
         if not handles:
-            raise errors.CertificateNotFound(
-                M("Nothing on the token {token} has the identifier {id}.", token=self.token.name, id=spec),
-                unchanged=M("Nothing was changed on the token."),
-            )
+            raise self._nothing_removed(spec, needed=any(key.id == spec for key in keys))
         return self.destroy(handles)
+
+    def _nothing_removed(self, spec: str, *, needed: bool) -> errors.CertificateNotFound:
+        unchanged = M("Nothing was changed on the token.")
+        if not needed:
+            return errors.CertificateNotFound(
+                M("Nothing on the token {token} has the identifier {id}.", token=self.token.name, id=spec),
+                unchanged=unchanged,
+            )
+        return errors.CertificateNotFound(
+            M(
+                "A certificate on the token {token} needs the key {id}, which is not removed without it.",
+                token=self.token.name,
+                id=spec,
+            ),
+            unchanged=unchanged,
+            hint=M("Name the certificate to remove both; `fieldkit certificate list` shows what is there."),
+        )
 
     def init_pin(self, pin: Secret) -> None:
         """Set the user PIN; the session is the security officer's.
@@ -280,6 +295,33 @@ def choose(certificates: Sequence[StoredCertificate], spec: str, token: Token) -
         hint=M("Name one with --certificate: its CKA_ID, label or SHA-256."),
         candidates=[fit.id for fit in fits],
     )
+
+
+def keys_of(
+    id: str,
+    keys: Sequence[StoredKey],
+    chosen: Sequence[StoredCertificate],
+    others: Sequence[StoredCertificate],
+) -> list[StoredKey]:
+    """The keys with this CKA_ID that are the `chosen` certificates', or nobody's, and not the `others`'.
+
+    Two key pairs may have the same CKA_ID. Where a private key does not show whose it is, none is chosen.
+    """
+    named = [key for key in keys if key.id == id]
+    publics = {key.public for key in named if key.public}
+    unclear = len(publics) > 1 and any(not key.public for key in named)
+    if not id or unclear or any(other.id == id for other in others):
+        return []
+    needed = {_public_key(other.der) for other in others}
+    own = {_public_key(certificate.der) for certificate in chosen} - {None}
+
+    def fits(public: bytes) -> bool:
+        return public not in needed and (not own or public in own)
+
+    if not publics:
+        by_name = {key_id(public) for public in needed if public}
+        return [] if id in by_name else named
+    return [key for key in named if fits(key.public or next(iter(publics)))]
 
 
 def needed_by_others(certificate: StoredCertificate, others: Sequence[StoredCertificate]) -> bool:

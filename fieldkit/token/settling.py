@@ -84,7 +84,8 @@ def settle(
         if not proofs and (written := _written(session, intent)):
             if intent not in agreed:
                 continue
-            removed = session.destroy(written)
+            kept = _relied_on(present, intent)
+            removed = session.destroy([handle for handle in written if handle not in kept])
             if removed.left:
                 raise _incomplete(session, removed.left, "")
         elif intent.certificates[0] in proofs:
@@ -100,10 +101,11 @@ def settle(
 
 def _proof(session: Session, stored: StoredCertificate, intent: Intent) -> str:
     """The mechanism by which the key of `intent` proves a certificate that is there; "" if it does not."""
-    if stored.id != intent.key_id and stored.sha256 != intent.certificates[0]:
+    of_the_key = not intent.joined and _key_id(stored.der) == intent.key_id
+    if stored.id != intent.key_id and stored.sha256 != intent.certificates[0] and not of_the_key:
         return ""
-    try:
-        return prove(session, stored)
+    try:  # another program may have filed the certificate otherwise
+        return prove(session, msgspec.structs.replace(stored, id=intent.key_id))
     except (errors.ProofFailed, KeyNotFound, errors.KeyUnsupportedByToken):
         return ""
 
@@ -117,6 +119,43 @@ def _written(session: Session, intent: Intent) -> list[int]:
         for certificate in session.certificates()
         if certificate.sha256 in intent.certificates
     ]
+
+
+def _relied_on(present: Sequence[StoredCertificate], intent: Intent) -> set[int]:
+    """What an import wrote of authorities' certificates that others' certificates on the token rely on."""
+    own = {stored.handle: stored for stored in present if stored.sha256 in intent.certificates}
+    authorities = {
+        handle: names
+        for handle, stored in own.items()
+        if stored.sha256 != intent.certificates[0] and (names := _names(stored.der))
+    }
+    issuers = {names[1] for stored in present if stored.handle not in own and (names := _names(stored.der))}
+    relied_on: set[int] = set()
+    while more := {handle for handle, (subject, _) in authorities.items() if subject in issuers} - relied_on:
+        relied_on |= more
+        issuers |= {authorities[handle][1] for handle in more}
+    return relied_on
+
+
+def _names(certificate: bytes) -> tuple[bytes, bytes] | None:
+    """Subject and issuer of a certificate (DER); None of one that cannot be read."""
+    from cryptography import x509
+
+    try:
+        parsed = x509.load_der_x509_certificate(certificate)
+        return parsed.subject.public_bytes(), parsed.issuer.public_bytes()
+    except ValueError:
+        return None
+
+
+def _key_id(certificate: bytes) -> str:
+    """The CKA_ID that an import gives the key of a certificate; "" of one that cannot be read."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return key_id(public_key(certificate))
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
 
 
 def _called(label: str, intent: Intent) -> bool:
