@@ -7,6 +7,7 @@ Of a token that is in use, the person types the serial number before anything is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import Literal
 
@@ -51,6 +52,7 @@ async def initialise_token(
     """
     may_initialise(token, tokens.profiles.tokens.values(), expected)
     operator = tokens.operator
+    planned = await asyncio.to_thread(tokens.agents.identity, token)
     await tokens.consent(plan(token, label), M("The token was not initialised: not agreed to."))
     rules = tokens.rules(token, expected)
     confirmed = await confirm_last_try(operator, token, so=True)
@@ -69,6 +71,7 @@ async def initialise_token(
             rules=rules,
             confirmed_last_try=confirmed,
             erased=erased,
+            planned=planned,
         )
 
 

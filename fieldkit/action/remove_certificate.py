@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from fieldkit.action.token_access import TokenAccess, finish
@@ -37,6 +39,7 @@ async def remove_certificate(tokens: TokenAccess, token: Token, spec: str) -> Re
 
     :raises NotConsented, CertificateNotFound, CertificateAmbiguous: nothing was changed.
     """
+    planned = await asyncio.to_thread(tokens.agents.identity, token)
     target = await tokens.in_session(token, lambda session: _target(session, spec))
     plan = Plan(
         title=M("Remove {what} from the token {token}", what=target.name, token=token.name),
@@ -50,7 +53,7 @@ async def remove_certificate(tokens: TokenAccess, token: Token, spec: str) -> Re
         confirm=target.id[:8],
     )
     await tokens.consent(plan, M("Nothing was done: not agreed to."))
-    async with tokens.logged_in(token) as session:
+    async with tokens.logged_in(token, planned) as session:
         removed = await finish(session.remove, target.spec, key_stays=target.key_stays)
     return Removal(target.id, target.name, len(removed.gone), len(removed.left))
 

@@ -30,7 +30,7 @@ from fieldkit.secret import Secret
 from fieldkit.text import M, Message, Said
 from fieldkit.token import faults, guard, policy
 from fieldkit.token.agents import Agents
-from fieldkit.token.attempts import Attempts, recorded
+from fieldkit.token.attempts import Attempts, TokenIdentity, recorded
 from fieldkit.token.errors import TokenNotFound, TokenRemoved
 from fieldkit.token.intents import Intents, MemoryIntents, StoredIntents
 from fieldkit.token.kinds import modules, profile_of, traits
@@ -217,11 +217,16 @@ class TokenAccess:
             raise ended.error from None
 
     @contextlib.asynccontextmanager
-    async def logged_in(self, token: Token) -> AsyncIterator[Session]:
-        """A session for which the person entered the PIN, once; closed with the block."""
+    async def logged_in(self, token: Token, planned: TokenIdentity | None = None) -> AsyncIterator[Session]:
+        """A session for which the person entered the PIN, once; closed with the block.
+
+        planned: what the person was shown; no other token of the same name gets the PIN.
+        """
         confirmed = await confirm_last_try(self.operator, token)
         with await ask_pin(self.operator, token) as pin:
-            session = await asyncio.to_thread(self.agents.session, token, pin, confirmed_last_try=confirmed)
+            session = await asyncio.to_thread(
+                self.agents.session, token, pin, confirmed_last_try=confirmed, planned=planned
+            )
         try:
             yield session
         finally:

@@ -183,11 +183,13 @@ class Agents:
         *,
         so: bool = False,
         confirmed_last_try: bool = False,
+        planned: TokenIdentity | None = None,
     ) -> Session:
         """Open a session with `token`, and log in where `pin` is given.
 
         An empty PIN is never sent; for a token with its own keypad it means that the PIN is typed there.
         so: log in as security officer. confirmed_last_try: the person typed that the last try may be used.
+        planned: what the person was shown; no other token of the same name gets the PIN.
 
         :raises PinIncorrect: the token refused the PIN. :raises PinLocked: no PIN can be tried.
         :raises PinFinalTry: one attempt is left, and it was not confirmed.
@@ -195,7 +197,7 @@ class Agents:
         if pin is None:
             now = self.again(token)
             return Session(self, self.agent(now), now, self._open(self.agent(now), now), logged_in=False)
-        with self.attempt(token, so=so, confirmed_last_try=confirmed_last_try) as attempt:
+        with self.attempt(token, so=so, confirmed_last_try=confirmed_last_try, planned=planned) as attempt:
             now = attempt.token
             keypad = not pin and now.protected_path
             if not pin and not keypad:
@@ -207,18 +209,27 @@ class Agents:
 
     @contextlib.contextmanager
     def attempt(
-        self, token: Token, *, so: bool, confirmed_last_try: bool, identity: TokenIdentity | None = None
+        self,
+        token: Token,
+        *,
+        so: bool,
+        confirmed_last_try: bool,
+        identity: TokenIdentity | None = None,
+        planned: TokenIdentity | None = None,
     ) -> Iterator[guard.PinAttempt]:
         """Have `token` for one PIN: nobody else sends it one until the end of the block.
 
         Its flags are read after everybody else was shut out. An error that leaves the attempt counted says
-        so: `data`: `counted`. identity: by what it is counted, if that is known already.
+        so: `data`: `counted`. identity: by what it is counted, if that is known already. planned: as for
+        `session`.
 
         :raises PinInUse: somebody else enters a PIN for it. :raises TokenRemoved: it is not there any more.
         """
-        identity = identity or self._identity(token)
+        identity = identity or self.identity(token)
         with self.attempts.held(identity) as held:
             now = self.again(token)
+            if planned is not None and planned.certificates != self.identity(now).certificates:
+                raise faults.replaced(now)
             tries = self.agent(now).traits.tries
             attempt = guard.PinAttempt(
                 now, held, tries, identity, so=so, confirmed_last_try=confirmed_last_try
@@ -232,10 +243,10 @@ class Agents:
 
     def pin_was_set(self, token: Token) -> None:
         """Its user PIN is a new one: what was counted of the old one is over."""
-        with self.attempts.held(self._identity(token)) as held:
+        with self.attempts.held(self.identity(token)) as held:
             held.clear(so=False)
 
-    def _identity(self, token: Token) -> TokenIdentity:
+    def identity(self, token: Token) -> TokenIdentity:
         """By what its wrong PINs are counted, its certificates among it as far as they are seen."""
         if not token.initialized:
             return identify(token)
@@ -273,6 +284,12 @@ class Agents:
         except ModuleCallFailed as fault:
             agent.restart()  # its session is in no state to be used
             raise self.refusal(attempt, fault, so=so) from None
+        if attempt.follows_failures and not attempt.identity.may_hold(
+            [stored.der for stored in session.certificates()]
+        ):
+            attempt.not_judged()  # it was put in the place of the one that is meant: nothing of that is over
+            session.close()
+            raise faults.replaced(now)
         attempt.accepted()
         if attempt.confirmed:  # what its flags show from now on is news
             with contextlib.suppress(FieldkitError):

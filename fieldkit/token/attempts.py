@@ -63,6 +63,10 @@ class TokenIdentity(msgspec.Struct, frozen=True):
     earlier: str
     certificates: tuple[str, ...] = ()
 
+    def may_hold(self, certificates: Sequence[bytes]) -> bool:
+        """Whether a token with these certificates can be this one."""
+        return not self.certificates or not set(self.certificates).isdisjoint(map(_short, certificates))
+
 
 class FailureCount(msgspec.Struct, frozen=True):
     """Failures in a row, of the PIN and of the SO PIN (or PUK). trouble: why they are not known or kept."""
@@ -117,13 +121,7 @@ def identify(token: Token, certificates: Sequence[bytes] = ()) -> TokenIdentity:
     """
     kind = [name.strip().casefold() for name in (token.manufacturer, token.model)]
     label = token.raw_label.hex()
-    own = tuple(
-        sorted(
-            hashlib.sha256(certificate).hexdigest()[:16]
-            for certificate in certificates
-            if _of_a_holder(certificate)
-        )
-    )
+    own = tuple(sorted(_short(certificate) for certificate in certificates if _of_a_holder(certificate)))
     plain = plain_serial(token.raw_serial)
     if not token.numbered:
         earlier = token.serial or token.uri
@@ -443,6 +441,10 @@ def own_of(failures: list[Failures], identity: TokenIdentity) -> Failures:
 
 def _failures(identity: TokenIdentity, count: int = 0) -> Failures:
     return Failures(identity.own, count, count, certificates=list(identity.certificates))
+
+
+def _short(certificate: bytes) -> str:
+    return hashlib.sha256(certificate).hexdigest()[:16]
 
 
 def _of_a_holder(certificate: bytes) -> bool:

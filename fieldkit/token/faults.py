@@ -101,6 +101,16 @@ def removed(token: Token) -> errors.TokenRemoved:
     )
 
 
+def replaced(token: Token) -> errors.TokenRemoved:
+    """Another token of the same name is in its place."""
+    return errors.TokenRemoved(
+        M("Another token than the one that was shown is plugged in as {token}.", token=token.name),
+        unchanged=M("Nothing was changed on the token."),
+        hint=M("Plug the right token in, and no other of the same name, and repeat the step."),
+        serial=token.serial,
+    )
+
+
 def import_refused(token: Token, detail: str) -> errors.KeyImportRefused:
     """The token takes no private keys; the way out is named."""
     return errors.KeyImportRefused(

@@ -134,6 +134,12 @@ class PinAttempt:
                 raise _uncounted(token, reason_of(error)) from None
         self.counted = True
 
+    @property
+    def follows_failures(self) -> bool:
+        """Failures were counted before it, or may have been; if it succeeds they are over."""
+        failures = self._held.failures(so=self._so)
+        return failures is None or failures > self.counted
+
     def accepted(self) -> None:
         """The token took the PIN: the count starts again.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fieldkit.secret import Secret
 from fieldkit.text import M, nfc
@@ -12,6 +13,9 @@ from fieldkit.token.model import Token
 from fieldkit.token.policy import PinRules, demand
 from fieldkit.token.process import ModuleCallFailed
 from fieldkit.token.session import entered
+
+if TYPE_CHECKING:
+    from fieldkit.token.attempts import TokenIdentity
 
 LABEL_BYTES = 32
 
@@ -26,10 +30,12 @@ def initialise(
     rules: PinRules | None = None,
     confirmed_last_try: bool = False,
     erased: Callable[[], None] = lambda: None,
+    planned: TokenIdentity | None = None,
 ) -> Token:
     """Erase `token`, give it a label and a user PIN. One that is in use already wants its present SO PIN.
 
-    erased: called as soon as what was on it is gone.
+    erased: called as soon as what was on it is gone. planned: what the person agreed to erase; no other
+    token of the same name is.
 
     :raises PinPolicy: the PINs do not meet the rules; nothing was changed.
     :raises PinIncorrect: the SO PIN is not the token's; nothing was changed.
@@ -45,7 +51,7 @@ def initialise(
     demand(rules.check(now), pin)
     if not now.initialized:
         demand(rules.so_check(now), so_pin)
-    with agents.attempt(now, so=True, confirmed_last_try=confirmed_last_try) as attempt:
+    with agents.attempt(now, so=True, confirmed_last_try=confirmed_last_try, planned=planned) as attempt:
         attempt.begin(blank=True)  # some have an SO PIN before they have anything else
         made = _erased(agents, attempt.token, name, so_pin)
         attempt.erased()

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from fieldkit.action.initialise_token import initialise_token
+from fieldkit.action.remove_certificate import remove_certificate
+from fieldkit.action.token_access import TokenAccess
+from fieldkit.home import Home
+from fieldkit.operator import Plan
+from fieldkit.profile import load
 from fieldkit.secret import Secret
-from fieldkit.token import importing, settling
+from fieldkit.token import importing, initialisation, settling
 from fieldkit.token.agents import Agents
-from fieldkit.token.errors import CertificateNotFound
+from fieldkit.token.attempts import HeldCount, TokenIdentity
+from fieldkit.token.errors import CertificateNotFound, PinIncorrect, TokenRemoved
 from fieldkit.token.intents import Intent, MemoryIntents
 from fieldkit.token.model import Token
 from fieldkit.token.session import Session, key_id, public_key
-from tests.token.conftest import issue, pin
+from tests.procedure.conftest import People
+from tests.token.conftest import SO_PIN, Contrary, issue, pin
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
@@ -142,3 +153,107 @@ def test_a_key_that_proves_a_certificate_filed_under_another_identifier_is_no_le
         settling.settle(session, intents, settling.leftovers(token, intents))
         assert publics(session) == {public_key(certificate)}
         assert [stored.der for stored in session.certificates()] == [certificate]
+
+
+class Twins:
+    """Two tokens with one serial number and one label; only one of them is plugged in."""
+
+    def __init__(self, agents: Agents, folder: Path, identities: Sequence[Identity]) -> None:
+        self._agents = agents
+        self._folder = folder
+        self._plugged = ""
+        for name, holder in zip("ab", identities, strict=True):
+            self.plug(name)
+            blank = agents.tokens()[0]
+            made = initialisation.initialise(agents, blank, "Twin", pin(SO_PIN), pin())
+            with agents.session(made, pin()) as session:
+                importing.import_identity(session, holder, "Sample")
+
+    def plug(self, name: str) -> None:
+        """Pull out the other and plug this one in."""
+        plugged, listed = self._folder / "tokens", self._agents.tokens()
+        if self._plugged:
+            plugged.rename(self._folder / self._plugged)
+        away = self._folder / name
+        if away.exists():
+            away.rename(plugged)
+        else:
+            plugged.mkdir(exist_ok=True)
+        self._plugged = name
+        self._agents.agent(listed[0]).restart()
+
+    def certificates(self) -> set[bytes]:
+        with self._agents.session(self._agents.find("Twin"), pin()) as session:
+            return {stored.der for stored in session.certificates()}
+
+
+class Swapping(People):
+    """Somebody who agrees, and puts the other token in before entering anything."""
+
+    def __init__(self, twins: Twins) -> None:
+        super().__init__(new_pin=["Sample#2026x"])
+        self._twins = twins
+
+    async def consent(self, plan: Plan) -> bool:
+        self._twins.plug("b")
+        return await super().consent(plan)
+
+
+@pytest.fixture
+def twins(contrary: Contrary, contrary_agents: Agents, identity: Identities, tmp_path: Path) -> Twins:
+    contrary.behave(f"serial {b'TWIN01'.hex()}")
+    return Twins(contrary_agents, tmp_path, [identity("rsa:2048"), identity("ec:p256", "SAMPLE Another")])
+
+
+def test_a_token_that_was_put_in_the_place_of_another_is_not_erased(
+    twins: Twins, contrary_agents: Agents, home: Home
+) -> None:
+    tokens = TokenAccess(contrary_agents, load.load(home), Swapping(twins))
+    twins.plug("a")
+    shown = contrary_agents.find("Twin")
+    twins.plug("b")
+    there = twins.certificates()
+    twins.plug("a")
+    with pytest.raises(TokenRemoved):
+        asyncio.run(initialise_token(tokens, shown, "Erased"))
+    assert twins.certificates() == there
+
+
+def test_a_key_on_a_token_that_was_put_in_the_place_of_another_is_not_removed(
+    twins: Twins, contrary_agents: Agents, home: Home
+) -> None:
+    twins.plug("a")
+    shown = contrary_agents.find("Twin")
+    with contrary_agents.session(shown, pin()) as session:
+        session.generate_key("ec:p256", ONE, "waits for its certificate")
+    twins.plug("b")
+    with contrary_agents.session(contrary_agents.find("Twin"), pin()) as session:
+        session.generate_key("ec:p256", ONE, "waits for its certificate")
+        there = len(session.list_keys())
+    twins.plug("a")
+    tokens = TokenAccess(contrary_agents, load.load(home), Swapping(twins))
+    with pytest.raises(TokenRemoved):
+        asyncio.run(remove_certificate(tokens, shown, ONE))
+    with contrary_agents.session(contrary_agents.find("Twin"), pin()) as session:
+        assert len(session.list_keys()) == there
+
+
+def test_what_was_counted_of_a_token_is_not_cleared_by_its_twin_s_right_pin(
+    twins: Twins, contrary_agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twins.plug("a")
+    shown = contrary_agents.find("Twin")
+    with pytest.raises(PinIncorrect):
+        contrary_agents.session(shown, pin("111222"))
+    waiting = contrary_agents.attempts.held
+
+    def swapped_meanwhile(identity: TokenIdentity) -> AbstractContextManager[HeldCount]:
+        twins.plug("b")  # while another window has the token
+        return waiting(identity)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contrary_agents.attempts, "held", swapped_meanwhile)
+        with pytest.raises(TokenRemoved):
+            contrary_agents.session(shown, pin())
+    twins.plug("a")
+    assert contrary_agents.find("Twin").pin_state == "low"
