@@ -42,7 +42,10 @@ def run(
         light=light or chosen.theme == "light",
         mouse=mouse,
     )
-    for name, value in link.settings().items():
+    settings = link.settings()
+    for name in [name for name in os.environ if name.startswith("TEXTUAL") and name not in settings]:
+        del os.environ[name]  # some have Textual write down every key that is pressed, PINs among them
+    for name, value in settings.items():
         os.environ.setdefault(name, value)
     # Nothing made while importing is garbage: not looking for any saves a tenth of the time.
     gc.disable()
