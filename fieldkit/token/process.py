@@ -42,7 +42,10 @@ DEADLINE = 30.0
 LOOKING = (protocol.Load, protocol.List)  # calls that change nothing, wherever they are cut off
 KEYPAD = 120.0  # somebody types a PIN on the device
 TICK = 0.25  # how often a silent agent is looked at
-TALKATIVE = ("PKCS11SPY", "OPENSC_DEBUG", "P11_KIT_DEBUG", "PKCS11_PROVIDER_DEBUG")
+TALKATIVE = (  # how modules, and what stands before or behind them, are told to write down what passes
+    *("PKCS11SPY", "PKCS11_LOGGER", "P11_KIT_DEBUG", "PKCS11_PROVIDER_DEBUG", "OPENCRYPTOKI_TRACE"),
+    *("OPENSC_DEBUG", "YKCS11_DBG", "TPM2_PKCS11_LOG", "TSS2_LOG", "NSS_DEBUG_PKCS11", "NSPR_LOG", "MOZ_LOG"),
+)
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
 
 

@@ -25,6 +25,7 @@ from fieldkit.token.attempts import HeldCount, TokenIdentity
 from fieldkit.token.errors import CertificateNotFound, PinIncorrect, TokenRemoved
 from fieldkit.token.intents import Intent, MemoryIntents
 from fieldkit.token.model import Token
+from fieldkit.token.process import environment
 from fieldkit.token.session import Session, key_id, public_key
 from tests.procedure.conftest import People
 from tests.token.conftest import SO_PIN, Contrary, issue, pin
@@ -257,3 +258,20 @@ def test_what_was_counted_of_a_token_is_not_cleared_by_its_twin_s_right_pin(
             contrary_agents.session(shown, pin())
     twins.plug("a")
     assert contrary_agents.find("Twin").pin_state == "low"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "YKCS11_DBG",
+        "PKCS11_LOGGER_LIBRARY_PATH",
+        "TSS2_LOG",
+        "TPM2_PKCS11_LOG_LEVEL",
+        "OPENCRYPTOKI_TRACE_LEVEL",
+    ],
+)
+def test_no_module_is_asked_to_write_down_what_it_gets(
+    softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "9")
+    assert name not in environment(softhsm, tmp_path)
