@@ -6,6 +6,7 @@ Everything said goes to standard error; standard output belongs to the command's
 from __future__ import annotations
 
 import asyncio
+import codecs
 import getpass
 import sys
 import time
@@ -25,7 +26,7 @@ class SecretMissing(errors.Missing, code="secret-needed"):
 
 
 class SecretUnfit(errors.Misused, code="secret-unfit"):
-    """A secret given by a file is not allowed as a new one."""
+    """A secret given by a file is not allowed as a new one, or the file is none that holds one."""
 
 
 class Console:
@@ -176,4 +177,10 @@ def _first_line(path: str) -> Secret:
             unchanged=M("Nothing was changed."),
             detail=error.strerror or "",
         ) from None
-    return Secret(line.rstrip(b"\r\n"))
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # it would be a wrong PIN, and count
+        raise SecretUnfit(
+            M("The file with the secret is not plain text in UTF-8: {path}.", path=path),
+            unchanged=M("Nothing was changed."),
+            hint=M("Save it as UTF-8, or enter the secret in a terminal."),
+        )
+    return Secret(line.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -27,13 +28,16 @@ from fieldkit.token.intents import Intent, MemoryIntents
 from fieldkit.token.model import Token
 from fieldkit.token.process import environment
 from fieldkit.token.session import Session, key_id, public_key
+from tests.conftest import Run
 from tests.procedure.conftest import People
-from tests.token.conftest import SO_PIN, Contrary, issue, pin
+from tests.token.conftest import PIN, SO_PIN, Contrary, issue, pin
+from tests.token.test_commands import Desk
 
 if TYPE_CHECKING:
     from fieldkit.certificate.identity import Identity
 
 Identities = Callable[..., "Identity"]
+NEW = "864209"
 ONE, TWO = "01" * 4, "02" * 4
 
 
@@ -275,3 +279,30 @@ def test_no_module_is_asked_to_write_down_what_it_gets(
 ) -> None:
     monkeypatch.setenv(name, "9")
     assert name not in environment(softhsm, tmp_path)
+
+
+@pytest.fixture
+def desk(fieldkit: Run, tmp_path: Path, softhsm_module: str) -> Desk:
+    return Desk(fieldkit, tmp_path, softhsm_module)
+
+
+def test_a_file_that_an_editor_marked_as_utf_8_holds_the_pin_and_no_more(desk: Desk, tmp_path: Path) -> None:
+    serial, marked = desk.ready(), tmp_path / "marked"
+    marked.write_bytes(codecs.BOM_UTF8 + PIN.encode() + b"\r\n")
+    done = desk(
+        "token", "change-pin", serial, "--yes", "--pin-file", marked, "--new-pin-file", desk.secret(NEW)
+    )
+    assert done.result["pin_state"] == "ok"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_file_that_is_no_plain_text_costs_no_attempt(desk: Desk, tmp_path: Path, encoding: str) -> None:
+    serial, wide = desk.ready(), tmp_path / "wide"
+    wide.write_bytes(
+        ("" if encoding == "utf-16" else "\ufeff").encode(encoding) + f"{PIN}\r\n".encode(encoding)
+    )
+    done = desk(
+        "token", "change-pin", serial, "--yes", "--pin-file", wide, "--new-pin-file", desk.secret(NEW)
+    )
+    assert (done.status, done.error["code"]) == (2, "secret-unfit")
+    assert desk.token(serial)["pin_state"] == "ok"
