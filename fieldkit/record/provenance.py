@@ -115,6 +115,9 @@ def _journal(content: RecordContent, raw: bytes, store: Store) -> Finding:
         same = digest(body) == head.hash
         if same and any(entry.kind == "record" and _keeps(entry, raw) for entry in visit):
             return Finding("journal", "pass", M("The journal here keeps this very record."), detail)
+        if same and any(entry.kind == "record" and _keeps_another(entry, content) for entry in visit):
+            another = M("The journal here keeps another record of this name.")
+            return Finding("journal", "fail", another, content.name)
         differing = _differing(content, visit, store) if same else ()
     except (FieldkitError, msgspec.ValidationError) as error:
         lost = M("The journal here is damaged where the record was made from it, so they were not compared.")
@@ -143,6 +146,11 @@ def _not_from_here(detail: str) -> Finding:
 
 def _keeps(entry: Entry, raw: bytes) -> bool:
     return isinstance(entry.value, dict) and entry.value.get("json") == sha256(raw)
+
+
+def _keeps_another(entry: Entry, content: RecordContent) -> bool:
+    """It keeps the record of this name, which is not this one: one number stands for one record."""
+    return isinstance(entry.value, dict) and entry.value.get("name") == content.name
 
 
 def _differing(content: RecordContent, entries: list[Entry], store: Store) -> tuple[str, ...]:
