@@ -8,11 +8,12 @@ has to give the same again.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,7 @@ from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentMissing
 from fieldkit.program import run
 from fieldkit.record import pdf, provenance, signing
-from fieldkit.record.content import HandedOverToken, RecordContent, decode, sha256
+from fieldkit.record.content import HandedOverToken, RecordContent, RecordRow, decode, sha256
 from fieldkit.record.labels import FORM_LABELS
 from fieldkit.record.render import (
     ATTACHMENT,
@@ -137,6 +138,9 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
     """Whether the paper is what the data says, and nothing was put on it but the parties' signatures."""
     if content.draft:
         yield Finding("draft", "fail", M("It is a draft and no record."))
+    if differing := ", ".join(row.item for part in content.parts for row in part.rows if not _agrees(row)):
+        other = M("The data holds other values for tables than the answers on the paper.")
+        yield Finding("values", "fail", other, differing)
     try:
         again = render_apart(raw, content)
     except FieldkitError as error:
@@ -164,6 +168,17 @@ def _paper(data: bytes, raw: bytes, content: RecordContent, paper: pdf.RecordPdf
         yield Finding("form", "fail", M("A signature is not written as fieldkit writes it."), paper.loose)
     else:
         yield Finding("form", "pass", M("The signatures hold nothing beside what belongs in them."))
+
+
+def _agrees(row: RecordRow) -> bool:
+    """Whether what tables are made from is the answer that is printed."""
+    printed = {row.value}
+    if row.kind == "date":
+        with contextlib.suppress(ValueError):
+            printed.add(f"{date.fromisoformat(row.value):%d/%m/%Y}")
+    if row.kind not in ("number", "date"):
+        return not row.kind and not row.value
+    return {row.answer.vi, row.answer.en} <= printed
 
 
 def _compare_appearance(path: Path, checks: Sequence[Finding]) -> appearance.AppearanceComparison:
