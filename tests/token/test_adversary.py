@@ -26,7 +26,6 @@ from fieldkit.token.attempts import HeldCount, TokenIdentity
 from fieldkit.token.errors import CertificateNotFound, PinIncorrect, TokenRemoved
 from fieldkit.token.intents import Intent, MemoryIntents
 from fieldkit.token.model import Token
-from fieldkit.token.process import environment
 from fieldkit.token.session import Session, key_id, public_key
 from tests.conftest import Run
 from tests.procedure.conftest import People
@@ -264,21 +263,27 @@ def test_what_was_counted_of_a_token_is_not_cleared_by_its_twin_s_right_pin(
     assert contrary_agents.find("Twin").pin_state == "low"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "YKCS11_DBG",
-        "PKCS11_LOGGER_LIBRARY_PATH",
-        "TSS2_LOG",
-        "TPM2_PKCS11_LOG_LEVEL",
-        "OPENCRYPTOKI_TRACE_LEVEL",
-    ],
-)
 def test_no_module_is_asked_to_write_down_what_it_gets(
-    softhsm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    contrary: Contrary, contrary_agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, "9")
-    assert name not in environment(softhsm, tmp_path)
+    asked = (
+        *("YKCS11_DBG", "PKCS11_LOGGER_LIBRARY_PATH", "OPENCRYPTOKI_TRACE_LEVEL"),
+        *("TSS2_LOG", "TPM2_PKCS11_LOG_LEVEL", "NSS_DEBUG_PKCS11_MODULE", "NSPR_LOG_MODULES", "MOZ_LOG"),
+    )
+    for name in asked:
+        monkeypatch.setenv(name, "9")
+    contrary_agents.tokens()
+    (running,) = (path for path in Path("/proc").glob("[0-9]*/maps") if contrary.path in text_of(path))
+    environment = text_of(running.with_name("environ"))
+    assert "SOFTHSM2_CONF=" in environment
+    assert [name for name in asked if f"{name}=" in environment] == []
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 @pytest.fixture
