@@ -82,7 +82,7 @@ def leaves(root: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     while waiting and seen < MOST_PAGES:
         node, inherited = waiting.pop()
         seen += 1
-        own = inherited | {key: node[key] for key in INHERITED if key in node}
+        own = inherited | {key: value for key in INHERITED if (value := entry(node, key)) is not None}
         if "/Kids" in node:
             kids = node["/Kids"]  # by index: iteration would give references
             inside = (kids[at] for at in range(len(kids) - 1, -1, -1))

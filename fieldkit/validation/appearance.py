@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -221,7 +222,7 @@ def _ends(reader: Any) -> Iterator[tuple[str, int]]:
     from pyhanko.sign.fields import enumerate_sig_fields
 
     for name, value, _ in enumerate_sig_fields(reader, filled_status=True):
-        with contextlib.suppress(TypeError, ValueError, KeyError, IndexError, AttributeError):
+        with contextlib.suppress(TypeError, ValueError, KeyError, AttributeError):
             yield str(name), sum(_range(reader, value)[-2:])
 
 
@@ -249,9 +250,8 @@ def _copy(file: BinaryIO, place: Path, end: int) -> None:
     """The first `end` bytes, in a file of their own."""
     file.seek(0)
     with place.open("wb") as out:
-        while end and (chunk := file.read(min(end, 1 << 20))):
-            out.write(chunk)
-            end -= len(chunk)
+        shutil.copyfileobj(file, out)
+        out.truncate(end)
 
 
 def _revision(

@@ -109,7 +109,7 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
     if appended.trailer.get(b"/Prev") != previous:
         raise _Unfit(at, "/Prev does not lead to the table before")
     if appended.entries is not None:
-        _match_second_table(reader, appended, hybrid=section.hybrid is not None)
+        _match_second_table(reader, appended)
     if any(freed for freed in section.freed):
         raise _Unfit(at, "objects are given up")
     listed = {held: (generation, place) for held, (generation, place) in section.standard_xrefs.items()}
@@ -137,11 +137,11 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
             raise _Unfit(at, f"the trailer's {key} was changed")
 
 
-def _match_second_table(reader: Any, appended: _Revision, *, hybrid: bool) -> None:
+def _match_second_table(reader: Any, appended: _Revision) -> None:
     """Some writers give a table in a stream and the same once more as text: then both say the same."""
     assert appended.entries is not None
     if appended.stream is None:
-        if hybrid or b"/XRefStm" in appended.trailer:
+        if b"/XRefStm" in appended.trailer:
             raise _Unfit(appended.start, "a revision has two tables")
         return
     _, place, value = appended.objects[appended.stream]
@@ -281,8 +281,6 @@ def _table(data: bytes, at: int, shift: int, revision: _Revision) -> int:
     if not data.startswith(b"trailer", at):
         raise _Unfit(shift + at, "the table is not written as it must be")
     trailer, at = _value(data, _skip(data, at + 7, shift), shift)
-    if not isinstance(trailer, dict):
-        raise _Unfit(shift + at, "the trailer is none")
     revision.entries, revision.trailer = entries, trailer
     return _skip(data, at, shift)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.generic import pdf_name
 
 from fieldkit.pdf import engines
 from fieldkit.secret import Secret
@@ -64,6 +65,53 @@ def test_that_there_will_be_something_to_draw_is_seen_at_a_glance(
 ) -> None:
     twice = forgery.signed(signed_bytes, rsa_signer, field="Second")
     assert [appearance.expected(BytesIO(data)) for data in (signed_bytes, twice)] == [False, True]
+    read = BytesIO(twice)
+    read.seek(0, os.SEEK_END)
+    assert appearance.expected(read)
+
+
+def test_where_nothing_is_signed_or_only_blanks_follow_nothing_is_drawn(
+    signed_bytes: bytes, letter: Path, tmp_path: Path
+) -> None:
+    nothing = appearance.compare(put(tmp_path, signed_bytes))
+    assert [(check.id, check.severity) for check in nothing.checks] == [("appearance", "pass")]
+    assert appearance.compare(letter) == nothing
+    assert appearance.compare(put(tmp_path, signed_bytes + b"\0\t\n\f\r ")) == nothing
+    drawn = appearance.compare(put(tmp_path, revision.appended(signed_bytes + b" " * 500, {900: b"<<>>"})))
+    assert len(drawn.checks) == len(ENGINES)
+
+
+@pytest.mark.parametrize(
+    "numbers", [b"/ByteRangX [0 1 2 3]", b"/ByteRange /None", b"/ByteRange [/A /B]", b"/ByteRange [[] []]"]
+)
+def test_a_signature_without_a_range_takes_no_other_out_of_sight(
+    numbers: bytes, rsa_signer: SoftwareSigner, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    twice = forgery.signed(signed_bytes, rsa_signer, field="Second")
+    start, end = len(signed_bytes), twice.index(b"/ByteRange", len(signed_bytes))
+    length = twice.index(b"]", end) + 1 - end
+    bad = twice[:end] + numbers.ljust(length) + twice[end + length :]
+    compared = appearance.compare(put(tmp_path, bad))
+    assert start < end
+    assert {check.id: check.severity for check in compared.checks} == dict.fromkeys(ENGINES, "pass")
+
+
+def test_a_document_that_is_read_with_patience_is_drawn(
+    rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, tmp_path: Path
+) -> None:
+    """A page that refers to what is nowhere is one that does not say."""
+
+    def turned(writer: Any) -> None:
+        page_ref, _ = writer.find_page_for_modification(0)
+        page_ref.get_object()[pdf_name("/Rotate")] = generic.IndirectObject(900, 0, writer)
+        writer.mark_update(page_ref)
+
+    paper = forgery.later(papers.built(tmp_path, papers.hybrid(), "--object-streams=disable"), turned)
+    twice = forgery.signed(
+        forgery.signed(paper, rsa_signer, strict=False), ec_signer, field="Second", strict=False
+    )
+    compared = appearance.compare(put(tmp_path, twice))
+    assert {check.id: check.severity for check in compared.checks} == dict.fromkeys(ENGINES, "pass")
 
 
 def test_each_check_names_its_judge(pki: Pki, signed_bytes: bytes, tmp_path: Path) -> None:
@@ -86,6 +134,7 @@ def test_leaving_it_out_is_said_and_is_a_persons_choice(
     assert (check.severity, check.required, judged.verdict) == ("not-checked", False, "pass")
     assert "left out on request" in str(check.message)
     assert appearance.left_out().checks == (check,)
+    assert check.judge == "appearance"
 
 
 RECT = (100.0, 300.0, 260.0, 380.0)
@@ -380,6 +429,18 @@ def test_a_document_with_a_password_is_drawn_by_the_engine_that_takes_it_over_a_
         "mupdf-appearance": "not-checked",
     }
     assert judged.verdict == "pass", judged
+
+
+def test_a_document_that_opens_without_its_password_is_drawn_by_every_engine(
+    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path
+) -> None:
+    locked, out, again = (tmp_path / name for name in ("locked.pdf", "judged.pdf", "again.pdf"))
+    locked.write_bytes(papers.built(tmp_path, letter.read_bytes(), "--encrypt", "", "owner", "256", "--"))
+    password = Secret("owner")
+    sign.sign(locked, out, rsa_signer, field="First", password=password)
+    sign.sign(out, again, rsa_signer, field="Second", password=password)
+    compared = appearance.compare(again, password=password)
+    assert {check.id: check.severity for check in compared.checks} == dict.fromkeys(ENGINES, "pass")
 
 
 def test_a_page_of_any_size_is_drawn_in_bounds(rsa_signer: SoftwareSigner, tmp_path: Path) -> None:

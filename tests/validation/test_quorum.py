@@ -25,7 +25,7 @@ from fieldkit.validation.judgement import Judgement, Policy
 from fieldkit.validation.judges import JUDGES, judge
 from fieldkit.validation.judges.judge import Case, Judge
 from tests.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
-from tests.validation import forgery
+from tests.validation import forgery, revision
 
 Change = Callable[[bytes], bytes]
 
@@ -69,6 +69,7 @@ def test_all_judges_agree_on_a_good_and_on_a_changed_document(pki: Pki, signed: 
     assert [word(good, each)[0] for each in judges] == ["pass"] * 3
     assert [word(bad, each)[0] for each in judges] == ["fail"] * 3
     assert word(good, "agreement")[0] == word(bad, "agreement")[0] == "pass"
+    assert word(good, "appearance")[0] == "pass"
     assert (good.verdict, bad.verdict) == ("pass", "fail")
 
 
@@ -312,6 +313,24 @@ def test_a_judge_that_alone_finds_the_path_wrong_disagrees(pki: Pki, signed: Pat
     (agreement,) = [check for check in judged.checks if check.id == "agreement"]
     assert (agreement.severity, judged.verdict) == ("fail", "fail")
     assert "path: fieldkit: pass, openssl: fail" in agreement.detail
+
+
+def test_a_judge_that_alone_finds_the_path_good_disagrees(signed: Path, front: Path) -> None:
+    program(front, "openssl", "#!/bin/sh\nexit 0\n")
+    judged = quorum.judge(signed, Pki("ANOTHER").anchors, ())
+    (agreement,) = [check for check in judged.checks if check.id == "agreement"]
+    assert agreement.severity == "fail"
+    assert "path: fieldkit: fail, openssl: pass" in agreement.detail
+
+
+def test_pages_that_cannot_be_taken_apart_leave_the_look_at_them_open(pki: Pki, signed: Path) -> None:
+    data = signed.read_bytes()
+    pages = revision.read(data).root.raw_get("/Pages").reference.idnum
+    signed.write_bytes(revision.appended(data, {pages: b"[]"}))
+    judged = quorum.judge(signed, pki.anchors, pki.crls())
+    (check,) = [check for check in judged.checks if check.id == "appearance"]
+    assert (check.severity, check.required, check.judge) == ("not-checked", True, "appearance")
+    assert check.detail.startswith("document-unfit: ")
 
 
 def test_nobody_is_asked_over_the_network_without_having_been_told_to(

@@ -113,6 +113,7 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
     size, table = int(revision.read(plain).trailer["/Size"]), revision.last_table(plain)
     one, page = {size: b"<<>>"}, {3: b"<</Type/Page>>"}
     right = revision.appended(plain, one)
+    listed = right.rindex(b"\nxref\n") + len(b"\nxref\n")
     packed = revision.appended(plain, {}, kind="stream", packed={size: b"<<>>", size + 1: b"[1 2]"})
     return {
         "right": (right, ""),
@@ -182,6 +183,16 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(right, {size + 1: b"<<>>"}, prev=table),
             "startxref does not lead to the table",
         ),
+        "an object listed twice": (
+            right.replace(
+                right[listed : right.rindex(b"trailer")], 2 * right[listed : right.rindex(b"trailer")]
+            ),
+            "the table is not written as it must be",
+        ),
+        "no table of its own": (
+            plain + b"9 0 obj\n<<>>\nendobj\nstartxref\n%d\n%%%%EOF\n" % table,
+            "something stands between the objects",
+        ),
         "no table": (plain + b"9 0 obj\n<<>>\nendobj\n", "something stands between the objects"),
     }
 
@@ -226,6 +237,17 @@ def test_a_table_in_a_stream_has_the_rows_that_it_says(shape: bytes, plain: byte
     assert data.count(RIGHT) == 1
     told = reason(data.replace(RIGHT, shape), len(plain))
     assert told.startswith("the table is not as long as it says, byte ")
+
+
+def test_a_table_in_a_stream_counts_no_rows_away(plain: bytes) -> None:
+    data = revision.appended(plain, {90: b"<<>>", 91: b"<<>>"}, kind="repeated", trailer=b" " * 5)
+    tail = b"/Prev %d" % revision.last_table(plain)
+    place = data.index(tail + b"     ")
+    fewer = b"/Index[90 1 89 2 1 -1 ]"
+    more = data[:place].replace(b"/Index[90 1 91 1 ]", fewer) + tail + data[place + len(tail) + 5 :]
+    assert len(more) == len(data)
+    assert reason(more, len(plain))
+    assert reason(data, len(plain)) == ""
 
 
 def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: bytes) -> None:
