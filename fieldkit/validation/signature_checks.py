@@ -322,21 +322,10 @@ def revocation(certificate: Certificate, believed: Trust, moment: datetime, sour
         )
     message = (
         M("Whether the certificate is revoked is not known: the revocation data here is out of date.")
-        if isinstance(fault, StaleRevinfoError) or _stale(believed, moment)
+        if isinstance(fault, StaleRevinfoError)
         else UNKNOWN
     )
     return Finding("revocation", "not-checked", message, boundary.kind_of(fault), hint=FRESHER)
-
-
-def _stale(believed: Trust, moment: datetime) -> bool:
-    """Every revocation list that is here ended before `moment`."""
-    from asn1crypto import crl
-
-    ends = [
-        crl.CertificateList.load(der)["tbs_cert_list"]["next_update"].native  # type: ignore[no-untyped-call]
-        for der in believed.crls
-    ]
-    return bool(ends) and all(end is not None and end < moment for end in ends)
 
 
 def no_path_no_revocation() -> Finding:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from asn1crypto import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko.sign.ades.report import AdESIndeterminate
 
 from fieldkit.finding import Finding
 from fieldkit.validation import signature_checks
@@ -30,6 +32,17 @@ class Stamp(NamedTuple):
     trusted: bool = True
 
 
+class Status(NamedTuple):
+    """What was measured of a signature."""
+
+    intact: bool = True
+    valid: bool = True
+    md_algorithm: str = "sha256"
+    pkcs7_signature_mechanism: str = "sha256_rsa"
+    trust_problem_indic: AdESIndeterminate | None = None
+    signing_cert: Any = None
+
+
 def loaded(signer: SoftwareSigner) -> x509.Certificate:
     (certificate,) = certificates((signer.certificate,))
     return certificate
@@ -50,6 +63,44 @@ def sentence(finding: Finding) -> str:
 @pytest.fixture(scope="module")
 def believed(pki: Pki) -> Trust:
     return trust(pki.anchors, issuing(pki), pki.crls())
+
+
+def test_what_was_signed_is_whole_and_by_the_certificates_key_or_it_is_told() -> None:
+    assert summary(signature_checks.integrity(Status())) == ("integrity", "pass", "sha256", True)
+    changed, foreign = (signature_checks.integrity(Status(*it)) for it in ((False, True), (True, False)))
+    for finding, fragment in ((changed, "has been changed since"), (foreign, "does not fit the certificate")):
+        assert summary(finding) == ("integrity", "fail", "", True)
+        assert fragment in sentence(finding)
+
+
+def test_weak_keys_and_algorithms_are_told(pki: Pki) -> None:
+    strong = loaded(pki.signer())
+    weak = loaded(pki.signer(key=rsa.generate_private_key(65537, 1024)))
+    assert summary(signature_checks.key(strong)) == ("algorithm", "pass", "", True)
+    finding = signature_checks.key(weak)
+    assert (finding.id, finding.severity, finding.required) == ("algorithm", "fail", True)
+    assert finding.detail in sentence(finding)
+    assert "1024" in finding.detail
+    both = "sha256_rsa, sha256"
+    for status, expected in (
+        (Status(signing_cert=strong), ("algorithm", "pass", both, True)),
+        (Status(signing_cert=weak), ("algorithm", "fail", f"{both}, {finding.detail}", True)),
+        (
+            Status(md_algorithm="sha1", signing_cert=strong),
+            ("algorithm", "fail", "sha256_rsa, sha1", True),
+        ),
+        (
+            Status(
+                trust_problem_indic=AdESIndeterminate.CRYPTO_CONSTRAINTS_FAILURE_NO_POE, signing_cert=strong
+            ),
+            ("algorithm", "fail", both, True),
+        ),
+        (
+            Status(trust_problem_indic=AdESIndeterminate.NO_POE, signing_cert=strong),
+            ("algorithm", "pass", both, True),
+        ),
+    ):
+        assert summary(signature_checks.algorithm(status)) == expected
 
 
 def test_a_clock_is_right_within_five_minutes_of_a_trusted_timestamp() -> None:

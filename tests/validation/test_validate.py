@@ -24,7 +24,7 @@ from fieldkit.validation.judgement import Judgement, Policy, shape
 from fieldkit.validation.validate import validate
 from tests import papers
 from tests.pki import DAY, NOW, Pki, SoftwareSigner, only_encipherment
-from tests.validation import forgery
+from tests.validation import forgery, revision
 
 Change = Callable[[bytes], bytes]
 
@@ -144,6 +144,24 @@ def test_one_unreadable_signature_takes_nothing_from_the_other_and_is_not_passed
         "Second": "pass",
     }
     assert found.verdict == "indeterminate"
+
+
+def test_what_followed_is_told_as_further_signatures_or_as_validation_data(
+    pki: Pki, rsa_signer: SoftwareSigner, ec_signer: SoftwareSigner, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    size = int(revision.read(signed_bytes).trailer["/Size"])
+    for data, detail, fragment in (
+        (signed_bytes, "entire_file", "covers the whole file"),
+        (forgery.signed(signed_bytes, ec_signer, field="B"), "entire_revision", "only further signatures"),
+        (revision.appended(signed_bytes, {size: b"<<>>"}), "entire_revision", "only validation data"),
+    ):
+        (signature, *_) = validate(put(tmp_path, data), trust=pki.anchors, crls=pki.crls()).signatures
+        checks = {check.id: check for check in signature.checks}
+        assert (checks["coverage"].severity, checks["coverage"].detail) == ("pass", detail)
+        assert fragment in checks["coverage"].message.render("en")
+        names = checks["attributes"].detail.split(", ")
+        assert names == sorted(names)
+        assert {"content_type", "message_digest", "signing_certificate_v2"} <= set(names)
 
 
 def test_a_signature_under_another_root_or_without_a_path_is_not_valid(
