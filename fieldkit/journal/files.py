@@ -198,9 +198,7 @@ class Disk:
     def lock(self, descriptor: int) -> bool:
         try:
             if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                _lock_first_byte(descriptor)
             else:
                 import fcntl
 
@@ -210,6 +208,18 @@ class Disk:
                 return False
             raise
         return True
+
+
+def _lock_first_byte(descriptor: int) -> None:
+    """Windows' own call, since that of its C library does not say everywhere why it failed."""
+    if sys.platform == "win32":
+        import ctypes
+        import msvcrt
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        handle = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor))
+        if not kernel.LockFile(handle, 0, 0, 1, 0):
+            raise ctypes.WinError(ctypes.get_last_error())
 
 
 def _whole(call: Callable[[], R]) -> R:

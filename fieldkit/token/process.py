@@ -47,6 +47,7 @@ TALKATIVE = (  # how modules, and what stands before or behind them, are told to
     *("OPENSC_DEBUG", "YKCS11_DBG", "TPM2_PKCS11_LOG", "TSS2_LOG", "NSS_DEBUG_PKCS11", "NSPR_LOG", "MOZ_LOG"),
 )
 DEPENDENCY = re.compile(r"^([^:\s]+): cannot open shared object file")
+DEPENDENCIES = "(or one of its dependencies)"  # ctypes on Windows; the module itself was looked at before
 
 
 class ModuleCallFailed(Exception):
@@ -294,6 +295,9 @@ def _unloadable(module: str, fault: ModuleCallFailed) -> errors.ModuleUnusable:
             module=name,
             library=missing[1],
         )
+        hint = M("Install the driver with all it needs (`fieldkit driver detect`).")
+    elif DEPENDENCIES in fault.detail:
+        message = M("The module {module} needs a library that is missing.", module=name)
         hint = M("Install the driver with all it needs (`fieldkit driver detect`).")
     elif "C_GetFunctionList" in fault.detail:
         message = M("The library {module} is not a PKCS#11 module.", module=name)

@@ -23,17 +23,28 @@
  *   expect-pin HEX            C_Login answers CKR_PIN_INCORRECT to any other, without asking the backend
  *   keypad HEX | keypad-new HEX         what is typed on the device: a call without a PIN gets these
  */
+#ifdef _WIN32
+#include <windows.h>
+#include <winternl.h>
+#include <io.h>
+#include <wchar.h>
+#pragma pack(push, 1) /* PKCS#11: structures are packed there */
+#else
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
+#include <unistd.h>
+#endif
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+/* CK_ULONG has 32 bits on Windows; what is passed on may be one or a pointer. */
 typedef unsigned long ulong;
-typedef ulong (*function)(ulong, ulong, ulong, ulong, ulong, ulong, ulong, ulong);
+typedef uintptr_t word;
+typedef ulong (*function)(word, word, word, word, word, word, word, word);
 typedef struct { ulong type; void *value; ulong length; } attribute;
 
 enum { COUNT = 68, OK = 0 };
@@ -56,15 +67,69 @@ static const char *NAMES[COUNT] = {
 typedef struct { unsigned char major, minor; void *functions[COUNT]; } table;
 static table ours, *theirs;
 static int calls[COUNT], every;
-static ino_t rules_seen;
+static int64_t rules_seen;
 
-static FILE *configuration(void) {
+#ifdef _WIN32
+#pragma pack(pop)
+
+static FILE *beside(const char *suffix, const char *mode) {
+    HMODULE self;
+    wchar_t path[4096], how[4];
+    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                            (wchar_t *)beside, &self))
+        return NULL;
+    if (!GetModuleFileNameW(self, path, 4000)) return NULL;
+    swprintf(path + wcslen(path), 64, L"%hs", suffix);
+    swprintf(how, 4, L"%hs", mode);
+    return _wfopen(path, how);
+}
+
+static int64_t identity(FILE *file) {
+    BY_HANDLE_FILE_INFORMATION now;
+    if (!GetFileInformationByHandle((HANDLE)_get_osfhandle(_fileno(file)), &now)) return rules_seen;
+    return (int64_t)now.nFileIndexHigh << 32 | now.nFileIndexLow;
+}
+
+static function symbol(const char *library, const char *name) {
+    HMODULE loaded = LoadLibraryExA(library, NULL, LOAD_WITH_ALTERED_SEARCH_PATH); /* with what lies beside it */
+    return loaded ? (function)(void *)GetProcAddress(loaded, name) : NULL;
+}
+
+static void hang(void) { Sleep(INFINITE); }
+static void wait_for(ulong milliseconds) { Sleep(milliseconds); }
+static void leave(int status) { TerminateProcess(GetCurrentProcess(), status); }
+
+static void kill_parent(void) {
+    PROCESS_BASIC_INFORMATION own;
+    NtQueryInformationProcess(GetCurrentProcess(), ProcessBasicInformation, &own, sizeof own, NULL);
+    TerminateProcess(OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD)(uintptr_t)own.InheritedFromUniqueProcessId), 9);
+}
+#else
+static FILE *beside(const char *suffix, const char *mode) {
     Dl_info here;
     char path[4096];
-    if (!dladdr((void *)configuration, &here)) return NULL;
-    snprintf(path, sizeof path, "%s.conf", here.dli_fname);
-    return fopen(path, "r");
+    if (!dladdr((void *)beside, &here)) return NULL;
+    snprintf(path, sizeof path, "%s%s", here.dli_fname, suffix);
+    return fopen(path, mode);
 }
+
+static int64_t identity(FILE *file) {
+    struct stat now;
+    return fstat(fileno(file), &now) ? rules_seen : (int64_t)now.st_ino;
+}
+
+static function symbol(const char *library, const char *name) {
+    void *loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    return loaded ? (function)dlsym(loaded, name) : NULL;
+}
+
+static void hang(void) { for (;;) pause(); }
+static void wait_for(ulong milliseconds) { usleep(milliseconds * 1000); }
+static void leave(int status) { _exit(status); }
+static void kill_parent(void) { kill(getppid(), SIGKILL); }
+#endif
+
+static FILE *configuration(void) { return beside(".conf", "r"); }
 
 static size_t unhex(const char *hex, unsigned char *out, size_t room) {
     size_t count = 0;
@@ -91,26 +156,26 @@ static void adorn(const char *line, unsigned char *info) {
     if (sscanf(line, "memory %lu", &a) == 1) numbers[8] = a;
 }
 
-static ulong class_of(ulong attributes, ulong count) {
+static ulong class_of(word attributes, ulong count) {
     attribute *each = (attribute *)attributes;
     for (ulong i = 0; i < count; i++)
         if (each[i].type == 0) return *(ulong *)each[i].value;
     return ~0UL;
 }
 
-static int has_false(ulong attributes, ulong count, ulong type) {
+static int has_false(word attributes, ulong count, ulong type) {
     attribute *each = (attribute *)attributes;
     for (ulong i = 0; i < count; i++)
         if (each[i].type == type && each[i].length == 1 && !*(char *)each[i].value) return 1;
     return 0;
 }
 
-static ulong used_slots(ulong list, ulong count) {
+static ulong used_slots(word list, word count) {
     ulong slots[64], all = 64, used = 0, *numbers;
     unsigned char info[512];
-    ulong answer = ((function)theirs->functions[4])(1, (ulong)slots, (ulong)&all, 0, 0, 0, 0, 0);
+    ulong answer = ((function)theirs->functions[4])(1, (word)slots, (word)&all, 0, 0, 0, 0, 0);
     for (ulong i = 0; answer == OK && i < all; i++) {
-        if (((function)theirs->functions[6])(slots[i], (ulong)info, 0, 0, 0, 0, 0, 0) != OK) continue;
+        if (((function)theirs->functions[6])(slots[i], (word)info, 0, 0, 0, 0, 0, 0) != OK) continue;
         numbers = (ulong *)(info + 96);
         if (!(numbers[0] & 0x400)) continue; /* CKF_TOKEN_INITIALIZED */
         if (list) ((ulong *)list)[used] = slots[i];
@@ -120,15 +185,14 @@ static ulong used_slots(ulong list, ulong count) {
     return answer;
 }
 
-static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong f, ulong g, ulong h) {
+static ulong call(int which, word a, word b, word c, word d, word e, word f, word g, word h) {
     char line[1024], name[64], text[512];
     unsigned char typed[256], chosen[256];
     ulong code, answer = OK, number, wanted;
     int n, at, pretend = 0, later = 0;
     FILE *rules = configuration();
-    struct stat now;
-    if (rules && !fstat(fileno(rules), &now) && now.st_ino != rules_seen) {
-        rules_seen = now.st_ino;
+    if (rules && identity(rules) != rules_seen) {
+        rules_seen = identity(rules);
         memset(calls, 0, sizeof calls);
         every = 0;
     }
@@ -138,10 +202,7 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
         if (sscanf(line, "crash %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
             *(volatile int *)0 = 1;
         if (!strncmp(line, "count", 5)) {
-            Dl_info here;
-            dladdr((void *)configuration, &here);
-            snprintf(text, sizeof text, "%s.count", here.dli_fname);
-            FILE *out = fopen(text, "w");
+            FILE *out = beside(".count", "w");
             if (out) fprintf(out, "%d", every), fclose(out);
         }
         if (sscanf(line, "crash-any %d", &n) == 1 && n == every) *(volatile int *)0 = 1;
@@ -150,23 +211,23 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
             pretend = 1;
         }
         if (sscanf(line, "kill-parent %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && n == at) {
-            kill(getppid(), SIGKILL);
-            for (;;) pause();
+            kill_parent();
+            hang();
         }
         if (sscanf(line, "keypad %511s", text) == 1) {
-            if (which == 18 && !c) c = (ulong)typed, d = unhex(text, typed, sizeof typed);
-            if (which == 11 && !b) b = (ulong)typed, c = unhex(text, typed, sizeof typed);
+            if (which == 18 && !c) c = (word)typed, d = unhex(text, typed, sizeof typed);
+            if (which == 11 && !b) b = (word)typed, c = unhex(text, typed, sizeof typed);
         }
         if (sscanf(line, "keypad-new %511s", text) == 1) {
-            if (which == 10 && !b) b = (ulong)chosen, c = unhex(text, chosen, sizeof chosen);
-            if (which == 11 && !d) d = (ulong)chosen, e = unhex(text, chosen, sizeof chosen);
+            if (which == 10 && !b) b = (word)chosen, c = unhex(text, chosen, sizeof chosen);
+            if (which == 11 && !d) d = (word)chosen, e = unhex(text, chosen, sizeof chosen);
         }
         if (sscanf(line, "exit %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
-            _exit(3);
+            leave(3);
         if (sscanf(line, "hang %63s %d", name, &n) == 2 && !strcmp(name, NAMES[which]) && (!n || n == at))
-            for (;;) pause();
+            hang();
         if (sscanf(line, "slow %63s %d %lu", name, &n, &number) == 3 && !strcmp(name, NAMES[which]) && (!n || n == at))
-            usleep(number * 1000);
+            wait_for(number);
         if (sscanf(line, "print %63s %d %511[^\n]", name, &n, text) == 3 && !strcmp(name, NAMES[which]) && (!n || n == at)) {
             printf("%s\n", text);
             fflush(stdout);
@@ -198,10 +259,10 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
             answer = 5;
             pretend = 1;
         }
-        if (sscanf(line, "expect-pin %511s", text) == 1 && which == 18 && b == 1) {
+        if (sscanf(line, "expect-pin %511s", text) == 1 && which == 18 && (ulong)b == 1) {
             unsigned char pin[256];
             size_t length = unhex(text, pin, sizeof pin);
-            if (length != d || memcmp(pin, (void *)c, length)) {
+            if (length != (ulong)d || memcmp(pin, (void *)c, length)) {
                 answer = 0xA0;
                 pretend = 1;
             }
@@ -220,7 +281,7 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
         rewind(rules);
         while (fgets(line, sizeof line, rules))
             if (!strncmp(line, "extractable", 11))
-                for (attribute *each = (attribute *)c; each < (attribute *)c + d; each++)
+                for (attribute *each = (attribute *)c; each < (attribute *)c + (ulong)d; each++)
                     if (each->type == 0x162 && each->value && each->length == 1) *(char *)each->value = 1;
     }
     if (which == 4 && (number == OK || number == 0x150) && rules) {
@@ -233,7 +294,7 @@ static ulong call(int which, ulong a, ulong b, ulong c, ulong d, ulong e, ulong 
 }
 
 #define PASS(n)                                                                                              \
-    static ulong pass_##n(ulong a, ulong b, ulong c, ulong d, ulong e, ulong f, ulong g, ulong h) {          \
+    static ulong pass_##n(word a, word b, word c, word d, word e, word f, word g, word h) {                  \
         return call(n, a, b, c, d, e, f, g, h);                                                              \
     }
 #define TEN(t) PASS(t##0) PASS(t##1) PASS(t##2) PASS(t##3) PASS(t##4) PASS(t##5) PASS(t##6) PASS(t##7) PASS(t##8) PASS(t##9)
@@ -255,16 +316,14 @@ static ulong not_initialised(void) { return 0x190; }
 ulong C_GetFunctionList(table **list) {
     char line[1024], path[1000];
     FILE *rules = configuration();
-    void *backend = NULL;
+    function get = NULL;
     int each_time = 0;
     while (rules && fgets(line, sizeof line, rules)) {
-        if (sscanf(line, "backend %999s", path) == 1) backend = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (sscanf(line, "backend %999s", path) == 1) get = symbol(path, "C_GetFunctionList");
         if (!strncmp(line, "table-each-time", 15)) each_time = 1;
     }
     if (rules) fclose(rules);
-    if (!backend) return 5;
-    ulong (*get)(table **) = (ulong (*)(table **))dlsym(backend, "C_GetFunctionList");
-    if (!get || get(&theirs) != OK) return 5;
+    if (!get || get((word)&theirs, 0, 0, 0, 0, 0, 0, 0) != OK) return 5;
     ours.major = 2;
     ours.minor = 40;
     memcpy(ours.functions, PASSES, sizeof PASSES);
