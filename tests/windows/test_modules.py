@@ -76,8 +76,9 @@ def test_a_module_that_behaves_is_listed_whatever_it_prints(fieldkit: OnWindows,
     assert b'{"ok": false}' in b"".join(path.read_bytes() for path in logs)
 
 
-@pytest.mark.parametrize("way", ["crash", "exit"])
-@pytest.mark.parametrize("function", ["C_Initialize", "C_GetSlotList"])
+@pytest.mark.parametrize(
+    ("way", "function"), [("crash", "C_Initialize"), ("crash", "C_GetSlotList"), ("exit", "C_GetSlotList")]
+)
 def test_a_module_that_ends_its_process_is_named_and_leaves_none(
     fieldkit: OnWindows, contrary: Contrary, folder: Path, way: str, function: str
 ) -> None:

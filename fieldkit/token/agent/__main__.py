@@ -23,6 +23,8 @@ from fieldkit.token.agent.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, 
 from fieldkit.token.model import numbered
 
 GRACE = 2.0  # seconds a call may still take once the client has gone
+CRASH = "exception: "  # how an error begins that ctypes makes on Windows of a crash in a module
+CRASHED = 3
 
 
 class TokenNotInSlot(Exception):
@@ -84,6 +86,9 @@ class Worker:
             value = self._calls[type(request)](request, secrets)
             return protocol.CallAnswer(msgspec.Raw(msgspec.json.encode(value)))
         except Exception as error:
+            if isinstance(error, OSError) and str(error).startswith(CRASH):
+                note(str(error))
+                os._exit(CRASHED)  # what a module left behind that crashed is not gone on with
             return fault(error)
         finally:
             for secret in secrets:
