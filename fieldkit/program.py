@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -36,6 +38,15 @@ class ProgramResult(msgspec.Struct, frozen=True):
     def complaint(self) -> str:
         """What it printed as errors, or why it came to no end, for whoever helps: in English."""
         return self.problem.render("en") if self.problem is not None else _text(self.errors).strip()
+
+
+def bring(program: str, package: str) -> Message:
+    """How `program` comes onto this machine; `package` is what Debian calls what brings it."""
+    if sys.platform == "win32":
+        return M("Put {program} for Windows, whole, into a folder that PATH names.", program=program)
+    if sys.platform.startswith("linux") and shutil.which("apt-get"):
+        return M("Install it: sudo apt-get install {package}", package=package)
+    return M("Install {program} with this system's own means.", program=program)
 
 
 def run(

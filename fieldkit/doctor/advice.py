@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from fieldkit.driver import apt, services
+from fieldkit.driver import services
 from fieldkit.text import M, Message
-
-
-def bring(program: str, package: str) -> Message:
-    """How `program` comes onto this machine; `package` is what Debian calls what brings it."""
-    if sys.platform.startswith("linux") and apt.available():
-        return M("Install it: sudo apt-get install {package}", package=package)
-    return M("Install {program} with this system's own means.", program=program)
 
 
 def start_readers() -> Message:

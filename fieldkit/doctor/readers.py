@@ -14,6 +14,7 @@ from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import pcsc, usb
 from fieldkit.driver.ask import ask
 from fieldkit.finding import Finding
+from fieldkit.program import bring
 from fieldkit.text import M, Message
 
 SOCKET = Path("/run/pcscd/pcscd.comm")
@@ -55,7 +56,7 @@ def _trouble(answer: pcsc.Readers, remote: bool) -> tuple[Message, str, Message]
             return message, answer.code, advice.start_readers()
         case "no-service" | "no-library":
             message = M("PC/SC is not installed: no reader can be used. Tokens in software work.")
-            return message, answer.code, advice.bring("PC/SC", "pcscd libccid")
+            return message, answer.code, bring("PC/SC", "pcscd libccid")
         case _:
             message = M("The reader service answers with an error.")
             return message, answer.code, advice.restart_readers()
@@ -101,7 +102,7 @@ def _unserved(answer: pcsc.Readers) -> Iterable[Finding]:
             "readers-unserved",
             "warning",
             M("A reader is plugged in that the reader service does not show: {names}.", names=names),
-            hint=advice.bring("libccid", "libccid"),
+            hint=bring("libccid", "libccid"),
         )
 
 

@@ -6,10 +6,9 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 
-from fieldkit.doctor import advice
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.finding import Finding
-from fieldkit.program import run
+from fieldkit.program import bring, run
 from fieldkit.text import M
 from fieldkit.validation.judges import JUDGES
 
@@ -29,7 +28,7 @@ def _prober(program: str) -> Callable[[Subject], Iterable[Finding]]:
                 f"validator-{program}",
                 "warning" if program in NEEDED else "info",
                 M("{program} is not here; what it would judge is told as not checked.", program=program),
-                hint=advice.bring(program, package),
+                hint=bring(program, package),
             )
             return
         done = run([path, *arguments], timeout=10)

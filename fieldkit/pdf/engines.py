@@ -19,6 +19,7 @@ import msgspec
 
 from fieldkit.pdf import pdfium
 from fieldkit.pdf.pdfium import Pixels, Request
+from fieldkit.program import bring
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _by_program(
     if program is None:
         raise DrawingFailed(
             M("{program} is not on this machine.", program=line[0]),
-            M("Install the package {package}.", package=package),
+            bring(line[0], package),
         )
     if view.password is not None:
         raise DrawingFailed(

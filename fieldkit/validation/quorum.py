@@ -18,6 +18,7 @@ from fieldkit.finding import Finding
 from fieldkit.pdf import boundary, document, engines
 from fieldkit.pdf.byte_ranges import signed_ranges
 from fieldkit.pdf.errors import DocumentChanged
+from fieldkit.program import bring
 from fieldkit.text import M
 from fieldkit.validation import appearance
 from fieldkit.validation.appearance import AppearanceComparison
@@ -181,7 +182,7 @@ def _agreement(own: Judgement, others: Iterable[Finding]) -> Finding:
             M("No other program was there to judge the document."),
             detail,
             required=False,
-            hint=M("Install the package {package}.", package=JUDGES[0].package),
+            hint=bring(JUDGES[0].program, JUDGES[0].package),
         )
     if len(set(words.values())) == 1 and len(set(paths.values())) < 2:
         return Finding("agreement", "pass", M("All judges agree."), detail)

@@ -250,13 +250,14 @@ def test_a_judge_that_is_missing_says_what_to_install(
     pki: Pki, signed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = quorum.judge(signed, pki.anchors, pki.crls())
-    silent = {each.id: str(each.hint) for each in found.checks if each.severity == "not-checked"}
-    assert "poppler-utils" in silent["pdfsig-integrity"]
-    assert "mupdf-tools" in silent["mutool-integrity"]
-    assert "openssl" in silent["openssl-integrity"]
-    assert found.verdict == "pass"
-    assert word(found, "agreement")[0] == "not-checked"
+    program(tmp_path, "apt-get", "#!/bin/sh\n")
+    judged = quorum.judge(signed, pki.anchors, pki.crls())
+    silent = {finding.id: str(finding.hint) for finding in judged.checks if finding.severity == "not-checked"}
+    assert "apt-get install poppler-utils" in silent["pdfsig-integrity"]
+    assert "apt-get install mupdf-tools" in silent["mutool-integrity"]
+    assert "apt-get install openssl" in silent["openssl-integrity"]
+    assert judged.verdict == "pass"
+    assert word(judged, "agreement")[0] == "not-checked"
 
 
 def test_a_judge_that_cannot_read_the_signatures_is_named(pki: Pki, signed: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 
 from fieldkit.finding import Finding, Outcome
-from fieldkit.program import ProgramResult, run
+from fieldkit.program import ProgramResult, bring, run
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message
 
@@ -62,8 +62,7 @@ class Judge(ABC):
         program = shutil.which(self.program)
         if program is None:
             message = M("{program} is not on this machine.", program=self.name)
-            hint = M("Install the package {package}.", package=self.package)
-            return [self.integrity("not-checked", message, hint=hint)]
+            return [self.integrity("not-checked", message, hint=bring(self.program, self.package))]
         if case.locked and not self.opens_locked:
             message = M(
                 "{judge} was not asked: the document needs a password, and programs are not given any.",
