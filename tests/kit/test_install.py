@@ -31,6 +31,7 @@ INSTALLER = PACKAGE / "kit" / "install.py"
 PROGRAM = """
 import sys
 def main():
+    sys.stdout.reconfigure(encoding="utf-8")
     print({release!r}, *sys.argv[1:])
 if __name__ == "__main__":
     main()

@@ -2,7 +2,7 @@
 
 It is made in `.windows/` of the checkout (or where FIELDKIT_WINDOWS says) and kept there, keyed by what it
 was made from: `machine-…` is Wine's prefix with Python and the DLLs, `kit-…` the kit, and in the machine
-`fieldkit-…` what the kit's own installer made of it. Nothing is committed: Python comes from PyPI, the rest
+`Phần mềm …` what the kit's own installer made of it. Nothing is committed: Python comes from PyPI, the rest
 from Debian.
 """
 
@@ -112,9 +112,9 @@ class Windows:
         lines = [stream.decode("utf-8").replace("\r\n", "\n") for stream in (out, err)]
         return Ran(subprocess.CompletedProcess(list(command), process.returncode, *lines))
 
-    def python(self, *arguments: str | Path, **more: str) -> Ran:
+    def python(self, *arguments: str | Path, timeout: float = 120, **more: str) -> Ran:
         """Run Python as its makers ship it, without fieldkit."""
-        return self.run(r"C:\python\python.exe", *arguments, **more)
+        return self.run(r"C:\python\python.exe", *arguments, timeout=timeout, **more)
 
     def spelt(self, word: str | Path) -> str:
         """A path of this machine as a program there spells it; any other word as it is."""
@@ -169,18 +169,25 @@ def kit() -> Path:
 
 
 def install(windows: Windows) -> Path:
-    """fieldkit.exe, installed from this commit's kit into the machine; its papers are in `C:\\home`."""
+    """fieldkit.exe, installed from this commit's kit into the machine; its papers are in `C:\\home`.
+
+    Kit and target are folders whose names have blanks and Vietnamese letters.
+    """
     made = kit()
     with _held():
-        target = windows.drive / f"fieldkit-{made.name.removeprefix('kit-')}"
+        key = made.name.removeprefix("kit-")
+        target = windows.drive / f"Phần mềm {key}"
         program = target / "Scripts/fieldkit.exe"
         if not program.exists():
-            for old in windows.drive.glob("fieldkit-*"):
-                shutil.rmtree(old)
-            shutil.rmtree(windows.drive / "home", ignore_errors=True)
-            home = windows.drive / "home"
+            for pattern in ("Phần mềm *", "Bộ cài *", "home"):
+                for old in windows.drive.glob(pattern):
+                    shutil.rmtree(old)
+            stick = windows.drive / f"Bộ cài {key}"
+            shutil.copytree(made, stick)
             done = windows.python(
-                "-I", made / "install.py", "--target", target, "--home", home, "--yes", timeout=400
+                *("-I", stick / "install.py", "--target", target),
+                *("--home", windows.drive / "home", "--yes"),
+                timeout=400,
             )
             assert done.status == 0, done.out + done.err
     return program
