@@ -66,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     logging.getLogger().addHandler(logging.NullHandler())  # without one, what libraries log goes to stderr
     i18n.use(_option(words, "--lang") or os.environ.get("FIELDKIT_LANG") or _language_set(words))
+    if "_FIELDKIT_COMPLETE" in os.environ:  # a shell asks what could stand there
+        from fieldkit.cli.completion import answer
+
+        return answer()
     if opens_screens(words):
         from fieldkit.home import HomeMissing, locate
 

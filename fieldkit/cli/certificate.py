@@ -14,7 +14,7 @@ import msgspec
 
 from fieldkit import errors
 from fieldkit.certificate.request import KEY_KINDS
-from fieldkit.cli import options
+from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import Data, data
@@ -39,7 +39,13 @@ certificate = noun("certificate", M("Look at certificates and certificate files;
 in_file = option(
     "--certificate", "pick", default="", help=M("Which one in the file: SHA-256, serial number or name.")
 )
-on_token = option("--token", "name", required=True, help=M("The token: its URI, label or serial number."))
+on_token = option(
+    "--token",
+    "name",
+    required=True,
+    shell_complete=completion.tokens,
+    help=M("The token: its URI, label or serial number."),
+)
 
 
 @certificate.verb(
@@ -75,7 +81,12 @@ def inspect(call: Call, file: Path, trust: tuple[Path, ...], crl: tuple[Path, ..
 @click.argument("file", metavar="FILE", type=FILE)
 @in_file
 @options.trust
-@option("--bureau", default="", help=M("Compare it with the dossier of this bureau, by its code."))
+@option(
+    "--bureau",
+    default="",
+    shell_complete=completion.bureaus,
+    help=M("Compare it with the dossier of this bureau, by its code."),
+)
 def check(
     call: Call, file: Path, pick: str, trust: tuple[Path, ...], crl: tuple[Path, ...], bureau: str
 ) -> Reply:
@@ -121,7 +132,12 @@ def check(
 @on_token
 @option("--label", default="", help=M("What key and certificate are called on the token."))
 @in_file
-@option("--bureau", default="", help=M("Refuse a certificate that is not as in this bureau's dossier."))
+@option(
+    "--bureau",
+    default="",
+    shell_complete=completion.bureaus,
+    help=M("Refuse a certificate that is not as in this bureau's dossier."),
+)
 def import_(
     call: Call, file: Path, key_file: Path | None, name: str, label: str, pick: str, bureau: str
 ) -> Reply:
@@ -166,7 +182,12 @@ def import_(
 )
 @on_token
 @option("--subject", default="", help=M("The subject: CN=…,OU=…,O=…,C=VN. From the dossier with --bureau."))
-@option("--bureau", default="", help=M("Take subject and e-mail address from this bureau's dossier."))
+@option(
+    "--bureau",
+    default="",
+    shell_complete=completion.bureaus,
+    help=M("Take subject and e-mail address from this bureau's dossier."),
+)
 @option("--email", default="", help=M("An e-mail address to be in the certificate."))
 @option("--key", "kind", type=click.Choice(KEY_KINDS), default=KEY_KINDS[0], help=M("The kind of key."))
 @option("--key-id", default="", help=M("Use this key of the token (CKA_ID) instead of making one."))
@@ -220,7 +241,7 @@ def request(
 
 
 @certificate.verb("list", M("The certificates on a token."), modules=True)
-@click.argument("name", metavar="TOKEN")
+@click.argument("name", metavar="TOKEN", shell_complete=completion.tokens)
 @options.certificate
 def list_(call: Call, name: str, certificate: str) -> Reply:
     material = _material(call)
@@ -243,7 +264,7 @@ def list_(call: Call, name: str, certificate: str) -> Reply:
 
 
 @certificate.verb("export", M("Write a token's certificates to a file (PEM)."), modules=True)
-@click.argument("name", metavar="TOKEN")
+@click.argument("name", metavar="TOKEN", shell_complete=completion.tokens)
 @options.certificate
 @option("--out", required=True, type=FILE, help=M("The file for the certificates (PEM)."))
 def export(call: Call, name: str, certificate: str, out: Path) -> Reply:
@@ -266,7 +287,7 @@ def export(call: Call, name: str, certificate: str, out: Path) -> Reply:
 @certificate.verb(
     "remove", M("Remove a certificate and its key from a token, for good."), secrets=("pin",), modules=True
 )
-@click.argument("name", metavar="TOKEN")
+@click.argument("name", metavar="TOKEN", shell_complete=completion.tokens)
 @click.argument("pick", metavar="ID", required=False, default="")
 @options.certificate
 def remove(call: Call, name: str, pick: str, certificate: str) -> Reply:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fieldkit.cli import options
+from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import Data
@@ -56,7 +56,7 @@ def list_(call: Call) -> Reply:
 
 
 @checklist.verb("check", M("Read checklists or profiles and say every problem with its line and column."))
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, shell_complete=completion.files)
 def check(call: Call, files: tuple[str, ...]) -> Reply:
     result: list[Data] = []
     lines: list[str | Said] = []
@@ -140,7 +140,7 @@ def import_(call: Call, form: Path, out: Path | None, replace: bool) -> Reply:
 
 
 @checklist.verb("export", M("Make an XLSForm workbook of a checklist."))
-@click.argument("name", metavar="FILE")
+@click.argument("name", metavar="FILE", shell_complete=completion.checklists)
 @option("--out", type=FILE, help=M("The file to write; NAME.xlsx here unless given."))
 @options.replace
 def export(call: Call, name: str, out: Path | None, replace: bool) -> Reply:

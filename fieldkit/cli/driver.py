@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data, data, fields
 from fieldkit.text import M, Said
@@ -90,15 +91,25 @@ def detect_(call: Call) -> Reply:
 
 
 @driver.verb("plan", M("Show each command that installing a driver would run; nothing is changed."))
-@click.argument("id")
-@option("--kit", type=str, help=M("Install from this kit instead of the network."))
+@click.argument("id", shell_complete=completion.drivers)
+@option(
+    "--kit",
+    type=str,
+    shell_complete=completion.files,
+    help=M("Install from this kit instead of the network."),
+)
 def plan_(call: Call, id: str, kit: str | None) -> Reply:
     return _planned(call, id, kit)
 
 
 @driver.verb("install", M("Install a driver and prove that its module loads."))
-@click.argument("id")
-@option("--kit", type=str, help=M("Install from this kit instead of the network."))
+@click.argument("id", shell_complete=completion.drivers)
+@option(
+    "--kit",
+    type=str,
+    shell_complete=completion.files,
+    help=M("Install from this kit instead of the network."),
+)
 @option("--dry-run", is_flag=True, help=M("Only show what would be done."))
 def install(call: Call, id: str, kit: str | None, dry_run: bool) -> Reply:
     from fieldkit.action.install_driver import install_driver

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from fieldkit.action import exchange_documents as action
-from fieldkit.cli import options
+from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import VERDICTS, Data, check_lines
@@ -52,7 +52,12 @@ def _header_options(function: Any) -> Any:
 
 
 def _token_options(function: Any) -> Any:
-    token = option("--token", default="", help=M("The token that signs the package as a whole."))
+    token = option(
+        "--token",
+        default="",
+        shell_complete=completion.tokens,
+        help=M("The token that signs the package as a whole."),
+    )
     return token(options.certificate(function))
 
 

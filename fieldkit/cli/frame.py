@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fieldkit.visit.visits import Visits
 
 Result = TypeVar("Result")
+PROGRAM = "fieldkit"
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -66,8 +67,8 @@ class Call:
     """One run of a command: where, in what language, for whom, and with which consent."""
 
     def __init__(self, context: click.Context) -> None:
-        options = context.find_root().params | {k: v for k, v in context.params.items() if v}
-        self.home: Home = locate(options.get("home"))
+        options = _options(context)
+        self.home: Home = home_of(context)
         self.home_given = bool(options.get("home") or os.environ.get("FIELDKIT_HOME"))
         finish_taking(self.home)
         self.json: bool = bool(options.get("json"))
@@ -179,6 +180,16 @@ def finish_taking(home: Home) -> None:
         finished = load.finish(home)
         if finished is not None:
             sys.stderr.write(f"{finished}\n")
+
+
+def _options(context: click.Context) -> dict[str, Any]:
+    """The options of a command, with those that stand before it."""
+    return context.find_root().params | {k: v for k, v in context.params.items() if v}
+
+
+def home_of(context: click.Context) -> Home:
+    """The home that a command is for."""
+    return locate(_options(context).get("home"))
 
 
 class _Translated:
@@ -398,7 +409,7 @@ class Root(Noun):
 def root() -> Root:
     """The whole command line."""
     return Root(
-        "fieldkit",
+        PROGRAM,
         help=M("Bring digital signatures to an office in the field."),
         params=_common(),
         no_args_is_help=True,
@@ -414,7 +425,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str], as_json: bool) -> int:
     try:
-        outcome = root().main(list(arguments), prog_name="fieldkit", standalone_mode=False)
+        outcome = root().main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

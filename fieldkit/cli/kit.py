@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data, fields
 from fieldkit.operator import must_agree
@@ -29,9 +30,17 @@ fingerprint = option(
 @option(
     "--platform", multiple=True, help=M("A platform it is for, as windows-x86_64; this one unless given.")
 )
-@option("--bureau", multiple=True, help=M("A bureau whose dossier goes along; all of the plan unless given."))
 @option(
-    "--driver", multiple=True, help=M("A token whose driver goes along; those of the bureaus unless given.")
+    "--bureau",
+    multiple=True,
+    shell_complete=completion.bureaus,
+    help=M("A bureau whose dossier goes along; all of the plan unless given."),
+)
+@option(
+    "--driver",
+    multiple=True,
+    shell_complete=completion.drivers,
+    help=M("A token whose driver goes along; those of the bureaus unless given."),
 )
 @option("--vendor", type=FOLDER, help=M("The folder with makers' installers that profiles name."))
 @option("--sample", multiple=True, type=A_FILE, help=M("A PDF to take along for trials; may be repeated."))

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fieldkit.cli import completion
 from fieldkit.cli.frame import option
 from fieldkit.text import M
 
@@ -36,7 +37,12 @@ def revocation(function: Any) -> Any:
 certificate = option(
     "--certificate", default="", help=M("Which certificate on it: CKA_ID, label or SHA-256.")
 )
-token = option("--token", required=True, help=M("The token: its URI, label or serial number."))
+token = option(
+    "--token",
+    required=True,
+    shell_complete=completion.tokens,
+    help=M("The token: its URI, label or serial number."),
+)
 replace = option("--replace", is_flag=True, help=M("Replace the output if it is there."))
 appearance = option(
     "--no-appearance", is_flag=True, help=M("Do not draw the pages to see what was changed on them.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import options
+from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import check_lines, data, fields, request_lines
@@ -30,7 +30,7 @@ LANGUAGES = ("vi", "en", "both")
 
 
 @record.verb("export", M("Write a visit's record; before it is signed off, a draft marked as such."))
-@click.argument("name", metavar="VISIT")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
 @option("--format", "kind", type=click.Choice(tuple(FORMATS)), required=True, help=M("The kind of file."))
 @option("--record", "older", default="", help=M("An older record's name, after an amendment."))
 @option("--language", type=click.Choice(LANGUAGES), help=M("The language of tables and drafts."))

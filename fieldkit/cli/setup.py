@@ -9,7 +9,9 @@ import click
 import msgspec
 
 from fieldkit import i18n, settings
+from fieldkit.cli.completion import SHELLS, Shell, script
 from fieldkit.cli.frame import Call, Reply, option, verb
+from fieldkit.cli.manual import page
 from fieldkit.cli.output import data
 from fieldkit.operator import Option, Question
 from fieldkit.settings import Settings
@@ -33,7 +35,19 @@ class SettingsOptions(TypedDict):
 @option("--language", type=click.Choice(i18n.LANGUAGES), help=M("The language of screens and commands."))
 @option("--theme", type=click.Choice(THEMES), help=M("Light or dark screens."))
 @option("--colours", type=click.Choice(COLOURS), help=M("How many colours the terminal shows."))
-def setup(call: Call, **options: Unpack[SettingsOptions]) -> Reply:
+@option(
+    "--completion",
+    type=click.Choice(SHELLS),
+    help=M("Print what this shell has to read to complete fieldkit's words; nothing is set."),
+)
+@option("--manual", is_flag=True, help=M("Print the manual page, for `man -l -`; nothing is set."))
+def setup(call: Call, completion: Shell | None, manual: bool, **options: Unpack[SettingsOptions]) -> Reply:
+    if completion:
+        text = script(completion)
+        return Reply({"completion": completion, "script": text}, text.splitlines())
+    if manual:
+        text = page()
+        return Reply({"manual": text}, text.splitlines())
     now = settings.load(call.home)
     chosen: dict[str, Any] = {name: value for name, value in options.items() if value}
     if not chosen and call.console().attended:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 import click
 
 from fieldkit import errors
-from fieldkit.cli import options
+from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import Data, data
@@ -63,7 +63,12 @@ class SignOptions(TypedDict):
     modules=True,
 )
 @click.argument("sources", metavar="IN.pdf...", nargs=-1, required=True, type=FILE)
-@option("--token", default="", help=M("The token: its URI, label or serial number."))
+@option(
+    "--token",
+    default="",
+    shell_complete=completion.tokens,
+    help=M("The token: its URI, label or serial number."),
+)
 @options.certificate
 @option("--out", type=FILE, help=M("The signed file; a folder where several are signed."))
 @option("--level", type=click.Choice(LEVELS), default="b-b", help=M("The PAdES level."))

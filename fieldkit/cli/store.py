@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data, data, fields
 from fieldkit.errors import Misused
@@ -84,7 +85,7 @@ def repair(call: Call) -> Reply:
 
 
 @store.verb("export", M("Write every entry and every attached file to one ZIP file."))
-@option("--out", required=True, type=str, help=M("The file to write."))
+@option("--out", required=True, type=str, shell_complete=completion.files, help=M("The file to write."))
 def export(call: Call, out: str) -> Reply:
     from fieldkit.journal import export as exporting
 

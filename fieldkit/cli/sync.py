@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun
 from fieldkit.cli.output import Data, data, fields
 from fieldkit.text import M, Said
@@ -19,7 +20,7 @@ sync = noun("sync", M("Send this device's work to head office, and see what arri
 
 
 @sync.verb("push", M("Put what the target does not have yet, encrypted, into bundles there."))
-@click.argument("target")
+@click.argument("target", shell_complete=completion.files)
 def push(call: Call, target: str) -> Reply:
     from fieldkit.sync import messages
     from fieldkit.sync.push import push_agreed
@@ -34,7 +35,7 @@ def push(call: Call, target: str) -> Reply:
 
 
 @sync.verb("pull", M("Fetch head office's receipts from the target."))
-@click.argument("target")
+@click.argument("target", shell_complete=completion.files)
 def pull(call: Call, target: str) -> Reply:
     from fieldkit.sync import messages
     from fieldkit.sync.pull import pull as fetch
@@ -64,7 +65,7 @@ def pull(call: Call, target: str) -> Reply:
 
 
 @sync.verb("status", M("What was put, what waits for a receipt, what is not at the target yet."))
-@click.argument("target", default="")
+@click.argument("target", default="", shell_complete=completion.files)
 def status(call: Call, target: str) -> Reply:
     from fieldkit.sync import messages
     from fieldkit.sync.status import status as state_of

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data, fields
 from fieldkit.text import M, Said
@@ -86,7 +87,7 @@ def watch(call: Call) -> Iterator[Reply]:
 
 
 @token.verb("show", M("One token: its state, what it can do, and the certificates on it."), modules=True)
-@click.argument("name", metavar="TOKEN")
+@click.argument("name", metavar="TOKEN", shell_complete=completion.tokens)
 def show(call: Call, name: str) -> Reply:
     from fieldkit.driver.detect import explain
     from fieldkit.token.kinds import profile_of
@@ -161,7 +162,7 @@ def init(call: Call, slot: int | None, label: str) -> Reply:
 
 
 @token.verb("change-pin", M("Change a token's PIN."), secrets=("pin", "new-pin"), modules=True)
-@click.argument("name", metavar="TOKEN")
+@click.argument("name", metavar="TOKEN", shell_complete=completion.tokens)
 def change_pin(call: Call, name: str) -> Reply:
     from fieldkit.action.change_pin import change_pin as change
 
@@ -179,7 +180,7 @@ def change_pin(call: Call, name: str) -> Reply:
     secrets=("so-pin", "new-pin"),
     modules=True,
 )
-@click.argument("name", metavar="TOKEN")
+@click.argument("name", metavar="TOKEN", shell_complete=completion.tokens)
 def unblock(call: Call, name: str) -> Reply:
     from fieldkit.action.change_pin import unblock_pin
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from fieldkit import errors
-from fieldkit.cli import options
+from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, option, verb
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import VERDICTS, Data, check_lines, error_lines, request_lines
@@ -56,7 +56,7 @@ class VerifyOptions(TypedDict):
 @options.appearance
 @option("--out", type=FILE, help=M("Write a table too: a name that ends in .xlsx or .csv."))
 @option("--report", type=FILE, help=M("Write a report too, a PDF; --token signs it."))
-@option("--token", default="", help=M("The token that signs the report."))
+@option("--token", default="", shell_complete=completion.tokens, help=M("The token that signs the report."))
 @options.certificate
 @option("--replace", is_flag=True, help=M("Replace table and report if they are there."))
 def verify(

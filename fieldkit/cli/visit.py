@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fieldkit.checklist.kinds import KINDS
+from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import Data, data, fields, unreadable_lines
@@ -125,8 +126,15 @@ def _saved(visit: Visit, item: str) -> Reply:
 
 
 @visit.verb("start", M("Begin a visit at a bureau."))
-@option("--bureau", required=True, help=M("The bureau's code in the plan."))
-@option("--checklist", default="handover", help=M("A checklist's name, or a file."))
+@option(
+    "--bureau", required=True, shell_complete=completion.bureaus, help=M("The bureau's code in the plan.")
+)
+@option(
+    "--checklist",
+    default="handover",
+    shell_complete=completion.checklists,
+    help=M("A checklist's name, or a file."),
+)
 @person
 def start(call: Call, bureau: str, checklist: str, who: str) -> Reply:
     with call.visits() as visits:
@@ -152,7 +160,7 @@ def list_(call: Call) -> Reply:
 
 
 @visit.verb("show", M("One visit: its items, answers and what is still open."))
-@click.argument("name", metavar="VISIT")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
 def show(call: Call, name: str) -> Reply:
     with call.visits() as visits:
         now = visits.load(name)
@@ -160,8 +168,8 @@ def show(call: Call, name: str) -> Reply:
 
 
 @visit.verb("answer", M("Answer one item; exits 0 only when the answer is on disk."))
-@click.argument("name", metavar="VISIT")
-@click.argument("item")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.argument("item", shell_complete=completion.items)
 @click.argument("value")
 def answer(call: Call, name: str, item: str, value: str) -> Reply:
     with call.visits() as visits:
@@ -172,8 +180,8 @@ answer.ignore_unknown_options = True  # a number below zero is an answer, not an
 
 
 @visit.verb("attach", M("Answer a file item with a file."))
-@click.argument("name", metavar="VISIT")
-@click.argument("item")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.argument("item", shell_complete=completion.items)
 @click.argument("file", type=FILE)
 def attach(call: Call, name: str, item: str, file: Path) -> Reply:
     with call.visits() as visits:
@@ -181,7 +189,7 @@ def attach(call: Call, name: str, item: str, file: Path) -> Reply:
 
 
 @visit.verb("note", M("Add a note to a visit."))
-@click.argument("name", metavar="VISIT")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
 @click.argument("text")
 def note(call: Call, name: str, text: str) -> Reply:
     with call.visits() as visits:
@@ -194,8 +202,8 @@ def note(call: Call, name: str, text: str) -> Reply:
     secrets=("pin", "new-pin", "so-pin", "password"),
     modules=True,
 )
-@click.argument("name", metavar="VISIT")
-@click.argument("step", default="")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.argument("step", default="", shell_complete=completion.steps)
 def run(call: Call, name: str, step: str) -> Reply:
     from fieldkit.visit.guide import guide
 
@@ -211,8 +219,8 @@ def run(call: Call, name: str, step: str) -> Reply:
     secrets=("pin",),
     modules=True,
 )
-@click.argument("name", metavar="VISIT")
-@click.option("--token", default="")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.option("--token", default="", shell_complete=completion.tokens)
 @option("--out", type=FILE, help=M("The folder the record is written to."))
 @person
 def finish(call: Call, name: str, token: str, out: Path | None, who: str) -> Reply:
@@ -231,7 +239,7 @@ def finish(call: Call, name: str, token: str, out: Path | None, who: str) -> Rep
 
 
 @visit.verb("amend", M("Open a signed visit again; the next record names the one it replaces."))
-@click.argument("name", metavar="VISIT")
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
 @option("--reason", required=True, help=M("Why; it stands in the next record."))
 def amend(call: Call, name: str, reason: str) -> Reply:
     with call.visits() as visits:

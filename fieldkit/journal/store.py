@@ -124,6 +124,14 @@ class Store:
             _close(files, lock)
             raise
 
+    @classmethod
+    def read(cls, folder: Path, *, files: FileSystem = OS) -> Store:
+        """The store in `folder` as it is, for reading alone: nothing is locked, made or changed.
+
+        :raises OSError: the folder cannot be read.
+        """
+        return cls(folder, files, clock.system, -1, M("The store was opened for reading alone."))
+
     # --- what there is
 
     @property

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import importlib.metadata
 import importlib.util
+import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from fieldkit.text import M, Message
 ADDED = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json")
 # What a wheel is built from; pyproject.toml says what of it goes in.
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".ci/lock.txt", "fieldkit", "checklists", "profiles")
+# What a wheel brings for shells and `man` is installed beside the packages, not among them.
+BESIDE = re.compile(r"(?:\.\./)+(share/.+)")
 PATIENCE = 600.0
 STAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -73,7 +76,7 @@ def _pack(folder: Path) -> Path:
     distribution = importlib.metadata.distribution("fieldkit")
     contents: dict[str, bytes] = {}
     for file in distribution.files or ():
-        name = file.as_posix()
+        name = BESIDE.sub(rf"fieldkit-{distribution.version}.data/data/\1", file.as_posix())
         if name.startswith(("..", "/")) or name.endswith(".pyc") or Path(name).name in ADDED:
             continue
         data = Path(str(file.locate())).read_bytes()
