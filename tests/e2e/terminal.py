@@ -54,7 +54,7 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Type text as it is."""
-        self._tmux("send-keys", "-l", text)
+        self._tmux("send-keys", "-l", "--", text)
         time.sleep(0.05)
 
     def wait_for(self, *texts: str, seconds: float = 30) -> str:
