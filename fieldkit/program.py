@@ -44,7 +44,7 @@ def bring(program: str, package: str) -> Message:
     """How `program` comes onto this machine; `package` is what Debian calls what brings it."""
     if sys.platform == "win32":
         return M("Put {program} for Windows, whole, into a folder that PATH names.", program=program)
-    if sys.platform.startswith("linux") and shutil.which("apt-get"):
+    if sys.platform.startswith("linux") and shutil.which("apt-get", path=os.defpath):  # wherever PATH looks
         return M("Install it: sudo apt-get install {package}", package=package)
     return M("Install {program} with this system's own means.", program=program)
 

@@ -51,7 +51,8 @@ def weakness(certificate: bytes) -> str:
         return "unknown"
     if not sound(held):
         return held
-    if loaded.issuer == loaded.subject:  # nobody relies on what a root says of itself
+    # by their bytes: names that cannot be compared as RFC 4518 has it are in certificates too
+    if loaded.issuer.dump() == loaded.subject.dump():  # nobody relies on what a root says of itself
         return ""
     digest = _digest(loaded["signature_algorithm"])
     return digest if digest in WEAK_DIGESTS else ""

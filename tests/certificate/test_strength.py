@@ -174,3 +174,9 @@ def _write_and_sign(letter: bytes, signer: SoftwareSigner, allowed: tuple[str, .
     source = folder / "letter.pdf"
     source.write_bytes(letter)
     sign.sign(source, folder / "by-fieldkit.pdf", signer, purposes=allowed)
+
+
+def test_a_name_with_signs_that_mean_nothing_yet_is_judged_like_any_other(pki: Pki) -> None:
+    signer = pki.signer("SAMPLE \u0378")
+    judged = check.check(signer.certificate, signer.chain, pki.anchors, datetime.now(UTC), crls=pki.crls())
+    assert {part.id: part.severity for part in judged.checks}["key"] == "pass"
