@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,7 @@ from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
 from fieldkit.certificate.identity import day, public_half
 from fieldkit.certificate.usage import is_authority, key_usage, kind_of
 from fieldkit.finding import Finding, Overall
+from fieldkit.profile.model import Dossier
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def describe(
     chain: Sequence[bytes] = (),
     crls: Sequence[bytes] = (),
     has_private_key: bool = False,
-    dossier: Mapping[str, Any] | msgspec.Struct | None = None,
+    dossier: Dossier | None = None,
     purposes: Collection[str] = (),
 ) -> Description:
     """Describe and judge a certificate (DER) as it stands at `at`; see `check.check` for what is judged.

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -93,7 +93,7 @@ async def _validated(
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
     from pyhanko_certvalidator.registry import SimpleTrustManager
 
-    def loaded(many: Sequence[bytes]) -> list[Any]:
+    def loaded(many: Sequence[bytes]) -> list[Certificate]:
         return [Certificate.load(der, strict=True) for der in many]  # type: ignore[no-untyped-call]
 
     from fieldkit.certificate.strength import policy

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fieldkit.pdf import boundary, document
 
 if TYPE_CHECKING:
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+
     from fieldkit.secret import Secret
 
 
@@ -43,7 +45,7 @@ def signed_ranges(path: Path, password: Secret | None = None) -> list[SignedRang
         return [_range(signature) for signature in reader.embedded_signatures]
 
 
-def _range(signature: Any) -> SignedRange:
+def _range(signature: EmbeddedPdfSignature) -> SignedRange:
     numbers = [int(number) for number in signature.byte_range]
     return SignedRange(
         field=str(signature.field_name or ""),

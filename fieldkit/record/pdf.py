@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,11 @@ from fieldkit.record.content import LARGEST
 from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.signing import Revision
 from fieldkit.text import M
+
+if TYPE_CHECKING:
+    from pyhanko.pdf_utils.generic import DictionaryObject, PdfObject
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 DEEPEST = 16
 END = b"%%EOF"
@@ -65,7 +70,7 @@ def read(data: bytes, name: str) -> RecordPdf:
         )
 
 
-def _attached(reader: Any) -> Iterator[tuple[str, bytes]]:
+def _attached(reader: PdfFileReader) -> Iterator[tuple[str, bytes]]:
     names = _resolved(_resolved(reader.root.get("/Names", {})).get("/EmbeddedFiles", {}))
     for name, spec in _leaves(names, 0):
         stream = _resolved(spec)["/EF"]["/F"]
@@ -75,7 +80,7 @@ def _attached(reader: Any) -> Iterator[tuple[str, bytes]]:
         yield str(name), bytes(content)
 
 
-def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
+def _leaves(node: DictionaryObject, depth: int) -> Iterator[tuple[PdfObject, PdfObject]]:
     """The leaves of a name tree."""
     if depth > DEEPEST:
         raise RecordUnreadable(M("The list of attached files is damaged."))
@@ -95,7 +100,7 @@ def _fields(reader: Any) -> Iterator[RecordField]:
             yield RecordField(name, number, tuple(float(value) for value in annotation["/Rect"]))
 
 
-def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
+def _revisions(reader: PdfFileReader, data: bytes) -> Iterator[Revision]:
     """Each signature, the first one first, with the bytes appended for it."""
     start: int | None = None
     for signature in reader.embedded_signatures:  # the first one first
@@ -122,7 +127,7 @@ def _read_through(certificate: bytes) -> None:
     assert held.not_valid_before_utc < held.not_valid_after_utc
 
 
-def _loose(reader: Any, data: bytes) -> str:
+def _loose(reader: PdfFileReader, data: bytes) -> str:
     """Where the bytes of a signature itself could be other than they are, or "".
 
     A signature cannot cover its own bytes, so nothing but one way to write them is let through:
@@ -146,7 +151,7 @@ def _loose(reader: Any, data: bytes) -> str:
     return "" if data.endswith(b"%%EOF\n") or last == 0 else "end"
 
 
-def _gap(signature: Any) -> tuple[int, int, int]:
+def _gap(signature: EmbeddedPdfSignature) -> tuple[int, int, int]:
     """Where the signature's own bytes begin and end, and where what it covers ends."""
     first, length, second, rest = (int(number) for number in signature.byte_range)
     return first + length, second, second + rest

@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from fieldkit import __version__, i18n
+from fieldkit.finding import Finding
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import STANDARDS, printable
@@ -263,11 +263,11 @@ def as_data(done: Sequence[JudgedDocument], known: VerificationBasis) -> bytes:
     )
 
 
-def data_of(judged: JudgedDocument) -> dict[str, Any]:
+def data_of(judged: JudgedDocument) -> dict[str, object]:
     """One document as the command line's JSON has it."""
     if judged.judgement is None:
         assert judged.error is not None
-        data: dict[str, Any] = {
+        data: dict[str, object] = {
             "verdict": "fail",
             "checks": [{"id": "readable", "verdict": "fail", "detail": str(judged.error.message)}],
             "signatures": [],
@@ -314,7 +314,7 @@ def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: 
     return made
 
 
-def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, Any]:
+def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, object]:
     """What the template prints: every text in the language in force, and fit for the fonts."""
     verdicts = [document.verdict for document in done]
     return {
@@ -334,7 +334,7 @@ def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: boo
     }
 
 
-def _printed(judged: JudgedDocument) -> dict[str, Any]:
+def _printed(judged: JudgedDocument) -> dict[str, object]:
     judgement = judged.judgement
     return {
         "file": printable(str(judged.path)),
@@ -361,7 +361,7 @@ def _printed(judged: JudgedDocument) -> dict[str, Any]:
     }
 
 
-def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
+def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Finding]]:
     """What did not pass, the document's and each signature's; the rest is in the data."""
     if judged.judgement is None:
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Any
 
 from asn1crypto import algos, tsp
 
@@ -48,11 +47,12 @@ def request(url: str, query: tsp.TimeStampReq, timeout: float) -> tsp.TimeStampR
     return answer
 
 
-def _content(answer: Any) -> Any:
-    return answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+def _content(answer: tsp.TimeStampResp) -> tsp.TSTInfo:
+    content: tsp.TSTInfo = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+    return content
 
 
-def _answer(url: str, query: bytes, timeout: float) -> Any:
+def _answer(url: str, query: bytes, timeout: float) -> tsp.TimeStampResp:
     try:
         http_request = web.request(url, query, "application/timestamp-query")
         response = web.exchange(http_request, seconds=timeout, largest=LARGEST_RESPONSE)
@@ -62,6 +62,7 @@ def _answer(url: str, query: bytes, timeout: float) -> Any:
     if kind != "application/timestamp-reply":
         raise boundary.timestamp_failed(f"{url}: {kind}, {len(response.body)} bytes")
     try:
-        return tsp.TimeStampResp.load(response.body, strict=True)  # type: ignore[no-untyped-call]
+        answer: tsp.TimeStampResp = tsp.TimeStampResp.load(response.body, strict=True)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, KeyError) as error:
         raise boundary.timestamp_failed(f"{url}: {boundary.kind_of(error)}") from None
+    return answer

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +16,8 @@ from fieldkit.pdf.page import PageSheet, sheets
 from fieldkit.text import nfc
 
 if TYPE_CHECKING:
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
     from fieldkit.secret import Secret
 
 PERSON_MM = (40, 20)  # width and height of a signature's image where the rule fixes none
@@ -95,7 +97,7 @@ def pages(path: Path, password: Secret | None = None) -> list[Page]:
     return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(page_sheets)]
 
 
-def unlock(reader: Any, name: str, password: Secret | None) -> None:
+def unlock(reader: PdfFileReader, name: str, password: Secret | None) -> None:
     """Decrypt an open document for reading.
 
     :raises DocumentEncrypted: the password is missing or wrong.

@@ -19,6 +19,7 @@ from fieldkit.validation import opener
 from fieldkit.validation.trust import Trust
 
 if TYPE_CHECKING:
+    from asn1crypto.ocsp import OCSPResponse
     from asn1crypto.x509 import Certificate
 
 LARGEST = 32 * 1024 * 1024  # bytes; national revocation lists do grow to several megabytes
@@ -51,7 +52,7 @@ class Online:
         self._chosen: dict[bytes, list[str]] = {}
         self._ends: dict[bytes, float] = {}
         self.asked: list[FetchedAnswer] = []
-        self._known: dict[tuple[str, bytes | None], Any] = {}
+        self._known: dict[tuple[str, bytes | None], object] = {}
         self._silent: set[opener.Place | None] = set()
 
     def failures(self) -> str:
@@ -79,7 +80,7 @@ class Online:
     def revocation(self, certificate: Certificate, believed: Trust) -> Trust:
         """OCSP answers, and revocation lists where no responder answers, for the whole path."""
         crls: list[bytes] = []
-        ocsps: list[Any] = []
+        ocsps: list[OCSPResponse] = []
         for at, issuer in _path(certificate, believed):
             request = _ocsp_request(at, issuer)
             answers = (
@@ -222,10 +223,10 @@ def _revocation_list(data: bytes) -> bytes:
     return der
 
 
-def _ocsp_answer(data: bytes) -> Any:
+def _ocsp_answer(data: bytes) -> OCSPResponse:
     from asn1crypto import ocsp
 
-    response = ocsp.OCSPResponse.load(data, strict=True)  # type: ignore[no-untyped-call]
+    response: OCSPResponse = ocsp.OCSPResponse.load(data, strict=True)  # type: ignore[no-untyped-call]
     if response["response_status"].native != "successful":
         raise ValueError("the responder gives no status")
     response.native  # noqa: B018 (parsed lazily: a wrong one shows here)

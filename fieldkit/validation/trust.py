@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from fieldkit.pdf.errors import DocumentUnfit
 from fieldkit.text import M
 
 if TYPE_CHECKING:
+    from asn1crypto.ocsp import OCSPResponse
     from asn1crypto.x509 import Certificate
     from pyhanko_certvalidator import ValidationContext
 
@@ -69,10 +70,10 @@ def revocation_lists(blobs: Iterable[bytes]) -> list[bytes]:
 class Trust(msgspec.Struct, frozen=True):
     """What to believe, parsed once. others: certificates for paths. network: ask the authorities' servers."""
 
-    anchors: tuple[Any, ...] = ()
-    others: tuple[Any, ...] = ()
+    anchors: tuple[Certificate, ...] = ()
+    others: tuple[Certificate, ...] = ()
     crls: tuple[bytes, ...] = ()
-    ocsps: tuple[Any, ...] = ()
+    ocsps: tuple[OCSPResponse, ...] = ()
     network: bool = False
 
     def context(
