@@ -94,7 +94,7 @@ async def _validated(
     from pyhanko_certvalidator.registry import SimpleTrustManager
 
     def loaded(many: Sequence[bytes]) -> list[Certificate]:
-        return [Certificate.load(der, strict=True) for der in many]  # type: ignore[no-untyped-call]
+        return [Certificate.load(der, strict=True) for der in many]
 
     from fieldkit.certificate.strength import policy
 
@@ -110,7 +110,7 @@ async def _validated(
     )
     (own,) = loaded((certificate,))
     validator = CertificateValidator(own, intermediate_certs=loaded(chain), validation_context=context)
-    await validator.async_validate_usage(set())  # type: ignore[no-untyped-call]
+    await validator.async_validate_usage(set())
 
 
 def _named(error: Exception) -> PathFault:

@@ -161,34 +161,34 @@ def build(subject: x509.Name, public: bytes, sign: Sign, *, email: str = "") -> 
     from asn1crypto import csr, keys, x509
 
     check_email(email)
-    loaded = keys.PublicKeyInfo.load(public)  # type: ignore[no-untyped-call]
+    loaded = keys.PublicKeyInfo.load(public)
     algorithm = _algorithm(loaded)
     wanted: list[dict[str, object]] = [
         {
             "extn_id": "key_usage",
             "critical": True,
-            "extn_value": x509.KeyUsage({"digital_signature", "non_repudiation"}),  # type: ignore[no-untyped-call]
+            "extn_value": x509.KeyUsage({"digital_signature", "non_repudiation"}),
         }
     ]
     if email:
-        names = x509.GeneralNames([x509.GeneralName("rfc822_name", email)])  # type: ignore[no-untyped-call]
+        names = x509.GeneralNames([x509.GeneralName("rfc822_name", email)])
         wanted.append({"extn_id": "subject_alt_name", "critical": False, "extn_value": names})
-    info = csr.CertificationRequestInfo(  # type: ignore[no-untyped-call]
+    info = csr.CertificationRequestInfo(
         {
             "version": "v1",
-            "subject": x509.Name.load(subject.public_bytes()),  # type: ignore[no-untyped-call]
+            "subject": x509.Name.load(subject.public_bytes()),
             "subject_pk_info": loaded,
             "attributes": [{"type": "extension_request", "values": [wanted]}],
         }
     )
-    request = csr.CertificationRequest(  # type: ignore[no-untyped-call]
+    request = csr.CertificationRequest(
         {
             "certification_request_info": info,
             "signature_algorithm": {"algorithm": algorithm},
-            "signature": sign(info.dump(), MECHANISMS[algorithm]),  # type: ignore[no-untyped-call]
+            "signature": sign(info.dump(), MECHANISMS[algorithm]),
         }
     )
-    der = bytes(request.dump())  # type: ignore[no-untyped-call]
+    der = bytes(request.dump())
     check(der)
     return der
 

@@ -49,7 +49,7 @@ def weakness(certificate: bytes) -> str:
     from asn1crypto import x509
 
     try:
-        loaded: Certificate = x509.Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        loaded: Certificate = x509.Certificate.load(certificate, strict=True)
         held = kind(loaded.public_key)
     except (ValueError, TypeError, KeyError):
         return "unknown"

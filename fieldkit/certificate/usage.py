@@ -41,7 +41,8 @@ def key_usage(certificate: x509.Certificate) -> tuple[str, ...] | None:
         return None
     names = [name for attribute, name in NAMES.items() if getattr(usage, attribute)]
     if usage.key_agreement:
-        names += [name for name in ("encipherOnly", "decipherOnly") if _only(usage, name)]
+        only = {"encipherOnly": usage.encipher_only, "decipherOnly": usage.decipher_only}
+        names += [name for name, holds in only.items() if holds]
     return tuple(names)
 
 
@@ -61,7 +62,7 @@ def may_sign(certificate: bytes, purposes: Collection[str] = ()) -> bool:
     from asn1crypto.x509 import Certificate
 
     try:
-        loaded: Certificate = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        loaded: Certificate = Certificate.load(certificate, strict=True)
         allowed, extended = loaded.key_usage_value, loaded.extended_key_usage_value
         if loaded.ca or (allowed is not None and not SIGNING & set(allowed.native)):
             return False
@@ -75,7 +76,7 @@ def extended_key_usage(certificate: bytes) -> str:
     from asn1crypto.x509 import Certificate
 
     try:
-        loaded: Certificate = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        loaded: Certificate = Certificate.load(certificate, strict=True)
         held = loaded.extended_key_usage_value or ()
     except (ValueError, TypeError, KeyError):  # then `may_sign` says what that means
         return ""
@@ -90,10 +91,6 @@ def kind_of(certificate: x509.Certificate) -> str:
         return key_kind(certificate.public_key())
     except (ValueError, UnsupportedAlgorithm):
         return "unknown"
-
-
-def _only(usage: x509.KeyUsage, name: str) -> bool:
-    return bool(usage.encipher_only if name == "encipherOnly" else usage.decipher_only)
 
 
 def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:

@@ -34,14 +34,11 @@ def signed_ranges(path: Path, password: Secret | None = None) -> list[SignedRang
     :raises DocumentUnfit, DocumentEncrypted: the document cannot be read.
     """
     with document.opened(path) as file, boundary.reading(path.name):
-        from pyhanko.pdf_utils.crypt import AuthStatus
         from pyhanko.pdf_utils.reader import PdfFileReader
 
         reader = PdfFileReader(file, strict=False)
         if reader.encrypted:
-            outcome = reader.decrypt(password.reveal() if password else "")
-            if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-                raise boundary.needs_password(path.name)
+            boundary.unlock(reader.decrypt, path.name, password)
         return [_range(signature) for signature in reader.embedded_signatures]
 
 

@@ -19,6 +19,7 @@ from fieldkit.record.signing import Revision
 from fieldkit.text import M
 
 if TYPE_CHECKING:
+    from asn1crypto.cms import ContentInfo
     from pyhanko.pdf_utils.generic import DictionaryObject, PdfObject
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
@@ -90,7 +91,7 @@ def _leaves(node: DictionaryObject, depth: int) -> Iterator[tuple[PdfObject, Pdf
     yield from zip(flat[::2], flat[1::2], strict=True)
 
 
-def _fields(reader: Any) -> Iterator[RecordField]:
+def _fields(reader: PdfFileReader) -> Iterator[RecordField]:
     """Everything that stands over a page."""
     for number in range(int(reader.root["/Pages"]["/Count"])):
         page = _resolved(reader.find_page_for_modification(number)[0])
@@ -142,7 +143,7 @@ def _loose(reader: PdfFileReader, data: bytes) -> str:
             return f"{signature.field_name}: end"
         written = data[gap_start:gap_end]
         held = bytes(signature.pkcs7_content)
-        info = cms.ContentInfo.load(held)  # type: ignore[no-untyped-call]
+        info = cms.ContentInfo.load(held)
         length = len(info.dump())
         if written != b"<" + held.hex().upper().encode() + b">" or any(held[length:]):
             return f"{signature.field_name}: hex"
@@ -157,7 +158,7 @@ def _gap(signature: EmbeddedPdfSignature) -> tuple[int, int, int]:
     return first + length, second, second + rest
 
 
-def _rebuilt(info: Any) -> bytes:
+def _rebuilt(info: ContentInfo) -> bytes:
     """The CMS with what no check looks at written as it has to be."""
     from asn1crypto import algos
 
@@ -165,11 +166,11 @@ def _rebuilt(info: Any) -> bytes:
     signed = made["content"]
     signed["version"] = "v1"
     sha256 = {"algorithm": "sha256"}
-    signed["digest_algorithms"] = [algos.DigestAlgorithm(sha256)]  # type: ignore[no-untyped-call]
+    signed["digest_algorithms"] = [algos.DigestAlgorithm(sha256)]
     signed["encap_content_info"] = {"content_type": "data"}
     for signer in signed["signer_infos"]:
         signer["version"] = "v1"
-        signer["digest_algorithm"] = algos.DigestAlgorithm(sha256)  # type: ignore[no-untyped-call]
+        signer["digest_algorithm"] = algos.DigestAlgorithm(sha256)
     return bytes(made.dump(force=True))
 
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
@@ -22,12 +19,12 @@ from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, as_it_is
-from fieldkit.record.typeset import FONTS, HERE
+from fieldkit.record.typeset import typeset
 from fieldkit.text import M, Message, Words
 from fieldkit.validation.folder import JudgedDocument
 from fieldkit.validation.judgement import shape
 
-TEMPLATE = HERE / "verification.typ"
+TEMPLATE = "verification.typ"
 ATTACHMENT = "fieldkit-verification.json"
 FIELD = "Verifier"
 
@@ -106,7 +103,7 @@ def basis(
 
     lists = []
     for der in revocation_lists(crls):
-        listed = crl.CertificateList.load(der)["tbs_cert_list"]  # type: ignore[no-untyped-call]
+        listed = crl.CertificateList.load(der)["tbs_cert_list"]
         end = listed["next_update"].native
         lists.append(
             f"{listed['issuer'].human_friendly}: {listed['this_update'].native:%Y-%m-%d %H:%M}Z – "
@@ -283,35 +280,20 @@ def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: 
 
     :raises RecordNotRendered: Typst refused it.
     """
-    import typst
-
     inputs = {
         "shown": json.dumps(_shown(done, known, signed), ensure_ascii=False),
         "data": as_data(done, known).decode(),
         "attachment": ATTACHMENT,
     }
-    with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
-        main = Path(name) / TEMPLATE.name
-        shutil.copyfile(TEMPLATE, main)
-        try:
-            made: object = typst.compile(
-                str(main),
-                root=name,
-                font_paths=[str(FONTS)],
-                ignore_system_fonts=True,
-                sys_inputs=inputs,
-                timestamp=int(datetime.fromisoformat(known.at).timestamp()),
-                pdf_standards=[*STANDARDS],
-            )
-        except Exception as error:  # typst raises its own and Rust's
-            raise RecordNotRendered(
-                M("The report could not be laid out."),
-                unchanged=M("The documents were judged; nothing was written."),
-                hint=M("Send the report of `fieldkit doctor` to head office."),
-                detail=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
-            ) from None
-    assert isinstance(made, bytes)
-    return made
+    try:
+        return typeset(TEMPLATE, inputs, int(datetime.fromisoformat(known.at).timestamp()), STANDARDS)[0]
+    except Exception as error:  # typst raises its own and Rust's
+        raise RecordNotRendered(
+            M("The report could not be laid out."),
+            unchanged=M("The documents were judged; nothing was written."),
+            hint=M("Send the report of `fieldkit doctor` to head office."),
+            detail=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+        ) from None
 
 
 def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, object]:

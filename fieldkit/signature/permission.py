@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -16,6 +16,7 @@ from fieldkit.text import M
 if TYPE_CHECKING:
     from pyhanko.pdf_utils.generic import Reference
     from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
     from fieldkit.secret import Secret
     from fieldkit.stamp.place import Place
@@ -90,12 +91,10 @@ def place_of(path: Path, field: str, password: Secret | None = None) -> Place | 
     """
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    from fieldkit.stamp.place import unlock
-
     with document.opened(path) as file, boundary.reading(path.name):
         reader = PdfFileReader(file, strict=False)
         if reader.encrypted:
-            unlock(reader, path.name, password)
+            boundary.unlock(reader.decrypt, path.name, password)
         signature_field = standing(reader, path.name).field(field)
     return signature_field.place if signature_field is not None else None
 
@@ -219,7 +218,7 @@ def broken(reader: PdfFileReader, before: PdfFileReader) -> str:
     )
 
 
-def _holds(signature: Any) -> bool:
+def _holds(signature: EmbeddedPdfSignature) -> bool:
     """Whether the signature covers its revision, and allows everything after it; bytes are only added."""
     from pyhanko.sign.validation.status import SignatureCoverageLevel
 

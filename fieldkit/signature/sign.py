@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
@@ -197,7 +197,7 @@ def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> 
             unchanged=boundary.UNCHANGED,
             hint=M("Look at this machine's clock, or wait for that day."),
         )
-    if not usage.may_sign(certificate.dump(), purposes):  # type: ignore[no-untyped-call]
+    if not usage.may_sign(certificate.dump(), purposes):
         return CertificateUsage(
             M("The certificate was not issued for signing documents."),
             unchanged=boundary.UNCHANGED,
@@ -263,7 +263,7 @@ def _sign(
     # as patient as viewers are; what comes of it is read again before it is given out
     writer = IncrementalPdfFileWriter(source, strict=False)
     if writer.prev.encrypted:
-        _unlock(writer, title, password)
+        boundary.unlock(writer.encrypt, title, password)
     signature_state = permission.standing(writer.prev, title)
     reserved = [reserved_field.field for reserved_field in reserve]
     kind = stamp.kind if stamp is not None else ""
@@ -304,15 +304,6 @@ def _sign(
     )
     pdf_signer.sign_pdf(writer, bytes_reserved=token.room(timestamped=stamper is not None), output=made)
     return name, signature_state.signatures > 0
-
-
-def _unlock(writer: Any, name: str, password: Secret | None) -> None:
-    """Decrypt the document for reading and for what is appended to it."""
-    from pyhanko.pdf_utils.crypt import AuthStatus
-
-    outcome = writer.encrypt(password.reveal() if password else "")
-    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-        raise boundary.needs_password(name)
 
 
 def _field_spec(name: str, place: Place | None, *, shown: bool = True) -> SigFieldSpec:
@@ -376,5 +367,5 @@ def _day(moment: datetime) -> str:
 def _usage(certificate: Certificate) -> str:
     held = certificate.key_usage_value
     named = sorted(held.native) if held is not None else ["unrestricted"]
-    extended = usage.extended_key_usage(certificate.dump())  # type: ignore[no-untyped-call]
+    extended = usage.extended_key_usage(certificate.dump())
     return ", ".join(filter(None, (*named, extended)))

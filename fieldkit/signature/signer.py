@@ -26,7 +26,7 @@ class TokenSigner(Signer):
 
     def __init__(self, raw: RawSigner) -> None:
         certificate, *chain = certificates((raw.certificate, *raw.chain))
-        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        store = SimpleCertificateStore()
         store.register_multiple(chain)
         super().__init__(signing_cert=certificate, cert_registry=store, embed_roots=False)
         self.raw = raw

@@ -16,8 +16,6 @@ from fieldkit.pdf.page import PageSheet, sheets
 from fieldkit.text import nfc
 
 if TYPE_CHECKING:
-    from pyhanko.pdf_utils.reader import PdfFileReader
-
     from fieldkit.secret import Secret
 
 PERSON_MM = (40, 20)  # width and height of a signature's image where the rule fixes none
@@ -91,22 +89,10 @@ def pages(path: Path, password: Secret | None = None) -> list[Page]:
         reader = PdfFileReader(file, strict=False)
         locked = reader.encrypted
         if locked:
-            unlock(reader, path.name, password)
+            boundary.unlock(reader.decrypt, path.name, password)
         page_sheets = sheets(reader)
     words = _words(path, password if locked else None) if poppler.here("pdftotext") else []
     return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(page_sheets)]
-
-
-def unlock(reader: PdfFileReader, name: str, password: Secret | None) -> None:
-    """Decrypt an open document for reading.
-
-    :raises DocumentEncrypted: the password is missing or wrong.
-    """
-    from pyhanko.pdf_utils.crypt import AuthStatus
-
-    outcome = reader.decrypt(password.reveal() if password else "")
-    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-        raise boundary.needs_password(name)
 
 
 def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:

@@ -106,10 +106,7 @@ def stored(reader: PdfFileReader, checks: list[Finding]) -> Trust | None:
         return Trust(
             others=tuple(store.load_certs()),
             crls=tuple(crl.get_object().data for crl in store.crls),
-            ocsps=tuple(
-                ocsp.OCSPResponse.load(stream.get_object().data)  # type: ignore[no-untyped-call]
-                for stream in store.ocsps
-            ),
+            ocsps=tuple(ocsp.OCSPResponse.load(stream.get_object().data) for stream in store.ocsps),
         )
     except NoDSSFoundError:
         return None

@@ -29,12 +29,12 @@ def certificates(blobs: Iterable[bytes]) -> list[Certificate]:
     parsed = []
     for blob in blobs:
         try:
-            if pem.detect(blob):  # type: ignore[no-untyped-call]
-                parts = [der for kind, _, der in pem.unarmor(blob, multiple=True) if kind == "CERTIFICATE"]  # type: ignore[no-untyped-call]
+            if pem.detect(blob):
+                parts = [der for kind, _, der in pem.unarmor(blob, multiple=True) if kind == "CERTIFICATE"]
             else:
                 parts = [blob]
             for der in parts:
-                certificate = Certificate.load(der, strict=True)  # type: ignore[no-untyped-call]
+                certificate = Certificate.load(der, strict=True)
                 certificate.public_key  # noqa: B018 (parsed lazily: a wrong one shows here)
                 certificate.not_valid_after  # noqa: B018
                 parsed.append(certificate)
@@ -54,8 +54,8 @@ def revocation_lists(blobs: Iterable[bytes]) -> list[bytes]:
     lists = []
     for blob in blobs:
         try:
-            der = pem.unarmor(blob)[2] if pem.detect(blob) else blob  # type: ignore[no-untyped-call]
-            listed = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
+            der = pem.unarmor(blob)[2] if pem.detect(blob) else blob
+            listed = crl.CertificateList.load(der, strict=True)
             listed["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily)
             lists.append(der)
         except (ValueError, TypeError, KeyError) as error:
@@ -107,7 +107,7 @@ class Trust(msgspec.Struct, frozen=True):
             certificate, intermediate_certs=list(self.others), validation_context=context
         )
         try:
-            asyncio.run(validator.async_validate_usage(set()))  # type: ignore[no-untyped-call]
+            asyncio.run(validator.async_validate_usage(set()))
         except path_faults() as error:
             return error
         return None
@@ -132,6 +132,6 @@ def chain_of(certificate: bytes, candidates: Iterable[bytes]) -> tuple[bytes, ..
     (at,) = certificates((certificate,))
     issuers: list[bytes] = []
     while (issuer := known.pop(at.issuer.dump(), None)) is not None and issuer.self_issued is False:
-        issuers.append(issuer.dump())  # type: ignore[no-untyped-call]
+        issuers.append(issuer.dump())
         at = issuer
     return tuple(issuers)

@@ -109,15 +109,11 @@ def _document(
     online: Online | None,
     rules: tuple[RuleSet, ...],
 ) -> Judgement:
-    from pyhanko.pdf_utils.crypt import AuthStatus
-
     from fieldkit.pdf.reader import patient
 
     reader = patient(file)
     if reader.encrypted:
-        outcome = reader.decrypt(password.reveal() if password else "")
-        if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-            raise boundary.needs_password(path.name)
+        boundary.unlock(reader.decrypt, path.name, password)
     signatures = list(embedded.signatures(reader))
     if not signatures:
         missing = Finding("signed", "fail", M("There is no signature in the document."))
@@ -356,7 +352,7 @@ def _subject(certificate: Certificate) -> str:
     from fieldkit.certificate import name
 
     try:
-        held = x509.load_der_x509_certificate(certificate.dump())  # type: ignore[no-untyped-call]
+        held = x509.load_der_x509_certificate(certificate.dump())
         return name.text(held.subject)
     except ValueError:  # a certificate that only the more patient parser reads
         return name.visible(str(certificate.subject.human_friendly))

@@ -69,7 +69,7 @@ def read_worksheets(path: Path, wanted: Collection[str], refused: Collection[str
         try:
             from openpyxl.reader.excel import load_workbook
 
-            book = load_workbook(path, read_only=True, keep_links=False)  # type: ignore[no-untyped-call]
+            book = load_workbook(path, read_only=True, keep_links=False)
         except OSError:
             raise
         except Exception as error:  # whatever openpyxl stumbles over, it is no workbook

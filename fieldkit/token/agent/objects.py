@@ -427,6 +427,6 @@ def _spki(key: RSAPublicKey | EllipticCurvePublicKey) -> bytes:
 def _point(raw: bytes) -> bytes:
     """CKA_EC_POINT as the bare point: PKCS#11 wants an OCTET STRING round it, some tokens give none."""
     try:
-        return bytes(OctetString.load(raw, strict=True))  # type: ignore[no-untyped-call]
+        return bytes(OctetString.load(raw, strict=True))
     except ValueError:
         return raw
