@@ -17,11 +17,12 @@ from fieldkit.certificate.identity import day
 from fieldkit.certificate.strength import LEAST_RSA, WEAK_DIGESTS, weakness
 from fieldkit.certificate.usage import extended_key_usage, is_authority, key_usage, kind_of, may_sign
 from fieldkit.finding import Finding, Overall, overall
-from fieldkit.profile.model import Dossier
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from fieldkit.profile.model import Dossier
 
 TOKENS = ("rsa", "ec:p256", "ec:p384", "ec:p521")
 """The kinds of keys that tokens sign with."""

@@ -17,11 +17,12 @@ from fieldkit.certificate import name
 from fieldkit.certificate.password import TONES
 from fieldkit.certificate.usage import kind_of
 from fieldkit.finding import Finding
-from fieldkit.profile.model import Dossier
 from fieldkit.text import M, Message, nfc
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from fieldkit.profile.model import Dossier
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -16,11 +16,12 @@ from fieldkit.certificate.contents import Contents, PrivateKey, key_kind
 from fieldkit.certificate.identity import day, public_half
 from fieldkit.certificate.usage import is_authority, key_usage, kind_of
 from fieldkit.finding import Finding, Overall
-from fieldkit.profile.model import Dossier
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from fieldkit.profile.model import Dossier
 
 SOON = timedelta(days=60)
 MARKS = ("MẪU", "SAMPLE")
