@@ -17,7 +17,7 @@ Only the command line and the screens turn an error into words; `as_dict` is the
 from __future__ import annotations
 
 import errno
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fieldkit.text import M, Said
 
@@ -51,7 +51,7 @@ class FieldkitError(Exception):
         unchanged: Said | None = None,
         hint: Said | None = None,
         detail: str = "",
-        **data: Any,
+        **data: object,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -68,9 +68,9 @@ class FieldkitError(Exception):
         sentences = (self.message, self.unchanged, self.hint)
         return [str(part) for part in sentences if part is not None]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The `error` member of a command's JSON document."""
-        shape: dict[str, Any] = {
+        shape: dict[str, object] = {
             "code": self.code,
             "message": str(self.message),
             "detail": self.detail,

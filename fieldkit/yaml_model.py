@@ -26,7 +26,7 @@ LARGEST = 4 * 1024 * 1024
 DEEPEST = 40
 TOLD = 100
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,15})")
-_WRONG: Any = object()
+_WRONG = object()
 _TOO_LARGE = M("The file is larger than {count} bytes.", count=LARGEST)
 _NOT_UTF8 = M("This is not UTF-8 text. Save the file as UTF-8.")
 
@@ -41,6 +41,10 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return str(self.placed)
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Its JSON shape."""
+        return {"file": self.file, "line": self.line, "column": self.column, "message": str(self.message)}
 
     @property
     def placed(self) -> Message:
@@ -69,15 +73,7 @@ class Invalid(Misused, code="yaml-invalid"):
             unchanged=M("Nothing of this file was used."),
             hint=self.mend,
             detail="\n".join(str(problem) for problem in problems) if len(problems) > 1 else "",
-            problems=[
-                {
-                    "file": problem.file,
-                    "line": problem.line,
-                    "column": problem.column,
-                    "message": str(problem.message),
-                }
-                for problem in problems
-            ],
+            problems=[problem.as_dict() for problem in problems],
         )
         self.problems = tuple(problems)
 
@@ -147,7 +143,7 @@ def read_yaml(text: str, name: str, shape: type[T], error: type[Invalid] = Inval
     """
     root = _compose(text, name, error)
     reader = _Reader(name)
-    value = reader.read(root, _shape(shape), 0)
+    value: Any = reader.read(root, _shape(shape), 0)  # a T, if there is no problem
     if reader.problems:
         reader.problems.sort(key=lambda problem: (problem.line, problem.column))
         if reader.untold:
@@ -215,7 +211,7 @@ class _Reader:
         self.untold = 0
         self._seen: set[int] = set()
 
-    def read(self, node: Node, shape: inspect.Type, depth: int) -> Any:
+    def read(self, node: Node, shape: inspect.Type, depth: int) -> object:
         shape = _present(shape)
         if node.id != "scalar":
             if id(node) in self._seen:
@@ -235,11 +231,11 @@ class _Reader:
             case _:
                 return self._scalar(node, shape)
 
-    def _struct(self, node: Node, shape: inspect.StructType, depth: int) -> Any:
+    def _struct(self, node: Node, shape: inspect.StructType, depth: int) -> object:
         if node.id != "mapping":
             return self._wrong(node, M("Keys and values are expected here."))
         fields = _fields(shape)
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         good = True
         for key, value_node in self._pairs(node):
             field = fields.get(key.value)
@@ -249,7 +245,7 @@ class _Reader:
                 continue
             value = self.read(value_node, field.type, depth + 1)
             good = good and value is not _WRONG
-            if shape.cls is Words and value is not _WRONG and not value.strip():
+            if shape.cls is Words and isinstance(value, str) and not value.strip():
                 value = self._wrong(value_node, M("The text is empty."))
                 good = False
             values[field.name] = value
@@ -259,7 +255,7 @@ class _Reader:
                 good = False
         return shape.cls(**values) if good else _WRONG
 
-    def _mapping(self, node: Node, shape: inspect.DictType, depth: int) -> Any:
+    def _mapping(self, node: Node, shape: inspect.DictType, depth: int) -> object:
         if node.id != "mapping":
             return self._wrong(node, M("Keys and values are expected here."))
         values = {
@@ -267,7 +263,7 @@ class _Reader:
         }
         return _WRONG if any(value is _WRONG for value in values.values()) else values
 
-    def _sequence(self, node: Node, shape: inspect.VarTupleType | inspect.ListType, depth: int) -> Any:
+    def _sequence(self, node: Node, shape: inspect.VarTupleType | inspect.ListType, depth: int) -> object:
         if node.id != "sequence":
             return self._wrong(node, M("A list is expected here (lines that begin with `- `, or [a, b])."))
         values = [self.read(child, shape.item_type, depth + 1) for child in node.value]
@@ -275,7 +271,7 @@ class _Reader:
             return _WRONG
         return tuple(values) if isinstance(shape, inspect.VarTupleType) else values
 
-    def _union(self, node: Node, shape: inspect.UnionType) -> Any:
+    def _union(self, node: Node, shape: inspect.UnionType) -> object:
         kinds = shape.types
         if node.id != "scalar":
             return self._wrong(node, M("One value is expected here."))
@@ -285,7 +281,7 @@ class _Reader:
                 return self._scalar(node, wanted)
         return self._wrong(node, M("One value is expected here."))
 
-    def _scalar(self, node: Node, shape: inspect.Type) -> Any:
+    def _scalar(self, node: Node, shape: inspect.Type) -> object:
         if node.id != "scalar":
             return self._wrong(node, M("One value is expected here."))
         text = nfc(node.value)
@@ -345,7 +341,7 @@ class _Reader:
                 M("The key `{key}` is not known. Known: {known}.", key=key.value, known=", ".join(fields)),
             )
 
-    def _wrong(self, node: Node, message: Message) -> Any:
+    def _wrong(self, node: Node, message: Message) -> object:
         if len(self.problems) < TOLD:
             mark = node.start_mark
             self.problems.append(Problem(self.name, mark.line + 1, mark.column + 1, message))

@@ -5,9 +5,12 @@ Its own words are English, about its parser, and now and then empty.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fieldkit.text import M, Message
+
+if TYPE_CHECKING:
+    from yaml import MarkedYAMLError
 
 TOO_DEEP = M("The file is nested too deeply.")
 REFERENCE = M("Write the value out again: references (*name) are not used here.")
@@ -37,7 +40,7 @@ _REASONS: tuple[tuple[str, Message], ...] = (
 )
 
 
-def complaint(text: str, reason: Any) -> tuple[int, int, Message]:
+def complaint(text: str, reason: MarkedYAMLError) -> tuple[int, int, Message]:
     """Line, column and words for a `yaml.MarkedYAMLError` about `text`."""
     message = in_words(reason.problem or reason.context or "")
     mark = reason.problem_mark or reason.context_mark
@@ -61,7 +64,7 @@ def in_words(complaint: str) -> Message:
     return M("This is not YAML: {reason}.", reason=complaint) if complaint else M("This is not YAML.")
 
 
-def place(text: str, position: Any) -> tuple[int, int]:
+def place(text: str, position: object) -> tuple[int, int]:
     """Line and column, from 1, of a position in `text`."""
     before = text[: position if isinstance(position, int) else 0]
     return before.count("\n") + 1, len(before) - before.rfind("\n")

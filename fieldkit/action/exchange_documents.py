@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 class Signing(Protocol):
     """Does a work with the key of a token, after its PIN."""
 
-    def __call__(self, work: Callable[[RawSigner], Result]) -> Coroutine[Any, Any, Result]: ...
+    def __call__(self, work: Callable[[RawSigner], Result]) -> Coroutine[object, None, Result]: ...
 
 
 class ExchangeRehearsal(msgspec.Struct, frozen=True):

@@ -22,8 +22,6 @@ from fieldkit.token.session import Session
 if TYPE_CHECKING:
     from cryptography import x509
 
-KIND = request.KEY_KINDS[0]
-
 
 async def request_certificate(
     tokens: TokenAccess,
@@ -31,7 +29,7 @@ async def request_certificate(
     subject: x509.Name,
     out: Path,
     *,
-    kind: str = KIND,
+    kind: request.RequestedKind = "rsa:2048",
     key_id: str = "",
     label: str = "",
     email: str = "",
@@ -43,8 +41,10 @@ async def request_certificate(
     key_id: use this key of the token instead of making one. owner: the step of a visit that asks.
     made: called as soon as the key is on the token.
 
-    :raises NotConsented: nothing was changed. :raises CertificateRequestFailed: the new key was removed.
+    :raises RequestInvalid, NotConsented: nothing was changed.
+    :raises CertificateRequestFailed: the new key was removed.
     """
+    request.check_email(email)
     plan = Plan(
         title=M("Make a certificate request on the token {token}", token=token.name),
         steps=(

@@ -15,7 +15,7 @@ import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from fieldkit import errors
 from fieldkit.action.trust_material import TrustMaterial
@@ -40,6 +40,7 @@ from fieldkit.token.session import Session, Signer
 from fieldkit.token.watch import wait_for
 
 Result = TypeVar("Result")
+P = ParamSpec("P")
 OpenStore = Callable[[], contextlib.AbstractContextManager[Store]]
 POLL = 0.3  # seconds between looks for a token that was pulled out
 UNCHANGED = M("Nothing was changed on the token.")
@@ -304,7 +305,7 @@ def chained_signer(session: Session, certificate: StoredCertificate, material: T
     return session.signer(own, chain_of(own.der, (*issuers, *material.others, *material.anchors)))
 
 
-async def finish(work: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+async def finish(work: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
     """Do in a thread what must not be broken off half way.
 
     A cancellation waits for its end; what was done then is told and recorded as if nobody had stopped it.

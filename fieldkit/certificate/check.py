@@ -5,9 +5,9 @@ Nothing is taken on trust: what cannot be checked is "not-checked", with what wo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,10 +17,12 @@ from fieldkit.certificate.identity import day
 from fieldkit.certificate.strength import LEAST_RSA, WEAK_DIGESTS, weakness
 from fieldkit.certificate.usage import extended_key_usage, is_authority, key_usage, kind_of, may_sign
 from fieldkit.finding import Finding, Overall, overall
-from fieldkit.text import M
+from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from fieldkit.profile.model import Dossier
 
 TOKENS = ("rsa", "ec:p256", "ec:p384", "ec:p521")
 """The kinds of keys that tokens sign with."""
@@ -39,14 +41,14 @@ def check(
     anchors: Sequence[bytes],
     at: datetime,
     *,
-    dossier: Mapping[str, Any] | msgspec.Struct | None = None,
+    dossier: Dossier | None = None,
     crls: Sequence[bytes] = (),
     purposes: Collection[str] = (),
 ) -> Verdict:
     """Judge a certificate (DER) as it stands at `at`.
 
     chain: authorities' certificates that may be needed. anchors: what is trusted. crls: revocation lists.
-    dossier: what was asked of the authority; see `dossier.compare`. purposes: see `usage.may_sign`.
+    dossier: what was asked of the authority. purposes: see `usage.may_sign`.
     """
     from cryptography import x509
 
@@ -142,7 +144,7 @@ def _path(
     ]
 
 
-def _path_words(fault: path.PathFault) -> Any:
+def _path_words(fault: path.PathFault) -> Message:
     moment = day(fault.when) if fault.when else ""
     match fault.problem:
         case "no-path":

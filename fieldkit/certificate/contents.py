@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from fieldkit.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 Kind = Literal["pkcs12", "pem", "certificate", "pkcs7", "key", "request", "revocation-list"]
 CURVES = {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}
@@ -72,7 +73,7 @@ def unique(keys: Iterable[PrivateKey]) -> tuple[PrivateKey, ...]:
     return tuple({key.public: key for key in reversed(list(keys))}.values())[::-1]
 
 
-def private_key(loaded: Any, name: str = "") -> PrivateKey:
+def private_key(loaded: PrivateKeyTypes, name: str = "") -> PrivateKey:
     """A key that `cryptography` loaded, as a value."""
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -97,7 +98,7 @@ def public_key(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def key_kind(public: Any) -> str:
+def key_kind(public: object) -> str:
     """The kind of a public key: its family and its size or curve."""
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 

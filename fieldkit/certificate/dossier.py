@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fieldkit.certificate import name
 from fieldkit.certificate.password import TONES
-from fieldkit.certificate.usage import key_usage, kind_of
+from fieldkit.certificate.usage import kind_of
 from fieldkit.finding import Finding
 from fieldkit.text import M, Message, nfc
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from fieldkit.profile.model import Dossier
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -55,10 +57,6 @@ LINES: Mapping[str, Line] = {
         M("The serial number is as in the dossier: {found}."),
         M("The serial number differs. Dossier: {wanted}. Certificate: {found}."),
     ),
-    "not-before": Line(
-        M("The first day is as in the dossier: {found}."),
-        M("The first day differs. Dossier: {wanted}. Certificate: {found}."),
-    ),
     "not-after": Line(
         M("The last day is as in the dossier: {found}."),
         M("The last day differs. Dossier: {wanted}. Certificate: {found}."),
@@ -71,30 +69,21 @@ LINES: Mapping[str, Line] = {
         M("The kind of key is as in the dossier: {found}."),
         M("The kind of key differs. Dossier: {wanted}. Certificate: {found}."),
     ),
-    "usage": Line(
-        M("The key usage is as in the dossier: {found}."),
-        M("The key usage differs. Dossier: {wanted}. Certificate: {found}."),
-    ),
 }
 
 
-def compare(certificate: x509.Certificate, dossier: Mapping[str, Any] | msgspec.Struct) -> list[Finding]:
-    """A check for everything the dossier says.
-
-    dossier: `subject` (short names to values), `email`, `issuer` (common name), `certificate_serial`
-    (hexadecimal), `not_before`, `not_after` (the day), `key` ("rsa:2048"), `key_usage` (names). Members that
-    are empty or not there are not compared.
-    """
-    wishes = msgspec.structs.asdict(dossier) if isinstance(dossier, msgspec.Struct) else dossier
-    checks = [*_subject(certificate, wishes), *_number(certificate, wishes), *_dates(certificate, wishes)]
-    if wishes.get("email"):
-        checks.append(_email(certificate, str(wishes["email"])))
-    if wishes.get("key"):
-        wanted, there = str(wishes["key"]), kind_of(certificate)
-        checks.append(_outcome("key", wanted == there, wanted, there))
-    if wishes.get("key_usage"):
-        asked, allowed = [str(usage) for usage in wishes["key_usage"]], key_usage(certificate) or ()
-        checks.append(_outcome("usage", set(asked) <= set(allowed), ", ".join(asked), ", ".join(allowed)))
+def compare(certificate: x509.Certificate, dossier: Dossier) -> list[Finding]:
+    """A check for everything the dossier says; what is empty in it is not compared."""
+    checks = list(_subject(certificate, dossier))
+    if wanted := dossier.certificate_serial.strip():
+        checks.append(_number(certificate, wanted))
+    if dossier.not_after is not None:
+        checks.append(_last_day(certificate, dossier.not_after))
+    if dossier.email:
+        checks.append(_email(certificate, dossier.email))
+    if dossier.key:
+        kind = kind_of(certificate)
+        checks.append(_outcome("key", dossier.key == kind, dossier.key, kind))
     return checks
 
 
@@ -103,23 +92,19 @@ def alike(wanted: str, actual: str) -> bool:
     return _folded(wanted) == _folded(actual)
 
 
-def _subject(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
+def _subject(certificate: x509.Certificate, dossier: Dossier) -> Iterator[Finding]:
     there = name.attributes(certificate.subject)
-    for short, wanted in dict(dossier.get("subject") or {}).items():
-        if not str(wanted).strip():
+    for short, wanted in dossier.subject.items():
+        if not wanted.strip():
             continue
         values = there.get(short, ())
-        best = next((value for value in values if alike(str(wanted), value)), " + ".join(values))
-        yield _same(short, str(wanted), best, id=f"subject-{short.lower()}")
-    if dossier.get("issuer"):
-        issuer = name.common_name(certificate.issuer)
-        yield _same("issuer", str(dossier["issuer"]), issuer)
+        best = next((value for value in values if alike(wanted, value)), " + ".join(values))
+        yield _same(short, wanted, best, id=f"subject-{short.lower()}")
+    if dossier.issuer:
+        yield _same("issuer", dossier.issuer, name.common_name(certificate.issuer))
 
 
-def _number(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
-    wanted = str(dossier.get("certificate_serial") or "").strip()
-    if not wanted:
-        return
+def _number(certificate: x509.Certificate, wanted: str) -> Finding:
     plain = wanted.lower().removeprefix("0x").replace(":", "").replace(" ", "").replace("-", "")
     serial = certificate.serial_number
     decimal = plain.isascii() and plain.isdigit() and int(plain) == serial
@@ -127,33 +112,14 @@ def _number(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterat
         good = int(plain, 16) == serial or decimal
     except ValueError:
         good = False
-    yield _outcome("serial", good, wanted, f"{serial:x}")
+    return _outcome("serial", good, wanted, f"{serial:x}")
 
 
-def _dates(certificate: x509.Certificate, dossier: Mapping[str, Any]) -> Iterator[Finding]:
-    """The first and the last day, as they are in this time zone or in UTC."""
-    for member, moment in (
-        ("not_before", certificate.not_valid_before_utc),
-        ("not_after", certificate.not_valid_after_utc),
-    ):
-        wanted = dossier.get(member)
-        if not wanted:
-            continue
-        asked = _day(wanted)
-        days = {moment.date(), moment.astimezone().date()}
-        day = moment.astimezone().date().isoformat()
-        yield _outcome(member.replace("_", "-"), asked in days, str(wanted), day)
-
-
-def _day(value: Any) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        return None
+def _last_day(certificate: x509.Certificate, wanted: date) -> Finding:
+    """The last day, as it is in this time zone or in UTC."""
+    end = certificate.not_valid_after_utc
+    day = end.astimezone().date()
+    return _outcome("not-after", wanted in (day, end.date()), wanted.isoformat(), day.isoformat())
 
 
 def _email(certificate: x509.Certificate, wanted: str) -> Finding:

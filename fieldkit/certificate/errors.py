@@ -65,6 +65,10 @@ class SubjectInvalid(errors.Misused, code="subject-invalid"):
     """The subject given is not a distinguished name that a certificate can have."""
 
 
+class RequestInvalid(errors.Misused, code="request-invalid"):
+    """A certificate request cannot be made from what was given."""
+
+
 class RequestFailed(errors.Failed, code="certificate-request-failed"):
     """A certificate request was made, and it does not verify."""
 

@@ -12,11 +12,13 @@ import stat
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from fieldkit.certificate import asn1, errors, pkcs12
 from fieldkit.certificate.boundary import Password, parsed, unreadable
-from fieldkit.certificate.contents import Contents, PrivateKey, private_key
+from fieldkit.certificate.contents import Contents, Kind, PrivateKey, private_key
 from fieldkit.secret import Secret
 from fieldkit.text import M, Message
 
@@ -171,16 +173,17 @@ def _part(label: str, body: bytes, block: bytes, password: Password, name: str) 
 
 def _signed_thing(der: bytes, name: str) -> Contents:
     """A certificate, a request or a revocation list: all three have the same outer shape."""
-    for kind, field, parse in (
+    forms: tuple[tuple[Kind, str, Callable[[bytes, str], bytes]], ...] = (
         ("certificate", "certificates", _certificate),
         ("request", "requests", _request),
         ("revocation-list", "revocation_lists", _list),
-    ):
+    )
+    for kind, field, parse in forms:
         try:
-            values: Any = {field: (parse(der, name),)}
+            part = parse(der, name)
         except errors.FileUnreadable:
             continue
-        return Contents(kind, **values)  # type: ignore[arg-type]
+        return msgspec.structs.replace(Contents(kind), **{field: (part,)})
     raise unreadable(name, M("It looks like a certificate, but it is damaged."))
 
 
@@ -223,7 +226,7 @@ def _list(der: bytes, name: str) -> bytes:
     return parsed(parse, name, M("A revocation list in it is damaged."))
 
 
-def _looked_at(loaded: Any, der: bytes, *parts: str) -> bytes:
+def _looked_at(loaded: object, der: bytes, *parts: str) -> bytes:
     """`der`, once every part was parsed: that happens when it is looked at, and a damaged one shows here."""
     for part in parts:
         getattr(loaded, part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +20,8 @@ from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    from fieldkit.profile.model import Dossier
 
 SOON = timedelta(days=60)
 MARKS = ("MẪU", "SAMPLE")
@@ -54,7 +56,7 @@ def describe(
     chain: Sequence[bytes] = (),
     crls: Sequence[bytes] = (),
     has_private_key: bool = False,
-    dossier: Mapping[str, Any] | msgspec.Struct | None = None,
+    dossier: Dossier | None = None,
     purposes: Collection[str] = (),
 ) -> Description:
     """Describe and judge a certificate (DER) as it stands at `at`; see `check.check` for what is judged.

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -93,8 +93,8 @@ async def _validated(
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
     from pyhanko_certvalidator.registry import SimpleTrustManager
 
-    def loaded(many: Sequence[bytes]) -> list[Any]:
-        return [Certificate.load(der, strict=True) for der in many]  # type: ignore[no-untyped-call]
+    def loaded(many: Sequence[bytes]) -> list[Certificate]:
+        return [Certificate.load(der, strict=True) for der in many]
 
     from fieldkit.certificate.strength import policy
 
@@ -110,7 +110,7 @@ async def _validated(
     )
     (own,) = loaded((certificate,))
     validator = CertificateValidator(own, intermediate_certs=loaded(chain), validation_context=context)
-    await validator.async_validate_usage(set())  # type: ignore[no-untyped-call]
+    await validator.async_validate_usage(set())
 
 
 def _named(error: Exception) -> PathFault:

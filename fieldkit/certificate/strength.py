@@ -6,13 +6,17 @@ After ETSI TS 119 312 (cryptographic suites). A key of a kind that is not in the
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fieldkit.certificate.contents import CURVES as NAMES
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asn1crypto.algos import SignedDigestAlgorithm
     from asn1crypto.keys import PublicKeyInfo
-    from pyhanko_certvalidator.policy_decl import AlgorithmUsagePolicy
+    from asn1crypto.x509 import Certificate
+    from pyhanko_certvalidator.policy_decl import AlgorithmUsageConstraint, AlgorithmUsagePolicy
 
 LEAST_RSA = 2048
 CURVES = ("p256", "p384", "p521", "brainpoolp256r1", "brainpoolp384r1", "brainpoolp512r1")
@@ -42,10 +46,10 @@ def sound(kind: str) -> bool:
 
 def weakness(certificate: bytes) -> str:
     """What of a certificate (DER) is too weak: its kind of key, or the digest it was signed over; or ""."""
-    from asn1crypto.x509 import Certificate
+    from asn1crypto import x509
 
     try:
-        loaded: Any = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        loaded: Certificate = x509.Certificate.load(certificate, strict=True)
         held = kind(loaded.public_key)
     except (ValueError, TypeError, KeyError):
         return "unknown"
@@ -58,7 +62,7 @@ def weakness(certificate: bytes) -> str:
     return digest if digest in WEAK_DIGESTS else ""
 
 
-def _digest(algorithm: Any) -> str:
+def _digest(algorithm: SignedDigestAlgorithm) -> str:
     try:
         return str(algorithm.hash_algo)
     except ValueError:  # it has none of its own (EdDSA), or is unknown, so that nothing verifies with it
@@ -71,7 +75,12 @@ def policy() -> AlgorithmUsagePolicy:
     from pyhanko_certvalidator.policy_decl import AlgorithmUsageConstraint, DisallowWeakAlgorithmsPolicy
 
     class Table(DisallowWeakAlgorithmsPolicy):  # type: ignore[misc, unused-ignore]
-        def signature_algorithm_allowed(self, algo: Any, moment: Any, public_key: Any) -> Any:
+        def signature_algorithm_allowed(
+            self,
+            algo: SignedDigestAlgorithm,
+            moment: datetime | None,
+            public_key: PublicKeyInfo | None,
+        ) -> AlgorithmUsageConstraint:
             if public_key is not None and not sound(held := kind(public_key)):
                 return AlgorithmUsageConstraint(False, failure_reason=f"{held} is too weak")
             return super().signature_algorithm_allowed(algo, moment, public_key)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from fieldkit.certificate.contents import key_kind
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 NAMES = {  # RFC 5280 §4.2.1.3; the second bit is contentCommitment there and nonRepudiation everywhere else
     "digital_signature": "digitalSignature",
@@ -32,18 +34,23 @@ DOCUMENTS = {
 
 def key_usage(certificate: x509.Certificate) -> tuple[str, ...] | None:
     """The key usages allowed, by their names in the standard; None where the certificate does not say."""
-    usage = _extension(certificate, "KeyUsage")
+    from cryptography import x509
+
+    usage = _extension(certificate, x509.KeyUsage)
     if usage is None:
         return None
     names = [name for attribute, name in NAMES.items() if getattr(usage, attribute)]
     if usage.key_agreement:
-        names += [name for name in ("encipherOnly", "decipherOnly") if _only(usage, name)]
+        only = {"encipherOnly": usage.encipher_only, "decipherOnly": usage.decipher_only}
+        names += [name for name, holds in only.items() if holds]
     return tuple(names)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
     """Whether it may issue certificates."""
-    constraints = _extension(certificate, "BasicConstraints")
+    from cryptography import x509
+
+    constraints = _extension(certificate, x509.BasicConstraints)
     return bool(constraints is not None and constraints.ca)
 
 
@@ -55,7 +62,7 @@ def may_sign(certificate: bytes, purposes: Collection[str] = ()) -> bool:
     from asn1crypto.x509 import Certificate
 
     try:
-        loaded: Any = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        loaded: Certificate = Certificate.load(certificate, strict=True)
         allowed, extended = loaded.key_usage_value, loaded.extended_key_usage_value
         if loaded.ca or (allowed is not None and not SIGNING & set(allowed.native)):
             return False
@@ -69,7 +76,7 @@ def extended_key_usage(certificate: bytes) -> str:
     from asn1crypto.x509 import Certificate
 
     try:
-        loaded: Any = Certificate.load(certificate, strict=True)  # type: ignore[no-untyped-call]
+        loaded: Certificate = Certificate.load(certificate, strict=True)
         held = loaded.extended_key_usage_value or ()
     except (ValueError, TypeError, KeyError):  # then `may_sign` says what that means
         return ""
@@ -86,14 +93,10 @@ def kind_of(certificate: x509.Certificate) -> str:
         return "unknown"
 
 
-def _only(usage: Any, name: str) -> bool:
-    return bool(usage.encipher_only if name == "encipherOnly" else usage.decipher_only)
-
-
-def _extension(certificate: x509.Certificate, name: str) -> Any:
+def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
     from cryptography import x509
 
     try:
-        return certificate.extensions.get_extension_for_class(getattr(x509, name)).value
+        return certificate.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, ValueError):
         return None

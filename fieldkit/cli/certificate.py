@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from fieldkit import errors
-from fieldkit.certificate.request import KEY_KINDS
+from fieldkit.certificate.request import KEY_KINDS, RequestedKind
 from fieldkit.cli import completion, options
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
@@ -199,7 +199,7 @@ def request(
     subject: str,
     bureau: str,
     email: str,
-    kind: str,
+    kind: RequestedKind,
     key_id: str,
     label: str,
     out: Path,

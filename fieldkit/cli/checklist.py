@@ -89,7 +89,8 @@ def _problems(name: str, call: Call, warnings: list[Message]) -> tuple[list[Data
         else:
             warnings += load.doubts(load.load(load.find(name, call.home), _procedures()))
     except Invalid as error:
-        return list(error.data["problems"]), [str(problem) for problem in error.problems]
+        placed: list[Data] = [{**problem.as_dict()} for problem in error.problems]
+        return placed, [str(problem) for problem in error.problems]
     except FormInvalid as error:
         problems: list[Data] = [
             {"file": name, "line": problem.row, **problem.as_dict()} for problem in error.problems

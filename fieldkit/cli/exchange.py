@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -26,17 +26,22 @@ if TYPE_CHECKING:
 exchange = noun("exchange", M("Rehearse sending and receiving signed documents."))
 
 
-def _header_options(function: Any) -> Any:
+def _header_options(function: Callable[..., Reply]) -> Callable[..., Reply]:
     """The options of a package's header, for a function that takes the header."""
 
     @functools.wraps(function)
-    def with_header(*arguments: Any, sender: str, receiver: str, **options: Any) -> Reply:
-        names = ("number", "notation", "subject")
-        header = action.header_of(
-            (sender, sender), (receiver, receiver), **{name: options.pop(name) for name in names}
-        )
-        reply: Reply = function(*arguments, header=header, **options)
-        return reply
+    def with_header(
+        *arguments: object,
+        sender: str,
+        receiver: str,
+        number: str,
+        notation: str,
+        subject: str,
+        **options: object,
+    ) -> Reply:
+        ends = (sender, sender), (receiver, receiver)
+        header = action.header_of(*ends, number=number, notation=notation, subject=subject)
+        return function(*arguments, header=header, **options)
 
     for names, default, message in reversed(
         (
@@ -51,7 +56,7 @@ def _header_options(function: Any) -> Any:
     return with_header
 
 
-def _token_options(function: Any) -> Any:
+def _token_options(function: Callable[..., Reply]) -> Callable[..., Reply]:
     token = option(
         "--token",
         default="",

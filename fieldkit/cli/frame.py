@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fieldkit.visit.visits import Visits
 
 Result = TypeVar("Result")
+Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 PROGRAM = "fieldkit"
 
 
@@ -233,7 +234,7 @@ class Noun(_Translated, click.Group):
         return hang
 
 
-def option(*names: str, help: Said, **kwargs: Any) -> Callable[[Any], Any]:
+def option(*names: str, help: Said, **kwargs: Any) -> Callable[[Decorated], Decorated]:
     """`click.option` with help in two languages."""
     return click.option(*names, cls=CommandOption, help=help, **kwargs)
 
@@ -256,7 +257,7 @@ def verb(
         parameters = list(reversed(function.__dict__.pop("__click_params__", [])))
         common = {parameter.name for parameter in parameters}
 
-        def run(**arguments: Any) -> None:
+        def run(**arguments: object) -> None:
             context = click.get_current_context()
             call = Call(context)
             own = {key: value for key, value in arguments.items() if key in common}

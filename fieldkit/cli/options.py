@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from fieldkit.cli import completion
-from fieldkit.cli.frame import option
+from fieldkit.cli.frame import Decorated, option
 from fieldkit.text import M
 
 FILE = click.Path(path_type=Path)
 
 
-def trust(function: Any) -> Any:
+def trust(function: Decorated) -> Decorated:
     """What signatures and certificates are judged by: `trust` and `crl`, as tuples of paths."""
     for name, message in (
         ("--crl", M("A revocation list; may be repeated.")),
@@ -24,7 +23,7 @@ def trust(function: Any) -> Any:
     return function
 
 
-def revocation(function: Any) -> Any:
+def revocation(function: Decorated) -> Decorated:
     """Whether it has to be known that certificates are not revoked: `network` and `no_revocation`."""
     for name, message in (
         ("--no-revocation", M("Do without knowing whether a certificate is revoked.")),
@@ -49,6 +48,6 @@ appearance = option(
 )
 
 
-def out(function: Any) -> Any:
+def out(function: Decorated) -> Decorated:
     """The file to write, and whether to replace one that is there: `out` and `replace`."""
     return option("--out", type=FILE, required=True, help=M("The file to write."))(replace(function))

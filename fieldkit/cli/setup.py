@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import click
 import msgspec
@@ -49,7 +49,7 @@ def setup(call: Call, completion: Shell | None, manual: bool, **options: Unpack[
         text = page()
         return Reply({"manual": text}, text.splitlines())
     now = settings.load(call.home)
-    chosen: dict[str, Any] = {name: value for name, value in options.items() if value}
+    chosen = {name: str(value) for name, value in options.items() if value}
     if not chosen and call.console().attended:
         chosen = asyncio.run(_ask(call, now))
     if "who" in chosen:

@@ -13,6 +13,7 @@ import msgspec
 from fieldkit.driver import distribution
 from fieldkit.driver.errors import HashWrong, ProfileUnknown
 from fieldkit.home import Home, below
+from fieldkit.journal.files import OS, write_whole
 from fieldkit.profile import names
 from fieldkit.profile.model import this_system
 from fieldkit.text import M
@@ -50,10 +51,7 @@ def record_packages(home: Home, profile: str, packages: DriverPackages) -> None:
 
     :raises ProfileUnknown: no profile can have this name.
     """
-    path = _list(home, profile)
-    fresh = path.with_suffix(".part")
-    fresh.write_bytes(msgspec.json.encode(packages) + b"\n")
-    fresh.replace(path)
+    write_whole(OS, _list(home, profile), [msgspec.json.encode(packages), b"\n"])
 
 
 def tidy(home: Home) -> None:

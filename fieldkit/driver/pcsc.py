@@ -9,11 +9,13 @@ import ctypes
 import ctypes.util
 import os
 import sys
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 Trouble = Literal["", "no-library", "no-service", "refused", "failed"]
+
+ContextHandle = ctypes.c_long | ctypes.c_uint32 | ctypes.c_void_p
 
 _SCOPE_SYSTEM = 2
 _PRESENT = 0x0020
@@ -45,7 +47,7 @@ def readers() -> Readers:
     if library is None:
         return Readers(trouble="no-library")
     word = ctypes.c_long if sys.platform.startswith("linux") else ctypes.c_uint32
-    handle = word() if os.name != "nt" else ctypes.c_void_p()
+    handle: ContextHandle = word() if os.name != "nt" else ctypes.c_void_p()
     status = _code(library.SCardEstablishContext(_SCOPE_SYSTEM, None, None, ctypes.byref(handle)))
     if status:
         return _trouble(status)
@@ -55,9 +57,9 @@ def readers() -> Readers:
         library.SCardReleaseContext(handle)
 
 
-def _list(library: Any, handle: Any) -> Readers:
+def _list(library: ctypes.CDLL, handle: ContextHandle) -> Readers:
     size = _word()(0)
-    call: Any = library.SCardListReadersA if os.name == "nt" else library.SCardListReaders
+    call = library.SCardListReadersA if os.name == "nt" else library.SCardListReaders
     status = _code(call(handle, None, None, ctypes.byref(size)))
     if status == _NO_READERS or (not status and size.value <= 1):
         return Readers()
@@ -76,7 +78,7 @@ def _list(library: Any, handle: Any) -> Readers:
     return Readers(tuple(_reader(name, state) for name, state in zip(listed, states, strict=True)))
 
 
-def _reader(name: bytes, state: Any) -> Reader:
+def _reader(name: bytes, state: ctypes.Structure) -> Reader:
     atr = bytes(state.atr[: min(state.length, len(state.atr))]).hex().upper()
     return Reader(name.decode("utf-8", "replace"), atr, bool(state.event & _PRESENT))
 
@@ -91,20 +93,22 @@ def _trouble(status: int) -> Readers:
     return Readers(trouble="failed", code=hex(status))
 
 
-def _library() -> Any:
+def _library() -> ctypes.CDLL | None:
     names = {
         "win32": ("winscard.dll",),
         "darwin": ("/System/Library/Frameworks/PCSC.framework/PCSC",),
     }.get(sys.platform, ("libpcsclite.so.1",))
     for name in names:
         try:
-            return ctypes.CDLL(name) if os.name != "nt" else getattr(ctypes, "WinDLL")(name)  # noqa: B009
+            if sys.platform == "win32":
+                return ctypes.WinDLL(name)
+            return ctypes.CDLL(name)
         except OSError:
             continue
     return None
 
 
-def _word() -> Any:
+def _word() -> type[ctypes.c_ulong | ctypes.c_uint32]:
     """DWORD: an unsigned long on Linux, 32 bits elsewhere."""
     return ctypes.c_ulong if sys.platform.startswith("linux") else ctypes.c_uint32
 
@@ -113,7 +117,7 @@ def _code(status: int) -> int:
     return status & 0xFFFFFFFF
 
 
-def _state_type() -> Any:
+def _state_type() -> type[ctypes.Structure]:
     """SCARD_READERSTATE, whose widths and packing each system chose for itself."""
     word = _word()
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fieldkit.exchange import safe_xml
 from fieldkit.exchange.errors import PackageUnfit
 from fieldkit.finding import Finding
-from fieldkit.text import M
+from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     from fieldkit.signature.raw_signer import RawSigner
     from fieldkit.validation.judgement import Policy
@@ -42,6 +45,23 @@ METHODS = {
 }
 
 
+class XmlElement(Protocol):
+    """What is used here of lxml's elements."""
+
+    tag: object
+    text: str | None
+    tail: str | None
+
+    def __iter__(self) -> Iterator[XmlElement]: ...
+    def get(self, name: str) -> str | None: ...
+    def iter(self, tag: str | None = None) -> Iterator[XmlElement]: ...
+    def findall(self, tag: str) -> list[XmlElement]: ...
+    def getparent(self) -> XmlElement | None: ...
+    def getprevious(self) -> XmlElement | None: ...
+    def getroottree(self) -> object: ...
+    def remove(self, child: XmlElement) -> None: ...
+
+
 class _Parts(msgspec.Struct, frozen=True):
     """A signature taken apart."""
 
@@ -57,6 +77,7 @@ def sign(data: bytes, signer: RawSigner) -> bytes:
 
     :raises PackageUnfit: it has no header, or a signature already.
     """
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from lxml import etree
 
     root = _parsed(data)
@@ -66,7 +87,8 @@ def sign(data: bytes, signer: RawSigner) -> bytes:
             M("The package cannot be signed: it has no header, or a signature already."),
             unchanged=M("Nothing was signed."),
         )
-    elliptic = _public_key(signer.certificate)[0] == "ecdsa"
+    key = _public_key(signer.certificate)
+    elliptic = isinstance(key, EllipticCurvePublicKey)
     digest = hashlib.sha256(_canonical(root.getroottree())).digest()
     signature = etree.SubElement(header, f"{{{DSIG}}}Signature", nsmap={"ds": DSIG})
     info = _child(signature, "SignedInfo")
@@ -79,8 +101,8 @@ def sign(data: bytes, signer: RawSigner) -> bytes:
     _child(reference, "DigestMethod", Algorithm="http://www.w3.org/2001/04/xmlenc#sha256")
     _child(reference, "DigestValue").text = base64.b64encode(digest).decode()
     value = signer.sign(_canonical(info), "ECDSA_SHA256" if elliptic else "SHA256_RSA_PKCS")
-    if elliptic:
-        value = _flat(value, signer.certificate)
+    if isinstance(key, EllipticCurvePublicKey):
+        value = _flat(value, key)
     _child(signature, "SignatureValue").text = base64.b64encode(value).decode()
     held = _child(_child(signature, "KeyInfo"), "X509Data")
     for certificate in (signer.certificate, *signer.chain):
@@ -115,7 +137,8 @@ def verify(
                 hint=M("Ask the sender for a signed package, or agree to unsigned ones (--accept-unsigned)."),
             )
         ]
-    if len(signatures) > 1 or not str(signatures[0].getparent().tag).endswith("}edXMLHeader"):
+    parent = signatures[0].getparent()
+    if len(signatures) > 1 or parent is None or not str(parent.tag).endswith("}edXMLHeader"):
         return [_failed(M("The package holds more than one signature, or one in a strange place."))]
     try:
         parts = _taken_apart(signatures[0])
@@ -128,10 +151,10 @@ def verify(
                 str(error),
             )
         ]
-    info = _canonical(signatures[0].find(f"{{{DSIG}}}SignedInfo"))
+    info = _canonical(_only(signatures[0], "SignedInfo"))
     if not _holds(parts, info):
         return [_failed(M("The package's signature does not fit the certificate inside it."))]
-    _take_out(signatures[0])
+    _take_out(signatures[0], parent)
     if hashlib.new(parts.digest, _canonical(root.getroottree())).digest() != parts.wanted:
         return [_failed(M("The package was changed after it was signed."))]
     good = Finding(
@@ -148,7 +171,7 @@ class _Strange(Exception):
     """A signature that asks for something else than the one form."""
 
 
-def _failed(message: Any) -> Finding:
+def _failed(message: Message) -> Finding:
     return Finding(
         "package-signature", "fail", message, hint=M("Do not use it. Ask the sender for it again.")
     )
@@ -188,7 +211,7 @@ def _certificate(
     return [msgspec.structs.replace(finding, id=f"package-{finding.id}") for finding in findings]
 
 
-def _parsed(data: bytes) -> Any:
+def _parsed(data: bytes) -> XmlElement:
     """The root, for canonical XML; what `safe_xml` refuses never comes here."""
     from lxml import etree
 
@@ -197,7 +220,8 @@ def _parsed(data: bytes) -> Any:
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=True
     )
     try:
-        return etree.fromstring(data, parser)
+        root: XmlElement = etree.fromstring(data, parser)
+        return root
     except etree.XMLSyntaxError as error:
         raise PackageUnfit(
             M("The package is not well-formed XML."),
@@ -207,22 +231,23 @@ def _parsed(data: bytes) -> Any:
         ) from None
 
 
-def _canonical(element: Any) -> bytes:
+def _canonical(element: object) -> bytes:
     """The canonical form of an element, or of a whole tree with what stands outside its root."""
     from lxml import etree
 
     return bytes(etree.tostring(element, method="c14n", exclusive=True, with_comments=False))
 
 
-def _child(parent: Any, name: str, **attributes: str) -> Any:
+def _child(parent: XmlElement, name: str, **attributes: str) -> XmlElement:
     from lxml import etree
 
-    return etree.SubElement(parent, f"{{{DSIG}}}{name}", dict(attributes))
+    child: XmlElement = etree.SubElement(parent, _name(name), attributes)
+    return child
 
 
-def _take_out(signature: Any) -> None:
+def _take_out(signature: XmlElement, parent: XmlElement) -> None:
     """Remove the signature and nothing else: the text after it belongs to its parent."""
-    parent, before = signature.getparent(), signature.getprevious()
+    before = signature.getprevious()
     tail = signature.tail or ""
     if before is not None:
         before.tail = (before.tail or "") + tail
@@ -232,7 +257,7 @@ def _take_out(signature: Any) -> None:
     parent.remove(signature)
 
 
-def _taken_apart(signature: Any) -> _Parts:
+def _taken_apart(signature: XmlElement) -> _Parts:
     """The parts of a signature of the one form.
 
     :raises _Strange: it is of another.
@@ -265,7 +290,7 @@ def _taken_apart(signature: Any) -> _Parts:
     )
 
 
-def _unsigned(signature: Any) -> str:
+def _unsigned(signature: XmlElement) -> str:
     """What stands in a signature beside its own parts, where nothing is signed: a place to hide a message."""
     own = {_name(child) for child in ("SignedInfo", "SignatureValue", "KeyInfo")}
     inside = (child.tag for child in signature if child.tag not in own)
@@ -273,7 +298,7 @@ def _unsigned(signature: Any) -> str:
     return ", ".join(str(child) for child in (*inside, *within))[:200]
 
 
-def _only(parent: Any, name: str) -> Any:
+def _only(parent: XmlElement, name: str) -> XmlElement:
     children = parent.findall(_name(name))
     if len(children) != 1:
         raise _Strange(f"{name}: {len(children)} times")
@@ -284,29 +309,28 @@ def _name(name: str) -> str:
     return f"{{{DSIG}}}{name}"
 
 
-def _bytes(element: Any) -> bytes:
+def _bytes(element: XmlElement) -> bytes:
     try:
         return base64.b64decode("".join((element.text or "").split()), validate=True)
     except (binascii.Error, ValueError):
         raise _Strange("base64") from None
 
 
-def _public_key(certificate: bytes) -> tuple[str, Any]:
-    """The family of the certificate's key, and the key.
+def _public_key(certificate: bytes) -> RSAPublicKey | EllipticCurvePublicKey:
+    """The certificate's key.
 
     :raises _Strange: it is no certificate, or of another family.
     """
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
     except ValueError:
         raise _Strange("X509Certificate") from None
-    if isinstance(key, rsa.RSAPublicKey):
-        return "rsa", key
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return "ecdsa", key
+    if isinstance(key, RSAPublicKey | EllipticCurvePublicKey):
+        return key
     raise _Strange("key")
 
 
@@ -315,16 +339,17 @@ def _holds(parts: _Parts, info: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     digest = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}[
         parts.method[1]
     ]
     try:
-        family, key = _public_key(parts.certificates[0])
-        if family != parts.method[0]:
+        key = _public_key(parts.certificates[0])
+        if parts.method[0] != ("rsa" if isinstance(key, RSAPublicKey) else "ecdsa"):
             return False
-        if family == "rsa":
+        if isinstance(key, RSAPublicKey):
             key.verify(parts.value, info, padding.PKCS1v15(), digest)
             return True
         half = (key.curve.key_size + 7) // 8
@@ -337,9 +362,9 @@ def _holds(parts: _Parts, info: bytes) -> bool:
     return True
 
 
-def _flat(value: bytes, certificate: bytes) -> bytes:
+def _flat(value: bytes, key: EllipticCurvePublicKey) -> bytes:
     """An ECDSA signature as XML-DSig writes it: two numbers of the curve's length, not DER."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-    half = (_public_key(certificate)[1].curve.key_size + 7) // 8
+    half = (key.curve.key_size + 7) // 8
     return b"".join(number.to_bytes(half) for number in decode_dss_signature(value))

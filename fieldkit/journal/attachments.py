@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -160,7 +159,7 @@ def attached(entry: Entry) -> Iterator[tuple[str, int]]:
     yield from _within(entry.value)
 
 
-def _within(value: Any) -> Iterator[tuple[str, int]]:
+def _within(value: object) -> Iterator[tuple[str, int]]:
     if isinstance(value, dict):
         if {"sha256", "size", "name"} <= value.keys():
             size = value["size"]

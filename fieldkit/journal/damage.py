@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -29,7 +29,7 @@ class Damage(msgspec.Struct, frozen=True):
     sha256: str = ""
     accepted: bool = False
 
-    def shape(self) -> dict[str, Any]:
+    def shape(self) -> dict[str, object]:
         """Its JSON shape; the keys are part of the command line's contract."""
         return {
             "kind": self.kind,

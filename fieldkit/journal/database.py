@@ -10,7 +10,7 @@ import threading
 from array import array
 from binascii import crc32
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 from tinydb import TinyDB
@@ -23,8 +23,13 @@ from fieldkit.journal.checkpoint import Documents, Tables
 from fieldkit.journal.errors import StoreDamaged
 from fieldkit.text import M
 
-Change = list[Any]
-"""["set", table, id, document], ["remove", table, id], ["create", table] or ["drop", table]."""
+Change = (
+    tuple[Literal["set"], str, str, msgspec.Raw]  # table, id, document
+    | tuple[Literal["remove"], str, str]  # table, id
+    | tuple[Literal["create", "drop"], str]
+)
+Fields = Mapping[str, object]
+Id = TypeVar("Id", str, int)
 
 Where = tuple[int, int, int, int]
 """Of a document: its entry, the offset and length of its JSON in that, and their checksum."""
@@ -75,14 +80,14 @@ class JournalStorage(Storage):
         with self.guard:
             return {name: self.documents(name) for name in self._tables} or None
 
-    def write(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+    def write(self, data: Mapping[str, Mapping[str, Fields]]) -> None:
         """Bring everything to `data`, by the difference: dropped tables come this way."""
         with self.guard:
-            changes: list[Change] = [["drop", name] for name in self._tables if name not in data]
+            changes: list[Change] = [("drop", name) for name in self._tables if name not in data]
             for name, wanted in data.items():
                 if isinstance(wanted, _Documents):  # as it was read
                     continue
-                overlay = Overlay(self, name, str)
+                overlay = Overlay[str](self, name, str)
                 for id in [id for id in overlay if id not in wanted]:
                     del overlay[id]
                 for id, document in wanted.items():
@@ -106,7 +111,7 @@ class JournalStorage(Storage):
         """A document's stored JSON."""
         return self._source.part(*where)
 
-    def documents(self, table: str) -> Mapping[str, dict[str, Any]]:
+    def documents(self, table: str) -> Mapping[str, Fields]:
         """The documents of a table, decoded when looked at."""
         return _Documents(self, self.places(table))
 
@@ -148,16 +153,15 @@ class JournalStorage(Storage):
             documents.pop(msgspec.json.decode(rest[0], type=str), None)
 
 
-class _Documents(Mapping[str, dict[str, Any]]):
+class _Documents(Mapping[str, Fields]):
     """A table as it is now; once iteration began, as it was then."""
 
     def __init__(self, storage: JournalStorage, places: dict[str, Where]) -> None:
         self._storage = storage
         self._places = places
 
-    def __getitem__(self, id: str) -> dict[str, Any]:
-        document: dict[str, Any] = msgspec.json.decode(self._storage.raw(self._places[id]))
-        return document
+    def __getitem__(self, id: str) -> Fields:
+        return msgspec.json.decode(self._storage.raw(self._places[id]), type=dict[str, object])
 
     def __contains__(self, id: object) -> bool:
         return id in self._places
@@ -171,29 +175,29 @@ class _Documents(Mapping[str, dict[str, Any]]):
         return len(self._places)
 
 
-class Overlay(MutableMapping[Any, Any]):
+class Overlay(MutableMapping[Id, Fields]):
     """A table as an updater sees it: what it touches is noted, the rest stays on the disk."""
 
-    def __init__(self, storage: JournalStorage, table: str, id_class: Callable[[str], Any]) -> None:
+    def __init__(self, storage: JournalStorage, table: str, id_class: Callable[[str], Id]) -> None:
         self._storage = storage
         self._table = table
         self._stored = storage.places(table)
-        self._id_class = id_class
-        self._seen: dict[Any, Any] = {}
-        self._gone: set[Any] = set()
+        self._id_class: Callable[[str], Id] = id_class
+        self._seen: dict[Id, Fields] = {}
+        self._gone: set[Id] = set()
 
-    def __getitem__(self, id: Any) -> Any:
+    def __getitem__(self, id: Id) -> Fields:
         if id in self._gone:
             raise KeyError(id)
         if id not in self._seen:
             self._seen[id] = msgspec.json.decode(self._storage.raw(self._stored[str(id)]))
         return self._seen[id]
 
-    def __setitem__(self, id: Any, document: Any) -> None:
+    def __setitem__(self, id: Id, document: Fields) -> None:
         self._gone.discard(id)
         self._seen[id] = document
 
-    def __delitem__(self, id: Any) -> None:
+    def __delitem__(self, id: Id) -> None:
         if id not in self:
             raise KeyError(id)
         self._seen.pop(id, None)
@@ -203,7 +207,7 @@ class Overlay(MutableMapping[Any, Any]):
     def __contains__(self, id: object) -> bool:
         return id not in self._gone and (id in self._seen or str(id) in self._stored)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Id]:
         for id in map(self._id_class, self._stored):
             if id not in self._gone:
                 yield id
@@ -220,13 +224,13 @@ class Overlay(MutableMapping[Any, Any]):
         """What differs now from what is stored, documents in canonical form already."""
         changes: list[Change] = []
         if not self._storage.has(self._table):
-            changes.append(["create", self._table])
-        changes += [["remove", self._table, str(id)] for id in sorted(self._gone, key=str)]
+            changes.append(("create", self._table))
+        changes += [("remove", self._table, str(id)) for id in sorted(self._gone, key=str)]
         for id, document in self._seen.items():
             raw = entry.canonical(dict(document))
             where = self._stored.get(str(id))
             if where is None or self._storage.raw(where) != raw:
-                changes.append(["set", self._table, str(id), msgspec.Raw(raw)])
+                changes.append(("set", self._table, str(id), msgspec.Raw(raw)))
         return changes
 
 
@@ -243,29 +247,29 @@ class JournalTable(Table):
     ) -> None:
         super().__init__(storage, name, 0, persist_empty)
 
-    def _read_table(self) -> dict[str, Mapping[Any, Any]]:
+    def _read_table(self) -> dict[str, Fields]:
         return self._storage.documents(self.name)  # type: ignore[return-value]  # read as a mapping only
 
-    def _update_table(self, updater: Callable[[dict[int, Mapping[Any, Any]]], None]) -> None:
+    def _update_table(self, updater: Callable[[dict[int, Fields]], None]) -> None:
         with self._storage.guard:
             overlay = Overlay(self._storage, self.name, self.document_id_class)
             updater(overlay)  # type: ignore[arg-type]  # it asks for a dict and uses a mutable mapping
             self._storage.commit(overlay.changes())
 
-    def insert(self, document: Mapping[Any, Any]) -> int:
+    def insert(self, document: Fields) -> int:
         with self._storage.guard:
             return super().insert(document)
 
     def update(
         self,
-        fields: Mapping[Any, Any] | Callable[[MutableMapping[Any, Any]], None],
+        fields: Fields | Callable[[MutableMapping[str, object]], None],
         cond: QueryLike | None = None,
         doc_ids: Iterable[int] | None = None,
     ) -> list[int]:
         with self._storage.guard:
             return super().update(fields, None, self._meant(cond) if doc_ids is None else doc_ids)
 
-    def upsert(self, document: Mapping[Any, Any], cond: QueryLike | None = None) -> list[int]:
+    def upsert(self, document: Fields, cond: QueryLike | None = None) -> list[int]:
         with self._storage.guard:
             if not self._storage.has(self.name) and (cond is not None or isinstance(document, Document)):
                 return [self.insert(document)]  # an update that finds nothing would be an entry of its own

@@ -130,7 +130,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 _entries = msgspec.json.Decoder(Entry)
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: object) -> bytes:
     """The one JSON form of `value`: sorted ASCII keys, composed text, integers within ±(2⁵³−1).
 
     :raises NotStorable: it has none.
@@ -138,7 +138,7 @@ def canonical(value: Any) -> bytes:
     return _bytes(plain(value))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """`value` as it will be read back: text composed, tuples as lists; nothing shared with the caller.
 
     :raises NotStorable: it has no canonical form.
@@ -149,7 +149,7 @@ def plain(value: Any) -> Any:
         raise NotStorable(M("The value is nested too deeply to be stored.")) from None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     kind = type(value)
     if kind is str:
         return value if value.isascii() else nfc(value)
@@ -181,7 +181,7 @@ def _plain(value: Any) -> Any:
     raise NotStorable(M("A value of type {type} cannot be stored.", type=kind.__name__), hint=_instead(value))
 
 
-def _instead(value: Any) -> Message:
+def _instead(value: object) -> Message:
     if isinstance(value, bytes | bytearray | memoryview):
         return M("Attach it as a file.")
     if hasattr(value, "as_integer_ratio"):
@@ -189,7 +189,7 @@ def _instead(value: Any) -> Message:
     return M("Store it as text.")
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: object) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:

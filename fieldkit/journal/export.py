@@ -9,7 +9,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -164,9 +163,9 @@ def _entries(archive: zipfile.ZipFile, log: Log) -> list[int]:
     return lost + (list(range(missing.first, missing.last + 1)) if missing else [])
 
 
-def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dict[str, Any]:
+def _manifest(log: Log, folder: Path, files: FileSystem, lost: list[int]) -> dict[str, object]:
     """Whose journal it is and how far it goes; the public key, so that signatures can be checked."""
-    manifest: dict[str, Any] = {"head": log.head(), "lost": lost}
+    manifest: dict[str, object] = {"head": log.head(), "lost": lost}
     try:
         manifest["public_key"] = Device(folder, files, writable=False).public_key.hex()
         noted = signed_head.load(folder, files)

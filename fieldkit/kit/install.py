@@ -29,7 +29,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import BinaryIO, NamedTuple, TypedDict
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -53,6 +54,42 @@ class ListedFile(NamedTuple):
     path: str
     size: int
     sha256: str
+
+
+class FileShape(TypedDict):
+    """A file in the manifest's JSON."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class TargetShape(TypedDict):
+    """A Python on a machine that the kit is for, in the manifest's JSON; wheels: paths."""
+
+    python: str
+    platform: str
+    wheels: list[str]
+
+
+class DriverShape(TypedDict):
+    """The files of a token's driver, in the manifest's JSON."""
+
+    profile: str
+    files: list[str]
+
+
+class ManifestShape(TypedDict):
+    """What this installer reads of the manifest's JSON."""
+
+    kind: str
+    format: int
+    key: str
+    version: str
+    pip: str
+    files: list[FileShape]
+    targets: list[TargetShape]
+    drivers: list[DriverShape]
 
 
 class FileProblem(NamedTuple):
@@ -94,13 +131,13 @@ def fits(path: str) -> bool:
     )
 
 
-def parse(data: bytes) -> tuple[dict[str, Any], list[ListedFile]]:
+def parse(data: bytes) -> tuple[ManifestShape, list[ListedFile]]:
     """The manifest in `data`: all of it, and its files, each with a path that stays in the kit.
 
     :raises BadManifest: it is none, of another form, or names a path that leaves the folder.
     """
     try:
-        whole = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+        whole: ManifestShape = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise BadManifest("shape", str(error)[:200]) from None
     if not isinstance(whole, dict) or whole.get("kind") != KIND:
@@ -125,7 +162,7 @@ def parse(data: bytes) -> tuple[dict[str, Any], list[ListedFile]]:
     return whole, files
 
 
-def _named(whole: dict[str, Any]) -> list[str]:
+def _named(whole: ManifestShape) -> list[str]:
     """The files that the other parts of a manifest name."""
     try:
         _matching(VERSION, whole["version"])
@@ -143,19 +180,19 @@ def _named(whole: dict[str, Any]) -> list[str]:
     return named
 
 
-def _matching(pattern: re.Pattern[str], *words: Any) -> None:
+def _matching(pattern: re.Pattern[str], *words: object) -> None:
     if not all(isinstance(word, str) and pattern.fullmatch(word) for word in words):
         raise TypeError
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a key is there twice")
     return members
 
 
-def _listed(row: Any) -> ListedFile:
+def _listed(row: object) -> ListedFile:
     if not isinstance(row, dict) or set(row) != {"path", "size", "sha256"}:
         raise BadManifest("shape", "files")
     path, size, sha256 = row["path"], row["size"], row["sha256"]
@@ -465,7 +502,7 @@ class Installer:
         self.install([(path, *sizes[path]) for path in [whole["pip"], *wheels]], whole["version"])
         return self.take_papers(whole)
 
-    def check(self) -> dict[str, Any]:
+    def check(self) -> ManifestShape:
         """The manifest, if signature, key and every file are right."""
         try:
             data = (self.kit / MANIFEST).read_bytes()
@@ -500,7 +537,7 @@ class Installer:
             raise Stop(REFUSED, "It is not the fingerprint that was given. Nothing was installed.")
         return whole
 
-    def wheels(self, whole: dict[str, Any]) -> list[str]:
+    def wheels(self, whole: ManifestShape) -> list[str]:
         """The kit's wheels for this Python on this machine."""
         python, here = "{}.{}".format(*sys.version_info[:2]), this_platform()
         for target in whole["targets"]:
@@ -642,7 +679,7 @@ class Installer:
         before = self.target.with_name(self.target.name + ".before")  # release 0.1 put the earlier one there
         return [*places, before] if os.path.lexists(before) and ours(before) else places
 
-    def take_papers(self, whole: dict[str, Any]) -> int:
+    def take_papers(self, whole: ManifestShape) -> int:
         """Let the fieldkit just installed check the kit once more, by its own means, and take its papers."""
         home = ["--home", str(Path(self.options.home).expanduser().absolute())] if self.options.home else []
         assert self.version is not None
@@ -678,7 +715,7 @@ def start(version: Path, *arguments: str) -> None:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[Any]:
+def held(path: Path) -> Iterator[BinaryIO]:
     """The file at `path`, which says whose the folder is, and is one installation's at a time.
 
     :raises BlockingIOError: another has it.
@@ -742,7 +779,7 @@ def reason(output: str) -> str:
     return " ".join(line[:300] for line in (errors or lines)[-3:]) or "?"
 
 
-def listen(answer: Any) -> None:
+def listen(answer: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     """What happens when this is to end: `answer`, a handler of signals."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):

@@ -130,7 +130,7 @@ def _union(data: bytes, folder: Path) -> bytes:
             for file in install.parse((folder / name).read_bytes())[1]:
                 if file.path.casefold() not in new:
                     new.add(file.path.casefold())
-                    whole["files"].append(file._asdict())
+                    whole["files"].append({"path": file.path, "size": file.size, "sha256": file.sha256})
     return json.dumps(whole).encode()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fieldkit.certificate.errors import CertificateRevoked
 from fieldkit.errors import FieldkitError
@@ -25,6 +25,7 @@ from fieldkit.pdf.errors import (
     SigningFailed,
     TimestampFailed,
 )
+from fieldkit.secret import Secret
 from fieldkit.text import M, Message
 
 UNCHANGED = M("Nothing was signed, and no file was changed.")
@@ -112,7 +113,7 @@ def _unreadable(error: Exception, name: str) -> FieldkitError:
             detail=kind_of(error),
         )
     if type(error).__name__ in ("PdfKeyNotAvailableError", "PdfKeyNotAvailable"):
-        return needs_password(name)
+        return _needs_password(name)
     if isinstance(error, PdfError) and "ecurity handler" in str(error):
         return _needs_key(error, name)
     if isinstance(error, SigningError):
@@ -126,7 +127,19 @@ def _unreadable(error: Exception, name: str) -> FieldkitError:
     )
 
 
-def needs_password(name: str) -> FieldkitError:
+def unlock(decrypt: Callable[[str], object], name: str, password: Secret | None) -> None:
+    """Decrypt an open document, by a reader's `decrypt` or a writer's `encrypt`.
+
+    :raises DocumentEncrypted: the password is missing or wrong.
+    """
+    from pyhanko.pdf_utils.crypt import AuthStatus
+
+    outcome = decrypt(password.reveal() if password else "")
+    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
+        raise _needs_password(name)
+
+
+def _needs_password(name: str) -> FieldkitError:
     """The document is encrypted and no password fits."""
     return DocumentEncrypted(
         M("The file {name} is encrypted, and no password that fits was given.", name=name),
@@ -161,7 +174,7 @@ def _unsigned(error: Exception, name: str) -> FieldkitError:
             detail=kind_of(error),
         )
     if type(error).__name__ in ("PdfKeyNotAvailableError", "PdfKeyNotAvailable"):
-        return needs_password(name)
+        return _needs_password(name)
     if isinstance(error, PdfError) and not isinstance(error, SigningError):
         return _unreadable(error, name)
     text = str(error)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fieldkit.pdf import boundary, document
 
 if TYPE_CHECKING:
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+
     from fieldkit.secret import Secret
 
 
@@ -32,18 +34,15 @@ def signed_ranges(path: Path, password: Secret | None = None) -> list[SignedRang
     :raises DocumentUnfit, DocumentEncrypted: the document cannot be read.
     """
     with document.opened(path) as file, boundary.reading(path.name):
-        from pyhanko.pdf_utils.crypt import AuthStatus
         from pyhanko.pdf_utils.reader import PdfFileReader
 
         reader = PdfFileReader(file, strict=False)
         if reader.encrypted:
-            outcome = reader.decrypt(password.reveal() if password else "")
-            if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-                raise boundary.needs_password(path.name)
+            boundary.unlock(reader.decrypt, path.name, password)
         return [_range(signature) for signature in reader.embedded_signatures]
 
 
-def _range(signature: Any) -> SignedRange:
+def _range(signature: EmbeddedPdfSignature) -> SignedRange:
     numbers = [int(number) for number in signature.byte_range]
     return SignedRange(
         field=str(signature.field_name or ""),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.content import PdfContent, RawContent
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.stamp import StaticStampStyle
@@ -43,7 +43,7 @@ def style(form: bytes) -> StaticStampStyle:
     return StaticStampStyle(background=FormXObject(form), background_layout=whole, border_width=0)
 
 
-def leave_out_nothings(writer: Any, pages: Iterable[int]) -> None:
+def leave_out_nothings(writer: IncrementalPdfFileWriter, pages: Iterable[int]) -> None:
     """An entry that is null is as good as none; pyHanko takes it for what belongs there."""
     if writer._info is not None and isinstance(writer._info.get_object(), generic.NullObject):
         writer._info = None
@@ -55,7 +55,7 @@ def leave_out_nothings(writer: Any, pages: Iterable[int]) -> None:
             writer.mark_update(reference)
     form = writer.root.get("/AcroForm", None)
     fields = form.get("/Fields", None) if isinstance(form, dict) else None
-    if not isinstance(fields, list):
+    if not isinstance(fields, generic.ArrayObject):
         return
     nothings = [at for at in range(len(fields)) if isinstance(fields[at], generic.NullObject)]
     for at in reversed(nothings):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from pyhanko.pdf_utils.generic import DictionaryObject
+    from pyhanko.pdf_utils.reader import PdfFileReader
 
 INHERITED = ("/MediaBox", "/CropBox", "/Rotate")
 POINTS_PER_MM = 72 / 25.4
@@ -70,14 +74,16 @@ class PageSheet(msgspec.Struct, frozen=True):
         return x - self.left, self.top - y
 
 
-def sheets(reader: Any) -> list[PageSheet]:
+def sheets(reader: PdfFileReader) -> list[PageSheet]:
     """The sheets of an open document, in order."""
     return [sheet(page, inherited) for page, inherited in leaves(reader.root["/Pages"])]
 
 
-def leaves(root: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+def leaves(root: DictionaryObject) -> Iterator[tuple[DictionaryObject, dict[str, object]]]:
     """Every page with what its parents hand down; a tree that bites its tail ends."""
-    waiting: list[tuple[Any, dict[str, Any]]] = [(root, {})]
+    from pyhanko.pdf_utils.generic import DictionaryObject
+
+    waiting: list[tuple[DictionaryObject, dict[str, object]]] = [(root, {})]
     seen = 0
     while waiting and seen < MOST_PAGES:
         node, inherited = waiting.pop()
@@ -86,12 +92,13 @@ def leaves(root: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         if "/Kids" in node:
             kids = node["/Kids"]  # by index: iteration would give references
             inside = (kids[at] for at in range(len(kids) - 1, -1, -1))
-            waiting += [(kid, own) for kid in inside if isinstance(kid, dict)]  # others are no pages
+            # what is no dictionary is no page
+            waiting += [(kid, own) for kid in inside if isinstance(kid, DictionaryObject)]
         else:
             yield node, own
 
 
-def sheet(page: Any, inherited: dict[str, Any]) -> PageSheet:
+def sheet(page: DictionaryObject, inherited: dict[str, object]) -> PageSheet:
     """The sheet of one page, with what it inherits."""
     media = _box(inherited.get("/MediaBox")) or (0.0, 0.0, 595.0, 842.0)
     crop = _box(inherited.get("/CropBox")) or media
@@ -111,7 +118,7 @@ def sheet(page: Any, inherited: dict[str, Any]) -> PageSheet:
     )
 
 
-def entry(holder: Any, name: str) -> Any:
+def entry(holder: DictionaryObject, name: str) -> object:
     """What stands under `name` in a dictionary, references followed (its `get` would not), or None."""
     try:
         return holder[name]

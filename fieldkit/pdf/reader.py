@@ -5,8 +5,9 @@ Imported late: this loads pyHanko.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from pyhanko.pdf_utils.generic import Reference
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.xref import XRefCache
 
@@ -14,7 +15,7 @@ from pyhanko.pdf_utils.xref import XRefCache
 class _Table(XRefCache):  # type: ignore[misc, unused-ignore]
     """What no section lists was not brought in by a later revision (ISO 32000-1 §7.3.10)."""
 
-    def get_introducing_revision(self, ref: Any) -> int:
+    def get_introducing_revision(self, ref: Reference) -> int:
         try:
             return int(super().get_introducing_revision(ref))
         except KeyError:

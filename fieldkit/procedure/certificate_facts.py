@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from fieldkit.certificate import inspect
 from fieldkit.certificate.inspect import Description
@@ -35,7 +34,7 @@ def described(
     )
 
 
-def facts(token: Token, key_id: str, description: Description) -> dict[str, Any]:
+def facts(token: Token, key_id: str, description: Description) -> dict[str, object]:
     """The token and the certificate on it, for later steps and the record. key_id: CKA_ID, hexadecimal."""
     return {
         **token_facts(token),

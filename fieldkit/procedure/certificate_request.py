@@ -6,8 +6,8 @@ import asyncio
 import secrets
 
 from fieldkit import errors
-from fieldkit.action.request_certificate import KIND, request_certificate
-from fieldkit.certificate import name
+from fieldkit.action.request_certificate import request_certificate
+from fieldkit.certificate import name, request
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
@@ -28,6 +28,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             unchanged=M("Nothing was changed on the token."),
             hint=M("Have head office complete the dossier, or use `fieldkit certificate request --subject`."),
         )
+    kind = request.kind_asked(dossier.key)
     out = context.folder / f"request-{secrets.token_hex(3)}.csr.pem"
     async with context.tokens(operator) as tokens:
         token = await context.token(tokens)
@@ -36,7 +37,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
             token,
             name.build(dossier.subject),
             out,
-            kind=dossier.key or KIND,
+            kind=kind,
             label=context.bureau.code,
             email=dossier.email,
             owner=f"{context.visit}/{context.item.id}",

@@ -108,7 +108,7 @@ class Context(msgspec.Struct, frozen=True):
         """What the bureau's certificate is judged by, as far as it is here."""
         return gather(self.home, self.profiles, (self.bureau.authority,))
 
-    def attach(self, source: Path | bytes, name: str) -> dict[str, Any]:
+    def attach(self, source: Path | bytes, name: str) -> dict[str, str | int]:
         """Keep a file with the visit for good; return its reference for `Evidence.files`."""
         attachment = self.store.attach(source, name)
         return {"sha256": attachment.sha256, "size": attachment.size, "name": attachment.name}

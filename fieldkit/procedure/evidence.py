@@ -51,7 +51,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[dict[str, Any], ...] = ()
 
 
-def token_facts(token: Token) -> dict[str, Any]:
+def token_facts(token: Token) -> dict[str, str]:
     """Which token the evidence is about, for later steps and the record."""
     return {
         "serial": token.serial,
@@ -66,13 +66,13 @@ def verdict_of(findings: Iterable[Finding]) -> Outcome:
     return "fail" if any(finding.severity == "fail" for finding in findings) else "pass"
 
 
-def to_value(evidence: Evidence) -> dict[str, Any]:
+def to_value(evidence: Evidence) -> dict[str, object]:
     """The evidence as the JSON-able value of a journal entry."""
     value = msgspec.to_builtins(evidence)
     assert isinstance(value, dict)
     return value
 
 
-def from_value(value: Any) -> Evidence:
+def from_value(value: object) -> Evidence:
     """Back from a journal entry's value; unknown members of later releases are ignored."""
     return msgspec.convert(value, Evidence)

@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -111,7 +111,7 @@ def _evidence(context: Context, operator: Operator, rehearsed: ExchangeRehearsal
         ),
     }[verdict]
     packed, opened = rehearsed.rehearsal.packed, rehearsed.rehearsal.opened
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "package": packed.document,
         "sha256": packed.sha256,
         "signed": packed.signed,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from typing import Any
 
 from fieldkit import errors
 from fieldkit.action.check_machine import check_machine, offer_mends, subject_of, summary
@@ -28,7 +27,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
     return Evidence(verdict_of(findings), summary(findings), tuple(findings), facts(findings))
 
 
-def facts(findings: Iterable[Finding]) -> dict[str, Any]:
+def facts(findings: Iterable[Finding]) -> dict[str, object]:
     """What later steps and the record use of the findings: the system, and the outcome of each look."""
     outcomes: dict[str, str] = {}
     for finding in findings:

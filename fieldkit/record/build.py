@@ -301,7 +301,7 @@ def _row(visit: Visit, item: Item) -> RecordRow:
     )
 
 
-def _files(evidence: Evidence | None, value: Any) -> tuple[str, ...]:
+def _files(evidence: Evidence | None, value: object) -> tuple[str, ...]:
     if evidence is not None:
         return tuple(str(file["sha256"]) for file in evidence.files)
     return (str(value["sha256"]),) if isinstance(value, dict) else ()

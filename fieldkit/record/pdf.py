@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,12 @@ from fieldkit.record.content import LARGEST
 from fieldkit.record.errors import RecordUnreadable
 from fieldkit.record.signing import Revision
 from fieldkit.text import M
+
+if TYPE_CHECKING:
+    from asn1crypto.cms import ContentInfo
+    from pyhanko.pdf_utils.generic import DictionaryObject, PdfObject
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 DEEPEST = 16
 END = b"%%EOF"
@@ -65,7 +71,7 @@ def read(data: bytes, name: str) -> RecordPdf:
         )
 
 
-def _attached(reader: Any) -> Iterator[tuple[str, bytes]]:
+def _attached(reader: PdfFileReader) -> Iterator[tuple[str, bytes]]:
     names = _resolved(_resolved(reader.root.get("/Names", {})).get("/EmbeddedFiles", {}))
     for name, spec in _leaves(names, 0):
         stream = _resolved(spec)["/EF"]["/F"]
@@ -75,7 +81,7 @@ def _attached(reader: Any) -> Iterator[tuple[str, bytes]]:
         yield str(name), bytes(content)
 
 
-def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
+def _leaves(node: DictionaryObject, depth: int) -> Iterator[tuple[PdfObject, PdfObject]]:
     """The leaves of a name tree."""
     if depth > DEEPEST:
         raise RecordUnreadable(M("The list of attached files is damaged."))
@@ -85,7 +91,7 @@ def _leaves(node: Any, depth: int) -> Iterator[tuple[Any, Any]]:
     yield from zip(flat[::2], flat[1::2], strict=True)
 
 
-def _fields(reader: Any) -> Iterator[RecordField]:
+def _fields(reader: PdfFileReader) -> Iterator[RecordField]:
     """Everything that stands over a page."""
     for number in range(int(reader.root["/Pages"]["/Count"])):
         page = _resolved(reader.find_page_for_modification(number)[0])
@@ -95,7 +101,7 @@ def _fields(reader: Any) -> Iterator[RecordField]:
             yield RecordField(name, number, tuple(float(value) for value in annotation["/Rect"]))
 
 
-def _revisions(reader: Any, data: bytes) -> Iterator[Revision]:
+def _revisions(reader: PdfFileReader, data: bytes) -> Iterator[Revision]:
     """Each signature, the first one first, with the bytes appended for it."""
     start: int | None = None
     for signature in reader.embedded_signatures:  # the first one first
@@ -122,7 +128,7 @@ def _read_through(certificate: bytes) -> None:
     assert held.not_valid_before_utc < held.not_valid_after_utc
 
 
-def _loose(reader: Any, data: bytes) -> str:
+def _loose(reader: PdfFileReader, data: bytes) -> str:
     """Where the bytes of a signature itself could be other than they are, or "".
 
     A signature cannot cover its own bytes, so nothing but one way to write them is let through:
@@ -137,7 +143,7 @@ def _loose(reader: Any, data: bytes) -> str:
             return f"{signature.field_name}: end"
         written = data[gap_start:gap_end]
         held = bytes(signature.pkcs7_content)
-        info = cms.ContentInfo.load(held)  # type: ignore[no-untyped-call]
+        info = cms.ContentInfo.load(held)
         length = len(info.dump())
         if written != b"<" + held.hex().upper().encode() + b">" or any(held[length:]):
             return f"{signature.field_name}: hex"
@@ -146,13 +152,13 @@ def _loose(reader: Any, data: bytes) -> str:
     return "" if data.endswith(b"%%EOF\n") or last == 0 else "end"
 
 
-def _gap(signature: Any) -> tuple[int, int, int]:
+def _gap(signature: EmbeddedPdfSignature) -> tuple[int, int, int]:
     """Where the signature's own bytes begin and end, and where what it covers ends."""
     first, length, second, rest = (int(number) for number in signature.byte_range)
     return first + length, second, second + rest
 
 
-def _rebuilt(info: Any) -> bytes:
+def _rebuilt(info: ContentInfo) -> bytes:
     """The CMS with what no check looks at written as it has to be."""
     from asn1crypto import algos
 
@@ -160,11 +166,11 @@ def _rebuilt(info: Any) -> bytes:
     signed = made["content"]
     signed["version"] = "v1"
     sha256 = {"algorithm": "sha256"}
-    signed["digest_algorithms"] = [algos.DigestAlgorithm(sha256)]  # type: ignore[no-untyped-call]
+    signed["digest_algorithms"] = [algos.DigestAlgorithm(sha256)]
     signed["encap_content_info"] = {"content_type": "data"}
     for signer in signed["signer_infos"]:
         signer["version"] = "v1"
-        signer["digest_algorithm"] = algos.DigestAlgorithm(sha256)  # type: ignore[no-untyped-call]
+        signer["digest_algorithm"] = algos.DigestAlgorithm(sha256)
     return bytes(made.dump(force=True))
 
 

@@ -13,7 +13,7 @@ import re
 import sys
 from datetime import datetime, tzinfo
 from importlib import metadata
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ from fieldkit.program import run
 from fieldkit.record.content import RecordContent, check_size, encode
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import FORM_LABELS, LABELS
-from fieldkit.record.typeset import FONTS, HERE, typeset
+from fieldkit.record.typeset import FONTS, HERE, MarkedBox, TypesettingJob, typeset
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, Words, day_first, nfc
 
@@ -91,7 +91,7 @@ def render_apart(data: bytes, content: RecordContent) -> Rendered:
     return _rendered(data, pdf, json.loads(places))
 
 
-def _job(data: bytes, content: RecordContent) -> dict[str, Any]:
+def _job(data: bytes, content: RecordContent) -> TypesettingJob:
     return {
         "template": PAPERS[content.paper].template,
         "inputs": {
@@ -104,7 +104,7 @@ def _job(data: bytes, content: RecordContent) -> dict[str, Any]:
     }
 
 
-def _rendered(data: bytes, pdf: bytes, places: list[dict[str, Any]]) -> Rendered:
+def _rendered(data: bytes, pdf: bytes, places: list[MarkedBox]) -> Rendered:
     return Rendered(pdf, data, {place["party"]: _place(place) for place in places})
 
 
@@ -153,7 +153,7 @@ def _breakable(match: re.Match[str]) -> str:
     return "\u200b".join(run[at : at + LONGEST_RUN] for at in range(0, len(run), LONGEST_RUN))
 
 
-def _shown(content: RecordContent) -> dict[str, Any]:
+def _shown(content: RecordContent) -> dict[str, object]:
     """What the template prints: every text fit for the fonts, moments as people write them."""
     moments = {
         moment
@@ -177,7 +177,7 @@ def _shown(content: RecordContent) -> dict[str, Any]:
     }
 
 
-def _fit(value: Any) -> Any:
+def _fit(value: object) -> object:
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list | tuple):
@@ -215,7 +215,7 @@ MONTHS = (
 )  # fmt: skip
 
 
-def _place(box: dict[str, Any]) -> Place:
+def _place(box: MarkedBox) -> Place:
     """A box that Typst measured from the top left, as PDF measures: from the bottom left."""
     left, top = round(box["x"]), round(box["y"])
     width, height = round(box["width"]), round(box["height"])

@@ -12,16 +12,40 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 HERE = Path(__file__).parent
 FONTS = HERE / "fonts"
 MEMORY = 1536 * 1024 * 1024  # bytes of address space
 
 
+class TypesettingJob(TypedDict):
+    """What is typeset, by the parameters of `typeset`."""
+
+    template: str
+    inputs: dict[str, str]
+    timestamp: int
+    standards: list[Literal["a-3a", "ua-1"]]
+
+
+MarkedBox = TypedDict(
+    "MarkedBox",
+    {
+        "party": str,
+        "page": float,
+        "x": float,
+        "y": float,
+        "width": float,
+        "height": float,
+        "page-height": float,
+    },
+)
+"""Where a signature goes, in points from the top left of its page, which is counted from 1."""
+
+
 def typeset(
-    template: str, inputs: dict[str, str], timestamp: int, standards: list[Any]
-) -> tuple[bytes, list[dict[str, Any]]]:
+    template: str, inputs: dict[str, str], timestamp: int, standards: list[Literal["a-3a", "ua-1"]]
+) -> tuple[bytes, list[MarkedBox]]:
     """The PDF of `template` (a file beside this one) and the values it marks with <signature>."""
     import typst
 
@@ -31,8 +55,8 @@ def typeset(
         compiler = typst.Compiler(
             str(main), root=name, font_paths=[str(FONTS)], ignore_system_fonts=True, sys_inputs=inputs
         )
-        made: object = compiler.compile(timestamp=timestamp, pdf_standards=standards)
-        places = json.loads(compiler.query("<signature>", field="value"))
+        made: object = compiler.compile(timestamp=timestamp, pdf_standards=[*standards])
+        places: list[MarkedBox] = json.loads(compiler.query("<signature>", field="value"))
     assert isinstance(made, bytes)
     return made, places
 

@@ -8,26 +8,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from fieldkit import __version__, i18n
+from fieldkit.finding import Finding
 from fieldkit.record.errors import RecordNotRendered
 from fieldkit.record.labels import LABELS
 from fieldkit.record.render import STANDARDS, printable
 from fieldkit.record.tables import LONGEST_CELL, as_it_is
-from fieldkit.record.typeset import FONTS, HERE
+from fieldkit.record.typeset import typeset
 from fieldkit.text import M, Message, Words
 from fieldkit.validation.folder import JudgedDocument
 from fieldkit.validation.judgement import shape
 
-TEMPLATE = HERE / "verification.typ"
+TEMPLATE = "verification.typ"
 ATTACHMENT = "fieldkit-verification.json"
 FIELD = "Verifier"
 
@@ -106,7 +103,7 @@ def basis(
 
     lists = []
     for der in revocation_lists(crls):
-        listed = crl.CertificateList.load(der)["tbs_cert_list"]  # type: ignore[no-untyped-call]
+        listed = crl.CertificateList.load(der)["tbs_cert_list"]
         end = listed["next_update"].native
         lists.append(
             f"{listed['issuer'].human_friendly}: {listed['this_update'].native:%Y-%m-%d %H:%M}Z – "
@@ -263,11 +260,11 @@ def as_data(done: Sequence[JudgedDocument], known: VerificationBasis) -> bytes:
     )
 
 
-def data_of(judged: JudgedDocument) -> dict[str, Any]:
+def data_of(judged: JudgedDocument) -> dict[str, object]:
     """One document as the command line's JSON has it."""
     if judged.judgement is None:
         assert judged.error is not None
-        data: dict[str, Any] = {
+        data: dict[str, object] = {
             "verdict": "fail",
             "checks": [{"id": "readable", "verdict": "fail", "detail": str(judged.error.message)}],
             "signatures": [],
@@ -283,38 +280,23 @@ def report(done: Sequence[JudgedDocument], known: VerificationBasis, *, signed: 
 
     :raises RecordNotRendered: Typst refused it.
     """
-    import typst
-
     inputs = {
         "shown": json.dumps(_shown(done, known, signed), ensure_ascii=False),
         "data": as_data(done, known).decode(),
         "attachment": ATTACHMENT,
     }
-    with tempfile.TemporaryDirectory(prefix="fieldkit-report-") as name:
-        main = Path(name) / TEMPLATE.name
-        shutil.copyfile(TEMPLATE, main)
-        try:
-            made: object = typst.compile(
-                str(main),
-                root=name,
-                font_paths=[str(FONTS)],
-                ignore_system_fonts=True,
-                sys_inputs=inputs,
-                timestamp=int(datetime.fromisoformat(known.at).timestamp()),
-                pdf_standards=[*STANDARDS],
-            )
-        except Exception as error:  # typst raises its own and Rust's
-            raise RecordNotRendered(
-                M("The report could not be laid out."),
-                unchanged=M("The documents were judged; nothing was written."),
-                hint=M("Send the report of `fieldkit doctor` to head office."),
-                detail=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
-            ) from None
-    assert isinstance(made, bytes)
-    return made
+    try:
+        return typeset(TEMPLATE, inputs, int(datetime.fromisoformat(known.at).timestamp()), STANDARDS)[0]
+    except Exception as error:  # typst raises its own and Rust's
+        raise RecordNotRendered(
+            M("The report could not be laid out."),
+            unchanged=M("The documents were judged; nothing was written."),
+            hint=M("Send the report of `fieldkit doctor` to head office."),
+            detail=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+        ) from None
 
 
-def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, Any]:
+def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: bool) -> dict[str, object]:
     """What the template prints: every text in the language in force, and fit for the fonts."""
     verdicts = [document.verdict for document in done]
     return {
@@ -334,7 +316,7 @@ def _shown(done: Sequence[JudgedDocument], known: VerificationBasis, signed: boo
     }
 
 
-def _printed(judged: JudgedDocument) -> dict[str, Any]:
+def _printed(judged: JudgedDocument) -> dict[str, object]:
     judgement = judged.judgement
     return {
         "file": printable(str(judged.path)),
@@ -361,7 +343,7 @@ def _printed(judged: JudgedDocument) -> dict[str, Any]:
     }
 
 
-def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Any]]:
+def _noteworthy(judged: JudgedDocument) -> Iterator[tuple[str, Finding]]:
     """What did not pass, the document's and each signature's; the rest is in the data."""
     if judged.judgement is None:
         return

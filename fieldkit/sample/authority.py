@@ -11,12 +11,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from fieldkit import errors
 from fieldkit.certificate import name
@@ -214,9 +213,11 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         """What was issued when the authority was made, read back from its PKCS#12 file."""
         path = self.folder / f"{file}.p12"
         password = path.with_suffix(".password")
-        held: Any = load_pkcs12(path.read_bytes(), password.read_bytes().rstrip(b"\n"))
-        der = held.cert.certificate.public_bytes(Encoding.DER)
-        return IssuedCertificate(der, Secret(issue.der_key(held.key)), self.chain, path, password)
+        key, cert, _ = load_key_and_certificates(path.read_bytes(), password.read_bytes().rstrip(b"\n"))
+        assert isinstance(key, PrivateKey)
+        assert cert is not None
+        der = cert.public_bytes(Encoding.DER)
+        return IssuedCertificate(der, Secret(issue.der_key(key)), self.chain, path, password)
 
 
 def create(folder: Path, *, now: datetime | None = None, key: str = "rsa:2048") -> SampleAuthority:

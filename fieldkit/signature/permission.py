@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -14,6 +14,10 @@ from fieldkit.profile.rules import StampKind
 from fieldkit.text import M
 
 if TYPE_CHECKING:
+    from pyhanko.pdf_utils.generic import Reference
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+
     from fieldkit.secret import Secret
     from fieldkit.stamp.place import Place
 
@@ -51,7 +55,7 @@ class SignatureState(msgspec.Struct, frozen=True):
         return next((field for field in self.fields if field.name == name), None)
 
 
-def standing(reader: Any, name: str) -> SignatureState:
+def standing(reader: PdfFileReader, name: str) -> SignatureState:
     """How things stand in the open document called `name`.
 
     :raises DocumentLocked: a signature forbids every further one.
@@ -70,7 +74,7 @@ def standing(reader: Any, name: str) -> SignatureState:
     places = _places(reader)
     signature_fields = tuple(
         SignatureField(
-            str(field_name), value is not None, places.get(reference.reference if reference else None)
+            str(field_name), value is not None, places.get(reference.reference) if reference else None
         )
         for field_name, value, reference in fields.enumerate_sig_fields(reader)
     )
@@ -87,30 +91,30 @@ def place_of(path: Path, field: str, password: Secret | None = None) -> Place | 
     """
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    from fieldkit.stamp.place import unlock
-
     with document.opened(path) as file, boundary.reading(path.name):
         reader = PdfFileReader(file, strict=False)
         if reader.encrypted:
-            unlock(reader, path.name, password)
+            boundary.unlock(reader.decrypt, path.name, password)
         signature_field = standing(reader, path.name).field(field)
     return signature_field.place if signature_field is not None else None
 
 
-def _places(reader: Any) -> dict[Any, Place]:
+def _places(reader: PdfFileReader) -> dict[Reference, Place]:
     """Where each signature field shows, by its reference."""
+    from pyhanko.pdf_utils.generic import ArrayObject
+
     from fieldkit.pdf.page import entry, leaves, sheet
     from fieldkit.stamp.place import Place
 
-    places: dict[Any, Place] = {}
+    places: dict[Reference, Place] = {}
     if "/AcroForm" not in reader.root:
         return places
     for number, (page, inherited) in enumerate(leaves(reader.root["/Pages"])):
         annotations = entry(page, "/Annots")
-        if not isinstance(annotations, list):
+        if not isinstance(annotations, ArrayObject):
             continue
         for at in range(len(annotations)):
-            reference = annotations.raw_get(at)  # type: ignore[attr-defined]
+            reference = annotations.raw_get(at)
             widget = annotations[at]
             if not hasattr(reference, "reference") or not isinstance(widget, dict) or "/Rect" not in widget:
                 continue
@@ -194,7 +198,7 @@ def _free(signature_state: SignatureState, kind: str, reserved: Sequence[str]) -
     return next(name for number in range(1, 10**6) if (name := f"Signature{number}") not in taken)
 
 
-def broken(reader: Any, before: Any) -> str:
+def broken(reader: PdfFileReader, before: PdfFileReader) -> str:
     """The field of a signature that held in `before` and no longer does in `reader`, or "".
 
     A lock of a field, or a reader's way to count changes, may forbid what nothing above foresaw.
@@ -214,7 +218,7 @@ def broken(reader: Any, before: Any) -> str:
     )
 
 
-def _holds(signature: Any) -> bool:
+def _holds(signature: EmbeddedPdfSignature) -> bool:
     """Whether the signature covers its revision, and allows everything after it; bytes are only added."""
     from pyhanko.sign.validation.status import SignatureCoverageLevel
 

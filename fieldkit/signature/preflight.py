@@ -16,7 +16,6 @@ from fieldkit.pdf import boundary, document
 from fieldkit.pdf.errors import DocumentLocked, DocumentMissing, DocumentUnfit, SigningFailed
 from fieldkit.program import run
 from fieldkit.signature import permission
-from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def _look(
     reader = PdfFileReader(file, strict=False)
     findings = []
     if reader.encrypted:
-        unlock(reader, name, password)
+        boundary.unlock(reader.decrypt, name, password)
         findings.append(
             Finding(
                 "document-encrypted", "info", M("The document is encrypted; it can be signed all the same.")
@@ -137,10 +136,10 @@ def _rehearse(file: BinaryIO, name: str, field: str, password: Secret | None) ->
         file.seek(0)
         writer = IncrementalPdfFileWriter(file, strict=False)
         if writer.prev.encrypted:
-            writer.encrypt(password.reveal() if password else "")  # type: ignore[no-untyped-call]
+            writer.encrypt(password.reveal() if password else "")
         leave_out_nothings(writer, (0,))
         fields.append_signature_field(writer, fields.SigFieldSpec(field))
-        writer.write(copy)  # type: ignore[no-untyped-call]
+        writer.write(copy)
         copy.seek(0)
         reader = PdfFileReader(copy, strict=False)
         if reader.encrypted:

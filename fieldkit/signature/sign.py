@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import msgspec
 
@@ -28,6 +28,9 @@ from fieldkit.text import M, Message
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.fields import SigFieldSpec
+    from pyhanko.sign.timestamps import TimeStamper
 
     from fieldkit.secret import Secret
     from fieldkit.signature.signer import TokenSigner
@@ -194,7 +197,7 @@ def _unfit(certificate: Certificate, now: datetime, purposes: Sequence[str]) -> 
             unchanged=boundary.UNCHANGED,
             hint=M("Look at this machine's clock, or wait for that day."),
         )
-    if not usage.may_sign(certificate.dump(), purposes):  # type: ignore[no-untyped-call]
+    if not usage.may_sign(certificate.dump(), purposes):
         return CertificateUsage(
             M("The certificate was not issued for signing documents."),
             unchanged=boundary.UNCHANGED,
@@ -239,7 +242,7 @@ def _sign(
     made: BinaryIO,
     title: str,
     token: TokenSigner,
-    stamper: Any,
+    stamper: TimeStamper | None,
     believed: Trust,
     level: Level,
     stamp: Stamp | Drawing | None,
@@ -260,7 +263,7 @@ def _sign(
     # as patient as viewers are; what comes of it is read again before it is given out
     writer = IncrementalPdfFileWriter(source, strict=False)
     if writer.prev.encrypted:
-        _unlock(writer, title, password)
+        boundary.unlock(writer.encrypt, title, password)
     signature_state = permission.standing(writer.prev, title)
     reserved = [reserved_field.field for reserved_field in reserve]
     kind = stamp.kind if stamp is not None else ""
@@ -272,15 +275,13 @@ def _sign(
         stamp = stamp.draw(existing.place if existing is not None else None)
     spec = None
     if existing is None:
-        spec = fields.SigFieldSpec(name, **_where(stamp.place if stamp else None))
+        spec = _field_spec(name, stamp.place if stamp else None)
     places = [stamp.place if stamp else None, *(reserved_field.place for reserved_field in reserve)]
     leave_out_nothings(writer, {place.page if place else 0 for place in places})
     for reserved_field in reserve:
         if signature_state.field(reserved_field.field) is None:
-            place = fields.SigFieldSpec(
-                reserved_field.field, **_where(reserved_field.place), empty_field_appearance=False
-            )
-            fields.append_signature_field(writer, place)
+            new = _field_spec(reserved_field.field, reserved_field.place, shown=False)
+            fields.append_signature_field(writer, new)
     long_term = level in ("b-lt", "b-lta")
     meta = signers.PdfSignatureMetadata(
         field_name=name,
@@ -305,17 +306,12 @@ def _sign(
     return name, signature_state.signatures > 0
 
 
-def _unlock(writer: Any, name: str, password: Secret | None) -> None:
-    """Decrypt the document for reading and for what is appended to it."""
-    from pyhanko.pdf_utils.crypt import AuthStatus
+def _field_spec(name: str, place: Place | None, *, shown: bool = True) -> SigFieldSpec:
+    """The new field `name` at `place`. shown: whether it has an appearance before it is signed."""
+    from pyhanko.sign.fields import SigFieldSpec
 
-    outcome = writer.encrypt(password.reveal() if password else "")
-    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-        raise boundary.needs_password(name)
-
-
-def _where(place: Place | None) -> dict[str, Any]:
-    return {"on_page": place.page, "box": place.box} if place else {}
+    page, box = (place.page, place.box) if place else (0, None)
+    return SigFieldSpec(name, on_page=page, box=box, empty_field_appearance=shown)
 
 
 def _reopened(
@@ -329,7 +325,7 @@ def _reopened(
 
     from fieldkit.pdf.reader import patient
 
-    def read_pdf(file: BinaryIO) -> Any:
+    def read_pdf(file: BinaryIO) -> PdfFileReader:
         file.seek(0)
         reader = patient(file)
         if reader.encrypted:
@@ -371,5 +367,5 @@ def _day(moment: datetime) -> str:
 def _usage(certificate: Certificate) -> str:
     held = certificate.key_usage_value
     named = sorted(held.native) if held is not None else ["unrestricted"]
-    extended = usage.extended_key_usage(certificate.dump())  # type: ignore[no-untyped-call]
+    extended = usage.extended_key_usage(certificate.dump())
     return ", ".join(filter(None, (*named, extended)))

@@ -5,7 +5,7 @@ Imported late: this loads pyHanko.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asn1crypto import tsp
 from pyhanko.sign.signers.pdf_cms import Signer
@@ -16,6 +16,8 @@ from fieldkit.signature import timestamp
 from fieldkit.validation.trust import certificates
 
 if TYPE_CHECKING:
+    from asn1crypto.keys import PublicKeyInfo
+
     from fieldkit.signature.raw_signer import RawSigner
 
 
@@ -24,11 +26,11 @@ class TokenSigner(Signer):
 
     def __init__(self, raw: RawSigner) -> None:
         certificate, *chain = certificates((raw.certificate, *raw.chain))
-        store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        store = SimpleCertificateStore()
         store.register_multiple(chain)
         super().__init__(signing_cert=certificate, cert_registry=store, embed_roots=False)
         self.raw = raw
-        public_key: Any = certificate.public_key
+        public_key: PublicKeyInfo = certificate.public_key
         self._elliptic: bool = public_key.algorithm == "ec"
         self._key_bytes: int = public_key.byte_size
         self._held = len(raw.certificate) + sum(map(len, raw.chain))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import Any
 
 from asn1crypto import algos, tsp
 
@@ -19,10 +18,10 @@ def genuine_time(url: str, *, timeout: float = 20.0) -> datetime:
 
     :raises TimestampFailed: there is none.
     """
-    algorithm = algos.DigestAlgorithm({"algorithm": "sha256"})  # type: ignore[no-untyped-call]
+    algorithm = algos.DigestAlgorithm({"algorithm": "sha256"})
     imprint = {"hash_algorithm": algorithm, "hashed_message": bytes(32)}
     query = {"version": "v1", "message_imprint": imprint, "nonce": secrets.randbits(64), "cert_req": True}
-    answer = request(url, tsp.TimeStampReq(query), timeout)  # type: ignore[no-untyped-call]
+    answer = request(url, tsp.TimeStampReq(query), timeout)
     moment = _content(answer)["gen_time"].native
     assert isinstance(moment, datetime)
     return moment
@@ -33,7 +32,7 @@ def request(url: str, query: tsp.TimeStampReq, timeout: float) -> tsp.TimeStampR
 
     :raises TimestampFailed: there is none.
     """
-    answer: tsp.TimeStampResp = _answer(url, query.dump(), timeout)  # type: ignore[no-untyped-call]
+    answer: tsp.TimeStampResp = _answer(url, query.dump(), timeout)
     try:
         status = answer["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
@@ -48,11 +47,12 @@ def request(url: str, query: tsp.TimeStampReq, timeout: float) -> tsp.TimeStampR
     return answer
 
 
-def _content(answer: Any) -> Any:
-    return answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+def _content(answer: tsp.TimeStampResp) -> tsp.TSTInfo:
+    content: tsp.TSTInfo = answer["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed
+    return content
 
 
-def _answer(url: str, query: bytes, timeout: float) -> Any:
+def _answer(url: str, query: bytes, timeout: float) -> tsp.TimeStampResp:
     try:
         http_request = web.request(url, query, "application/timestamp-query")
         response = web.exchange(http_request, seconds=timeout, largest=LARGEST_RESPONSE)
@@ -62,6 +62,7 @@ def _answer(url: str, query: bytes, timeout: float) -> Any:
     if kind != "application/timestamp-reply":
         raise boundary.timestamp_failed(f"{url}: {kind}, {len(response.body)} bytes")
     try:
-        return tsp.TimeStampResp.load(response.body, strict=True)  # type: ignore[no-untyped-call]
+        answer: tsp.TimeStampResp = tsp.TimeStampResp.load(response.body, strict=True)
     except (ValueError, TypeError, KeyError) as error:
         raise boundary.timestamp_failed(f"{url}: {boundary.kind_of(error)}") from None
+    return answer

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -89,22 +89,10 @@ def pages(path: Path, password: Secret | None = None) -> list[Page]:
         reader = PdfFileReader(file, strict=False)
         locked = reader.encrypted
         if locked:
-            unlock(reader, path.name, password)
+            boundary.unlock(reader.decrypt, path.name, password)
         page_sheets = sheets(reader)
     words = _words(path, password if locked else None) if poppler.here("pdftotext") else []
     return [Page(sheet, words[at] if at < len(words) else ()) for at, sheet in enumerate(page_sheets)]
-
-
-def unlock(reader: Any, name: str, password: Secret | None) -> None:
-    """Decrypt an open document for reading.
-
-    :raises DocumentEncrypted: the password is missing or wrong.
-    """
-    from pyhanko.pdf_utils.crypt import AuthStatus
-
-    outcome = reader.decrypt(password.reveal() if password else "")
-    if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-        raise boundary.needs_password(name)
 
 
 def _words(path: Path, password: Secret | None) -> list[tuple[PageWord, ...]]:

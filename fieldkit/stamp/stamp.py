@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,6 +20,9 @@ from fieldkit.stamp import picture
 from fieldkit.stamp.errors import StampUnfit
 from fieldkit.stamp.place import Place
 from fieldkit.text import M, nfc
+
+if TYPE_CHECKING:
+    from pyhanko.stamp import StaticStampStyle
 
 TEMPLATE = Path(__file__).with_name("stamp.typ")
 VIETNAM = timezone(timedelta(hours=7))
@@ -38,7 +41,7 @@ class Stamp(msgspec.Struct, frozen=True):
     place: Place
     form: bytes
 
-    def style(self) -> Any:
+    def style(self) -> StaticStampStyle:
         """The style by which pyHanko draws it."""
         from fieldkit.pdf.form import style
 

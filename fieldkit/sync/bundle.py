@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import msgspec
 
@@ -176,7 +176,7 @@ def _joined(head: bytes, cipher: Path, header: BundleHeader, folder: Path) -> Bu
     return BuiltBundle(folder / name, header, whole.hexdigest(), size)
 
 
-def references(value: Any, blob: str = "") -> tuple[set[str], set[str]]:
+def references(value: object, blob: str = "") -> tuple[set[str], set[str]]:
     """The hashes of attachments that an entry names: those it certainly means, and those it may mean."""
     certain, possible = ({blob} if HASH.fullmatch(blob) else set()), set()
     waiting = [value]
@@ -254,7 +254,7 @@ class _Body:
 class _Hashing:
     """A file to write to that keeps count and hash."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.digest = hashlib.sha256()
         self.size = 0
@@ -262,7 +262,7 @@ class _Hashing:
     def write(self, data: bytes) -> int:
         self.digest.update(data)
         self.size += len(data)
-        return int(self._file.write(data))
+        return self._file.write(data)
 
     def flush(self) -> None:
         self._file.flush()

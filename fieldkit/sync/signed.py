@@ -6,7 +6,8 @@ What is signed are the stored bytes; there is one way to write each part, so no 
 from __future__ import annotations
 
 import re
-from typing import Any, BinaryIO, TypeVar
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -21,11 +22,10 @@ SIGNATURE = re.compile(rb"[0-9a-f]{128}")
 Value = TypeVar("Value")
 
 
-def frame(kind: str, value: Any, sign: Any) -> bytes:
+def frame(kind: str, value: object, sign: Callable[[bytes], bytes]) -> bytes:
     """`value` under the heading `kind` ("fieldkit-bundle 1"), signed by `sign` over both."""
     statement = kind.encode() + b"\n" + canonical(msgspec.to_builtins(value)) + b"\n"
-    signature: bytes = sign(statement)
-    return statement + signature.hex().encode() + b"\n"
+    return statement + sign(statement).hex().encode() + b"\n"
 
 
 class SignedFrame(msgspec.Struct, frozen=True):

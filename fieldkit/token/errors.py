@@ -106,9 +106,5 @@ class ImportIncomplete(Failed, code="import-incomplete"):
     """An import failed, and objects are left on the token that could not be removed; `data`: `left`."""
 
 
-class RequestInvalid(Misused, code="request-invalid"):
-    """A certificate request cannot be made from what was given."""
-
-
 class KeyUnsupportedByToken(KeyUnsupported, status=1):
     """The token cannot work with this kind or size of key."""

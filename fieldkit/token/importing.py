@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fieldkit.certificate.errors import KeyNotFound
 from fieldkit.errors import FieldkitError
@@ -254,13 +254,9 @@ def _require_kept(session: Session, handles: Sequence[int]) -> None:
 def _public_of(key: Secret) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
-    loaded: Any = serialization.load_der_private_key(
-        key.reveal_bytes(), None, unsafe_skip_rsa_key_validation=True
-    )
-    return bytes(
-        loaded.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+    loaded = serialization.load_der_private_key(key.reveal_bytes(), None, unsafe_skip_rsa_key_validation=True)
+    return loaded.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
 
 

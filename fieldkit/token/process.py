@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 
@@ -134,9 +134,9 @@ class Agent:
 
     def _start(self) -> None:
         module_file.inspect(self.module, named=self.named)
-        flags: dict[str, Any] = {"start_new_session": True}
+        flags = 0
         if sys.platform == "win32":
-            flags = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+            flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         with self._open_log() as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "fieldkit.token.agent"],
@@ -145,7 +145,8 @@ class Agent:
                 stderr=log,
                 bufsize=0,
                 env=environment((*self.traits.quirks, *quirks.of_file(self.module)), self._log.parent),
-                **flags,
+                creationflags=flags,
+                start_new_session=sys.platform != "win32",
             )
         self.generation += 1
         self._replies = queue.SimpleQueue()

@@ -7,7 +7,7 @@ then each secret with its length (4 bytes). Secrets stay out of JSON, so that th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import msgspec
 
@@ -217,7 +217,7 @@ _replies: msgspec.json.Decoder[CallAnswer | CallFault] = msgspec.json.Decoder(Ca
 _encoder = msgspec.json.Encoder()
 
 
-def write(pipe: IO[bytes], document: Any, secrets: Sequence[Secret] = ()) -> None:
+def write(pipe: IO[bytes], document: msgspec.Struct, secrets: Sequence[Secret] = ()) -> None:
     """Send one frame; the only copy of the secrets that is made for it is overwritten."""
     body = _encoder.encode(document)
     head = len(body).to_bytes(4, "big") + bytes([len(secrets)]) + body

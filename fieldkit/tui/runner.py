@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from fieldkit.errors import Cancelled
 from fieldkit.text import M
@@ -21,7 +21,7 @@ class RunningWork(Generic[R]):
     system that has begun is waited for, because what it changes is not undone by looking away.
     """
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, R]]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[object, None, R]]) -> None:
         self._work = work
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[R] | None = None

@@ -23,7 +23,6 @@ from fieldkit.pdf import boundary, document
 from fieldkit.pdf.engines import ENGINES, DocumentView, DrawingFailed
 from fieldkit.pdf.page import PageSheet, leaves, sheet
 from fieldkit.pdf.pdfium import Pixels
-from fieldkit.stamp.place import unlock
 from fieldkit.text import M, Message
 from fieldkit.validation.judgement import Judgement, every_check
 
@@ -204,7 +203,7 @@ def _reader(file: BinaryIO, name: str, password: Secret | None) -> Any:
 
     reader = PdfFileReader(file, strict=False)
     if reader.encrypted:
-        unlock(reader, name, password)
+        boundary.unlock(reader.decrypt, name, password)
     return reader
 
 

@@ -83,7 +83,7 @@ class StrictPolicy(StandardDiffPolicy):
         level = ModificationLevel.LTA_UPDATES
         super().__init__(
             global_rules=[
-                CatalogModificationRule(),  # type: ignore[no-untyped-call]
+                CatalogModificationRule(),
                 _Information().as_qualified(level),
                 XrefStreamRule().as_qualified(level),
                 ObjectStreamRule().as_qualified(level),
@@ -94,7 +94,7 @@ class StrictPolicy(StandardDiffPolicy):
                 _Dangling(),
             ],
             form_rule=_Form(
-                [SigFieldCreationRule(), SigFieldModificationRule()],  # type: ignore[no-untyped-call]
+                [SigFieldCreationRule(), SigFieldModificationRule()],
             ),
         )
 
@@ -142,7 +142,7 @@ class _Metadata(WhitelistRule):
         changed = {name for name in changed if not name.startswith(XMP_HISTORY)}
         if changed:
             raise SuspiciousModification(f"Metadata changed: {', '.join(sorted(changed))}")
-        return MetadataUpdateRule().apply(old, new)  # type: ignore[no-untyped-call]
+        return MetadataUpdateRule().apply(old, new)
 
 
 def _properties(revision: Any) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,11 +16,16 @@ from fieldkit.text import M
 from fieldkit.validation.judgement import SignatureVerdict
 from fieldkit.validation.trust import Trust
 
+if TYPE_CHECKING:
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+    from pyhanko.sign.validation.status import TimestampSignatureStatus
+
 NOT_JUDGED = ("/adbe.x509.rsa_sha1", "/adbe.pkcs7.sha1")
 """Kinds of signatures that ISO 32000 knows and pyHanko does not judge."""
 
 
-def _embedded() -> Any:
+def _embedded() -> type[EmbeddedPdfSignature]:
     """pyHanko's signature, whose own time is taken as it is meant, or as none; it decides nothing."""
     from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
@@ -37,7 +42,7 @@ def _embedded() -> Any:
     return Embedded
 
 
-def signatures(reader: Any) -> Iterator[Any]:
+def signatures(reader: PdfFileReader) -> Iterator[SignatureVerdict | EmbeddedPdfSignature]:
     """Every filled signature field, in the order of the revisions; one that cannot be read as its verdict."""
     from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
 
@@ -90,7 +95,7 @@ def unreadable(name: str, check: Finding) -> SignatureVerdict:
     return SignatureVerdict(str(name or ""), "", "", "unknown", overall((check,)), (check,))
 
 
-def stored(reader: Any, checks: list[Finding]) -> Trust | None:
+def stored(reader: PdfFileReader, checks: list[Finding]) -> Trust | None:
     """What the document's security store (DSS) brings: certificates, CRLs, OCSP answers; None without one."""
     from asn1crypto import ocsp
     from pyhanko.sign.validation.dss import DocumentSecurityStore
@@ -101,10 +106,7 @@ def stored(reader: Any, checks: list[Finding]) -> Trust | None:
         return Trust(
             others=tuple(store.load_certs()),
             crls=tuple(crl.get_object().data for crl in store.crls),
-            ocsps=tuple(
-                ocsp.OCSPResponse.load(stream.get_object().data)  # type: ignore[no-untyped-call]
-                for stream in store.ocsps
-            ),
+            ocsps=tuple(ocsp.OCSPResponse.load(stream.get_object().data) for stream in store.ocsps),
         )
     except NoDSSFoundError:
         return None
@@ -131,13 +133,13 @@ def joined(one: Trust, other: Trust) -> Trust:
     )
 
 
-def on_path(stamp: Any) -> Trust:
+def on_path(stamp: TimestampSignatureStatus | None) -> Trust:
     """The authorities that a timestamp brings for its own path."""
     path = stamp.validation_path if stamp is not None else None
     return Trust(others=tuple(path.iter_certs(include_root=False)) if path is not None else ())
 
 
-def inside(signature: Any) -> Trust:
+def inside(signature: EmbeddedPdfSignature) -> Trust:
     """The certificates and the revocation data inside this signature's CMS."""
     crls, ocsps = [], []
     attributes = signature.signer_info["signed_attrs"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Judgement(msgspec.Struct, frozen=True):
     checks: tuple[Finding, ...] = ()
 
 
-def check_shape(check: Finding) -> dict[str, Any]:
+def check_shape(check: Finding) -> dict[str, object]:
     """A check as it stands in a JSON document: the command line's contract, and words beside it."""
     message = str(check.message)
     return {
@@ -62,7 +62,7 @@ def check_shape(check: Finding) -> dict[str, Any]:
     }
 
 
-def shape(judgement: Judgement) -> dict[str, Any]:
+def shape(judgement: Judgement) -> dict[str, object]:
     """A judgement as it stands in a JSON document."""
     return {
         "verdict": judgement.verdict,

@@ -19,6 +19,7 @@ from fieldkit.validation import opener
 from fieldkit.validation.trust import Trust
 
 if TYPE_CHECKING:
+    from asn1crypto.ocsp import OCSPResponse
     from asn1crypto.x509 import Certificate
 
 LARGEST = 32 * 1024 * 1024  # bytes; national revocation lists do grow to several megabytes
@@ -51,7 +52,7 @@ class Online:
         self._chosen: dict[bytes, list[str]] = {}
         self._ends: dict[bytes, float] = {}
         self.asked: list[FetchedAnswer] = []
-        self._known: dict[tuple[str, bytes | None], Any] = {}
+        self._known: dict[tuple[str, bytes | None], object] = {}
         self._silent: set[opener.Place | None] = set()
 
     def failures(self) -> str:
@@ -79,7 +80,7 @@ class Online:
     def revocation(self, certificate: Certificate, believed: Trust) -> Trust:
         """OCSP answers, and revocation lists where no responder answers, for the whole path."""
         crls: list[bytes] = []
-        ocsps: list[Any] = []
+        ocsps: list[OCSPResponse] = []
         for at, issuer in _path(certificate, believed):
             request = _ocsp_request(at, issuer)
             answers = (
@@ -187,10 +188,7 @@ def _ocsp_request(certificate: Certificate, issuer: Certificate) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509 import ocsp
 
-    subject, above = (
-        x509.load_der_x509_certificate(loaded.dump())  # type: ignore[no-untyped-call]
-        for loaded in (certificate, issuer)
-    )
+    subject, above = (x509.load_der_x509_certificate(loaded.dump()) for loaded in (certificate, issuer))
     # SHA-1 only names the certificate here (RFC 5019 §2.1.1); many responders know no other
     builder = ocsp.OCSPRequestBuilder().add_certificate(subject, above, SHA1())  # noqa: S303
     return builder.build().public_bytes(Encoding.DER)
@@ -200,7 +198,7 @@ def _unarmoured(data: bytes) -> bytes:
     from asn1crypto import pem
 
     try:
-        return pem.unarmor(data)[2] if pem.detect(data) else data  # type: ignore[no-untyped-call]
+        return pem.unarmor(data)[2] if pem.detect(data) else data
     except ValueError:
         return data
 
@@ -208,7 +206,7 @@ def _unarmoured(data: bytes) -> bytes:
 def _certificate(data: bytes) -> Certificate:
     from asn1crypto import x509
 
-    certificate: Certificate = x509.Certificate.load(_unarmoured(data), strict=True)  # type: ignore[no-untyped-call]
+    certificate: Certificate = x509.Certificate.load(_unarmoured(data), strict=True)
     certificate.native  # noqa: B018 (parsed lazily: a wrong one shows here)
     return certificate
 
@@ -217,15 +215,15 @@ def _revocation_list(data: bytes) -> bytes:
     from asn1crypto import crl
 
     der = _unarmoured(data)
-    revocations = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
+    revocations = crl.CertificateList.load(der, strict=True)
     revocations["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily: a wrong one shows here)
     return der
 
 
-def _ocsp_answer(data: bytes) -> Any:
+def _ocsp_answer(data: bytes) -> OCSPResponse:
     from asn1crypto import ocsp
 
-    response = ocsp.OCSPResponse.load(data, strict=True)  # type: ignore[no-untyped-call]
+    response: OCSPResponse = ocsp.OCSPResponse.load(data, strict=True)
     if response["response_status"].native != "successful":
         raise ValueError("the responder gives no status")
     response.native  # noqa: B018 (parsed lazily: a wrong one shows here)

@@ -161,7 +161,7 @@ def _rows(reader: Any, appended: _Revision, number: int) -> dict[int, tuple[int,
 
     _, place, value = appended.objects[number]
     reader.stream.seek(place)
-    read_object_header(reader.stream, strict=False)  # type: ignore[no-untyped-call]
+    read_object_header(reader.stream, strict=False)
     table = StreamObject.read_from_stream(reader.stream, Reference(number, 0, reader)).data
     widths, index = value.get(b"/W"), value.get(b"/Index", [0, value.get(b"/Size")])
     if (

@@ -214,7 +214,7 @@ def algorithm(status: Any) -> Finding:
 
 def key(certificate: Certificate) -> Finding:
     """The key is strong enough, and so is the digest that its authority signed the certificate over."""
-    weak = weakness(certificate.dump())  # type: ignore[no-untyped-call]
+    weak = weakness(certificate.dump())
     if weak:
         return Finding(
             "algorithm",
@@ -269,7 +269,7 @@ def within(certificate: Certificate, moment: datetime) -> bool:
 
 def usage(certificate: Certificate, policy: Policy) -> Finding:
     """The certificate was issued for signatures of documents."""
-    der = certificate.dump()  # type: ignore[no-untyped-call]
+    der = certificate.dump()
     held = certificate.key_usage_value
     named = sorted(held.native) if held is not None else ["unrestricted"]
     detail = ", ".join(filter(None, (*named, extended_key_usage(der))))

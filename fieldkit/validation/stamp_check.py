@@ -7,20 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldkit.finding import Finding
 from fieldkit.pdf import boundary
 from fieldkit.profile.rules import RuleSet
 from fieldkit.stamp.place import Page, Place
 from fieldkit.stamp.placement import PLACEMENTS, SeenStamp, Surroundings, rule_of, seen
-from fieldkit.text import M
+from fieldkit.text import M, Message
+
+if TYPE_CHECKING:
+    from pyhanko.pdf_utils.generic import DictionaryObject, Reference
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 MOST_PAGES = 5000
 
 
 def stamp(
-    signature: Any, pages: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
+    signature: EmbeddedPdfSignature,
+    pages: Callable[[], Sequence[Page]],
+    rules: Sequence[RuleSet],
+    day: date,
+    name: str,
 ) -> Finding:
     """The stamp of one signature, made on `day` by the signer `name`; never required for a verdict.
 
@@ -33,7 +42,11 @@ def stamp(
 
 
 def _compared(
-    signature: Any, load_pages: Callable[[], Sequence[Page]], rules: Sequence[RuleSet], day: date, name: str
+    signature: EmbeddedPdfSignature,
+    load_pages: Callable[[], Sequence[Page]],
+    rules: Sequence[RuleSet],
+    day: date,
+    name: str,
 ) -> Finding:
     fitting = [rule_set for rule_set in rules if rule_set.in_force(day)]
     if not fitting:
@@ -67,11 +80,13 @@ def _compared(
     return Finding("stamp", "pass", M("The stamp is placed and sized by the rules."), detail, required=False)
 
 
-def _open(message: Any, detail: str = "") -> Finding:
+def _open(message: Message, detail: str = "") -> Finding:
     return Finding("stamp", "not-checked", message, detail, required=False)
 
 
-def _person(signature: Any, rule_set: RuleSet, own: Place, pages: Sequence[Page]) -> SeenStamp | None:
+def _person(
+    signature: EmbeddedPdfSignature, rule_set: RuleSet, own: Place, pages: Sequence[Page]
+) -> SeenStamp | None:
     """The stamp of a person's signature on the page of the seal."""
     from pyhanko.sign.fields import enumerate_sig_fields
 
@@ -86,7 +101,7 @@ def _person(signature: Any, rule_set: RuleSet, own: Place, pages: Sequence[Page]
     return None
 
 
-def _stored(reader: Any, field: Any) -> Place | None:
+def _stored(reader: PdfFileReader, field: DictionaryObject) -> Place | None:
     """Where a field's widget is, or None where it shows nothing."""
     kids = _plain(field.get("/Kids", None))
     widget = _plain(kids[0].get_object()) if kids else field
@@ -111,7 +126,7 @@ def _plain(value: Any) -> Any:
     return getattr(value, "decrypted", value)
 
 
-def _page_number(reader: Any, wanted: Any) -> int | None:
+def _page_number(reader: PdfFileReader, wanted: Reference) -> int | None:
     """The place of the page object `wanted` among the pages, counted from 0."""
     count = 0
     waiting = [reader.root.raw_get("/Pages")]

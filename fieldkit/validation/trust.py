@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from fieldkit.pdf.errors import DocumentUnfit
 from fieldkit.text import M
 
 if TYPE_CHECKING:
+    from asn1crypto.ocsp import OCSPResponse
     from asn1crypto.x509 import Certificate
     from pyhanko_certvalidator import ValidationContext
 
@@ -28,12 +29,12 @@ def certificates(blobs: Iterable[bytes]) -> list[Certificate]:
     parsed = []
     for blob in blobs:
         try:
-            if pem.detect(blob):  # type: ignore[no-untyped-call]
-                parts = [der for kind, _, der in pem.unarmor(blob, multiple=True) if kind == "CERTIFICATE"]  # type: ignore[no-untyped-call]
+            if pem.detect(blob):
+                parts = [der for kind, _, der in pem.unarmor(blob, multiple=True) if kind == "CERTIFICATE"]
             else:
                 parts = [blob]
             for der in parts:
-                certificate = Certificate.load(der, strict=True)  # type: ignore[no-untyped-call]
+                certificate = Certificate.load(der, strict=True)
                 certificate.public_key  # noqa: B018 (parsed lazily: a wrong one shows here)
                 certificate.not_valid_after  # noqa: B018
                 parsed.append(certificate)
@@ -53,8 +54,8 @@ def revocation_lists(blobs: Iterable[bytes]) -> list[bytes]:
     lists = []
     for blob in blobs:
         try:
-            der = pem.unarmor(blob)[2] if pem.detect(blob) else blob  # type: ignore[no-untyped-call]
-            listed = crl.CertificateList.load(der, strict=True)  # type: ignore[no-untyped-call]
+            der = pem.unarmor(blob)[2] if pem.detect(blob) else blob
+            listed = crl.CertificateList.load(der, strict=True)
             listed["tbs_cert_list"]["this_update"].native  # noqa: B018 (parsed lazily)
             lists.append(der)
         except (ValueError, TypeError, KeyError) as error:
@@ -69,10 +70,10 @@ def revocation_lists(blobs: Iterable[bytes]) -> list[bytes]:
 class Trust(msgspec.Struct, frozen=True):
     """What to believe, parsed once. others: certificates for paths. network: ask the authorities' servers."""
 
-    anchors: tuple[Any, ...] = ()
-    others: tuple[Any, ...] = ()
+    anchors: tuple[Certificate, ...] = ()
+    others: tuple[Certificate, ...] = ()
     crls: tuple[bytes, ...] = ()
-    ocsps: tuple[Any, ...] = ()
+    ocsps: tuple[OCSPResponse, ...] = ()
     network: bool = False
 
     def context(
@@ -106,7 +107,7 @@ class Trust(msgspec.Struct, frozen=True):
             certificate, intermediate_certs=list(self.others), validation_context=context
         )
         try:
-            asyncio.run(validator.async_validate_usage(set()))  # type: ignore[no-untyped-call]
+            asyncio.run(validator.async_validate_usage(set()))
         except path_faults() as error:
             return error
         return None
@@ -131,6 +132,6 @@ def chain_of(certificate: bytes, candidates: Iterable[bytes]) -> tuple[bytes, ..
     (at,) = certificates((certificate,))
     issuers: list[bytes] = []
     while (issuer := known.pop(at.issuer.dump(), None)) is not None and issuer.self_issued is False:
-        issuers.append(issuer.dump())  # type: ignore[no-untyped-call]
+        issuers.append(issuer.dump())
         at = issuer
     return tuple(issuers)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -31,6 +31,8 @@ from fieldkit.validation.trust import Trust, trust
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+    from pyhanko.sign.validation.status import PdfSignatureStatus
 
     from fieldkit.profile.rules import RuleSet
     from fieldkit.secret import Secret
@@ -107,15 +109,11 @@ def _document(
     online: Online | None,
     rules: tuple[RuleSet, ...],
 ) -> Judgement:
-    from pyhanko.pdf_utils.crypt import AuthStatus
-
     from fieldkit.pdf.reader import patient
 
     reader = patient(file)
     if reader.encrypted:
-        outcome = reader.decrypt(password.reveal() if password else "")
-        if getattr(outcome, "status", outcome) == AuthStatus.FAILED:
-            raise boundary.needs_password(path.name)
+        boundary.unlock(reader.decrypt, path.name, password)
     signatures = list(embedded.signatures(reader))
     if not signatures:
         missing = Finding("signed", "fail", M("There is no signature in the document."))
@@ -148,7 +146,9 @@ def _document(
     return msgspec.structs.replace(judged, verdict=overall(every_check(judged)))
 
 
-def _judged(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[SignatureVerdict, JudgedMoment]:
+def _judged(
+    signature: EmbeddedPdfSignature, case: _Case, moment: JudgedMoment
+) -> tuple[SignatureVerdict, JudgedMoment]:
     """One signature's verdict, and the moment that counts for what it covers."""
     try:
         if str(signature.sig_object_type) == "/DocTimeStamp":
@@ -160,17 +160,17 @@ def _judged(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[Signatur
         return embedded.unreadable(signature.field_name, embedded.misbuilt(error)), moment
 
 
-def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVerdict:
+def _signature(signature: EmbeddedPdfSignature, case: _Case, outer: JudgedMoment) -> SignatureVerdict:
     inside = embedded.inside(signature)
     believed = embedded.joined(case.believed, inside)
     # the certificates inside are found by pyHanko itself
     without = msgspec.structs.replace(believed, others=case.believed.others)
     status, settled = _measured(signature, without, outer)
-    stamp: Any = status.timestamp_validity
+    stamp = status.timestamp_validity
     stampers = embedded.joined(believed, embedded.on_path(stamp))
     stamped = [signature_checks.timestamp(stamp, stampers, outer, case.policy)]
     moment = outer
-    if stamped[0].severity == "pass":
+    if stamp is not None and stamped[0].severity == "pass":
         authority = signature_checks.timestamp_revocation(
             stamp.signing_cert, stampers, outer, settled=settled
         )
@@ -194,7 +194,7 @@ def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVer
             )
         )
     trusted = moment is not outer
-    time = stamp.timestamp if trusted else status.signer_reported_dt
+    time = stamp.timestamp if stamp is not None and trusted else status.signer_reported_dt
     checks = [
         signature_checks.integrity(status),
         signature_checks.coverage(signature, status),
@@ -221,7 +221,9 @@ def _signature(signature: Any, case: _Case, outer: JudgedMoment) -> SignatureVer
     )
 
 
-def _measured(signature: Any, believed: Trust, moment: JudgedMoment) -> tuple[Any, bool]:
+def _measured(
+    signature: EmbeddedPdfSignature, believed: Trust, moment: JudgedMoment
+) -> tuple[PdfSignatureStatus, bool]:
     """What pyHanko finds, and whether that settles paths and revocation of signer and timestamp alike.
 
     All is asked for at once first, since most documents are good; only where that does not hold is the
@@ -232,7 +234,7 @@ def _measured(signature: Any, believed: Trust, moment: JudgedMoment) -> tuple[An
 
     from fieldkit.validation.changes import StrictPolicy
 
-    def measured(*, revocation: bool) -> Any:
+    def measured(*, revocation: bool) -> PdfSignatureStatus:
         contexts = (
             believed.context(moment.at, "require" if revocation else "soft-fail", revocation=revocation)
             for _ in range(2)
@@ -256,7 +258,9 @@ def _measured(signature: Any, believed: Trust, moment: JudgedMoment) -> tuple[An
     return measured(revocation=False), False
 
 
-def _timestamp(signature: Any, case: _Case, moment: JudgedMoment) -> tuple[SignatureVerdict, JudgedMoment]:
+def _timestamp(
+    signature: EmbeddedPdfSignature, case: _Case, moment: JudgedMoment
+) -> tuple[SignatureVerdict, JudgedMoment]:
     """A document timestamp's verdict, and its time if it is to be believed."""
     from pyhanko.sign.validation import async_validate_pdf_timestamp
 
@@ -348,7 +352,7 @@ def _subject(certificate: Certificate) -> str:
     from fieldkit.certificate import name
 
     try:
-        held = x509.load_der_x509_certificate(certificate.dump())  # type: ignore[no-untyped-call]
+        held = x509.load_der_x509_certificate(certificate.dump())
         return name.text(held.subject)
     except ValueError:  # a certificate that only the more patient parser reads
         return name.visible(str(certificate.subject.human_friendly))
@@ -361,7 +365,7 @@ def _name(certificate: Certificate) -> str:
 
 
 def _level(
-    signature: Any,
+    signature: EmbeddedPdfSignature,
     stamped: bool,
     case: _Case,
     inside: Trust,

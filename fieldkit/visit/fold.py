@@ -235,11 +235,11 @@ def _serial(evidence: Evidence) -> str:
     return _plain_serial(evidence.facts.get("serial") or evidence.facts.get("token_serial") or "")
 
 
-def _plain_serial(serial: Any) -> str:
+def _plain_serial(serial: object) -> str:
     return str(serial).strip().casefold()
 
 
-def _pinned(value: dict[str, Any]) -> PinnedProfile | None:
+def _pinned(value: dict[str, object]) -> PinnedProfile | None:
     return msgspec.convert(value, PinnedProfile) if "basis" in value else None
 
 

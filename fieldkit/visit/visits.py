@@ -167,7 +167,7 @@ class Visits:
             )
             return self.load(visit)
 
-    def answer(self, visit: str, item: str, value: Any) -> Visit:
+    def answer(self, visit: str, item: str, value: object) -> Visit:
         """Answer an item; None takes the answer back. Durable when it returns.
 
         :raises AnswerInvalid: the value does not fit the item or breaks its constraint.
@@ -294,7 +294,7 @@ class Visits:
             self._append(Draft(kind="amend", visit=now.id, value={"reason": nfc(reason)}))
             return self.load(now.id)
 
-    def recorded(self, visit: str, value: dict[str, Any], blob: str) -> Visit:
+    def recorded(self, visit: str, value: dict[str, object], blob: str) -> Visit:
         """Keep that a record was made; `value` has the members of `RecordMade` but for `wall`.
 
         :raises VisitChanged: the sign-off that it was made from is no more in force.
@@ -369,7 +369,7 @@ class Visits:
             )
         return now, wanted
 
-    def _answered(self, now: Visit, item: str, value: Any) -> Visit:
+    def _answered(self, now: Visit, item: str, value: object) -> Visit:
         before = now.answered.get(item)
         self._append(
             Draft(
@@ -423,7 +423,7 @@ class _Trace:
         self._append = append
         self._visit = visit
         self._item = item
-        self._unsaved: list[dict[str, Any]] = []
+        self._unsaved: list[dict[str, object]] = []
 
     def changed(self, done: Message, *, erased: str = "") -> None:
         self._keep(CHANGED, done, erased)
@@ -447,7 +447,7 @@ class _Trace:
         value = {"code": code, "message": msgspec.to_builtins(message)}
         self._save(value | {"erased": erased} if erased else value)
 
-    def _save(self, value: dict[str, Any]) -> None:
+    def _save(self, value: dict[str, object]) -> None:
         try:
             self._append(Draft(kind="attempt", visit=self._visit, item=self._item, value=value))
         except (

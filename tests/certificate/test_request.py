@@ -73,3 +73,22 @@ def test_a_key_that_cannot_be_removed_again_is_named(tmp_path: Path) -> None:
     assert failed.value.as_dict()["code"] == "request-incomplete"
     assert (failed.value.data["left"], failed.value.data["cause"]) == (begun, "certificate-request-failed")
     assert begun[0] in " ".join(failed.value.lines())
+
+
+@pytest.mark.parametrize(
+    "email", ["mẫu@example.vn", "mau", "@example.vn", "mau@", "a b@example.vn", "a@b..vn"]
+)
+def test_an_address_that_no_certificate_can_hold_is_refused_and_nothing_is_signed(email: str) -> None:
+    def sign(data: bytes, mechanism: str) -> bytes:
+        raise AssertionError("signed")
+
+    with pytest.raises(errors.RequestInvalid) as refused:
+        request.build(SUBJECT, Holder().generate_key("", "", "").public, sign, email=email)
+    assert refused.value.code == "request-invalid"
+    request.check_email("mau01@cơ-quan.vn")
+
+
+def test_a_kind_of_key_that_no_request_is_made_for_is_refused_by_its_name() -> None:
+    assert [request.kind_asked(key) for key in ("", "ec:p384")] == ["rsa:2048", "ec:p384"]
+    with pytest.raises(errors.RequestInvalid, match="rsa:1024"):
+        request.kind_asked("rsa:1024")

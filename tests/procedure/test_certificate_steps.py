@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from fieldkit.certificate.errors import DossierMismatch, KeyNotFound
-from fieldkit.errors import NotConsented
+from fieldkit.errors import FieldkitError, NotConsented
 from fieldkit.home import Home, shipped
-from fieldkit.procedure.certificate_request import DossierIncomplete
 from fieldkit.sample.authority import SampleAuthority
 from fieldkit.secret import Secret
 from fieldkit.text import Message
@@ -27,6 +26,12 @@ from tests.token.piv import PivCard
 
 PASSWORD = "Mật khẩu mẫu"
 SUBJECT = {"CN": "Nguyễn Thị Mẫu (MẪU)", "OU": "Cơ quan thường trú Sông Mơ", "O": "Cơ quan MẪU", "C": "VN"}
+SUBJECT_LINES = """      subject:
+        CN: Nguyễn Thị Mẫu (MẪU)
+        OU: Cơ quan thường trú Sông Mơ
+        O: Cơ quan MẪU
+        C: VN
+"""
 
 
 @pytest.fixture
@@ -142,24 +147,26 @@ def test_a_key_is_made_requested_and_the_certificate_joined_when_it_comes(
     assert tested.verdict == "pass"
 
 
-def test_without_a_subject_in_the_dossier_no_key_is_made(
-    visits: Visits, sample: SampleAuthority, agents: Agents, token: Token
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        (SUBJECT_LINES, "", "dossier-incomplete"),
+        (SUBJECT_LINES, SUBJECT_LINES + "      key: rsa:1024\n", "request-invalid"),
+        ("email: mau01@", "email: mẫu01@", "request-invalid"),
+    ],
+)
+def test_with_a_dossier_that_no_request_can_be_made_of_no_key_is_made(
+    before: str, after: str, code: str, visits: Visits, sample: SampleAuthority, agents: Agents, token: Token
 ) -> None:
     plan = (shipped("profiles") / "plan" / "sample.yaml").read_text("utf-8")
-    subject = """      subject:
-        CN: Nguyễn Thị Mẫu (MẪU)
-        OU: Cơ quan thường trú Sông Mơ
-        O: Cơ quan MẪU
-        C: VN
-"""
-    assert subject in plan
+    assert before in plan
     (visits.home.profiles / "plan").mkdir(parents=True)
-    (visits.home.profiles / "plan" / "sample.yaml").write_text(plan.replace(subject, "", 1), "utf-8")
+    (visits.home.profiles / "plan" / "sample.yaml").write_text(plan.replace(before, after, 1), "utf-8")
     road = Road(Visits(visits.store, visits.home, who="Trần Kỹ Thuật"))
     road.answer("delivery", "request")
-    with pytest.raises(DossierIncomplete) as refused:
+    with pytest.raises(FieldkitError) as refused:
         road.run("certificate_request", People())
-    assert refused.value.as_dict()["code"] == "dossier-incomplete"
+    assert refused.value.as_dict()["code"] == code
     assert on(token, agents) == ([], 0)
 
 

@@ -82,7 +82,7 @@ def _yaml_text(checklist: Checklist) -> str:
     return str(yaml.dump(_plain(shape), Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=100))
 
 
-def _plain(shape: Any) -> Any:
+def _plain(shape: object) -> object:
     """The same without what stands for nothing: no hint, no title of a paper form."""
     if isinstance(shape, dict):
         return {key: _plain(value) for key, value in shape.items() if value is not None}
@@ -100,7 +100,7 @@ def _dumper() -> Any:
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
             super().increase_indent(flow, False)
 
-        def ignore_aliases(self, data: Any) -> bool:
+        def ignore_aliases(self, data: object) -> bool:
             return True
 
     return Written

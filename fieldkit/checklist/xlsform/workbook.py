@@ -14,12 +14,16 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fieldkit.checklist.errors import FormInvalid, FormProblem, FormUnreadable
 from fieldkit.text import M, Message, nfc
+
+if TYPE_CHECKING:
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.workbook.workbook import Workbook
 
 LARGEST = 16 * 1024 * 1024
 LARGEST_UNPACKED = 32 * 1024 * 1024
@@ -65,7 +69,7 @@ def read_worksheets(path: Path, wanted: Collection[str], refused: Collection[str
         try:
             from openpyxl.reader.excel import load_workbook
 
-            book: Any = load_workbook(path, read_only=True, keep_links=False)  # type: ignore[no-untyped-call]
+            book = load_workbook(path, read_only=True, keep_links=False)
         except OSError:
             raise
         except Exception as error:  # whatever openpyxl stumbles over, it is no workbook
@@ -114,7 +118,9 @@ def _unreadable(path: Path, message: Message, detail: str = "") -> FormUnreadabl
     )
 
 
-def _sheets(book: Any, path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
+def _sheets(
+    book: Workbook, path: Path, wanted: Collection[str], refused: Collection[str]
+) -> dict[str, Worksheet]:
     sheets: dict[str, Worksheet] = {}
     problems: list[FormProblem] = []
     for sheet in book.worksheets:
@@ -204,7 +210,7 @@ class _Reader:
     def _stop(self, row: int, column: int, message: Message) -> None:
         raise FormInvalid([*self._problems, self._problem(row, column, message)])
 
-    def _text(self, cell: Any, row: int, column: int) -> str:
+    def _text(self, cell: ReadOnlyCell, row: int, column: int) -> str:
         """The text of a cell as a person reads it; "" after a problem."""
         value = cell.value
         if cell.data_type == "f":

@@ -13,14 +13,17 @@ import re
 import sys
 import threading
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
 from fieldkit.secret import keep_memory_private
 from fieldkit.token import protocol
 from fieldkit.token.agent.cryptoki import CKU_SO, CKU_USER, Cryptoki, Rejected, size, text
-from fieldkit.token.model import numbered
+from fieldkit.token.model import StoredCertificate, StoredKey, numbered
+
+if TYPE_CHECKING:
+    from fieldkit.token.agent.objects import TokenObject, TokenSession
 
 GRACE = 2.0  # seconds a call may still take once the client has gone
 CRASH = "exception: "  # how an error begins that ctypes makes on Windows of a crash in a module
@@ -42,14 +45,13 @@ class UncountedAttempt(Exception):
 class _Open:
     """A session: python-pkcs11's, its slot, and the PIN while some key wants it for every signature."""
 
-    def __init__(self, session: Any, slot: int, mechanisms: tuple[str, ...]) -> None:
+    def __init__(self, session: TokenSession, slot: int, mechanisms: tuple[str, ...]) -> None:
         self.session = session
         self.slot = slot
         self.mechanisms = mechanisms
         self.logged_in = False
         self.pin = bytearray()
-        self.keys: dict[str, Any] = {}
-        self.objects: dict[int, Any] = {}
+        self.keys: dict[str, TokenObject] = {}
 
 
 class Worker:
@@ -60,7 +62,7 @@ class Worker:
         self._native: Cryptoki | None = None
         self._sessions: dict[int, _Open] = {}
         self._last = 0
-        self._calls: dict[type, Callable[[Any, list[bytearray]], Any]] = {
+        self._calls: dict[type, Callable[[Any, list[bytearray]], object]] = {
             protocol.Load: self._load,
             protocol.List: self._list,
             protocol.OpenSession: self._open,
@@ -231,12 +233,12 @@ class Worker:
         old, new = (secrets[0], secrets[1]) if len(secrets) == 2 else (None, None)
         self.native.set_pin(opened.session.handle, old, new)
 
-    def _certificates(self, request: protocol.Certificates, _: list[bytearray]) -> Any:
+    def _certificates(self, request: protocol.Certificates, _: list[bytearray]) -> list[StoredCertificate]:
         from fieldkit.token.agent.objects import certificates
 
         return certificates(self._session(request.session).session)
 
-    def _keys(self, request: protocol.Keys, _: list[bytearray]) -> Any:
+    def _keys(self, request: protocol.Keys, _: list[bytearray]) -> list[StoredKey]:
         from fieldkit.token.agent.objects import stored_keys
 
         return stored_keys(self._session(request.session).session)
@@ -363,7 +365,7 @@ def note(line: str) -> None:
     sys.stderr.flush()
 
 
-def _each_time(key: Any) -> bool:
+def _each_time(key: TokenObject) -> bool:
     from pkcs11 import Attribute
 
     from fieldkit.token.agent.objects import attributes

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
-from ctypes import POINTER, byref, c_ubyte, c_ulong, c_void_p
-from typing import Any
+from collections.abc import Callable
+from ctypes import POINTER, Array, byref, c_ubyte, c_ulong, c_void_p
+from typing import Protocol
 
 PACKED = {"_pack_": 1} if sys.platform == "win32" else {}  # PKCS#11 v2.40 §2.1: 1-byte packing on Windows
 
@@ -114,7 +115,16 @@ class _FunctionList(ctypes.Structure):
     _fields_ = [("version", _Version), *((name, c_void_p) for name in FUNCTIONS)]
 
 
-def text(field: Any) -> bytes:
+class InfoPointer(Protocol):
+    """Where a module writes information about a slot or a token."""
+
+    contents: ctypes.Structure
+
+
+InfoCall = Callable[[int, InfoPointer], int]
+
+
+def text(field: Array[c_ubyte]) -> bytes:
     """The bytes of a blank-padded (or, wrongly, zero-padded) field."""
     return bytes(field).split(b"\0", 1)[0].rstrip(b" ")
 
@@ -139,10 +149,10 @@ class Cryptoki:
             ctypes.addressof(again.contents) if again else 0
         )
         self._table = table.contents
-        self._tolerant: list[Any] = []
+        self._tolerant: list[object] = []
         self._replaced: dict[str, int] = {}  # the module's own functions, where its table has ours
 
-    def follow(self, library: Any) -> None:
+    def follow(self, library: object) -> None:
         """Use the table that python-pkcs11 uses, where each asking gives another (p11-kit's modules do that).
 
         Its lib object begins with that table's address, and shows it to nobody.
@@ -223,19 +233,19 @@ class Cryptoki:
             setattr(self._table, name, ctypes.cast(wrapped, c_void_p).value)
             self._tolerant += [original, wrapped]
 
-    def _try(self, name: str, *arguments: Any) -> int:
+    def _try(self, name: str, *arguments: object) -> int:
         address = self._replaced.get(name) or getattr(self._table, name)
         if not address:
             raise Rejected(0x54, name)
         return int(ctypes.CFUNCTYPE(c_ulong)(address)(*arguments))
 
-    def _call(self, name: str, *arguments: Any) -> None:
+    def _call(self, name: str, *arguments: object) -> None:
         rv = self._try(name, *arguments)
         if rv:
             raise Rejected(rv, name)
 
 
-def _pin(pin: bytearray | None) -> tuple[Any, c_ulong]:
+def _pin(pin: bytearray | None) -> tuple[Array[c_ubyte] | None, c_ulong]:
     """A PIN as pointer and length, without a copy; an empty one is never given to a token."""
     if pin is None:
         return None, c_ulong(0)
@@ -244,9 +254,9 @@ def _pin(pin: bytearray | None) -> tuple[Any, c_ulong]:
     return (c_ubyte * len(pin)).from_buffer(pin), c_ulong(len(pin))
 
 
-def _tolerating(original: Any, fields: tuple[str, ...]) -> Any:
-    def ask(number: int, info: Any) -> int:
-        rv = int(original(number, info))
+def _tolerating(original: InfoCall, fields: tuple[str, ...]) -> InfoCall:
+    def ask(number: int, info: InfoPointer) -> int:
+        rv = original(number, info)
         if rv == 0:
             for name in fields:
                 field = getattr(info.contents, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import pkcs11
 from asn1crypto.core import OctetString
@@ -22,8 +22,12 @@ from pkcs11.util.x509 import decode_x509_certificate
 from fieldkit.token.model import StoredCertificate, StoredKey
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurve, EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import (
+        EllipticCurve,
+        EllipticCurvePrivateKey,
+        EllipticCurvePublicKey,
+    )
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 BATCH = 64
 CURVES = {  # CKA_EC_PARAMS: the curve's object identifier (RFC 5480 §2.1.1.1), in DER
@@ -54,6 +58,36 @@ OF_KEY = (
 )
 
 
+Template = Mapping[Attribute, object]
+
+
+class TokenObject(Protocol):
+    """An object as python-pkcs11 gives it, where its own types say too little."""
+
+    @property
+    def handle(self) -> int: ...
+    def __getitem__(self, attribute: Attribute) -> object: ...
+    def get_attributes(self, attributes: Iterable[Attribute]) -> Mapping[Attribute, object]: ...
+    def destroy(self) -> None: ...
+
+
+class KeyMaker(Protocol):
+    """A session or a curve, which make key pairs: the public key, and the private one."""
+
+    def generate_keypair(self, *kind: object, **options: object) -> tuple[TokenObject, TokenObject]: ...
+
+
+class TokenSession(KeyMaker, Protocol):
+    """A session as python-pkcs11 gives it."""
+
+    @property
+    def handle(self) -> int: ...
+    def get_objects(self, template: Template, *, batch_size: int) -> Iterable[TokenObject]: ...
+    def create_object(self, template: Template) -> TokenObject: ...
+    def create_domain_parameters(self, kind: KeyType, template: Template, *, local: bool) -> KeyMaker: ...
+    def close(self) -> None: ...
+
+
 class AttributeUnfit(Exception):
     """A template holds a value that its attribute cannot take; says which attribute, never the value."""
 
@@ -79,7 +113,7 @@ class LenientMapper(AttributeMapper):
             lambda raw: raw.split(b"\0", 1)[0].decode("utf-8", "replace"),
         )
 
-    def checked(self, template: Mapping[Attribute, Any]) -> dict[Attribute, Any]:
+    def checked(self, template: Template) -> dict[Attribute, object]:
         """`template` itself, once each of its values is known to pack."""
         for attribute, value in template.items():
             wanted = bytes if self.attribute_types.get(attribute) is handle_bytes else object
@@ -97,12 +131,12 @@ class LenientMapper(AttributeMapper):
 mapper = LenientMapper()
 
 
-def search(session: Any, template: Mapping[Attribute, Any]) -> list[Any]:
+def search(session: TokenSession, template: Template) -> list[TokenObject]:
     """Every object that matches; always read to the end, since an open search blocks the session."""
     return list(session.get_objects(mapper.checked(template), batch_size=BATCH))
 
 
-def attributes(stored: Any, wanted: Iterable[Attribute]) -> dict[Attribute, Any]:
+def attributes(stored: TokenObject, wanted: Iterable[Attribute]) -> dict[Attribute, object]:
     """Those of the wanted attributes that the object has; one by one where the token dislikes bulk."""
     keys_ = tuple(wanted)
     try:
@@ -115,7 +149,19 @@ def attributes(stored: Any, wanted: Iterable[Attribute]) -> dict[Attribute, Any]
         return readable
 
 
-def certificates(session: Any) -> list[StoredCertificate]:
+def octets(has: Template, attribute: Attribute) -> bytes:
+    """A byte string among an object's attributes; empty where it has none."""
+    value = has.get(attribute)
+    return value if isinstance(value, bytes) else b""
+
+
+def label_of(has: Template) -> str:
+    """The label among an object's attributes; empty where it has none."""
+    label = has.get(Attribute.LABEL)
+    return label if isinstance(label, str) else ""
+
+
+def certificates(session: TokenSession) -> list[StoredCertificate]:
     """Every certificate that has a value, each once."""
     owned = {
         _id(stored)
@@ -125,14 +171,14 @@ def certificates(session: Any) -> list[StoredCertificate]:
     listed = []
     for stored in search(session, {Attribute.CLASS: ObjectClass.CERTIFICATE}):
         has = attributes(stored, OF_CERTIFICATE)
-        der = bytes(has.get(Attribute.VALUE, b""))
+        der = octets(has, Attribute.VALUE)
         if not der:
             continue
-        key_id = bytes(has.get(Attribute.ID, b""))
+        key_id = octets(has, Attribute.ID)
         listed.append(
             StoredCertificate(
                 id=key_id.hex(),
-                label=has.get(Attribute.LABEL, ""),
+                label=label_of(has),
                 der=der,
                 has_private_key=bool(key_id) and key_id in owned,
                 sha256=hashlib.sha256(der).hexdigest(),
@@ -142,7 +188,7 @@ def certificates(session: Any) -> list[StoredCertificate]:
     return listed
 
 
-def stored_keys(session: Any) -> list[StoredKey]:
+def stored_keys(session: TokenSession) -> list[StoredKey]:
     """Every private and public key that can be seen now; private ones need a login first."""
     return [
         _stored_key(stored, kind is ObjectClass.PRIVATE_KEY)
@@ -151,7 +197,7 @@ def stored_keys(session: Any) -> list[StoredKey]:
     ]
 
 
-def wants_pin_each_time(session: Any) -> bool:
+def wants_pin_each_time(session: TokenSession) -> bool:
     """Some key on the token wants the PIN again for every signature."""
     try:
         return bool(
@@ -164,13 +210,15 @@ def wants_pin_each_time(session: Any) -> bool:
         return False
 
 
-def private_key(session: Any, key_id: bytes) -> Any:
+def private_key(session: TokenSession, key_id: bytes) -> TokenObject | None:
     """The private key with this CKA_ID, or None."""
     keys = search(session, {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: key_id})
     return next(iter(keys), None)
 
 
-def sign(key: Any, mechanism: str, data: bytes, offered: Iterable[str], pin: str | None = None) -> bytes:
+def sign(
+    key: TokenObject, mechanism: str, data: bytes, offered: Iterable[str], pin: str | None = None
+) -> bytes:
     """Sign `data`; where the token cannot hash by itself it gets the digest. ECDSA comes back DER-encoded."""
     if not hasattr(key, "sign"):
         raise NotForSigning
@@ -180,7 +228,7 @@ def sign(key: Any, mechanism: str, data: bytes, offered: Iterable[str], pin: str
 
 
 def create_key(
-    session: Any, key_id: bytes, label: str, pkcs8: bytes, subject: bytes
+    session: TokenSession, key_id: bytes, label: str, pkcs8: bytes, subject: bytes
 ) -> tuple[list[int], bytes]:
     """Write a private key, never to leave again, and its public key; handles and SubjectPublicKeyInfo."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -232,7 +280,7 @@ UNSAID = (  # what python-pkcs11 would say of a key that is made: some modules t
 )
 
 
-def create_certificate(session: Any, key_id: bytes, label: str, der: bytes, authority: bool) -> int:
+def create_certificate(session: TokenSession, key_id: bytes, label: str, der: bytes, authority: bool) -> int:
     """Write a certificate; its category too, where the token takes one."""
     template = decode_x509_certificate(der) | {  # subject, issuer and number as they stand in it
         Attribute.TOKEN: True,
@@ -248,7 +296,7 @@ def create_certificate(session: Any, key_id: bytes, label: str, der: bytes, auth
         return int(session.create_object(mapper.checked(template)).handle)
 
 
-def generate_key(session: Any, key_id: bytes, label: str, kind: str) -> tuple[list[int], bytes]:
+def generate_key(session: TokenSession, key_id: bytes, label: str, kind: str) -> tuple[list[int], bytes]:
     """Make a key pair on the token; handles and SubjectPublicKeyInfo."""
     family, _, variant = kind.partition(":")
     usage = pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY
@@ -280,17 +328,17 @@ def generate_key(session: Any, key_id: bytes, label: str, kind: str) -> tuple[li
     return [key.handle, public_key.handle], _stored_key(public_key, False).public
 
 
-def _id(stored: Any) -> bytes:
-    return bytes(attributes(stored, (Attribute.ID,)).get(Attribute.ID, b""))
+def _id(stored: TokenObject) -> bytes:
+    return octets(attributes(stored, (Attribute.ID,)), Attribute.ID)
 
 
-def _stored_key(stored: Any, private: bool) -> StoredKey:
+def _stored_key(stored: TokenObject, private: bool) -> StoredKey:
     has = attributes(stored, OF_KEY)
     kind, public = _public(has)
     return StoredKey(
         handle=stored.handle,
-        id=bytes(has.get(Attribute.ID, b"")).hex(),
-        label=has.get(Attribute.LABEL, ""),
+        id=octets(has, Attribute.ID).hex(),
+        label=label_of(has),
         private=private,
         kind=kind,
         public=public,
@@ -313,7 +361,7 @@ def _bytes(number: int, length: int = 0) -> bytes:
     return number.to_bytes(length or max(1, (number.bit_length() + 7) // 8), "big")
 
 
-def _rsa(key: RSAPrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]]:
+def _rsa(key: RSAPrivateKey) -> tuple[Template, Template]:
     """Public and private attributes of an RSA key."""
     numbers = key.private_numbers()
     public = {
@@ -331,7 +379,7 @@ def _rsa(key: RSAPrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]
     }
 
 
-def _ec(key: EllipticCurvePrivateKey) -> tuple[dict[Attribute, Any], dict[Attribute, Any]]:
+def _ec(key: EllipticCurvePrivateKey) -> tuple[Template, Template]:
     """Public and private attributes of an EC key."""
     public = decode_ec_public_key(_spki(key.public_key()))
     del public[Attribute.CLASS]
@@ -344,17 +392,16 @@ def _curve(curve: EllipticCurve) -> str:
     return {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}.get(curve.name, curve.name)
 
 
-def _public(has: Mapping[Attribute, Any]) -> tuple[str, bytes]:
+def _public(has: Template) -> tuple[str, bytes]:
     """What kind of key has these attributes, and its SubjectPublicKeyInfo where they tell it."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
-        if has.get(Attribute.MODULUS):
-            modulus = int.from_bytes(has[Attribute.MODULUS], "big")
-            exponent = int.from_bytes(has.get(Attribute.PUBLIC_EXPONENT) or b"\1\0\1", "big")
+        if modulus := int.from_bytes(octets(has, Attribute.MODULUS), "big"):
+            exponent = int.from_bytes(octets(has, Attribute.PUBLIC_EXPONENT) or b"\1\0\1", "big")
             public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
             return f"rsa:{modulus.bit_length()}", _spki(public)
-        parameters = bytes(has.get(Attribute.EC_PARAMS) or b"")
+        parameters = octets(has, Attribute.EC_PARAMS)
         name = next((name for name, oid in CURVES.items() if oid == parameters), "")
         if name:
             curves: dict[str, EllipticCurve] = {
@@ -362,7 +409,7 @@ def _public(has: Mapping[Attribute, Any]) -> tuple[str, bytes]:
                 "p384": ec.SECP384R1(),
                 "p521": ec.SECP521R1(),
             }
-            point = _point(bytes(has.get(Attribute.EC_POINT) or b""))
+            point = _point(octets(has, Attribute.EC_POINT))
             if not point:
                 return f"ec:{name}", b""
             return f"ec:{name}", _spki(ec.EllipticCurvePublicKey.from_encoded_point(curves[name], point))
@@ -371,15 +418,15 @@ def _public(has: Mapping[Attribute, Any]) -> tuple[str, bytes]:
     return "", b""
 
 
-def _spki(key: Any) -> bytes:
+def _spki(key: RSAPublicKey | EllipticCurvePublicKey) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _point(raw: bytes) -> bytes:
     """CKA_EC_POINT as the bare point: PKCS#11 wants an OCTET STRING round it, some tokens give none."""
     try:
-        return bytes(OctetString.load(raw, strict=True))  # type: ignore[no-untyped-call]
+        return bytes(OctetString.load(raw, strict=True))
     except ValueError:
         return raw

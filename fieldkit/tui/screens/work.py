@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from textual.message import Message as Event
 
@@ -23,7 +23,7 @@ from fieldkit.tui.terminal import signs
 SAFE_END = 60.0  # seconds for work to undo what it began when nobody is there any more
 
 Outcome = TypeVar("Outcome")
-Work = Callable[[ScreenOperator], Coroutine[Any, Any, Outcome]]
+Work = Callable[[ScreenOperator], Coroutine[object, None, Outcome]]
 
 DECLINED = (errors.Cancelled, errors.NotConsented)
 """Not news to the person who did it, so a line says it instead of a screen."""

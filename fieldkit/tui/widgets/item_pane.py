@@ -201,7 +201,7 @@ class ItemPane(Vertical):
         return self.query_one(f"#{name}", Widget) if name else None
 
     @property
-    def value(self) -> Any:
+    def value(self) -> str | list[str] | None:
         """The answer as it stands in the editor; "" and [] are no answer."""
         editor = self.editor
         if isinstance(editor, ListBox):
@@ -214,12 +214,11 @@ class ItemPane(Vertical):
         if self._visit is None or not self.item:
             return None
         editor, item = self.editor, self._checklist_item
-        entered = self.value
-        if isinstance(editor, ListBox):
-            if not KINDS[item.kind].several:
-                return None
-            entered = " ".join(entered)
-        return None if editor is None or entered == self._saved() else str(entered)
+        if isinstance(editor, ListBox) and not KINDS[item.kind].several:
+            return None
+        value = self.value
+        entered = " ".join(value) if isinstance(value, list) else str(value)
+        return None if editor is None or entered == self._saved() else entered
 
     def _saved(self) -> str:
         """What the editor begins with when there is no draft."""

@@ -102,6 +102,5 @@ def _pem(blobs: Sequence[bytes]) -> str:
     from asn1crypto import pem
 
     return "".join(
-        pem.armor("CERTIFICATE", certificate.dump()).decode()  # type: ignore[no-untyped-call]
-        for certificate in certificates(blobs)
+        pem.armor("CERTIFICATE", certificate.dump()).decode() for certificate in certificates(blobs)
     )

@@ -129,7 +129,7 @@ def _database(trust: tuple[bytes, ...]) -> dict[str, bytes]:
         names = []
         for number, certificate in enumerate(certificates(trust)):
             name = anchors / f"{number}.der"
-            name.write_bytes(certificate.dump())  # type: ignore[no-untyped-call]
+            name.write_bytes(certificate.dump())
             names.append(str(name))
         command = [sys.executable, "-m", "fieldkit.validation.judges.nss", str(made), *names]
         done = run(command, timeout=PATIENCE)
