@@ -123,7 +123,11 @@ def start_caller(windows: Windows, program: Path, folder: Path) -> Iterator[Star
 
     yield start
     for process in started:
-        process.communicate(timeout=60)
+        # services that it started by the way, such as Windows' own installer, hold its streams open
+        process.stdin.close()
+        process.wait(60)
+        process.stdout.close()
+        process.stderr.close()
 
 
 @pytest.fixture

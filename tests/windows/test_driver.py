@@ -180,7 +180,7 @@ def test_without_an_administrators_rights_the_command_for_one_is_said_and_nothin
     ran = windows.python("-I", Path(unelevated.__file__), program, *install, FIELDKIT_HOME=home)
     assert (ran.status, ran.error["code"]) == (4, "no-rights")
     (command,) = ran.error["commands"]
-    assert command == f'"{windows.spelt(kit)}\\packages\\windows\\setup.exe" /S'
+    assert command.endswith('\\packages\\windows\\setup.exe" /S')
     assert "Run as administrator" in ran.error["hint"]
     assert not (windows.drive / "Program Files/Mau Thu").exists()
 

@@ -11,8 +11,6 @@ import sys
 from ctypes import wintypes
 from typing import ClassVar
 
-SECURITY = ctypes.WinDLL("advapi32", use_last_error=True)
-KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
 ADMINISTRATORS = 26  # WinBuiltinAdministratorsSid
 ALL = 0xF01FF  # TOKEN_ALL_ACCESS
 
@@ -41,25 +39,27 @@ class Process(ctypes.Structure):
 
 
 def start(command: list[str]) -> int:
+    security = ctypes.WinDLL("advapi32", use_last_error=True)
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     own, lesser = wintypes.HANDLE(), wintypes.HANDLE()
-    KERNEL.GetCurrentProcess.restype = wintypes.HANDLE
-    check(SECURITY.OpenProcessToken(wintypes.HANDLE(KERNEL.GetCurrentProcess()), ALL, ctypes.byref(own)))
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    check(security.OpenProcessToken(wintypes.HANDLE(kernel.GetCurrentProcess()), ALL, ctypes.byref(own)))
     sid, size = ctypes.create_string_buffer(68), wintypes.DWORD(68)
-    check(SECURITY.CreateWellKnownSid(ADMINISTRATORS, None, sid, ctypes.byref(size)))
+    check(security.CreateWellKnownSid(ADMINISTRATORS, None, sid, ctypes.byref(size)))
     group = Group(ctypes.addressof(sid), 0)
     check(
-        SECURITY.CreateRestrictedToken(own, 1, 1, ctypes.byref(group), 0, None, 0, None, ctypes.byref(lesser))
+        security.CreateRestrictedToken(own, 1, 1, ctypes.byref(group), 0, None, 0, None, ctypes.byref(lesser))
     )
     startup, process = Startup(size=ctypes.sizeof(Startup)), Process()
     line = ctypes.create_unicode_buffer(subprocess.list2cmdline(command))
     check(
-        SECURITY.CreateProcessAsUserW(
+        security.CreateProcessAsUserW(
             lesser, None, line, None, None, True, 0, None, None, ctypes.byref(startup), ctypes.byref(process)
         )
     )
-    KERNEL.WaitForSingleObject(process.handle, -1)
+    kernel.WaitForSingleObject(process.handle, -1)
     status = wintypes.DWORD()
-    KERNEL.GetExitCodeProcess(process.handle, ctypes.byref(status))
+    kernel.GetExitCodeProcess(process.handle, ctypes.byref(status))
     return status.value
 
 
