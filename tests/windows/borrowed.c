@@ -1,13 +1,16 @@
-/* Under a name of Windows, this machine's own program: NAME.exe has /usr/bin/NAME answer, on its own streams.
+/* Under a name of Windows, this machine's own program: NAME.exe has /usr/bin/NAME answer.
 
-   Wine starts such a program and gives nothing to wait by, so its exit status comes in a file. */
+   Wine starts such a program, and gives it no pipe of Windows' and its starter nothing to wait by: what it
+   prints and its exit status come in files. */
 
+#include <fcntl.h>
+#include <io.h>
 #include <stdio.h>
 #include <windows.h>
 
 typedef char *(CDECL *unix_name)(const WCHAR *);
 
-static WCHAR line[32768] = L"Z:\\bin\\sh -c \"status=$1; shift; \\\"$@\\\"; echo $? >$status\" sh";
+static WCHAR line[32768] = L"Z:\\bin\\sh -c \"own=$1; shift; \\\"$@\\\" >$own.1 2>$own.2; echo $? >$own\" sh";
 
 static void add(const WCHAR *word, unix_name spell)
 {
@@ -19,6 +22,23 @@ static void add(const WCHAR *word, unix_name spell)
     wcscat(line, L" \"");
     wcscat(line, word);
     wcscat(line, L"\"");
+}
+
+static void hand_on(const WCHAR *status, const WCHAR *ending, FILE *stream)
+{
+    WCHAR path[MAX_PATH];
+    char block[4096];
+    size_t size;
+    FILE *file;
+
+    wcscat(wcscpy(path, status), ending);
+    _setmode(_fileno(stream), _O_BINARY);
+    if (!(file = _wfopen(path, L"rb")))
+        return;
+    while ((size = fread(block, 1, sizeof block, file)))
+        fwrite(block, 1, size, stream);
+    fclose(file);
+    DeleteFileW(path);
 }
 
 int wmain(int argc, WCHAR **argv)
@@ -49,6 +69,8 @@ int wmain(int argc, WCHAR **argv)
         }
         Sleep(10);
     }
+    hand_on(status, L".1", stdout);
+    hand_on(status, L".2", stderr);
     DeleteFileW(status);
     return code;
 }
