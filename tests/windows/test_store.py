@@ -328,10 +328,10 @@ def small_disk(folder: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip("this machine does not let a disk be mounted")
     yield place
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["umount", "--lazy", place], check=True)  # Wine still has its folder open
 
 
-def test_a_full_disk_is_said_and_costs_no_acknowledged_answer(start: StartWriter, small_disk: Path) -> None:
+def test_a_full_disk_is_said_and_costs_no_acknowledged_answer(small_disk: Path, start: StartWriter) -> None:
     ours = start(0, "each", store=small_disk / "store")
     ours.hear()
     assert ours.answer() == {"saved": 0}
@@ -339,10 +339,9 @@ def test_a_full_disk_is_said_and_costs_no_acknowledged_answer(start: StartWriter
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
-    refused = [ours.answer() for _ in range(100)][-1]
-    assert refused["code"] == "store-full", refused
+    refused = next(line for line in (ours.answer() for _ in range(200)) if "code" in line)
+    assert "the disk is full" in refused["message"]
     filler.unlink()
-    ours.answer()
     ours.end()
     again = start(500, "each", store=small_disk / "store")
     assert again.hear()["read_only"] == ""
