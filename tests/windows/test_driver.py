@@ -182,7 +182,7 @@ def test_without_an_administrators_rights_the_command_for_one_is_said_and_nothin
     (command,) = ran.error["commands"]
     assert command.endswith('\\packages\\windows\\setup.exe" /S')
     assert "Run as administrator" in ran.error["hint"]
-    assert not (windows.drive / "Program Files/Mau Thu").exists()
+    assert not (windows.drive / "Program Files/Mau Thu/mauthu.dll").exists()
 
 
 @pytest.mark.usefixtures("clean")
