@@ -107,7 +107,8 @@ def _fresh_token_store(home: Home) -> None:
     (folder / "tokens").mkdir(parents=True, exist_ok=True, mode=0o700)
     configuration = folder / "softhsm2.conf"
     configuration.write_text(
-        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
+        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n",
+        "utf-8",
     )
     os.environ["SOFTHSM2_CONF"] = str(configuration)
 

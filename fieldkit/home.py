@@ -137,7 +137,7 @@ def _became_root() -> list[int]:
     """The accounts that root was before: as sudo and pkexec say, and as the kernel remembers the login."""
     written = [os.environ.get(name, "") for name in ("SUDO_UID", "PKEXEC_UID")]
     with contextlib.suppress(OSError):
-        written.append(Path("/proc/self/loginuid").read_text())
+        written.append(Path("/proc/self/loginuid").read_text("ascii"))
     uids = [int(text) for text in map(str.strip, written) if text.isascii() and text.isdigit()]
     return [uid for uid in dict.fromkeys(uids) if 0 < uid < NOBODY_LOGGED_IN]
 

@@ -33,7 +33,7 @@ def _below(kind: type[FieldkitError]) -> Iterator[type[FieldkitError]]:
         yield from _below(below)
 
 
-def _commands() -> set[str]:
+def commands() -> set[str]:
     whole = root()
     context = click.Context(whole)
     names = set()
@@ -57,7 +57,7 @@ def test_every_error_code_is_documented_and_no_other() -> None:
 
 
 def test_every_command_is_documented_and_no_other() -> None:
-    assert _listed("Commands") == _commands()
+    assert _listed("Commands") == commands()
 
 
 def test_readme_names_files_that_are_there() -> None:

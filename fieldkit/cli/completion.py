@@ -66,7 +66,7 @@ def answer() -> int:
     from fieldkit.cli.frame import run
 
     _speak_powershell()
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
         return run([])
 
 

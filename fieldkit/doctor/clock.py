@@ -69,7 +69,7 @@ def _shown(moment: datetime) -> str:
 
 def hardware(subject: Subject) -> Iterable[Finding]:
     try:
-        hardware_time = datetime.fromtimestamp(int(RTC.read_text()), UTC)
+        hardware_time = datetime.fromtimestamp(int(RTC.read_text("ascii")), UTC)
     except (OSError, ValueError):
         return  # containers and many virtual machines have none: nothing to compare with
     if abs(datetime.now(UTC) - hardware_time) > ZONES:

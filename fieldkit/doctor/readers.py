@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fieldkit.doctor import advice
 from fieldkit.doctor.probe import Probe, Subject
-from fieldkit.driver import pcsc, usb
+from fieldkit.driver import pcsc, services, usb
 from fieldkit.driver.ask import ask
 from fieldkit.finding import Finding
 from fieldkit.program import bring
@@ -19,6 +19,7 @@ from fieldkit.text import M, Message
 
 SOCKET = Path("/run/pcscd/pcscd.comm")
 MOUNTS = Path("/proc/self/mounts")
+SERVICE = "SCardSvr"  # as Windows names its reader service
 
 
 def service(subject: Subject) -> Iterable[Finding]:
@@ -51,6 +52,15 @@ def _trouble(answer: pcsc.Readers, remote: bool) -> tuple[Message, str, Message]
         case "no-service" if linux and daemon() and _is_socket(SOCKET) and not os.access(SOCKET, os.W_OK):
             message = M("The reader service runs, but this account may not reach it.")
             return message, str(SOCKET), M("Check the rights of {path}.", path=str(SOCKET))
+        case "no-service" | "failed" if sys.platform == "win32" and not services.installed(SERVICE):
+            message = M(
+                "This Windows has no service {service}: no reader can be used. Tokens in software work.",
+                service=SERVICE,
+            )
+            return message, answer.code, M("It is a part of Windows: have an administrator repair Windows.")
+        case "failed" if sys.platform == "win32" and not services.running(SERVICE):
+            message = M("The reader service is not running. Tokens in software work.")
+            return message, answer.code, advice.start_readers()
         case "no-service" if not linux or daemon():
             message = M("The reader service is not running. Tokens in software work.")
             return message, answer.code, advice.start_readers()

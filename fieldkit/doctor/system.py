@@ -79,12 +79,10 @@ def python(subject: Subject) -> Iterable[Finding]:
 def rights_to_install(subject: Subject) -> Iterable[Finding]:
     prefix = rights.prefix(subject.environment)
     if prefix is None:
-        yield Finding(
-            "rights",
-            "warning",
-            M("This account may not install drivers."),
-            hint=M("Run `sudo -v` first, or have an administrator run what `fieldkit driver plan` shows."),
-        )
+        hint = M("Run `sudo -v` first, or have an administrator run what `fieldkit driver plan` shows.")
+        if sys.platform == "win32":
+            hint = M("Start the terminal with “Run as administrator” before a driver is installed.")
+        yield Finding("rights", "warning", M("This account may not install drivers."), hint=hint)
     elif prefix:
         yield Finding("rights", "pass", M("Drivers can be installed, by {program}.", program=prefix[0]))
     else:

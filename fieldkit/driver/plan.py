@@ -11,7 +11,7 @@ from fieldkit.driver import apt, files, prove, rights, services
 from fieldkit.driver.detect import disturbing
 from fieldkit.driver.errors import NoDriver, PackageForeign, PackageUnknown
 from fieldkit.driver.installer import DriverInstaller
-from fieldkit.driver.methods import INSTALLERS, InstallMethod, chosen, places
+from fieldkit.driver.methods import INSTALLERS, InstallMethod, chosen, kinds, places
 from fieldkit.driver.steps import DebFile, DriverPlan, Package, PackageChanges, Step
 from fieldkit.profile.driver import Apt
 from fieldkit.profile.model import TokenProfile
@@ -33,6 +33,9 @@ def plan(
     """
     way = chosen(profile)
     if way is None:
+        by_hand = next(filter(_usable, places(profile)), None)
+        if by_hand is not None:
+            return DriverPlan(profile.id, profile.title, next(iter(kinds()), "apt"), (Package(by_hand),))
         raise NoDriver(
             M("The profile {profile} has no driver to install on this system.", profile=profile.id),
             unchanged=M("Nothing was installed."),
@@ -99,11 +102,15 @@ def _changed(made: DriverPlan, changes: PackageChanges) -> DriverPlan:
 
 def _module(way: InstallMethod) -> tuple[tuple[Package, ...], tuple[str, ...]]:
     """The module of a maker's file, as what is here already, or as what is missing."""
-    finding = prove.examine(way.source.module)
-    here = finding is not None and finding.severity == "pass"
-    if here and way.file is not None and INSTALLERS[way.kind].registered(way.file):
-        return (Package(way.source.module),), ()
-    return (), (way.source.module,)
+    module = way.source.module
+    if _usable(module) and way.file is not None and INSTALLERS[way.kind].registered(way.file):
+        return (Package(module),), ()
+    return (), (module,)
+
+
+def _usable(module: str) -> bool:
+    finding = prove.examine(module)
+    return finding is not None and finding.severity == "pass"
 
 
 def _present(way: Apt) -> tuple[tuple[Package, ...], tuple[str, ...]]:

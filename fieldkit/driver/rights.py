@@ -33,7 +33,11 @@ def prefix(environment: Mapping[str, str] | None = None) -> Prefix | None:
 
 def missing(commands: Sequence[str]) -> NoRights:
     """The error that hands `commands` to an administrator."""
-    if os.name != "nt" and shutil.which("sudo"):
+    if os.name == "nt":
+        hint = M(
+            "Start the terminal with “Run as administrator”; or have an administrator run the commands shown."
+        )
+    elif shutil.which("sudo"):
         hint = M("Run `sudo -v`, then this again; or have an administrator run the commands shown.")
     else:
         hint = M("Have an administrator run the commands shown, then run this again.")
@@ -47,7 +51,12 @@ def missing(commands: Sequence[str]) -> NoRights:
 
 
 def _windows_administrator() -> bool:
+    """The administrators' group is in force for this process, not only a group of the account's."""
     import ctypes
 
-    shell = getattr(ctypes, "windll").shell32  # noqa: B009 (there on Windows only)
-    return bool(shell.IsUserAnAdmin())
+    security = getattr(ctypes, "windll").advapi32  # noqa: B009 (there on Windows only)
+    group, size = ctypes.create_string_buffer(68), ctypes.c_ulong(68)
+    security.CreateWellKnownSid(26, None, group, ctypes.byref(size))  # WinBuiltinAdministratorsSid
+    member = ctypes.c_int()
+    security.CheckTokenMembership(None, group, ctypes.byref(member))
+    return bool(member.value)

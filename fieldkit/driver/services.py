@@ -22,6 +22,11 @@ def asleep(units: Sequence[str]) -> tuple[str, ...]:
     return tuple(unit for unit in units if not running(unit))
 
 
+def installed(service: str) -> bool:
+    """Windows has this service, running or not."""
+    return ask((system32("sc.exe"), "query", service)).status == 0
+
+
 def running(unit: str) -> bool:
     """`unit` is running; False where nothing here can tell."""
     if sys.platform == "win32":

@@ -130,10 +130,15 @@ class WindowsInstaller(DriverInstaller):
     """What .msi and .exe have in common; an .exe may start msiexec, or answer with numbers of its own."""
 
     removes_new = False
-    # https://learn.microsoft.com/windows/win32/msi/error-codes; the first three are the same from any program
+    # https://learn.microsoft.com/windows/win32/msi/error-codes; the first four are the same from any program
     complaints: Mapping[str, Cause] = {
         r" 112$": SPACE,
         r" 740$": _RIGHTS,
+        r" 1223$": Cause(
+            NoRights,
+            M("Windows asked whether this may change the machine, and the answer was no."),
+            M("Run this again and agree in Windows' own window, or have an administrator run it."),
+        ),
         r" 1618$": BUSY,
         r"^msiexec (?:5|1625|1925)$": _RIGHTS,
         r"^msiexec 1602$": Cause(

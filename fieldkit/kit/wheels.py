@@ -208,7 +208,12 @@ def _pip(
 def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
     """Run a program, its output also to `log`; its lines, and at last "[exit N]". It ends when this does."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    surroundings = os.environ | {"LANGUAGE": "", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    surroundings = os.environ | {
+        "LANGUAGE": "",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+    }
     with log.open("a", encoding="utf-8") as kept:
         kept.write(f"$ {' '.join(argv)}\n")
         child = subprocess.Popen(
@@ -217,7 +222,7 @@ def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=surroundings,
-            text=True,
+            encoding="utf-8",
             errors="replace",
         )
         try:

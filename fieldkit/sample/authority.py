@@ -125,7 +125,9 @@ class SampleAuthority(msgspec.Struct, frozen=True):
 
     def recipients(self) -> tuple[str, ...]:
         """The age public keys of head office and escrow."""
-        return tuple((self.folder / f"{recipient}.age").read_text().strip() for recipient in RECIPIENTS)
+        return tuple(
+            (self.folder / f"{recipient}.age").read_text("ascii").strip() for recipient in RECIPIENTS
+        )
 
     def identity_path(self, who: str = "head-office") -> Path:
         """The file with the age identity of "head-office" or "escrow"."""

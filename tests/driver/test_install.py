@@ -15,7 +15,7 @@ from fieldkit.driver import apt, errors, install, rights, services
 from fieldkit.driver.plan import plan
 from fieldkit.driver.steps import DriverPlan
 from fieldkit.profile.driver import Apt, Conflict, Driver
-from fieldkit.profile.model import Modules, PinPolicy, TokenProfile
+from fieldkit.profile.model import Module, Modules, PinPolicy, TokenProfile
 from fieldkit.text import M, Words
 
 pytestmark = pytest.mark.skipif(not apt.available(), reason="needs apt")
@@ -106,6 +106,14 @@ def test_a_profile_without_a_driver_for_this_system_says_so() -> None:
     empty = TokenProfile("none", Words("", ""), "hypothesis", Modules(), Driver(), PinPolicy())
     with pytest.raises(errors.NoDriver):
         plan(empty)
+
+
+def test_a_driver_that_was_installed_by_hand_is_there_though_the_profile_installs_none() -> None:
+    libc = os.path.realpath(next(Path("/lib").glob("*-linux-gnu/libc.so.6")))
+    modules = Modules(linux=(Module(libc, "hypothesis"),))
+    made = plan(TokenProfile("by-hand", Words("", ""), "hypothesis", modules, Driver(), PinPolicy()))
+    assert made.done
+    assert [package.name for package in made.present] == [libc]
 
 
 def test_an_administrator_needs_nobody(root_and_apt: None) -> None:

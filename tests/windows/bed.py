@@ -36,7 +36,8 @@ PYTHON_SHA256 = "b6d6b1071cbed92691e7c37f25f3dcc814cdee2a99b154dcdd1d78c3da7ec86
 
 def lacking() -> str:
     """What is needed here and is not there; "" if nothing."""
-    wanted = [str(WINE), str(SERVER), COMPILER, softhsm.COMPILER, "gendef"]
+    wanted = [str(WINE), str(SERVER), COMPILER, softhsm.COMPILER, "gendef", "wixl", "makensis"]
+    wanted += ["pdfsig", "openssl", "mutool", "qpdf"]
     missing = [name for name in wanted if not shutil.which(name)]
     headers = {"libssl-dev": "/usr/include/openssl/evp.h", "locales": "/usr/share/i18n/locales/vi_VN"}
     missing += [package for package, path in headers.items() if not Path(path).exists()]
@@ -138,8 +139,8 @@ def machine() -> Windows:
         if not place.exists():
             _tidy("machine-*")
             _make(place)
-    windows = Windows(place)
-    windows.boot()
+        windows = Windows(place)
+        windows.boot()
     return windows
 
 

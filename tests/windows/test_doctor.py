@@ -47,10 +47,10 @@ def test_programs_that_are_not_there_are_to_be_put_where_path_names_them(look: L
         assert finding["hint"] == f"Put {program} for Windows, whole, into a folder that PATH names."
 
 
-def test_a_reader_service_that_does_not_run_is_said_with_its_name_on_windows(look: Look) -> None:
+def test_a_reader_service_that_is_not_there_is_said_with_its_name_on_windows(look: Look) -> None:
     finding = look.findings["reader-service"]
     assert finding["severity"] == "warning"
-    assert "SCardSvr" in finding["hint"]
+    assert "SCardSvr" in finding["message"]
 
 
 def test_its_report_tells_every_finding(look: Look) -> None:

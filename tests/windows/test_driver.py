@@ -11,8 +11,9 @@ import pytest
 
 from fieldkit.kit.manifest import DriverFiles
 from tests.kit.conftest import Office
+from tests.windows import unelevated
 from tests.windows.bed import Windows
-from tests.windows.conftest import OnWindows
+from tests.windows.conftest import Caller
 
 PRODUCT = "{6B1F7A52-7C0E-4B5E-9E0B-5A1D3C2F4E61}"
 PROVIDER = "Mau Thu CSP"
@@ -153,26 +154,43 @@ def clean(windows: Windows) -> None:
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize("kind", ["msi", "exe"])
 def test_a_makers_installer_is_run_with_consent_seen_in_the_registry_and_removed(
-    windows: Windows, fieldkit: OnWindows, driver_files: Path, kit_of: KitOf, kind: str
+    windows: Windows, call: Caller, driver_files: Path, kit_of: KitOf, kind: str
 ) -> None:
     installer = msi(driver_files) if kind == "msi" else exe(driver_files, 0, works=True)
     kit = kit_of(installer, MSIEXEC if kind == "msi" else UNINSTALL)
-    install = ("driver", "install", "mau-thu", "--kit", kit, "--json")
-    assert fieldkit(*install).error["code"] == "not-consented"
-    plan = ("driver", "plan", "mau-thu", "--kit", kit, "--json")
-    assert fieldkit(*plan).result["already"] is False
-    done = fieldkit(*install, "--yes")
+    install = ("driver", "install", "mau-thu", "--kit", kit)
+    assert call(*install).error["code"] == "not-consented"
+    plan = ("driver", "plan", "mau-thu", "--kit", kit)
+    assert call(*plan).result["already"] is False
+    done = call(*install, "--yes")
     assert (done.result["installed"], done.result["module"]) == ("now", MODULE), done.err
-    assert fieldkit(*plan).result["already"] is True
+    assert call(*plan).result["already"] is True
     windows.run(*(MSIEXEC if kind == "msi" else UNINSTALL))
     assert not (windows.drive / "Program Files/Mau Thu/mauthu.dll").exists()
-    assert fieldkit(*plan).result["already"] is False
+    assert call(*plan).result["already"] is False
+
+
+@pytest.mark.usefixtures("clean")
+def test_without_an_administrators_rights_the_command_for_one_is_said_and_nothing_runs(
+    windows: Windows, program: Path, folder: Path, driver_files: Path, kit_of: KitOf
+) -> None:
+    kit = kit_of(exe(driver_files, 0, works=True), UNINSTALL)
+    install = ("driver", "install", "mau-thu", "--kit", kit, "--yes", "--json")
+    home = windows.spelt(folder / "home")
+    ran = windows.python("-I", Path(unelevated.__file__), program, *install, FIELDKIT_HOME=home)
+    assert (ran.status, ran.error["code"]) == (4, "no-rights")
+    (command,) = ran.error["commands"]
+    assert command.endswith('\\packages\\windows\\setup.exe" /S')
+    assert "Run as administrator" in ran.error["hint"]
+    assert not (windows.drive / "Program Files/Mau Thu/mauthu.dll").exists()
 
 
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
+        (740, "no-rights", "Run as administrator"),
+        (1223, "no-rights", "the answer was no"),
         (1603, "install-failed", "status 1603"),
         (1618, "installer-busy", "Another program is installing packages"),
         (1641, "module-unproved", "only after a restart"),
@@ -180,9 +198,9 @@ def test_a_makers_installer_is_run_with_consent_seen_in_the_registry_and_removed
     ],
 )
 def test_an_installers_exit_status_is_told_in_words(
-    fieldkit: OnWindows, driver_files: Path, kit_of: KitOf, status: int, code: str, words: str
+    call: Caller, driver_files: Path, kit_of: KitOf, status: int, code: str, words: str
 ) -> None:
     kit = kit_of(exe(driver_files, status, works=False), UNINSTALL)
-    error = fieldkit("driver", "install", "mau-thu", "--kit", kit, "--yes", "--json").error
+    error = call("driver", "install", "mau-thu", "--kit", kit, "--yes").error
     assert error["code"] == code
     assert words in f"{error['message']} {error['unchanged']} {error['hint']}"

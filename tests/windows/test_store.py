@@ -317,3 +317,34 @@ def test_a_drive_that_goes_away_in_mid_work_costs_no_acknowledged_answer(
         assert fieldkit("store", "verify", "--json", "--home", "F:\\home").result["verdict"] == "pass"
     finally:
         drive.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A folder on C: that is a disk of two megabytes."""
+    place = folder / "Ổ nhỏ"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", place], capture_output=True)
+    if done.returncode:
+        pytest.skip("this machine does not let a disk be mounted")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)  # Wine still has its folder open
+
+
+def test_a_full_disk_is_said_and_costs_no_acknowledged_answer(small_disk: Path, start: StartWriter) -> None:
+    ours = start(0, "each", store=small_disk / "store")
+    ours.hear()
+    assert ours.answer() == {"saved": 0}
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    refused = next(line for line in (ours.answer() for _ in range(200)) if "code" in line)
+    assert "the disk is full" in refused["message"]
+    filler.unlink()
+    ours.end()
+    again = start(500, "each", store=small_disk / "store")
+    assert again.hear()["read_only"] == ""
+    assert again.held.keys() >= ours.saved
+    assert again.answer() == {"saved": 500}
+    again.end()

@@ -32,7 +32,7 @@ class Openssl(Judge):
         data = document.read_bytes(case.path)
         with tempfile.TemporaryDirectory(prefix="fieldkit-cms-") as name:
             anchors = Path(name) / "anchors.pem"
-            anchors.write_text(_pem(case.trust))
+            anchors.write_text(_pem(case.trust), "ascii")
             return [
                 finding
                 for number, signature in enumerate(signatures, 1)
