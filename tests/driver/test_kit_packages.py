@@ -74,6 +74,10 @@ def test_a_package_that_lies_elsewhere_is_none_that_was_brought(home: Home, fold
         "a/",
         "\\\\s\\x",
         "a\0b",
+        "con",
+        "x/AUX.pdf",
+        "nul .txt",
+        "x./y",
     ],
 )
 def test_below_a_folder_there_is_no_way_out_of_it(tmp_path: Path, name: str) -> None:
