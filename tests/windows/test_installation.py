@@ -131,12 +131,7 @@ def test_a_home_and_a_target_may_be_written_as_long_paths(
 @pytest.mark.parametrize("name", ["CON", "aux.pdf", "nul.txt"])
 def test_a_record_goes_to_no_device(windows: Windows, fieldkit: OnWindows, folder: Path, name: str) -> None:
     visit = fieldkit(*BEGIN).result["visit"]
-    ran = fieldkit(
-        "record", "export", visit, "--format", "json", "--out", windows_path(folder, name), "--json"
-    )
+    out = windows.spelt(folder / name)
+    ran = fieldkit("record", "export", visit, "--format", "json", "--out", out, "--json")
     assert ran.status != 0, ran.out
     assert ran.error["hint"]
-
-
-def windows_path(folder: Path, name: str) -> str:
-    return f"C:\\tests\\{folder.name}\\{name}"
