@@ -53,12 +53,11 @@ def test_the_start_menu_has_fieldkit_once_that_was_agreed_to_and_loses_it_with_t
     assert (asked.status, shortcut.exists()) == (3, False)
     assert f"Start menu: {laptop.windows.spelt(shortcut)}" in asked.out
     assert laptop.install(one, "--yes").status == 0
-    # Started as a click does: in a console, with the home that was named.
-    started = laptop.windows.run("cmd.exe", "/c", "start", "/wait", "/b", laptop.windows.spelt(shortcut))
-    assert started.status == 0, started.err
+    program, home = (laptop.windows.spelt(laptop.folder / name) for name in ("Chương trình", "home"))
+    command = rf'/d /s /c ""{program}\Scripts\fieldkit.exe" --home "{home}" || pause"'
     entry = shortcut.read_bytes()
-    for part in (laptop.target / "Scripts/fieldkit.exe", laptop.folder / "home"):
-        assert f'"{laptop.windows.spelt(part)}"'.encode("utf-16-le") in entry
+    assert command.encode("utf-16-le") in entry
+    assert r"\cmd.exe".encode("utf-16-le") in entry or rb"\cmd.exe" in entry
     removed = laptop.install(one, "--remove", "--yes")
     assert removed.status == 0, removed.err
     assert laptop.windows.spelt(shortcut) in removed.out
