@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import settings
+from fieldkit.access import make_private_folder
 from fieldkit.errors import Refused
 from fieldkit.finding import Finding
 from fieldkit.home import Home
@@ -70,7 +71,7 @@ def lay_out(home: Home) -> SampleSetup:
             unchanged=M("Nothing there was changed."),
             hint=M("Name a new folder for the sample visit with --home."),
         )
-    home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(home.path)
     (home.path / MARK).touch()
     folder = home.path / "sample-authority"
     made = authority.load(folder) if folder.is_dir() else authority.create(folder)
@@ -104,7 +105,7 @@ def _own(home: Home) -> bool:
 def _fresh_token_store(home: Home) -> None:
     """Point SoftHSM2 of this process and its agents at a token store inside `home`."""
     folder = home.path / "softhsm2"
-    (folder / "tokens").mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder / "tokens")
     configuration = folder / "softhsm2.conf"
     configuration.write_text(
         f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from fieldkit.errors import Missing
 from fieldkit.text import M
 
 PACKAGE = Path(__file__).parent
+# Of these names Windows opens a device, whatever the folder and the ending; dots at an end it drops.
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\s*(\..*)?", re.IGNORECASE)
 NOBODY_LOGGED_IN = 0xFFFFFFFF  # what the kernel says of a process that no login began
 
 
@@ -142,10 +145,9 @@ def _became_root() -> list[int]:
     return [uid for uid in dict.fromkeys(uids) if 0 < uid < NOBODY_LOGGED_IN]
 
 
-def private(folder: Path) -> None:
-    """Make `folder`, and what is missing above it, for this account alone."""
-    for path in (*reversed([above for above in folder.parents if not above.is_dir()]), folder):
-        path.mkdir(mode=0o700, exist_ok=True)
+def plain_name(name: str) -> str:
+    """`name` as every system can keep it for a file that is called by more than that."""
+    return re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name).rstrip(". ")
 
 
 def below(folder: Path, name: str) -> Path:
@@ -157,6 +159,7 @@ def below(folder: Path, name: str) -> Path:
     path = folder / name
     if (
         not set(parts).isdisjoint(("", ".", ".."))
+        or any(part.endswith((".", " ")) or DEVICE.fullmatch(part) for part in parts)
         or ":" in name
         or "\0" in name
         or not path.resolve().is_relative_to(folder.resolve())

@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from fieldkit import i18n
+from fieldkit.access import make_private_folder
 from fieldkit.errors import Misused
-from fieldkit.home import Home, private
+from fieldkit.home import Home
 from fieldkit.operator import Question
 from fieldkit.text import M, nfc
 
@@ -68,7 +69,7 @@ def load_or_default(home: Home) -> Settings:
 
 def save(home: Home, settings: Settings) -> None:
     """Keep `settings` in `home`, whole or not at all."""
-    private(home.path)
+    make_private_folder(home.path)
     descriptor, name = tempfile.mkstemp(dir=home.path, prefix="settings-")
     try:
         with os.fdopen(descriptor, "wb") as file:

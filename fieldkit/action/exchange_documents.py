@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from fieldkit import errors
+from fieldkit.access import make_private_folder
 from fieldkit.action.trust_material import TrustMaterial
 from fieldkit.finding import Finding, Overall
 from fieldkit.operator import Operator, Plan, Progress
@@ -163,7 +164,7 @@ async def rehearse_exchange(
         raise errors.NotConsented(M("Nothing was packed: not agreed to."))
 
     def work(signer: RawSigner | None) -> ExchangeRehearsal:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         began = time.monotonic()
         rehearsal = rehearse(
             sources,

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from fieldkit import errors
+from fieldkit.access import make_private_folder
 from fieldkit.driver import detect, install, pcsc, prove
 from fieldkit.driver.errors import ModuleUnproved
 from fieldkit.driver.methods import places
@@ -23,7 +24,7 @@ from fieldkit.driver.plan import plan
 from fieldkit.driver.rights import missing
 from fieldkit.driver.steps import DriverPlan
 from fieldkit.finding import Finding, Outcome, Severity
-from fieldkit.home import Home, private
+from fieldkit.home import Home
 from fieldkit.operator import Operator, Progress
 from fieldkit.profile.model import TokenProfile
 from fieldkit.text import M, Message
@@ -75,7 +76,7 @@ async def install_driver(
         raise errors.NotConsented(
             M("The driver was not installed: not agreed to."), unchanged=M("Nothing was installed.")
         )
-    private(home.path)
+    make_private_folder(home.path)
     done = await _uninterrupted(
         lambda stop: install.install(wanted, home.logs, tell=operator.progress, stop=stop), operator
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldkit.access import make_private_folder
 from fieldkit.action.token_access import TokenAccess, finish
 from fieldkit.certificate import name, request
 from fieldkit.operator import Plan
@@ -57,7 +58,7 @@ async def request_certificate(
         keeps=M("What is on the token stays. If it fails, the new key is removed."),
     )
     await tokens.consent(plan, M("No request was made: not agreed to."))
-    out.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(out.parent)
     with tokens.intents() as intents:
 
         def make(session: Session) -> request.CertificateRequest:

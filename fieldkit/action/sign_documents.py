@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -163,7 +164,7 @@ def jobs_for(sources: Sequence[Path], out: Path, *, several: bool) -> list[Signi
 
     if not several and not out.is_dir():
         return [SigningJob(sources[0], out)]
-    if len({source.name for source in sources}) < len(sources):
+    if len({os.path.normcase(source.name) for source in sources}) < len(sources):
         raise errors.Misused(
             M("Two of the files have the same name."),
             unchanged=NOT_SIGNED,

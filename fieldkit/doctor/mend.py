@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.access import OTHERS, PRIVATE_FOLDER, close_to_others, other_accounts
 from fieldkit.doctor import disk, readers
 from fieldkit.doctor.probe import Probe, Subject
 from fieldkit.driver import rights, run, services
@@ -65,14 +66,13 @@ def _failed(detail: str) -> Finding:
 def _close_home(subject: Subject) -> MendOffer | None:
     """Take the rights of other accounts off the home, where it is this account's own."""
     path = subject.home.path
-    if os.name == "nt" or not path.is_dir():
+    if not path.is_dir() or (hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid()):
         return None
-    status = path.stat()
-    if not stat.S_IMODE(status.st_mode) & 0o077 or status.st_uid != os.geteuid():
+    if not other_accounts(path) and (os.name == "nt" or not stat.S_IMODE(path.stat().st_mode) & OTHERS):
         return None
-    step = Step(M("Close fieldkit's folder to other accounts."), ("chmod", "700", str(path)))
+    step = disk.closing(path)
     plan = Plan(step.message, commands=(step.command,), keeps=M("What is in the folder stays as it is."))
-    return MendOffer(_probe(disk.PROBES, "home"), plan, work=lambda: path.chmod(0o700))
+    return MendOffer(_probe(disk.PROBES, "home"), plan, work=lambda: close_to_others(path, PRIVATE_FOLDER))
 
 
 def _start_readers() -> MendOffer | None:

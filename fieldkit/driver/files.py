@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
+from fieldkit.access import make_private_folder
 from fieldkit.driver.errors import (
     FileUnverified,
     HashWrong,
@@ -22,7 +23,6 @@ from fieldkit.driver.errors import (
 )
 from fieldkit.driver.steps import CopiedFile, Tell
 from fieldkit.errors import NO_SPACE, Cancelled, FieldkitError
-from fieldkit.home import private
 from fieldkit.operator import Progress
 from fieldkit.profile.driver import PackageFile
 from fieldkit.text import M
@@ -104,7 +104,7 @@ def _bring(copy: CopiedFile, done: int, total: int, tell: Tell | None, stop: Eve
     digest = hashlib.sha256()
     growing = part(copy)
     try:
-        private(copy.target.parent)
+        make_private_folder(copy.target.parent)
         with copy.source.open("rb") as source, growing.open("wb") as target:
             while block := source.read(CHUNK):
                 if stop is not None and stop.is_set():

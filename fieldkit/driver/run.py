@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 
 from fieldkit import program
-from fieldkit.home import private
+from fieldkit.access import make_private_folder
 
 POLL = 0.05
 UNSTARTED = 127
@@ -37,7 +37,7 @@ def run(
     while `may_stop` says that this is safe; else it runs to its end. A command that cannot be started at all
     ends with the system's number for it on Windows (740: it needs an administrator), elsewhere with 127.
     """
-    private(log.parent)
+    make_private_folder(log.parent)
     with log.open("ab") as out:
         out.write(f"\n[{datetime.now().astimezone().isoformat(timespec='seconds')}] ".encode())
         out.write(f"$ {shlex.join(argv)}\n".encode())

@@ -14,13 +14,10 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from fieldkit.home import private
+from fieldkit.access import PRIVATE_FILE, close_to_others, make_private_folder
 
 R = TypeVar("R")
 
-PRIVATE_FOLDER = 0o700
-PRIVATE_FILE = 0o600
-OTHERS = 0o077
 SCANNED = (0.01, 0.05, 0.2, 0.5, 1.0)
 """Seconds to wait, one after the other, for a file that a virus scanner on Windows holds."""
 NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP)
@@ -81,7 +78,7 @@ class FileSystem(Protocol):
         """Make the names in a folder durable."""
 
     def protect(self, path: Path, mode: int) -> None:
-        """Set permission bits."""
+        """Leave the rights of this mode; on Windows no other account any."""
 
     def lock(self, descriptor: int) -> bool:
         """Take a file for this process until it is closed; False if another holds it.
@@ -102,7 +99,7 @@ class Disk:
         missing = [parent for parent in (path, *path.parents) if not parent.is_dir()]
         if not missing:
             return
-        _whole(lambda: private(path))
+        _whole(lambda: make_private_folder(path))
         for parent in reversed(missing):
             with contextlib.suppress(PermissionError):  # a folder that may be entered and not listed
                 self.sync_folder(parent.parent)
@@ -193,7 +190,7 @@ class Disk:
             self.close(descriptor)
 
     def protect(self, path: Path, mode: int) -> None:
-        path.chmod(mode)
+        close_to_others(path, mode)
 
     def lock(self, descriptor: int) -> bool:
         try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import msgspec
 
+from fieldkit.access import OTHERS, other_accounts
 from fieldkit.journal import checkpoint, device, signed_head
 from fieldkit.journal.attachments import FOLDER, Attachments
-from fieldkit.journal.files import OTHERS, FileSystem
+from fieldkit.journal.files import FileSystem
 from fieldkit.journal.log import is_segment
 
 LOCK = "lock"
@@ -26,11 +28,15 @@ OWN = frozenset({LOCK, RESERVE, FOLDER, checkpoint.NAME, device.KEY, signed_head
 
 
 class ExposedFile(msgspec.Struct, frozen=True):
-    """A file or folder that others can use. owner: the user it belongs to, if that is another; else -1."""
+    """A file or folder that others can use. owner: the user it belongs to, if that is another; else -1.
+
+    accounts: who they are, where the system says.
+    """
 
     path: Path
     mode: int
     owner: int = -1
+    accounts: tuple[str, ...] = ()
 
 
 def foreign(folder: Path, files: FileSystem) -> list[Path]:
@@ -52,8 +58,9 @@ def leftovers(folder: Path, files: FileSystem) -> list[Path]:
 
 def exposed(folder: Path, files: FileSystem) -> list[ExposedFile]:
     """The folder and what in it holds the key or the answers, where others own it or can read it."""
-    if not hasattr(os, "geteuid"):
-        return []
+    if sys.platform == "win32":  # what is in it inherits its list
+        accounts = other_accounts(folder)
+        return [ExposedFile(folder, files.status(folder).mode, accounts=accounts)] if accounts else []
     names = [name for name in files.names(folder) if _ours(name)]
     exposeds = []
     for path in (folder, *(folder / name for name in names)):

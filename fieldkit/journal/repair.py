@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.access import PRIVATE_FILE, PRIVATE_FOLDER
 from fieldkit.journal import attachments, folder_check
 from fieldkit.journal.errors import StoreUnavailable
-from fieldkit.journal.files import PRIVATE_FILE, PRIVATE_FOLDER
 from fieldkit.journal.scan import LostEntries
 from fieldkit.journal.store import Store
 from fieldkit.text import M, Message

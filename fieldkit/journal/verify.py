@@ -230,7 +230,8 @@ def around(folder: Path, files: FileSystem) -> Iterator[Finding]:
             yield Finding("owner", "fail", message, f"uid {exposed.owner}", required=False)
         else:
             message = M("{path} can be read or changed by other users.", path=str(exposed.path))
-            yield Finding("permissions", "fail", message, f"{exposed.mode:04o}", required=False)
+            detail = ", ".join(exposed.accounts) or f"{exposed.mode:04o}"
+            yield Finding("permissions", "fail", message, detail, required=False)
     for path in folder_check.foreign(folder, files):
         yield Finding(
             "foreign",

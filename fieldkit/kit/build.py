@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import __version__
+from fieldkit.access import make_private_folder
 from fieldkit.finding import Finding
 from fieldkit.home import PACKAGE, Home
 from fieldkit.journal.store import Store
@@ -178,7 +179,7 @@ def build(prepared: KitPlan, profiles: Profiles, home: Home, store: Store, tell:
     :raises StickFull, StickGone: the stick is full or went away; there is then no manifest on it.
     """
     cache = home.path / CACHE
-    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(cache)
     log = home.logs / "kit-build.log"
     tell(Progress(M("Making fieldkit's own wheel"), 0, 0))
     wheel = own_wheel.make(cache / "own")

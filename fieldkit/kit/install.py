@@ -12,10 +12,16 @@ if __name__ == "__main__":
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path[:] = [place for place in sys.path[1:] if place not in ("", sys.path[0])]
     if tuple(sys.version_info) < (3, 11):
-        sys.exit("Python 3.11 or newer is needed.")
+        sys.exit(
+            f"Cần Python 3.11 trở lên, đây là Python {sys.version.split()[0]}. Chưa cài gì cả. "
+            "(Windows: py -0 cho biết các Python đã cài)\n"
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}. Nothing was installed. "
+            "(Windows: py -0 lists those installed)"
+        )
 
 import argparse
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -30,7 +36,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, NamedTuple, TypedDict
+from typing import Any, BinaryIO, NamedTuple, TypedDict
+from uuid import UUID
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -370,9 +377,11 @@ def _times(count: int, point: tuple[int, int, int, int]) -> tuple[int, int, int,
 # --- Installing ---
 
 DONE, NO, WRONG_USE, REFUSED, LACKING, FAULT = range(6)
+NARROW = "-32bit"
 MARK = "fieldkit-kit.json"  # in what this installer made, and in nothing else
 VERSIONS = "versions"  # each an environment that stays where it was made; the program starts one of them
 WHEELS = ".wheels"
+ENTRY = "fieldkit.lnk"  # in the Start menu
 PYTHON = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
 PROGRAM = ("Scripts", "fieldkit.exe") if os.name == "nt" else ("bin", "fieldkit")
 # All that an installation, of whichever release, has at its top; a folder with anything more is left alone.
@@ -456,6 +465,52 @@ VIETNAMESE = {
         "Đã cài fieldkit, nhưng chưa đưa được hồ sơ của bộ cài vào; hãy chạy lại: {command}"
     ),
     "Installed. Start it with: {program}": "Đã cài xong. Khởi động bằng: {program}",
+    "This Python is a 32-bit one, and fieldkit needs one of 64 bits. Nothing was installed.": (
+        "Python này là bản 32 bit, fieldkit cần bản 64 bit. Chưa cài gì cả."
+    ),
+    "{target} cannot be written to by this account: {detail}. Name another folder with --target. "
+    "Nothing was installed.": (
+        "Tài khoản này không ghi được vào {target}: {detail}. Hãy chọn thư mục khác bằng "
+        "--target. Chưa cài gì cả."
+    ),
+    "{path} was there a moment ago and is gone: a virus scanner may have taken it away. Look into its "
+    "quarantine, then repeat. What was made was removed again.": (
+        "{path} vừa mới có nay không còn: có thể phần mềm diệt vi-rút đã lấy đi. Hãy xem mục cách ly "
+        "của phần mềm đó rồi chạy lại. Những gì đã tạo đã được gỡ bỏ."
+    ),
+    "{path} was installed and is gone again: a virus scanner may have taken it away. Look into its "
+    "quarantine, then repeat.": (
+        "{path} đã được cài nhưng nay không còn: có thể phần mềm diệt vi-rút đã lấy đi. Hãy xem mục cách ly "
+        "của phần mềm đó rồi chạy lại."
+    ),
+    "put fieldkit into this account's Start menu: {place}": (
+        "đưa fieldkit vào menu Start của tài khoản này: {place}"
+    ),
+    "have the fieldkit in this account's Start menu start this one: {place}": (
+        "để mục fieldkit trong menu Start của tài khoản này khởi động bản này: {place}"
+    ),
+    "The entry in the Start menu could not be made: {detail}": (
+        "Không tạo được mục trong menu Start: {detail}"
+    ),
+    "There is no fieldkit in {target}. Nothing was removed.": (
+        "Không có fieldkit trong {target}. Chưa gỡ bỏ gì cả."
+    ),
+    "remove {place}": "gỡ bỏ {place}",
+    "To be done:": "Sẽ thực hiện:",
+    "What fieldkit keeps in its own folder stays: {home}": (
+        "Những gì fieldkit lưu trong thư mục dữ liệu vẫn giữ nguyên: {home}"
+    ),
+    "Nothing was removed: not agreed to.": "Chưa gỡ bỏ gì cả: chưa được đồng ý.",
+    "Nothing was removed: nobody is here to agree. Add --yes.": (
+        "Chưa gỡ bỏ gì cả: không có ai để đồng ý. Hãy thêm --yes."
+    ),
+    "fieldkit is running, so it cannot be removed. Close it, then repeat. Nothing was changed.": (
+        "fieldkit đang chạy nên chưa gỡ bỏ được. Hãy đóng fieldkit rồi chạy lại. Chưa thay đổi gì."
+    ),
+    "Not all of it could be removed; this is left: {place}. Repeat it.": (
+        "Chưa gỡ bỏ được hết, còn lại: {place}. Hãy chạy lại."
+    ),
+    "Removed.": "Đã gỡ bỏ.",
     "A token's driver from this kit: {command}": "Trình điều khiển token trong bộ cài này: {command}",
 }
 
@@ -481,6 +536,8 @@ class Installer:
         self.options = options
         self.target = Path(options.target).expanduser().absolute()
         self.version: Path | None = None
+        menu = None if options.no_start_menu else start_menu()
+        self.entry = menu / ENTRY if menu else None
         language = options.lang or os.environ.get("FIELDKIT_LANG") or "vi"
         self.language = language.lower()[:2] if language.lower()[:2] in TRANSLATIONS else "vi"
 
@@ -493,6 +550,8 @@ class Installer:
         sys.stdout.flush()
 
     def run(self) -> int:
+        if self.options.remove:
+            return self.take_away()
         whole = self.check()
         if self.options.check:
             return DONE
@@ -500,6 +559,7 @@ class Installer:
         self.agree(len(wheels))
         sizes = {file["path"]: (file["size"], file["sha256"]) for file in whole["files"]}
         self.install([(path, *sizes[path]) for path in [whole["pip"], *wheels]], whole["version"])
+        self.enter()
         return self.take_papers(whole)
 
     def check(self) -> ManifestShape:
@@ -543,6 +603,11 @@ class Installer:
         for target in whole["targets"]:
             if (target["python"], target["platform"]) == (python, here):
                 return list(target["wheels"])
+        if here.endswith(NARROW):
+            sentence = (
+                "This Python is a 32-bit one, and fieldkit needs one of 64 bits. Nothing was installed."
+            )
+            raise Stop(LACKING, sentence)
         those = ", ".join("Python {python} {platform}".format(**target) for target in whole["targets"])
         sentence = "This kit is not for Python {python} on {platform}. It is for: {those}"
         raise Stop(LACKING, sentence, python=python, platform=here, those=those or "-")
@@ -564,6 +629,11 @@ class Installer:
             self.words("remove what an earlier installation left: {place}", place=place)
             for place in self.leftovers()
         ]
+        if self.entry is not None:
+            text = "put fieldkit into this account's Start menu: {place}"
+            if self.entry.exists() and not self.enters():
+                text = "have the fieldkit in this account's Start menu start this one: {place}"
+            steps.append(self.words(text, place=self.entry))
         steps.append(
             self.words(
                 "take the kit's profiles, checklists, plan and dossiers into {home}",
@@ -571,21 +641,29 @@ class Installer:
             )
         )
         self.write_line("To be done, without a network:")
+        self.show(steps)
+        if not self.agreed("Nothing was installed: nobody is here to agree. Add --yes."):
+            raise Stop(REFUSED, "Nothing was installed: not agreed to.")
+
+    def show(self, steps: list[str]) -> None:
         for number, step in enumerate(steps, 1):
             sys.stdout.write(f"  {number}. {step}\n")
         sys.stdout.flush()
+
+    def agreed(self, nobody: str) -> bool:
+        """Whether the person agrees, now or in advance. nobody: what is said where none is there."""
         if self.options.yes:
-            return
+            return True
         if sys.stdin is None or not sys.stdin.isatty():
-            raise Stop(REFUSED, "Nothing was installed: nobody is here to agree. Add --yes.")
-        if input(self.words("Do this? [y/N] ")).strip().lower() not in ("y", "yes", "c", "có", "co"):
-            raise Stop(REFUSED, "Nothing was installed: not agreed to.")
+            raise Stop(REFUSED, nobody)
+        return input(self.words("Do this? [y/N] ")).strip().lower() in ("y", "yes", "c", "có", "co")
 
     def install(self, wheels: list[tuple[str, int, str]], version: str) -> None:
         """Install beside what is there, then have the program start the new one: by one rename.
 
         Until then the earlier one works as before. What a run that was killed leaves the next one removes.
         """
+        missing = [above for above in self.target.parents if not above.exists()]
         try:
             self.target.mkdir(parents=True, exist_ok=True)
             with held(self.target / MARK) as mark:
@@ -603,8 +681,23 @@ class Installer:
             listen(signal.SIG_IGN)
             if self.version is not None and self.version not in self.used():
                 remove(self.version)
-            if not self.program().exists():
+            if not self.program().exists() and ours(self.target):
                 remove(self.target)
+                for above in missing:
+                    with contextlib.suppress(OSError):
+                        above.rmdir()
+            if isinstance(error, PermissionError) and self.version is None:
+                sentence = (
+                    "{target} cannot be written to by this account: {detail}. Name another folder with "
+                    "--target. Nothing was installed."
+                )
+                raise Stop(NO, sentence, target=self.target, detail=error.strerror) from None
+            if isinstance(error, FileNotFoundError) and self.version is not None:
+                sentence = (
+                    "{path} was there a moment ago and is gone: a virus scanner may have taken it away. Look "
+                    "into its quarantine, then repeat. What was made was removed again."
+                )
+                raise Stop(NO, sentence, path=error.filename) from None
             if isinstance(error, OSError):
                 sentence = "It failed, and what was made was removed again: {detail}"
                 raise Stop(NO, sentence, detail=error) from None
@@ -631,9 +724,10 @@ class Installer:
         self.write_line("Installing {count} packages …", count=len(set(copies)))
         quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-warn-script-location"]
         offline = ["install", "--isolated", "--no-index", "--no-deps"]
-        start(version, "-c", PIP, copies[0], *offline, *quiet, *sorted(set(copies)))
+        python = str(version.joinpath(*PYTHON))
+        start(python, "-I", "-c", PIP, copies[0], *offline, *quiet, *sorted(set(copies)))
         shutil.rmtree(folder)
-        start(version, "-m", "fieldkit", "--version")
+        start(str(version.joinpath(*PROGRAM)), "--version")
 
     def switch(self) -> None:
         """Have the program start the new version."""
@@ -655,6 +749,62 @@ class Installer:
                 "fieldkit is running, so it cannot be replaced. Close it, then repeat. Nothing was changed."
             )
             raise Stop(REFUSED, sentence) from None
+
+    def enter(self) -> None:
+        """Put the program into the Start menu: it works without that, so that failing is only told."""
+        if self.entry is None:
+            return
+        home = ["--home", str(Path(self.options.home).expanduser().absolute())] if self.options.home else []
+        try:
+            write_shortcut(self.entry, self.program(), home)
+        except OSError as error:
+            self.write_line("The entry in the Start menu could not be made: {detail}", detail=error)
+
+    def enters(self) -> bool:
+        """Whether the Start menu's entry starts the program of this target."""
+        try:
+            return (
+                self.entry is not None
+                and f'"{self.program()}"'.encode("utf-16-le") in self.entry.read_bytes()
+            )
+        except OSError:
+            return False
+
+    def take_away(self) -> int:
+        """Remove what was installed, and not what fieldkit keeps in its home. Killed, it can be repeated."""
+        if not (self.target / MARK).is_file():
+            raise Stop(LACKING, "There is no fieldkit in {target}. Nothing was removed.", target=self.target)
+        if not ours(self.target):
+            sentence = "{target} holds something else. Name another folder with --target."
+            raise Stop(REFUSED, sentence, target=self.target)
+        places = [self.target, *([self.entry] if self.entry is not None and self.enters() else [])]
+        self.write_line("To be done:")
+        self.show([self.words("remove {place}", place=place) for place in places])
+        home = self.options.home or os.environ.get("FIELDKIT_HOME")
+        kept = home or self.words("fieldkit's folder of this user")
+        self.write_line("What fieldkit keeps in its own folder stays: {home}", home=kept)
+        if not self.agreed("Nothing was removed: nobody is here to agree. Add --yes."):
+            raise Stop(REFUSED, "Nothing was removed: not agreed to.")
+        try:
+            with held(self.target / MARK):
+                self.program().unlink(missing_ok=True)
+        except BlockingIOError:
+            sentence = "Another installation into {target} is under way."
+            raise Stop(REFUSED, sentence, target=self.target) from None
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            sentence = (
+                "fieldkit is running, so it cannot be removed. Close it, then repeat. Nothing was changed."
+            )
+            raise Stop(REFUSED, sentence) from None
+        for place in (self.target / VERSIONS, *reversed(places)):  # the mark goes last
+            remove(place)
+            if os.path.lexists(place):
+                sentence = "Not all of it could be removed; this is left: {place}. Repeat it."
+                raise Stop(NO, sentence, place=place)
+        self.write_line("Removed.")
+        return DONE
 
     def program(self) -> Path:
         return self.target.joinpath(*PROGRAM)
@@ -694,6 +844,12 @@ class Installer:
         if not taken:
             sentence = "fieldkit is installed, but the kit's papers were not taken; repeat: {command}"
             raise Stop(NO, sentence, command=" ".join([str(program), *load]))
+        if not program.exists():
+            sentence = (
+                "{path} was installed and is gone again: a virus scanner may have taken it away. Look into "
+                "its quarantine, then repeat."
+            )
+            raise Stop(NO, sentence, path=program)
         self.write_line("Installed. Start it with: {program}", program=" ".join([str(program), *home]))
         drivers = sorted({driver["profile"] for driver in whole["drivers"]})
         if drivers:
@@ -704,11 +860,18 @@ class Installer:
         return DONE
 
 
-def start(version: Path, *arguments: str) -> None:
-    """Run the new version's Python, which hears of no setting of this machine's; it has to succeed."""
-    surroundings = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
+def start(program: str, *arguments: str) -> None:
+    """Run a program of the new version, which hears of no setting of this machine's; it has to succeed.
+
+    :raises FileNotFoundError: it is not there any more.
+    """
+    surroundings = {
+        key: value for key, value in os.environ.items() if not key.upper().startswith(("PIP_", "PYTHON"))
+    }
     surroundings["PIP_CONFIG_FILE"] = os.devnull
-    command = [str(version.joinpath(*PYTHON)), "-I", *arguments]
+    if not os.path.exists(program):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    command = [program, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=surroundings)
     if done.returncode:
         raise OSError(reason(done.stdout.decode("utf-8", "replace")))
@@ -797,7 +960,70 @@ def this_platform() -> str:
         system = "linux-musl"
     machine = platform.machine().lower()
     machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
-    return f"{system}-{machine}" + ("" if sys.maxsize > 2**32 else "-32bit")
+    return f"{system}-{machine}" + ("" if sys.maxsize > 2**32 else NARROW)
+
+
+# --- The Start menu ---
+
+
+def start_menu() -> Path | None:
+    """The folder of this account's Start menu; None where there is no such thing."""
+    if sys.platform != "win32":
+        return None
+    import ctypes
+
+    folder = ctypes.create_unicode_buffer(260)
+    programs = 2  # CSIDL_PROGRAMS
+    refused = ctypes.WinDLL("shell32").SHGetFolderPathW(None, programs, None, 0, folder)
+    return None if refused else Path(folder.value)
+
+
+def write_shortcut(place: Path, program: Path, arguments: list[str]) -> None:
+    """A shortcut that starts a program of the console; its window stays until an error was read.
+
+    By Windows' own IShellLink: the Start menu lists shortcuts only, and scripts need PowerShell to make one.
+
+    :raises OSError: it cannot be made.
+    """
+    if sys.platform == "win32":
+        import ctypes
+        from ctypes import wintypes
+
+        def call(instance: Any, number: int, *values: Any) -> None:
+            """Call the method of that number of a COM object."""
+            types = [type(value) for value in values]
+            ctypes.WINFUNCTYPE(ctypes.HRESULT, *types)(number, "method")(instance, *values)
+
+        def text(value: object) -> Any:
+            return ctypes.c_wchar_p(str(value))
+
+        def identifier(name: str) -> Any:
+            return ctypes.create_string_buffer(UUID(name).bytes_le, 16)
+
+        query, release, save, set_folder, set_arguments, set_icon, set_path = 0, 2, 6, 9, 11, 17, 20
+        shell = os.environ.get("COMSPEC", r"C:\Windows\System32\cmd.exe")
+        line = subprocess.list2cmdline(arguments)
+        ole = ctypes.OleDLL("ole32")
+        ole.CoInitialize(None)
+        link, file = ctypes.c_void_p(), ctypes.c_void_p()
+        in_process = 1
+        ole.CoCreateInstance(
+            *(identifier("00021401-0000-0000-c000-000000000046"), None, in_process),  # a shell link
+            *(identifier("000214f9-0000-0000-c000-000000000046"), ctypes.byref(link)),  # IShellLinkW
+        )
+        try:
+            call(link, set_path, text(shell))
+            call(link, set_arguments, text(f'/d /s /c ""{program}" {line} || pause"'))
+            call(link, set_folder, text(Path.home()))
+            call(link, set_icon, text(program), ctypes.c_int(0))
+            persist = ctypes.cast(identifier("0000010b-0000-0000-c000-000000000046"), ctypes.c_void_p)
+            call(link, query, persist, ctypes.cast(ctypes.byref(file), ctypes.c_void_p))  # as IPersistFile
+            try:
+                call(file, save, text(place), wintypes.BOOL(True))
+            finally:
+                call(file, release)
+        finally:
+            call(link, release)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -809,6 +1035,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--target", default=usual, help="where fieldkit goes (default: %(default)s)")
     made.add_argument("--home", help="the folder fieldkit keeps its data in")
     made.add_argument("--fingerprint", help="the fingerprint of the key that must have signed the kit")
+    made.add_argument("--no-start-menu", action="store_true", help="leave the Start menu of Windows alone")
+    made.add_argument("--remove", action="store_true", help="remove what was installed in the target")
     made.add_argument("--check", action="store_true", help="only check the kit")
     made.add_argument("--lang", choices=list(TRANSLATIONS), help="the language")
     made.add_argument("--yes", action="store_true", help="agree in advance")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fieldkit.access import make_private_folder
 from fieldkit.finding import Severity
 from fieldkit.home import Home
 from fieldkit.journal.device import name_of
@@ -31,7 +32,7 @@ def known(home: Home) -> frozenset[str]:
 def remember(home: Home, key: str, made: str = "") -> None:
     """Take kits of this key from now on, and none made before this one without a word."""
     folder = home.path / FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     write_synced(folder / f"{name_of(bytes.fromhex(key))}.pub", key.encode() + b"\n")
     if made > newest(home, key):
         write_synced(folder / f"{name_of(bytes.fromhex(key))}.made", made.encode() + b"\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import __version__
+from fieldkit.access import make_private_folder
 from fieldkit.checklist import load as checklists
 from fieldkit.driver import kit_packages
 from fieldkit.errors import FieldkitError
@@ -158,7 +159,7 @@ def load(loading: KitContents, home: Home) -> None:
             read.manifest.key,
             read.manifest.made,
         )
-        work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(work)
         write_synced(home.agreed, msgspec.json.encode(agreed))
         try:
             _move_in(home)
@@ -284,7 +285,7 @@ def _packages(loading: KitContents, home: Home) -> dict[str, kit_packages.Driver
     """The drivers' packages by profile, each copied to where the home keeps them, verified."""
     packages: dict[str, kit_packages.DriverPackages] = {}
     if loading.drivers:
-        kit_packages.folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(kit_packages.folder(home))
     sha256 = {listed.path: listed.sha256 for listed in loading.read.listed}
     place = loading.read.sha256[:16]
     for driver in loading.drivers:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from fieldkit.access import make_private_folder
 from fieldkit.driver.kit_packages import systems
 from fieldkit.finding import Finding
 from fieldkit.home import Home
@@ -71,7 +72,7 @@ def alone(home: Home) -> Iterator[None]:
     :raises KitBusy: one does.
     """
     folder = home.path / TAKEN
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     lock = OS.open(folder / "lock", write=True)
     try:
         with contextlib.suppress(OSError):  # files cannot be locked here
@@ -89,7 +90,7 @@ def alone(home: Home) -> Iterator[None]:
 def take_files(kit: Path, read: manifests.ReadManifest, paths: Sequence[str], home: Home) -> tuple[Path, ...]:
     """Copy files of the kit into the home, verified; those there already are verified again."""
     folder = home.path / TAKEN / read.sha256[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     return tuple(take_one(kit, read, path, folder) for path in paths)
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fieldkit.access import make_private_folder
 from fieldkit.home import PACKAGE
 from fieldkit.kit import own_wheel
 from fieldkit.kit.errors import WheelsUnavailable
@@ -207,7 +208,7 @@ def _pip(
 
 def _lines(argv: Sequence[str], log: Path) -> Iterator[str]:
     """Run a program, its output also to `log`; its lines, and at last "[exit N]". It ends when this does."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log.parent)
     surroundings = os.environ | {
         "LANGUAGE": "",
         "LC_ALL": "C.UTF-8",

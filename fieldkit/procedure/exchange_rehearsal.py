@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from fieldkit.access import make_private_folder
 from fieldkit.action.exchange_documents import (
     RECEIVER,
     SENDER,
@@ -22,6 +23,7 @@ from fieldkit.action.exchange_documents import (
     rehearse_exchange,
 )
 from fieldkit.finding import Finding
+from fieldkit.home import plain_name
 from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
 from fieldkit.procedure.evidence import Evidence
@@ -91,8 +93,8 @@ def _documents(context: Context, folder: Path) -> list[Path]:
             digest = str(document.get("sha256", "")) if isinstance(document, dict) else ""
             if digest not in names:
                 continue
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / f"{len(paths) + 1:02d}-{Path(names[digest]).name}"
+            make_private_folder(folder)
+            path = folder / f"{len(paths) + 1:02d}-{plain_name(names[digest])}"
             path.write_bytes(context.store.attachment(digest))
             paths.append(path)
     return paths

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldkit.access import make_private_folder
 from fieldkit.action.try_signatures import Trial, TrialDocument, TrialSetup, own_document, try_signatures
 from fieldkit.operator import Operator
 from fieldkit.procedure.context import Context
@@ -31,7 +32,7 @@ async def run(context: Context, operator: Operator) -> Evidence:
 async def _papers(context: Context, operator: Operator) -> list[TrialDocument]:
     """A sample letter made now, and the bureau's own document where one was given."""
     folder = context.folder / "test-signature"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     officer = context.bureau.officer
     sample = folder / "sample.pdf"
     await asyncio.to_thread(documents.letter, sample, signer_title=officer.title.vi, signer_name=officer.name)

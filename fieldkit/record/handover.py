@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from fieldkit import errors
+from fieldkit.access import make_private_folder
 from fieldkit.action.trust_material import TrustMaterial, gather
 from fieldkit.checklist.kinds import Item
 from fieldkit.finding import Finding
@@ -147,7 +148,7 @@ def sign_record(
             unchanged=M("Nothing was signed; the visit is signed off, its record is still to be made."),
             hint=M("Plug in the token that was handed over, then finish again."),
         )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     plain, signed = folder / f"{content.name}-unsigned.pdf", folder / f"{content.name}.pdf"
     plain.write_bytes(rendered.pdf)
     try:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from fieldkit import errors
+from fieldkit.access import PRIVATE_FOLDER, close_to_others, make_private_folder
 from fieldkit.certificate import name
 from fieldkit.home import Home
 from fieldkit.sample import issue
@@ -182,7 +183,7 @@ class SampleAuthority(msgspec.Struct, frozen=True):
         )
         own = issue.generate(key) if isinstance(key, str) else key
         der = issue.certificate(wish, own.public_key(), self.signer("issuing"))
-        (self.folder / "issued").mkdir(exist_ok=True, mode=0o700)
+        make_private_folder(self.folder / "issued")
         serial = x509.load_der_x509_certificate(der).serial_number
         return _write_issued(self.folder / "issued" / f"{serial:x}", own, der, self.chain)
 
@@ -237,6 +238,7 @@ def create(folder: Path, *, now: datetime | None = None, key: str = "rsa:2048") 
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
+        close_to_others(made, PRIVATE_FOLDER)
         _fill(SampleAuthority(made), seconds(now), key)
         if folder.is_dir():
             folder.rmdir()

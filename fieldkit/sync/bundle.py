@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from fieldkit.access import close_to_others, make_private_folder
 from fieldkit.journal.entry import decode, digest
 from fieldkit.journal.errors import AttachmentDamaged, AttachmentMissing
 from fieldkit.journal.store import Store
@@ -119,9 +120,9 @@ def make(
     aside = folder / f".making-{secrets.token_hex(6)}"
     body = _Body(store, first, last, progress or (lambda _: None))
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         with aside.open("xb") as file:
-            os.chmod(aside, 0o600)
+            close_to_others(aside)
             hashed = _Hashing(file)
             age.pack(body, hashed, keys)
         header = BundleHeader(
@@ -160,7 +161,7 @@ def _joined(head: bytes, cipher: Path, header: BundleHeader, folder: Path) -> Bu
     aside = folder / f".making-{secrets.token_hex(6)}"
     try:
         with aside.open("xb") as out, cipher.open("rb") as source:
-            os.chmod(aside, 0o600)
+            close_to_others(aside)
             out.write(head)
             while chunk := source.read(1 << 20):
                 out.write(chunk)

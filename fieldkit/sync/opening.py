@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from fieldkit.access import make_private_folder
 from fieldkit.journal.device import name_of
 from fieldkit.journal.entry import GENESIS, digest
 from fieldkit.secret import Secret
@@ -189,7 +190,7 @@ class _Unpacking:
 
     def __enter__(self) -> _Unpacking:
         if self._into is not None:
-            self._into.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self._into)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fieldkit.home import account_folders, private
+from fieldkit.access import make_private_folder
+from fieldkit.home import account_folders
 from fieldkit.journal.errors import StoreDamaged, StoreUnavailable
 from fieldkit.journal.files import OS, write_whole
 from fieldkit.text import M, Message
@@ -350,7 +351,7 @@ class Attempts:
     def _make_folder(self) -> None:
         missing = [path for path in (self._folder, *self._folder.parents) if not path.is_dir()]
         if missing:
-            private(self._folder)
+            make_private_folder(self._folder)
             for path in reversed(missing):
                 _hand_over(path)
 

@@ -20,7 +20,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from fieldkit.home import private
+from fieldkit.access import make_private_folder
 from fieldkit.secret import Secret
 from fieldkit.text import M
 from fieldkit.token import errors, module_file, protocol, quirks
@@ -167,7 +167,7 @@ class Agent:
         """Where the module's output goes; nowhere, if the logs cannot be written: that stops no command."""
         began = f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.module}\n"
         try:
-            private(self._log.parent)
+            make_private_folder(self._log.parent)
             descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError:
             descriptor = os.open(os.devnull, os.O_WRONLY)

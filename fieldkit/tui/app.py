@@ -15,6 +15,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from fieldkit import i18n
+from fieldkit.access import make_private_folder
 from fieldkit.errors import as_error, place
 from fieldkit.home import Home
 from fieldkit.text import M, Said
@@ -256,7 +257,7 @@ class FieldkitApp(App[int], inherit_bindings=False):
         lines = [f"{type(error).__name__} at {place(error)}"]
         lines += [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         try:
-            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.log_path.parent)
             with self.log_path.open("a", encoding="utf-8") as file:
                 file.write("\n".join(lines) + "\n")
         except OSError:  # a full disk must not hide the error it caused

@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from fieldkit.access import make_private_folder
 from fieldkit.checklist import answers, load
 from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.checklist.kinds import Item
@@ -214,7 +215,7 @@ class Visits:
                 hint=M("`fieldkit store verify` says more. Reading and exporting still work."),
             )  # fmt: skip
         folder = self.home.visit(now.id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         before = now.answered.get(item)
         for attempt in now.attempts.get(item, ()):
             if attempt.code == CHANGED:

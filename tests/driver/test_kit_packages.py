@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.driver import errors, kit_packages
-from fieldkit.home import Home, below
+from fieldkit.home import Home, below, plain_name
 
 DATA = b"a package"
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -74,6 +74,10 @@ def test_a_package_that_lies_elsewhere_is_none_that_was_brought(home: Home, fold
         "a/",
         "\\\\s\\x",
         "a\0b",
+        "con",
+        "x/AUX.pdf",
+        "nul .txt",
+        "x./y",
     ],
 )
 def test_below_a_folder_there_is_no_way_out_of_it(tmp_path: Path, name: str) -> None:
@@ -87,3 +91,18 @@ def test_below_a_folder_a_link_out_of_it_counts_for_where_it_leads(tmp_path: Pat
     with pytest.raises(ValueError):
         below(tmp_path / "inside", "link/x")
     assert below(tmp_path / "inside", "một/hai.pem") == tmp_path / "inside" / "một" / "hai.pem"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Công văn số 12 (dự thảo).pdf", "Công văn số 12 (dự thảo).pdf"),
+        ("a:b?.pdf", "a_b_.pdf"),
+        ("../x/y.pdf", ".._x_y.pdf"),
+        ("cuối. ", "cuối"),
+    ],
+)
+def test_what_another_system_calls_a_file_is_made_a_name_that_every_system_keeps(
+    name: str, kept: str
+) -> None:
+    assert plain_name(name) == kept

@@ -5,10 +5,13 @@ The kit here is small: pip, and a fieldkit of a few lines that says which one it
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import functools
 import importlib.metadata
 import io
 import os
+import pty
 import py_compile
 import shutil
 import signal
@@ -19,6 +22,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,13 +66,13 @@ def pip_wheel() -> bytes:
     return made.getvalue()
 
 
-def own_wheel(release: str, *, broken: bool = False) -> bytes:
+def own_wheel(release: str, *, broken: bool = False, program: str = PROGRAM) -> bytes:
     """A fieldkit that says its release, and that it was started."""
     made = io.BytesIO()
     info = f"fieldkit-{release}.dist-info"
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("fieldkit/__init__.py", "")
-        program = "raise SystemExit('it does not start')" if broken else PROGRAM.format(release=release)
+        program = "raise SystemExit('it does not start')" if broken else program.format(release=release)
         archive.writestr("fieldkit/__main__.py", program)
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: fieldkit\nVersion: {release}\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
@@ -85,7 +89,7 @@ class Laptop:
         self.office = office
         self.target = folder / "lib" / "fieldkit"
 
-    def kit(self, release: str, *, with_pip: bool = False, **more: bool) -> Path:
+    def kit(self, release: str, *, with_pip: bool = False, **more: Any) -> Path:
         """A kit for this machine. with_pip: pip is not only what installs, but installed as well."""
         pip = f"wheels/pip-{importlib.metadata.version('pip')}-py3-none-any.whl"
         wheels = (f"wheels/fieldkit-{release}-py3-none-any.whl", pip)
@@ -383,3 +387,153 @@ def test_the_program_is_not_put_around_the_home(laptop: Laptop, one: Path, home:
     done = laptop.install(one, "--yes", "--home", str(laptop.target / home))
     assert done.returncode == 3
     assert not laptop.target.exists()
+
+
+# As an old or another Python starts the installer; `{change}` makes this one such.
+AS_ANOTHER = """
+import runpy, sys
+{change}
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def as_another(laptop: Laptop, kit: Path, change: str) -> subprocess.CompletedProcess[str]:
+    command = laptop.command(kit, "--yes")
+    return subprocess.run(
+        [command[0], "-I", "-c", AS_ANOTHER.format(change=change), *command[2:]],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_an_old_python_can_read_the_installer_and_is_told_in_both_languages_which_is_needed(
+    laptop: Laptop, one: Path
+) -> None:
+    ast.parse(INSTALLER.read_text("utf-8"), feature_version=(3, 7))
+    done = as_another(laptop, one, "sys.version_info, sys.version = (3, 10, 4, 'final', 0), '3.10.4 (main)'")
+    assert done.returncode == 1
+    assert "Cần Python 3.11 trở lên, đây là Python 3.10.4." in done.stderr
+    assert "Python 3.11 or newer is needed, this is 3.10.4. Nothing was installed." in done.stderr
+    assert not laptop.target.parent.exists()
+
+
+def test_a_python_of_32_bits_is_told_apart(laptop: Laptop, one: Path) -> None:
+    done = as_another(laptop, one, "sys.maxsize = 2**31 - 1")
+    assert done.returncode == 4
+    assert "32-bit" in done.stderr
+    assert not laptop.target.parent.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_folder_without_the_right_to_write_is_named_with_a_way_out(one: Path, laptop: Laptop) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        kit = shutil.copytree(one, Path(place) / "kit")
+        os.chmod(place, 0o755)
+        denied = Path(place) / "programs/fieldkit"
+        done = subprocess.run(
+            ["/usr/bin/python3", "-I", kit / "install.py", "--target", denied, "--lang", "en", "--yes"],
+            capture_output=True,
+            text=True,
+            user=65534,
+            cwd="/",
+        )
+        assert done.returncode == 1, done.stdout
+        assert f"{denied} cannot be written to by this account: Permission denied." in done.stderr
+        assert "--target" in done.stderr
+        assert not denied.parent.exists()
+
+
+def test_a_full_disk_leaves_nothing(laptop: Laptop, one: Path, little: Path) -> None:
+    laptop.target = little / "lib/fieldkit"
+    done = laptop.install(one, "--yes")
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert not list(little.iterdir())
+
+
+def test_a_wheel_that_vanishes_after_the_check_is_named_and_nothing_is_installed(
+    laptop: Laptop, one: Path
+) -> None:
+    asked, answered = pty.openpty()
+    command = laptop.command(one)
+    with subprocess.Popen(command, stdin=answered, stdout=answered, stderr=answered) as child:
+        os.close(answered)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(asked, 4096)
+        (wheel,) = one.glob("wheels/fieldkit-*.whl")
+        wheel.unlink()
+        os.write(asked, b"y\n")
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(asked, 4096):
+                shown += part
+    os.close(asked)
+    assert child.returncode == 1
+    assert f"{wheel.name} was there a moment ago and is gone: a virus scanner" in " ".join(
+        shown.decode().split()
+    )
+    assert not laptop.target.parent.exists()
+
+
+# Taken away by a scanner: as it starts for the first time, or once it is in its place.
+TAKEN = """
+import sys, pathlib
+def main():
+    program = pathlib.Path(sys.argv[0])
+    if {when!r} in sys.argv:
+        (program if {when!r} == "--version" else pathlib.Path({place!r})).unlink()
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_program_that_vanishes_as_it_is_tried_does_not_take_the_place_of_one_that_works(
+    laptop: Laptop, one: Path
+) -> None:
+    assert laptop.install(one, "--yes").returncode == 0
+    program = TAKEN.format(when="--version", place="")
+    done = laptop.install(laptop.kit("2.0", program=program), "--yes")
+    assert done.returncode == 1
+    assert "a virus scanner may have taken it away" in done.stderr
+    assert laptop.release() == "1.0"
+    assert laptop.there() == {"fieldkit-kit.json", "bin", "versions", "1"}
+
+
+def test_a_program_that_vanishes_once_it_is_installed_is_not_called_installed(
+    laptop: Laptop, one: Path
+) -> None:
+    program = TAKEN.format(when="load", place=str(laptop.target / "bin/fieldkit"))
+    done = laptop.install(laptop.kit("2.0", program=program), "--yes")
+    assert done.returncode == 1
+    assert f"{laptop.target}/bin/fieldkit was installed and is gone again" in done.stderr
+    assert "Installed." not in done.stdout
+    assert laptop.install(one, "--yes").returncode == 0
+    assert laptop.release() == "1.0"
+
+
+def test_removing_shows_first_what_goes_and_leaves_what_fieldkit_keeps(laptop: Laptop, one: Path) -> None:
+    assert laptop.install(one, "--yes").returncode == 0
+    kept = laptop.folder / "home/settings.json"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("{}")
+    refused = laptop.install(one, "--remove")
+    assert (refused.returncode, "nobody is here to agree" in refused.stderr) == (3, True)
+    assert f"remove {laptop.target}" in refused.stdout
+    assert laptop.release() == "1.0"
+    done = laptop.install(one, "--remove", "--yes")
+    assert (done.returncode, "Removed." in done.stdout) == (0, True)
+    assert str(laptop.folder / "home") in done.stdout
+    assert not laptop.target.exists()
+    assert kept.exists()
+    again = laptop.install(one, "--remove", "--yes")
+    assert (again.returncode, "There is no fieldkit in" in again.stderr) == (4, True)
+
+
+def test_removing_leaves_a_folder_with_anything_else_alone(laptop: Laptop, one: Path) -> None:
+    assert laptop.install(one, "--yes").returncode == 0
+    (laptop.target / "Thư của tôi.txt").write_text("")
+    done = laptop.install(one, "--remove", "--yes")
+    assert (done.returncode, "holds something else" in done.stderr) == (3, True)
+    assert laptop.release() == "1.0"

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fieldkit.access import make_private_folder
 from fieldkit.checklist.errors import ChecklistInvalid
-from fieldkit.home import Home, private
+from fieldkit.home import Home
 from fieldkit.journal.store import Store
 from fieldkit.record.build import build, from_journal
 from fieldkit.record.content import FORM_SCHEMA, decode, encode
@@ -131,7 +132,7 @@ def test_the_data_of_a_handover_does_not_say_that_it_is_another_paper(visits: Vi
 def test_a_checklist_that_says_nothing_hands_over_if_a_step_settles_on_a_token(
     visits: Visits, home: Home
 ) -> None:
-    private(home.checklists)
+    make_private_folder(home.checklists)
     for name, procedure, finish in (("old", "token_setup", "handover"), ("plain", "preflight", "record")):
         text = SMALL.replace("NAME", name).replace("PROCEDURE", procedure)
         (home.checklists / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -142,7 +143,7 @@ def test_a_checklist_that_says_nothing_hands_over_if_a_step_settles_on_a_token(
 def test_officer_and_document_are_who_says_so_whatever_the_items_are_called(
     visits: Visits, home: Home
 ) -> None:
-    private(home.checklists)
+    make_private_folder(home.checklists)
     (home.checklists / "other.yaml").write_text(OTHER, encoding="utf-8")
     visit = visits.start("MAU-01", "other").id
     visits.answer(visit, "nguoi_nhan", "Lê Văn Nhận")
@@ -163,7 +164,7 @@ def test_officer_and_document_are_who_says_so_whatever_the_items_are_called(
 def test_a_form_without_a_title_is_refused_before_anything_is_asked(
     visits: Visits, home: Home, member: str, empty: str
 ) -> None:
-    private(home.checklists)
+    make_private_folder(home.checklists)
     text = SMALL.replace("NAME", "plain").replace("PROCEDURE", "preflight")
     names = {"title": "{vi: v, en: e}"} | {member: empty}
     head = "\n".join(f"{key}: {words}" for key, words in names.items())

@@ -15,7 +15,8 @@ from textual import events
 from textual.pilot import Pilot
 
 from fieldkit import i18n, settings
-from fieldkit.home import Home, private
+from fieldkit.access import make_private_folder
+from fieldkit.home import Home
 from fieldkit.settings import Settings
 from fieldkit.tui.app import FieldkitApp
 
@@ -65,7 +66,7 @@ sections:
 def home(tmp_path: Path) -> Home:
     """A home with a checklist of its own."""
     made = Home(tmp_path / "home")
-    private(made.checklists)
+    make_private_folder(made.checklists)
     (made.checklists / "everything.yaml").write_text(CHECKLIST, encoding="utf-8")
     settings.save(made, Settings(who="Trần Kỹ Thuật"))
     return made

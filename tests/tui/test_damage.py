@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fieldkit import settings
-from fieldkit.home import Home, private
+from fieldkit.access import make_private_folder
+from fieldkit.home import Home
 from fieldkit.settings import Settings
 from tests.faults.test_full_disk import answer_until_refused, fill, run
 from tests.journal.conftest import flip, segment
@@ -56,7 +57,7 @@ class TestFullDisk:
         made = Home(tmp_path / "home")
         made.path.mkdir(mode=0o700)
         run("mount", "-t", "tmpfs", "-o", "size=3M,mode=700", "tmpfs", made.path)
-        private(made.checklists)
+        make_private_folder(made.checklists)
         (made.checklists / "everything.yaml").write_text(CHECKLIST, encoding="utf-8")
         settings.save(made, Settings(who="Trần Kỹ Thuật"))
         yield made

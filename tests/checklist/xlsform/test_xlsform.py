@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import subprocess
 import sys
@@ -346,20 +347,22 @@ def test_nothing_for_workbooks_is_loaded_before_one_is_read() -> None:
     assert not {"openpyxl", "xlsxwriter", "lxml", "yaml"} & set(loaded.split())
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def no_room() -> Iterator[None]:
     """No file may grow beyond 1,000 bytes, as on a disk that is nearly full."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("there", [b"", b"an older one"])
-def test_a_disk_without_room_leaves_what_was_there(tmp_path: Path, no_room: None, there: bytes) -> None:
+def test_a_disk_without_room_leaves_what_was_there(tmp_path: Path, there: bytes) -> None:
     target = tmp_path / "out.xlsx"
     if there:
         target.write_bytes(there)
-    with pytest.raises(OSError, match="File too large"):
+    with no_room(), pytest.raises(OSError, match="File too large"):
         export_form(load(SHIPPED[0]), target, replace=True)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == ([there] if there else [])
