@@ -187,7 +187,7 @@ def _fields(row: bytes, widths: list[int]) -> tuple[int, int, int]:
     first, second, _ = widths
     kind, place, generation = row[:first], row[first : first + second], row[first + second :]
     number = int.from_bytes
-    return number(kind, "big") if first else 1, number(place, "big"), number(generation, "big")
+    return number(kind) if first else 1, number(place), number(generation)
 
 
 def _raw(trailer: Any, key: str) -> Any:

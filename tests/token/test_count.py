@@ -428,6 +428,17 @@ def test_who_makes_a_count_while_another_does_waits_and_gives_up(
     assert counts.count(identify(other(raw_serial=b"A2"))).trouble == os.strerror(errno.EAGAIN)
 
 
+def test_who_waited_to_make_a_count_takes_the_one_that_another_made_meanwhile(
+    counts: Attempts, folder: Path, disk: Disk
+) -> None:
+    def counted_by_another() -> bool:
+        fail(Attempts(folder), identify(TOKEN))
+        return False
+
+    disk.answers["lock"] = [counted_by_another]
+    assert counts.count(identify(TOKEN)) == FailureCount(1)
+
+
 def test_who_enters_a_pin_while_another_does_waits_and_gives_up(
     counts: Attempts, folder: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -665,6 +676,18 @@ def test_a_token_is_known_again_by_a_certificate_of_its_own_and_not_by_an_author
     with counts.held(identify(TOKEN)) as held:
         held.clear(so=True, everywhere=True)
     assert counts.count(identify(TOKEN)).so == 0
+
+
+def test_a_token_that_was_known_by_a_certificate_is_none_without_it_and_another_may_be_any(
+    identity: MakeIdentity,
+) -> None:
+    one, another = identity("rsa:2048").certificate, identity("ec:p256").certificate
+    known = identify(TOKEN, [one])
+    assert known.may_hold([another, one])
+    assert not known.may_hold([another])
+    assert not known.may_hold([])
+    assert identify(TOKEN).may_hold([one])
+    assert identify(TOKEN).may_hold([])
 
 
 def plain_certificate(subject: str, issuer: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
@@ -179,6 +180,12 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(plain, one, before_table=b"xref\n0 1\n0000000000 65535 f \ntrailer\n<<>>\n"),
             "something follows the table",
         ),
+        "a table without a trailer": (
+            revision.appended(plain, one, before_table=b"xref\n0 1\n0000000000 65535 f \nTrailer\n<<>>\n"),
+            "the table is not written as it must be",
+        ),
+        "letters": (plain + b"XX", "something stands between the objects"),
+        "what is no blank in a PDF": (plain + b"\v", "something stands between the objects"),
         "skipped": (
             revision.appended(right, {size + 1: b"<<>>"}, prev=table),
             "startxref does not lead to the table",
@@ -200,7 +207,39 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
 @pytest.mark.parametrize("trick", sorted(written(papers.hybrid())))
 def test_a_revision_is_what_its_table_says_or_it_is_told_what_differs(trick: str, plain: bytes) -> None:
     data, expected = written(plain)[trick]
-    assert reason(data, len(plain)).rpartition(", byte ")[0 if expected else 2] == expected
+    if not expected:
+        assert reason(data, len(plain)) == ""
+        return
+    told, _, at = reason(data, len(plain)).rpartition(", byte ")
+    assert told == expected
+    assert len(plain) <= int(at) <= len(data)
+
+
+@pytest.mark.parametrize("blanks", [b"", b"\0", b"\t\r\n\f \0"])
+def test_where_nothing_but_blanks_follows_nothing_has_to_be_accounted_for(
+    blanks: bytes, plain: bytes
+) -> None:
+    noted = plain + b"% a note without an end of its own"
+    assert reason(noted + blanks, len(noted)) == ""
+
+
+def test_an_object_keeps_the_generation_that_it_had_when_it_was_signed(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}, generations={90: 2})
+    same = revision.appended(once, {90: b"[]"}, generations={90: 2})
+    assert reason(same, len(once), 1) == ""
+    other = revision.appended(once, {90: b"[]"})
+    assert reason(other, len(once), 1).startswith("object 90 has another generation, byte ")
+
+
+def test_a_table_in_a_stream_that_names_no_objects_lists_all_of_them(plain: bytes) -> None:
+    reader = revision.read(plain)
+    size = int(reader.trailer["/Size"])
+    objects = dict.fromkeys(range(2, size + 1), b"<<>>")
+    objects[1] = revision.written(reader.root)
+    data = revision.appended(plain, objects, kind="stream", free={0: 65535})
+    index = re.search(rb"/Index\[[^]]*\]", data)
+    assert index is not None
+    assert reason(data.replace(index[0], b" " * len(index[0])), len(plain)) == ""
 
 
 RIGHT = b"/W[1 4 2]/Index[90 1 ]"
