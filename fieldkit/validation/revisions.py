@@ -63,7 +63,7 @@ def unaccounted(reader: Any, end: int, revision: int) -> str:
     file.seek(0)
     head = file.read(5)
     file.seek(max(0, end - 64))
-    start = LAST_START.search(file.read(end - max(0, end - 64)))
+    start = LAST_START.search(file.read(end - file.tell()))
     data = file.read()
     if not data.strip(b"\0\t\n\f\r "):
         return ""
@@ -120,7 +120,6 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
     lying = {held: (generation, place) for held, (generation, place, _) in appended.objects.items()}
     if meta.stream_ref is not None:  # need not list itself
         _rows(reader, appended, meta.stream_ref.idnum)
-        lying.setdefault(meta.stream_ref.idnum, (0, -1))
         listed.setdefault(meta.stream_ref.idnum, lying[meta.stream_ref.idnum])
     if lying != listed:
         strange = sorted({held for held in {*lying, *listed} if lying.get(held) != listed.get(held)})
@@ -162,21 +161,22 @@ def _rows(reader: Any, appended: _Revision, number: int) -> dict[int, tuple[int,
     _, place, value = appended.objects[number]
     reader.stream.seek(place)
     read_object_header(reader.stream, strict=False)  # type: ignore[no-untyped-call]
-    table = StreamObject.read_from_stream(reader.stream, Reference(number, 0, reader)).data
+    table = StreamObject.read_from_stream(reader.stream, Reference(number)).data
     widths, index = value.get(b"/W"), value.get(b"/Index", [0, value.get(b"/Size")])
     if (
         not isinstance(widths, list)
         or len(widths) != 3
         or not 0 < sum(widths) <= LONGEST_ROW
         or len(index) % 2
+        or any(count < 0 for count in index[1::2])
         or sum(index[1::2]) * sum(widths) != len(table)
     ):
         raise _Unfit(appended.start, "the table is not as long as it says")
-    sections = zip(index[::2], index[1::2], strict=True)
-    numbers = (held for first, count in sections for held in range(first, first + count))
+    width = sum(widths)
+    numbers = (held for at in range(0, len(index), 2) for held in range(index[at], index[at] + index[at + 1]))
     rows = {}
-    for at, held in zip(range(0, len(table), sum(widths)), numbers, strict=True):
-        kind, second, third = _fields(table[at : at + sum(widths)], widths)
+    for row, held in enumerate(numbers):
+        kind, second, third = _fields(table[row * width : (row + 1) * width], widths)
         if kind:
             rows[held] = (third, second, kind == 1)
     return rows
@@ -214,7 +214,7 @@ def _match_packed(reader: Any, appended: _Revision, number: int, section: Any) -
         count = value.get(b"/N")
         if b"/Extends" in value or not isinstance(count, int) or not 0 <= count <= 100_000:
             raise _Unfit(appended.start, f"object stream {held} is not built as it must be")
-        content = resolver.get_object(Reference(held, 0, reader)).data
+        content = resolver.get_object(Reference(held)).data
         pairs = [int(part) for part in content[: value.get(b"/First", 0)].split()]
         if dict(enumerate(pairs[::2])) != listed[held] or len(pairs) != 2 * count:
             raise _Unfit(appended.start, f"object stream {held} holds what the table does not list")
@@ -307,7 +307,7 @@ def _length(reader: Any, value: dict[bytes, Any], at: int) -> int:
     if isinstance(length, _Reference):
         from pyhanko.pdf_utils.generic import Reference
 
-        length = reader.get_object(Reference(length.number, length.generation, reader))
+        length = reader.get_object(Reference(length.number, length.generation))
     if not isinstance(length, int) or length < 0:
         raise _Unfit(at, "a stream does not say how long it is")
     return int(length)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fieldkit.journal import log
-from fieldkit.journal.entry import Draft
+from fieldkit.journal.entry import REPAIR, Draft, digest
 from fieldkit.journal.export import export
 from fieldkit.journal.repair import mends
 from fieldkit.journal.store import Store
@@ -95,6 +95,28 @@ def test_what_is_lost_is_told_from_what_only_stands_elsewhere(
     with Store.open(folder) as store:
         assert [(each.kind, each.first, each.last) for each in store.damage()] == damage
         assert [entry.seq for entry in store.entries()] == sorted({*order} - {6})
+
+
+def test_foreign_bytes_stay_what_they_are_where_other_lines_stand_elsewhere(folder: Path) -> None:
+    write_a_day(folder)
+    rewrite(folder, lambda lines: [lines[0], b"noise\n", *lines[1:3], lines[4], lines[3], *lines[5:]])
+    with Store.open(folder) as store:
+        words = [(damage.first, damage.last, str(damage.message)) for damage in store.damage()]
+    assert [(first, last, words.partition(" (")[0]) for first, last, words in words] == [
+        (2, 1, "Foreign bytes stand in the journal"),
+        (5, 4, "Lines of the journal stand where they do not belong"),
+        (6, 5, "Lines of the journal stand where they do not belong"),
+    ]
+
+
+def test_what_stands_elsewhere_is_accepted_by_the_hash_of_the_entry_before_its_place(folder: Path) -> None:
+    write_a_day(folder)
+    hashes = [digest(line[9:-1]) for line in segment(folder).read_bytes().splitlines(True)]
+    rewrite(folder, lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]])
+    mend(folder)
+    with Store.open(folder) as store:
+        (accepted,) = [entry for entry in store.entries() if entry.kind == REPAIR]
+    assert accepted.value["holes"] == [[4, 3, hashes[2]], [5, 4, hashes[3]]]
 
 
 def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path, tmp_path: Path) -> None:

@@ -135,6 +135,14 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(plain, one, kind="stream", unlisted_packed=page),
             f"object streams and the table differ: [{size + 1}]",
         ),
+        "many unlisted": (
+            revision.appended(plain, one, unlisted=dict.fromkeys(range(40, 47), b"<<>>")),
+            "the table and the objects differ: [40, 41, 42, 43, 44]",
+        ),
+        "encryption": (
+            revision.appended(plain, one, trailer=b"/Encrypt null"),
+            "the trailer's /Encrypt was changed",
+        ),
         "one byte off": (
             revision.appended(plain, one, off={size: 1}),
             f"the table and the objects differ: [{size}]",
@@ -265,6 +273,22 @@ def test_a_table_may_stand_twice_if_both_say_the_same(named: bool, plain: bytes)
     assert reason(data, len(plain)) == ""
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"/Root 1 0 R", b"/Root 2 0 R"),
+        (b"/Prev 4", b"/Prev 3"),
+        (b"/Filter/Flate", b"/Encrypt null/Filter/Flate"),
+    ],
+)
+def test_two_tables_of_one_revision_have_the_same_trailer(before: bytes, after: bytes, plain: bytes) -> None:
+    data = revision.appended(plain, {90: b"<<>>"}, kind="repeated", trailer=b" " * 20)
+    place = data.rindex(before, 0, data.rindex(b"\nxref\n"))
+    longer = len(after) - len(before)
+    head, tail = data[:place] + after, data[place + len(before) :].replace(b" " * longer, b"", 1)
+    assert reason(head + tail, len(plain)).startswith("a revision has two tables, byte ")
+
+
 @pytest.mark.parametrize("kind", ["stream", "repeated"])
 def test_a_table_may_leave_out_that_its_objects_are_in_use(kind: revision.Kind, plain: bytes) -> None:
     assert reason(revision.appended(plain, {90: b"<<>>"}, kind=kind, implied=True), len(plain)) == ""
@@ -281,12 +305,13 @@ def test_a_table_in_a_stream_has_the_rows_that_it_says(shape: bytes, plain: byte
 def test_a_table_in_a_stream_counts_no_rows_away(plain: bytes) -> None:
     data = revision.appended(plain, {90: b"<<>>", 91: b"<<>>"}, kind="repeated", trailer=b" " * 5)
     tail = b"/Prev %d" % revision.last_table(plain)
-    place = data.index(tail + b"     ")
-    fewer = b"/Index[90 1 89 2 1 -1 ]"
-    more = data[:place].replace(b"/Index[90 1 91 1 ]", fewer) + tail + data[place + len(tail) + 5 :]
-    assert len(more) == len(data)
-    assert reason(more, len(plain))
-    assert reason(data, len(plain)) == ""
+    for sections, expected in (
+        (b"/Index[90 1 89 2 1 -1 ]", "the table is not as long as it says, byte "),
+        (b"/Index[90 1 7 0 91 1  ]", ""),
+    ):
+        more = data.replace(b"/Index[90 1 91 1 ]", sections).replace(tail + b"     ", tail, 1)
+        assert len(more) == len(data)
+        assert reason(more, len(plain)).rstrip("0123456789") == expected
 
 
 def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: bytes) -> None:
@@ -351,7 +376,8 @@ def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
         (b"90 0 91 3 [] <<>>", 10, 2, b"/Extends 3 0 R", "is not built as it must be"),
         (b"90 0 91 3 [] word", 10, 2, b"", "a value is none, byte 13"),
         (b"90 0 91 12 [] %a note\n\n<<>>", 11, 2, b"", ""),
-        (b"90 0 91 9 [] %obj\n\n<<>>", 10, 2, b"", "a comment hides something"),
+        (b"90 0 91 9 [] %obj\n\n<<>>", 10, 2, b"", "a comment hides something, byte 12"),
+        (b"90 0 91 8 [] <<>> %obj\n", 10, 2, b"", "a comment hides something, byte 18"),
     ],
 )
 def test_what_is_packed_into_a_stream_is_listed_in_its_order_and_nothing_beside_it(
