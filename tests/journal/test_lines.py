@@ -141,6 +141,19 @@ def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path,
         segment(folder).write_bytes(kept)
 
 
+@pytest.mark.parametrize(("own", "foreign", "mine"), [(6, 4, True), (6, 6, True), (3, 4, False)])
+def test_a_journal_whose_key_is_lost_is_that_of_the_device_with_most_lines(
+    own: int, foreign: int, mine: bool, folder: Path, tmp_path: Path
+) -> None:
+    devices = [write_a_day(place).device for place in (folder, tmp_path / "other")]
+    others = segment(tmp_path / "other").read_bytes().splitlines(True)
+    rewrite(folder, lambda lines: [*lines[:own], *others[:foreign]])
+    for name in ("device.key", "head"):
+        (folder / name).unlink()
+    with Store.open(folder) as store:
+        assert store.device == devices[0 if mine else 1]
+
+
 def test_a_line_rewritten_by_somebody_does_not_take_the_place_of_the_one_that_was_written(
     folder: Path,
 ) -> None:

@@ -174,6 +174,15 @@ def listed_twice(writer: Writer) -> None:
     writer.mark_update(page_ref)
 
 
+def fields_reordered(writer: Writer) -> None:
+    """The fields of the form in the other order, and one more so that they may change."""
+    new_field()(writer)
+    form = writer.root["/AcroForm"]
+    fields = form["/Fields"]
+    form[pdf_name("/Fields")] = generic.ArrayObject(map(fields.raw_get, reversed(range(len(fields)))))
+    writer.update_container(form)
+
+
 CHANGES: dict[str, tuple[Callable[[Writer], None], str]] = {
     "an action on opening": (entry("/OpenAction", script()), "'/OpenAction'"),
     "actions of the document": (
@@ -211,6 +220,7 @@ CHANGES: dict[str, tuple[Callable[[Writer], None], str]] = {
     "a field with a state that shows": (states(b"0 0 9 9 re f"), "Field Later is not signed and shows"),
     "a field whose part has room": (in_parts(0, 0, 9, 9), "Field Later is not signed and shows"),
     "notes in another order": (reordered, "The notes and fields of a page are in another order"),
+    "fields in another order": (fields_reordered, "The fields of the form are in another order"),
     "a note twice": (listed_twice, "The notes and fields of a page are in another order"),
 }
 

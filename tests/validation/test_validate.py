@@ -449,6 +449,19 @@ def test_a_signed_hybrid_document_is_judged_and_its_two_tables_are_told(
 
 
 @pytest.mark.parametrize(
+    ("tail", "detail"),
+    [(b"\0\t\r\n\f ", ""), (b"\v", "no table"), (b"XX", "no table")],
+)
+def test_what_stands_behind_the_last_table_is_told_unless_it_is_blank(
+    tail: bytes, detail: str, pki: Pki, rsa_signer: SoftwareSigner, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    twice = forgery.signed(signed_bytes, rsa_signer, field="Second")
+    judged = validate(put(tmp_path, twice + tail), trust=pki.anchors, crls=pki.crls())
+    (check,) = [check for check in judged.signatures[0].checks if check.id == "coverage"]
+    assert (check.severity, detail in str(check.message)) == ("fail" if detail else "pass", True)
+
+
+@pytest.mark.parametrize(
     ("tail", "verdict"),
     [
         (b"\r\n \n", "pass"),
