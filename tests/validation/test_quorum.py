@@ -154,14 +154,6 @@ class Listener(Judge):
 
 @pytest.fixture
 def listener(front: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
-    program(front, "listener", "#!/bin/sh\n")
-    judge = Listener()
-    monkeypatch.setattr(quorum, "JUDGES", (*JUDGES, judge))
-    return judge
-
-
-@pytest.fixture
-def alone(front: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
     """A judge that only remembers, and the only one beside fieldkit."""
     program(front, "listener", "#!/bin/sh\n")
     judge = Listener()
@@ -203,7 +195,7 @@ def test_a_judge_that_falls_over_a_document_has_not_checked_it_and_says_over_wha
 
 
 def test_fieldkit_judges_among_others_by_the_same_options_as_alone(
-    pki: Pki, letter: Path, tmp_path: Path, alone: Listener
+    pki: Pki, letter: Path, tmp_path: Path, listener: Listener
 ) -> None:
     out, signer = tmp_path / "out.pdf", pki.signer()
     signer.chain = ()
@@ -226,11 +218,11 @@ def test_fieldkit_judges_among_others_by_the_same_options_as_alone(
         judged = quorum.judge(out, pki.anchors, pki.crls(), draw=False, **option).signatures
         assert judged == validate(out, trust=pki.anchors, crls=pki.crls(), **option).signatures
         assert judged != plain
-    assert [case.at for case in alone.cases] == [option.get("at") for option in options]
+    assert [case.at for case in listener.cases] == [option.get("at") for option in options]
 
 
 def test_the_network_is_asked_where_that_was_wished(
-    pki: Pki, letter: Path, tmp_path: Path, alone: Listener
+    pki: Pki, letter: Path, tmp_path: Path, listener: Listener
 ) -> None:
     out, online = tmp_path / "out.pdf", Online(named=None)
     sign.sign(letter, out, pki.signer(services="http://127.0.0.1:9"))
@@ -280,7 +272,7 @@ def test_a_timestamp_that_does_not_hold_proves_no_time_to_any_judge(
 
 
 def test_a_timestamp_whose_authority_is_revoked_proves_no_time_to_any_judge(
-    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path, alone: Listener
+    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path, listener: Listener
 ) -> None:
     out, authority = tmp_path / "out.pdf", TimestampAuthority(pki)
     with authority.serving() as tsa:
@@ -291,7 +283,7 @@ def test_a_timestamp_whose_authority_is_revoked_proves_no_time_to_any_judge(
         (pki.crls(SoftwareSigner(None, certificate, ())), []),
     ):
         quorum.judge(out, pki.anchors, crls, draw=False)
-        assert list(alone.cases.pop().times) == proven
+        assert list(listener.cases.pop().times) == proven
 
 
 def test_a_password_that_no_document_needs_keeps_no_judge_away(pki: Pki, signed: Path) -> None:
