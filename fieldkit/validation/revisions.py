@@ -33,6 +33,7 @@ HIDING = re.compile(rb"\bobj\b|stream|xref|trailer|%EOF", re.IGNORECASE)
 
 DEEPEST = 60
 LONGEST_ROW = 32  # bytes of an entry in a table that is a stream
+MOST_PACKED = 100_000  # objects in one stream
 
 
 class _Unfit(Exception):
@@ -108,15 +109,14 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
         raise _Unfit(at, "startxref does not lead to the table")
     if appended.trailer.get(b"/Prev") != previous:
         raise _Unfit(at, "/Prev does not lead to the table before")
-    if appended.entries is not None:
-        _match_second_table(reader, appended)
-    if any(freed for freed in section.freed):
-        raise _Unfit(at, "objects are given up")
     listed = {held: (generation, place) for held, (generation, place) in section.standard_xrefs.items()}
     if appended.entries is not None:
+        _match_second_table(reader, appended)
         there = {held: entry[:2] for held, entry in appended.entries.items() if entry[2]}
         if there != listed:
             raise _Unfit(at, "the table is not read alike")
+    if any(freed for freed in section.freed):
+        raise _Unfit(at, "objects are given up")
     lying = {held: (generation, place) for held, (generation, place, _) in appended.objects.items()}
     if meta.stream_ref is not None:  # need not list itself
         _rows(reader, appended, meta.stream_ref.idnum)
@@ -211,18 +211,23 @@ def _match_packed(reader: Any, appended: _Revision, number: int, section: Any) -
     resolver = reader.get_historical_resolver(number)
     for held in streams:
         value = appended.objects[held][2]
-        count = value.get(b"/N")
-        if b"/Extends" in value or not isinstance(count, int) or not 0 <= count <= 100_000:
+        count, first = value.get(b"/N"), value.get(b"/First")
+        if (
+            b"/Extends" in value
+            or not isinstance(count, int)
+            or not 0 <= count <= MOST_PACKED
+            or not isinstance(first, int)
+        ):
             raise _Unfit(appended.start, f"object stream {held} is not built as it must be")
         content = resolver.get_object(Reference(held)).data
-        pairs = [int(part) for part in content[: value.get(b"/First", 0)].split()]
+        pairs = [int(part) for part in content[:first].split()]
         if dict(enumerate(pairs[::2])) != listed[held] or len(pairs) != 2 * count:
             raise _Unfit(appended.start, f"object stream {held} holds what the table does not list")
-        at = value[b"/First"]
+        at = first
         for place in pairs[1::2]:
-            if _skip(content, at, 0) != _skip(content, value[b"/First"] + place, 0):
+            if _skip(content, at, 0) != _skip(content, first + place, 0):
                 raise _Unfit(appended.start, f"object stream {held} holds something between its objects")
-            _, at = _value(content, value[b"/First"] + place, 0)
+            _, at = _value(content, first + place, 0)
         if content[at:].strip(b"\0\t\n\f\r "):
             raise _Unfit(appended.start, f"object stream {held} holds something after its objects")
 
