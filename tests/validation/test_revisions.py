@@ -288,6 +288,13 @@ def test_a_table_may_stand_twice_if_both_say_the_same(listing_itself: bool, plai
     assert reason(elsewhere, len(plain)).startswith("a revision has two tables, byte ")
 
 
+def test_a_table_names_no_second_one_of_an_earlier_revision(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}, kind="stream")
+    named = b"/XRefStm %d" % revision.last_table(once)
+    again = revision.appended(once, {92: b"<<>>"}, trailer=named)
+    assert reason(again, len(once), 1).startswith("a revision has two tables, byte ")
+
+
 def test_a_table_that_stands_twice_lists_the_stream_that_it_stands_in(plain: bytes) -> None:
     size = int(revision.read(plain).trailer["/Size"])
     data = revision.appended(plain, {size: b"<<>>"}, kind="repeated")
