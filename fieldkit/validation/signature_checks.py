@@ -171,7 +171,7 @@ def attributes(signature: Any) -> Finding:
         return Finding(
             "attributes", "pass", M("The signature names the certificate that it was made with."), detail
         )
-    if str(signature.sig_object.get("/SubFilter", "")) == PADES:
+    if signature.sig_object.get("/SubFilter") == PADES:
         return Finding(
             "attributes",
             "fail",

@@ -127,6 +127,32 @@ def test_a_signature_over_less_than_a_revision_leaves_out_parts(level: Signature
     assert "leaves out parts" in sentence(finding)
 
 
+@pytest.mark.parametrize(
+    ("names", "kind", "severity"),
+    [
+        (("content_type", "signing_certificate_v2"), signature_checks.PADES, "pass"),
+        (("signing_certificate",), signature_checks.PADES, "pass"),
+        (("signing_certificate",), "/adbe.pkcs7.detached", "pass"),
+        (("content_type", "message_digest"), signature_checks.PADES, "fail"),
+        (("content_type", "message_digest"), "/adbe.pkcs7.detached", "not-checked"),
+        (("content_type", "message_digest"), None, "not-checked"),
+    ],
+)
+def test_a_signature_that_names_no_certificate_is_bad_where_its_kind_asks_for_one(
+    names: tuple[str, ...], kind: str | None, severity: str
+) -> None:
+    signed = [{"type": SimpleNamespace(native=name)} for name in reversed(names)]
+    signature = SimpleNamespace(signer_info={"signed_attrs": signed}, sig_object={"/SubFilter": kind})
+    finding = signature_checks.attributes(signature)
+    expected = ("attributes", severity, ", ".join(names), severity != "not-checked")
+    assert summary(finding) == expected
+
+
+def test_without_a_path_revocation_is_open() -> None:
+    finding = signature_checks.no_path_no_revocation()
+    assert summary(finding) == ("revocation", "not-checked", "", True)
+
+
 def test_weak_keys_and_algorithms_are_told(pki: Pki) -> None:
     strong = loaded(pki.signer())
     weak = loaded(pki.signer(key=rsa.generate_private_key(65537, 1024)))
