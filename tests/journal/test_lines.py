@@ -169,6 +169,21 @@ def test_a_line_rewritten_by_somebody_does_not_take_the_place_of_the_one_that_wa
         segment(folder).write_bytes(kept)
 
 
+@pytest.mark.parametrize("genuine", [True, False])
+def test_a_line_that_does_not_follow_the_entry_before_is_none_even_where_the_next_is_lost(
+    genuine: bool, folder: Path
+) -> None:
+    from tests.journal.test_store import rewritten
+
+    write_a_day(folder)
+    fourth = segment(folder).read_bytes().splitlines(True)[3]
+    line = fourth if genuine else rewritten(fourth[9:-1], prev="0" * 64)
+    rewrite(folder, lambda lines: [*lines[:3], lines[5], line])
+    with Store.open(folder) as store:
+        lost = [(damage.first, damage.last) for damage in store.damage() if damage.kind == "entries"]
+    assert lost == [(5, 5) if genuine else (4, 5)]
+
+
 # --- any of it, together
 
 

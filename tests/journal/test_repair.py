@@ -37,6 +37,8 @@ def spoil(folder: Path, *entries: int) -> None:
 
 def test_a_store_that_is_whole_needs_nothing(folder: Path, day: Head) -> None:
     assert planned(folder) == []
+    with Store.open(folder) as store:
+        assert store.trimmed == 0
 
 
 @pytest.mark.parametrize(
