@@ -387,6 +387,8 @@ def test_judges_who_find_the_path_wrong_alike_do_not_disagree(signed: Path) -> N
     heard = {check.id: check.severity for check in judged.checks}
     assert heard["agreement"] == "pass"
     assert (heard["openssl-integrity"], heard["openssl-path"]) == ("pass", "fail")
+    needed = {check.id: check.required for check in judged.checks}
+    assert (needed["openssl-integrity"], needed["openssl-path"]) == (True, False)
     assert judged.verdict == "fail"
 
 
