@@ -104,7 +104,7 @@ class StrictPolicy(StandardDiffPolicy):
         strict = super().review_file(reader, base_revision, field_mdp_spec, doc_mdp)
         if not isinstance(strict, SuspiciousModification):
             return strict
-        lenient = DEFAULT_DIFF_POLICY.review_file(reader, base_revision, field_mdp_spec, doc_mdp)
+        lenient = DEFAULT_DIFF_POLICY.review_file(reader, base_revision)
         if isinstance(lenient, SuspiciousModification):
             return strict
         signatures = {name for name, _, _ in enumerate_sig_fields(reader)}

@@ -11,6 +11,7 @@ import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields
 from pyhanko.sign.diff_analysis import SuspiciousModification
 
 from fieldkit.finding import Finding
@@ -178,8 +179,8 @@ def fields_reordered(writer: Writer) -> None:
     """The fields of the form in the other order, and one more so that they may change."""
     new_field()(writer)
     form = writer.root["/AcroForm"]
-    fields = form["/Fields"]
-    form[pdf_name("/Fields")] = generic.ArrayObject(map(fields.raw_get, reversed(range(len(fields)))))
+    held = form["/Fields"]
+    form[pdf_name("/Fields")] = generic.ArrayObject(map(held.raw_get, reversed(range(len(held)))))
     writer.update_container(form)
 
 
@@ -400,6 +401,19 @@ def test_a_place_for_a_signature_that_was_there_when_another_signed_stays_what_i
     signed = forgery.signed(prepared, rsa_signer)
     check = coverage(forgery.later(signed, information(Producer="x")), pki, tmp_path)
     assert check.severity == "pass", check
+
+
+@pytest.mark.parametrize(("action", "severity"), [("ALL", "fail"), ("INCLUDE", "pass")])
+def test_fields_that_a_signer_locked_take_no_later_signature(
+    action: str, severity: str, pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    lock = fields.FieldMDPSpec(fields.FieldMDPAction[action], ["Note"])
+    spec = fields.SigFieldSpec("Signature1", field_mdp_spec=lock)
+    prepared = forgery.later(
+        forgery.with_text_field(letter_bytes), lambda writer: fields.append_signature_field(writer, spec)
+    )
+    twice = forgery.signed(forgery.signed(prepared, rsa_signer), rsa_signer, field="Second")
+    assert coverage(twice, pki, tmp_path).severity == severity
 
 
 def fonts(name: str, **more: str) -> generic.DictionaryObject:
