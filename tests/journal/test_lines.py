@@ -66,7 +66,7 @@ def test_entries_that_stand_out_of_their_order_are_read_all_and_that_is_said(
         assert {each.kind for each in store.damage()} == {"order"}
     assert verify(folder).verdict == "fail"
     taken = export(folder, tmp_path / "out.zip")
-    assert (taken.entries, taken.lost) == (6, 0)
+    assert (taken.entries, taken.lost, taken.strays) == (6, 0, 0)
     mend(folder)
     assert verify(folder).verdict == "pass"
     assert read(folder) == [*whole, 7]
@@ -109,14 +109,21 @@ def test_foreign_bytes_stay_what_they_are_where_other_lines_stand_elsewhere(fold
     ]
 
 
-def test_what_stands_elsewhere_is_accepted_by_the_hash_of_the_entry_before_its_place(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("order", "holes"),
+    [((1, 2, 4, 3, 5, 6), [(4, 3), (5, 4)]), ((1, 2, 5, 4, 6), [(3, 3), (6, 5)])],
+    ids=str,
+)
+def test_what_is_accepted_is_named_by_the_hash_of_the_entry_before_its_end(
+    folder: Path, order: tuple[int, ...], holes: list[tuple[int, int]]
+) -> None:
     write_a_day(folder)
     hashes = [digest(line[9:-1]) for line in segment(folder).read_bytes().splitlines(True)]
-    rewrite(folder, lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]])
+    rewrite(folder, lambda lines: [lines[seq - 1] for seq in order])
     mend(folder)
     with Store.open(folder) as store:
         (accepted,) = [entry for entry in store.entries() if entry.kind == REPAIR]
-    assert accepted.value["holes"] == [[4, 3, hashes[2]], [5, 4, hashes[3]]]
+    assert accepted.value["holes"] == [[first, last, hashes[last - 1]] for first, last in holes]
 
 
 def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path, tmp_path: Path) -> None:

@@ -257,6 +257,19 @@ def test_what_was_accepted_stays_so_where_the_entry_that_says_it_stands_elsewher
     assert {kind for (kind, _, _), accepted in damage.items() if not accepted} == {"order"}
 
 
+def test_an_entry_that_was_the_last_and_is_lost_does_not_make_the_journal_another(
+    folder: Path, day: Head
+) -> None:
+    noted = (folder / "head").read_bytes()
+    with Store.open(folder) as store:
+        store.append(Draft("answer"))
+    (folder / "head").write_bytes(noted)
+    (folder / "checkpoint").unlink(missing_ok=True)
+    spoil(folder, day.seq)
+    with Store.open(folder) as store:
+        assert [(damage.kind, damage.first) for damage in store.damage()] == [("entries", day.seq)]
+
+
 def test_a_journal_that_is_gone_is_missed_from_its_first_byte(folder: Path, day: Head) -> None:
     segment(folder).unlink()
     with Store.open(folder) as store:
