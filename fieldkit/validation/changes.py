@@ -261,8 +261,7 @@ class _Dangling(_Rule):
     """What was signed refers to nothing that came only later."""
 
     def check(self, old: Any, new: Any) -> None:
-        old._load_reverse_xref_cache()
-        xrefs = old.reader.xrefs
+        xrefs = old.reader.xrefs  # which objects refer to which, the policy has read before it asks its rules
         for reference in new.explicit_refs_in_revision():
             if xrefs.get_historical_ref(reference, old.revision) is None and old._get_usages_of_ref(
                 reference
