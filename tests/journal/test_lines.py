@@ -191,6 +191,17 @@ def test_a_line_that_does_not_follow_the_entry_before_is_none_even_where_the_nex
     assert lost == [(5, 5) if genuine else (4, 5)]
 
 
+def test_an_entry_that_the_next_does_not_name_is_taken_out_with_the_strays(
+    folder: Path, tmp_path: Path
+) -> None:
+    from tests.journal.test_store import rewritten
+
+    write_a_day(folder)
+    rewrite(folder, lambda lines: [*lines[:5], rewritten(lines[5][9:-1], prev="0" * 64)])
+    taken = export(folder, tmp_path / "out.zip")
+    assert (taken.entries, taken.lost, taken.strays) == (5, 1, 1)
+
+
 # --- any of it, together
 
 
