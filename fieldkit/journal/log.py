@@ -67,7 +67,6 @@ class Log:
         self._allocated = 0
         self._padding = FIRST_PADDING
         self.trimmed = 0
-        self.resumed = 0
         self.read_only: Message | None = None
         self.disk_fault: Message | None = None
         self._unbelieved: list[Damage] = []

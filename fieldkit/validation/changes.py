@@ -104,7 +104,7 @@ class StrictPolicy(StandardDiffPolicy):
         strict = super().review_file(reader, base_revision, field_mdp_spec, doc_mdp)
         if not isinstance(strict, SuspiciousModification):
             return strict
-        lenient = DEFAULT_DIFF_POLICY.review_file(reader, base_revision, field_mdp_spec, doc_mdp)
+        lenient = DEFAULT_DIFF_POLICY.review_file(reader, base_revision)
         if isinstance(lenient, SuspiciousModification):
             return strict
         signatures = {name for name, _, _ in enumerate_sig_fields(reader)}
@@ -261,8 +261,7 @@ class _Dangling(_Rule):
     """What was signed refers to nothing that came only later."""
 
     def check(self, old: Any, new: Any) -> None:
-        old._load_reverse_xref_cache()
-        xrefs = old.reader.xrefs
+        xrefs = old.reader.xrefs  # which objects refer to which, the policy has read before it asks its rules
         for reference in new.explicit_refs_in_revision():
             if xrefs.get_historical_ref(reference, old.revision) is None and old._get_usages_of_ref(
                 reference

@@ -33,6 +33,7 @@ HIDING = re.compile(rb"\bobj\b|stream|xref|trailer|%EOF", re.IGNORECASE)
 
 DEEPEST = 60
 LONGEST_ROW = 32  # bytes of an entry in a table that is a stream
+MOST_PACKED = 100_000  # objects in one stream
 
 
 class _Unfit(Exception):
@@ -63,7 +64,7 @@ def unaccounted(reader: Any, end: int, revision: int) -> str:
     file.seek(0)
     head = file.read(5)
     file.seek(max(0, end - 64))
-    start = LAST_START.search(file.read(end - max(0, end - 64)))
+    start = LAST_START.search(file.read(end - file.tell()))
     data = file.read()
     if not data.strip(b"\0\t\n\f\r "):
         return ""
@@ -108,19 +109,17 @@ def _match(reader: Any, appended: _Revision, number: int, previous: int, generat
         raise _Unfit(at, "startxref does not lead to the table")
     if appended.trailer.get(b"/Prev") != previous:
         raise _Unfit(at, "/Prev does not lead to the table before")
-    if appended.entries is not None:
-        _match_second_table(reader, appended)
-    if any(freed for freed in section.freed):
-        raise _Unfit(at, "objects are given up")
     listed = {held: (generation, place) for held, (generation, place) in section.standard_xrefs.items()}
     if appended.entries is not None:
+        _match_second_table(reader, appended)
         there = {held: entry[:2] for held, entry in appended.entries.items() if entry[2]}
         if there != listed:
             raise _Unfit(at, "the table is not read alike")
+    if any(freed for freed in section.freed):
+        raise _Unfit(at, "objects are given up")
     lying = {held: (generation, place) for held, (generation, place, _) in appended.objects.items()}
     if meta.stream_ref is not None:  # need not list itself
         _rows(reader, appended, meta.stream_ref.idnum)
-        lying.setdefault(meta.stream_ref.idnum, (0, -1))
         listed.setdefault(meta.stream_ref.idnum, lying[meta.stream_ref.idnum])
     if lying != listed:
         strange = sorted({held for held in {*lying, *listed} if lying.get(held) != listed.get(held)})
@@ -162,21 +161,22 @@ def _rows(reader: Any, appended: _Revision, number: int) -> dict[int, tuple[int,
     _, place, value = appended.objects[number]
     reader.stream.seek(place)
     read_object_header(reader.stream, strict=False)
-    table = StreamObject.read_from_stream(reader.stream, Reference(number, 0, reader)).data
+    table = StreamObject.read_from_stream(reader.stream, Reference(number)).data
     widths, index = value.get(b"/W"), value.get(b"/Index", [0, value.get(b"/Size")])
     if (
         not isinstance(widths, list)
         or len(widths) != 3
         or not 0 < sum(widths) <= LONGEST_ROW
         or len(index) % 2
+        or any(count < 0 for count in index[1::2])
         or sum(index[1::2]) * sum(widths) != len(table)
     ):
         raise _Unfit(appended.start, "the table is not as long as it says")
-    sections = zip(index[::2], index[1::2], strict=True)
-    numbers = (held for first, count in sections for held in range(first, first + count))
+    width = sum(widths)
+    numbers = (held for at in range(0, len(index), 2) for held in range(index[at], index[at] + index[at + 1]))
     rows = {}
-    for at, held in zip(range(0, len(table), sum(widths)), numbers, strict=True):
-        kind, second, third = _fields(table[at : at + sum(widths)], widths)
+    for row, held in enumerate(numbers):
+        kind, second, third = _fields(table[row * width : (row + 1) * width], widths)
         if kind:
             rows[held] = (third, second, kind == 1)
     return rows
@@ -187,7 +187,7 @@ def _fields(row: bytes, widths: list[int]) -> tuple[int, int, int]:
     first, second, _ = widths
     kind, place, generation = row[:first], row[first : first + second], row[first + second :]
     number = int.from_bytes
-    return number(kind, "big") if first else 1, number(place, "big"), number(generation, "big")
+    return number(kind) if first else 1, number(place), number(generation)
 
 
 def _raw(trailer: Any, key: str) -> Any:
@@ -211,18 +211,23 @@ def _match_packed(reader: Any, appended: _Revision, number: int, section: Any) -
     resolver = reader.get_historical_resolver(number)
     for held in streams:
         value = appended.objects[held][2]
-        count = value.get(b"/N")
-        if b"/Extends" in value or not isinstance(count, int) or not 0 <= count <= 100_000:
+        count, first = value.get(b"/N"), value.get(b"/First")
+        if (
+            b"/Extends" in value
+            or not isinstance(count, int)
+            or not 0 <= count <= MOST_PACKED
+            or not isinstance(first, int)
+        ):
             raise _Unfit(appended.start, f"object stream {held} is not built as it must be")
-        content = resolver.get_object(Reference(held, 0, reader)).data
-        pairs = [int(part) for part in content[: value.get(b"/First", 0)].split()]
+        content = resolver.get_object(Reference(held)).data
+        pairs = [int(part) for part in content[:first].split()]
         if dict(enumerate(pairs[::2])) != listed[held] or len(pairs) != 2 * count:
             raise _Unfit(appended.start, f"object stream {held} holds what the table does not list")
-        at = value[b"/First"]
+        at = first
         for place in pairs[1::2]:
-            if _skip(content, at, 0) != _skip(content, value[b"/First"] + place, 0):
+            if _skip(content, at, 0) != _skip(content, first + place, 0):
                 raise _Unfit(appended.start, f"object stream {held} holds something between its objects")
-            _, at = _value(content, value[b"/First"] + place, 0)
+            _, at = _value(content, first + place, 0)
         if content[at:].strip(b"\0\t\n\f\r "):
             raise _Unfit(appended.start, f"object stream {held} holds something after its objects")
 
@@ -307,7 +312,7 @@ def _length(reader: Any, value: dict[bytes, Any], at: int) -> int:
     if isinstance(length, _Reference):
         from pyhanko.pdf_utils.generic import Reference
 
-        length = reader.get_object(Reference(length.number, length.generation, reader))
+        length = reader.get_object(Reference(length.number, length.generation))
     if not isinstance(length, int) or length < 0:
         raise _Unfit(at, "a stream does not say how long it is")
     return int(length)

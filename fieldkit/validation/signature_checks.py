@@ -138,13 +138,7 @@ def _gap_fits(signature: Any) -> bool:
     if start != 0 or not 0 < first < second <= second + rest <= size:
         return False
     stream.seek(first)
-    gap = stream.read(second - first)
-    return (
-        len(gap) == 2 * len(signature.pkcs7_content) + 2
-        and gap[:1] == b"<"
-        and gap[-1:] == b">"
-        and bytes.fromhex(gap[1:-1].decode("ascii", "replace")) == signature.pkcs7_content
-    )
+    return bool(stream.read(second - first).lower() == b"<%s>" % signature.pkcs7_content.hex().encode())
 
 
 def _ends(reader: Any) -> bool:
@@ -177,7 +171,7 @@ def attributes(signature: Any) -> Finding:
         return Finding(
             "attributes", "pass", M("The signature names the certificate that it was made with."), detail
         )
-    if str(signature.sig_object.get("/SubFilter", "")) == PADES:
+    if signature.sig_object.get("/SubFilter") == PADES:
         return Finding(
             "attributes",
             "fail",

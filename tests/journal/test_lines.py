@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fieldkit.journal import log
-from fieldkit.journal.entry import Draft
+from fieldkit.journal.entry import REPAIR, Draft, digest
 from fieldkit.journal.export import export
 from fieldkit.journal.repair import mends
 from fieldkit.journal.store import Store
@@ -66,7 +66,7 @@ def test_entries_that_stand_out_of_their_order_are_read_all_and_that_is_said(
         assert {each.kind for each in store.damage()} == {"order"}
     assert verify(folder).verdict == "fail"
     taken = export(folder, tmp_path / "out.zip")
-    assert (taken.entries, taken.lost) == (6, 0)
+    assert (taken.entries, taken.lost, taken.strays) == (6, 0, 0)
     mend(folder)
     assert verify(folder).verdict == "pass"
     assert read(folder) == [*whole, 7]
@@ -97,6 +97,35 @@ def test_what_is_lost_is_told_from_what_only_stands_elsewhere(
         assert [entry.seq for entry in store.entries()] == sorted({*order} - {6})
 
 
+def test_foreign_bytes_stay_what_they_are_where_other_lines_stand_elsewhere(folder: Path) -> None:
+    write_a_day(folder)
+    rewrite(folder, lambda lines: [lines[0], b"noise\n", *lines[1:3], lines[4], lines[3], *lines[5:]])
+    with Store.open(folder) as store:
+        words = [(damage.first, damage.last, str(damage.message)) for damage in store.damage()]
+    assert [(first, last, words.partition(" (")[0]) for first, last, words in words] == [
+        (2, 1, "Foreign bytes stand in the journal"),
+        (5, 4, "Lines of the journal stand where they do not belong"),
+        (6, 5, "Lines of the journal stand where they do not belong"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "holes"),
+    [((1, 2, 4, 3, 5, 6), [(4, 3), (5, 4)]), ((1, 2, 5, 4, 6), [(3, 3), (6, 5)])],
+    ids=str,
+)
+def test_what_is_accepted_is_named_by_the_hash_of_the_entry_before_its_end(
+    folder: Path, order: tuple[int, ...], holes: list[tuple[int, int]]
+) -> None:
+    write_a_day(folder)
+    hashes = [digest(line[9:-1]) for line in segment(folder).read_bytes().splitlines(True)]
+    rewrite(folder, lambda lines: [lines[seq - 1] for seq in order])
+    mend(folder)
+    with Store.open(folder) as store:
+        (accepted,) = [entry for entry in store.entries() if entry.kind == REPAIR]
+    assert accepted.value["holes"] == [[first, last, hashes[last - 1]] for first, last in holes]
+
+
 def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path, tmp_path: Path) -> None:
     write_a_day(folder)
     write_a_day(tmp_path / "other")
@@ -119,6 +148,19 @@ def test_lines_of_another_store_hide_nothing_and_are_taken_out_too(folder: Path,
         segment(folder).write_bytes(kept)
 
 
+@pytest.mark.parametrize(("own", "foreign", "mine"), [(6, 4, True), (6, 6, True), (3, 4, False)])
+def test_a_journal_whose_key_is_lost_is_that_of_the_device_with_most_lines(
+    own: int, foreign: int, mine: bool, folder: Path, tmp_path: Path
+) -> None:
+    devices = [write_a_day(place).device for place in (folder, tmp_path / "other")]
+    others = segment(tmp_path / "other").read_bytes().splitlines(True)
+    rewrite(folder, lambda lines: [*lines[:own], *others[:foreign]])
+    for name in ("device.key", "head"):
+        (folder / name).unlink()
+    with Store.open(folder) as store:
+        assert store.device == devices[0 if mine else 1]
+
+
 def test_a_line_rewritten_by_somebody_does_not_take_the_place_of_the_one_that_was_written(
     folder: Path,
 ) -> None:
@@ -132,6 +174,32 @@ def test_a_line_rewritten_by_somebody_does_not_take_the_place_of_the_one_that_wa
             assert [entry.value for entry in store.entries()][2] == "câu trả lời 2"
             assert store.read_only is not None
         segment(folder).write_bytes(kept)
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_a_line_that_does_not_follow_the_entry_before_is_none_even_where_the_next_is_lost(
+    genuine: bool, folder: Path
+) -> None:
+    from tests.journal.test_store import rewritten
+
+    write_a_day(folder)
+    fourth = segment(folder).read_bytes().splitlines(True)[3]
+    line = fourth if genuine else rewritten(fourth[9:-1], prev="0" * 64)
+    rewrite(folder, lambda lines: [*lines[:3], lines[5], line])
+    with Store.open(folder) as store:
+        lost = [(damage.first, damage.last) for damage in store.damage() if damage.kind == "entries"]
+    assert lost == [(5, 5) if genuine else (4, 5)]
+
+
+def test_an_entry_that_the_next_does_not_name_is_taken_out_with_the_strays(
+    folder: Path, tmp_path: Path
+) -> None:
+    from tests.journal.test_store import rewritten
+
+    write_a_day(folder)
+    rewrite(folder, lambda lines: [*lines[:5], rewritten(lines[5][9:-1], prev="0" * 64)])
+    taken = export(folder, tmp_path / "out.zip")
+    assert (taken.entries, taken.lost, taken.strays) == (5, 1, 1)
 
 
 # --- any of it, together

@@ -19,6 +19,7 @@ from fieldkit.journal.entry import Draft, Head
 from fieldkit.journal.errors import StoreDamaged, StoreReadOnly, StoreUnavailable
 from fieldkit.journal.export import export
 from fieldkit.journal.files import Disk
+from fieldkit.journal.log import Log
 from fieldkit.journal.store import Store
 from fieldkit.journal.verify import verify
 from tests.journal.conftest import flip, segment, write_a_day
@@ -428,6 +429,30 @@ def test_a_bad_spot_in_the_journal_costs_what_lies_there_and_no_more(folder: Pat
         assert "The disk does not give all of" in str(store.read_only)
         with pytest.raises(StoreReadOnly):
             store.accept_holes()
+
+
+@pytest.mark.parametrize("spot", ["its only block", "both of its blocks"])
+def test_a_journal_of_which_the_disk_gives_nothing_is_not_taken_for_an_empty_one(
+    folder: Path, spot: str
+) -> None:
+    write_a_day(folder, answers=4 if spot == "its only block" else 20)
+    for path in (folder / "head", folder / "checkpoint"):
+        path.unlink(missing_ok=True)
+    with pytest.raises(StoreUnavailable):
+        Store.open(folder, files=BadSpot(segment(folder).name, 0, 1_000_000))
+
+
+def test_a_journal_holds_the_entries_that_it_has_and_none_besides(folder: Path, day: Head) -> None:
+    held = Log(folder, Disk(), writable=False)
+    assert held.holds(day)
+    assert held.holds(Head(day.device, 0, ""))
+    for other in (
+        Head(day.device, day.seq, "0" * 64),
+        Head(day.device, day.seq + 1, day.hash),
+        Head(day.device, -1, day.hash),
+        Head("another", day.seq, day.hash),
+    ):
+        assert not held.holds(other)
 
 
 def test_a_bad_spot_in_the_device_key_does_not_hide_the_journal(folder: Path, day: Head) -> None:

@@ -37,6 +37,8 @@ def spoil(folder: Path, *entries: int) -> None:
 
 def test_a_store_that_is_whole_needs_nothing(folder: Path, day: Head) -> None:
     assert planned(folder) == []
+    with Store.open(folder) as store:
+        assert store.trimmed == 0
 
 
 @pytest.mark.parametrize(
@@ -197,6 +199,85 @@ def test_a_repair_that_the_disk_refuses_leaves_the_damage_as_it_was_and_can_be_m
         assert store.accept_holes() == holes
         assert store.read_only is None
     assert verify(folder).verdict == "pass"
+
+
+class Failing(Disk):
+    """A disk on which nothing becomes durable any more once it has an `error`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: OSError | None = None
+
+    def sync(self, descriptor: int) -> None:
+        if self.error is not None:
+            raise self.error
+        super().sync(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("error", "detail", "words"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "EIO: Input/output error", "the disk failed"),
+        (OSError(9999, "Unheard of"), "9999: Unheard of", "the disk failed"),
+        (OSError(errno.ENOSPC, "No space left"), "ENOSPC: No space left", "the disk is full"),
+        (OSError(), "None: None", "the disk failed"),
+    ],
+)
+def test_what_the_disk_said_when_an_answer_was_not_saved_is_told_and_nothing_more_is_written(
+    folder: Path, day: Head, error: OSError, detail: str, words: str
+) -> None:
+    disk = Failing()
+    with Store.open(folder, files=disk) as store:
+        store.append(Draft("answer", value="before"))
+        disk.error = error
+        with pytest.raises(WriteFailed, match=words) as caught:
+            store.append(Draft("answer"))
+        assert caught.value.detail == detail
+        assert "still there" in str(caught.value.unchanged)
+        assert "open it again" in str(caught.value.hint)
+        disk.error = None
+        with pytest.raises(StoreReadOnly, match="The disk failed"):
+            store.append(Draft("answer"))
+    with Store.open(folder) as store:
+        assert store.head().seq in (day.seq + 1, day.seq + 2), "what was written may be there"
+
+
+def test_what_was_accepted_stays_so_where_the_entry_that_says_it_stands_elsewhere(
+    folder: Path, day: Head
+) -> None:
+    spoil(folder, 2)
+    mend(folder)
+    with Store.open(folder) as store:
+        store.append(Draft("answer"))
+    lines = segment(folder).read_bytes().splitlines(True)
+    segment(folder).write_bytes(b"".join([*lines[:-2], lines[-1], lines[-2]]))
+    with Store.open(folder) as store:
+        damage = {(damage.kind, damage.first, damage.last): damage.accepted for damage in store.damage()}
+    assert damage[("entries", 2, 2)]
+    assert {kind for (kind, _, _), accepted in damage.items() if not accepted} == {"order"}
+
+
+def test_an_entry_that_was_the_last_and_is_lost_does_not_make_the_journal_another(
+    folder: Path, day: Head
+) -> None:
+    noted = (folder / "head").read_bytes()
+    with Store.open(folder) as store:
+        store.append(Draft("answer"))
+    (folder / "head").write_bytes(noted)
+    (folder / "checkpoint").unlink(missing_ok=True)
+    spoil(folder, day.seq)
+    with Store.open(folder) as store:
+        assert [(damage.kind, damage.first) for damage in store.damage()] == [("entries", day.seq)]
+
+
+def test_a_journal_that_is_gone_is_missed_from_its_first_byte(folder: Path, day: Head) -> None:
+    segment(folder).unlink()
+    with Store.open(folder) as store:
+        assert str(store.read_only) == (
+            f"Entries 1 to {day.seq} of the journal are damaged (journal-000001.fkj, byte 0)."
+        )
+        (damage,) = store.damage()
+    assert (damage.kind, damage.first, damage.last) == ("entries", 1, day.seq)
 
 
 def test_a_repair_that_was_refused_is_made_in_the_same_run_when_the_disk_takes_it(

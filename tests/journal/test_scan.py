@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,18 @@ def test_entries_that_are_only_compared_are_found_by_their_visit_all_the_same(
         for visit in {draft.visit for draft in drafts if draft.visit} | {"v1"}:
             mine = [draft.value for draft in drafts if draft.visit == visit]
             assert [entry.value for entry in store.entries(visit=visit)] == mine
+
+
+@pytest.mark.parametrize("rest", [b"", b"half a line", b"no line\n"])
+def test_the_clock_goes_on_from_the_last_entry_that_is_whole(
+    written: tuple[Path, list[Draft]], rest: bytes
+) -> None:
+    path, _ = written
+    lines = path.read_bytes().splitlines(keepends=True)
+    for count in (1, 2, ENTRIES):
+        scan = Scan()
+        scan.segment(path.name, b"".join(lines[:count]) + rest)
+        assert scan.hlc == json.loads(lines[count - 1][9:])["hlc"]
 
 
 def test_a_line_with_the_right_checksum_that_is_no_entry_is_damage(folder: Path) -> None:

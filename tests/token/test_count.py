@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -237,6 +238,34 @@ def test_names_that_no_longer_fit_into_the_file_are_not_forgotten_but_refused(co
     assert counts.count(token).pin == 0
 
 
+def test_a_count_fills_its_file_to_the_last_byte_and_is_refused_beyond(
+    counts: Attempts, folder: Path
+) -> None:
+    room = attempts.SIZE - 64
+    body = json.dumps({"key": "shared", "failures": [["own", 1, 0, [], [""]]]}, separators=(",", ":"))
+    for more, fits in ((0, True), (1, False)):
+        longest = TokenIdentity("shared", "own", True, "", ("x" * (room - len(body) + more),))
+        if fits:
+            fail(counts, longest)
+            assert (folder / "shared").read_bytes()[room - 1 : room] == b"}"
+            assert counts.count(longest) == FailureCount(1)
+            with counts.held(longest) as held:
+                held.clear(so=False)
+        else:
+            with pytest.raises(OSError, match="large"):
+                fail(counts, longest)
+
+
+def test_an_account_without_a_folder_leaves_nothing_where_it_happens_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    counts = Attempts(Path())
+    counts.adopt("a store", lambda: {"A1": 1})
+    assert counts.count(identify(TOKEN)).trouble == os.strerror(errno.ENOENT)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_store_had_counted_is_added_once_by_serial_number(counts: Attempts, folder: Path) -> None:
     token = identify(TOKEN)
     asked: list[int] = []
@@ -308,6 +337,8 @@ def test_what_was_taken_over_and_is_damaged_may_have_counted_anything(counts: At
     with again.held(token) as held:
         held.clear(so=False)
     assert Attempts(folder).count(token) == FailureCount(0, UNKNOWN), "once is enough"
+    (folder / EARLIER).write_bytes(b"{{")
+    assert Attempts(folder).count(token) == FailureCount(UNKNOWN, UNKNOWN), "once for each damage"
 
 
 def test_a_failure_counts_before_the_pin_is_sent_and_ends_when_the_token_takes_it(counts: Attempts) -> None:
@@ -428,6 +459,17 @@ def test_who_makes_a_count_while_another_does_waits_and_gives_up(
     assert counts.count(identify(other(raw_serial=b"A2"))).trouble == os.strerror(errno.EAGAIN)
 
 
+def test_who_waited_to_make_a_count_takes_the_one_that_another_made_meanwhile(
+    counts: Attempts, folder: Path, disk: Disk
+) -> None:
+    def counted_by_another() -> bool:
+        fail(Attempts(folder), identify(TOKEN))
+        return False
+
+    disk.answers["lock"] = [counted_by_another]
+    assert counts.count(identify(TOKEN)) == FailureCount(1)
+
+
 def test_who_enters_a_pin_while_another_does_waits_and_gives_up(
     counts: Attempts, folder: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -469,11 +511,14 @@ def test_a_count_that_is_removed_while_one_waits_for_it_is_begun_anew_and_held(
             with pytest.raises(errors.PinInUse), Attempts(folder).held(token):
                 pass
             held.add(so=False)
+            started = subprocess.Popen(["sleep", "60"], close_fds=False)
         assert Attempts(folder).count(token).pin == before + 1
         held_again = Attempts(folder)
         with held_again.held(token) as held:
             held.clear(so=False)
             held.add(so=False)
+        started.kill()
+        started.wait()
 
 
 def test_what_is_half_written_is_read_again_and_is_damage_only_when_it_stays(
@@ -665,6 +710,18 @@ def test_a_token_is_known_again_by_a_certificate_of_its_own_and_not_by_an_author
     with counts.held(identify(TOKEN)) as held:
         held.clear(so=True, everywhere=True)
     assert counts.count(identify(TOKEN)).so == 0
+
+
+def test_a_token_that_was_known_by_a_certificate_is_none_without_it_and_another_may_be_any(
+    identity: MakeIdentity,
+) -> None:
+    one, another = identity("rsa:2048").certificate, identity("ec:p256").certificate
+    known = identify(TOKEN, [one])
+    assert known.may_hold([another, one])
+    assert not known.may_hold([another])
+    assert not known.may_hold([])
+    assert identify(TOKEN).may_hold([one])
+    assert identify(TOKEN).may_hold([])
 
 
 def plain_certificate(subject: str, issuer: str) -> bytes:

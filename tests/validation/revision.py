@@ -54,7 +54,8 @@ def appended(
     padding: bytes = b"",
     shifted: int = 0,
     differing: Mapping[int, int] | None = None,
-    implied: bool = False,
+    widths: tuple[int, int, int] = (1, 4, 2),
+    listing_itself: bool = False,
 ) -> bytes:
     """`data` and a revision of these objects, right unless told otherwise.
 
@@ -66,7 +67,8 @@ def appended(
     shifted: how many bytes too far the whole table points.
     kind: "repeated" is a table in a stream and the same once more as text, as PDFBox writes it.
     differing: how far from an object its entry in that stream alone points.
-    implied: the table in a stream leaves out of what kind its entries are, which are all in use.
+    widths: of the table in a stream; without a first one its entries are all in use.
+    listing_itself: so does that stream where the table is repeated.
     """
     if known is None or root is None:
         reader = read(data)
@@ -104,7 +106,7 @@ def appended(
     if kind == "stream":
         table = len(made)
         entries[spare] = (1, table, 0)
-        made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(entries, extra, padding, implied=implied))
+        made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(entries, extra, padding, widths))
     else:
         packed_entries = {number: entry for number, entry in entries.items() if entry[0] == 2}
         if kind == "hybrid":
@@ -113,7 +115,9 @@ def appended(
         if kind == "repeated":
             same = {n: (k, at + (differing or {}).get(n, 0), rest) for n, (k, at, rest) in entries.items()}
             entries[spare] = (1, len(made), 0)
-            made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(same, extra, implied=implied))
+            if listing_itself:
+                same[spare] = entries[spare]
+            made += b"%d 0 obj\n%s\nendobj\n" % (spare, _packed_table(same, extra, widths=widths))
         table = len(made)
         plain = {number: entry for number, entry in entries.items() if entry[0] != 2}
         made += _table(plain) + b"trailer\n<<%s>>\n" % extra
@@ -133,13 +137,16 @@ def _table(entries: Mapping[int, tuple[int, int, int]]) -> bytes:
 
 
 def _packed_table(
-    entries: Mapping[int, tuple[int, int, int]], extra: bytes, padding: bytes = b"", *, implied: bool = False
+    entries: Mapping[int, tuple[int, int, int]],
+    extra: bytes,
+    padding: bytes = b"",
+    widths: tuple[int, int, int] = (1, 4, 2),
 ) -> bytes:
     rows, index = b"", b""
     for number, (kind, at, rest) in sorted(entries.items()):
-        rows += (b"" if implied else bytes((kind,))) + at.to_bytes(4, "big") + rest.to_bytes(2, "big")
+        first, second, third = widths
+        rows += kind.to_bytes(first, "big") if first else b""
+        rows += at.to_bytes(second, "big") + rest.to_bytes(third, "big")
         index += b"%d 1 " % number
     packed = zlib.compress(rows + padding)
-    return stream(
-        packed, b"/Type/XRef/W[%d 4 2]/Index[%s]/Filter/FlateDecode%s" % (not implied, index, extra)
-    )
+    return stream(packed, b"/Type/XRef/W[%d %d %d]/Index[%s]/Filter/FlateDecode%s" % (*widths, index, extra))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,6 +12,7 @@ from asn1crypto import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.sign.ades.report import AdESIndeterminate
+from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from fieldkit.finding import Finding
 from fieldkit.validation import signature_checks
@@ -41,6 +44,15 @@ class Status(NamedTuple):
     pkcs7_signature_mechanism: str = "sha256_rsa"
     trust_problem_indic: AdESIndeterminate | None = None
     signing_cert: Any = None
+    coverage: SignatureCoverageLevel = SignatureCoverageLevel.ENTIRE_FILE
+
+
+class Signature(NamedTuple):
+    """Where a signature lies in a document, and its value."""
+
+    byte_range: tuple[int, ...]
+    reader: Any
+    pkcs7_content: bytes = b"\n\x0b"
 
 
 def loaded(signer: SoftwareSigner) -> x509.Certificate:
@@ -71,6 +83,74 @@ def test_what_was_signed_is_whole_and_by_the_certificates_key_or_it_is_told() ->
     for finding, fragment in ((changed, "has been changed since"), (foreign, "does not fit the certificate")):
         assert summary(finding) == ("integrity", "fail", "", True)
         assert fragment in sentence(finding)
+
+
+WHOLE = b"head<0a0b>tail"
+
+
+@pytest.mark.parametrize(
+    ("data", "byte_range", "fits"),
+    [
+        (WHOLE, (0, 4, 10, 4), True),
+        (b"h<0A0b>", (0, 1, 7, 0), True),
+        (b"<0a0b>tail", (0, 0, 6, 4), False),
+        (WHOLE, (1, 4, 10, 4), False),
+        (WHOLE, (0, 4, 10), False),
+        (WHOLE, (0, 4, 10, 2, 12, 2), False),
+        (WHOLE, (0, 4, 10, 5), False),
+        (WHOLE, (0, 4, 10, -1), False),
+        (WHOLE, (0, 3, 10, 4), False),
+        (WHOLE, (0, 4, 11, 3), False),
+        (b"head<0a0c>tail", (0, 4, 10, 4), False),
+        (b"head<0a0b)tail", (0, 4, 10, 4), False),
+        (b"head(0a0b>tail", (0, 4, 10, 4), False),
+        (b"head<0a\n0b>tail", (0, 4, 11, 4), False),
+        (b"head<0g0b>tail", (0, 4, 10, 4), False),
+    ],
+)
+def test_a_signature_leaves_out_its_own_value_and_nothing_else(
+    data: bytes, byte_range: tuple[int, ...], fits: bool
+) -> None:
+    signature = Signature(byte_range, SimpleNamespace(stream=BytesIO(data)))
+    finding = signature_checks.coverage(signature, Status())
+    assert summary(finding) == ("coverage", "pass" if fits else "fail", "entire_file", True)
+    assert ("covers the whole file" if fits else "leaves out parts") in sentence(finding)
+
+
+@pytest.mark.parametrize(
+    "level", [SignatureCoverageLevel.UNCLEAR, SignatureCoverageLevel.CONTIGUOUS_BLOCK_FROM_START]
+)
+def test_a_signature_over_less_than_a_revision_leaves_out_parts(level: SignatureCoverageLevel) -> None:
+    signature = Signature((0, 4, 10, 4), SimpleNamespace(stream=BytesIO(WHOLE)))
+    finding = signature_checks.coverage(signature, Status(coverage=level))
+    assert summary(finding) == ("coverage", "fail", level.name.lower(), True)
+    assert "leaves out parts" in sentence(finding)
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "severity"),
+    [
+        (("content_type", "signing_certificate_v2"), signature_checks.PADES, "pass"),
+        (("signing_certificate",), signature_checks.PADES, "pass"),
+        (("signing_certificate",), "/adbe.pkcs7.detached", "pass"),
+        (("content_type", "message_digest"), signature_checks.PADES, "fail"),
+        (("content_type", "message_digest"), "/adbe.pkcs7.detached", "not-checked"),
+        (("content_type", "message_digest"), None, "not-checked"),
+    ],
+)
+def test_a_signature_that_names_no_certificate_is_bad_where_its_kind_asks_for_one(
+    names: tuple[str, ...], kind: str | None, severity: str
+) -> None:
+    signed = [{"type": SimpleNamespace(native=name)} for name in reversed(names)]
+    signature = SimpleNamespace(signer_info={"signed_attrs": signed}, sig_object={"/SubFilter": kind})
+    finding = signature_checks.attributes(signature)
+    expected = ("attributes", severity, ", ".join(names), severity != "not-checked")
+    assert summary(finding) == expected
+
+
+def test_without_a_path_revocation_is_open() -> None:
+    finding = signature_checks.no_path_no_revocation()
+    assert summary(finding) == ("revocation", "not-checked", "", True)
 
 
 def test_weak_keys_and_algorithms_are_told(pki: Pki) -> None:

@@ -11,9 +11,12 @@ import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields
+from pyhanko.sign.diff_analysis import SuspiciousModification
 
 from fieldkit.finding import Finding
 from fieldkit.pdf.errors import DocumentUnfit
+from fieldkit.validation.changes import StrictPolicy
 from fieldkit.validation.validate import validate
 from tests import papers
 from tests.pki import Pki, SoftwareSigner
@@ -172,6 +175,15 @@ def listed_twice(writer: Writer) -> None:
     writer.mark_update(page_ref)
 
 
+def fields_reordered(writer: Writer) -> None:
+    """The fields of the form in the other order, and one more so that they may change."""
+    new_field()(writer)
+    form = writer.root["/AcroForm"]
+    held = form["/Fields"]
+    form[pdf_name("/Fields")] = generic.ArrayObject(map(held.raw_get, reversed(range(len(held)))))
+    writer.update_container(form)
+
+
 CHANGES: dict[str, tuple[Callable[[Writer], None], str]] = {
     "an action on opening": (entry("/OpenAction", script()), "'/OpenAction'"),
     "actions of the document": (
@@ -209,6 +221,7 @@ CHANGES: dict[str, tuple[Callable[[Writer], None], str]] = {
     "a field with a state that shows": (states(b"0 0 9 9 re f"), "Field Later is not signed and shows"),
     "a field whose part has room": (in_parts(0, 0, 9, 9), "Field Later is not signed and shows"),
     "notes in another order": (reordered, "The notes and fields of a page are in another order"),
+    "fields in another order": (fields_reordered, "The fields of the form are in another order"),
     "a note twice": (listed_twice, "The notes and fields of a page are in another order"),
 }
 
@@ -329,6 +342,41 @@ def test_the_metadata_may_say_the_same_in_the_other_way_to_write_it(
     )
 
 
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<r:Description xmlns:t="http://purl.org/dc/elements/1.1/" r:about=""><t:title><r:Alt>
+<r:li xml:lang="vi" t:by="A">M\xe1\xba\xabu</r:li><r:li xml:lang="en">Sample</r:li></r:Alt></t:title>
+<t:format/>
+</r:Description></r:RDF></x:xmpmeta>"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "alike"),
+    [
+        (b'xml:lang="vi" t:by="A"', b't:by="A" xml:lang="vi"', True),
+        (b"<r:Alt>\n<r:li", b"<r:Alt><r:li", True),
+        (b">Sample<", b">\n Sample <", True),
+        (b"<t:format/>", b"<t:format></t:format>", True),
+        (b'r:about=""', b'r:about="x"', True),
+        (b'xml:lang="vi"', b'xml:lang="en"', False),
+        (b't:by="A"', b't:of="A"', False),
+        (b">Sample<", b">Another<", False),
+        (b"<r:Alt>\n", b"<r:Alt>Another\n", False),
+        (b"r:Alt>", b"r:Seq>", False),
+    ],
+)
+def test_metadata_is_compared_by_what_it_says_to_the_last_attribute_and_not_by_how_it_is_written(
+    before: bytes, after: bytes, alike: bool, letter_bytes: bytes
+) -> None:
+    data = forgery.with_text_field(letter_bytes)
+    number = revision.read(data).root.raw_get("/Metadata").idnum
+    for text in (XMP, XMP.replace(before, after)):
+        data = revision.appended(data, {number: revision.stream(text, b"/Type/Metadata/Subtype/XML")})
+    reader = revision.read(data)
+    outcome = StrictPolicy().review_file(reader, reader.xrefs.total_revisions - 2)
+    assert isinstance(outcome, SuspiciousModification) == (not alike)
+    assert ("Metadata changed: " in str(outcome)) == (not alike)
+
+
 def test_metadata_that_was_not_there_is_a_change(
     pki: Pki, rsa_signer: SoftwareSigner, tmp_path: Path
 ) -> None:
@@ -342,6 +390,30 @@ def test_metadata_that_was_not_there_is_a_change(
       xmlns:t="http://purl.org/dc/elements/1.1/"><t:title>Khac</t:title></rdf:Description></rdf:RDF></x:xmpmeta>"""
     objects = {reader.root_ref.idnum: catalog, size: revision.stream(text, b"/Type/Metadata/Subtype/XML")}
     assert coverage(revision.appended(bare, objects), pki, tmp_path).severity == "fail"
+
+
+def test_a_place_for_a_signature_that_was_there_when_another_signed_stays_what_it_was(
+    pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    """It may show a frame, and have entries of its maker's own."""
+    reserved = new_field(Rect=room(50, 50, 90, 90), PMD=generic.DictionaryObject())
+    prepared = forgery.later(forgery.with_text_field(letter_bytes), reserved)
+    signed = forgery.signed(prepared, rsa_signer)
+    check = coverage(forgery.later(signed, information(Producer="x")), pki, tmp_path)
+    assert check.severity == "pass", check
+
+
+@pytest.mark.parametrize(("action", "severity"), [("ALL", "fail"), ("INCLUDE", "pass")])
+def test_fields_that_a_signer_locked_take_no_later_signature(
+    action: str, severity: str, pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    lock = fields.FieldMDPSpec(fields.FieldMDPAction[action], ["Note"])
+    spec = fields.SigFieldSpec("Signature1", field_mdp_spec=lock)
+    prepared = forgery.later(
+        forgery.with_text_field(letter_bytes), lambda writer: fields.append_signature_field(writer, spec)
+    )
+    twice = forgery.signed(forgery.signed(prepared, rsa_signer), rsa_signer, field="Second")
+    assert coverage(twice, pki, tmp_path).severity == severity
 
 
 def fonts(name: str, **more: str) -> generic.DictionaryObject:

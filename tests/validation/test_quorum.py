@@ -9,21 +9,27 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import PdfTimeStamper
 from pyhanko.sign.timestamps import TimeStamper
 
 from fieldkit.finding import Finding, Severity
+from fieldkit.pdf.errors import DocumentUnfit
+from fieldkit.profile.rules import RuleSet, StampRule
 from fieldkit.secret import Secret
 from fieldkit.signature import sign
-from fieldkit.text import M
+from fieldkit.text import M, Words
 from fieldkit.validation import quorum
 from fieldkit.validation.judgement import Judgement, Policy
 from fieldkit.validation.judges import JUDGES, judge
 from fieldkit.validation.judges.judge import Case, Judge
+from fieldkit.validation.online import Online
+from fieldkit.validation.validate import validate
 from tests.pki import DAY, NOW, Pki, SoftwareSigner, TimestampAuthority
 from tests.validation import forgery, revision
 
@@ -148,10 +154,80 @@ class Listener(Judge):
 
 @pytest.fixture
 def listener(front: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
+    """A judge that only remembers, and the only one beside fieldkit."""
     program(front, "listener", "#!/bin/sh\n")
     judge = Listener()
-    monkeypatch.setattr(quorum, "JUDGES", (*JUDGES, judge))
+    monkeypatch.setattr(quorum, "JUDGES", (judge,))
     return judge
+
+
+class StumblingJudge(Judge):
+    """A judge that falls over every document."""
+
+    name = program = "stumbling-judge"
+    package = "stumbling"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def examine(self, program: str, case: Case) -> list[Finding]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (DocumentUnfit(M("It is bad."), detail="page 3"), "document-unfit: page 3"),
+        (DocumentUnfit(M("It is bad.")), "document-unfit"),
+        (ValueError("bad"), "ValueError: bad"),
+    ],
+)
+def test_a_judge_that_falls_over_a_document_has_not_checked_it_and_says_over_what(
+    error: Exception, detail: str, pki: Pki, signed: Path, front: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(front, "stumbling-judge", "#!/bin/sh\n")
+    monkeypatch.setattr(quorum, "JUDGES", (StumblingJudge(error),))
+    judged = quorum.judge(signed, pki.anchors, pki.crls(), draw=False)
+    (check,) = [check for check in judged.checks if check.judge == "stumbling-judge"]
+    assert (check.id, check.severity, check.detail) == ("stumbling-judge-integrity", "not-checked", detail)
+    assert "stumbling-judge could not judge the document" in str(check.message)
+    assert judged.verdict == "pass", "silence is no verdict"
+
+
+def test_fieldkit_judges_among_others_by_the_same_options_as_alone(
+    pki: Pki, letter: Path, tmp_path: Path, listener: Listener
+) -> None:
+    out, signer = tmp_path / "out.pdf", pki.signer()
+    signer.chain = ()
+    sign.sign(letter, out, signer, insist=True)
+    plain = validate(out, trust=pki.anchors, crls=pki.crls()).signatures
+    rules = RuleSet(
+        id="mau",
+        title=Words("Mẫu", "Sample"),
+        basis=Words("Mẫu", "Sample"),
+        valid_from=(NOW - 900 * DAY).date(),
+        stamps=(StampRule("person", "handwritten", "between-title-and-name", "blue"),),
+    )
+    options: tuple[dict[str, Any], ...] = (
+        {"others": (pki.issuing.public_bytes(Encoding.DER),)},
+        {"at": NOW + 4000 * DAY},
+        {"policy": Policy(timestamp=True)},
+        {"rules": (rules,)},
+    )
+    for option in options:
+        judged = quorum.judge(out, pki.anchors, pki.crls(), draw=False, **option).signatures
+        assert judged == validate(out, trust=pki.anchors, crls=pki.crls(), **option).signatures
+        assert judged != plain
+    assert [case.at for case in listener.cases] == [option.get("at") for option in options]
+
+
+def test_the_network_is_asked_where_that_was_wished(
+    pki: Pki, letter: Path, tmp_path: Path, listener: Listener
+) -> None:
+    out, online = tmp_path / "out.pdf", Online(named=None)
+    sign.sign(letter, out, pki.signer(services="http://127.0.0.1:9"))
+    quorum.judge(out, pki.anchors, draw=False, network=online)
+    assert online.asked
 
 
 def timestamped(path: Path, field: str, stamper: TimeStamper) -> Path:
@@ -193,6 +269,21 @@ def test_a_timestamp_that_does_not_hold_proves_no_time_to_any_judge(
     judged = quorum.judge(signed, pki.anchors, pki.crls(), draw=False)
     assert [signature.kind for signature in judged.signatures] == ["signature", "timestamp"]
     assert listener.cases[0].times == {}
+
+
+def test_a_timestamp_whose_authority_is_revoked_proves_no_time_to_any_judge(
+    pki: Pki, rsa_signer: SoftwareSigner, letter: Path, tmp_path: Path, listener: Listener
+) -> None:
+    out, authority = tmp_path / "out.pdf", TimestampAuthority(pki)
+    with authority.serving() as tsa:
+        sign.sign(letter, out, rsa_signer, level="b-t", tsa=tsa, network=False)
+    certificate = x509.load_der_x509_certificate(authority.stamper.tsa_cert.dump())
+    for crls, proven in (
+        (pki.crls(), ["Signature1"]),
+        (pki.crls(SoftwareSigner(None, certificate, ())), []),
+    ):
+        quorum.judge(out, pki.anchors, crls, draw=False)
+        assert list(listener.cases.pop().times) == proven
 
 
 def test_a_password_that_no_document_needs_keeps_no_judge_away(pki: Pki, signed: Path) -> None:
@@ -296,6 +387,8 @@ def test_judges_who_find_the_path_wrong_alike_do_not_disagree(signed: Path) -> N
     heard = {check.id: check.severity for check in judged.checks}
     assert heard["agreement"] == "pass"
     assert (heard["openssl-integrity"], heard["openssl-path"]) == ("pass", "fail")
+    needed = {check.id: check.required for check in judged.checks}
+    assert (needed["openssl-integrity"], needed["openssl-path"]) == (True, False)
     assert judged.verdict == "fail"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
@@ -24,7 +25,7 @@ def reason(data: bytes, end: int, number: int = 0) -> str:
     return revisions.unaccounted(revision.read(data), end, number)
 
 
-DEEP = 56
+DEEP = 59
 GOOD = (
     b"<<>>",
     b"5",
@@ -84,7 +85,7 @@ DOUBTFUL = (
     (b"[%trailer\n1]", "a comment hides something"),
     (b"[% startXREF\n1]", "a comment hides something"),
     (b"[%%%EOF\n1]", "a comment hides something"),
-    (b"[" * 70 + b"]" * 70, "values are nested too deep"),
+    (b"[" * (DEEP + 1) + b"]" * (DEEP + 1), "values are nested too deep"),
     (b"<<>>\nstream\nx\nendstream", "a stream does not say how long it is"),
     (b"<</Length -1>>\nstream\nx\nendstream", "a stream does not say how long it is"),
     (b"<</Length(1)>>\nstream\nx\nendstream", "a stream does not say how long it is"),
@@ -134,6 +135,14 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(plain, one, kind="stream", unlisted_packed=page),
             f"object streams and the table differ: [{size + 1}]",
         ),
+        "many unlisted": (
+            revision.appended(plain, one, unlisted=dict.fromkeys(range(40, 47), b"<<>>")),
+            "the table and the objects differ: [40, 41, 42, 43, 44]",
+        ),
+        "encryption": (
+            revision.appended(plain, one, trailer=b"/Encrypt null"),
+            "the trailer's /Encrypt was changed",
+        ),
         "one byte off": (
             revision.appended(plain, one, off={size: 1}),
             f"the table and the objects differ: [{size}]",
@@ -179,6 +188,24 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
             revision.appended(plain, one, before_table=b"xref\n0 1\n0000000000 65535 f \ntrailer\n<<>>\n"),
             "something follows the table",
         ),
+        "an object after the table": (
+            right.replace(b"startxref\n", b"95 0 obj\n<<>>\nendobj\nstartxref\n").replace(
+                b"95 0 obj\n<<>>\nendobj\n", b"", 1
+            ),
+            "something follows the table",
+        ),
+        "an object after the table in a stream": (
+            packed.replace(b"startxref\n", b"95 0 obj\n<<>>\nendobj\nstartxref\n").replace(
+                b"95 0 obj\n<<>>\nendobj\n", b"", 1
+            ),
+            "something follows the table",
+        ),
+        "a table without a trailer": (
+            revision.appended(plain, one, before_table=b"xref\n0 1\n0000000000 65535 f \nTrailer\n<<>>\n"),
+            "the table is not written as it must be",
+        ),
+        "letters": (plain + b"XX", "something stands between the objects"),
+        "what is no blank in a PDF": (plain + b"\v", "something stands between the objects"),
         "skipped": (
             revision.appended(right, {size + 1: b"<<>>"}, prev=table),
             "startxref does not lead to the table",
@@ -200,7 +227,41 @@ def written(plain: bytes) -> dict[str, tuple[bytes, str]]:
 @pytest.mark.parametrize("trick", sorted(written(papers.hybrid())))
 def test_a_revision_is_what_its_table_says_or_it_is_told_what_differs(trick: str, plain: bytes) -> None:
     data, expected = written(plain)[trick]
-    assert reason(data, len(plain)).rpartition(", byte ")[0 if expected else 2] == expected
+    if not expected:
+        assert reason(data, len(plain)) == ""
+        return
+    told, _, at = reason(data, len(plain)).rpartition(", byte ")
+    assert told == expected
+    assert len(plain) <= int(at) <= len(data)
+
+
+@pytest.mark.parametrize("blanks", [b"", b"\0", b"\t\r\n\f \0"])
+def test_where_nothing_but_blanks_follows_nothing_has_to_be_accounted_for(
+    blanks: bytes, plain: bytes
+) -> None:
+    noted = plain + b"% a note without an end of its own"
+    assert reason(noted + blanks, len(noted)) == ""
+
+
+def test_an_object_keeps_the_generation_that_it_had_when_it_was_signed(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}, generations={90: 2})
+    same = revision.appended(once, {90: b"[]"}, generations={90: 2})
+    assert reason(same, len(once), 1) == ""
+    other = revision.appended(once, {90: b"[]"})
+    assert reason(other, len(once), 1).startswith("object 90 has another generation, byte ")
+    packed = revision.appended(once, {}, packed={90: b"[]"}, kind="stream")
+    assert reason(revision.appended(packed, {90: b"<<>>"}), len(once), 1) == ""
+
+
+def test_a_table_in_a_stream_that_names_no_objects_lists_all_of_them(plain: bytes) -> None:
+    reader = revision.read(plain)
+    size = int(reader.trailer["/Size"])
+    objects = dict.fromkeys(range(2, size + 1), b"<<>>")
+    objects[1] = revision.written(reader.root)
+    data = revision.appended(plain, objects, kind="stream", free={0: 65535})
+    index = re.search(rb"/Index\[[^]]*\]", data)
+    assert index is not None
+    assert reason(data.replace(index[0], b" " * len(index[0])), len(plain)) == ""
 
 
 RIGHT = b"/W[1 4 2]/Index[90 1 ]"
@@ -214,21 +275,66 @@ MISSHAPEN = (
 )
 
 
-@pytest.mark.parametrize("named", [False, True])
-def test_a_table_may_stand_twice_if_both_say_the_same(named: bool, plain: bytes) -> None:
+@pytest.mark.parametrize("listing_itself", [False, True])
+def test_a_table_may_stand_twice_if_both_say_the_same(listing_itself: bool, plain: bytes) -> None:
     """As PDFBox writes them: in a stream and once more as text, which may name the stream as /XRefStm."""
     size = int(revision.read(plain).trailer["/Size"])
-    data = revision.appended(plain, {size: b"<<>>"}, kind="repeated")
-    if named:
-        place = data.rindex(b"%d 0 obj" % (size + 1), 0, data.rindex(b"\nxref\n"))
-        at = data.rindex(b"trailer\n<<") + len(b"trailer\n<<")
-        data = data[:at] + b"/XRefStm %d" % place + data[at:]
+    data = revision.appended(plain, {size: b"<<>>"}, kind="repeated", listing_itself=listing_itself)
     assert reason(data, len(plain)) == ""
+    place = data.rindex(b"%d 0 obj" % (size + 1), 0, data.rindex(b"\nxref\n"))
+    at = data.rindex(b"trailer\n<<") + len(b"trailer\n<<")
+    named, elsewhere = (data[:at] + b"/XRefStm %d" % to + data[at:] for to in (place, place - 1))
+    assert reason(named, len(plain)) == ""
+    assert reason(elsewhere, len(plain)).startswith("a revision has two tables, byte ")
+
+
+def test_a_table_names_no_second_one_of_an_earlier_revision(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}, kind="stream")
+    named = b"/XRefStm %d" % revision.last_table(once)
+    again = revision.appended(once, {92: b"<<>>"}, trailer=named)
+    assert reason(again, len(once), 1).startswith("a revision has two tables, byte ")
+
+
+def test_a_table_that_stands_twice_lists_the_stream_that_it_stands_in(plain: bytes) -> None:
+    size = int(revision.read(plain).trailer["/Size"])
+    data = revision.appended(plain, {size: b"<<>>"}, kind="repeated")
+    unlisted = re.sub(rb"\n%d 1\n\d{10} 00000 n " % (size + 1), b"", data)
+    assert unlisted != data
+    expected = f"the table and the objects differ: [{size + 1}], byte "
+    assert reason(unlisted, len(plain)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"/Root 1 0 R", b"/Root 2 0 R"),
+        (b"/Prev 4", b"/Prev 3"),
+        (b"/Filter/Flate", b"/Encrypt null/Filter/Flate"),
+    ],
+)
+def test_two_tables_of_one_revision_have_the_same_trailer(before: bytes, after: bytes, plain: bytes) -> None:
+    data = revision.appended(plain, {90: b"<<>>"}, kind="repeated", trailer=b" " * 20)
+    place = data.rindex(before, 0, data.rindex(b"\nxref\n"))
+    longer = len(after) - len(before)
+    head, tail = data[:place] + after, data[place + len(before) :].replace(b" " * longer, b"", 1)
+    assert reason(head + tail, len(plain)).startswith("a revision has two tables, byte ")
 
 
 @pytest.mark.parametrize("kind", ["stream", "repeated"])
-def test_a_table_may_leave_out_that_its_objects_are_in_use(kind: revision.Kind, plain: bytes) -> None:
-    assert reason(revision.appended(plain, {90: b"<<>>"}, kind=kind, implied=True), len(plain)) == ""
+@pytest.mark.parametrize(
+    ("widths", "fits"), [((0, 4, 2), True), ((0, 2, 0), True), ((1, 4, 27), True), ((1, 4, 28), False)]
+)
+def test_a_table_in_a_stream_has_entries_of_any_honest_width(
+    kind: revision.Kind, widths: tuple[int, int, int], fits: bool, plain: bytes
+) -> None:
+    """Without a first number its objects are all in use, without a third they have no generation."""
+    told = reason(revision.appended(plain, {90: b"<<>>"}, kind=kind, widths=widths), len(plain))
+    assert told.rstrip("0123456789") == ("" if fits else "the table is not as long as it says, byte ")
+
+
+def test_a_table_in_a_stream_may_be_headed_with_more_blanks(plain: bytes) -> None:
+    data = revision.appended(plain, {90: b"<<>>"}, kind="stream")
+    assert reason(data.replace(b"91 0 obj", b"91  0 obj"), len(plain)) == ""
 
 
 @pytest.mark.parametrize("shape", MISSHAPEN)
@@ -242,12 +348,13 @@ def test_a_table_in_a_stream_has_the_rows_that_it_says(shape: bytes, plain: byte
 def test_a_table_in_a_stream_counts_no_rows_away(plain: bytes) -> None:
     data = revision.appended(plain, {90: b"<<>>", 91: b"<<>>"}, kind="repeated", trailer=b" " * 5)
     tail = b"/Prev %d" % revision.last_table(plain)
-    place = data.index(tail + b"     ")
-    fewer = b"/Index[90 1 89 2 1 -1 ]"
-    more = data[:place].replace(b"/Index[90 1 91 1 ]", fewer) + tail + data[place + len(tail) + 5 :]
-    assert len(more) == len(data)
-    assert reason(more, len(plain))
-    assert reason(data, len(plain)) == ""
+    for sections, expected in (
+        (b"/Index[90 1 89 2 1 -1 ]", "the table is not as long as it says, byte "),
+        (b"/Index[90 1 7 0 91 1  ]", ""),
+    ):
+        more = data.replace(b"/Index[90 1 91 1 ]", sections).replace(tail + b"     ", tail, 1)
+        assert len(more) == len(data)
+        assert reason(more, len(plain)).rstrip("0123456789") == expected
 
 
 def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: bytes) -> None:
@@ -258,6 +365,28 @@ def test_the_table_that_was_signed_is_the_one_that_a_revision_follows(plain: byt
     assert reason(revision.appended(both, {90: b"<<>>"}), len(both)) == ""
     followed = revision.appended(both, {90: b"<<>>"}, prev=table)
     assert reason(followed, len(both)).startswith("/Prev does not lead to the table before, byte ")
+
+
+def test_a_revision_that_the_last_startxref_passes_over_is_told(plain: bytes) -> None:
+    data = revision.appended(plain, {90: b"<<>>"}, start=revision.last_table(plain))
+    assert reason(data, len(plain)).startswith("a revision is in no table's line of predecessors, byte ")
+
+
+def test_every_revision_says_where_its_table_is(plain: bytes) -> None:
+    once = revision.appended(plain, {90: b"<<>>"}, start=7)
+    table = once.rindex(b"\nxref\n") + 1
+    again = revision.appended(once, {91: b"<<>>"}, prev=table, known=91, root=b"1 0 R")
+    assert reason(again, len(plain)).startswith("startxref does not lead to the table, byte ")
+
+
+@pytest.mark.parametrize(("blanks", "fits"), [(44, True), (45, False)])
+def test_the_end_of_what_was_signed_is_no_further_than_a_viewer_seeks_it(
+    blanks: int, fits: bool, plain: bytes
+) -> None:
+    assert plain.endswith(b"startxref\n434\n%%EOF\n")
+    signed = plain + b"\n" * blanks
+    told = reason(revision.appended(signed, {90: b"<<>>"}), len(signed))
+    assert told == ("" if fits else "the file does not begin, or the signed part does not end, as a PDF does")
 
 
 def test_what_was_signed_has_to_end_as_a_document_does(plain: bytes) -> None:
@@ -290,6 +419,9 @@ def test_a_stream_may_say_elsewhere_how_long_it_is(plain: bytes) -> None:
         told = reason(revision.appended(plain, {90: body, 91: length}), len(plain))
         assert told.startswith(expected)
         assert bool(told) == bool(expected)
+    once = revision.appended(plain, {91: b"4"}, generations={91: 2})
+    again = revision.appended(once, {90: body.replace(b"91 0 R", b"91 2 R")})
+    assert reason(again, len(once), 1) == ""
 
 
 def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
@@ -305,6 +437,13 @@ def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
         (b"90 0 91 3 [] <<>>", 10, 2, b"", ""),
         (b"90 0 91 7 [] (x) <<>>", 10, 2, b"", "holds something between its objects"),
         (b"90 0 91 3 [] <<>> 5", 10, 2, b"", "holds something after its objects"),
+        (b"90 0 91 3 [] <<>> X", 10, 2, b"", "holds something after its objects"),
+        (b"90 0 91 3 [] <<>>\0\t\f\r ", 10, 2, b"", ""),
+        (b"90 0 91 3 [] <<>>", 10, 0, b"", "holds what the table does not list"),
+        (b"90 0 91 3 [] <<>>", 10, 100_000, b"", "holds what the table does not list"),
+        (b"90 0 91 3 [] <<>>", 10, 100_001, b"", "is not built as it must be"),
+        (b"90 0 91 3 [] <<>>", 10, "(2)", b"", "is not built as it must be"),
+        (b"90 0 91 3 [] <<>>", "/A", 2, b"", "is not built as it must be"),
         (b"90 0 91 3 92 3 [] <<>>", 15, 2, b"", "holds what the table does not list"),
         (b"91 0 90 3 [] <<>>", 10, 2, b"", "holds what the table does not list"),
         (b"90 0 91 3 [] <<>>", 10, 3, b"", "holds what the table does not list"),
@@ -312,15 +451,17 @@ def test_a_catalog_of_another_name_is_told(plain: bytes) -> None:
         (b"90 0 91 3 [] <<>>", 10, 2, b"/Extends 3 0 R", "is not built as it must be"),
         (b"90 0 91 3 [] word", 10, 2, b"", "a value is none, byte 13"),
         (b"90 0 91 12 [] %a note\n\n<<>>", 11, 2, b"", ""),
-        (b"90 0 91 9 [] %obj\n\n<<>>", 10, 2, b"", "a comment hides something"),
+        (b"90 0 91 9 [] %obj\n\n<<>>", 10, 2, b"", "a comment hides something, byte 12"),
+        (b"90 0 91 8 [] <<>> %obj\n", 10, 2, b"", "a comment hides something, byte 18"),
     ],
 )
 def test_what_is_packed_into_a_stream_is_listed_in_its_order_and_nothing_beside_it(
-    content: bytes, first: int, count: int, entries: bytes, expected: str, plain: bytes
+    content: bytes, first: int | str, count: int | str, entries: bytes, expected: str, plain: bytes
 ) -> None:
     usual = revision.stream(b"90 0 91 81 [%s]\n<<>>\n" % (b" " * 78), b"/Type/ObjStm/N 2/First 11")
     made = revision.appended(plain, {}, packed={90: b"[%s]" % (b" " * 78), 91: b"<<>>"}, kind="stream")
-    other = revision.stream(content, b"/Type/ObjStm/N %d/First %d%s" % (count, first, entries))
+    held = f"/Type/ObjStm/N {count}/First {first}".encode()
+    other = revision.stream(content, held + entries)
     assert made.count(usual) == 1
     data = made.replace(usual, other.ljust(len(usual)))
     assert len(data) == len(made)

@@ -449,6 +449,52 @@ def test_a_signed_hybrid_document_is_judged_and_its_two_tables_are_told(
 
 
 @pytest.mark.parametrize(
+    ("change", "fragment", "detail"),
+    [
+        (forgery.written_over, "was changed after this signature", "SuspiciousModification: "),
+        (
+            lambda data: revision.appended(data, {300: b"<<>>"}, unlisted={301: b"[]"}),
+            "every viewer",
+            "the table and the objects differ: [301]",
+        ),
+    ],
+)
+def test_what_was_added_is_told_by_what_is_wrong_with_it(
+    change: Change, fragment: str, detail: str, pki: Pki, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    judged = validate(put(tmp_path, change(signed_bytes)), trust=pki.anchors, crls=pki.crls())
+    (check,) = [check for check in judged.signatures[0].checks if check.id == "coverage"]
+    assert (check.severity, check.required) == ("fail", True)
+    assert fragment in str(check.message)
+    assert check.detail.startswith(detail)
+
+
+def test_a_document_that_was_certified_to_stay_takes_no_further_field(
+    pki: Pki, rsa_signer: SoftwareSigner, letter_bytes: bytes, tmp_path: Path
+) -> None:
+    certified = forgery.signed(letter_bytes, rsa_signer, certify=MDPPerm.NO_CHANGES)
+    later = forgery.with_empty_field(certified, (50, 50, 50, 90), b"")
+    judged = validate(put(tmp_path, later), trust=pki.anchors, crls=pki.crls())
+    (check,) = [check for check in judged.signatures[0].checks if check.id == "coverage"]
+    assert (check.severity, check.detail) == ("fail", "entire_revision")
+    assert "was changed after this signature" in str(check.message)
+
+
+@pytest.mark.parametrize(
+    ("tail", "detail"),
+    [(b"\0\t\r\n\f ", ""), (b"\v", "no table"), (b"XX", "no table")],
+)
+def test_what_stands_behind_the_last_table_is_told_unless_it_is_blank(
+    tail: bytes, detail: str, pki: Pki, rsa_signer: SoftwareSigner, signed_bytes: bytes, tmp_path: Path
+) -> None:
+    twice = forgery.signed(signed_bytes, rsa_signer, field="Second")
+    judged = validate(put(tmp_path, twice + tail), trust=pki.anchors, crls=pki.crls())
+    (check,) = [check for check in judged.signatures[0].checks if check.id == "coverage"]
+    assert (check.severity, check.detail) == ("fail" if detail else "pass", "entire_revision")
+    assert detail in str(check.message)
+
+
+@pytest.mark.parametrize(
     ("tail", "verdict"),
     [
         (b"\r\n \n", "pass"),
