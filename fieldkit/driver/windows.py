@@ -1,7 +1,7 @@
 """Makers' installers on Windows: .msi by msiexec, .exe by its silent options; what is registered, who signed.
 
 Whether a driver is there is told by its registered provider and its module, not by the list of programs:
-makers' entries in it outlive their drivers. Nothing here was run on Windows yet: see docs/drivers.md.
+makers' entries in it outlive their drivers. Tried under Wine alone: see docs/drivers.md.
 """
 
 from __future__ import annotations
