@@ -20,7 +20,7 @@ from tests.windows.conftest import folder, program, windows
 
 __all__ = ["folder", "program", "windows"]  # fixtures
 
-STARTS = 7
+STARTS = 5
 ANSWERS = 300
 # An answer of the store, and a line of the same length appended and flushed by FlushFileBuffers, in turns.
 SAVING = """
