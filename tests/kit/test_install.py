@@ -89,7 +89,7 @@ class Laptop:
         self.office = office
         self.target = folder / "lib" / "fieldkit"
 
-    def kit(self, release: str, *, with_pip: bool = False, **more: Any) -> Path:
+    def kit(self, release: str, *, with_pip: bool = False, python: str = "", **more: Any) -> Path:
         """A kit for this machine. with_pip: pip is not only what installs, but installed as well."""
         pip = f"wheels/pip-{importlib.metadata.version('pip')}-py3-none-any.whl"
         wheels = (f"wheels/fieldkit-{release}-py3-none-any.whl", pip)
@@ -98,7 +98,7 @@ class Laptop:
             wheels[0]: own_wheel(release, **more),
             pip: pip_wheel(),
         }
-        python = "{}.{}".format(*sys.version_info[:2])
+        python = python or "{}.{}".format(*sys.version_info[:2])
         wanted = tuple(sorted(wheels[: 1 + with_pip]))
         targets = (Target(python, install.this_platform(), wanted),)
         return self.office.make(self.folder / f"kit-{release}", contents, pip=pip, targets=targets)
@@ -427,13 +427,17 @@ def test_a_python_of_32_bits_is_told_apart(laptop: Laptop, one: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_a_folder_without_the_right_to_write_is_named_with_a_way_out(one: Path, laptop: Laptop) -> None:
+def test_a_folder_without_the_right_to_write_is_named_with_a_way_out(laptop: Laptop) -> None:
+    python = "/usr/bin/python3"  # which others may run as well
+    version = "import sys; print('{}.{}'.format(*sys.version_info))"
+    done = subprocess.run([python, "-c", version], capture_output=True, text=True, check=True)
+    one = laptop.kit("1.0", python=done.stdout.strip())
     with tempfile.TemporaryDirectory() as place:
         kit = shutil.copytree(one, Path(place) / "kit")
         os.chmod(place, 0o755)
         denied = Path(place) / "programs/fieldkit"
         done = subprocess.run(
-            ["/usr/bin/python3", "-I", kit / "install.py", "--target", denied, "--lang", "en", "--yes"],
+            [python, "-I", kit / "install.py", "--target", denied, "--lang", "en", "--yes"],
             capture_output=True,
             text=True,
             user=65534,
