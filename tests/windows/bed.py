@@ -188,7 +188,7 @@ def install(windows: Windows) -> Path:
             done = windows.python(
                 *("-I", stick / "install.py", "--target", target),
                 *("--home", windows.drive / "home", "--yes"),
-                timeout=400,
+                timeout=900,
             )
             assert done.status == 0, done.out + done.err
     return program
