@@ -70,7 +70,7 @@ class Log:
         self.read_only: Message | None = None
         self.disk_fault: Message | None = None
         self._unbelieved: list[Damage] = []
-        self.scan = self._read(checkpoint, device)
+        self.scan = self._read(checkpoint, device, mark)
         self.device = self.scan.device
         self.seq = self.scan.seq
         self.hash = self.scan.hash
@@ -136,7 +136,7 @@ class Log:
             descriptor = self._reading[segment] = self._files.open(path)
         return descriptor
 
-    def _read(self, checkpoint: Checkpoint | None, device: str) -> Scan:
+    def _read(self, checkpoint: Checkpoint | None, device: str, mark: Head | None) -> Scan:
         """Scan the segments: all of them, or what follows a checkpoint that still holds."""
         names = [name for name in self._files.names(self._folder) if is_segment(name)]
         scan = self._resume(checkpoint, names) if checkpoint is not None else None
@@ -145,9 +145,12 @@ class Log:
         self.resumed = scan.seq
         self._feed(scan, names)
         own = scan.index.readable
-        if scan.others and (not own or not device) and (foreign := scan.others.most_common(1)[0])[1] > own:
-            scan = Scan(device=foreign[0])  # the journal is another device's; it can be read
-            self._feed(scan, names)
+        ours = device and mark is not None and mark.device == device  # key and note agree, whatever is left
+        if scan.others and not ours and not (own and device):
+            foreign, count = scan.others.most_common(1)[0]
+            if count > own:
+                scan = Scan(device=foreign)  # the journal is another device's; it can be read
+                self._feed(scan, names)
         return scan
 
     def _feed(self, scan: Scan, names: list[str]) -> None:

@@ -293,6 +293,12 @@ def test_no_entry_that_is_whole_on_the_disk_is_lost_by_any_mishap_to_the_others(
     explore(worked, mishaps, seed)
 
 
+def test_what_key_and_head_call_lost_is_not_given_in_another_devices_entries(
+    worked: tuple[Path, Lines, list[bytes]],
+) -> None:
+    explore(worked, ["no segment", "no segment", "zero", "foreign"], 0)
+
+
 @pytest.mark.soak
 @settings(max_examples=5_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(mishaps=MISHAPS, seed=st.integers(0, 2**32))
