@@ -154,6 +154,26 @@ def read_yaml(text: str, name: str, shape: type[T], error: type[Invalid] = Inval
     return Document(value, name, root)
 
 
+Plain = str | list["Plain"] | dict[str, "Plain"] | None
+"""What a file holds whose keys are not ours: values are the texts they are, None where nothing is said."""
+
+
+def plain_values(text: str, name: str, error: type[Invalid] = Invalid) -> dict[str, Plain]:
+    """The mapping in `text`; `name` is the file's, for problems.
+
+    :raises Invalid: (as `error`) it is no YAML, or something stands there that is no list, mapping or text.
+    """
+    root = _compose(text, name, error)
+    reader = _Reader(name)
+    values = reader.read_plain(root, 0)
+    if not reader.problems and not isinstance(values, dict):
+        reader.problems.append(Problem(name, 1, 1, M("Keys and values are expected here.")))
+    if reader.problems:
+        raise error(reader.problems)
+    assert isinstance(values, dict)
+    return values
+
+
 def keys_of(text: str, name: str) -> set[str]:
     """The keys that the mapping in `text` begins with, whatever is below them; none of anything else.
 
@@ -230,6 +250,18 @@ class _Reader:
                 return self._union(node, shape)
             case _:
                 return self._scalar(node, shape)
+
+    def read_plain(self, node: Node, depth: int) -> Plain:
+        """What stands there, whatever it is; each part once."""
+        if node.id == "scalar":
+            return None if node.tag.endswith(":null") else nfc(node.value)
+        if id(node) in self._seen or depth > DEEPEST:
+            self._wrong(node, REFERENCE if id(node) in self._seen else TOO_DEEP)
+            return ""
+        self._seen.add(id(node))
+        if node.id == "sequence":
+            return [self.read_plain(child, depth + 1) for child in node.value]
+        return {nfc(key.value): self.read_plain(value, depth + 1) for key, value in self._pairs(node)}
 
     def _struct(self, node: Node, shape: inspect.StructType, depth: int) -> object:
         if node.id != "mapping":

@@ -1,8 +1,9 @@
 """Forms: what a visit asks, read from YAML with file, line and column of what is wrong:
 
     form = load(Path("checklists/handover.yaml"))
-    value = check_answer(form.item("training_date"), "24/11/2026")
-    open_items = Answers(form, values, today).problems(verdicts)
+    known = Answers(form, {"devices/1": "1", "devices/1/serial": "A-77"}, datetime.now())
+    known.accept("training_date", "24/11/2026")      "2026-11-24", or AnswerInvalid
+    open_items = known.problems(verdicts)
 
-Relevance, constraints and expressions mean what ODK's forms mean by them (docs/forms.md).
+Types, relevance, constraints, calculations and repeats mean what ODK's forms mean by them (docs/forms.md).
 """

@@ -7,24 +7,25 @@ expressions, in an XLSForm, on paper. How it is entered on the screen is a row o
 
 from __future__ import annotations
 
-import datetime
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from fieldkit.checklist.errors import AnswerInvalid
-from fieldkit.checklist.value import Term, day, number, plain
-from fieldkit.text import M, Message, Said, Words, day_first, nfc
+from fieldkit.checklist import typed_input
+from fieldkit.checklist.typed_input import invalid
+from fieldkit.checklist.value import Term, Type, day, moment, number, time_of_day
+from fieldkit.text import M, Message, Words, day_first
 
-Kind = Literal["yesno", "text", "choice", "choices", "number", "date", "file", "note", "procedure"]
+Kind = Literal[
+    "yesno", "text", "choice", "choices", "rank", "acknowledge", "number", "integer", "range", "date", "time",
+    "datetime", "place", "barcode", "file", "image", "audio", "video", "signature", "note", "calculate",
+    "metadata", "group", "repeat", "procedure",
+]  # fmt: skip
 AnsweredBy = Literal["person", "procedure", "nobody"]
 Value = str | list[str] | dict[str, str | int]
-Type = Literal["text", "number", "truth", "date", "choices"]
-"""What a part of an expression is."""
 Role = Literal["officer-name", "officer-title", "test-document", "condition"]
 ROLES: dict[Role, tuple[str, tuple[Kind, ...]]] = {
     "officer-name": ("officer_name", ("text",)),
@@ -33,22 +34,28 @@ ROLES: dict[Role, tuple[str, tuple[Kind, ...]]] = {
     "condition": ("condition", ("choice", "choices", "text")),
 }
 """What fieldkit itself does with an answer: the id that means it where no item says so, its kinds."""
+Metadata = Literal["start", "end", "today", "username", "deviceid"]
+"""What is known of the filling in itself: when it began, was last touched, the day, who, on which device."""
 
-LONGEST_TEXT = 20_000
-_GROUPED = re.compile(r"-?\d{1,3}(?:([.,\s])\d{3})(?:\1\d{3})*(?:(?!\1)[.,](\d{1,15}))?")
-_DECIMAL = re.compile(r"-?\d{1,25}(?:[.,]\d{1,15})?")
-_AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")
-_DAY_FIRST = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
-_YEAR_FIRST = re.compile(r"\d{4}-\d\d-\d\d")
-_MOST_DIGITS = 25
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+PICTURES = ("png", "jpg", "jpeg", "gif", "webp", "tif", "tiff", "bmp", "heic")
+SOUNDS = ("mp3", "m4a", "ogg", "oga", "wav", "flac", "aac", "amr", "3gp", "opus")
+FILMS = ("mp4", "mov", "webm", "mkv", "avi", "3gp", "m4v", "mpg", "mpeg")
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """One of the answers of a "choice" or "choices" item; `value` is what is stored."""
+class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of the answers of an item; `value` is what is stored.
+
+    columns: what else its list says of it, for `choice_filter` and instance().
+    """
 
     value: str
     label: Words
+    columns: dict[str, str] = {}
+
+    @property
+    def row(self) -> dict[str, str]:
+        """All that its list says of it, its value and its label by ODK's names."""
+        return {"name": self.value, "label": self.label.vi, **self.columns}
 
 
 YES_NO = (
@@ -56,47 +63,98 @@ YES_NO = (
     Choice("no", Words("Không", "No")),
     Choice("n/a", Words("Không áp dụng", "Not applicable")),
 )
+CONFIRMED = (Choice("OK", Words(vi="Đã xác nhận", en="Confirmed")),)
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """The numbers of a "range" item: from one to another, a step apart."""
+
+    start: str = msgspec.field(name="from")
+    end: str = msgspec.field(name="to")
+    step: str = "1"
+
+    def holds(self, value: Decimal) -> bool:
+        """Whether `value` is one of them."""
+        low, high = sorted((Decimal(self.start), Decimal(self.end)))
+        return low <= value <= high and (value - Decimal(self.start)) % Decimal(self.step) == 0
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of a checklist.
+    """One line of a checklist, or a group of them.
 
     kind: what answers it, a key of `KINDS`.
+    items: those of a group, or of each row of a repeat; count: an expression for how many rows it has.
     relevant: an expression; while it is not true the item is not asked and its answer does not count.
+    required, read_only: true, or an expression for when.
     constraint: an expression over `.`, the answer; constraint_message says it in words.
+    default, prefill: what its editor begins with: a text, or an expression. It counts once a person confirms.
+    calculate: an expression that answers it; nobody is asked.
+    choices, list: what is chosen from: its own choices, or the checklist's list of that name.
+    choice_filter: an expression over the columns of a choice, for whether it is offered.
     accept: endings of the file names that a "file" item takes, without the dot; all when empty.
-    multiline: a "text" item may take several lines.
+    multiline: a "text" item may take several lines. media: files shown with it, by name.
     options: what a procedure is told, under the key `with`.
     role: what fieldkit itself does with the answer. Several items may have one, for different cases.
+    save_to: the property of the checklist's entity that the answer sets.
     """
 
     id: str
     kind: Kind
     label: Words
     hint: Words | None = None
-    required: bool = False
+    guidance: Words | None = None
+    required: bool | str = False
+    required_message: Words | None = None
     choices: tuple[Choice, ...] = ()
+    list: str = ""
+    choice_filter: str = ""
     relevant: str = ""
     constraint: str = ""
     constraint_message: Words | None = None
     default: str = ""
+    prefill: str = ""
+    calculate: str = ""
+    read_only: bool | str = False
     accept: tuple[str, ...] = ()
     multiline: bool = False
+    range: Steps | None = None
+    metadata: Metadata | None = None
+    items: tuple[Item, ...] = ()
+    count: str = ""
     procedure: str = ""
     options: dict[str, str | int | bool] = msgspec.field(name="with", default_factory=dict)
     role: Role | None = None
+    media: tuple[str, ...] = ()
+    appearance: str = ""
+    save_to: str = ""
 
     @property
     def answered_by(self) -> AnsweredBy:
         """Who answers it; nobody does where it is only read."""
-        return KINDS[self.kind].answered_by
+        return "nobody" if self.calculate or self.read_only is True else KINDS[self.kind].answered_by
+
+    @property
+    def shown(self) -> bool:
+        """Whether a person sees it."""
+        return KINDS[self.kind].shown
+
+    def walk(self) -> Iterator[Item]:
+        """It, and all that is in it, in order."""
+        yield self
+        for item in self.items:
+            yield from item.walk()
+
+
+_PUT = frozenset({"required", "required_message", "constraint", "constraint_message", "read_only", "save_to"})
+_FILLED = _PUT | {"default", "prefill", "calculate"}
+_CHOSEN = _FILLED | {"choices", "list", "choice_filter"}
 
 
 class ItemKind:
     """What is special about the items of one kind; as it stands here, of those answered by a text.
 
-    answered_by: see `Item`. attaches: a file is the answer, copied into the store.
-    several: several of its choices are an answer.
+    answered_by: see `Item`. shown: a person sees it. attaches: a file is the answer, copied into the store.
+    holds: it has items of its own. several: several of its choices are an answer.
     type: what its answer is in expressions, None where there is none to compare.
     takes: the keys its items may have of those that not all have.
     question: its type in an XLSForm. questions: the types that are read as it, but for those with a list.
@@ -104,16 +162,18 @@ class ItemKind:
     """
 
     answered_by: ClassVar[AnsweredBy] = "person"
+    shown: ClassVar[bool] = True
     attaches: ClassVar[bool] = False
+    holds: ClassVar[bool] = False
     several: ClassVar[bool] = False
     type: ClassVar[Type | None] = "text"
-    takes: ClassVar[frozenset[str]] = frozenset({"required", "constraint", "default"})
+    takes: ClassVar[frozenset[str]] = _FILLED
     question: ClassVar[str]
     questions: ClassVar[tuple[str, ...]] = ()
     typed: ClassVar[bool] = False
 
     def choices(self, item: Item) -> tuple[Choice, ...]:
-        """What is chosen from; nothing where anything may be entered."""
+        """Those the item itself brings; nothing where anything may be entered, or a list is named."""
         return ()
 
     def incomplete(self, item: Item) -> Message | None:
@@ -127,8 +187,8 @@ class ItemKind:
         """
         text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
         if not isinstance(text, str):
-            raise _invalid(M("A text is expected as the answer."))
-        return self.parse(item, _clean(item, text))
+            raise invalid(M("A text is expected as the answer."))
+        return self.parse(item, typed_input.clean(text, multiline=item.multiline))
 
     def parse(self, item: Item, text: str) -> Value:
         """The same, from a text without blanks around it."""
@@ -149,23 +209,33 @@ class _Text(ItemKind):
     questions = ("text", "string")
 
 
+class _Barcode(ItemKind):
+    """A text that a scanner types; its Enter or Tab ends it."""
+
+    question = "barcode"
+    questions = ("barcode",)
+
+
 class _Choice(ItemKind):
-    takes = ItemKind.takes | {"choices"}
+    takes = _CHOSEN
     question = "select_one"
-    questions: ClassVar[tuple[str, ...]] = ("acknowledge", "trigger")
 
     def choices(self, item: Item) -> tuple[Choice, ...]:
         return item.choices
 
     def incomplete(self, item: Item) -> Message | None:
-        return None if self.choices(item) else M("An item of kind `{kind}` needs `choices`.", kind=item.kind)
+        return (
+            None
+            if self.choices(item) or item.list
+            else M("An item of kind `{kind}` needs `choices`, or a `list`.", kind=item.kind)
+        )
 
     def parse(self, item: Item, text: str) -> Value:
-        return _one_of(text, [choice.value for choice in self.choices(item)])
+        return typed_input.one_of(text, [choice.value for choice in self.choices(item)])
 
     def words(self, item: Item, answer: Any) -> Words:
         labels = {choice.value: choice.label for choice in self.choices(item)}
-        values = answer if isinstance(answer, list | tuple) else [answer]
+        values = answer if isinstance(answer, list | tuple) else [answer] if answer is not None else []
         return Words.joined("; ", [labels.get(str(value)) or Words.same(str(value)) for value in values])
 
 
@@ -175,28 +245,54 @@ class _Choices(_Choice):
     several = True
     type = "choices"
     question = "select_multiple"
-    questions = ()
 
     def normal(self, item: Item, value: Any) -> Value:
-        values = re.split(r"[\s,;]+", _text(value).strip()) if isinstance(value, str) else value
+        values = (
+            re.split(r"[\s,;]+", typed_input.composed(value).strip()) if isinstance(value, str) else value
+        )
         if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-            raise _invalid(M("A list of choices is expected as the answer."))
+            raise invalid(M("A list of choices is expected as the answer."))
         known = [choice.value for choice in item.choices]
-        chosen = {_one_of(_text(value).strip(), known) for value in values if value.strip()}
-        return [value for value in known if value in chosen]
+        named = [typed_input.composed(value).strip() for value in values if value.strip()]
+        return self.chosen([typed_input.one_of(value, known) for value in named], known)
+
+    def chosen(self, values: list[str], known: list[str]) -> list[str]:
+        """What is stored of the values that were named, each one of `known`."""
+        return [value for value in known if value in values]
 
     def term(self, answer: Any) -> Term:
         return tuple(answer or ())
 
 
+class _Rank(_Choices):
+    """All of them, in the order that the person gives them."""
+
+    question = "rank"
+
+    def chosen(self, values: list[str], known: list[str]) -> list[str]:
+        if sorted(values) != sorted(known):
+            raise invalid(M("All of them are put in order, once each: {known}.", known=" ".join(known)))
+        return values
+
+
 class _YesNo(_Choice):
     """ "yes", "no" or "n/a"."""
 
-    takes = ItemKind.takes
-    questions = ()
+    takes = _FILLED
 
     def choices(self, item: Item) -> tuple[Choice, ...]:
         return YES_NO
+
+
+class _Acknowledge(_Choice):
+    """ "OK", which a person says by hand."""
+
+    takes = _PUT
+    question = "acknowledge"
+    questions = ("acknowledge", "trigger")
+
+    def choices(self, item: Item) -> tuple[Choice, ...]:
+        return CONFIRMED
 
 
 class _Number(ItemKind):
@@ -204,19 +300,65 @@ class _Number(ItemKind):
 
     type = "number"
     question = "decimal"
-    questions = ("decimal", "integer", "int")
+    questions: ClassVar[tuple[str, ...]] = ("decimal",)
     typed = True
 
     def normal(self, item: Item, value: Any) -> Value:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            return _stored_number(Decimal(value), str(value))  # a number as such is not two things
+            # a number as such is not two things
+            return self.fitting(item, typed_input.stored_number(Decimal(value), str(value)))
         return super().normal(item, value)
 
     def parse(self, item: Item, text: str) -> Value:
-        return _number(text)
+        return self.fitting(item, typed_input.number(text))
+
+    def fitting(self, item: Item, stored: str) -> str:
+        """A number that the item takes."""
+        return stored
 
     def term(self, answer: Any) -> Term:
         return number(answer or "")
+
+
+class _Integer(_Number):
+    """One without a fraction."""
+
+    question = "integer"
+    questions = ("integer", "int")
+
+    def fitting(self, item: Item, stored: str) -> str:
+        if "." in stored:
+            raise invalid(M("Enter a whole number."))
+        return stored
+
+
+class _Range(_Number):
+    """One of those from an end to the other."""
+
+    takes = _FILLED | {"range"}
+    question = "range"
+    questions = ("range",)
+
+    def incomplete(self, item: Item) -> Message | None:
+        if item.range is None:
+            return M("An item of kind `range` needs `range`, with `from` and `to`.")
+        ends = [number(text) for text in (item.range.start, item.range.end, item.range.step)]
+        if not all(end is not None and end.is_finite() for end in ends) or not ends[2] or ends[2] < 0:
+            return M("`range` has numbers: `from`, `to`, and a `step` above 0.")
+        return None
+
+    def fitting(self, item: Item, stored: str) -> str:
+        steps = item.range
+        if steps is not None and not steps.holds(Decimal(stored)):
+            raise invalid(
+                M(
+                    "Enter a number from {start} to {end}, in steps of {step}.",
+                    start=steps.start,
+                    end=steps.end,
+                    step=steps.step,
+                )
+            )
+        return stored
 
 
 class _Date(ItemKind):
@@ -228,7 +370,7 @@ class _Date(ItemKind):
     typed = True
 
     def parse(self, item: Item, text: str) -> Value:
-        return iso_day(text)
+        return typed_input.day(text)
 
     def term(self, answer: Any) -> Term:
         return day(answer or "")
@@ -238,16 +380,62 @@ class _Date(ItemKind):
         return Words(day_first(text), text)
 
 
+class _Time(ItemKind):
+    """An ISO time of day."""
+
+    type = "time"
+    question = "time"
+    questions = ("time",)
+
+    def parse(self, item: Item, text: str) -> Value:
+        return typed_input.time(text)
+
+    def term(self, answer: Any) -> Term:
+        return time_of_day(answer or "")
+
+    def words(self, item: Item, answer: Any) -> Words:
+        return Words.same(str(answer or "").removesuffix(":00"))
+
+
+class _Datetime(ItemKind):
+    """An ISO day with a time."""
+
+    type = "datetime"
+    question = "dateTime"
+    questions = ("datetime",)
+
+    def parse(self, item: Item, text: str) -> Value:
+        return typed_input.moment(text)
+
+    def term(self, answer: Any) -> Term:
+        return moment(answer or "")
+
+    def words(self, item: Item, answer: Any) -> Words:
+        text = str(answer or "").replace("T", " ")[:16]
+        return Words(day_first(text), text)
+
+
+class _Place(ItemKind):
+    """Latitude and longitude, as "21.0285 105.8542"; altitude and accuracy may follow."""
+
+    question = "geopoint"
+    questions = ("geopoint", "gps", "location")
+
+    def parse(self, item: Item, text: str) -> Value:
+        return typed_input.place(text)
+
+
 class _File(ItemKind):
-    """An attachment: {"sha256", "size", "name"}."""
+    """An attachment: {"sha256", "size", "name"}. endings: those a name may have where the item names none."""
 
     attaches = True
-    takes = frozenset({"required", "constraint", "accept"})
+    takes = _PUT | {"accept"}
     question = "file"
-    questions = ("file", "image", "photo")
+    questions: ClassVar[tuple[str, ...]] = ("file",)
+    endings: ClassVar[tuple[str, ...]] = ()
 
     def normal(self, item: Item, value: Any) -> Value:
-        return _file(item, value)
+        return typed_input.attachment(value, item.accept or self.endings)
 
     def term(self, answer: Any) -> Term:
         return str(answer["name"]) if answer else ""
@@ -260,17 +448,86 @@ class _File(ItemKind):
         )
 
 
+class _Image(_File):
+    question = "image"
+    questions: ClassVar[tuple[str, ...]] = ("image", "photo")
+    endings = PICTURES
+
+
+class _Audio(_File):
+    question = "audio"
+    questions = ("audio",)
+    endings = SOUNDS
+
+
+class _Video(_File):
+    question = "video"
+    questions = ("video",)
+    endings = FILMS
+
+
+class _Signature(_Image):
+    """The picture of a signature; in an XLSForm an image with that appearance."""
+
+    questions = ()
+
+
 class _Note(ItemKind):
     """Only read."""
 
     answered_by: ClassVar[AnsweredBy] = "nobody"
-    type = None
+    type: ClassVar[Type | None] = None
     takes = frozenset()
     question = "note"
     questions: ClassVar[tuple[str, ...]] = ("note",)
 
     def normal(self, item: Item, value: Any) -> Value:
-        raise _invalid(M("This item is not answered by a person."))
+        raise invalid(M("This item is not answered by a person."))
+
+
+class _Calculate(_Note):
+    """What an expression makes of other answers, or a text that is always the same. Nobody sees it."""
+
+    shown = False
+    type = "text"
+    takes = frozenset({"calculate", "default", "save_to"})
+    question = "calculate"
+    questions = ("calculate", "hidden")
+
+    def incomplete(self, item: Item) -> Message | None:
+        return None if item.calculate or item.default else M("An item of kind `calculate` needs `calculate`.")
+
+
+class _Metadata(_Note):
+    """What is known of the filling in itself."""
+
+    shown = False
+    type = "text"
+    takes = frozenset({"metadata", "save_to"})
+    question = ""
+    questions = ()
+
+    def incomplete(self, item: Item) -> Message | None:
+        return None if item.metadata else M("An item of kind `metadata` needs `metadata`.")
+
+
+class _Group(_Note):
+    """Items that belong together."""
+
+    holds = True
+    takes = frozenset({"items"})
+    question = "begin_group"
+    questions = ()
+
+    def incomplete(self, item: Item) -> Message | None:
+        return None if item.items else M("An item of kind `{kind}` needs `items`.", kind=item.kind)
+
+
+class _Repeat(_Group):
+    """Items that are answered once for each of its rows."""
+
+    takes = frozenset({"items", "count"})
+    question = "begin_repeat"
 
 
 class _Procedure(_Note):
@@ -289,116 +546,25 @@ KINDS: dict[Kind, ItemKind] = {
     "text": _Text(),
     "choice": _Choice(),
     "choices": _Choices(),
+    "rank": _Rank(),
+    "acknowledge": _Acknowledge(),
     "number": _Number(),
+    "integer": _Integer(),
+    "range": _Range(),
     "date": _Date(),
+    "time": _Time(),
+    "datetime": _Datetime(),
+    "place": _Place(),
+    "barcode": _Barcode(),
     "file": _File(),
+    "image": _Image(),
+    "audio": _Audio(),
+    "video": _Video(),
+    "signature": _Signature(),
     "note": _Note(),
+    "calculate": _Calculate(),
+    "metadata": _Metadata(),
+    "group": _Group(),
+    "repeat": _Repeat(),
     "procedure": _Procedure(),
 }
-
-
-def _invalid(message: Said) -> AnswerInvalid:
-    return AnswerInvalid(message, unchanged=M("The answer was not saved."))
-
-
-def _clean(item: Item, text: str) -> str:
-    """Composed, without blanks around it, and without characters that no one can see."""
-    cleaned = _text(text).replace("\r\n", "\n").replace("\r", "\n").strip()
-    if not cleaned:
-        raise _invalid(M("The answer is empty."))
-    if len(cleaned) > LONGEST_TEXT:
-        raise _invalid(M("The answer is longer than {count} characters.", count=LONGEST_TEXT))
-    if "\n" in cleaned and not item.multiline:
-        raise _invalid(M("The answer takes one line only."))
-    if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t" for sign in cleaned):
-        raise _invalid(M("The answer holds a control character."))
-    return cleaned
-
-
-def _text(text: str) -> str:
-    """Composed; refused where it could not even be shown."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _invalid(M("The answer holds bytes that are not UTF-8 text.")) from None
-    return nfc(text)
-
-
-def _one_of(text: str, known: Sequence[str]) -> str:
-    for value in known:
-        if value.casefold() == text.casefold():
-            return value
-    raise _invalid(M("`{value}` is not one of: {known}.", value=text, known=", ".join(known)))
-
-
-def _number(text: str) -> str:
-    """A plain decimal: "3,5" and "3.5" are three and a half, "1.234.567" and "1 234 567" are whole."""
-    plain_text = unicodedata.normalize("NFKC", text).replace("−", "-").lstrip("+")
-    if _AMBIGUOUS.fullmatch(plain_text):
-        whole, _, fraction = re.split(r"([.,])", plain_text)
-        message = M(
-            "`{value}` may be a thousand or a fraction. For the thousand write {thousand}, "
-            "for the fraction {fraction}.",
-            value=text,
-            thousand=whole + fraction,
-            fraction=f"{whole},{fraction}0",
-        )
-        raise _invalid(message)
-    if _DECIMAL.fullmatch(plain_text):
-        return _stored_number(Decimal(plain_text.replace(",", ".")), text)
-    grouped = _GROUPED.fullmatch(plain_text)
-    if grouped is None:
-        raise _invalid(M("`{value}` is not a number.", value=text))
-    whole, fraction = (plain_text[: -len(grouped[2]) - 1], grouped[2]) if grouped[2] else (plain_text, "0")
-    return _stored_number(Decimal(whole.replace(grouped[1], "") + "." + fraction), text)
-
-
-def _stored_number(value: Decimal, text: str) -> str:
-    """A number as it is stored; refused where an expression could not work with all its digits."""
-    if not value.is_finite():
-        raise _invalid(M("`{value}` is not a number.", value=text))
-    stored = plain(value)
-    whole, _, fraction = stored.lstrip("-").partition(".")
-    if len(whole) > _MOST_DIGITS or len(fraction) > _MOST_DIGITS:
-        raise _invalid(M("The number has more than {count} digits.", count=_MOST_DIGITS))
-    return stored
-
-
-def iso_day(text: str) -> str:
-    """An ISO date, from one or from day/month/year.
-
-    :raises AnswerInvalid: it is neither.
-    """
-    match = _DAY_FIRST.fullmatch(text)
-    try:
-        if match:
-            return datetime.date(int(match[3]), int(match[2]), int(match[1])).isoformat()
-        if _YEAR_FIRST.fullmatch(text):
-            return datetime.date.fromisoformat(text).isoformat()
-    except ValueError:
-        pass
-    raise _invalid(M("`{value}` is not a date. Write it as 24/11/2026 or 2026-11-24.", value=text))
-
-
-def _file(item: Item, value: Any) -> dict[str, str | int]:
-    if not isinstance(value, Mapping):
-        raise _invalid(M("This item is answered with a file."))
-    sha256, size, name = value.get("sha256"), value.get("size"), value.get("name")
-    if not (
-        isinstance(sha256, str)
-        and _SHA256.fullmatch(sha256)
-        and isinstance(size, int)
-        and size >= 0
-        and isinstance(name, str)
-        and name
-    ):
-        raise _invalid(M("This item is answered with a file."))
-    _, dot, ending = _text(name).rpartition(".")
-    if item.accept and not (dot and ending.lower() in item.accept):
-        message = M(
-            "{name} is not of a kind that is taken here: {known}.",
-            name=name,
-            known=", ".join(item.accept),
-        )
-        raise _invalid(message)
-    return {"sha256": sha256, "size": size, "name": nfc(name)}

@@ -6,20 +6,27 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from fieldkit.checklist.errors import AnswerInvalid, ChecklistInvalid, ChecklistNotFound, ExpressionInvalid
 from fieldkit.checklist.expression import parse as parse_expression
-from fieldkit.checklist.expression import references
-from fieldkit.checklist.kinds import KINDS, ROLES, Item
+from fieldkit.checklist.kinds import KINDS, ROLES, Choice, Item
+from fieldkit.checklist.layout import Layout
 from fieldkit.checklist.meaning import check
-from fieldkit.checklist.model import Checklist
+from fieldkit.checklist.model import BUREAU, BUREAU_LIST, Checklist
 from fieldkit.checklist.order import circle, ordered
+from fieldkit.checklist.value import Type
 from fieldkit.home import Home, shipped, yaml_files
-from fieldkit.text import M, Message, Said
+from fieldkit.text import M, Message, Said, Words
 from fieldkit.yaml_model import read_yaml, text_of
 
 _CHECKLIST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_ITEM_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_CHOICE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+-]{0,63}")
+LONGEST_VALUE = 200
+_ITEM_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_CHOICE_VALUE = re.compile(rf"[^\s,;]{{1,{LONGEST_VALUE}}}")
+_ONLY_VALUE = re.compile(rf"\S([^\n\t]{{0,{LONGEST_VALUE - 2}}}\S)?")
+_LIST_NAME = re.compile(r"[^\s'\"${}]{1,100}")
+_NAMED = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 _ACCEPT = re.compile(r"[a-z0-9]{1,8}")
 _NUMBER = re.compile(r"[^\W_][^\W_-]*(-[^\W_]+)*")
 LONGEST_NUMBER = 16
@@ -112,49 +119,160 @@ def wrong(checklist: Checklist, procedures: Collection[str] | None = None) -> Wr
         yield ("number",), M("`{value}` ends no paper's number; PKS would.", value=checklist.number), 0
     if not checklist.sections:
         yield ("sections",), M("A checklist needs at least one section."), 0
+    parted = {item.list for item in checklist.layout.items.values() if item.list and KINDS[item.kind].several}
+    for name, choices in checklist.lists.items():
+        if not _LIST_NAME.fullmatch(name):
+            yield ("lists", name), M("`{name}` is no name for a list: no blanks, no quotes.", name=name), 0
+        if name == BUREAU_LIST:
+            yield ("lists", name), M("`{name}` is what fieldkit knows of the bureau.", name=name), 0
+        if not choices:
+            yield ("lists", name), M("The list `{list}` holds nothing.", list=name), 0
+        for below, text in _choices(choices, name in parted):
+            yield ("lists", name, *below), text, 0
     for s, section in enumerate(checklist.sections):
         if not _ITEM_ID.fullmatch(section.id):
             yield ("sections", s, "id"), _bad_id(section.id), 0
         if section.id in sections:
             yield ("sections", s, "id"), M("The section `{id}` is here twice.", id=section.id), 0
         sections.add(section.id)
-        for i, item in enumerate(section.items):
-            place: Place = ("sections", s, "items", i)
-            if not _ITEM_ID.fullmatch(item.id):
-                yield (*place, "id"), _bad_id(item.id), 0
-            if item.id in items:
-                yield (*place, "id"), M("The item `{id}` is here twice.", id=item.id), 0
-            items.add(item.id)
-            if item.procedure and procedures is not None and item.procedure not in procedures:
-                yield (*place, "procedure"), _no_procedure(item.procedure, procedures), 0
-            for below, text in _item(item):
-                yield (*place, *below), text, 0
-    yield from _conditions(checklist)
+    for place, item, inside in _placed(checklist):
+        if not _ITEM_ID.fullmatch(item.id):
+            yield (*place, "id"), _bad_id(item.id), 0
+        if item.id in items:
+            yield (*place, "id"), M("The item `{id}` is here twice.", id=item.id), 0
+        items.add(item.id)
+        if item.procedure and procedures is not None and item.procedure not in procedures:
+            yield (*place, "procedure"), _no_procedure(item.procedure, procedures), 0
+        if inside and item.kind == "procedure":
+            yield (*place, "kind"), M("A step that fieldkit runs is in no row of a repeat."), 0
+        for below, text in _item(item, checklist):
+            yield (*place, *below), text, 0
+        for key in TEXTS:
+            if message := _unfilled(getattr(item, key), checklist):
+                yield (*place, key), message, 0
+    yield from _expressions(checklist)
 
 
-def _conditions(checklist: Checklist) -> Wrong:
-    """What is wrong with the expressions, and whether any relevance depends on itself."""
-    items = {item.id: item for item in checklist.items()}
-    needs: dict[str, set[str]] = {}
-    places: dict[str, Place] = {}
+def _placed(checklist: Checklist) -> Iterator[tuple[Place, Item, bool]]:
+    """Every item, groups too, with where it stands and whether it is in a repeat."""
+
+    def below(items: Sequence[Item], place: Place, inside: bool) -> Iterator[tuple[Place, Item, bool]]:
+        for i, item in enumerate(items):
+            here: Place = (*place, i)
+            yield here, item, inside
+            yield from below(item.items, (*here, "items"), inside or item.kind == "repeat")
+
     for s, section in enumerate(checklist.sections):
-        at: Place = ("sections", s, "relevant")
-        shared: set[str] = set()
-        yield from _condition(section.relevant, items, None, at, shared)
-        for i, item in enumerate(section.items):
-            place: Place = ("sections", s, "items", i)
-            own = needs.setdefault(item.id, set(shared))
-            yield from _condition(item.relevant, items, None, (*place, "relevant"), own)
-            yield from _condition(item.constraint, items, item, (*place, "constraint"), set())
-            places[item.id] = (*place, "relevant") if item.relevant else at
-    position = {id: number for number, id in enumerate(needs)}
-    for group in ordered(needs):
-        first = min(group, key=position.__getitem__)
-        if len(group) == 1 and first not in needs[first]:
+        yield from below(section.items, ("sections", s, "items"), False)
+
+
+RULES: dict[str, Type | None] = {
+    "relevant": "truth",
+    "required": "truth",
+    "read_only": "truth",
+    "constraint": "truth",
+    "choice_filter": "truth",
+    "count": "number",
+    "calculate": None,
+    "prefill": None,
+}
+"""The keys of an item that hold expressions, with what each comes to; whatever it likes for None."""
+
+
+def _expressions(checklist: Checklist) -> Wrong:
+    """What is wrong with the expressions, and whether anything depends on itself."""
+    layout = checklist.layout
+    places: dict[str, Place] = {}
+    mistakes: list[tuple[Place, Said, int]] = []
+    calculated: dict[str, Type] = {}
+    for s, section in enumerate(checklist.sections):
+        places[f"@{section.id}"] = ("sections", s)
+    for place, item, _ in _placed(checklist):
+        places.setdefault(item.id, place)
+    try:
+        turns = list(layout.order)
+    except ExpressionInvalid:
+        turns = list(layout.places)
+    for id in turns:  # what a calculation comes to is known before what looks at it is checked
+        item, place = layout.places[id].item, places[id]
+        names = _Names(checklist, id, calculated)
+        for key, wanted in RULES.items():
+            text = getattr(item, key)
+            if not isinstance(text, str) or not text:
+                continue
+            columns = names.columns_of(item) if key == "choice_filter" else None
+            this = item if key in ("constraint", "calculate") else None
+            try:
+                type = check(parse_expression(text), names, this, wanted, columns)
+            except ExpressionInvalid as error:
+                mistakes.append(((*place, key), error.message, error.at))
+            else:
+                if key == "calculate":
+                    calculated[id] = type
+    yield from mistakes
+    if not mistakes:
+        yield from _circles(layout, places)
+
+
+def _circles(layout: Layout, places: Mapping[str, Place]) -> Wrong:
+    for group in ordered(layout.needs):
+        first = min(group, key=lambda id: layout.places[id].position)
+        if len(group) == 1 and first not in layout.needs[first]:
             continue
-        way = circle(first, needs, group)
-        message = M("Whether `{id}` is asked depends on itself: {circle}.", id=first, circle=_shown(way))
-        yield places[first], message, 0
+        item = layout.places[first].item
+        id = first.removeprefix("@")
+        way = _shown([id.removeprefix("@") for id in circle(first, layout.needs, group)])
+        if any(layout.places[member].item.calculate for member in group):
+            message = M("What `{id}` comes to depends on itself: {circle}.", id=id, circle=way)
+        else:
+            message = M("Whether `{id}` is asked depends on itself: {circle}.", id=id, circle=way)
+        key = next((key for key in ("relevant", "calculate", "count") if getattr(item, key)), "")
+        yield (*places[first], *([key] if key else ())), message, 0
+
+
+class _Names:
+    """What the expressions of an item may name. calculated: what the expressions before it come to."""
+
+    def __init__(self, checklist: Checklist, seen_from: str, calculated: Mapping[str, Type]) -> None:
+        self._checklist = checklist
+        self._calculated = calculated
+        self._places = checklist.layout.places
+        self._inside = self._places[seen_from].repeats if seen_from in self._places else ()
+
+    def item(self, name: str) -> Item | None:
+        place = self._places.get(name)
+        if place is None or KINDS[place.item.kind].holds:
+            return None
+        choices = self._checklist.choices(place.item)
+        return msgspec.structs.replace(place.item, choices=choices) if place.item.list else place.item
+
+    def type(self, name: str) -> Type | None:
+        item = self._places[name].item
+        return self._calculated.get(name, "text") if item.kind == "calculate" else KINDS[item.kind].type
+
+    def group(self, name: str) -> bool:
+        place = self._places.get(name) or self._places.get(f"@{name}")
+        return place is not None and KINDS[place.item.kind].holds
+
+    def repeated(self, name: str) -> bool:
+        repeats = self._places[name].repeats
+        return repeats != self._inside[: len(repeats)]
+
+    def ids(self) -> Collection[str]:
+        return self._checklist.layout.items
+
+    def columns(self, list: str) -> Collection[str] | None:
+        if list == BUREAU_LIST:
+            return BUREAU
+        choices = self._checklist.lists.get(list)
+        return None if choices is None else _columns(choices)
+
+    def columns_of(self, item: Item) -> Collection[str]:
+        return _columns(self._checklist.choices(item))
+
+
+def _columns(choices: Sequence[Choice]) -> set[str]:
+    return {"name", "label"}.union(*(choice.columns for choice in choices))
 
 
 def _shown(way: Sequence[str]) -> str:
@@ -162,28 +280,15 @@ def _shown(way: Sequence[str]) -> str:
     return " → ".join(way if len(way) <= MOST_SHOWN else (*way[:4], "…", *way[-4:]))
 
 
-def _condition(
-    text: str, items: Mapping[str, Item], this: Item | None, place: Place, needs: set[str]
-) -> Wrong:
-    if not text:
-        return
-    try:
-        tree = parse_expression(text)
-        needs |= {reference.name for reference in references(tree)}
-        check(tree, items, this)
-    except ExpressionInvalid as error:
-        yield place, error.message, error.at
-
-
 def _bad_name(id: str) -> Message:
     return M("`{id}` is not a name for a checklist: letters, digits and _ . - only.", id=id)
 
 
 def _bad_id(id: str) -> Message:
-    return M("`{id}` is not an id: small letters, digits and _ only, a letter first.", id=id)
+    return M("`{id}` is not an id: letters, digits and _ . - only, a letter first.", id=id)
 
 
-def _item(item: Item) -> Iterator[tuple[Place, Said]]:
+def _item(item: Item, checklist: Checklist) -> Iterator[tuple[Place, Said]]:
     """What of an item does not go together with its kind."""
     kind = KINDS[item.kind]
     if incomplete := kind.incomplete(item):
@@ -191,16 +296,11 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
     for key in _NOT_OF_ALL:
         if key not in kind.takes and getattr(item, "options" if key == "with" else key):
             yield (key,), _unfit(key, item)
-    values: set[str] = set()
-    for c, choice in enumerate(item.choices):
-        if not _CHOICE_VALUE.fullmatch(choice.value):
-            message = M(
-                "`{value}` is not a choice's value: letters, digits and _ . / + - only.", value=choice.value
-            )
-            yield ("choices", c, "value"), message
-        if choice.value in values:
-            yield ("choices", c, "value"), M("The choice `{value}` is here twice.", value=choice.value)
-        values.add(choice.value)
+    yield from ((("choices", *place), text) for place, text in _choices(item.choices, kind.several))
+    if item.list and item.list not in checklist.lists:
+        yield ("list",), M("The checklist has no list `{list}`.", list=item.list)
+    if item.list and item.choices:
+        yield ("list",), M("An item has choices of its own or a list, not both.")
     if item.procedure and "procedure" in kind.takes and not item.procedure.isidentifier():
         yield ("procedure",), _bad_id(item.procedure)
     for a, ending in enumerate(item.accept):
@@ -208,13 +308,50 @@ def _item(item: Item) -> Iterator[tuple[Place, Said]]:
             yield ("accept", a), M("`{ending}` is not a file name's ending, such as pdf.", ending=ending)
     if item.role is not None and item.kind not in ROLES[item.role][1]:
         yield ("role",), M("An item of kind `{kind}` cannot be the `{role}`.", kind=item.kind, role=item.role)
-    if item.default and "default" in kind.takes:
+    if item.default and item.prefill:
+        yield ("prefill",), M("An item begins with a `default` or a `prefill`, not both.")
+    if item.default and "default" in kind.takes and item.kind != "calculate":
         try:
-            kind.normal(item, item.default)
+            kind.normal(msgspec.structs.replace(item, choices=checklist.choices(item)), item.default)
         except AnswerInvalid as error:
             yield ("default",), error.message
     if item.constraint_message is not None and not item.constraint:
         yield ("constraint_message",), M("`constraint_message` needs a `constraint`.")
+    if item.save_to and checklist.entity is None:
+        yield ("save_to",), M("`save_to` needs the checklist's `entity`, whose property it is.")
+
+
+def _choices(choices: Sequence[Choice], parted: bool) -> Iterator[tuple[Place, Said]]:
+    """What is wrong with them. parted: whether several make an answer, with blanks between."""
+    known: dict[str, list[dict[str, str]]] = {}
+    for c, choice in enumerate(choices):
+        if not (_CHOICE_VALUE if parted else _ONLY_VALUE).fullmatch(choice.value):
+            pattern = (
+                M("`{value}` is not a choice's value: up to {count} signs, no blanks among them.",
+                  value=choice.value, count=LONGEST_VALUE)
+                if parted
+                else M("`{value}` is not a choice's value: one line of up to {count} signs.",
+                       value=choice.value, count=LONGEST_VALUE)
+            )  # fmt: skip
+            yield (c, "value"), pattern
+        before = known.setdefault(choice.value, [])
+        if choice.columns in before or (before and not choice.columns):
+            yield (c, "value"), M("The choice `{value}` is here twice.", value=choice.value)
+        before.append(choice.columns)
+
+
+TEXTS = ("label", "hint", "guidance", "required_message", "constraint_message")
+"""The keys of an item whose texts may show answers of others."""
+
+
+def _unfilled(words: Words | None, checklist: Checklist) -> Message | None:
+    """The first item that a text names and that is not there."""
+    for text in dict.fromkeys(msgspec.structs.astuple(words)) if words is not None else ():
+        for match in _NAMED.finditer(text) if "${" in text else ():
+            place = checklist.layout.places.get(match[1])
+            if place is None or KINDS[place.item.kind].holds:
+                return M("The checklist has no item `{id}`.", id=match[1])
+    return None
 
 
 def _no_procedure(name: str, procedures: Collection[str]) -> Message:

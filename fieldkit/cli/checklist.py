@@ -81,7 +81,7 @@ def _problems(name: str, call: Call, warnings: list[Message]) -> tuple[list[Data
 
     path = Path(name)
     try:
-        if path.suffix.lower() == ".xlsx":
+        if path.suffix.lower() in (".xlsx", ".xlsm", ".xls"):
             warnings += load.doubts(convert.read_form(path, _procedures()).checklist)
         elif path.is_file() and (kind := profiles.kind_of(path)):
             known = profiles.KnownNames(load.names(call.home), {name.upper() for name in (*OIDS, *SPOKEN)})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldkit.checklist import typed_input
 from fieldkit.checklist.errors import AnswerInvalid
-from fieldkit.checklist.kinds import iso_day
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.output import Data, fields, unreadable_lines
 from fieldkit.errors import Misused
@@ -85,7 +85,7 @@ def _day(text: str) -> datetime.date:
     if not text:
         return datetime.date.today()
     try:
-        return datetime.date.fromisoformat(iso_day(text.strip()))
+        return datetime.date.fromisoformat(typed_input.day(text.strip()))
     except AnswerInvalid as error:
         raise DayInvalid(error.message) from None
 

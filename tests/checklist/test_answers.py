@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldkit.checklist.answers import check_answer, problems, relevant
 from fieldkit.checklist.errors import AnswerInvalid
 from fieldkit.checklist.kinds import Choice, Item
 from fieldkit.checklist.load import parse
 from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.value import number
 from fieldkit.text import Message, Words
+from tests.checklist.answering import check_answer, problems, relevant
 
 W = Words("v", "e")
 NUMBER = Item("n", "number", W)
@@ -34,12 +34,12 @@ def asking(*items: Item) -> Checklist:
 
 
 def stored(item: Item, value: Any) -> Any:
-    return check_answer(item, value, {}, asking(item))
+    return check_answer(item.id, value, {}, asking(item))
 
 
 def refused(item: Item, value: Any) -> str:
     with pytest.raises(AnswerInvalid) as caught:
-        check_answer(item, value, {}, asking(item))
+        check_answer(item.id, value, {}, asking(item))
     assert caught.value.unchanged is not None
     str(caught.value).encode()  # whatever was typed, the refusal can be shown
     return str(caught.value)
@@ -258,9 +258,9 @@ sections:
     )
     item = checklist.item("n")
     with pytest.raises(AnswerInvalid):
-        check_answer(item, "4", {"on": "yes", "most": "3"}, checklist)
-    assert check_answer(item, "4", {"on": "no", "most": "3"}, checklist) == "4"
-    assert check_answer(item, "4", {"on": "yes"}, checklist) == "4"
+        check_answer(item.id, "4", {"on": "yes", "most": "3"}, checklist)
+    assert check_answer(item.id, "4", {"on": "no", "most": "3"}, checklist) == "4"
+    assert check_answer(item.id, "4", {"on": "yes"}, checklist) == "4"
 
 
 # Relevance: a chain, each asked when the one before says yes, against a walk through it.
@@ -316,14 +316,14 @@ def test_what_keeps_a_visit_open_comes_in_the_order_of_the_items() -> None:
 def test_today_is_the_day_of_the_question() -> None:
     item = Item("d", "date", W, constraint=". <= today()")
     checklist = Checklist("c", "1", W, (Section("s", W, (item,)),))
-    day = datetime.date(2026, 11, 24)
+    day = datetime.datetime(2026, 11, 24, 9)
     assert problems(checklist, {"d": "2026-11-24"}, {}, day) == []
     assert problems(checklist, {"d": "2026-11-24"}, {}, day - datetime.timedelta(1))
 
 
 def test_where_no_day_is_named_today_is_the_day_it_is() -> None:
-    now = datetime.date.today()
-    before, after = (str(now + datetime.timedelta(days)) for days in (-2, 2))
+    now = datetime.datetime.now()
+    before, after = (str((now + datetime.timedelta(days)).date()) for days in (-2, 2))
     day = Item("d", "date", W, constraint=". <= today()")
     dated = Item("t", "text", W, relevant="${d} < today()")
     checklist = Checklist("c", "1", W, (Section("s", W, (day, dated)),))
@@ -334,9 +334,9 @@ def test_where_no_day_is_named_today_is_the_day_it_is() -> None:
     earlier = now - datetime.timedelta(9)
     assert relevant(checklist, {"d": before}, earlier) == ["d"]
     assert [each.item for each in problems(checklist, {"d": before}, {}, earlier)] == ["d"]
-    assert check_answer(day, before, {}, checklist) == before
+    assert check_answer(day.id, before, {}, checklist) == before
     with pytest.raises(AnswerInvalid):
-        check_answer(day, after, {}, checklist)
+        check_answer(day.id, after, {}, checklist)
 
 
 def test_an_answer_is_held_against_others_as_they_are_once_it_is_given() -> None:
@@ -344,9 +344,9 @@ def test_an_answer_is_held_against_others_as_they_are_once_it_is_given() -> None
     limit = Item("limit", "number", W, relevant="${kind} = 'a'")
     checklist = asking(kind, limit)
     answers = {"kind": "a", "limit": "3"}
-    assert check_answer(kind, "b", answers, checklist) == "b"  # with it the limit is out of force
+    assert check_answer(kind.id, "b", answers, checklist) == "b"  # with it the limit is out of force
     with pytest.raises(AnswerInvalid):
-        check_answer(kind, "a", answers, checklist)
+        check_answer(kind.id, "a", answers, checklist)
 
 
 def test_an_empty_answer_is_none_and_is_held_to_no_constraint_but_that_of_choices() -> None:

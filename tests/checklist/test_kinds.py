@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from fieldkit.checklist.kinds import KINDS, Choice, Item, Kind
+from fieldkit.checklist.kinds import KINDS, Choice, Item, Kind, Steps
 from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.xlsform.convert import export_form, read_form
 from fieldkit.text import Words
@@ -34,12 +34,17 @@ def test_every_kind_is_in_the_documentation(kind: Kind) -> None:
 
 def item(kind: Kind) -> Item:
     """An item of that kind, with all that it needs."""
+    takes = KINDS[kind].takes
     return Item(
         "asked",
         kind,
         Words("Hỏi", "Asked"),
-        choices=(Choice("a", Words("Một", "One")),) if "choices" in KINDS[kind].takes else (),
-        procedure="test_signature" if "procedure" in KINDS[kind].takes else "",
+        choices=(Choice("a", Words("Một", "One")),) if "choices" in takes else (),
+        procedure="test_signature" if "procedure" in takes else "",
+        range=Steps("1", "9", "2") if "range" in takes else None,
+        metadata="start" if "metadata" in takes else None,
+        items=(Item("inner", "text", Words("Trong", "Inner")),) if KINDS[kind].holds else (),
+        calculate="1 + 1" if kind == "calculate" else "",
     )
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldkit.checklist.answers import Answers, problems, relevant
+from fieldkit.checklist.answers import Answers
 from fieldkit.checklist.errors import ChecklistInvalid
 from fieldkit.checklist.kinds import Item
 from fieldkit.checklist.load import parse
 from fieldkit.checklist.model import Checklist, Section
 from fieldkit.checklist.order import circle, ordered
 from fieldkit.text import Words
+from tests.checklist.answering import problems, relevant
 
 W = Words("a", "a")
 DAY = datetime.date(2026, 11, 24)

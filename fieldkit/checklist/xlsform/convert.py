@@ -73,13 +73,18 @@ def _put(target: Path, replace: bool, fill: Callable[[Path], object]) -> None:
         os.replace(part, target)
 
 
+MANY_CHOICES = 500
+
+
 def _yaml_text(checklist: Checklist) -> str:
     """The YAML that a person goes on with, its sections last; reading it gives the same checklist."""
     import yaml
 
     shape = msgspec.to_builtins(checklist)
     shape["sections"] = shape.pop("sections")
-    return str(yaml.dump(_plain(shape), Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=100))
+    many = sum(map(len, checklist.lists.values())) > MANY_CHOICES  # the quick one does not indent its lists
+    written = _dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper) if many else yaml.SafeDumper)
+    return str(yaml.dump(_plain(shape), Dumper=written, allow_unicode=True, sort_keys=False, width=100))
 
 
 def _plain(shape: object) -> object:
@@ -91,10 +96,8 @@ def _plain(shape: object) -> object:
     return shape
 
 
-def _dumper() -> Any:
-    import yaml
-
-    class Written(yaml.SafeDumper):
+def _dumper(base: Any) -> Any:
+    class Written(base):  # type: ignore[misc]
         """Lists are indented under their key, and nothing is written by reference."""
 
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""A workbook from anywhere, read as rows of text: bounded, no formula, no merged cell, nothing passed over.
+"""A workbook from anywhere, read as rows of text: bounded, no merged cell, nothing passed over.
 
-What the sheets mean is in `form_reading`. openpyxl reads them as a stream; what it would take on trust
-(sizes, dimensions, entities) is looked at first.
+What the sheets mean is in `reading`. openpyxl reads them as a stream; what it would take on trust
+(sizes, dimensions, entities) is looked at first. A formula is read by the value in store for it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,20 @@ if TYPE_CHECKING:
 LARGEST = 16 * 1024 * 1024
 LARGEST_UNPACKED = 32 * 1024 * 1024
 MOST_PARTS = 500
-MOST_ROWS = 3000
-MOST_COLUMNS = 200
+MOST_ROWS = 20_001  # with the headings
+MOST_COLUMNS = 500
 LONGEST = 32_767  # what a cell holds (ECMA-376, and every program that reads it)
 _TOLD = 100
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
+_ENCODINGS = (b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252")
+
+
+_WIDE = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+NO_WORKBOOK = M("This is not an .xlsx workbook.")
+_OLD = M("This is not an .xlsx workbook, but an older one (.xls).")
+_LOCKED = M("This is not an .xlsx workbook that can be opened: it is locked with a password.")
 
 
 class SheetRow(msgspec.Struct, frozen=True):
@@ -55,27 +64,27 @@ class Worksheet(msgspec.Struct, frozen=True):
         return FormProblem(self.file, self.name, row, column, message)
 
 
-def read_worksheets(path: Path, wanted: Collection[str], refused: Collection[str]) -> dict[str, Worksheet]:
-    """The sheets of the workbook at `path` whose names are `wanted`, by those names.
+def read_worksheets(path: Path, wanted: Collection[str]) -> tuple[dict[str, Worksheet], list[FormProblem]]:
+    """The sheets of the workbook at `path` whose names are `wanted`, by those names, and what is wrong there.
 
-    wanted, refused: names in small letters; a refused sheet that holds anything is a problem.
+    wanted: names in small letters.
 
-    :raises FormUnreadable: there is no workbook there that can be read. :raises FormInvalid: with every
-    cell that cannot be taken as a text.
+    :raises FormUnreadable: there is no workbook there that can be read. :raises FormInvalid: a sheet is out
+    of bounds, or out of order.
     """
     _looked_at(path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), path.open("rb") as file:  # a file, for its name may end as it likes
         warnings.simplefilter("ignore")  # of what openpyxl does not keep: validations, pictures
         try:
             from openpyxl.reader.excel import load_workbook
 
-            book = load_workbook(path, read_only=True, keep_links=False)
+            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         except OSError:
             raise
         except Exception as error:  # whatever openpyxl stumbles over, it is no workbook
-            raise _unreadable(path, M("This is not an .xlsx workbook."), type(error).__name__) from None
+            raise _unreadable(path, NO_WORKBOOK, type(error).__name__) from None
         try:
-            return _sheets(book, path, wanted, refused)
+            return _sheets(book, path, wanted)
         finally:
             book.close()
 
@@ -83,31 +92,45 @@ def read_worksheets(path: Path, wanted: Collection[str], refused: Collection[str
 def _looked_at(path: Path) -> None:
     """Nothing, if the file is a zip of bounded size without entities."""
     try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise _unreadable(path, M("There is no such file."), error.strerror or "") from None
-    if size > LARGEST:
-        raise _unreadable(path, M("The file is larger than {count} bytes.", count=LARGEST))
-    try:
+        if not path.exists():
+            raise _unreadable(path, M("There is no such file."))
+        if path.stat().st_size > LARGEST:
+            raise _unreadable(path, M("The file is larger than {count} bytes.", count=LARGEST))
+        with path.open("rb") as file:
+            if file.read(8) == _OLE:
+                locked = "EncryptedPackage".encode("utf-16-le") in file.read()
+                raise _unreadable(path, _LOCKED if locked else _OLD)
         with path.open("rb") as file, zipfile.ZipFile(file) as packed:
             parts = packed.infolist()
             if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_UNPACKED:
                 raise _unreadable(path, M("Unpacked, the workbook is too large for a form."))
+            names = {part.filename for part in parts}
+            if "word/document.xml" in names or "content.xml" in names:
+                raise _unreadable(path, M("This is not an .xlsx workbook, but a file of another program."))
             for part in parts:
-                data = packed.read(part)  # whatever it is called: a relation may point to it as XML
-                utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:2]
-                if utf16 or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-                    raise _unreadable(path, M("The workbook declares entities; none are taken."))
+                _judge(path, packed.read(part))  # whatever it is called: a relation may point to it as XML
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        message = M("This is not an .xlsx workbook.")
-        raise _unreadable(path, message, type(error).__name__) from None
+        raise _unreadable(path, NO_WORKBOOK, type(error).__name__) from None
     except OSError as error:
         raise _unreadable(path, M("The file cannot be opened."), error.strerror or "") from None
     except Exception as error:
         if isinstance(error, FormUnreadable):
             raise
         # zlib.error and what else a damaged archive brings
-        raise _unreadable(path, M("This is not an .xlsx workbook."), type(error).__name__) from None
+        raise _unreadable(path, NO_WORKBOOK, type(error).__name__) from None
+
+
+def _judge(path: Path, data: bytes) -> None:
+    """Nothing, if a reader of XML finds no entity in `data`, in any encoding it would read it in."""
+    wide = next((code for start, code in _WIDE.items() if data.startswith(start)), "")
+    if not wide and len(data) > 1 and (data[0] == 0) != (data[1] == 0):
+        wide = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    if wide:
+        data = data.decode(wide, "replace").encode()
+    elif (declared := _ENCODING.match(data)) and declared[1].lower() not in _ENCODINGS:
+        raise _unreadable(path, M("A part of the workbook is in another encoding than UTF-8."))
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise _unreadable(path, M("The workbook declares entities; none are taken."))
 
 
 def _unreadable(path: Path, message: Message, detail: str = "") -> FormUnreadable:
@@ -119,13 +142,15 @@ def _unreadable(path: Path, message: Message, detail: str = "") -> FormUnreadabl
 
 
 def _sheets(
-    book: Workbook, path: Path, wanted: Collection[str], refused: Collection[str]
-) -> dict[str, Worksheet]:
+    book: Workbook, path: Path, wanted: Collection[str]
+) -> tuple[dict[str, Worksheet], list[FormProblem]]:
     sheets: dict[str, Worksheet] = {}
     problems: list[FormProblem] = []
     for sheet in book.worksheets:
         name = sheet.title.strip().lower()
-        if name not in wanted and name not in refused:
+        if name not in wanted and len(book.worksheets) == 1:
+            name = "survey"  # the one sheet there is, whatever it is called
+        if name not in wanted:
             continue
         reader = _Reader(str(path), sheet, problems)
         try:
@@ -133,18 +158,12 @@ def _sheets(
         except FormInvalid:
             raise
         except Exception as error:
-            raise _unreadable(path, M("This is not an .xlsx workbook."), type(error).__name__) from None
+            raise _unreadable(path, NO_WORKBOOK, type(error).__name__) from None
         if name in sheets:
             problems.append(read_sheet.problem(1, 1, M("The sheet `{name}` is here twice.", name=name)))
-        elif name in wanted:
+        else:
             sheets[name] = read_sheet
-        elif read_sheet.rows:
-            row = read_sheet.rows[0]
-            message = M("The sheet `{name}` is not known to fieldkit.", name=name)
-            problems.append(read_sheet.problem(row.number, min(row.cells), message))
-    if problems:
-        raise FormInvalid(problems)
-    return sheets
+    return sheets, problems
 
 
 class _Reader:
@@ -194,6 +213,9 @@ class _Reader:
                     before, column = column, _column(place[1]) if place else column + 1
                     if column <= before or (place and int(place[2]) != row):
                         self._stop(row, column, M("The cells of the row are out of order."))
+                    if _lacks_value(element):
+                        message = M("A formula without a value in store. Put the value in its place.")
+                        self._wrong(row, column, message)
                     if len(element):
                         if row > MOST_ROWS or column > MOST_COLUMNS:
                             self._stop(row, column, _too_large())
@@ -213,8 +235,6 @@ class _Reader:
     def _text(self, cell: ReadOnlyCell, row: int, column: int) -> str:
         """The text of a cell as a person reads it; "" after a problem."""
         value = cell.value
-        if cell.data_type == "f":
-            return self._wrong(row, column, M("A formula is here. Put its value in its place."))
         match value:
             case bool():
                 return "TRUE" if value else "FALSE"
@@ -224,6 +244,8 @@ class _Reader:
                 return str(int(value)) if value.is_integer() else f"{Decimal(repr(value)):f}"
             case datetime.datetime() if value.time() == datetime.time():
                 return value.date().isoformat()
+            case datetime.datetime() | datetime.time():
+                return value.replace(microsecond=0).isoformat()
             case str() if cell.data_type == "e":
                 return self._wrong(row, column, M("An error is here: {value}", value=value))
             case str():
@@ -245,6 +267,12 @@ class _Reader:
 
     def _problem(self, row: int, column: int, message: Message) -> FormProblem:
         return FormProblem(self._file, self._sheet.title, row, column, message)
+
+
+def _lacks_value(cell: Any) -> bool:
+    """Whether a cell's XML has a formula, and nothing that was worked out of it."""
+    parts = {part.tag.rpartition("}")[2]: part.text for part in cell}
+    return "f" in parts and not parts.get("v") and "is" not in parts and cell.get("t") != "str"
 
 
 def _too_large() -> Message:

@@ -53,7 +53,7 @@ def unreadable(path: Path) -> str:
 def invalid(path: Path) -> tuple[str, int, str, str]:
     with pytest.raises(FormInvalid) as caught:
         read_form(path)
-    found = caught.value.problems[-1]
+    found = caught.value.problems[0]
     return found.sheet, found.row, column_letters(found.column), found.message.render("en")
 
 
@@ -193,14 +193,112 @@ def test_cells_out_of_order_are_not_passed_over(form: Path) -> None:
     assert "out of order" in invalid(rewritten(form, SHEET, change))[3]
 
 
-def test_a_formula_with_a_value_in_store_is_a_formula(form: Path) -> None:
+def test_a_formula_is_read_by_the_value_in_store(form: Path) -> None:
     def change(data: bytes) -> bytes:
-        cell = '<row r="3"><c r="A3" t="str"><f>"te"&amp;"xt"</f><v>text</v></c></row></sheetData>'
-        return data.replace(b"</sheetData>", cell.encode())
+        cells = (
+            '<c r="A3" t="str"><f>"te"&amp;"xt"</f><v>text</v></c><c r="B3" t="str"><f>A1</f><v>why</v></c>'
+        )
+        return data.replace(b"</sheetData>", f'<row r="3">{cells}</row></sheetData>'.encode())
+
+    assert read_form(rewritten(form, SHEET, change)).checklist.item("why").kind == "text"
+
+
+def test_a_formula_without_a_value_in_store_is_named(form: Path) -> None:
+    def change(data: bytes) -> bytes:
+        return data.replace(b"</sheetData>", b'<row r="3"><c r="A3"><f>NOW()</f></c></row></sheetData>')
 
     sheet, row, letters, said = invalid(rewritten(form, SHEET, change))
     assert (sheet, row, letters) == ("survey", 3, "A")
-    assert "formula" in said
+    assert "formula without a value" in said
+
+
+@pytest.mark.parametrize(
+    "data", [b"\0\0" * 40, b"\\\0\\\0H\0P\0" + b"\0" * 60, b"\0{}", "<a>văn</a>".encode("utf-16")]
+)
+def test_a_part_that_is_no_xml_declares_nothing(form: Path, data: bytes) -> None:
+    rewritten(form, "", lambda _: data, name="xl/printerSettings/printerSettings1.bin")
+    assert read_form(form).checklist.item("who")
+
+
+def test_a_part_in_an_encoding_that_hides_what_it_says(form: Path) -> None:
+    declared = b'<?xml version="1.0" encoding="cp037"?>' + '<!DOCTYPE a [<!ENTITY l "ha">]>'.encode("cp037")
+    assert "another encoding" in unreadable(rewritten(form, SHEET, lambda _: declared))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("word/document.xml", "another program"), ("content.xml", "another program")]
+)
+def test_a_file_of_another_program_under_the_name_of_a_workbook(tmp_path: Path, name: str, said: str) -> None:
+    with zipfile.ZipFile(tmp_path / "form.xlsx", "w") as packed:
+        packed.writestr(name, "<a/>")
+    assert said in unreadable(tmp_path / "form.xlsx")
+
+
+def test_an_old_workbook_and_a_locked_one(tmp_path: Path) -> None:
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
+    (tmp_path / "old.xls").write_bytes(ole)
+    assert ".xls" in unreadable(tmp_path / "old.xls")
+    (tmp_path / "locked.xlsx").write_bytes(ole + "EncryptedPackage".encode("utf-16-le"))
+    assert "password" in unreadable(tmp_path / "locked.xlsx")
+
+
+HEAD = ("type", "name", "label")
+
+
+@pytest.mark.parametrize("type", ["group", "repeat"])
+@pytest.mark.parametrize("depth", [100, 3000])
+def test_groups_in_groups_without_end(tmp_path: Path, type: str, depth: int) -> None:
+    inner = [(f"begin {type}", f"g{number}", "G") for number in range(depth)]
+    survey = (HEAD, *inner, ("text", "q", "Q"), *[(f"end {type}", None, None)] * depth)
+    sheet, row, letters, said = invalid(workbook(tmp_path / "form.xlsx", survey))
+    assert (sheet, row, letters) == ("survey", 14, "A")
+    assert "deeper than 12" in said
+
+
+def test_a_loop_over_thousands_of_choices(tmp_path: Path) -> None:
+    survey = (HEAD, ("begin loop over many", "l", "L"), ("text", "q", "Q"), ("text", "r", "R"), ("end loop",))
+    choices = (("list_name", "name"), *(("many", f"c{number}") for number in range(10_000)))
+    sheet, _, letters, said = invalid(workbook(tmp_path / "form.xlsx", survey, choices))
+    assert (sheet, letters) == ("survey", "A")
+    assert "more than 10000 items" in said
+
+
+CSV = "select_one_from_file towns.csv"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"name,label\n" + b"x" * (5 * 1024 * 1024), "is larger than"),
+        ("name,label\na,Hà Nội\n".encode("windows-1258", "replace"), "is not UTF-8 text (line 2)"),
+        (b"name,label\na,\xff\xfe\n", "is not UTF-8 text (line 2)"),
+        (b"\xff\xfen", "is not UTF-8 text"),
+        (b"name,label\n" + b"a,b\n" * 20_001, "more than 20000 lines"),
+        (b'name,label\na,"open', "is not CSV"),
+        (b"name,label\n" + b"x" * 200_000 + b"\n", "is not CSV"),
+        (b"name,label\na,\x1b[31m\n", "control character (line 2)"),
+        (b"name,label\na,\0\n", "control character"),
+        (b"", "is empty"),
+        (b"name,label\n", "holds nothing"),
+        (b"PK\x03\x04\0\0", "control character"),
+    ],
+)
+def test_a_file_of_choices_that_is_none(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "towns.csv").write_bytes(data)
+    sheet, row, letters, message = invalid(workbook(tmp_path / "form.xlsx", (HEAD, (CSV, "q", "Q"))))
+    assert (sheet, row, letters) == ("survey", 2, "A")
+    assert said in message
+
+
+def test_a_file_of_choices_as_large_as_a_disk_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "towns.csv").open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    assert "is larger than" in invalid(workbook(tmp_path / "form.xlsx", (HEAD, (CSV, "q", "Q"))))[3]
+
+
+def test_a_folder_is_no_file_of_choices(tmp_path: Path) -> None:
+    (tmp_path / "towns.csv").mkdir()
+    assert "not beside" in invalid(workbook(tmp_path / "form.xlsx", (HEAD, (CSV, "q", "Q"))))[3]
 
 
 def test_control_characters_reach_no_terminal(form: Path) -> None:
@@ -211,6 +309,11 @@ def test_control_characters_reach_no_terminal(form: Path) -> None:
 def test_two_sheets_of_one_name(tmp_path: Path) -> None:
     form = workbook(tmp_path / "form.xlsx", SURVEY, **{"Survey ": SURVEY})
     assert "here twice" in invalid(form)[3]
+
+
+def test_the_one_sheet_there_is_is_the_survey(tmp_path: Path) -> None:
+    form = workbook(tmp_path / "form.xlsx", (), **{"Tabelle1": SURVEY})
+    assert read_form(form).checklist.item("who")
 
 
 def test_a_shared_string_that_is_not_there(form: Path) -> None:
