@@ -21,7 +21,7 @@ from fieldkit.text import visible
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from fieldkit.checklist.model import Section
+    from fieldkit.checklist.answers import FormLine
     from fieldkit.visit.visits import Visits
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
@@ -128,18 +128,16 @@ def visits(home: Home, context: click.Context) -> Iterator[Name]:
 @_completer
 def items(home: Home, context: click.Context) -> Iterator[Name]:
     """The items of the visit that was named before."""
-    for section in _sections(home, context):
-        for item in section.items:
-            yield item.id, item.label
+    for line in _lines(home, context):
+        if not line.heading:
+            yield line.key, line.title
 
 
 @_completer
 def steps(home: Home, context: click.Context) -> Iterator[Name]:
-    """What of the visit that was named before can be run: its sections and items."""
-    for section in _sections(home, context):
-        yield section.id, section.title
-        for item in section.items:
-            yield item.id, item.label
+    """What of the visit that was named before can be run: its sections, groups, rows and items."""
+    for line in _lines(home, context):
+        yield line.key.removeprefix("@"), line.title
 
 
 @_completer
@@ -153,9 +151,9 @@ def tokens(home: Home, context: click.Context) -> Iterator[Name]:
                     yield str(serial), visit.bureau.name
 
 
-def _sections(home: Home, context: click.Context) -> tuple[Section, ...]:
+def _lines(home: Home, context: click.Context) -> tuple[FormLine, ...]:
     with _reading(home) as known:
-        return known.load(context.params["name"]).checklist.sections
+        return known.load(context.params["name"]).lines
 
 
 @contextlib.contextmanager

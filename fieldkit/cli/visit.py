@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.checklist.kinds import KINDS
 from fieldkit.cli import completion
 from fieldkit.cli.frame import Call, Reply, noun, option
 from fieldkit.cli.options import FILE
 from fieldkit.cli.output import Data, data, fields, unreadable_lines
+from fieldkit.errors import Misused
 from fieldkit.finding import Finding
 from fieldkit.text import M, Said
 from fieldkit.text_output import STATUSES, SYMBOLS
+from fieldkit.visit.answer_file import read_answers
 from fieldkit.visit.model import CHANGED, STATES, UnreadableVisit, Visit
+from fieldkit.visit.summary import VisitSummary, summary_of
 
 if TYPE_CHECKING:
     from fieldkit.visit.visits import Visits
@@ -48,6 +50,10 @@ def data_of(visit: Visit) -> Data:
     }
 
 
+def _listed(visit: Visit | VisitSummary) -> Data:
+    return data_of(visit) if isinstance(visit, Visit) else fields(visit, "id")
+
+
 def _unreadable(visit: UnreadableVisit) -> Data:
     """A visit that cannot be read, with the members that the others have, and why."""
     texts = dict.fromkeys(("bureau", "checklist", "version", "started", "who"), "")
@@ -63,25 +69,27 @@ def _unreadable(visit: UnreadableVisit) -> Data:
     }
 
 
-def heading(visit: Visit) -> str:
+def heading(visit: Visit | VisitSummary) -> str:
     """A visit in one line."""
-    state = STATES[visit.finish][visit.state]
-    return f"{visit.id}  {visit.bureau.name}  {visit.checklist.title}  {visit.done}/{visit.total}  {state}"
+    short = visit if isinstance(visit, VisitSummary) else summary_of(visit)
+    state = STATES[short.finish][short.state]
+    return f"{short.id}  {short.bureau_name}  {short.title}  {short.done}/{short.total}  {state}"
 
 
 def _lines(visit: Visit) -> list[str]:
     lines = [heading(visit)]
-    for section in visit.checklist.sections:
-        lines.append(f"{section.title}  [{section.id}]")
-        for item in section.items:
-            status = visit.status(item.id)
-            if status == "off" or item.answered_by == "nobody":
-                continue
-            evidence = visit.evidence.get(item.id)
-            answer = KINDS[item.kind].words(item, visit.answers.get(item.id))
-            words = str(evidence.summary if evidence else answer)
-            state = f"[{item.id}: {STATUSES[status]}]"
-            lines.append(f"  {SYMBOLS[status]} {item.label}  {state}  {words}".rstrip())
+    for line in visit.shown:
+        indent = "  " * line.depth
+        if line.heading:
+            lines.append(f"{indent}{line.title}  [{line.key.removeprefix('@')}]")
+        elif line.item.answered_by != "nobody" or line.key in visit.answers:
+            evidence = visit.evidence.get(line.key)
+            status = visit.status(line.key)
+            words = str(evidence.summary if evidence else visit.known.words(line.key))
+            state = f"[{line.key}: {STATUSES[status]}]"
+            lines.append(
+                f"{indent}{SYMBOLS[status]} {visit.known.label(line.key)}  {state}  {words}".rstrip()
+            )
     for name, attempts in visit.attempts.items():
         for attempt in attempts:
             if attempt is attempts[-1] or attempt.code == CHANGED:
@@ -146,14 +154,14 @@ def start(call: Call, bureau: str, checklist: str, who: str) -> Reply:
 @visit.verb("list", M("The visits in this store."))
 def list_(call: Call) -> Reply:
     with call.visits() as visits:
-        overview = visits.overview()
+        overview = visits.overview() if call.json else visits.summaries()
         lines: list[str | Said] = [*map(heading, overview.visits)]
         for unreadable in overview.unreadable:
             lines += unreadable_lines(unreadable)
         if not lines and not visits.store.damage():  # what damage hides is not what never was
             lines.append(M("There is no visit yet. `fieldkit visit start --bureau CODE` begins one."))
         return Reply(
-            [*map(data_of, overview.visits), *map(_unreadable, overview.unreadable)],
+            [*map(_listed, overview.visits), *map(_unreadable, overview.unreadable)],
             lines,
             good=not overview.unreadable,
         )
@@ -167,16 +175,53 @@ def show(call: Call, name: str) -> Reply:
         return Reply(data_of(now), _lines(now), damage=visits.store.damage(now.id))
 
 
-@visit.verb("answer", M("Answer one item; exits 0 only when the answer is on disk."))
+@visit.verb("answer", M("Answer one item, or all that a file has; exits 0 only when it is on disk."))
 @click.argument("name", metavar="VISIT", shell_complete=completion.visits)
-@click.argument("item", shell_complete=completion.items)
-@click.argument("value")
-def answer(call: Call, name: str, item: str, value: str) -> Reply:
+@click.argument("item", default="", shell_complete=completion.items)
+@click.argument("value", default="")
+@option("--from", "file", type=FILE, help=M("A YAML or JSON file of answers by item, rows as a list."))
+def answer(call: Call, name: str, item: str, value: str, file: Path | None) -> Reply:
+    if bool(item) == (file is not None):
+        raise Misused(
+            M("Name an item and its answer, or a file with --from."), unchanged=M("Nothing was saved.")
+        )
     with call.visits() as visits:
-        return _saved(visits.answer(name, item, value), item)
+        if file is None:
+            return _saved(visits.answer(name, item, value), item)
+        now, keys = visits.answer_all(name, read_answers(file))
+        return Reply({"visit": now.id, "saved": keys}, M("Saved: {count} answer(s).", count=len(keys)))
 
 
 answer.ignore_unknown_options = True  # a number below zero is an answer, not an option
+
+
+@visit.verb("add-row", M("Add a row to a repeat; prints its key, which its answers begin with."))
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.argument("repeat", shell_complete=completion.steps)
+@option("--after", default="", help=M("The row before it; the last one unless given."))
+def add_row(call: Call, name: str, repeat: str, after: str) -> Reply:
+    with call.visits() as visits:
+        now, row = visits.add_row(name, repeat, after)
+        return Reply({"visit": now.id, "row": row}, M("Saved: {item}.", item=row))
+
+
+@visit.verb("remove-row", M("Take a row out of a repeat; what was answered in it does not count any more."))
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.argument("row", shell_complete=completion.steps)
+def remove_row(call: Call, name: str, row: str) -> Reply:
+    with call.visits() as visits:
+        now = visits.remove_row(name, row)
+        return Reply({"visit": now.id, "row": row}, M("Taken out: {item}.", item=row))
+
+
+@visit.verb("move-row", M("Put a row of a repeat at another position, counted from 1."))
+@click.argument("name", metavar="VISIT", shell_complete=completion.visits)
+@click.argument("row", shell_complete=completion.steps)
+@click.argument("position", type=click.IntRange(1))
+def move_row(call: Call, name: str, row: str, position: int) -> Reply:
+    with call.visits() as visits:
+        now = visits.move_row(name, row, position - 1)
+        return Reply({"visit": now.id, "row": row}, M("Saved: {item}.", item=row))
 
 
 @visit.verb("attach", M("Answer a file item with a file."))

@@ -25,6 +25,10 @@ class Clock:
         self._count = int(tail) if tail.isdigit() else 0
         self._now = now
 
+    def now(self) -> datetime:
+        """The time on the wall, whatever was known before."""
+        return self._now()
+
     def tick(self) -> tuple[str, str]:
         """The next time, sortable as text; and the machine's own, RFC 3339, for people."""
         now = self._now()

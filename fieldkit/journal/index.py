@@ -119,6 +119,16 @@ class Index:
         numbers = self._by_visit.get(self._visit_numbers.get(visit, -1), ())
         return [seq for seq in numbers if seq > after and self._lengths[seq - 1] and not self._is_table(seq)]
 
+    def last_of_visits(self, last: int) -> dict[str, int]:
+        """The number of the last entry about each visit, of those up to the number `last`."""
+        by_number: dict[int, int] = {}
+        for seq, number in enumerate(self._visits, 1):
+            if number and seq <= last and self._lengths[seq - 1] and not self._is_table(seq):
+                by_number[number] = seq
+        return {
+            visit: by_number[number] for visit, number in self._visit_numbers.items() if number in by_number
+        }
+
     def of_tables(self, after: int = 0) -> Iterator[int]:
         """The numbers of the entries that TinyDB's tables are made of."""
         table = self._kind_numbers.get(TABLE, -1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
@@ -219,6 +220,10 @@ class Store:
         """The last entry."""
         return Head(self.device, self._log.seq, self._log.hash)
 
+    def now(self) -> datetime:
+        """The time on the wall, as the next entry will have it."""
+        return self._clock.now()
+
     def entries(self, *, visit: str | None = None, after: int = 0) -> Iterator[Entry]:
         """Entries in order, those of TinyDB's tables left out; of one visit, or all; after a number.
 
@@ -231,6 +236,13 @@ class Store:
                 numbers = log.index.of_the_rest(after, log.readable)
             else:
                 numbers = [seq for seq in log.index.of_visit(visit, after) if seq <= log.readable]
+        for _, body in self._bodies(numbers):
+            yield entry.decode(body)
+
+    def last_entries(self) -> Iterator[Entry]:
+        """The last entry about each visit."""
+        with self._guard:
+            numbers = sorted(self._log.index.last_of_visits(self._log.readable).values())
         for _, body in self._bodies(numbers):
             yield entry.decode(body)
 

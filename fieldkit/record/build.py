@@ -268,35 +268,57 @@ def _tests(facts: _Facts) -> Iterable[TestSignature]:
 
 
 def _parts(visit: Visit) -> Iterable[RecordSection]:
-    for section in visit.checklist.sections:
-        rows = tuple(
-            _row(visit, item)
-            for item in section.items
-            if item.id in visit.relevant and item.answered_by != "nobody" and _settled(visit, item)
-        )
-        if rows:
-            yield RecordSection(section.title, rows)
+    """The sections, in order; a repeat in one is a section of its own, and so is each one in its rows."""
+    title = Words.same("")
+    rows: dict[str, list[RecordRow]] = {}
+
+    def collected() -> Iterable[RecordSection]:
+        for repeat, listed in rows.items():
+            yield RecordSection(_repeat_title(visit, repeat) if repeat else title, tuple(listed))
+        rows.clear()
+
+    for line in visit.lines:
+        if line.depth == 0:
+            yield from collected()
+            title = line.item.label
+        elif not line.heading and line.item.shown and _settled(visit, line.key):
+            repeat = line.key.rpartition("/")[0].rpartition("/")[0]
+            if rows and repeat.split("/")[0] != next(iter(rows)).split("/")[0]:
+                yield from collected()
+            rows.setdefault(repeat, []).append(_row(visit, line.key, line.item))
+    yield from collected()
 
 
-def _settled(visit: Visit, item: Item) -> bool:
-    return item.id in visit.answers or item.id in visit.evidence
+def _repeat_title(visit: Visit, repeat: str) -> Words:
+    """The label of a repeat; of one in a row of another with the row's number before it."""
+    label = visit.checklist.item(repeat).label
+    row = repeat.rpartition("/")[0]
+    if not row:
+        return label
+    around = row.rpartition("/")[0]
+    number = visit.known.rows(around).index(row) + 1
+    return Words.joined(" ", [_repeat_title(visit, around), Words.same(f"{number} ·"), label])
 
 
-def _row(visit: Visit, item: Item) -> RecordRow:
-    answered = visit.answered.get(item.id)
-    evidence = visit.evidence.get(item.id)
-    value = visit.answers.get(item.id)
+def _settled(visit: Visit, key: str) -> bool:
+    return key in visit.answers or key in visit.evidence
+
+
+def _row(visit: Visit, key: str, item: Item) -> RecordRow:
+    answered = visit.answered.get(key)
+    evidence = visit.evidence.get(key)
+    value = visit.answers.get(key)
     typed = evidence is None and KINDS[item.kind].typed
     return RecordRow(
-        item=item.id,
-        label=item.label,
-        answer=words(evidence.summary) if evidence else KINDS[item.kind].words(item, value),
+        item=key,
+        label=visit.known.label(key),
+        answer=words(evidence.summary) if evidence else visit.known.words(key),
         who=answered.who if answered else "",
         when=answered.wall if answered else "",
         outcome=evidence.verdict if evidence else "",
         notes=tuple(map(_note, evidence.findings)) if evidence else (),
         files=_files(evidence, value),
-        kind=item.kind if typed else "",
+        kind=(KINDS[item.kind].type or "") if typed else "",
         value=str(value) if typed and value is not None else "",
     )
 

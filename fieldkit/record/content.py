@@ -29,8 +29,8 @@ CONTEXT = b"fieldkit record\n"
 Language = Literal["vi", "en", "both"]
 LANGUAGES: tuple[Language, ...] = ("vi", "en", "both")
 LARGEST = 2 * 1024 * 1024  # bytes of JSON
-MOST_ROWS = 1_000
-MOST_TEXTS = 20_000
+MOST_ROWS = 4_000
+MOST_TEXTS = 100_000
 LONGEST_TEXT = 50_000  # characters
 
 

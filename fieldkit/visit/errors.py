@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fieldkit import errors
+from fieldkit.text import M, Said
+from fieldkit.yaml_model import Invalid
 
 
 class VisitNotFound(errors.Missing, code="visit-not-found"):
@@ -19,6 +23,32 @@ class ItemNotFound(errors.Misused, code="item-not-found"):
 
 class ItemOff(errors.Refused, code="item-not-relevant"):
     """The item does not apply, by the answers given so far."""
+
+
+class AnswersInvalid(Invalid, code="answers-file-invalid"):
+    """A file of answers is no YAML or JSON, or not laid out as one."""
+
+    mend = M("Mend the file and run the command again.")
+
+
+class AnswersRefused(errors.Failed, code="answers-refused"):
+    """Answers of a file fit no item; nothing of the file was saved. `reasons` has why, by key."""
+
+    def __init__(self, reasons: Mapping[str, Said]) -> None:
+        lines = [f"{key}: {reason}" for key, reason in reasons.items()]
+        super().__init__(
+            M("{count} answer(s) of the file cannot be saved. The first: {problem}",
+              count=len(lines), problem=lines[0]),
+            unchanged=M("Nothing of the file was saved."),
+            hint=M("Mend the file and run the command again; `fieldkit visit show` lists the items."),
+            detail="\n".join(lines),
+            problems=[{"item": key, "message": str(reason)} for key, reason in reasons.items()],
+        )  # fmt: skip
+        self.reasons = dict(reasons)
+
+
+class RowsFixed(errors.Refused, code="rows-fixed"):
+    """Rows cannot be added to a repeat, or taken from it, by hand; or it has as many as can be."""
 
 
 class VisitClosed(errors.Refused, code="visit-signed"):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from fieldkit.checklist.answers import Answers
+from fieldkit.checklist.kinds import Metadata
 from fieldkit.checklist.model import Checklist
 from fieldkit.journal.entry import Entry, traits
 from fieldkit.procedure.evidence import ABOUT_TOKEN, INITIALISING, Evidence, from_value
@@ -120,11 +121,17 @@ class _Folded:
         for entry_since in later:
             self._count(entry_since)
 
-    def day(self) -> datetime.date:
-        """The day that `today()` is: that of the sign-off, else that of the last entry."""
+    def moment(self) -> datetime.datetime:
+        """What `now()` is: when it was signed off, else when its last entry was made."""
         assert self.last is not None
-        signed = self.signoff and (self.signoff.day or self.signoff.wall)
-        return datetime.date.fromisoformat((signed or self.last.wall)[:10])
+        signed = self.signoff
+        if signed is not None and signed.day and signed.day != signed.wall[:10]:
+            return datetime.datetime.fromisoformat(signed.day)
+        return datetime.datetime.fromisoformat(signed.wall if signed else self.last.wall)
+
+    def day(self) -> datetime.date:
+        """The day that `today()` is."""
+        return self.moment().date()
 
 
 HANDLERS: Mapping[str, Callable[[_Folded, Entry], None]] = {
@@ -152,17 +159,26 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
     if start is None or last is None:
         return None
     checklist = checklist_of(start.blob)
-    known = Answers(checklist, folded.answers, folded.day())
-    in_force = known.relevant()
+    bureau = msgspec.convert(start.value["bureau"], Bureau)
+    known = Answers(
+        checklist,
+        folded.answers,
+        folded.moment(),
+        _facts(start, last, folded.day()),
+        bureau_facts(bureau),
+        start.visit,
+    )
+    lines = tuple(known.lines())
+    in_force = [line.key for line in lines if not line.heading]
     epochs, latest = _epochs(checklist, folded.tokens)
     evidence = {item: folded.evidence[item] for item in in_force if item in folded.evidence}
     outdated = tuple(_outdated(evidence, epochs, latest))
     verdicts = {item: kept.verdict if item not in outdated else "outdated" for item, kept in evidence.items()}
     problems = tuple(known.problems(verdicts))
-    counting = {item: folded.answers[item] for item in in_force if item in folded.answers}
+    counting = known.answers()
     return Visit(
         id=start.visit,
-        bureau=msgspec.convert(start.value["bureau"], Bureau),
+        bureau=bureau,
         checklist=checklist,
         checklist_sha256=start.blob,
         state=_state(folded, bool(problems)),
@@ -172,6 +188,8 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
         answered=folded.answered,
         evidence={item: kept for item, kept in evidence.items() if item not in outdated},
         relevant=tuple(in_force),
+        lines=lines,
+        known=known,
         problems=problems,
         day=folded.day(),
         head=f"{last.dev}:{last.seq}:{last.hash}",
@@ -189,6 +207,30 @@ def fold(entries: Iterable[Entry], checklist_of: Callable[[str], Checklist]) -> 
         pinned=_pinned(start.value),
         login=start.value.get("login") is True,
     )
+
+
+def _facts(start: Entry, last: Entry, day: datetime.date) -> dict[Metadata, str]:
+    return {
+        "start": start.wall,
+        "end": last.wall,
+        "today": day.isoformat(),
+        "username": start.who,
+        "deviceid": start.dev,
+    }
+
+
+def bureau_facts(bureau: Bureau) -> dict[str, str]:
+    """What a form may take of the plan's bureau, by the names of `fieldkit.checklist.model.BUREAU`."""
+    return {
+        "name": bureau.code,
+        "label": bureau.name.vi,
+        "code": bureau.agency_code,
+        "address": bureau.address,
+        "phone": bureau.phone,
+        "email": bureau.dossier.email,
+        "officer": bureau.officer.name,
+        "officer_title": bureau.officer.title.vi,
+    }
 
 
 def _epochs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fieldkit.checklist.errors import AnswerInvalid
-from fieldkit.checklist.kinds import KINDS, Item
+from fieldkit.checklist.kinds import KINDS
 from fieldkit.finding import Finding
 from fieldkit.operator import Operator, Option, Question
 from fieldkit.text import M
@@ -19,75 +19,90 @@ async def guide(
 ) -> Visit:
     """Ask or run every item in force that still wants something, in order; return the visit after it.
 
-    step: only this section or item, and then also where it is settled already.
+    step: only this section, group, row or item, and then also where it is settled already.
     """
     now = visits.load(visit)
     settled: set[str] = set()
-    wanted = _of_step(now, step)
+    _must_be_there(now, step)
     while True:
-        item = next((item for item in _open(now, again=bool(step)) if item.id in wanted - settled), None)
-        if item is None:
+        wanted = _of_step(now, step)
+        key = next(
+            (key for key in _open(now, again=bool(step)) if key in wanted and key not in settled), None
+        )
+        if key is None:
             return now
-        settled.add(item.id)
-        now = await settle(visits, now, item, operator, modules)
-        visits.remember(now.id, item.id)
+        settled.add(key)
+        now = await settle(visits, now, key, operator, modules)
+        visits.remember(now.id, key)
 
 
 async def settle(
-    visits: Visits, visit: Visit, item: Item, operator: Operator, modules: tuple[str, ...] = ()
+    visits: Visits, visit: Visit, key: str, operator: Operator, modules: tuple[str, ...] = ()
 ) -> Visit:
-    """Run the procedure of `item`, or ask the person until the answer fits or is left empty."""
+    """Run the procedure of the item, or ask the person until the answer fits or is left empty."""
+    item = visit.checklist.item(key)
     if item.answered_by == "procedure":
-        await visits.run(visit.id, item.id, operator, modules)
+        await visits.run(visit.id, key, operator, modules)
         return visits.load(visit.id)
     while True:
-        typed = await operator.ask(question(item, visit))
+        typed = await operator.ask(question(key, visit))
         if not typed:
             return visit
         try:
             if KINDS[item.kind].attaches:
-                return visits.attach(visit.id, item.id, Path(typed).expanduser())
-            return visits.answer(visit.id, item.id, typed)
+                return visits.attach(visit.id, key, Path(typed).expanduser())
+            return visits.answer(visit.id, key, typed)
         except AnswerInvalid as error:
             operator.show_finding(
                 Finding(id="answer-invalid", severity="fail", message=M("{said}", said=str(error)))
             )
 
 
-def question(item: Item, visit: Visit) -> Question:
-    """The question a person is asked for `item`, with the present answer as default."""
+def question(key: str, visit: Visit) -> Question:
+    """The question a person is asked for an item, with the present answer as default."""
+    item = visit.checklist.item(key)
     kind = KINDS[item.kind]
-    choices = () if kind.several else kind.choices(item)
-    present = visit.answers.get(item.id, item.default)
+    choices = () if kind.several else visit.known.choices(key)
+    present = visit.answers.get(key, visit.known.prefill(key))
     if isinstance(present, list):
         present = " ".join(present)
     return Question(
-        id=item.id,
-        title=item.label,
+        id=key,
+        title=visit.known.label(key),
         options=tuple(Option(choice.value, choice.label) for choice in choices),
         default=present if isinstance(present, str) else "",
         path=kind.attaches,
     )
 
 
+def _must_be_there(visit: Visit, step: str) -> None:
+    if step and not _of_step(visit, step):
+        raise errors.ItemNotFound(
+            M("The checklist has no step {step}.", step=step),
+            hint=M("`fieldkit visit show` lists sections and items."),
+        )
+
+
 def _of_step(visit: Visit, step: str) -> set[str]:
-    if not step:
-        return {item.id for item in visit.checklist.items()}
-    for section in visit.checklist.sections:
-        if section.id == step:
-            return {item.id for item in section.items}
-    if step in visit.relevant:
-        return {step}
-    raise errors.ItemNotFound(
-        M("The checklist has no step {step}.", step=step),
-        hint=M("`fieldkit visit show` lists sections and items."),
-    )
+    """The keys of the items in force of a step: all, where none is named."""
+    if not step or step in visit.relevant:
+        return {step} if step else set(visit.relevant)
+    keys: set[str] = set()
+    depth = -1
+    for line in visit.lines:
+        if line.depth <= depth:
+            depth = -1
+        if depth < 0 and line.heading and line.key in (step, f"@{step}"):
+            depth = line.depth
+        elif depth >= 0 and not line.heading:
+            keys.add(line.key)
+    return keys
 
 
-def _open(visit: Visit, *, again: bool) -> list[Item]:
-    items = [visit.checklist.item(name) for name in visit.relevant]
+def _open(visit: Visit, *, again: bool) -> list[str]:
     return [
-        item
-        for item in items
-        if item.answered_by != "nobody" and (again or visit.status(item.id) in ("todo", "failed"))
+        key
+        for key in visit.relevant
+        if visit.checklist.item(key).answered_by != "nobody"
+        and (again or visit.status(key) in ("todo", "failed"))
     ]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fieldkit.checklist.answers import AnswerProblem
+from fieldkit.checklist.answers import AnswerProblem, Answers, FormLine
 from fieldkit.checklist.kinds import ROLES, Role
 from fieldkit.checklist.model import Checklist, Finish, Paper
 from fieldkit.errors import FieldkitError
@@ -133,11 +133,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     state: "open" while problems remain, "ready" when none do, "signed" after the officer's sign-off,
     "recorded" once its record is made. An amendment takes it back to "open" or "ready".
-    relevant: ids of the items in force, in order. answers, evidence: by item, what counts: of the items in
-    force, and about the token the visit is about now, as it was initialised last. set_aside: answers that
-    are kept and do not count now. outdated: items whose evidence is about another token, or about this one
-    before it was initialised. problems: what keeps it from being finished. attempts: by item, since its
-    last evidence.
+    relevant: keys of the items in force, in order; lines: the same with the headings of groups and rows.
+    answers, evidence: by item, what counts: of the items in force, about the token the visit is about now,
+    as it was initialised last. known: the answers as expressions see them, to be asked and never changed.
+    set_aside: answers that are kept and do not count now. outdated: items whose evidence is about another
+    token, or about this one before it was initialised. problems: what keeps it from being finished.
+    attempts: by item, since its last evidence.
 
     While it is signed off all this is as the officer accepted it. later, later_notes: items and notes whose
     entries came after that; they count once the visit is amended. amendments: those since the last record.
@@ -156,6 +157,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     answered: dict[str, AnsweredItem]
     evidence: dict[str, Evidence]
     relevant: tuple[str, ...]
+    lines: tuple[FormLine, ...]
+    known: Answers
     problems: tuple[AnswerProblem, ...]
     day: datetime.date
     head: str
@@ -207,8 +210,11 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def total(self) -> int:
         """How many items in force are required, or keep the visit open though they are not."""
-        required = {item for item in self.relevant if self.checklist.item(item).required}
+        required = {key for key in self.relevant if self._wanted(key)}
         return len(required | self._open)
+
+    def _wanted(self, key: str) -> bool:
+        return self.checklist.item(key).answered_by != "nobody" and self.known.required(key)
 
     def proofs(self, before: str = "") -> tuple[tuple[str, Evidence], ...]:
         """What succeeded, with the procedure that left it: of the items in force, or those before one."""
@@ -219,6 +225,16 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for procedure, evidence in kept
             if evidence is not None and evidence.verdict != "fail"
         )
+
+    @functools.cached_property
+    def shown(self) -> tuple[FormLine, ...]:
+        """The lines that a person sees: without what is only calculated, and headings of nothing else."""
+        lines: list[FormLine] = []
+        for line in reversed(self.lines):
+            below = bool(lines) and lines[-1].depth > line.depth
+            if (below or line.item.kind == "repeat") if line.heading else line.item.shown:
+                lines.append(line)
+        return tuple(reversed(lines))
 
     @functools.cached_property
     def _open(self) -> frozenset[str]:

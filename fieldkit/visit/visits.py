@@ -12,7 +12,7 @@ import importlib
 import itertools
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from typing import Any
 import msgspec
 
 from fieldkit.access import make_private_folder
-from fieldkit.checklist import answers, load
+from fieldkit.checklist import load
+from fieldkit.checklist.answers import MOST_ROWS
 from fieldkit.checklist.errors import ChecklistInvalid
-from fieldkit.checklist.kinds import Item
+from fieldkit.checklist.kinds import KINDS, Item, Value
 from fieldkit.checklist.model import Checklist
 from fieldkit.errors import FieldkitError, unexpected
 from fieldkit.finding import Finding
@@ -36,10 +37,13 @@ from fieldkit.procedure.evidence import Evidence, to_value
 from fieldkit.profile.model import Bureau, Profiles
 from fieldkit.settings import full_name, load_or_default
 from fieldkit.text import M, Message, Said, Words, nfc
-from fieldkit.visit import errors
+from fieldkit.visit import checklist_cache, errors, summary
+from fieldkit.visit.answer_file import accept_all
 from fieldkit.visit.fold import fold
 from fieldkit.visit.model import CHANGED, UnreadableVisit, Visit
 from fieldkit.visit.pin import pin
+from fieldkit.visit.summary import SummaryList, VisitSummary, summary_of
+from fieldkit.yaml_model import Plain
 
 
 class VisitList(msgspec.Struct, frozen=True):
@@ -105,6 +109,29 @@ class Visits:
             except FieldkitError as error:
                 unreadable.append(UnreadableVisit(id, error, entries[-1].wall))
         return VisitList(readable, unreadable)
+
+    def summaries(self) -> SummaryList:
+        """Every visit as a list shows it: read from its entries only where these are not as they were."""
+        if self.store.damage():
+            overview = self.overview()
+            return SummaryList([summary_of(visit) for visit in overview.visits], overview.unreadable)
+        folder = self.home.path / "cache"
+        kept = summary.read(folder)
+        now: dict[str, tuple[str, VisitSummary]] = {}
+        unreadable: list[UnreadableVisit] = []
+        for last in self.store.last_entries():
+            before = kept.get(last.visit)
+            if before is not None and before[0] == last.hash:
+                now[last.visit] = before
+                continue
+            try:
+                now[last.visit] = last.hash, summary_of(self.load(last.visit))
+            except FieldkitError as error:
+                unreadable.append(UnreadableVisit(last.visit, error, last.wall))
+        if now != kept and self.store.read_only is None:
+            summary.keep(folder, now)
+        visits = sorted((made for _, made in now.values()), key=lambda visit: visit.order, reverse=True)
+        return SummaryList(visits, unreadable)
 
     def load(self, visit: str, upto: str = "") -> Visit:
         """The visit of that id, or of the only id that begins so.
@@ -174,22 +201,65 @@ class Visits:
         :raises AnswerInvalid: the value does not fit the item or breaks its constraint.
         """
         with self._changing:
-            now, wanted = self._answerable(visit, item)
+            now = self._answerable(visit, item)
             if value is not None:
-                value = answers.check_answer(wanted, value, now.answers, now.checklist)
+                value = self._checked(now, item, value)
             return self._answered(now, item, value)
 
     def attach(self, visit: str, item: str, path: Path) -> Visit:
         """Answer a file item with the file at `path`, which is copied into the store if it fits."""
         with self._changing:
-            now, wanted = self._answerable(visit, item)
+            now = self._answerable(visit, item)
             name = nfc(path.name)
             if path.is_file():  # what the item would refuse is not kept either
                 unkept = {"sha256": "0" * 64, "size": path.stat().st_size, "name": name}
-                answers.check_answer(wanted, unkept, now.answers, now.checklist)
+                self._checked(now, item, unkept)
             kept = self.store.attach(path, name)
             value = {"sha256": kept.sha256, "size": kept.size, "name": kept.name}
-            return self._answered(now, item, answers.check_answer(wanted, value, now.answers, now.checklist))
+            return self._answered(now, item, self._checked(now, item, value))
+
+    def add_row(self, visit: str, repeat: str, after: str = "") -> tuple[Visit, str]:
+        """Add a row to a repeat, by its key ("devices"), at its end or after a row; the new row's key too.
+
+        :raises RowsFixed: an expression says how many there are, or there are as many as can be.
+        """
+        with self._changing:
+            now = self._rows_of(visit, repeat)
+            rows = now.known.rows(repeat)
+            if len(rows) >= MOST_ROWS:
+                raise errors.RowsFixed(
+                    M("{item} has {count} rows; there can be no more.", item=repeat, count=len(rows)),
+                    unchanged=M("Nothing was saved."),
+                )
+            row = f"{repeat}/{_unused_row(now, repeat)}"
+            place = now.known.place(repeat, rows.index(after) + 1 if after in rows else len(rows))
+            return self._answered(now, row, place), row
+
+    def remove_row(self, visit: str, row: str) -> Visit:
+        """Take a row out of its repeat; what was answered in it does not count any more."""
+        with self._changing:
+            return self._answered(self._row(visit, row), row, None)
+
+    def move_row(self, visit: str, row: str, position: int) -> Visit:
+        """Put a row at a position among the others, counted from 0."""
+        with self._changing:
+            now = self._row(visit, row)
+            return self._answered(now, row, now.known.place(row.rpartition("/")[0], position, but=row))
+
+    def answer_all(self, visit: str, answers: Mapping[str, Plain]) -> tuple[Visit, Sequence[str]]:
+        """Answer many items, by key, rows of a repeat as a list; the keys of what was not so before, too.
+
+        All are checked before the first is saved. Files are not among them.
+
+        :raises AnswersRefused: with every answer that cannot be saved; none was.
+        """
+        with self._changing:
+            now = self._changeable(visit)
+            known = now.known.at(self.store.now())
+            new = accept_all(known, answers, functools.partial(_unused_row, now))
+            for key, value in new:
+                self._save_answer(now, key, value)
+            return self.load(now.id), [key for key, _ in new]
 
     def note(self, visit: str, text: str) -> Visit:
         """Add a note; notes may be added at any time."""
@@ -360,17 +430,51 @@ class Visits:
             if next(self.store.entries(visit=visit), None) is None:
                 return visit
 
-    def _answerable(self, visit: str, item: str) -> tuple[Visit, Item]:
-        """The visit and its item, which a person may answer now."""
+    def _rows_of(self, visit: str, repeat: str) -> Visit:
+        """The visit, whose repeat of that key a person may add rows to and take them from."""
+        now = self._changeable(visit)
+        item = self._item(now, repeat)
+        if item.kind != "repeat" or repeat not in {line.key for line in now.lines if not line.row}:
+            raise errors.ItemNotFound(
+                M("{item} has no rows.", item=repeat),
+                unchanged=M("Nothing was saved."),
+                hint=M("`fieldkit visit show` lists the items."),
+            )
+        if now.known.counted(repeat):
+            raise errors.RowsFixed(
+                M("How many rows {item} has follows from other answers.", item=repeat),
+                unchanged=M("Nothing was saved."),
+            )
+        return now
+
+    def _row(self, visit: str, row: str) -> Visit:
+        now = self._rows_of(visit, row.rpartition("/")[0])
+        if row not in now.known.rows(row.rpartition("/")[0]):
+            raise errors.ItemNotFound(
+                M("There is no row {row}.", row=row),
+                unchanged=M("Nothing was saved."),
+                hint=M("`fieldkit visit show` lists the items."),
+            )
+        return now
+
+    def _answerable(self, visit: str, item: str) -> Visit:
+        """The visit, whose item a person may answer now."""
         now = self._changeable(visit)
         wanted = self._item(now, item)
         if wanted.answered_by != "person":
             raise errors.ItemNotFound(
                 M("{item} is not answered by a person.", item=item), unchanged=M("Nothing was saved.")
             )
-        return now, wanted
+        return now
 
-    def _answered(self, now: Visit, item: str, value: object) -> Visit:
+    def _checked(self, now: Visit, item: str, value: Any) -> Value:
+        return now.known.at(self.store.now()).accept(item, value)
+
+    def _answered(self, now: Visit, item: str, value: Any) -> Visit:
+        self._save_answer(now, item, value)
+        return self.load(now.id)
+
+    def _save_answer(self, now: Visit, item: str, value: Any) -> None:
         before = now.answered.get(item)
         self._append(
             Draft(
@@ -382,12 +486,17 @@ class Visits:
                 blob=value["sha256"] if isinstance(value, dict) else "",
             )
         )
-        return self.load(now.id)
 
     def _checklist(self, sha256: str) -> Checklist:
         if sha256 not in self._checklists:
-            text = self.store.attachment(sha256).decode("utf-8", "replace")
-            self._checklists[sha256] = load.parse(text, f"{sha256[:12]}.yaml")
+            text = self.store.attachment(sha256)
+            large, folder = len(text) > checklist_cache.LARGE, self.home.path / "cache"
+            checklist = checklist_cache.cached(self.store, folder, sha256) if large else None
+            if checklist is None:
+                checklist = load.parse(text.decode("utf-8", "replace"), f"{sha256[:12]}.yaml")
+                if large:
+                    checklist_cache.keep(self.store, folder, sha256, checklist)
+            self._checklists[sha256] = checklist
         return self._checklists[sha256]
 
     def _changeable(self, visit: str) -> Visit:
@@ -409,7 +518,7 @@ class Visits:
                 unchanged=M("Nothing was saved."),
                 hint=M("`fieldkit visit show` lists the items."),
             ) from None
-        if item not in visit.relevant:
+        if not KINDS[wanted.kind].holds and item not in visit.relevant:
             raise errors.ItemOff(
                 M("{item} does not apply, by the answers given so far.", item=item),
                 unchanged=M("Nothing was saved."),
@@ -455,6 +564,12 @@ class _Trace:
             FieldkitError
         ):  # the work goes on, and the first error is the one to tell; tried again at the end
             self._unsaved.append(value)
+
+
+def _unused_row(visit: Visit, repeat: str) -> int:
+    """The first number that no row of a repeat ever had."""
+    inside = (key for key in visit.answered if key.startswith(f"{repeat}/"))
+    return max((int(key.split("/")[repeat.count("/") + 1]) for key in inside), default=0) + 1
 
 
 def must_be_ready(visit: Visit) -> None:

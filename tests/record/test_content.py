@@ -73,11 +73,11 @@ def _texts(value: Any) -> int:
 
 def test_a_record_of_the_largest_size_is_one_and_a_larger_one_is_none() -> None:
     (part,) = CONTENT.parts
-    spare = 20_000 - _texts(msgspec.to_builtins(CONTENT))
+    spare = 100_000 - _texts(msgspec.to_builtins(CONTENT))
     for larger in (0, 1):
         few: list[RecordContent] = [
             msgspec.structs.replace(
-                CONTENT, parts=(msgspec.structs.replace(part, rows=part.rows * (1_000 + larger)),)
+                CONTENT, parts=(msgspec.structs.replace(part, rows=part.rows * (4_000 + larger)),)
             ),
             msgspec.structs.replace(CONTENT, place="x" * (50_000 + larger)),
             msgspec.structs.replace(CONTENT, notes=("", *CONTENT.notes, *["x"] * (spare - 1 + larger))),

@@ -298,10 +298,10 @@ def test_every_reason_since_the_last_record_stands_on_the_next(visits: Visits, v
 
 def test_a_record_that_is_far_too_large_is_refused_before_it_is_laid_out(content: RecordContent) -> None:
     (part, *_) = content.parts
-    rows = tuple(msgspec.structs.replace(part.rows[0], item=f"x{number}") for number in range(1001))
+    rows = tuple(msgspec.structs.replace(part.rows[0], item=f"x{number}") for number in range(4_001))
     many = msgspec.structs.replace(content, parts=(msgspec.structs.replace(part, rows=rows),))
     long = msgspec.structs.replace(content, place="x" * 50_001)
-    notes = msgspec.structs.replace(content, notes=("x",) * 20_001)
+    notes = msgspec.structs.replace(content, notes=("x",) * 100_001)
     for large in (many, long, notes):
         with pytest.raises(RecordTooLarge):
             render(large)
@@ -313,7 +313,7 @@ def test_a_record_that_is_far_too_large_is_refused_before_it_is_laid_out(content
 
 def test_a_record_of_the_largest_size_is_laid_out(content: RecordContent) -> None:
     (part, *_) = content.parts
-    rows = tuple(msgspec.structs.replace(part.rows[0], item=f"x{number}") for number in range(1000))
+    rows = tuple(msgspec.structs.replace(part.rows[0], item=f"x{number}") for number in range(4_000))
     large = msgspec.structs.replace(content, parts=(msgspec.structs.replace(part, rows=rows),))
     assert render_apart(encode(large), large).pdf.startswith(b"%PDF")
 
