@@ -286,18 +286,17 @@ def _later(visit: Visit) -> Iterator[Paragraph]:
 
 def _to_read(visit: Visit) -> Iterator[Paragraph]:
     """What was answered and done, section by section, as the officer reads it before signing off."""
-    for section in visit.checklist.sections:
-        items = [item for item in section.items if item.id in visit.relevant and item.answered_by != "nobody"]
-        if not items:
-            continue
-        yield Paragraph("")
-        yield Paragraph(section.title, "strong")
-        for item in items:
-            evidence = visit.evidence.get(item.id)
+    for line in visit.shown:
+        if line.heading:
+            if line.depth == 0:
+                yield Paragraph("")
+            yield Paragraph(line.title, "strong", indent=max(line.depth - 1, 0) * 2)
+        elif line.item.answered_by != "nobody" or line.key in visit.answers:
+            evidence = visit.evidence.get(line.key)
             words = str(evidence.summary) if evidence else "–"
-            if item.id in visit.answers:
-                words = answer_text(item, visit.answers[item.id])
-            yield Paragraph(f"{item.label}: {words}", "", signs.sign(visit.status(item.id)))
+            if line.key in visit.answers:
+                words = answer_text(visit, line.key)
+            yield Paragraph(f"{visit.known.label(line.key)}: {words}", "", signs.sign(visit.status(line.key)))
     if visit.notes:
         yield Paragraph("")
         yield Paragraph(M("Notes, which go into the record:"), "strong")

@@ -20,8 +20,8 @@ from fieldkit.tui.widgets.text_view import Paragraph, TextView
 if TYPE_CHECKING:
     from fieldkit.journal.damage import Damage
     from fieldkit.profile.model import Bureau
-    from fieldkit.visit.model import UnreadableVisit, Visit
-    from fieldkit.visit.visits import VisitList
+    from fieldkit.visit.model import UnreadableVisit
+    from fieldkit.visit.summary import SummaryList, VisitSummary
 
 
 class HomeScreen(FieldkitScreen[None]):
@@ -41,14 +41,14 @@ class HomeScreen(FieldkitScreen[None]):
     class VisitsLoaded(Event):
         """The visits as they are in the store, and what of it is damaged."""
 
-        def __init__(self, overview: VisitList, damage: list[Damage]) -> None:
+        def __init__(self, overview: SummaryList, damage: list[Damage]) -> None:
             super().__init__()
             self.overview = overview
             self.damage = damage
 
     def __init__(self) -> None:
         super().__init__()
-        self._visits: list[Visit] | None = None
+        self._visits: list[VisitSummary] | None = None
         self._unreadable: list[UnreadableVisit] = []
         self._read_only: Said | None = None
         self._failed = False
@@ -102,7 +102,7 @@ class HomeScreen(FieldkitScreen[None]):
         try:
             if first:
                 self._read_only = await desk.open()
-            overview = await desk.call(lambda: desk.visits.overview())
+            overview = await desk.call(lambda: desk.visits.summaries())
             damage = await desk.call(lambda: desk.visits.store.damage())
             self.post_message(self.VisitsLoaded(overview, [one for one in damage if not one.accepted]))
         except Exception as error:
@@ -149,7 +149,7 @@ class HomeScreen(FieldkitScreen[None]):
     def on_list_box_moved(self) -> None:
         self._show_next_step()
 
-    def _chosen(self) -> Visit | None:
+    def _chosen(self) -> VisitSummary | None:
         key = self.query_one("#visits", ListBox).key
         return next((visit for visit in self._visits or () if visit.id == key), None)
 
@@ -243,12 +243,12 @@ def _damage_lines(damage: Sequence[Damage]) -> list[Paragraph]:
     ]
 
 
-def _row(visit: Visit) -> ListRow:
+def _row(visit: VisitSummary) -> ListRow:
     from fieldkit.visit.model import STATES
 
     return ListRow(
         key=visit.id,
-        text=f"{visit.bureau.name} · {visit.checklist.title}",
+        text=f"{visit.bureau_name} · {visit.title}",
         sign=signs.sign(visit.state),
         word=f"{visit.done}/{visit.total}  {STATES[visit.finish][visit.state]}",
     )
@@ -266,10 +266,10 @@ def _bureau_rows(bureaus: Sequence[Bureau]) -> list[ListRow]:
     ]
 
 
-def _about(visit: Visit) -> list[Paragraph]:
+def _about(visit: VisitSummary) -> list[Paragraph]:
     share = signs.bar(visit.done, visit.total, 20)
     return [
-        Paragraph(f"{visit.bureau.name}", "strong"),
+        Paragraph(f"{visit.bureau_name}", "strong"),
         Paragraph(
             M("{id} · begun {date} by {who}", id=visit.id, date=visit.started[:10], who=visit.who), "faint"
         ),
@@ -286,7 +286,7 @@ def _about(visit: Visit) -> list[Paragraph]:
     ]
 
 
-def _next_step(visit: Visit) -> Message:
+def _next_step(visit: VisitSummary) -> Message:
     if visit.state == "recorded":
         return M("Finished. Enter shows it; F9 in it exports again or puts the bundle.")
     recorded = visit.finish == "record"
@@ -294,12 +294,11 @@ def _next_step(visit: Visit) -> Message:
         if recorded:
             return M("Next: make the record of the form (Enter, then F9).")
         return M("Next: make the handover record (Enter, then F9).")
-    item = visit.next_item()
-    if visit.state == "ready" or not item:
+    if visit.state == "ready" or visit.next is None:
         if recorded:
             return M("Next: close the form (Enter, then F9).")
         return M("Next: the officer signs off (Enter, then F9).")
-    return M("Next: {item} (Enter goes on there).", item=str(visit.checklist.item(item).label))
+    return M("Next: {item} (Enter goes on there).", item=str(visit.next))
 
 
 def _nothing_yet() -> list[Paragraph]:

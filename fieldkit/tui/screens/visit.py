@@ -15,17 +15,17 @@ from textual.widget import Widget
 from fieldkit.checklist.kinds import KINDS
 from fieldkit.errors import FieldkitError
 from fieldkit.finding import Finding
-from fieldkit.operator import Question
+from fieldkit.operator import Plan, Question
 from fieldkit.text import M, Message, Said, Words
 from fieldkit.text_output import SEVERITIES
 from fieldkit.tui.actions import Scope, bindings
 from fieldkit.tui.drafts import Drafts
-from fieldkit.tui.screens.dialogs import QuestionDialog
+from fieldkit.tui.screens.dialogs import ConsentDialog, QuestionDialog
 from fieldkit.tui.screens.work import DECLINED, WorkScreen
 from fieldkit.tui.terminal import signs
 from fieldkit.tui.widgets.item_pane import EDITORS, ItemPane
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
-from fieldkit.tui.widgets.visit_rows import FINISH, NEEDS_WORK, next_open, rows
+from fieldkit.tui.widgets.visit_rows import FINISH, NEEDS_WORK, is_open, next_open, rows, rows_around
 
 if TYPE_CHECKING:
     from fieldkit.procedure.evidence import Evidence
@@ -47,10 +47,13 @@ class VisitScreen(WorkScreen["Evidence"]):
     reading = "#known"
 
     class Loaded(Event):
-        """The visit as it is in the store; `at` is where the cursor goes."""
+        """The visit as it is in the store; `at` is where the cursor goes, `answering` into its answer."""
 
-        def __init__(self, visit: Visit, at: str = "", text: Said | None = None) -> None:
+        def __init__(
+            self, visit: Visit, at: str = "", text: Said | None = None, *, answering: bool = False
+        ) -> None:
             super().__init__()
+            self.answering = answering
             self.visit = visit
             self.at = at
             self.text = text
@@ -78,6 +81,7 @@ class VisitScreen(WorkScreen["Evidence"]):
         self._broken = False
         self._running_item = ""
         self._unsaved_note = ""
+        self._opened = ""
 
     # --- the frame
 
@@ -97,7 +101,8 @@ class VisitScreen(WorkScreen["Evidence"]):
             self._pane.refresh_texts()
 
     def _rows(self, visit: Visit) -> list[ListRow]:
-        return rows(visit, self._drafts, self._running_item, words=self.app.size.width >= ROOMY)
+        roomy = self.app.size.width >= ROOMY
+        return rows(visit, self._drafts, self._running_item, opened=self._opened, words=roomy)
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -164,6 +169,8 @@ class VisitScreen(WorkScreen["Evidence"]):
     def on_visit_screen_loaded(self, event: Loaded) -> None:
         first = self._visit is None
         self._take(event.visit, event.at)
+        if event.answering:
+            self.action_to_answer()
         if first:
             self.host.tokens.start()
         if event.text is not None:
@@ -177,9 +184,22 @@ class VisitScreen(WorkScreen["Evidence"]):
     def _take(self, visit: Visit, at: str = "") -> None:
         self._visit = visit
         self.refresh_title()
+        self._open(at)
         self._items.show(self._rows(visit), at=at)
         self._show_item()
         self.refresh_keys()
+
+    def _open(self, key: str) -> None:
+        """List what is in the row of a repeat that `key` is, or is in."""
+        if not is_open(key, self._opened):
+            self._opened = rows_around(key)[-1]
+
+    def _go(self, key: str) -> None:
+        """The cursor onto `key`, in whatever row of a repeat it is."""
+        if self._visit is not None and not is_open(key, self._opened):
+            self._open(key)
+            self._items.show(self._rows(self._visit), at=key)
+        self._items.go(key)
 
     # --- the item under the cursor
 
@@ -222,6 +242,8 @@ class VisitScreen(WorkScreen["Evidence"]):
             return
         if item == FINISH:
             self.action_finish()
+        elif visit.checklist.item(item).kind == "repeat":
+            self._work_on_rows(visit, item)
         elif visit.checklist.item(item).answered_by == "procedure":
             if visit.status(item) == "done":
                 self.action_next_open()
@@ -231,6 +253,64 @@ class VisitScreen(WorkScreen["Evidence"]):
             self._step_on(item)
         elif self._changeable(visit):
             self.action_to_answer()
+
+    def _work_on_rows(self, visit: Visit, key: str) -> None:
+        """On a repeat, add a row; on a row, list what is in it."""
+        if key in visit.known.rows(key.rpartition("/")[0]):
+            self._opened = key
+            self._items.show(self._rows(visit), at=key)
+            self._step_on(key)
+        elif visit.known.counted(key):
+            self._step_on(key)
+        elif self._changeable(visit):
+            self._add_row(key)
+
+    def action_add_row(self) -> None:
+        """Add a row after the one under the cursor, or to the repeat that it is in or on."""
+        key = self._settle_pane()
+        visit = self._visit
+        if visit is None or not key or key == FINISH:
+            return
+        on_row = key in visit.known.rows(key.rpartition("/")[0])
+        row = key if on_row else next(reversed(rows_around(key)), "")
+        repeat = row.rpartition("/")[0] or key
+        if visit.checklist.item(repeat).kind != "repeat" or visit.known.counted(repeat):
+            self.status(M("Here is no list that rows could be added to."))
+        elif self._changeable(visit):
+            self._add_row(repeat, after=row)
+
+    def _add_row(self, repeat: str, after: str = "") -> None:
+        desk = self.host.desk
+
+        async def adding() -> Event:
+            visit, row = await desk.call(lambda: desk.visits.add_row(self.visit_id, repeat, after))
+            self._opened = row
+            added = M("A row was added. F7 on its line takes it out again.")
+            first = next((key for key in visit.relevant if key.startswith(f"{row}/")), row)
+            return self.Loaded(visit, at=first, text=added, answering=True)
+
+        self.status(M("Saving…"))
+        self._do(adding)
+
+    def _remove_row(self, visit: Visit, row: str) -> None:
+        desk = self.host.desk
+        repeat = row.rpartition("/")[0]
+        inside = [key for key in visit.answers if key.startswith(f"{row}/")]
+        number = visit.known.rows(repeat).index(row) + 1
+
+        async def removing() -> Event | None:
+            if inside:
+                kept = M(
+                    "The journal keeps the {count} answer(s) in it; they do not count.", count=len(inside)
+                )
+                plan = Plan(M("Take row {number} out?", number=number), (kept,))
+                if not await self.app.push_screen_wait(ConsentDialog(plan)):
+                    return None
+            self._opened = ""
+            taken = await desk.call(lambda: desk.visits.remove_row(self.visit_id, row))
+            return self.Loaded(taken, at=repeat, text=M("The row was taken out."))
+
+        self._do(removing)
 
     def action_to_answer(self) -> None:
         self._settle_pane()
@@ -242,6 +322,14 @@ class VisitScreen(WorkScreen["Evidence"]):
         self._keep_typed()
         self.set_focus(self._items)
         self._keep_on_disk()
+
+    def action_end_entry(self) -> None:
+        """Tab: to the list; it also ends what a scanner types."""
+        visit, item = self._visit, self._pane.item
+        if visit is not None and item and visit.checklist.item(item).kind == "barcode" and self._pane.value:
+            self.action_save()
+        else:
+            self.action_to_list()
 
     def action_save(self) -> None:
         item, value = self._pane.item, self._pane.value
@@ -308,6 +396,9 @@ class VisitScreen(WorkScreen["Evidence"]):
         visit = self._visit
         if visit is None or item not in visit.answers or not self._changeable(visit):
             return
+        if item in visit.known.rows(item.rpartition("/")[0]):
+            self._remove_row(visit, item)
+            return
         desk = self.host.desk
 
         async def taking_back() -> Event:
@@ -344,7 +435,7 @@ class VisitScreen(WorkScreen["Evidence"]):
         if visit is None:
             return
         item = next_open(visit, self._items.key)
-        self._items.go(item or FINISH)
+        self._go(item or FINISH)
         self.set_focus(self._items)
         if not item:
             self.status(M("Nothing is open any more. Enter finishes the visit."))

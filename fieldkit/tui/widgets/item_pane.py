@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -15,6 +16,7 @@ from fieldkit.finding import Finding
 from fieldkit.text import M, Said
 from fieldkit.text_output import SEVERITIES, STATUSES
 from fieldkit.tui.terminal import signs
+from fieldkit.tui.terminal.wrap import cut
 from fieldkit.tui.widgets.list_box import ListBox, ListRow
 from fieldkit.tui.widgets.path_field import PathField
 from fieldkit.tui.widgets.text_field import TextField
@@ -37,19 +39,39 @@ class Editor(NamedTuple):
     chosen: bool = True
 
 
+_PATH = M("The path of a file; Tab completes it. The file is copied into the store.")
+_READ = M("Read it; there is nothing to answer.")
+_CALCULATED = M("It follows from other answers.")
 EDITORS: dict[Kind, Editor] = {
     "text": Editor(M("Type the answer; Enter saves it."), "line"),
     "number": Editor(M("A number, for example 12 or 12,5."), "line"),
     "date": Editor(M("A date: day/month/year."), "line"),
-    "file": Editor(M("The path of a file; Tab completes it. The file is copied into the store."), "path"),
+    "file": Editor(_PATH, "path"),
     "choices": Editor(M("Space ticks, Enter saves what is ticked."), "options"),
     "yesno": Editor(M("Choose a line with the arrow keys; Enter saves it."), "options", chosen=False),
     "choice": Editor(M("Enter saves the line under the cursor."), "options"),
+    "rank": Editor(M("Type all of them in your order, with blanks between; Enter saves it."), "line"),
+    "acknowledge": Editor(M("Choose the line with the arrow keys; Enter saves it."), "options", chosen=False),
+    "integer": Editor(M("A whole number; Enter saves it."), "line"),
+    "range": Editor(M("A number of those that are offered; Enter saves it."), "line"),
+    "time": Editor(M("A time: 8:30 or 14:05."), "line"),
+    "datetime": Editor(M("A day and a time: 24/11/2026 8:30."), "line"),
+    "place": Editor(M("Latitude and longitude in degrees: 21.0285 105.8542."), "line"),
+    "barcode": Editor(M("Scan it, or type it; Enter or Tab saves it."), "line"),
+    "image": Editor(_PATH, "path"),
+    "audio": Editor(_PATH, "path"),
+    "video": Editor(_PATH, "path"),
+    "signature": Editor(_PATH, "path"),
+    "calculate": Editor(_CALCULATED),
+    "metadata": Editor(_CALCULATED),
+    "group": Editor(_READ),
+    "repeat": Editor(M("Enter adds a row; on a row it opens it, and F7 takes it out.")),
     "procedure": Editor(M("Enter runs this step. You see what it will do before it changes anything.")),
-    "note": Editor(M("Read it; there is nothing to answer.")),
+    "note": Editor(_READ),
 }
 
 
+WIDEST = 24  # cells of a column of a table
 URGENCY = {"fail": 0, "warning": 1, "not-checked": 2, "info": 3, "pass": 4}
 
 
@@ -119,24 +141,29 @@ class ItemPane(Vertical):
         self._show_known()
         box = self.query_one("#options", ListBox)
         if self.editor is box:
-            box.show(_options(self._checklist_item, set(box.ticked)))
+            box.show(self._options(set(box.ticked)))
 
     def _show_about(self) -> None:
         visit, item = self._present, self._checklist_item
-        status = visit.status(item.id)
+        status = visit.status(self.item)
         state: list[Said | str] = [STATUSES[status]]
-        if item.required:
+        if visit.known.required(self.item):
             state.append(M("required"))
         if self._draft is not None:
             state.append(M("draft, not saved"))
-        answered = visit.answered.get(item.id)
+        answered = visit.answered.get(self.item)
         if answered is not None:
             state.append(M("{when} by {who}", when=answered.wall[:16].replace("T", " "), who=answered.who))
-        text = [Paragraph(item.label, "strong")]
+        if self.item not in visit.answers and item.answered_by == "person" and visit.known.prefill(self.item):
+            state.append(M("proposed: Enter confirms it"))
+        text = [Paragraph(visit.known.label(self.item), "strong")]
         if item.answered_by != "nobody":
             text.append(Paragraph(" · ".join(str(part) for part in state if part), "", signs.sign(status)))
-        if item.hint is not None:
-            text.append(Paragraph(item.hint, "faint"))
+        for words in (item.hint, item.guidance):
+            if words is not None:
+                text.append(Paragraph(visit.known.text(self.item, words), "faint"))
+        if item.media:
+            text.append(Paragraph(M("With it: {files}", files=", ".join(item.media)), "faint"))
         if visit.signoff is not None:
             text.append(
                 Paragraph(M("The visit is signed off; F9 can open it again, with a reason."), "faint")
@@ -159,15 +186,17 @@ class ItemPane(Vertical):
         self.query_one("#known", TextView).show(text)
 
     def _known(self, visit: Visit, item: Item) -> list[Paragraph]:
+        if item.kind == "repeat":
+            return list(_table(visit, self.item))
         text: list[Paragraph] = []
-        if item.id in visit.answers:
-            text.append(Paragraph(M("Saved: {answer}", answer=answer_text(item, visit.answers[item.id]))))
+        if self.item in visit.answers:
+            text.append(Paragraph(M("Saved: {answer}", answer=answer_text(visit, self.item))))
         text += [
             Paragraph(problem.message, "", signs.sign("warning"))
             for problem in visit.problems
-            if problem.item == item.id and visit.status(item.id) == "failed"
+            if problem.item == self.item and visit.status(self.item) == "failed"
         ]
-        if item.id in visit.outdated:
+        if self.item in visit.outdated:
             text.append(
                 Paragraph(
                     M("It was done with another token, or before the token was initialised anew."),
@@ -175,11 +204,11 @@ class ItemPane(Vertical):
                     signs.sign("warning"),
                 )
             )
-        for attempt in visit.attempts.get(item.id, ()):
+        for attempt in visit.attempts.get(self.item, ()):
             when = attempt.wall[:16].replace("T", " ")
             message = M("{when}: {what}", when=when, what=attempt.message)
             text.append(Paragraph(message, "", signs.sign("warning" if attempt.code == CHANGED else "info")))
-        evidence = visit.evidence.get(item.id)
+        evidence = visit.evidence.get(self.item)
         if evidence is not None:
             text.append(Paragraph(evidence.summary, "strong"))
             urgent_first = sorted(evidence.findings, key=lambda finding: URGENCY[finding.severity])
@@ -196,6 +225,8 @@ class ItemPane(Vertical):
     def editor(self) -> Widget | None:
         """The widget that takes the answer."""
         if self._visit is None or not self.item or self._present.signoff is not None:
+            return None
+        if self._checklist_item.answered_by != "person" or self._present.known.read_only(self.item):
             return None
         name = "lines" if self._checklist_item.multiline else EDITORS[self._checklist_item.kind].widget
         return self.query_one(f"#{name}", Widget) if name else None
@@ -222,8 +253,7 @@ class ItemPane(Vertical):
 
     def _saved(self) -> str:
         """What the editor begins with when there is no draft."""
-        item = self._checklist_item
-        answer = self._present.answers.get(item.id, item.default)
+        answer = self._present.answers.get(self.item, self._present.known.prefill(self.item))
         if isinstance(answer, list):
             return " ".join(answer)
         return answer if isinstance(answer, str) else ""
@@ -237,11 +267,18 @@ class ItemPane(Vertical):
         text = self._saved() if self._draft is None else self._draft
         if isinstance(editor, ListBox):
             item = self._checklist_item
-            options = _options(item, set(text.split()))
+            options = self._options(set(text.split()))
             first = options[0].key if EDITORS[item.kind].chosen else None
             editor.show(options, at=text if any(row.key == text for row in options) else first)
         elif isinstance(editor, TextField) and editor.value != text:
             editor.value = text
+
+    def _options(self, ticked: set[str]) -> list[ListRow]:
+        several = KINDS[self._checklist_item.kind].several
+        return [
+            ListRow(choice.value, choice.label, ticked=choice.value in ticked if several else None)
+            for choice in self._present.known.choices(self.item)
+        ]
 
     @property
     def _present(self) -> Visit:
@@ -253,18 +290,37 @@ class ItemPane(Vertical):
         return self._present.checklist.item(self.item)
 
 
-def _options(item: Item, ticked: set[str]) -> list[ListRow]:
-    kind = KINDS[item.kind]
-    return [
-        ListRow(choice.value, choice.label, ticked=choice.value in ticked if kind.several else None)
-        for choice in kind.choices(item)
+def _table(visit: Visit, key: str) -> Iterator[Paragraph]:
+    """The rows of a repeat, or what is in one of them: a line each, columns one below the other."""
+    known = visit.known
+    repeat = key if key not in known.rows(key.rpartition("/")[0]) else key.rpartition("/")[0]
+    columns = [
+        item
+        for item in visit.checklist.item(repeat).walk()
+        if item.shown
+        and not KINDS[item.kind].holds
+        and len(known.repeats(item.id)) == len(known.repeats(repeat)) + 1
     ]
+    if key != repeat:
+        for item in columns:
+            if known.asked(f"{key}/{item.id}"):
+                yield Paragraph(f"{known.label(f'{key}/{item.id}')}: {known.words(f'{key}/{item.id}')}")
+        return
+    first = next(iter(known.rows(repeat)), "")
+    cells = [[str(known.label(f"{first}/{item.id}") if first else item.label) for item in columns]]
+    cells += [[str(known.words(f"{row}/{item.id}")) for item in columns] for row in known.rows(repeat)]
+    widths = [min(max(map(cell_len, column)), WIDEST) for column in zip(*cells, strict=True)]
+    for number, line in enumerate(cells):
+        shown = "  ".join(
+            set_cell_size(cut(cell, width), width) for cell, width in zip(line, widths, strict=True)
+        )
+        yield Paragraph(shown.rstrip(), "strong" if number == 0 else "", str(number or ""))
 
 
-def answer_text(item: Item, answer: Any) -> str:
+def answer_text(visit: Visit, key: str) -> str:
     """An answer as people read it, with the size of a file."""
-    words = str(KINDS[item.kind].words(item, answer))
-    if not KINDS[item.kind].attaches:
+    words, answer = str(visit.known.words(key)), visit.answers[key]
+    if not isinstance(answer, dict):
         return words
     return f"{words} ({answer.get('size', 0):,} B)".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
