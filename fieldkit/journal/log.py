@@ -139,13 +139,14 @@ class Log:
     def _read(self, checkpoint: Checkpoint | None, device: str, mark: Head | None) -> Scan:
         """Scan the segments: all of them, or what follows a checkpoint that still holds."""
         names = [name for name in self._files.names(self._folder) if is_segment(name)]
+        noted = mark.device if mark is not None else ""
         scan = self._resume(checkpoint, names) if checkpoint is not None else None
         if scan is None:
-            scan = Scan(device=device)
+            scan = Scan(device=device or noted)
         self.resumed = scan.seq
         self._feed(scan, names)
         own = scan.index.readable
-        ours = device and mark is not None and mark.device == device  # key and note agree, whatever is left
+        ours = noted and device in ("", noted)  # the note names it and no key another, whatever is left of it
         if scan.others and not ours and not (own and device):
             foreign, count = scan.others.most_common(1)[0]
             if count > own:

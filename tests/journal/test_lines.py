@@ -293,10 +293,12 @@ def test_no_entry_that_is_whole_on_the_disk_is_lost_by_any_mishap_to_the_others(
     explore(worked, mishaps, seed)
 
 
-def test_what_key_and_head_call_lost_is_not_given_in_another_devices_entries(
-    worked: tuple[Path, Lines, list[bytes]],
+@pytest.mark.parametrize("last", [["zero", "foreign"], ["no key", "foreign"], ["no key", "zero", "foreign"]])
+def test_what_the_head_calls_lost_is_not_given_in_another_devices_entries(
+    worked: tuple[Path, Lines, list[bytes]], last: list[str]
 ) -> None:
-    explore(worked, ["no segment", "no segment", "zero", "foreign"], 0)
+    for seed in range(6):
+        explore(worked, ["no segment", "no segment", *last], seed)
 
 
 @pytest.mark.soak
