@@ -497,13 +497,19 @@ class Answers:
     def _forget(self, before: Sequence[str], after: Sequence[str]) -> None:
         """What was settled in rows that are no more there."""
         self._present.update(after)
-        for row in set(before) - set(after):
-            self._present.discard(row)
-            for kept in (self._calculated, self._terms, self._rows, self._broken or {}):
-                for key in [key for key in kept if key.startswith(f"{row}/")]:
-                    del kept[key]
-            self._off = {key for key in self._off if not key.startswith(f"{row}/")}
-            self._present = {key for key in self._present if not key.startswith(f"{row}/")}
+        gone = set(before).difference(after)
+        if not gone:
+            return
+        depth = 2 * _depth(next(iter(gone)))
+
+        def inside(key: str) -> bool:
+            return "/".join(key.split("/", depth)[:depth]) in gone
+
+        for kept in (self._calculated, self._terms, self._rows, self._broken or {}):
+            for key in [key for key in kept if inside(key)]:
+                del kept[key]
+        self._off = {key for key in self._off if not inside(key)}
+        self._present = {key for key in self._present if not inside(key)}
 
     # --- what expressions see
 
