@@ -151,6 +151,8 @@ def visit_and_store(call: Caller) -> None:
     call("visit", "answer", visit, "work", NOTE)
     call("visit", "attach", visit, "photo", "Ảnh.png")
     call("visit", "note", visit, NOTE)
+    for rows in (("add-row", "work"), ("remove-row", "work/1"), ("move-row", "work/1", "1")):
+        assert call("visit", rows[0], visit, *rows[1:]).error["code"] == "item-not-found"
     call("visit", "run", visit)
     shown = call("visit", "show", visit)
     assert NOTE in shown.out
