@@ -16,6 +16,7 @@ from fieldkit.checklist.answers import Answers
 from fieldkit.checklist.kinds import Item
 from fieldkit.checklist.model import Checklist, Section
 from fieldkit.home import Home
+from fieldkit.journal.entry import Draft
 from fieldkit.journal.store import Store
 from fieldkit.text import Words
 from fieldkit.visit.visits import Visits
@@ -90,3 +91,22 @@ def test_an_answer_by_the_command(sizes: tuple[int, int], tmp_path: Path) -> Non
         took[size] = milliseconds(answer, 7)
     small, large = (took[size] for size in sizes)
     print(f"\nvisit answer: 100 items {small:.0f} ms, 5,000 items {large / small:.2f}x (aim 1.5)")
+
+
+def test_a_list_of_five_hundred_visits(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    with Store.open(home.store) as store:
+        visits = Visits(store, home, "Technician")
+        first = visits.start("MAU-01", "survey")
+        start = next(store.entries(visit=first.id))
+        items = [item.id for item in first.checklist.items() if item.answered_by == "person"][:30]
+        for number in range(500):
+            store.append(Draft("start", visit=f"V{number}", blob=start.blob, value=start.value))
+            for item in items:
+                store.append(Draft("answer", visit=f"V{number}", item=item, value="3"))
+        folded = milliseconds(lambda n: visits.overview(), 1)
+        visits.summaries()
+        listed = milliseconds(lambda n: visits.summaries(), 5)
+        index = milliseconds(lambda n: list(store.last_entries()), 5)
+    ratio = listed / index
+    print(f"\n500 visits: {listed:.0f} ms (aim 300), {ratio:.1f}x the index; by folding {folded:.0f} ms")
