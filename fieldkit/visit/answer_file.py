@@ -111,7 +111,11 @@ def _one_by_one(
             yield NewAnswer(key, value)
             continue
         rows = known.rows(key)
-        for position, row in enumerate(value[: MOST_ROWS + 1]):
+        if len(value) > MOST_ROWS:
+            raise AnswersRefused(
+                {key: M("{item} has {count} rows; there can be no more.", item=key, count=MOST_ROWS)}
+            )
+        for position, row in enumerate(value):
             counted = known.counted(name)
             added = f"{key}/{position + 1 if counted else unused(key) + position - len(rows)}"
             at = rows[position] if position < len(rows) else added

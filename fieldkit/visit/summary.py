@@ -24,13 +24,14 @@ class VisitSummary(msgspec.Struct, frozen=True):
     """What a list says of a visit; the names are those of `Visit`.
 
     bureau, bureau_name, checklist, title: which they are and what they are called. next: the label of the
-    first item that still wants something, None where none does.
+    first item that still wants something, None where none does. form: SHA-256 of the pinned checklist.
     """
 
     id: str
     bureau: str
     bureau_name: Words
     checklist: str
+    form: str
     title: Words
     finish: Finish
     state: State
@@ -64,6 +65,7 @@ def summary_of(visit: Visit) -> VisitSummary:
         bureau=visit.bureau.code,
         bureau_name=visit.bureau.name,
         checklist=visit.checklist.id,
+        form=visit.checklist_sha256,
         title=visit.checklist.title,
         finish=visit.finish,
         state=visit.state,

@@ -73,6 +73,7 @@ class Visits:
         self.named = bool(known)
         self.who = known or _login()
         self._checklists: dict[str, Checklist] = {}
+        self._whole: set[str] = set()
         self._changing = threading.RLock()  # what is compared is still so when the entry is written
 
     @functools.cached_property
@@ -121,7 +122,7 @@ class Visits:
         unreadable: list[UnreadableVisit] = []
         for last in self.store.last_entries():
             before = kept.get(last.visit)
-            if before is not None and before[0] == last.hash:
+            if before is not None and before[0] == last.hash and self._is_whole(before[1].form):
                 now[last.visit] = before
                 continue
             try:
@@ -132,6 +133,16 @@ class Visits:
             summary.keep(folder, now)
         visits = sorted((made for _, made in now.values()), key=lambda visit: visit.order, reverse=True)
         return SummaryList(visits, unreadable)
+
+    def _is_whole(self, form: str) -> bool:
+        """Whether a checklist that visits keep is there as it was; each is read once only."""
+        if form not in self._whole:
+            try:
+                self.store.attachment(form)
+            except FieldkitError:
+                return False
+            self._whole.add(form)
+        return True
 
     def load(self, visit: str, upto: str = "") -> Visit:
         """The visit of that id, or of the only id that begins so.
@@ -251,14 +262,24 @@ class Visits:
 
         All are checked before the first is saved. Files are not among them.
 
-        :raises AnswersRefused: with every answer that cannot be saved; none was.
+        :raises AnswersRefused: with every answer that cannot be saved; none was. :raises FieldkitError: the
+        disk failed among them; it says how many are saved.
         """
         with self._changing:
             now = self._changeable(visit)
             known = now.known.at(self.store.now())
             new = accept_all(known, answers, functools.partial(_unused_row, now))
-            for key, value in new:
-                self._save_answer(now, key, value)
+            for saved, (key, value) in enumerate(new):
+                try:
+                    self._save_answer(now, key, value)
+                except FieldkitError as error:
+                    error.unchanged = M(
+                        "{saved} of {count} answers of the file are saved, the others are not. "
+                        "The same command goes on there.",
+                        saved=saved,
+                        count=len(new),
+                    )
+                    raise
             return self.load(now.id), [key for key, _ in new]
 
     def note(self, visit: str, text: str) -> Visit:

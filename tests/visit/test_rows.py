@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.checklist.answers import MOST_ROWS
 from fieldkit.home import Home
+from fieldkit.journal.entry import Draft, Entry
+from fieldkit.journal.errors import StoreFull
+from fieldkit.journal.store import Store
+from fieldkit.text import M
 from fieldkit.visit.answer_file import read_answers
 from fieldkit.visit.errors import AnswersInvalid, AnswersRefused, ItemNotFound, RowsFixed
 from fieldkit.visit.visits import Visits
@@ -194,3 +199,46 @@ def test_what_is_only_calculated_and_the_headings_of_nothing_else_are_not_shown(
     assert [line.key for line in visit.shown] == ["@only", "a"]
     assert visit.answers["x"] == "2"
     assert visits.load(visit.id).answers["u"] == visit.answers["u"] != ""
+
+
+def test_more_rows_than_there_may_be_are_refused_and_not_cut_off(visits: Visits, visit: str) -> None:
+    before = visits.load(visit)
+    with pytest.raises(AnswersRefused) as raised:
+        visits.answer_all(visit, {"devices": [{"serial": "A"}] * (MOST_ROWS + 1)})
+    assert set(raised.value.reasons) == {"devices"}
+    assert visits.load(visit) == before
+
+
+def test_a_disk_that_fills_up_among_the_answers_of_a_file_is_told_with_what_was_saved(
+    visits: Visits, visit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = visits.store.append
+    room = iter([True, True])
+
+    def fill(draft: Draft) -> Entry:
+        if not next(room, False):
+            raise StoreFull(M("The disk is full."), unchanged=M("Nothing was changed."))
+        return append(draft)
+
+    monkeypatch.setattr(visits.store, "append", fill)
+    with pytest.raises(StoreFull) as raised:
+        visits.answer_all(visit, {"how": "hand", "people": "2", "signatures": [{"name": "a"}, {"name": "b"}]})
+    assert "2 of 4" in str(raised.value.unchanged)
+    assert visits.load(visit).answers == {"how": "hand", "people": "2"}
+
+
+def test_a_large_form_is_read_where_the_devices_key_is_lost(
+    visits: Visits, home: Home, tmp_path: Path
+) -> None:
+    checklist = tmp_path / "large.yaml"
+    lines = "".join(f"  - {{id: i{n}, kind: text, label: {{vi: m, en: i}}}}\n" for n in range(1_000))
+    head = 'id: large\nversion: "1"\ntitle: {vi: m, en: i}\nsections:\n- id: all\n  title: {vi: m, en: i}\n'
+    checklist.write_text(f"{head}  items:\n{lines}")
+    visit = visits.start("MAU-01", checklist).id
+    visits.store.close()
+    with Store.open(home.store) as store:
+        Visits(store, home).load(visit)
+    assert list((home.path / "cache").glob("*.checklist"))
+    (home.store / "device.key").unlink()
+    with Store.open(home.store) as store:
+        assert Visits(store, home).load(visit).checklist.id == "large"

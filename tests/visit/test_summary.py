@@ -72,3 +72,14 @@ def test_a_store_that_may_not_be_written_is_listed_all_the_same(
     with Store.read(home.store) as store:
         assert len(Visits(store, home).summaries().visits) == 3
     assert summary.read(home.path / "cache") == {}
+
+
+def test_a_visit_whose_form_is_lost_is_named_though_it_was_listed_before(
+    visits: Visits, home: Home, three: list[str]
+) -> None:
+    visits.summaries()
+    lost = visits.load(three[1]).checklist_sha256
+    visits.store.attachment_path(lost).unlink()
+    again = Visits(visits.store, home).summaries()  # as the next start reads it
+    assert [broken.id for broken in again.unreadable] == [three[1]]
+    assert {visit.id for visit in again.visits} == {three[0], three[2]}
