@@ -39,9 +39,9 @@ def test_rows_are_added_filled_in_by_a_scanner_and_taken_out(play: Play, home: H
     visit = begun(home, tmp_path)
 
     async def story(person: Person) -> None:
-        await person.see("Devices", "0 rows", "Enter adds a row")
+        await person.see("Devices", "0 row(s)", "Enter adds a row")
         await person.press("enter")
-        await person.see("A row was added", "1 rows", "▕ Serial")
+        await person.see("A row was added", "1 row(s)", "▕ Serial")
         await person.type("A-77")
         await person.press("tab")  # as a scanner ends what it types
         await person.see("Saved: Serial", "▕ Price")
@@ -49,7 +49,7 @@ def test_rows_are_added_filled_in_by_a_scanner_and_taken_out(play: Play, home: H
         await person.press("enter")
         await person.see("Saved: Price", "1 · A-77 · 12")
         await person.press("home", "enter")
-        await person.see("2 rows", "▕ Serial")
+        await person.see("2 row(s)", "▕ Serial")
         await person.type("B-2")
         await person.press("enter")
         await person.see("Saved: Serial")

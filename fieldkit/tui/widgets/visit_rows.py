@@ -83,7 +83,7 @@ def _repeat(visit: Visit, line: FormLine) -> ListRow:
     indent = "  " * len(rows_around(line.key))
     if not line.row:
         count = len(visit.known.rows(line.key))
-        return ListRow(line.key, f"{indent}{line.title}", signs.plain("+"), M("{count} rows", count=count))
+        return ListRow(line.key, f"{indent}{line.title}", signs.plain("+"), M("{count} row(s)", count=count))
     inside = f"{line.key}/"
     broken = any(problem.item.startswith(inside) for problem in visit.problems)
     answers = [
